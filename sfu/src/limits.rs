@@ -1,0 +1,18 @@
+//! Every bound of the media plane, with its reason.
+
+use std::time::Duration;
+
+/// A classroom's line carries three decoded videos at most: voice, board and camera, one class on stage with its voice.
+pub const SLOTS_PER_PEER_MAX: usize = 6;
+
+/// Unread items in a tap: about 4 s of one teacher's camera, board and voice, so a disk may stall that long.
+pub const TAP_ITEMS_MAX: usize = 4_096;
+
+/// Consent (RFC 7675 says 30 s): a victim of a spoofed address is left alone sooner.
+pub const CONSENT_EXPIRES_AFTER: Duration = Duration::from_secs(15);
+
+/// An answered offer that never connects is forgotten, with its memory.
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+
+/// A larger SDP is no school's browser.
+pub const SDP_BYTES_MAX: usize = 64 * 1024;
