@@ -3,6 +3,7 @@
 //! The way in is [`Hub`]: a room per lesson, an SDP offer in, an answer out, and a [`tap`] for the recorder.
 //! Deliberately not here: schools, people, storage, HTTP.
 
+pub mod answer;
 pub mod hub;
 pub mod id;
 pub mod limits;

@@ -1,0 +1,1 @@
+//! Which payload types of an offer we take, and in which order.

@@ -1,0 +1,5 @@
+use super::PayloadFacts;
+
+pub(super) fn parse(_payload: &[u8]) -> Option<PayloadFacts> {
+    None
+}
