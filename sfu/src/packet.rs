@@ -40,6 +40,26 @@ pub struct Packet {
     pub vp8: Option<Vp8Descriptor>,
 }
 
+#[cfg(test)]
+impl Packet {
+    /// A packet with nothing in it.
+    pub(crate) fn empty(codec: Codec, seq: u64, timestamp: u32) -> Self {
+        Self {
+            seq,
+            timestamp,
+            marker: true,
+            codec,
+            keyframe: false,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
+            payload: Bytes::new(),
+            audio_level: None,
+            vp8: None,
+        }
+    }
+}
+
 /// What a payload's first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadFacts {
