@@ -1,14 +1,16 @@
 //! The recent packets of one track layer, shared by all its viewers: NACKs are answered and joiners started from here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use crate::packet::Packet;
+use crate::{packet::Packet, slot::ticks};
 
 /// A ring of shared packets, addressed by extended sequence number.
 #[derive(Debug)]
 pub struct History {
     ring: Box<[Option<Arc<Packet>>]>,
     newest: Option<u64>,
+    /// Timestamp of the newest packet and when it came.
+    live: Option<(u32, Instant)>,
     group: Option<Group>,
 }
 
@@ -25,11 +27,11 @@ impl History {
     /// Keeps at most `packets` packets, rounded up to a power of two.
     #[must_use]
     pub fn new(packets: usize) -> Self {
-        Self { ring: vec![None; packets.next_power_of_two()].into(), newest: None, group: None }
+        Self { ring: vec![None; packets.next_power_of_two()].into(), newest: None, live: None, group: None }
     }
 
     /// Keeps a packet. False where it is known already or too old to keep: then it must not be forwarded either.
-    pub fn insert(&mut self, packet: Arc<Packet>) -> bool {
+    pub fn insert_at(&mut self, now: Instant, packet: Arc<Packet>) -> bool {
         let seq = packet.seq;
         if let Some(newest) = self.newest
             && (seq + self.ring.len() as u64 <= newest || self.get(seq).is_some())
@@ -37,7 +39,10 @@ impl History {
             return false;
         }
         self.count_into_group(&packet);
-        self.newest = Some(self.newest.map_or(seq, |newest| newest.max(seq)));
+        if self.newest.is_none_or(|newest| seq > newest) {
+            self.newest = Some(seq);
+            self.live = Some((packet.timestamp, now));
+        }
         let at = self.at(seq);
         self.ring[at] = Some(packet);
         true
@@ -53,6 +58,13 @@ impl History {
     #[must_use]
     pub fn newest(&self) -> Option<u64> {
         self.newest
+    }
+
+    /// What the source's timestamp is at `now`, if it went on since the newest packet. `None`: nothing came yet.
+    #[must_use]
+    pub fn live_timestamp(&self, now: Instant, clock_rate: u32) -> Option<u32> {
+        let (timestamp, at) = self.live?;
+        Some(timestamp.wrapping_add(ticks(now.saturating_duration_since(at), clock_rate)))
     }
 
     /// Where the newest keyframe begins, if everything since then is within reach. `None`: a joiner needs a new one.
@@ -108,6 +120,7 @@ impl History {
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
     use crate::media::Codec;
@@ -123,26 +136,28 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_found_until_the_ring_comes_round() {
+        let now = Instant::now();
         let mut history = History::new(8);
         for seq in 100..120 {
-            assert!(history.insert(packet(seq, false)));
+            assert!(history.insert_at(now, packet(seq, false)));
         }
         assert!(history.get(111).is_none() && history.get(112).is_some());
-        assert!(!history.insert(packet(115, false)), "a duplicate is not forwarded");
-        assert!(!history.insert(packet(111, false)), "too old");
+        assert!(!history.insert_at(now, packet(115, false)), "a duplicate is not forwarded");
+        assert!(!history.insert_at(now, packet(111, false)), "too old");
     }
 
     #[test]
     fn a_joiner_starts_at_the_newest_keyframe_while_it_is_in_reach() {
+        let now = Instant::now();
         let mut history = History::new(16);
         assert_eq!(history.group_start(), None);
         for seq in 0..10 {
-            history.insert(packet(seq, seq == 2 || seq == 6));
+            history.insert_at(now, packet(seq, seq == 2 || seq == 6));
         }
         assert_eq!(history.group_start(), Some(6));
         assert_eq!(history.group_bytes(), (100, 400));
         for seq in 10..30 {
-            history.insert(packet(seq, false));
+            history.insert_at(now, packet(seq, false));
         }
         assert_eq!(history.group_start(), None);
     }

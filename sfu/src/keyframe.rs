@@ -68,7 +68,7 @@ impl Authority {
     /// Should the publisher be asked now? `keyframe_bytes` and `group_bytes` are the size of the newest keyframe and of
     /// all since it began. Asking is noted: the answer is `Some` at most once per [`ASK_EVERY`].
     pub fn poll(&mut self, now: Instant, keyframe_bytes: usize, group_bytes: usize) -> Option<Need> {
-        let pause = ASK_EVERY * (1 << self.unanswered.min(3));
+        let pause = ASK_EVERY * (1 << self.unanswered.saturating_sub(1).min(3));
         if self.asked.is_some_and(|asked| now < asked + pause) {
             return None;
         }
@@ -157,6 +157,6 @@ mod tests {
         let mut authority = Authority::new(TrackKind::Camera);
         authority.want(Need::Viewer);
         let asked = (0..60).filter(|second| authority.poll(start + secs(f64::from(*second)), 0, 0).is_some()).count();
-        assert_eq!(asked, 6, "at 0, 4, 12, 28, 44 s and one more");
+        assert_eq!(asked, 6, "at 0, 2, 6, 14, 30 and 46 s");
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod dtls;
+pub mod feedback;
 pub mod history;
 pub mod hub;
 pub mod ice;
@@ -19,6 +20,8 @@ pub mod keyframe;
 pub mod limits;
 pub mod media;
 pub mod packet;
+pub mod publish;
+pub mod slot;
 pub mod srtp;
 pub mod stats;
 pub mod tap;
