@@ -10,6 +10,7 @@
 //! Everything but [`driver`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
 
 pub mod answer;
+pub mod driver;
 pub mod dtls;
 pub mod feedback;
 pub mod history;
@@ -18,13 +19,19 @@ pub mod ice;
 pub mod id;
 pub mod keyframe;
 pub mod limits;
+pub mod lobby;
 pub mod media;
+pub mod outbox;
 pub mod packet;
+pub mod peer;
 pub mod publish;
+pub mod room;
 pub mod slot;
 pub mod srtp;
 pub mod stats;
 pub mod tap;
+pub mod view;
+pub mod worker;
 
 pub use hub::{Answered, EventSink, Hub, HubConfig, HubEvent, OfferError, PatchError, Patched, StartError};
 pub use id::{PeerId, RoomId, TrackId, WorkerId};

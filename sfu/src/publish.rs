@@ -35,6 +35,7 @@ pub struct Publisher {
     media_ssrc: u32,
     clock: Option<Duration>,
     policer: Policer,
+    report_at: Instant,
 }
 
 /// One SSRC.
@@ -106,6 +107,7 @@ impl Publisher {
             media_ssrc: 0,
             clock: None,
             policer: Policer::default(),
+            report_at: epoch,
             terms,
         };
         for track in 0..publisher.terms.tracks.len() {
@@ -258,10 +260,15 @@ impl Publisher {
         self.arrivals.feedback(OUR_SSRC, self.media_ssrc)
     }
 
-    /// A receiver report over everything that came.
+    /// The receiver report that every compound begins with (RFC 3550 §6.1): twice a second with figures of everything
+    /// that came, else empty.
     pub fn receiver_report(&mut self, now: Instant, out: &mut Vec<u8>) {
-        let reports =
-            self.layers.iter_mut().filter_map(|layer| layer.reception.report(now, layer.ssrc?)).take(31).collect();
+        let mut reports = Vec::new();
+        if now >= self.report_at {
+            self.report_at = now + REPORT_EVERY;
+            let layers = self.layers.iter_mut().take(31);
+            reports.extend(layers.filter_map(|layer| layer.reception.report(now, layer.ssrc?)));
+        }
         append(&ReceiverReport { ssrc: OUR_SSRC, reports, ..Default::default() }, out);
     }
 
@@ -409,6 +416,9 @@ const NTP_SHIFT: Duration = Duration::from_secs(1 << 33);
 
 /// A sender whose clock jumps further than this was set anew.
 const CLOCK_JUMP: Duration = Duration::from_secs(1);
+
+/// Loss is a share: over a shorter time it says nothing.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 /// What two clocks may drift apart from one report to the next: 500 ppm.
 const CLOCK_DRIFT: Duration = Duration::from_micros(500);

@@ -22,8 +22,8 @@ pub struct HubStats {
     pub bytes_in: u64,
     /// Bytes of UDP payload sent.
     pub bytes_out: u64,
-    /// Keyframes asked of publishers (PLI sent).
-    pub keyframes_asked: u64,
+    /// Keyframes asked of publishers (PLI or FIR sent), by need.
+    pub keyframes_asked: HashMap<&'static str, u64>,
     /// Peers thrown away because their state panicked. Any value but 0 is a defect.
     pub panics: u64,
     /// Packets dropped, by reason.
