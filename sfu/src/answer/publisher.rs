@@ -42,10 +42,14 @@ pub fn answer_publisher(
         if choices.is_empty() {
             return Err(OfferError::UnsupportedCodec { kind, wanted: known(kind.is_sound()) });
         }
-        let wanted: &[&str] =
-            if kind.is_sound() { &[MID, TWCC, AUDIO_LEVEL] } else { &[MID, RID, RRID, TWCC, DEPENDENCY_DESCRIPTOR] };
+        // Layers are told apart by a header extension, which nobody else needs.
+        let layered = !line.rids.is_empty() && line.extensions.iter().any(|offered| offered.uri == RID);
+        let wanted: &[&str] = match (kind.is_sound(), layered) {
+            (true, _) => &[MID, TWCC, AUDIO_LEVEL],
+            (false, false) => &[MID, TWCC, DEPENDENCY_DESCRIPTOR],
+            (false, true) => &[MID, RID, RRID, TWCC, DEPENDENCY_DESCRIPTOR],
+        };
         let extensions = agreed.agree(line, wanted, Direction::RecvOnly);
-        // Without its header extension a layer cannot be told from another.
         let rids = if extensions.iter().any(|known| known.uri == RID) { line.rids.clone() } else { Vec::new() };
         lines.push((index, kind, choices, extensions, rids));
     }
