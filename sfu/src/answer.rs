@@ -4,6 +4,7 @@
 //! The offer is taken apart in [`offer`], codecs are chosen in [`codecs`], the answer is written in [`text`].
 
 mod codecs;
+mod extensions;
 mod fragment;
 mod offer;
 mod publisher;
@@ -108,7 +109,8 @@ pub struct PublishTrack {
     pub mid: String,
     /// What was accepted, best first. Never empty.
     pub codecs: Vec<PayloadType>,
-    /// SSRCs that the offer declares, without those of RTX and FEC. Empty with rids, and with some foreign clients.
+    /// SSRCs that the offer declares, without those of RTX and FEC. With rids Firefox declares one for each layer,
+    /// Chromium none.
     pub ssrcs: Vec<u32>,
     /// `(primary, rtx)` of each `a=ssrc-group:FID`.
     pub rtx_ssrcs: Vec<(u32, u32)>,

@@ -65,8 +65,8 @@ impl Packet {
 pub struct PayloadFacts {
     /// It starts a picture that needs no earlier one. Always true for sound.
     pub keyframe: bool,
-    /// It may be the first of its picture. H.264 does not say (RFC 6184 has no such bit): there it is true for every
-    /// packet that begins a NAL unit, so a change of timestamp decides.
+    /// It may be the first of its picture. H.264 has no such bit: parameter sets and the first slice behind them may
+    /// each say so, and share one timestamp.
     pub frame_start: bool,
     /// Temporal layer. 0 where unknown.
     pub temporal_id: u8,
