@@ -128,6 +128,7 @@ impl Lesson {
         Far { address, sealer, opener }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the fields of one packet")]
     fn send(&mut self, far: &mut Far, ssrc: u32, pt: u8, seq: u16, timestamp: u32, marker: bool, payload: &[u8]) {
         let mut header = vec![0x80, pt | u8::from(marker) << 7];
         header.extend_from_slice(&seq.to_be_bytes());
