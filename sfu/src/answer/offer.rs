@@ -119,6 +119,9 @@ impl Offer {
                 return Err(bad("it has control characters"));
             }
         }
+        if text.lines().count() > TEXT_LINES_MAX {
+            return Err(bad(format!("it has more than {TEXT_LINES_MAX} lines")));
+        }
         if text.lines().filter(|line| line.starts_with("m=")).count() > LINES_MAX {
             return Err(bad(format!("it has more than {LINES_MAX} m-lines")));
         }
@@ -510,6 +513,8 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
 
 /// A classroom offers six slots; a page that offers 32 is no page of a school.
 const LINES_MAX: usize = 32;
+/// Chromium writes some 130 for each video: its tokens cost more than its bytes.
+const TEXT_LINES_MAX: usize = 4_096;
 /// Chromium offers some 35 for video.
 const PAYLOAD_TYPES_MAX: usize = 64;
 /// Chromium offers some 14.
