@@ -215,11 +215,7 @@ pub fn vp9_keyframe(frame: &[u8]) -> Option<Config> {
     if bits.take(24)? != 0x49_83_42 {
         return None;
     }
-    let bit_depth = if profile >= 2 {
-        if bits.flag()? { 12 } else { 10 }
-    } else {
-        8
-    };
+    let bit_depth = if profile >= 2 { if bits.flag()? { 12 } else { 10 } } else { 8 };
     const SRGB: u32 = 7;
     let subsampling = if bits.take(3)? == SRGB {
         if profile & 1 == 1 {

@@ -199,8 +199,7 @@ impl Chain {
     /// # Errors
     /// When the record cannot be told in JSON.
     pub fn frame(&mut self, record: &Record) -> Result<Vec<u8>, serde_json::Error> {
-        let payload =
-            serde_json::to_vec(&Entry { algorithm: ALGORITHM.to_owned(), prev: self.prev.clone(), record })?;
+        let payload = serde_json::to_vec(&Entry { algorithm: ALGORITHM.to_owned(), prev: self.prev.clone(), record })?;
         let tag = record.tag();
         let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len());
         frame.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());

@@ -192,11 +192,8 @@ impl Recording {
                 Track::Voice(track) => track.finish(end, &mut self.actions),
             }
         }
-        let record = if sealed {
-            Record::End { duration_ms: end.millis() }
-        } else {
-            Record::Suspended { at_ms: end.millis() }
-        };
+        let record =
+            if sealed { Record::End { duration_ms: end.millis() } } else { Record::Suspended { at_ms: end.millis() } };
         self.actions.push(Action::Record(record));
         self.sources.clear();
         self.ready.extend(self.actions.drain(..));

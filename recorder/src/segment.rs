@@ -34,16 +34,7 @@ impl Writer {
     /// A track whose next segment is `next_seq` and begins at `end` ticks.
     #[must_use]
     pub fn new(kind: TrackKind, next_seq: u32, end: u64) -> Self {
-        Self {
-            kind,
-            init: 0,
-            next_seq,
-            fragment_number: 0,
-            end,
-            open: None,
-            samples: Vec::new(),
-            samples_start: end,
-        }
+        Self { kind, init: 0, next_seq, fragment_number: 0, end, open: None, samples: Vec::new(), samples_start: end }
     }
 
     /// Where the next sample will begin, in ticks.

@@ -143,10 +143,7 @@ impl VoiceTrack {
 
     fn silence(&mut self, frames: u64, out: &mut Vec<Action>) {
         for _ in 0..frames {
-            self.write(
-                Sample { duration: SILENCE_SAMPLES, sync: true, data: Bytes::from_static(SILENCE) },
-                out,
-            );
+            self.write(Sample { duration: SILENCE_SAMPLES, sync: true, data: Bytes::from_static(SILENCE) }, out);
         }
     }
 
