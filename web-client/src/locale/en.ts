@@ -114,7 +114,8 @@ export const en: Words = {
     gapsTitle: 'Gaps', gap: '{from}–{to}, {track}: {reason}',
     track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage' },
     reason: {
-      unknown: 'not received', queue_full: 'server busy', publisher_lost: 'teacher lost', camera_off: 'camera off', crash: 'server restarted', loss: 'lost on the line', disk: 'disk full', not_shared: 'not shared',
+      not_started: 'not begun', away: 'not sent', silent: 'not sent', loss: 'lost on the line', tap_full: 'server busy', crash: 'server broke off and came back',
+      suspended: 'server restarted', disk_full: 'disk full, recording paused',
     },
     noMain: 'No picture of the teacher', noBoard: 'This lesson had no board',
     nothing: 'This recording holds no pictures yet. Please open it again later.',

@@ -112,7 +112,8 @@ export const zhCN = {
     gapsTitle: '中断', gap: '{from}–{to}，{track}：{reason}',
     track: { voice: '声音', camera: '老师画面', board: '板书', stage: '上台' },
     reason: {
-      unknown: '没有收到', queue_full: '服务器忙，漏录', publisher_lost: '老师掉线', camera_off: '摄像头关闭', crash: '服务器重启', loss: '线路丢失', disk: '磁盘满', not_shared: '没有共享',
+      not_started: '还没有开始', away: '没有发送', silent: '没有发送', loss: '线路丢失', tap_full: '服务器忙，漏录', crash: '服务器中断后自动恢复',
+      suspended: '服务器重启', disk_full: '磁盘满，暂停录制',
     },
     noMain: '没有老师画面', noBoard: '这节课没有板书',
     nothing: '这段录像里还没有画面。请过一会儿再打开。',
