@@ -1,0 +1,10 @@
+//! A virtual teacher and virtual classrooms, lean enough that thousands fit beside the hub they try.
+//!
+//! Above SRTP everything is shared between real sockets and the simulator: a [`publisher`] turns encoded pictures and
+//! voice into packets and answers NACK and PLI, a [`subscriber`] counts, asks again and reports as a browser does.
+//! [`transport`] (ICE, DTLS, SRTP) is only needed over real sockets, where [`classrooms`] and [`teacher`] drive it.
+
+pub mod description;
+pub mod rtp;
+pub mod srtp;
+pub mod transport;
