@@ -1,3 +1,4 @@
 //! Virtual teachers and classrooms: over real UDP for load, on a virtual clock for whole lessons.
 
 pub mod client;
+pub mod line;

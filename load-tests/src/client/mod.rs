@@ -5,6 +5,7 @@
 //! [`transport`] (ICE, DTLS, SRTP) is only needed over real sockets, where [`classrooms`] and [`teacher`] drive it.
 
 pub mod description;
+pub mod publisher;
 pub mod rtp;
 pub mod srtp;
 pub mod transport;
