@@ -4,8 +4,13 @@
 //! voice into packets and answers NACK and PLI, a [`subscriber`] counts, asks again and reports as a browser does.
 //! [`transport`] (ICE, DTLS, SRTP) is only needed over real sockets, where [`classrooms`] and [`teacher`] drive it.
 
+pub mod arrivals;
+pub mod clip;
 pub mod description;
+pub mod encode;
+pub mod http;
 pub mod publisher;
 pub mod rtp;
 pub mod srtp;
+pub mod subscriber;
 pub mod transport;
