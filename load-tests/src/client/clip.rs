@@ -82,12 +82,12 @@ fn opus_packets(ogg: &[u8]) -> Vec<Bytes> {
     let mut packets = Vec::new();
     let mut packet = Vec::new();
     let mut rest = ogg;
-    while rest.len() >= PAGE_HEADER_BYTES && rest.starts_with(b"OggS") {
+    'pages: while rest.len() >= PAGE_HEADER_BYTES && rest.starts_with(b"OggS") {
         let count = usize::from(rest[26]);
         let Some(lacing) = rest.get(PAGE_HEADER_BYTES..PAGE_HEADER_BYTES + count) else { break };
         let mut body = PAGE_HEADER_BYTES + count;
         for &length in lacing {
-            let Some(segment) = rest.get(body..body + usize::from(length)) else { return packets };
+            let Some(segment) = rest.get(body..body + usize::from(length)) else { break 'pages };
             packet.extend_from_slice(segment);
             body += usize::from(length);
             if length < 255 {

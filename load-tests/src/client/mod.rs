@@ -6,11 +6,14 @@
 
 pub mod arrivals;
 pub mod clip;
+pub mod delay;
 pub mod description;
 pub mod encode;
 pub mod http;
+pub mod picture;
 pub mod publisher;
 pub mod rtp;
 pub mod srtp;
 pub mod subscriber;
+pub mod teacher;
 pub mod transport;
