@@ -5,6 +5,8 @@
 //! [`transport`] (ICE, DTLS, SRTP) is only needed over real sockets, where [`classrooms`] and [`teacher`] drive it.
 
 pub mod arrivals;
+pub mod classroom;
+pub mod classrooms;
 pub mod clip;
 pub mod delay;
 pub mod description;
