@@ -1,5 +1,6 @@
 //! As much HTTP/1.1 as WHIP and WHEP ask of a client on a plain listener: POST and DELETE, blocking.
-#![expect(clippy::disallowed_methods, reason = "a rim: it opens TCP connections")]
+//!
+//! A rim: it opens TCP connections.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -188,7 +188,7 @@ fn seal(transport: &mut Transport, times: &SendTimes, now: Instant, output: &Out
 
 fn ntp_now() -> u64 {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (unix.as_secs() + SECONDS_1900_TO_1970) << 32 | u64::from(unix.subsec_nanos()) * (1 << 32) / 1_000_000_000
+    ((unix.as_secs() + SECONDS_1900_TO_1970) << 32) | ((u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 /// A local hub connects in milliseconds.
