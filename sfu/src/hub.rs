@@ -9,10 +9,17 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    id::{PeerId, RoomId},
+    answer::{Local, answer_publisher, answer_viewer, fragment_credentials, restart_fragment},
+    driver::Driver,
+    dtls::Identity,
+    ice::Credentials,
+    id::{PeerId, RoomId, WorkerId},
+    limits::{PEERS_MAX, TAP_ITEMS_MAX},
+    lobby::{Admission, Lobby, Terms},
     media::{Codec, TrackKind},
     stats::HubStats,
-    tap::TapReceiver,
+    tap::{self, TapReceiver},
+    worker::Command,
 };
 
 /// What the hub needs to know before its port opens.
@@ -175,24 +182,49 @@ pub enum StartError {
 
 /// The running media plane. Cheap to clone; the last clone's end stops the workers.
 #[derive(Clone)]
-pub struct Hub {}
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    lobby: Arc<Lobby>,
+    identity: Identity,
+    candidates: Vec<SocketAddr>,
+    driver: Driver,
+}
 
 impl Hub {
     /// Opens the media port and starts the workers.
     ///
     /// # Errors
     /// [`StartError`] says which part could not start.
-    pub fn start(_config: HubConfig, _events: EventSink) -> Result<Self, StartError> {
-        Err(StartError::NoAddress)
+    pub fn start(config: HubConfig, events: EventSink) -> Result<Self, StartError> {
+        let identity = Identity::generate().map_err(StartError::Certificate)?;
+        let lobby = Arc::new(Lobby::default());
+        let driver = Driver::start(config.listen, config.workers.max(1), &identity, &lobby, &events)?;
+        let port = driver.address().port();
+        let announce = if config.announce.is_empty() { driver.own_addresses() } else { config.announce };
+        let candidates: Vec<SocketAddr> = announce.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        if candidates.is_empty() {
+            driver.stop();
+            return Err(StartError::NoAddress);
+        }
+        Ok(Self { inner: Arc::new(Inner { lobby, identity, candidates, driver }) })
     }
 
     /// Opens a room: a lesson may now be published and played.
+    #[must_use]
     pub fn open_room(&self) -> RoomId {
-        RoomId(0)
+        let room = RoomId(self.inner.lobby.next_id());
+        self.inner.lobby.open_room(room);
+        room
     }
 
     /// Closes a room: its peers are told goodbye, its taps end.
-    pub fn close_room(&self, _room: RoomId) {}
+    pub fn close_room(&self, room: RoomId) {
+        self.inner.lobby.close_room(room);
+        self.inner.driver.tell_all(|| Command::CloseRoom(room));
+    }
 
     /// Answers a publisher's offer (WHIP): at most one sound, which is the voice, and one picture, which is `picture`
     /// (`Camera`, `Board` or `Stage`; with `Stage` a sound is the `StageVoice`).
@@ -201,8 +233,11 @@ impl Hub {
     ///
     /// # Errors
     /// See [`OfferError`].
-    pub fn publish(&self, _room: RoomId, _picture: TrackKind, _offer: &str) -> Result<Answered, OfferError> {
-        Err(OfferError::NoRoom)
+    pub fn publish(&self, room: RoomId, picture: TrackKind, offer: &str) -> Result<Answered, OfferError> {
+        self.inner.lobby.flowing(room).ok_or(OfferError::NoRoom)?;
+        let ours = credentials();
+        let (sdp, terms) = answer_publisher(offer, picture, &self.local(&ours))?;
+        self.admit(room, ours, sdp, Terms::Publish(terms))
     }
 
     /// Answers a viewer's offer (WHEP). `slots` names the offer's m-lines in order; `None`: the first sound is the
@@ -210,36 +245,97 @@ impl Hub {
     ///
     /// # Errors
     /// See [`OfferError`].
-    pub fn play(&self, _room: RoomId, _slots: Option<&[TrackKind]>, _offer: &str) -> Result<Answered, OfferError> {
-        Err(OfferError::NoRoom)
+    pub fn play(&self, room: RoomId, slots: Option<&[TrackKind]>, offer: &str) -> Result<Answered, OfferError> {
+        let flowing = self.inner.lobby.flowing(room).ok_or(OfferError::NoRoom)?;
+        let ours = credentials();
+        // 0 and 1 are what others use for "nobody".
+        let mut ssrc = || rand::random_range(2..u32::MAX);
+        let (sdp, terms) = answer_viewer(offer, slots, &flowing, &mut ssrc, &self.local(&ours))?;
+        self.admit(room, ours, sdp, Terms::View(terms))
     }
 
     /// Takes trickled candidates, or restarts ICE where the fragment brings new credentials.
     ///
     /// # Errors
     /// See [`PatchError`].
-    pub fn patch(&self, _peer: PeerId, _fragment: &str) -> Result<Patched, PatchError> {
-        Err(PatchError::Gone)
+    pub fn patch(&self, peer: PeerId, fragment: &str) -> Result<Patched, PatchError> {
+        if fragment_credentials(fragment)?.is_none() {
+            return Ok(Patched::Trickled);
+        }
+        let (worker, mid) = self.inner.lobby.owner(peer).ok_or(PatchError::Gone)?;
+        let ours = credentials();
+        let fragment = restart_fragment(&self.local(&ours), &mid);
+        let ice_ufrag = ours.ufrag.clone();
+        self.inner.driver.tell(worker, Command::Restart { peer, ours });
+        Ok(Patched::Restarted { fragment, ice_ufrag })
     }
 
     /// Ends a peer. Harmless where it has gone already.
-    pub fn close_peer(&self, _peer: PeerId) {}
+    pub fn close_peer(&self, peer: PeerId) {
+        match self.inner.lobby.owner(peer) {
+            Some((worker, _)) => self.inner.driver.tell(worker, Command::ClosePeer(peer)),
+            None => {
+                self.inner.lobby.withdraw(peer);
+            }
+        }
+    }
 
     /// Reads a room at full quality. Tracks that flow already are told at once, from their newest keyframe on.
-    pub fn tap(&self, _room: RoomId) -> TapReceiver {
-        crate::tap::channel(crate::limits::TAP_ITEMS_MAX).1
+    #[must_use]
+    pub fn tap(&self, room: RoomId) -> TapReceiver {
+        let (tap, receiver) = tap::channel(TAP_ITEMS_MAX);
+        if self.inner.lobby.flowing(room).is_some() {
+            self.inner.driver.tell(WorkerId(0), Command::Tap { room, tap });
+        }
+        receiver
     }
 
     /// The workers' newest figures, at most a second old.
+    #[must_use]
     pub fn stats(&self) -> HubStats {
-        HubStats::default()
+        self.inner.driver.stats()
     }
 
     /// The UDP address that is really bound (the port where 0 was asked for).
+    #[must_use]
     pub fn media_address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], 0))
+        self.inner.driver.address()
     }
 
     /// Says goodbye to every peer and stops the workers; returns when they have stopped.
-    pub fn shut_down(&self) {}
+    pub fn shut_down(&self) {
+        self.inner.driver.stop();
+    }
+
+    fn local<'a>(&'a self, ours: &'a Credentials) -> Local<'a> {
+        Local {
+            ice_ufrag: &ours.ufrag,
+            ice_pwd: &ours.pwd,
+            fingerprint_sha256: self.inner.identity.fingerprint(),
+            candidates: &self.inner.candidates,
+            session_id: rand::random::<u64>() >> 1,
+        }
+    }
+
+    fn admit(&self, room: RoomId, ours: Credentials, sdp: String, terms: Terms) -> Result<Answered, OfferError> {
+        let peer = PeerId(self.inner.lobby.next_id());
+        let ice_ufrag = ours.ufrag.clone();
+        let admission = Admission { peer, room, ours, terms, at: self.inner.driver.now() };
+        if !self.inner.lobby.admit(admission, PEERS_MAX) {
+            return Err(OfferError::Full { retry_after: RETRY_WHEN_FULL });
+        }
+        Ok(Answered { peer, sdp, ice_ufrag })
+    }
 }
+
+/// Seats are given up by the minute at the end of lessons, not by the second.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(30);
+
+/// 48 and 144 random bits: RFC 8445 §5.3 asks for 24 and 128.
+fn credentials() -> Credentials {
+    let text = |length: usize| (0..length).map(|_| ICE_CHARS[rand::random_range(0..ICE_CHARS.len())] as char).collect();
+    Credentials { ufrag: text(8), pwd: text(24) }
+}
+
+/// `ice-char` of RFC 8839 §5.4.
+const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

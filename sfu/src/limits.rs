@@ -16,3 +16,9 @@ pub const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// A larger SDP is no school's browser.
 pub const SDP_BYTES_MAX: usize = 64 * 1024;
+
+/// Peers at once, until figures decide it: two cores carry that many viewers of one lesson.
+pub const PEERS_MAX: usize = 4_000;
+
+/// Kernel buffers of the media port: a keyframe to 500 classrooms, or 50 ms of everything, while a worker is busy.
+pub const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;

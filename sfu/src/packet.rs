@@ -1,6 +1,15 @@
 //! One RTP packet, parsed once when it arrives and never again.
 
+mod av1;
+mod h264;
+mod header;
+mod vp8;
+mod vp9;
+
 use bytes::Bytes;
+
+pub use header::{Extensions, RtpHeader, rtp_header};
+pub use vp8::{Vp8Descriptor, rewrite_vp8};
 
 use crate::media::Codec;
 
@@ -17,6 +26,12 @@ pub struct Packet {
     pub codec: Codec,
     /// This packet starts a picture that needs no earlier one. Always true for sound.
     pub keyframe: bool,
+    /// This packet is the first of its picture, as far as the payload tells (see [`PayloadFacts::frame_start`]).
+    pub frame_start: bool,
+    /// Temporal layer, 0 the base. 0 where unknown.
+    pub temporal_id: u8,
+    /// Spatial layer inside the stream, 0 the base. 0 where unknown.
+    pub spatial_id: u8,
     /// RTP payload without padding. Shared by every viewer, never copied.
     pub payload: Bytes,
     /// RFC 6464 level in −dBov (0 loudest, 127 silent). `None`: the publisher does not say.
@@ -25,17 +40,55 @@ pub struct Packet {
     pub vp8: Option<Vp8Descriptor>,
 }
 
-/// Where the numbers stand that must run on without a jump when a slot changes its source (RFC 7741 §4.2).
+#[cfg(test)]
+impl Packet {
+    /// A packet with nothing in it.
+    pub(crate) fn empty(codec: Codec, seq: u64, timestamp: u32) -> Self {
+        Self {
+            seq,
+            timestamp,
+            marker: true,
+            codec,
+            keyframe: false,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
+            payload: Bytes::new(),
+            audio_level: None,
+            vp8: None,
+        }
+    }
+}
+
+/// What a payload's first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Vp8Descriptor {
-    /// PictureID, 7 or 15 bits wide. `None`: the sender leaves it out.
-    pub picture_id: Option<u16>,
-    /// TL0PICIDX. `None`: the sender leaves it out.
-    pub tl0_pic_idx: Option<u8>,
-    /// Byte offset of the PictureID in the payload (0 where there is none).
-    pub picture_id_at: u8,
-    /// Byte offset of TL0PICIDX in the payload (0 where there is none).
-    pub tl0_pic_idx_at: u8,
-    /// The PictureID takes two bytes.
-    pub long_picture_id: bool,
+pub struct PayloadFacts {
+    /// It starts a picture that needs no earlier one. Always true for sound.
+    pub keyframe: bool,
+    /// It may be the first of its picture. H.264 has no such bit: parameter sets and the first slice behind them may
+    /// each say so, and share one timestamp.
+    pub frame_start: bool,
+    /// Temporal layer. 0 where unknown.
+    pub temporal_id: u8,
+    /// Spatial layer. 0 where unknown.
+    pub spatial_id: u8,
+    /// What a layer switch has to rewrite. `None`: nothing.
+    pub vp8: Option<Vp8Descriptor>,
+}
+
+/// Reads the first bytes of a payload (padding already taken off). `None`: malformed, or empty.
+#[must_use]
+pub fn parse(codec: Codec, payload: &[u8]) -> Option<PayloadFacts> {
+    if payload.is_empty() {
+        return None;
+    }
+    match codec {
+        Codec::Opus => {
+            Some(PayloadFacts { keyframe: true, frame_start: true, temporal_id: 0, spatial_id: 0, vp8: None })
+        }
+        Codec::H264 => h264::parse(payload),
+        Codec::Vp8 => vp8::parse(payload),
+        Codec::Vp9 => vp9::parse(payload),
+        Codec::Av1 => av1::parse(payload),
+    }
 }

@@ -22,8 +22,8 @@ pub struct HubStats {
     pub bytes_in: u64,
     /// Bytes of UDP payload sent.
     pub bytes_out: u64,
-    /// Keyframes asked of publishers (PLI sent).
-    pub keyframes_asked: u64,
+    /// Keyframes asked of publishers (PLI or FIR sent), by need.
+    pub keyframes_asked: HashMap<&'static str, u64>,
     /// Peers thrown away because their state panicked. Any value but 0 is a defect.
     pub panics: u64,
     /// Packets dropped, by reason.
@@ -47,4 +47,75 @@ pub struct PeerStats {
     pub bitrate_bps: u64,
     /// What flows.
     pub tracks: Vec<TrackKind>,
+}
+
+/// Why a packet went no further. The name is also the label of its metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dropped {
+    /// Not STUN, DTLS, RTP or RTCP, or cut short.
+    Malformed,
+    /// Nobody here is known at that address.
+    Unroutable,
+    /// A check for nobody, or signed with another password.
+    BadCheck,
+    /// The SRTP or SRTCP tag does not fit.
+    NotAuthentic,
+    /// Seen before, or too old to tell.
+    Replayed,
+    /// One peer with more sources than any device has.
+    TooManySsrcs,
+    /// A payload type that was not agreed, or media from a viewer.
+    NotAgreed,
+    /// Sent before the keys were there.
+    NotReady,
+    /// Older than anything that could still be used.
+    TooOld,
+    /// The slot waits for a keyframe.
+    AwaitingKeyframe,
+    /// The sender sends more than any teacher's device does.
+    TooFast,
+    /// The recorder, or another reader, is too slow.
+    TapFull,
+    /// The socket's buffer is full.
+    SocketFull,
+}
+
+impl Dropped {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 13] = [
+        Self::Malformed,
+        Self::Unroutable,
+        Self::BadCheck,
+        Self::NotAuthentic,
+        Self::Replayed,
+        Self::TooManySsrcs,
+        Self::NotAgreed,
+        Self::NotReady,
+        Self::TooOld,
+        Self::AwaitingKeyframe,
+        Self::TooFast,
+        Self::TapFull,
+        Self::SocketFull,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unroutable => "unroutable",
+            Self::BadCheck => "bad_check",
+            Self::NotAuthentic => "not_authentic",
+            Self::Replayed => "replayed",
+            Self::TooManySsrcs => "too_many_ssrcs",
+            Self::NotAgreed => "not_agreed",
+            Self::NotReady => "not_ready",
+            Self::TooOld => "too_old",
+            Self::AwaitingKeyframe => "awaiting_keyframe",
+            Self::TooFast => "too_fast",
+            Self::TapFull => "tap_full",
+            Self::SocketFull => "socket_full",
+        }
+    }
 }

@@ -1,0 +1,534 @@
+//! The offer, taken apart and bounded. What it means is decided elsewhere.
+
+use std::{io::Cursor, ops::RangeInclusive};
+
+use rtc_sdp::description::{common::Attribute, media::MediaDescription, session::SessionDescription};
+
+use super::{DtlsRole, RemoteIce, Transport};
+use crate::{hub::OfferError, limits::SDP_BYTES_MAX};
+
+/// An offer whose every part has been bounded and checked for what an answer may repeat of it.
+pub(super) struct Offer {
+    /// Its m-lines.
+    pub lines: Vec<Line>,
+    /// Each `a=group:BUNDLE`.
+    bundles: Vec<Vec<String>>,
+    /// What stands before the first m-line holds for each of them.
+    session: Identity,
+    /// Chromium, Safari and whatever else is built on libwebrtc.
+    pub libwebrtc: bool,
+}
+
+/// One m-line with its attributes.
+pub(super) struct Line {
+    /// `audio`, `video`, `application`.
+    pub media: String,
+    /// `UDP/TLS/RTP/SAVPF` and its like.
+    pub proto: String,
+    /// As they stand in the m-line.
+    pub formats: Vec<String>,
+    /// The payload types of `formats` that have an `a=rtpmap`, in the same order.
+    pub payloads: Vec<Payload>,
+    /// Empty: none.
+    pub mid: String,
+    /// The offerer's.
+    pub direction: Direction,
+    /// Reduced-size RTCP (RFC 5506).
+    pub rtcp_rsize: bool,
+    /// Header extensions with an id that fits the one-byte form.
+    pub extensions: Vec<Extension>,
+    /// SSRCs that are no retransmission and no repair of another.
+    pub ssrcs: Vec<u32>,
+    /// `(primary, rtx)`.
+    pub rtx_ssrcs: Vec<(u32, u32)>,
+    /// Simulcast layers to be sent, in the offerer's order.
+    pub rids: Vec<String>,
+    /// Not port 0, RTP over DTLS, RTCP on the same port.
+    usable: bool,
+    identity: Identity,
+}
+
+/// One payload type.
+pub(super) struct Payload {
+    pub pt: u8,
+    pub name: String,
+    pub clock_rate: u32,
+    /// 1 where the offer leaves it out.
+    pub channels: u8,
+    /// Empty: none.
+    pub fmtp: String,
+    pub feedback: Feedback,
+}
+
+/// The feedback (RFC 4585) that we know.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Feedback {
+    pub nack: bool,
+    pub pli: bool,
+    pub fir: bool,
+    pub transport_cc: bool,
+}
+
+/// One `a=extmap`.
+#[derive(Clone)]
+pub(super) struct Extension {
+    pub id: u8,
+    pub uri: String,
+    /// `None`: the m-line's.
+    pub direction: Option<Direction>,
+}
+
+/// Who sends, seen from whoever wrote it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Direction {
+    SendRecv,
+    SendOnly,
+    RecvOnly,
+    Inactive,
+}
+
+/// What ICE and DTLS need, at whichever level it stands.
+#[derive(Default)]
+struct Identity {
+    ufrag: Option<String>,
+    pwd: Option<String>,
+    fingerprint: Vec<(String, Vec<u8>)>,
+    setup: Option<String>,
+}
+
+/// [`OfferError::BadSdp`] with its reason.
+pub(super) fn bad(reason: impl Into<String>) -> OfferError {
+    OfferError::BadSdp(reason.into())
+}
+
+impl Offer {
+    pub(super) fn read(text: &str) -> Result<Self, OfferError> {
+        if text.len() > SDP_BYTES_MAX {
+            return Err(bad(format!("it has {} bytes, at most {SDP_BYTES_MAX} are read", text.len())));
+        }
+        // Pieces of the offer are written into the answer: nothing in them may start a new line there. A carriage
+        // return alone ends a line for some readers.
+        let mut bytes = text.bytes().peekable();
+        while let Some(byte) = bytes.next() {
+            let stray = match byte {
+                b'\r' => bytes.peek().is_some_and(|next| *next != b'\n'),
+                b'\n' | b'\t' => false,
+                other => other.is_ascii_control(),
+            };
+            if stray {
+                return Err(bad("it has control characters"));
+            }
+        }
+        if text.lines().filter(|line| line.starts_with("m=")).count() > LINES_MAX {
+            return Err(bad(format!("it has more than {LINES_MAX} m-lines")));
+        }
+        let description =
+            SessionDescription::unmarshal(&mut Cursor::new(text)).map_err(|error| bad(error.to_string()))?;
+        Self::from_description(&description)
+    }
+
+    fn from_description(description: &SessionDescription) -> Result<Self, OfferError> {
+        let session = Identity::read(&description.attributes)?;
+        let mut direction = Direction::SendRecv;
+        let (mut bundles, mut extensions) = (Vec::new(), Vec::new());
+        for (key, value) in pairs(&description.attributes) {
+            match key {
+                "ice-lite" => return Err(bad("both sides are ICE-lite: neither would start")),
+                "group" => {
+                    let mut words = value.split_ascii_whitespace();
+                    if words.next() == Some("BUNDLE") {
+                        bundles.push(words.take(LINES_MAX).map(str::to_owned).collect());
+                    }
+                }
+                "extmap" => push_extension(&mut extensions, value)?,
+                word => direction = Direction::from_word(word).unwrap_or(direction),
+            }
+        }
+        let mut lines: Vec<Line> = Vec::with_capacity(description.media_descriptions.len());
+        for media in &description.media_descriptions {
+            let line = Line::read(media, direction, &extensions)?;
+            if !line.mid.is_empty() && lines.iter().any(|earlier| earlier.mid == line.mid) {
+                return Err(bad(format!("two m-lines have the mid {}", line.mid)));
+            }
+            lines.push(line);
+        }
+        let libwebrtc =
+            lines.iter().flat_map(|line| &line.extensions).any(|extension| extension.uri == LIBWEBRTC_EXTENSION);
+        Ok(Self { lines, bundles, session, libwebrtc })
+    }
+
+    /// The mids of the accepted lines as the answer's BUNDLE group lists them, the tagged one first; and the index of
+    /// that line (RFC 8843 §7.3). No mids: a single line outside any group.
+    pub(super) fn bundle(&self, accepted: &[usize]) -> Result<(Vec<&str>, usize), OfferError> {
+        let Some(&first) = accepted.first() else {
+            return Err(OfferError::MediaMismatch("no m-line can be used".to_owned()));
+        };
+        let mid = self.lines[first].mid.as_str();
+        let group = self.bundles.iter().find(|group| !mid.is_empty() && group.iter().any(|word| word == mid));
+        let Some(group) = group else {
+            return match accepted.len() {
+                1 => Ok((Vec::new(), first)),
+                _ => Err(OfferError::MediaMismatch("sound and picture must share one transport (BUNDLE)".to_owned())),
+            };
+        };
+        let mut mids = Vec::with_capacity(accepted.len());
+        let mut tagged = None;
+        for word in group {
+            if let Some(&line) = accepted.iter().find(|line| self.lines[**line].mid == *word)
+                && !mids.contains(&word.as_str())
+            {
+                tagged = tagged.or(Some(line));
+                mids.push(word.as_str());
+            }
+        }
+        if mids.len() < accepted.len() {
+            return Err(OfferError::MediaMismatch("sound and picture must share one transport (BUNDLE)".to_owned()));
+        }
+        Ok((mids, tagged.unwrap_or(first)))
+    }
+
+    /// The other side of the transport, as its tagged m-line tells it, or the session where that line is silent.
+    pub(super) fn transport(&self, tagged: usize) -> Result<Transport, OfferError> {
+        let line = &self.lines[tagged];
+        let either = |pick: fn(&Identity) -> &Option<String>| {
+            pick(&line.identity).as_ref().or(pick(&self.session).as_ref()).cloned()
+        };
+        let (Some(ufrag), Some(pwd)) = (either(|at| &at.ufrag), either(|at| &at.pwd)) else {
+            return Err(bad("it has no ICE credentials"));
+        };
+        let remote_ice = remote_ice(ufrag, pwd).map_err(bad)?;
+        let fingerprint = [&line.identity, &self.session]
+            .into_iter()
+            .map(|at| &at.fingerprint)
+            .find(|fingerprints| !fingerprints.is_empty())
+            .ok_or_else(|| bad("it has no fingerprint of sha-256 or better"))?
+            .clone();
+        // Where it is missing the offerer is active (RFC 4145 §4).
+        let dtls_role = match either(|at| &at.setup).as_deref() {
+            None | Some("actpass" | "active") => DtlsRole::Passive,
+            Some("passive") => DtlsRole::Active,
+            Some(_) => return Err(bad("its setup is none of actpass, active, passive")),
+        };
+        Ok(Transport { remote_ice, fingerprint, dtls_role, tagged_mid: line.mid.clone() })
+    }
+}
+
+impl Line {
+    fn read(media: &MediaDescription, direction: Direction, session: &[Extension]) -> Result<Self, OfferError> {
+        let name = &media.media_name;
+        let proto = name.protos.join("/");
+        let mut line = Self {
+            media: name.media.clone(),
+            formats: name.formats.clone(),
+            payloads: Vec::new(),
+            mid: String::new(),
+            direction,
+            rtcp_rsize: false,
+            extensions: Vec::new(),
+            ssrcs: Vec::new(),
+            rtx_ssrcs: Vec::new(),
+            rids: Vec::new(),
+            usable: false,
+            identity: Identity::read(&media.attributes)?,
+            proto,
+        };
+        if line.formats.len() > PAYLOAD_TYPES_MAX {
+            return Err(bad(format!("an m-line has more than {PAYLOAD_TYPES_MAX} payload types")));
+        }
+        let rtp = line.is_rtp();
+        let (mut rtcp_mux, mut bundle_only, mut simulcast) = (false, false, None);
+        let (mut ssrcs, mut secondary, mut sendable) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, value) in pairs(&media.attributes) {
+            match key {
+                "mid" => line.mid = token(value, MID_CHARS_MAX).ok_or_else(|| bad("a mid is no token"))?,
+                "rtcp-mux" => rtcp_mux = true,
+                "rtcp-rsize" => line.rtcp_rsize = true,
+                "bundle-only" => bundle_only = true,
+                "extmap" => push_extension(&mut line.extensions, value)?,
+                "simulcast" => simulcast = simulcast.or(Some(value)),
+                "rid" => sendable.extend(sendable_rid(value).filter(|_| sendable.len() < LAYERS_MAX)),
+                "ssrc" if ssrcs.len() < SSRCS_MAX => {
+                    let ssrc = first_number(value).ok_or_else(|| bad("an SSRC is no number"))?;
+                    if !ssrcs.contains(&ssrc) {
+                        ssrcs.push(ssrc);
+                    }
+                }
+                "ssrc-group" if secondary.len() < SSRCS_MAX => {
+                    let mut words = value.split_ascii_whitespace();
+                    let semantics = words.next();
+                    let pair = (words.next().and_then(first_number), words.next().and_then(first_number));
+                    if let (Some("FID" | "FEC-FR" | "FEC"), (Some(primary), Some(other))) = (semantics, pair) {
+                        secondary.push(other);
+                        if semantics == Some("FID") {
+                            line.rtx_ssrcs.push((primary, other));
+                        }
+                        if !ssrcs.contains(&primary) {
+                            ssrcs.push(primary);
+                        }
+                    }
+                }
+                word => line.direction = Direction::from_word(word).unwrap_or(line.direction),
+            }
+        }
+        ssrcs.retain(|ssrc| !secondary.contains(ssrc));
+        line.ssrcs = ssrcs;
+        line.rids = simulcast.map(|value| layers(value, &sendable)).unwrap_or_default();
+        for extension in session {
+            if line.extensions.iter().all(|own| own.id != extension.id && own.uri != extension.uri) {
+                line.extensions.push(extension.clone());
+            }
+        }
+        line.usable = rtp && rtcp_mux && (name.port.value != 0 || bundle_only);
+        if rtp {
+            line.payloads = payloads(&line.formats, &media.attributes)?;
+        }
+        Ok(line)
+    }
+
+    fn is_rtp(&self) -> bool {
+        matches!(self.media.as_str(), "audio" | "video") && PROTOCOLS.contains(&self.proto.as_str())
+    }
+
+    /// It brings us sound or pictures.
+    pub(super) fn sends(&self) -> bool {
+        self.usable && matches!(self.direction, Direction::SendOnly | Direction::SendRecv)
+    }
+
+    /// It takes sound or pictures from us.
+    pub(super) fn receives(&self) -> bool {
+        self.usable && matches!(self.direction, Direction::RecvOnly | Direction::SendRecv)
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.media == "audio"
+    }
+}
+
+impl Direction {
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "sendrecv" => Self::SendRecv,
+            "sendonly" => Self::SendOnly,
+            "recvonly" => Self::RecvOnly,
+            "inactive" => Self::Inactive,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+impl Identity {
+    fn read(attributes: &[Attribute]) -> Result<Self, OfferError> {
+        let mut found = Self::default();
+        for (key, value) in pairs(attributes) {
+            match key {
+                "ice-ufrag" => found.ufrag = Some(value.to_owned()),
+                "ice-pwd" => found.pwd = Some(value.to_owned()),
+                "setup" => found.setup = Some(value.to_owned()),
+                "fingerprint" => {
+                    let (algorithm, digits) =
+                        value.split_once(' ').ok_or_else(|| bad("a fingerprint has no algorithm"))?;
+                    let algorithm = algorithm.to_ascii_lowercase();
+                    // RFC 8122 §5 forbids MD2 and MD5; SHA-1 no longer proves anything. They are passed over.
+                    let Some((_, size_bytes)) = HASHES.iter().find(|(name, _)| *name == algorithm) else { continue };
+                    let bytes = hex(digits.trim())
+                        .filter(|bytes| bytes.len() == *size_bytes)
+                        .ok_or_else(|| bad(format!("a fingerprint is no {algorithm}")))?;
+                    if found.fingerprint.len() < FINGERPRINTS_MAX {
+                        found.fingerprint.push((algorithm, bytes));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Credentials whose lengths and characters are those of RFC 8839 §5.4 (its `ice-char`, widened to what can be
+/// printed: some stacks use `-` and `=`). The error says what is wrong.
+pub(super) fn remote_ice(ufrag: String, pwd: String) -> Result<RemoteIce, &'static str> {
+    let fits = |text: &str, chars: RangeInclusive<usize>| {
+        chars.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    // A colon would make the USERNAME of checks ambiguous (RFC 8445 §7.2.2).
+    if !fits(&ufrag, UFRAG_CHARS) || ufrag.contains(':') {
+        return Err("its ice-ufrag is not one of RFC 8839");
+    }
+    if !fits(&pwd, PWD_CHARS) {
+        return Err("its ice-pwd is not one of RFC 8839");
+    }
+    Ok(RemoteIce { ufrag, pwd })
+}
+
+/// A value of `a=fmtp`, by its name. `None`: not there.
+pub(super) fn parameter<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
+    fmtp.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn pairs(attributes: &[Attribute]) -> impl Iterator<Item = (&str, &str)> {
+    attributes.iter().map(|attribute| (attribute.key.as_str(), attribute.value.as_deref().unwrap_or_default().trim()))
+}
+
+fn payloads(formats: &[String], attributes: &[Attribute]) -> Result<Vec<Payload>, OfferError> {
+    /// Bounds each list, so that a line of many attributes stays cheap: a payload type has a handful of them.
+    fn of<'a>(attributes: &'a [Attribute], wanted: &'static str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        pairs(attributes)
+            .filter(move |(key, _)| *key == wanted)
+            .filter_map(|(_, value)| value.split_once(' '))
+            .take(PAYLOAD_TYPES_MAX * 8)
+    }
+    let mut payloads: Vec<Payload> = Vec::with_capacity(formats.len());
+    let mut seen = [false; 128];
+    let mut maps = [None; 128];
+    for (pt, map) in of(attributes, "rtpmap") {
+        let pt: usize = pt.parse().map_err(|_| bad("a payload type is no number"))?;
+        let place = maps.get_mut(pt).ok_or_else(|| bad("a payload type is above 127"))?;
+        *place = place.or(Some(map.trim()));
+    }
+    for format in formats {
+        let pt: usize = format.parse().map_err(|_| bad("a payload type is no number"))?;
+        let seen = seen.get_mut(pt).ok_or_else(|| bad("a payload type is above 127"))?;
+        // RTCP shares the port, and its packet types look like these (RFC 5761 §4).
+        let taken_by_rtcp = (64..96).contains(&pt);
+        if std::mem::replace(seen, true) || taken_by_rtcp {
+            continue;
+        }
+        let Some(map) = maps[pt] else { continue };
+        let mut parts = map.split('/');
+        let (Some(name), Some(Ok(clock_rate))) = (parts.next(), parts.next().map(str::parse)) else {
+            return Err(bad(format!("the rtpmap of payload type {pt} has no clock rate")));
+        };
+        let channels = parts.next().and_then(|channels| channels.parse().ok()).unwrap_or(1);
+        payloads.push(Payload {
+            pt: u8::try_from(pt).map_err(|_| bad("a payload type is above 127"))?,
+            name: name.to_ascii_lowercase(),
+            clock_rate,
+            channels,
+            fmtp: String::new(),
+            feedback: Feedback::default(),
+        });
+    }
+    for (pt, fmtp) in of(attributes, "fmtp") {
+        if let Some(payload) = payloads.iter_mut().find(|payload| pt.parse() == Ok(payload.pt))
+            && payload.fmtp.is_empty()
+        {
+            fmtp.trim().clone_into(&mut payload.fmtp);
+        }
+    }
+    for (pt, kind) in of(attributes, "rtcp-fb") {
+        for payload in payloads.iter_mut().filter(|payload| pt == "*" || pt.parse() == Ok(payload.pt)) {
+            match kind.trim() {
+                "nack" => payload.feedback.nack = true,
+                "nack pli" => payload.feedback.pli = true,
+                "ccm fir" => payload.feedback.fir = true,
+                "transport-cc" => payload.feedback.transport_cc = true,
+                _ => {}
+            }
+        }
+    }
+    Ok(payloads)
+}
+
+fn push_extension(extensions: &mut Vec<Extension>, value: &str) -> Result<(), OfferError> {
+    if extensions.len() == EXTENSIONS_MAX {
+        return Err(bad(format!("an m-line has more than {EXTENSIONS_MAX} header extensions")));
+    }
+    let mut words = value.split_ascii_whitespace();
+    let (Some(number), Some(uri)) = (words.next(), words.next()) else {
+        return Err(bad("an extmap has no URI"));
+    };
+    let (id, direction) = match number.split_once('/') {
+        Some((id, word)) => (id, Some(Direction::from_word(word).ok_or_else(|| bad("an extmap has no direction"))?)),
+        None => (number, None),
+    };
+    let id: u16 = id.parse().map_err(|_| bad("an extmap has no id"))?;
+    // We write the one-byte form only: what needs the other is not answered, and so not used (RFC 8285 §6).
+    if let Ok(id @ 1..=14) = u8::try_from(id) {
+        extensions.push(Extension { id, uri: uri.to_owned(), direction });
+    }
+    Ok(())
+}
+
+/// `q send pt=…` gives `q`.
+fn sendable_rid(value: &str) -> Option<String> {
+    let mut words = value.split_ascii_whitespace();
+    let rid = words.next()?;
+    (words.next() == Some("send")).then(|| token(rid, RID_CHARS_MAX)).flatten()
+}
+
+/// The layers of `send q;h;f recv …`: of alternatives the first, paused ones too (RFC 8853 §5.1).
+fn layers(value: &str, sendable: &[String]) -> Vec<String> {
+    let words: Vec<&str> = value.split_ascii_whitespace().take(4).collect();
+    let Some([_, list]) = words.chunks_exact(2).find(|pair| pair[0] == "send") else { return Vec::new() };
+    let mut rids: Vec<String> = Vec::new();
+    for layer in list.split(';').take(LAYERS_MAX) {
+        let rid = layer.split(',').next().unwrap_or_default().trim_start_matches('~');
+        if sendable.iter().any(|known| known == rid) && rids.iter().all(|known| known != rid) {
+            rids.push(rid.to_owned());
+        }
+    }
+    rids
+}
+
+fn first_number(text: &str) -> Option<u32> {
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// A token of RFC 8866 §9, not longer than `chars_max`.
+fn token(text: &str, chars_max: usize) -> Option<String> {
+    let fits = !text.is_empty()
+        && text.len() <= chars_max
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&byte));
+    fits.then(|| text.to_owned())
+}
+
+/// `AB:cd:…` to bytes.
+fn hex(digits: &str) -> Option<Vec<u8>> {
+    if digits.len() > 3 * HASHES[2].1 {
+        return None;
+    }
+    digits
+        .split(':')
+        .map(|pair| match pair.as_bytes() {
+            [high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => u8::from_str_radix(pair, 16).ok(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A classroom offers six slots; a page that offers 32 is no page of a school.
+const LINES_MAX: usize = 32;
+/// Chromium offers some 35 for video.
+const PAYLOAD_TYPES_MAX: usize = 64;
+/// Chromium offers some 14.
+const EXTENSIONS_MAX: usize = 32;
+/// Three layers with retransmission and repair are nine.
+const SSRCS_MAX: usize = 16;
+/// Browsers send three.
+const LAYERS_MAX: usize = 4;
+/// Browsers use one or two, GStreamer six.
+const MID_CHARS_MAX: usize = 32;
+/// What the one-byte header extension holds (RFC 8285 §4.2).
+const RID_CHARS_MAX: usize = 16;
+/// Each hash once, and room for a second certificate.
+const FINGERPRINTS_MAX: usize = 6;
+const UFRAG_CHARS: RangeInclusive<usize> = 4..=256;
+const PWD_CHARS: RangeInclusive<usize> = 22..=256;
+/// Names and sizes in bytes; the longest last.
+const HASHES: [(&str, usize); 3] = [("sha-256", 32), ("sha-384", 48), ("sha-512", 64)];
+/// RTP over DTLS; old encoders leave out what carries it.
+const PROTOCOLS: [&str; 4] = ["UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF"];
+/// Only libwebrtc offers it.
+const LIBWEBRTC_EXTENSION: &str = "http://www.webrtc.org/experiments/rtp-hdrext/video-timing";

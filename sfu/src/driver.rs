@@ -1,0 +1,317 @@
+//! The rim: sockets, the clock and threads. Everything else in this crate is told what is read here.
+
+#![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
+
+use std::{
+    collections::HashMap,
+    io::{self, IoSliceMut},
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::BytesMut;
+use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+use tracing::{error, info, warn};
+
+use crate::{
+    dtls::Identity,
+    hub::{EventSink, StartError},
+    id::WorkerId,
+    limits::SOCKET_BUFFER_BYTES,
+    lobby::Lobby,
+    stats::HubStats,
+    worker::{Command, Worker, WorkerConfig},
+};
+
+/// The workers' threads and how to reach them.
+pub(crate) struct Driver {
+    address: SocketAddr,
+    workers: Vec<Handle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stopping: Arc<AtomicBool>,
+}
+
+struct Handle {
+    commands: Sender<Command>,
+    waker: Waker,
+    stats: Arc<Mutex<HubStats>>,
+}
+
+impl Driver {
+    /// Opens the media port once per worker and starts a thread for each.
+    pub(crate) fn start(
+        listen: SocketAddr,
+        workers: usize,
+        identity: &Identity,
+        lobby: &Arc<Lobby>,
+        events: &EventSink,
+    ) -> Result<Self, StartError> {
+        let bind = |source| StartError::Bind { listen, source };
+        let (epoch, wall) = (Instant::now(), SystemTime::now());
+        let epoch_ntp = ntp(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut address = listen;
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for number in 0..workers {
+            let socket = open(address, workers > 1).map_err(bind)?;
+            address = socket.local_addr().map_err(bind)?;
+            let poll = Poll::new().map_err(bind)?;
+            let waker = Waker::new(poll.registry(), WAKE).map_err(bind)?;
+            let (commands, inbox) = channel();
+            let stats = Arc::new(Mutex::new(HubStats::default()));
+            let id = WorkerId(number as u8);
+            let worker = Worker::new(WorkerConfig {
+                id,
+                identity: identity.clone(),
+                lobby: lobby.clone(),
+                epoch,
+                epoch_ntp,
+                seed: rand::random(),
+            });
+            let run = Run {
+                state: UdpSocketState::new(UdpSockRef::from(&socket)).map_err(bind)?,
+                socket,
+                poll,
+                worker,
+                inbox,
+                stats: stats.clone(),
+                events: events.clone(),
+                stopping: stopping.clone(),
+            };
+            let thread = std::thread::Builder::new().name(format!("media-{number}"));
+            threads.push(thread.spawn(move || run.run()).map_err(bind)?);
+            handles.push(Handle { commands, waker, stats });
+        }
+        info!(%address, workers, "Media port {address} is open");
+        Ok(Self { address, workers: handles, threads: Mutex::new(threads), stopping })
+    }
+
+    /// The address that is really bound.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The hub's time.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Where clients can reach the bound address. Loopback only where there is nothing else.
+    pub(crate) fn own_addresses(&self) -> Vec<IpAddr> {
+        if !self.address.ip().is_unspecified() {
+            return vec![self.address.ip()];
+        }
+        let fits = |ip: &IpAddr| self.address.is_ipv6() || ip.is_ipv4();
+        let is_local = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        let all = if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip());
+        let (loopback, others): (Vec<_>, Vec<_>) =
+            all.filter(fits).filter(|ip| !is_local(ip)).partition(IpAddr::is_loopback);
+        if others.is_empty() { loopback } else { others }
+    }
+
+    pub(crate) fn tell(&self, worker: WorkerId, command: Command) {
+        if let Some(handle) = self.workers.get(usize::from(worker.0)) {
+            // A worker that has stopped needs no command.
+            let _ = handle.commands.send(command);
+            let _ = handle.waker.wake();
+        }
+    }
+
+    pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
+        for number in 0..self.workers.len() {
+            self.tell(WorkerId(number as u8), command());
+        }
+    }
+
+    /// All workers' figures as one.
+    pub(crate) fn stats(&self) -> HubStats {
+        let mut all = HubStats::default();
+        for handle in &self.workers {
+            all.add(&handle.stats.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        all
+    }
+
+    /// Says goodbye to everybody and waits for the threads.
+    pub(crate) fn stop(&self) {
+        self.tell_all(|| Command::CloseAll);
+        self.stopping.store(true, Ordering::Release);
+        for handle in &self.workers {
+            let _ = handle.waker.wake();
+        }
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One worker's thread.
+struct Run {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    poll: Poll,
+    worker: Worker,
+    inbox: Receiver<Command>,
+    stats: Arc<Mutex<HubStats>>,
+    events: EventSink,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Run {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(16);
+        if let Err(error) = self.poll.registry().register(&mut self.socket, READ, Interest::READABLE) {
+            error!(%error, "The media port cannot be watched: {error}");
+            return;
+        }
+        let mut buffers = vec![vec![0u8; self.state.gro_segments() * DATAGRAM_BYTES_MAX]; BATCH_SIZE];
+        let mut is_drained = true;
+        let mut figures_at = Instant::now();
+        loop {
+            let wait = match self.worker.poll_timeout() {
+                _ if !is_drained => Some(Duration::ZERO),
+                due => due.map(|due| due.saturating_duration_since(Instant::now())),
+            };
+            match self.poll.poll(&mut events, wait) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    error!(%error, "The media port is lost: {error}");
+                    return;
+                }
+                _ => {}
+            }
+            let now = Instant::now();
+            is_drained = self.receive(now, &mut buffers);
+            while let Ok(command) = self.inbox.try_recv() {
+                self.worker.handle_command(now, command);
+            }
+            self.worker.flush(now);
+            self.worker.handle_timeout(now);
+            self.send();
+            while let Some(event) = self.worker.poll_event() {
+                (self.events)(event);
+            }
+            if now.saturating_duration_since(figures_at) >= FIGURES_EVERY {
+                figures_at = now;
+                self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone_from(self.worker.stats());
+            }
+            if self.stopping.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+
+    /// Reads what is there, a bounded number of batches. False where there may be more.
+    fn receive(&mut self, now: Instant, buffers: &mut [Vec<u8>]) -> bool {
+        let mut meta = [RecvMeta::default(); BATCH_SIZE];
+        for _ in 0..BATCHES_MAX {
+            let mut slices: Vec<IoSliceMut<'_>> = buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+            match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut meta) {
+                Ok(count) => {
+                    for (meta, buffer) in meta.iter().zip(&*buffers).take(count) {
+                        let Some(bytes) = buffer.get(..meta.len) else { continue };
+                        for datagram in bytes.chunks(meta.stride.max(1)) {
+                            self.worker.handle_datagram(now, meta.addr, BytesMut::from(datagram));
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // An ICMP answer to something we sent: it says nothing of the port itself.
+                    warn!(%error, "Reading the media port failed once: {error}");
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn send(&mut self) {
+        let mut unsent = 0;
+        let outbox = self.worker.outbox();
+        for run in outbox.runs() {
+            let transmit = Transmit {
+                destination: run.to,
+                ecn: None,
+                contents: &outbox.bytes()[run.bytes.clone()],
+                segment_size: (run.datagrams() > 1).then_some(run.segment),
+                src_ip: None,
+            };
+            // A full socket drops: the line's own repair mends it, and nobody waits for one classroom.
+            if self.state.try_send(UdpSockRef::from(&self.socket), &transmit).is_err() {
+                unsent += run.datagrams() as u64;
+            }
+        }
+        outbox.clear();
+        if unsent > 0 {
+            self.worker.note_unsent(unsent);
+        }
+    }
+}
+
+fn open(listen: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
+    if listen.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    // The kernel gives what it may; less is slower, not wrong.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    socket.bind(&listen.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// NTP time, 32.32 fixed point seconds since 1900 (RFC 3550 §4).
+fn ntp(since_1970: Duration) -> u64 {
+    let seconds = since_1970.as_secs() + 2_208_988_800;
+    seconds << 32 | (u64::from(since_1970.subsec_nanos()) << 32) / 1_000_000_000
+}
+
+impl HubStats {
+    fn add(&mut self, worker: &Self) {
+        self.rooms = self.rooms.max(worker.rooms);
+        self.peers.extend(worker.peers.iter().map(|(id, peer)| (*id, peer.clone())));
+        self.packets_in += worker.packets_in;
+        self.packets_out += worker.packets_out;
+        self.bytes_in += worker.bytes_in;
+        self.bytes_out += worker.bytes_out;
+        self.panics += worker.panics;
+        let add = |into: &mut HashMap<&'static str, u64>, from: &HashMap<&'static str, u64>| {
+            for (name, count) in from {
+                *into.entry(name).or_default() += count;
+            }
+        };
+        add(&mut self.keyframes_asked, &worker.keyframes_asked);
+        add(&mut self.dropped, &worker.dropped);
+    }
+}
+
+const READ: Token = Token(0);
+const WAKE: Token = Token(1);
+
+/// A jumbo frame is no classroom's: what is longer is cut, and then does not authenticate.
+const DATAGRAM_BYTES_MAX: usize = 1_500;
+
+/// Datagrams read before what they brought is sent on: more would only wait.
+const BATCHES_MAX: usize = 4;
+
+const FIGURES_EVERY: Duration = Duration::from_millis(500);

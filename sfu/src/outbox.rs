@@ -1,0 +1,127 @@
+//! What waits to be sent: one arena of bytes, cut into runs that one system call each can send (UDP GSO).
+
+use std::{net::SocketAddr, ops::Range};
+
+/// Datagrams in the order in which they were written.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    arena: Vec<u8>,
+    runs: Vec<Run>,
+    /// The next datagram begins a run of its own.
+    sealed: bool,
+}
+
+/// Datagrams to one address: all of `segment` bytes, the last one perhaps shorter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Where to.
+    pub to: SocketAddr,
+    /// Where the bytes stand in [`Outbox::bytes`].
+    pub bytes: Range<usize>,
+    /// Size of each datagram but the last.
+    pub segment: usize,
+}
+
+impl Run {
+    /// How many datagrams it is.
+    #[must_use]
+    pub fn datagrams(&self) -> usize {
+        self.bytes.len().div_ceil(self.segment.max(1))
+    }
+}
+
+impl Outbox {
+    /// Appends a datagram that `write` puts at the end of the arena. Nothing is kept where it returns false.
+    ///
+    /// It joins the run before it where address and size allow.
+    pub fn datagram(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>) -> bool) -> usize {
+        let start = self.arena.len();
+        if !write(&mut self.arena) {
+            self.arena.truncate(start);
+            return 0;
+        }
+        let end = self.arena.len();
+        let size = end - start;
+        if let Some(run) = self.runs.last_mut()
+            && !self.sealed
+            && run.to == to
+            && run.bytes.len() % run.segment == 0
+            && size <= run.segment
+            && run.datagrams() < DATAGRAMS_PER_RUN_MAX
+            && run.bytes.len() + size <= RUN_BYTES_MAX
+        {
+            run.bytes.end = end;
+        } else {
+            self.runs.push(Run { to, bytes: start..end, segment: size });
+        }
+        self.sealed = false;
+        size
+    }
+
+    /// What follows is not joined to what was written: voice travels alone.
+    pub fn seal_run(&mut self) {
+        self.sealed = true;
+    }
+
+    /// The runs, oldest first.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The bytes that runs point into.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.arena
+    }
+
+    /// Bytes waiting.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.runs.clear();
+        self.sealed = false;
+    }
+}
+
+/// The kernel takes 64; longer runs gain nothing and burst more.
+const DATAGRAMS_PER_RUN_MAX: usize = 32;
+
+/// UDP's own limit for what one GSO send may carry.
+const RUN_BYTES_MAX: usize = 65_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_sizes_share_a_run_and_a_shorter_one_ends_it() {
+        let (one, two): (SocketAddr, SocketAddr) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:1".parse().unwrap());
+        let mut outbox = Outbox::default();
+        for (to, size) in [(one, 100), (one, 100), (one, 60), (one, 60), (two, 60), (two, 61)] {
+            outbox.datagram(to, |arena| {
+                arena.resize(arena.len() + size, 0);
+                true
+            });
+        }
+        outbox.seal_run();
+        outbox.datagram(two, |arena| {
+            arena.push(0);
+            true
+        });
+        outbox.datagram(two, |_| false);
+        let runs: Vec<_> = outbox.runs().iter().map(|run| (run.bytes.len(), run.datagrams())).collect();
+        assert_eq!(runs, [(260, 3), (60, 1), (60, 1), (61, 1), (1, 1)]);
+    }
+}

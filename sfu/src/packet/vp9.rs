@@ -1,0 +1,64 @@
+//! VP9 payloads (RFC 9628 §4.2).
+
+use super::PayloadFacts;
+
+pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
+    let mut rest = payload.iter().copied();
+    let first = rest.next()?;
+    let has = |bit: u8| first & bit != 0;
+    if has(PICTURE_ID) && rest.next()? & 0x80 != 0 {
+        rest.next()?;
+    }
+    let (mut temporal_id, mut spatial_id) = (0, 0);
+    if has(LAYERS) {
+        let layers = rest.next()?;
+        temporal_id = layers >> 5;
+        spatial_id = (layers >> 1) & 0x07;
+        if !has(FLEXIBLE) {
+            rest.next()?; // TL0PICIDX
+        }
+    }
+    if has(FLEXIBLE) && has(PREDICTED) {
+        // At most three references; the last bit says whether another follows.
+        let mut more = true;
+        for _ in 0..3 {
+            if more {
+                more = rest.next()? & 0x01 != 0;
+            }
+        }
+        if more {
+            return None;
+        }
+    }
+    if has(STRUCTURE) {
+        skip_structure(&mut rest)?;
+    }
+    rest.next()?; // A descriptor without a byte of picture is no packet.
+    let frame_start = has(BEGIN) && spatial_id == 0;
+    Some(PayloadFacts { keyframe: frame_start && !has(PREDICTED), frame_start, temporal_id, spatial_id, vp8: None })
+}
+
+/// The scalability structure (§4.2.1): sizes of the spatial layers, then a group of pictures.
+fn skip_structure(rest: &mut impl Iterator<Item = u8>) -> Option<()> {
+    let head = rest.next()?;
+    if head & 0x10 != 0 {
+        let size_bytes = 4 * (usize::from(head >> 5) + 1);
+        rest.nth(size_bytes - 1)?;
+    }
+    if head & 0x08 != 0 {
+        for _ in 0..rest.next()? {
+            let references = (rest.next()? >> 2) & 0x03;
+            for _ in 0..references {
+                rest.next()?;
+            }
+        }
+    }
+    Some(())
+}
+
+const PICTURE_ID: u8 = 0x80;
+const PREDICTED: u8 = 0x40;
+const LAYERS: u8 = 0x20;
+const FLEXIBLE: u8 = 0x10;
+const BEGIN: u8 = 0x08;
+const STRUCTURE: u8 = 0x02;

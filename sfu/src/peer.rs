@@ -1,0 +1,203 @@
+//! One WebRTC connection on its worker: the way to it, its keys, and what it does.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use rtc_crypto::RTCCrypto;
+use smallvec::SmallVec;
+
+use crate::{
+    answer::DtlsRole,
+    dtls::{Handshake, HandshakeError, Identity},
+    ice::Credentials,
+    id::{PeerId, RoomId},
+    limits::{CONNECT_WITHIN, CONSENT_EXPIRES_AFTER},
+    lobby::{Admission, Terms},
+    outbox::Outbox,
+    publish::Publisher,
+    srtp::{Keys, Opener, Sealer},
+    view::Viewer,
+};
+
+/// One connection.
+pub struct Peer {
+    /// Its id.
+    pub id: PeerId,
+    /// Its room.
+    pub room: RoomId,
+    /// Our credentials: those in use, and after an ICE restart the ones before (RFC 8445 §9).
+    pub ours: SmallVec<[Credentials; 2]>,
+    /// Where it is sent to. `None`: no check has come yet.
+    pub address: Option<SocketAddr>,
+    /// Every address that a check of its came from, newest last.
+    pub paths: SmallVec<[SocketAddr; 4]>,
+    /// Its DTLS association. `None` only where keys were given from outside.
+    pub handshake: Option<Handshake>,
+    /// Its keys. `None`: the handshake is not done.
+    pub srtp: Option<(Sealer, Opener)>,
+    /// What it does.
+    pub role: Role,
+    /// When anything of its was last authenticated.
+    pub heard: Instant,
+    born: Instant,
+    /// When reports are due.
+    pub report_at: Instant,
+    /// When its worker looks at it next. Kept by the worker.
+    pub scheduled: Option<Instant>,
+    /// Bytes received since the last look.
+    pub received: u64,
+}
+
+/// What a peer does.
+pub enum Role {
+    /// It sends.
+    Publisher(Box<Publisher>),
+    /// It receives.
+    Viewer(Box<Viewer>),
+}
+
+impl Peer {
+    /// Begins a peer whose first check has just authenticated. `epoch` is where the hub's time begins.
+    ///
+    /// # Errors
+    /// Where an active handshake cannot begin.
+    pub fn adopt(
+        now: Instant,
+        epoch: Instant,
+        admission: Admission,
+        identity: &Identity,
+        seed: impl FnMut() -> u64,
+    ) -> Result<Self, HandshakeError> {
+        let transport = match &admission.terms {
+            Terms::Publish(terms) => &terms.transport,
+            Terms::View(terms) => &terms.transport,
+        };
+        let handshake = match transport.dtls_role {
+            DtlsRole::Passive => Handshake::passive(identity, transport.fingerprint.clone()),
+            DtlsRole::Active => Handshake::active(now, identity, transport.fingerprint.clone())?,
+        };
+        Ok(Self {
+            handshake: Some(handshake),
+            ..Self::bare(now, epoch, admission.peer, admission.room, admission.ours, admission.terms, seed)
+        })
+    }
+
+    /// A peer without a handshake: simulations give it keys by [`Self::install`].
+    pub fn bare(
+        now: Instant,
+        epoch: Instant,
+        id: PeerId,
+        room: RoomId,
+        ours: Credentials,
+        terms: Terms,
+        seed: impl FnMut() -> u64,
+    ) -> Self {
+        Self {
+            id,
+            room,
+            ours: SmallVec::from_iter([ours]),
+            address: None,
+            paths: SmallVec::new(),
+            handshake: None,
+            srtp: None,
+            role: match terms {
+                Terms::Publish(terms) => Role::Publisher(Box::new(Publisher::new(terms, epoch))),
+                Terms::View(terms) => Role::Viewer(Box::new(Viewer::new(terms, seed))),
+            },
+            heard: now,
+            born: now,
+            report_at: now + FIRST_REPORT_AFTER,
+            scheduled: None,
+            received: 0,
+        }
+    }
+
+    /// Puts the keys to use. False where they are no keys.
+    pub fn install(&mut self, keys: &Keys, crypto: &dyn RTCCrypto) -> bool {
+        match (Sealer::new(keys, crypto), Opener::new(keys, crypto)) {
+            (Ok(sealer), Ok(opener)) => {
+                self.srtp = Some((sealer, opener));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Is media possible?
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.srtp.is_some() && self.address.is_some()
+    }
+
+    /// Notes an authenticated check from `from`. `nominated`: the client settles on it.
+    ///
+    /// Returns a path that is forgotten for it.
+    pub fn note_path(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
+        self.heard = now;
+        let mut forgotten = None;
+        if !self.paths.contains(&from) {
+            if self.paths.len() == PATHS_MAX {
+                let oldest = self.paths.iter().position(|path| Some(*path) != self.address).unwrap_or(0);
+                forgotten = Some(self.paths.remove(oldest));
+            }
+            self.paths.push(from);
+        }
+        if nominated || self.address.is_none() {
+            self.address = Some(from);
+        }
+        forgotten
+    }
+
+    /// Has it been silent, or unconnected, for too long?
+    #[must_use]
+    pub fn is_lost(&self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.heard) >= CONSENT_EXPIRES_AFTER;
+        let never = self.srtp.is_none() && now.saturating_duration_since(self.born) >= CONNECT_WITHIN;
+        silent || never
+    }
+
+    /// Moves what DTLS wants sent into the outbox.
+    pub fn flush_handshake(&mut self, out: &mut Outbox) {
+        let (Some(handshake), Some(to)) = (&mut self.handshake, self.address) else { return };
+        while let Some(datagram) = handshake.poll_transmit() {
+            out.seal_run();
+            out.datagram(to, |arena| {
+                arena.extend_from_slice(&datagram);
+                true
+            });
+        }
+        out.seal_run();
+    }
+
+    /// Seals and sends one RTCP compound.
+    pub fn send_rtcp(&mut self, compound: &[u8], out: &mut Outbox) {
+        if let (Some((sealer, _)), Some(to), false) = (&mut self.srtp, self.address, compound.is_empty()) {
+            out.seal_run();
+            out.datagram(to, |arena| sealer.seal_rtcp(compound, arena));
+            out.seal_run();
+        }
+    }
+
+    /// When it must be looked at next.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        let expiry = self.heard + CONSENT_EXPIRES_AFTER;
+        let mut due =
+            if self.srtp.is_some() { expiry.min(self.report_at) } else { expiry.min(self.born + CONNECT_WITHIN) };
+        if let Some(at) = self.handshake.as_ref().and_then(Handshake::poll_timeout) {
+            due = due.min(at);
+        }
+        match &self.role {
+            Role::Publisher(publisher) => publisher.nack_due().map_or(due, |at| due.min(at)),
+            Role::Viewer(_) => due,
+        }
+    }
+}
+
+/// A browser on two networks, each with IPv4 and IPv6.
+const PATHS_MAX: usize = 4;
+
+/// The first report goes out early: lips and voice are in step only after it.
+const FIRST_REPORT_AFTER: Duration = Duration::from_millis(100);

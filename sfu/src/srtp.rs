@@ -1,0 +1,495 @@
+//! SRTP (RFC 3711, RFC 7714): RTP is sealed and opened with AES-128-GCM in our own hand, because that is most of what
+//! the hub does all day. SRTCP out, and the SHA-1 fallback both ways, go through `rtc-srtp`.
+//!
+//! State is made only for what has authenticated, so forged SSRCs cost nothing.
+
+use aws_lc_rs::{
+    aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    cipher::{AES_128, DecryptingKey, DecryptionContext, UnboundCipherKey},
+};
+use bytes::BytesMut;
+use rtc_crypto::RTCCrypto;
+use rtc_srtp::{context::Context, option, protection_profile::ProtectionProfile};
+use smallvec::SmallVec;
+
+use crate::stats::Dropped;
+
+/// The two protection profiles that the hub speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// `SRTP_AEAD_AES_128_GCM` (RFC 7714).
+    AeadAes128Gcm,
+    /// `SRTP_AES128_CM_HMAC_SHA1_80` (RFC 3711), 2.4 times the cost.
+    Aes128CmSha1,
+}
+
+impl Profile {
+    const KEY_LEN: usize = 16;
+
+    fn salt_len(self) -> usize {
+        match self {
+            Self::AeadAes128Gcm => 12,
+            Self::Aes128CmSha1 => 14,
+        }
+    }
+
+    /// Bytes that the DTLS exporter must give (RFC 5764 §4.2).
+    #[must_use]
+    pub fn keying_material_len(self) -> usize {
+        2 * (Self::KEY_LEN + self.salt_len())
+    }
+
+    fn foreign(self) -> ProtectionProfile {
+        match self {
+            Self::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
+            Self::Aes128CmSha1 => ProtectionProfile::Aes128CmHmacSha1_80,
+        }
+    }
+}
+
+/// Master keys and salts of both directions.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// How they are used.
+    pub profile: Profile,
+    /// For what we send.
+    pub local_key: Vec<u8>,
+    /// For what we send.
+    pub local_salt: Vec<u8>,
+    /// For what we receive.
+    pub remote_key: Vec<u8>,
+    /// For what we receive.
+    pub remote_salt: Vec<u8>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// Cuts exporter output: client key, server key, client salt, server salt (RFC 5764 §4.2).
+    ///
+    /// `material` is [`Profile::keying_material_len`] bytes long.
+    #[must_use]
+    pub fn from_keying_material(profile: Profile, material: &[u8], we_are_client: bool) -> Self {
+        let (keys, salts) = material.split_at(2 * Profile::KEY_LEN);
+        let (client_key, server_key) = keys.split_at(Profile::KEY_LEN);
+        let (client_salt, server_salt) = salts.split_at(profile.salt_len());
+        let [local_key, remote_key, local_salt, remote_salt] = match we_are_client {
+            true => [client_key, server_key, client_salt, server_salt],
+            false => [server_key, client_key, server_salt, client_salt],
+        };
+        Self {
+            profile,
+            local_key: local_key.to_vec(),
+            local_salt: local_salt.to_vec(),
+            remote_key: remote_key.to_vec(),
+            remote_salt: remote_salt.to_vec(),
+        }
+    }
+
+    /// The same keys as the other end holds them.
+    #[must_use]
+    pub fn mirrored(&self) -> Self {
+        Self {
+            profile: self.profile,
+            local_key: self.remote_key.clone(),
+            local_salt: self.remote_salt.clone(),
+            remote_key: self.local_key.clone(),
+            remote_salt: self.local_salt.clone(),
+        }
+    }
+}
+
+/// The keys do not have their profile's lengths, or the crypto provider refuses them.
+#[derive(Debug, thiserror::Error)]
+#[error("the SRTP keys are not usable")]
+pub struct BadKeys;
+
+/// A session's cipher and salt, derived from the master key (RFC 3711 §4.3.1; RFC 7714 §11 widens the salt by zeros).
+fn gcm(key: &[u8], salt: &[u8], for_rtcp: bool) -> Result<(LessSafeKey, [u8; NONCE_LEN]), BadKeys> {
+    let derive = |label: u8, bytes: &mut [u8]| {
+        let mut iv = [0; 16];
+        iv[..NONCE_LEN].copy_from_slice(salt.get(..NONCE_LEN).ok_or(BadKeys)?);
+        iv[7] ^= label;
+        let master = UnboundCipherKey::new(&AES_128, key).map_err(|_| BadKeys)?;
+        let counter = DecryptingKey::ctr(master).map_err(|_| BadKeys)?;
+        // Counter mode over zeros is the key stream itself.
+        counter.decrypt(bytes, DecryptionContext::Iv128(iv.into())).map_err(|_| BadKeys).map(|_| ())
+    };
+    let (mut session_key, mut session_salt) = ([0; Profile::KEY_LEN], [0; NONCE_LEN]);
+    let first_label = if for_rtcp { 3 } else { 0 };
+    derive(first_label, &mut session_key)?;
+    derive(first_label + 2, &mut session_salt)?;
+    let session_key = UnboundKey::new(&AES_128_GCM, &session_key).map_err(|_| BadKeys)?;
+    Ok((LessSafeKey::new(session_key), session_salt))
+}
+
+fn foreign(keys: &Keys, local: bool, crypto: &dyn RTCCrypto) -> Result<Context, BadKeys> {
+    let (key, salt) = if local { (&keys.local_key, &keys.local_salt) } else { (&keys.remote_key, &keys.remote_salt) };
+    let replay = (!local).then(|| option::srtp_replay_protection(REPLAY_WINDOW));
+    let replay_rtcp = (!local).then(|| option::srtcp_replay_protection(REPLAY_WINDOW));
+    Context::new(key, salt, keys.profile.foreign(), replay, replay_rtcp, crypto).map_err(|_| BadKeys)
+}
+
+/// Bits of a [`Received::window`].
+const REPLAY_WINDOW: usize = 128;
+
+/// Length of what sealing adds: the GCM tag. (The SHA-1 tag is shorter.)
+pub const TAG_LEN: usize = 16;
+
+/// RFC 7714 §8.1: 16 zero bits, SSRC, roll-over counter, sequence number; all under the salt.
+fn rtp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u64) -> Nonce {
+    let mut nonce = *salt;
+    for (byte, ssrc) in nonce[2..6].iter_mut().zip(ssrc.to_be_bytes()) {
+        *byte ^= ssrc;
+    }
+    for (byte, index) in nonce[6..12].iter_mut().zip(&index.to_be_bytes()[2..]) {
+        *byte ^= index;
+    }
+    Nonce::assume_unique_for_key(nonce)
+}
+
+/// RFC 7714 §9.1: 16 zero bits, SSRC, 16 zero bits, SRTCP index.
+fn rtcp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u32) -> Nonce {
+    let mut nonce = *salt;
+    for (byte, ssrc) in nonce[2..6].iter_mut().zip(ssrc.to_be_bytes()) {
+        *byte ^= ssrc;
+    }
+    for (byte, index) in nonce[8..12].iter_mut().zip(index.to_be_bytes()) {
+        *byte ^= index;
+    }
+    Nonce::assume_unique_for_key(nonce)
+}
+
+/// Seals what one peer is sent.
+pub struct Sealer {
+    rtp: SealRtp,
+    rtcp: Context,
+}
+
+enum SealRtp {
+    Gcm { key: LessSafeKey, salt: [u8; NONCE_LEN] },
+    Sha1(Box<Context>),
+}
+
+impl Sealer {
+    /// # Errors
+    /// [`BadKeys`].
+    pub fn new(keys: &Keys, crypto: &dyn RTCCrypto) -> Result<Self, BadKeys> {
+        let rtp = match keys.profile {
+            Profile::AeadAes128Gcm => {
+                let (key, salt) = gcm(&keys.local_key, &keys.local_salt, false)?;
+                SealRtp::Gcm { key, salt }
+            }
+            Profile::Aes128CmSha1 => SealRtp::Sha1(Box::new(foreign(keys, true, crypto)?)),
+        };
+        Ok(Self { rtp, rtcp: foreign(keys, true, crypto)? })
+    }
+
+    /// Appends one sealed RTP packet to `out`: `header`, then `payload` and `tail` encrypted, then the tag.
+    ///
+    /// `index` is the packet's 48-bit index (roll-over counter and sequence number, RFC 3711 §3.3.1). **A pair of SSRC
+    /// and index is used once per key, ever**: the owner of the sequence numbers answers for that.
+    /// Returns false, with `out` as it was, where the crypto fails.
+    pub fn seal_rtp(
+        &mut self,
+        ssrc: u32,
+        index: u64,
+        header: &[u8],
+        payload: &[u8],
+        tail: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        out.extend_from_slice(header);
+        match &mut self.rtp {
+            SealRtp::Gcm { key, salt } => {
+                let body = out.len();
+                out.resize(body + payload.len() + tail.len() + TAG_LEN, 0);
+                let (cipher, tag) = out[body..].split_at_mut(payload.len());
+                let nonce = rtp_nonce(salt, ssrc, index);
+                if key.seal_out_of_place_scatter(nonce, Aad::from(header), payload, cipher, tail, tag).is_ok() {
+                    return true;
+                }
+            }
+            SealRtp::Sha1(context) => {
+                out.extend_from_slice(payload);
+                out.extend_from_slice(tail);
+                if let Ok(sealed) = context.encrypt_rtp(&out[start..]) {
+                    out.truncate(start);
+                    out.extend_from_slice(&sealed);
+                    return true;
+                }
+            }
+        }
+        out.truncate(start);
+        false
+    }
+
+    /// Appends one sealed RTCP compound to `out`. False where the crypto fails.
+    pub fn seal_rtcp(&mut self, compound: &[u8], out: &mut Vec<u8>) -> bool {
+        match self.rtcp.encrypt_rtcp(compound) {
+            Ok(sealed) => {
+                out.extend_from_slice(&sealed);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Opens what one peer sends.
+pub struct Opener {
+    kind: Open,
+    rtp: SmallVec<[(u32, Received); 6]>,
+    rtcp: SmallVec<[(u32, Received); 2]>,
+}
+
+struct OpenGcm {
+    rtp: (LessSafeKey, [u8; NONCE_LEN]),
+    rtcp: (LessSafeKey, [u8; NONCE_LEN]),
+}
+
+enum Open {
+    Gcm(Box<OpenGcm>),
+    Sha1(Box<Context>),
+}
+
+impl Opener {
+    /// # Errors
+    /// [`BadKeys`].
+    pub fn new(keys: &Keys, crypto: &dyn RTCCrypto) -> Result<Self, BadKeys> {
+        let kind = match keys.profile {
+            Profile::AeadAes128Gcm => {
+                let rtp = gcm(&keys.remote_key, &keys.remote_salt, false)?;
+                let rtcp = gcm(&keys.remote_key, &keys.remote_salt, true)?;
+                Open::Gcm(Box::new(OpenGcm { rtp, rtcp }))
+            }
+            Profile::Aes128CmSha1 => Open::Sha1(Box::new(foreign(keys, false, crypto)?)),
+        };
+        Ok(Self { kind, rtp: SmallVec::new(), rtcp: SmallVec::new() })
+    }
+
+    /// Can an unknown sender's packet be tried on this peer's keys without leaving state behind?
+    #[must_use]
+    pub fn can_be_tried(&self) -> bool {
+        matches!(self.kind, Open::Gcm(_))
+    }
+
+    /// Opens one RTP packet in place and cuts the tag off. Returns its 48-bit index.
+    ///
+    /// # Errors
+    /// `Replayed`, `NotAuthentic`, `TooManySsrcs`: nothing has changed then.
+    pub fn open_rtp(&mut self, ssrc: u32, seq: u16, header_len: usize, packet: &mut BytesMut) -> Result<u64, Dropped> {
+        let at = self.rtp.iter().position(|(known, _)| *known == ssrc);
+        if at.is_none() && self.rtp.len() >= SSRCS_PER_PEER_MAX {
+            return Err(Dropped::TooManySsrcs);
+        }
+        let index = at.map_or(u64::from(seq), |at| self.rtp[at].1.guess(seq));
+        if at.is_some_and(|at| self.rtp[at].1.has(index)) {
+            return Err(Dropped::Replayed);
+        }
+        match &mut self.kind {
+            Open::Gcm(gcm) => {
+                let (key, salt) = &gcm.rtp;
+                let (header, body) = packet.split_at_mut_checked(header_len).ok_or(Dropped::Malformed)?;
+                key.open_in_place(rtp_nonce(salt, ssrc, index), Aad::from(&*header), body)
+                    .map_err(|_| Dropped::NotAuthentic)?;
+                let opened = packet.len() - TAG_LEN;
+                packet.truncate(opened);
+            }
+            Open::Sha1(context) => {
+                let opened = context.decrypt_rtp(packet).map_err(|_| Dropped::NotAuthentic)?;
+                *packet = opened;
+            }
+        }
+        match at {
+            Some(at) => self.rtp[at].1.note(index),
+            None => self.rtp.push((ssrc, Received::starting_at(index))),
+        }
+        Ok(index)
+    }
+
+    /// Opens one RTCP compound.
+    ///
+    /// # Errors
+    /// `Malformed`, `Replayed`, `NotAuthentic`, `TooManySsrcs`: nothing has changed then.
+    pub fn open_rtcp(&mut self, packet: &mut BytesMut) -> Result<(), Dropped> {
+        let ssrc = packet.get(4..8).ok_or(Dropped::Malformed)?;
+        let ssrc = u32::from_be_bytes([ssrc[0], ssrc[1], ssrc[2], ssrc[3]]);
+        let at = self.rtcp.iter().position(|(known, _)| *known == ssrc);
+        if at.is_none() && self.rtcp.len() >= SSRCS_PER_PEER_MAX {
+            return Err(Dropped::TooManySsrcs);
+        }
+        match &mut self.kind {
+            Open::Gcm(gcm) => {
+                let (key, salt) = &gcm.rtcp;
+                // header (8) ‖ ciphertext ‖ tag (16) ‖ E and index (4), RFC 7714 §9.2
+                let end = packet.len().checked_sub(4).filter(|end| *end >= 8 + TAG_LEN).ok_or(Dropped::Malformed)?;
+                let word: [u8; 4] = packet[end..].try_into().map_err(|_| Dropped::Malformed)?;
+                let index = u32::from_be_bytes(word);
+                if index & ENCRYPTED == 0 {
+                    return Err(Dropped::NotAuthentic);
+                }
+                let index = index & !ENCRYPTED;
+                if at.is_some_and(|at| self.rtcp[at].1.has(index.into())) {
+                    return Err(Dropped::Replayed);
+                }
+                let mut aad = [0; 12];
+                aad[..8].copy_from_slice(&packet[..8]);
+                aad[8..].copy_from_slice(&word);
+                key.open_in_place(rtcp_nonce(salt, ssrc, index), Aad::from(aad), &mut packet[8..end])
+                    .map_err(|_| Dropped::NotAuthentic)?;
+                packet.truncate(end - TAG_LEN);
+                match at {
+                    Some(at) => self.rtcp[at].1.note(index.into()),
+                    None => self.rtcp.push((ssrc, Received::starting_at(index.into()))),
+                }
+            }
+            Open::Sha1(context) => {
+                *packet = context.decrypt_rtcp(packet).map_err(|_| Dropped::NotAuthentic)?;
+                if at.is_none() {
+                    self.rtcp.push((ssrc, Received::starting_at(0)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The E bit of an SRTCP packet (RFC 3711 §3.4).
+const ENCRYPTED: u32 = 1 << 31;
+
+/// Camera with three layers, each with RTX, and a voice make 7; a sender may restart one.
+const SSRCS_PER_PEER_MAX: usize = 16;
+
+/// The newest index of one SSRC and which of the last 128 were seen (RFC 3711 §3.3.1, §3.3.2).
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    highest: u64,
+    window: u128,
+}
+
+impl Received {
+    fn starting_at(index: u64) -> Self {
+        Self { highest: index, window: 1 }
+    }
+
+    /// The index nearest to the highest one that ends in `seq`.
+    fn guess(&self, seq: u16) -> u64 {
+        let distance = i64::from(seq.wrapping_sub(self.highest as u16) as i16);
+        self.highest.checked_add_signed(distance).unwrap_or(u64::from(seq))
+    }
+
+    fn has(&self, index: u64) -> bool {
+        match self.highest.checked_sub(index) {
+            None => false,
+            Some(age) if age < REPLAY_WINDOW as u64 => self.window >> age & 1 == 1,
+            Some(_) => true,
+        }
+    }
+
+    fn note(&mut self, index: u64) {
+        match index.checked_sub(self.highest) {
+            None | Some(0) => self.window |= 1 << (self.highest - index).min(127),
+            Some(step) => {
+                self.window = if step < REPLAY_WINDOW as u64 { self.window << step } else { 0 } | 1;
+                self.highest = index;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(profile: Profile) -> Keys {
+        let material: Vec<u8> = (0..profile.keying_material_len()).map(|byte| byte as u8).collect();
+        Keys::from_keying_material(profile, &material, false)
+    }
+
+    fn header(seq: u16, ssrc: u32) -> Vec<u8> {
+        let mut header = vec![0x80, 96, 0, 0, 0, 0, 1, 2];
+        header[2..4].copy_from_slice(&seq.to_be_bytes());
+        header.extend_from_slice(&ssrc.to_be_bytes());
+        header
+    }
+
+    fn sealed(sealer: &mut Sealer, index: u64) -> BytesMut {
+        let mut out = Vec::new();
+        assert!(sealer.seal_rtp(7, index, &header(index as u16, 7), b"a board", &[0, 2], &mut out));
+        BytesMut::from(&out[..])
+    }
+
+    #[test]
+    fn what_we_seal_is_byte_for_byte_what_the_reference_seals() {
+        let provider = rtc_crypto::default_provider().unwrap();
+        for profile in [Profile::AeadAes128Gcm, Profile::Aes128CmSha1] {
+            let mut ours = Sealer::new(&keys(profile), provider.crypto()).unwrap();
+            let mut reference = foreign(&keys(profile), true, provider.crypto()).unwrap();
+            for index in 0..70_000u64 {
+                let mut plain = header(index as u16, 7);
+                plain.extend_from_slice(b"a board\0\x02");
+                let expected = reference.encrypt_rtp(&plain).unwrap();
+                assert_eq!(sealed(&mut ours, index), expected, "{profile:?} at {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_opens_once_and_over_the_wrap() {
+        let provider = rtc_crypto::default_provider().unwrap();
+        for profile in [Profile::AeadAes128Gcm, Profile::Aes128CmSha1] {
+            let mut sealer = Sealer::new(&keys(profile), provider.crypto()).unwrap();
+            let mut opener = Opener::new(&keys(profile).mirrored(), provider.crypto()).unwrap();
+            for index in 32_000..66_000u64 {
+                let mut packet = sealed(&mut sealer, index);
+                let again = packet.clone();
+                assert_eq!(opener.open_rtp(7, index as u16, 12, &mut packet), Ok(index), "{profile:?}");
+                assert_eq!(&packet[12..], b"a board\0\x02");
+                if index % 1000 == 0 {
+                    assert_eq!(opener.open_rtp(7, index as u16, 12, &mut again.clone()), Err(Dropped::Replayed));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn forged_packets_leave_no_state() {
+        let provider = rtc_crypto::default_provider().unwrap();
+        let mut opener = Opener::new(&keys(Profile::AeadAes128Gcm), provider.crypto()).unwrap();
+        for ssrc in 0..1000 {
+            let mut packet = BytesMut::from(&[0x80; 60][..]);
+            assert_eq!(opener.open_rtp(ssrc, 1, 12, &mut packet), Err(Dropped::NotAuthentic));
+        }
+        assert!(opener.rtp.is_empty());
+    }
+
+    #[test]
+    fn reports_open_on_the_other_side() {
+        let provider = rtc_crypto::default_provider().unwrap();
+        let mut sealer = Sealer::new(&keys(Profile::AeadAes128Gcm), provider.crypto()).unwrap();
+        let mut opener = Opener::new(&keys(Profile::AeadAes128Gcm).mirrored(), provider.crypto()).unwrap();
+        let report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+        let mut out = Vec::new();
+        assert!(sealer.seal_rtcp(&report, &mut out));
+        let mut packet = BytesMut::from(&out[..]);
+        assert_eq!(opener.open_rtcp(&mut packet), Ok(()));
+        assert_eq!(&packet[..], &report);
+        assert_eq!(opener.open_rtcp(&mut BytesMut::from(&out[..])), Err(Dropped::Replayed));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_packet_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80), header_len in 0usize..90) {
+            let provider = rtc_crypto::default_provider().unwrap();
+            let mut opener = Opener::new(&keys(Profile::AeadAes128Gcm), provider.crypto()).unwrap();
+            let _ = opener.open_rtp(1, 1, header_len, &mut BytesMut::from(&bytes[..]));
+            let _ = opener.open_rtcp(&mut BytesMut::from(&bytes[..]));
+        }
+    }
+}
