@@ -5,4 +5,5 @@ pub mod floor;
 pub mod line;
 pub mod load;
 pub mod process;
+pub mod receiver;
 pub mod report;

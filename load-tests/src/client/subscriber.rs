@@ -34,7 +34,7 @@ pub struct Media {
     pub timestamp: u32,
     /// Last packet of a picture.
     pub marker: bool,
-    /// Where its payload lies in the packet that was handed in.
+    /// Where its payload lies in the packet that was handed in. Empty for padding, which takes a number too.
     pub payload: Range<usize>,
     /// It came by RTX, or later than packets after it.
     pub repaired: bool,
@@ -132,7 +132,7 @@ impl Subscriber {
         self.rtt = rtt;
     }
 
-    /// Takes one opened packet. `None`: a duplicate, padding, a foreign source, or no RTP.
+    /// Takes one opened packet. `None`: a duplicate, a probe, a foreign source, or no RTP.
     pub fn handle_rtp(&mut self, now: Instant, packet: &[u8]) -> Option<Media> {
         let layout = RtpLayout::read(packet)?;
         let source = self.sources.iter().position(|source| source.ssrc == layout.ssrc);
@@ -144,10 +144,7 @@ impl Subscriber {
         {
             self.arrivals.note(now, u16::from_be_bytes([high, low]));
         }
-        if layout.payload.is_empty() {
-            if !is_rtx {
-                slot.receive(now, layout.seq, 0); // padding of the stream itself takes a number
-            }
+        if layout.payload.is_empty() && is_rtx {
             return None;
         }
         if !is_rtx {
