@@ -1,0 +1,250 @@
+//! One virtual classroom, sans-I/O: a transport, a subscriber, and what it has seen so far.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hdrhistogram::Histogram;
+
+use super::{
+    delay::SendTimes,
+    description::{Answer, RTX},
+    picture::FirstPicture,
+    rtp::{RtpLayout, is_rtcp},
+    subscriber::{SlotCounts, Subscriber},
+    transport::{Incoming, Transport},
+};
+
+/// A classroom that receives.
+pub struct Classroom {
+    transport: Transport,
+    subscriber: Subscriber,
+    sounds: Vec<bool>,
+    asked_at: Instant,
+    first_packet: Option<Duration>,
+    first_picture: Option<Duration>,
+    pictures: Vec<FirstPicture>,
+    ask_keyframe_at: Option<Instant>,
+    check_every: u64,
+    datagrams: u64,
+    bytes: u64,
+    baseline: Tally,
+}
+
+/// What classrooms received, added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// RTP and RTCP datagrams.
+    pub datagrams: u64,
+    /// Their bytes, UDP payload.
+    pub bytes: u64,
+    /// Different media packets.
+    pub packets: u64,
+    /// Packets missing when a later one came.
+    pub missed: u64,
+    /// Of those, how many came after all.
+    pub repaired: u64,
+    /// Packets received twice.
+    pub duplicates: u64,
+    /// Keyframes asked for.
+    pub keyframes_asked: u64,
+    /// Datagrams whose tag did not fit.
+    pub refused: u64,
+}
+
+impl Classroom {
+    /// `asked_at` is when its POST began, from which joining is measured. `check_every` opens one packet in so many
+    /// (1: every tag is checked) once the first picture is there.
+    #[must_use]
+    pub fn new(now: Instant, asked_at: Instant, transport: Transport, answer: &Answer, check_every: u64) -> Self {
+        Self {
+            transport,
+            subscriber: Subscriber::new(now, &answer.media),
+            sounds: answer.media.iter().map(|media| media.sound).collect(),
+            asked_at,
+            first_packet: None,
+            first_picture: None,
+            pictures: vec![FirstPicture::default(); answer.media.len()],
+            ask_keyframe_at: None,
+            check_every: check_every.max(1),
+            datagrams: 0,
+            bytes: 0,
+            baseline: Tally::default(),
+        }
+    }
+
+    /// The transport, for what it wants sent.
+    pub fn transport(&mut self) -> &mut Transport {
+        &mut self.transport
+    }
+
+    /// Takes one datagram. `delays` collects how long packets took, in microseconds.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: std::net::SocketAddr,
+        datagram: &[u8],
+        times: &SendTimes,
+        delays: &mut Histogram<u64>,
+    ) -> Result<()> {
+        if datagram.first().is_some_and(|byte| (128..=191).contains(byte)) {
+            self.datagrams += 1;
+            self.bytes += datagram.len() as u64;
+            if self.may_skip(datagram) {
+                // Headers are in the clear; what lies behind the tag is not looked at.
+                self.subscriber.handle_rtp(now, &datagram[..datagram.len() - TAG_BYTES]);
+                return Ok(());
+            }
+        }
+        match self.transport.handle_datagram(now, from, datagram)? {
+            Some(Incoming::Rtp(packet)) => self.media(now, &packet, times, delays),
+            Some(Incoming::Rtcp(compound)) => {
+                if let Ok(packets) = rtc_rtcp::packet::unmarshal(&mut &compound[..]) {
+                    self.subscriber.handle_rtcp(now, &packets);
+                }
+            }
+            Some(Incoming::Closed) => anyhow::bail!("the hub closed the connection"),
+            Some(Incoming::Connected) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// The handshake has been repeated too often.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
+        self.transport.handle_timeout(now)?;
+        if !self.transport.connected() {
+            return Ok(());
+        }
+        if let Some(rtt) = self.transport.rtt() {
+            self.subscriber.set_rtt(rtt);
+        }
+        if self.ask_keyframe_at.is_some_and(|at| at <= now) {
+            self.ask_keyframe_at = Some(now + ASK_KEYFRAME_AGAIN);
+            for slot in 0..self.subscriber.slots() {
+                if !self.sounds[slot] && !self.pictures[slot].is_whole() {
+                    self.subscriber.ask_keyframe(slot)?;
+                }
+            }
+        }
+        self.subscriber.handle_timeout(now)?;
+        while let Some(compound) = self.subscriber.poll_output() {
+            self.transport.send_rtcp(&compound)?;
+        }
+        Ok(())
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        let due = self.transport.poll_timeout();
+        if !self.transport.connected() {
+            return due;
+        }
+        let due = due.min(self.subscriber.poll_timeout());
+        self.ask_keyframe_at.map_or(due, |at| at.min(due))
+    }
+
+    /// From the POST to the first media packet. `None`: none yet.
+    #[must_use]
+    pub fn first_packet(&self) -> Option<Duration> {
+        self.first_packet
+    }
+
+    /// From the POST to the first whole keyframe. `None`: none yet.
+    #[must_use]
+    pub fn first_picture(&self) -> Option<Duration> {
+        self.first_picture
+    }
+
+    /// Starts the steady interval: [`Self::tally`] counts from here.
+    pub fn mark(&mut self) {
+        self.baseline = self.total();
+    }
+
+    /// What was received since [`Self::mark`].
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let (now, then) = (self.total(), self.baseline);
+        Tally {
+            datagrams: now.datagrams - then.datagrams,
+            bytes: now.bytes - then.bytes,
+            packets: now.packets - then.packets,
+            missed: now.missed - then.missed,
+            repaired: now.repaired - then.repaired,
+            duplicates: now.duplicates - then.duplicates,
+            keyframes_asked: now.keyframes_asked - then.keyframes_asked,
+            refused: now.refused - then.refused,
+        }
+    }
+
+    fn total(&self) -> Tally {
+        let mut tally = Tally {
+            datagrams: self.datagrams,
+            bytes: self.bytes,
+            refused: self.transport.refused(),
+            ..Tally::default()
+        };
+        for slot in 0..self.subscriber.slots() {
+            let SlotCounts { packets, missed, repaired, duplicates, keyframes_asked, .. } =
+                self.subscriber.counts(slot);
+            tally.packets += packets;
+            tally.missed += missed;
+            tally.repaired += repaired;
+            tally.duplicates += duplicates;
+            tally.keyframes_asked += keyframes_asked;
+        }
+        tally
+    }
+
+    fn media(&mut self, now: Instant, packet: &[u8], times: &SendTimes, delays: &mut Histogram<u64>) {
+        let Some(media) = self.subscriber.handle_rtp(now, packet) else { return };
+        let since_asked = now.saturating_duration_since(self.asked_at);
+        self.first_packet.get_or_insert(since_asked);
+        let payload = &packet[media.payload];
+        if let Some(delay) = times.delay(now, payload) {
+            delays.saturating_record((delay.as_micros() as u64).max(1));
+        }
+        if self.sounds[media.slot] {
+            return;
+        }
+        if self.pictures[media.slot].note(media.seq, media.timestamp, media.marker, payload) {
+            self.first_picture.get_or_insert(since_asked);
+            self.ask_keyframe_at = None;
+        } else if self.first_picture.is_none() && self.ask_keyframe_at.is_none() {
+            self.ask_keyframe_at = Some(now + ASK_KEYFRAME_AFTER);
+        }
+    }
+
+    fn may_skip(&self, datagram: &[u8]) -> bool {
+        self.check_every > 1
+            && !self.datagrams.is_multiple_of(self.check_every)
+            && self.first_picture.is_some()
+            && !is_rtcp(datagram)
+            && datagram.len() > TAG_BYTES
+            && RtpLayout::read(datagram).is_some_and(|layout| layout.payload_type != RTX)
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.datagrams += other.datagrams;
+        self.bytes += other.bytes;
+        self.packets += other.packets;
+        self.missed += other.missed;
+        self.repaired += other.repaired;
+        self.duplicates += other.duplicates;
+        self.keyframes_asked += other.keyframes_asked;
+        self.refused += other.refused;
+    }
+}
+
+/// Packets flow but no keyframe does: a browser asks after about this long.
+const ASK_KEYFRAME_AFTER: Duration = Duration::from_millis(500);
+const ASK_KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
+/// AES-GCM's (RFC 7714).
+const TAG_BYTES: usize = 16;

@@ -1,0 +1,512 @@
+//! A receiver's core, sans-I/O, above SRTP: counts losses, asks again, unpacks RTX and reports, as a browser does.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use bytes::Bytes;
+use rtc_rtcp::{
+    packet::Packet,
+    payload_feedbacks::picture_loss_indication::PictureLossIndication,
+    receiver_report::ReceiverReport,
+    reception_report::ReceptionReport,
+    sender_report::SenderReport,
+    transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
+};
+
+use super::{
+    arrivals::Arrivals,
+    description::{AnsweredMedia, OPUS, RTX},
+    rtp::{RtpLayout, extend},
+};
+
+/// One media packet that had not been received before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Index of the slot in the offer.
+    pub slot: usize,
+    /// Sequence number, extended.
+    pub seq: u64,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Last packet of a picture.
+    pub marker: bool,
+    /// Where its payload lies in the packet that was handed in. Empty for padding, which takes a number too.
+    pub payload: Range<usize>,
+    /// It came by RTX, or later than packets after it.
+    pub repaired: bool,
+}
+
+/// What one slot has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SlotCounts {
+    /// Different media packets received.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Packets received again, or far too late.
+    pub duplicates: u64,
+    /// Packets that were missing when a later one came.
+    pub missed: u64,
+    /// Of those, how many came after all.
+    pub repaired: u64,
+    /// Sequence numbers asked for by NACK, each time counted.
+    pub nacked: u64,
+    /// Keyframes asked for.
+    pub keyframes_asked: u64,
+}
+
+impl SlotCounts {
+    /// Packets that never came.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.missed - self.repaired
+    }
+}
+
+/// A classroom's ears and eyes on the wire.
+pub struct Subscriber {
+    slots: Vec<Slot>,
+    sources: Vec<Source>,
+    arrivals: Arrivals,
+    twcc: bool,
+    next_feedback: Instant,
+    next_report: Instant,
+    rtt: Duration,
+    outputs: VecDeque<Bytes>,
+}
+
+struct Source {
+    ssrc: u32,
+    slot: usize,
+    is_rtx: bool,
+}
+
+struct Slot {
+    media: AnsweredMedia,
+    ssrc: Option<u32>,
+    first: u64,
+    highest: Option<u64>,
+    missing: BTreeMap<u64, Missing>,
+    counts: SlotCounts,
+    origin: Instant,
+    clock_rate: f64,
+    jitter: f64,
+    transit: Option<f64>,
+    report_heard: Option<(u32, Instant)>,
+    reported: (u64, u64),
+}
+
+struct Missing {
+    ask_at: Instant,
+    since: Instant,
+    asked: u32,
+}
+
+impl Subscriber {
+    /// `media` is what was answered, one per slot.
+    #[must_use]
+    pub fn new(now: Instant, media: &[AnsweredMedia]) -> Self {
+        let mut sources = Vec::new();
+        for (slot, line) in media.iter().enumerate() {
+            sources.extend(line.ssrc.map(|ssrc| Source { ssrc, slot, is_rtx: false }));
+            sources.extend(line.rtx_ssrc.map(|ssrc| Source { ssrc, slot, is_rtx: true }));
+        }
+        Self {
+            slots: media.iter().map(|line| Slot::new(now, line)).collect(),
+            sources,
+            arrivals: Arrivals::new(now),
+            twcc: media.iter().any(|line| line.twcc_id.is_some()),
+            next_feedback: now + FEEDBACK_INTERVAL,
+            next_report: now + REPORT_INTERVAL,
+            rtt: Duration::from_millis(50),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Tells the round trip to the hub, which paces repeated NACKs.
+    pub fn set_rtt(&mut self, rtt: Duration) {
+        self.rtt = rtt;
+    }
+
+    /// Takes one opened packet. `None`: a duplicate, a probe, a foreign source, or no RTP.
+    pub fn handle_rtp(&mut self, now: Instant, packet: &[u8]) -> Option<Media> {
+        let layout = RtpLayout::read(packet)?;
+        let source = self.sources.iter().position(|source| source.ssrc == layout.ssrc);
+        let source = source.or_else(|| self.bind(&layout, packet))?;
+        let Source { slot: index, is_rtx, .. } = self.sources[source];
+        let slot = &mut self.slots[index];
+        if let Some(id) = slot.media.twcc_id
+            && let Some(&[high, low]) = layout.extension(packet, id)
+        {
+            self.arrivals.note(now, u16::from_be_bytes([high, low]));
+        }
+        if layout.payload.is_empty() && is_rtx {
+            return None;
+        }
+        if !is_rtx {
+            slot.ssrc = Some(layout.ssrc);
+            slot.measure_jitter(now, layout.timestamp);
+            let (seq, repaired) = slot.receive(now, layout.seq, layout.payload.len())?;
+            return Some(Media {
+                slot: index,
+                seq,
+                timestamp: layout.timestamp,
+                marker: layout.marker,
+                payload: layout.payload,
+                repaired,
+            });
+        }
+        let original = packet.get(layout.payload.start..layout.payload.start + 2)?;
+        let payload = layout.payload.start + 2..layout.payload.end;
+        slot.highest?; // a retransmission of what was never seen is padding: probes look like that
+        let original = u16::from_be_bytes([original[0], original[1]]);
+        let (seq, _) = slot.receive(now, original, payload.len())?;
+        Some(Media { slot: index, seq, timestamp: layout.timestamp, marker: layout.marker, payload, repaired: true })
+    }
+
+    /// Takes an opened RTCP compound.
+    pub fn handle_rtcp(&mut self, now: Instant, packets: &[Box<dyn Packet>]) {
+        for packet in packets {
+            if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
+                && let Some(slot) = self.slots.iter_mut().find(|slot| slot.ssrc == Some(report.ssrc))
+            {
+                slot.report_heard = Some(((report.ntp_time >> 16) as u32, now));
+            }
+        }
+    }
+
+    /// Asks for a keyframe in a slot (RFC 4585 §6.3.1).
+    ///
+    /// # Errors
+    /// The request cannot be written.
+    pub fn ask_keyframe(&mut self, slot: usize) -> Result<()> {
+        let slot = &mut self.slots[slot];
+        let Some(media_ssrc) = slot.ssrc else { return Ok(()) };
+        slot.counts.keyframes_asked += 1;
+        let request: [Box<dyn Packet>; 1] = [Box::new(PictureLossIndication { sender_ssrc: OWN_SSRC, media_ssrc })];
+        self.outputs.push_back(rtc_rtcp::packet::marshal(&request)?.freeze());
+        Ok(())
+    }
+
+    /// Sends what is due: NACKs, transport-wide feedback, receiver reports.
+    ///
+    /// # Errors
+    /// A report cannot be written.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
+        for slot in &mut self.slots {
+            if let Some(nack) = slot.nack(now, self.rtt) {
+                let packets: [Box<dyn Packet>; 1] = [Box::new(nack)];
+                self.outputs.push_back(rtc_rtcp::packet::marshal(&packets)?.freeze());
+            }
+        }
+        if now >= self.next_feedback {
+            self.next_feedback = now + FEEDBACK_INTERVAL;
+            let media_ssrc = self.slots.iter().find_map(|slot| slot.ssrc).unwrap_or(0);
+            if self.twcc {
+                self.outputs.extend(self.arrivals.feedback(OWN_SSRC, media_ssrc));
+            }
+        }
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            let reports: Vec<_> = self.slots.iter_mut().filter_map(|slot| slot.report(now)).collect();
+            if !reports.is_empty() {
+                let report = ReceiverReport { ssrc: OWN_SSRC, reports, ..ReceiverReport::default() };
+                let packets: [Box<dyn Packet>; 1] = [Box::new(report)];
+                self.outputs.push_back(rtc_rtcp::packet::marshal(&packets)?.freeze());
+            }
+        }
+        Ok(())
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        let nacks = self.slots.iter().flat_map(|slot| slot.missing.values().map(|missing| missing.ask_at)).min();
+        let due = self.next_feedback.min(self.next_report);
+        nacks.map_or(due, |ask_at| ask_at.min(due))
+    }
+
+    /// The next RTCP compound to seal and send.
+    pub fn poll_output(&mut self) -> Option<Bytes> {
+        self.outputs.pop_front()
+    }
+
+    /// What a slot has seen.
+    #[must_use]
+    pub fn counts(&self, slot: usize) -> SlotCounts {
+        self.slots[slot].counts
+    }
+
+    /// True while a packet before `seq` may still come by RTX.
+    #[must_use]
+    pub fn awaits_before(&self, slot: usize, seq: u64) -> bool {
+        self.slots[slot].missing.range(..seq).next().is_some()
+    }
+
+    /// How many slots there are.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// A source that the answer did not name: by its mid, or the first free slot of its payload type.
+    fn bind(&mut self, layout: &RtpLayout, packet: &[u8]) -> Option<usize> {
+        if self.sources.len() >= SOURCES_MAX {
+            return None;
+        }
+        let is_rtx = layout.payload_type == RTX;
+        let slots = &self.slots;
+        let by_mid = slots.iter().position(|slot| {
+            let mid = slot.media.mid_id.and_then(|id| layout.extension(packet, id));
+            mid.is_some_and(|mid| mid == slot.media.mid.as_bytes())
+        });
+        let slot = by_mid.or_else(|| {
+            (0..slots.len()).find(|at| {
+                let taken = self.sources.iter().any(|source| source.slot == *at && source.is_rtx == is_rtx);
+                let slot = &slots[*at];
+                !taken && !slot.media.rejected && slot.media.sound == (layout.payload_type == OPUS)
+            })
+        })?;
+        self.sources.push(Source { ssrc: layout.ssrc, slot, is_rtx });
+        Some(self.sources.len() - 1)
+    }
+}
+
+impl Slot {
+    fn new(origin: Instant, media: &AnsweredMedia) -> Self {
+        Self {
+            media: media.clone(),
+            ssrc: None,
+            first: 0,
+            highest: None,
+            missing: BTreeMap::new(),
+            counts: SlotCounts::default(),
+            origin,
+            clock_rate: if media.sound { 48_000.0 } else { 90_000.0 },
+            jitter: 0.0,
+            transit: None,
+            report_heard: None,
+            reported: (0, 0),
+        }
+    }
+
+    /// The extended number and whether it came late. `None`: received before.
+    fn receive(&mut self, now: Instant, seq: u16, bytes: usize) -> Option<(u64, bool)> {
+        let Some(highest) = self.highest else {
+            // One wrap above zero, so that what was overtaken by the first packet has a number too.
+            let seq = u64::from(seq) + (1 << 16);
+            (self.first, self.highest) = (seq, Some(seq));
+            self.count(bytes);
+            return Some((seq, false));
+        };
+        let seq = extend(highest, seq);
+        let late = seq <= highest;
+        if late {
+            if self.missing.remove(&seq).is_none() {
+                self.counts.duplicates += 1;
+                return None;
+            }
+            self.counts.repaired += 1;
+        } else {
+            self.counts.missed += seq - highest - 1;
+            for missed in (highest + 1).max(seq.saturating_sub(MISSING_MAX))..seq {
+                let ask_at = if self.media.nack { now } else { now + GIVE_UP_AFTER };
+                self.missing.insert(missed, Missing { ask_at, since: now, asked: 0 });
+            }
+            while self.missing.len() > MISSING_MAX as usize {
+                self.missing.pop_first();
+            }
+            self.highest = Some(seq);
+        }
+        self.count(bytes);
+        Some((seq, late))
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.counts.packets += 1;
+        self.counts.bytes += bytes as u64;
+    }
+
+    fn nack(&mut self, now: Instant, rtt: Duration) -> Option<TransportLayerNack> {
+        if self.missing.is_empty() {
+            return None;
+        }
+        self.missing.retain(|_, missing| missing.asked < ASK_TIMES_MAX && now - missing.since < GIVE_UP_AFTER);
+        let ssrc = self.ssrc.filter(|_| self.media.nack);
+        let again = now + rtt.max(ASK_AGAIN_MIN);
+        let mut asked = Vec::new();
+        for (seq, missing) in &mut self.missing {
+            if missing.ask_at <= now {
+                missing.ask_at = again;
+                missing.asked += 1;
+                asked.push(*seq as u16);
+            }
+        }
+        if asked.is_empty() || ssrc.is_none() {
+            return None;
+        }
+        self.counts.nacked += asked.len() as u64;
+        let nacks = nack_pairs_from_sequence_numbers(&asked);
+        ssrc.map(|media_ssrc| TransportLayerNack { sender_ssrc: OWN_SSRC, media_ssrc, nacks })
+    }
+
+    /// RFC 3550 §6.4.1: interarrival jitter in timestamp units.
+    fn measure_jitter(&mut self, now: Instant, timestamp: u32) {
+        let arrival = now.saturating_duration_since(self.origin).as_secs_f64() * self.clock_rate;
+        let transit = arrival - f64::from(timestamp);
+        if let Some(before) = self.transit.replace(transit) {
+            let change = (transit - before).abs();
+            if change < self.clock_rate {
+                self.jitter += (change - self.jitter) / 16.0;
+            }
+        }
+    }
+
+    fn report(&mut self, now: Instant) -> Option<ReceptionReport> {
+        let (ssrc, highest) = (self.ssrc?, self.highest?);
+        let expected = highest - self.first + 1;
+        let lost = expected.saturating_sub(self.counts.packets);
+        let (expected_before, lost_before) = std::mem::replace(&mut self.reported, (expected, lost));
+        let share = lost.saturating_sub(lost_before) * 256 / (expected - expected_before).max(1);
+        let (last_sender_report, delay) = self.report_heard.map_or((0, 0), |(middle, at)| {
+            (middle, (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32)
+        });
+        Some(ReceptionReport {
+            ssrc,
+            fraction_lost: share.min(255) as u8,
+            total_lost: lost.min(0x7f_ffff) as u32,
+            last_sequence_number: (highest - (1 << 16)) as u32,
+            jitter: self.jitter as u32,
+            last_sender_report,
+            delay,
+        })
+    }
+}
+
+/// Chromium's own sender SSRC where it only receives.
+const OWN_SSRC: u32 = 1;
+/// What Chromium's receivers send as a rule (62.5 ms at its busiest).
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// A browser asks again after one round trip, but not more often than this.
+const ASK_AGAIN_MIN: Duration = Duration::from_millis(20);
+/// libwebrtc asks ten times.
+const ASK_TIMES_MAX: u32 = 10;
+/// A picture that late is of no use.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(2);
+/// A second and more of a busy stream.
+const MISSING_MAX: u64 = 512;
+/// Six slots with their retransmissions, and room for a source that changed.
+const SOURCES_MAX: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{description::H264, rtp::RtpHeader};
+    use bytes::{BufMut, BytesMut};
+
+    fn origin() -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made from nothing")]
+        Instant::now()
+    }
+
+    fn camera() -> AnsweredMedia {
+        AnsweredMedia {
+            mid: "1".into(),
+            ssrc: Some(6),
+            rtx_ssrc: Some(7),
+            nack: true,
+            rtx: true,
+            ..AnsweredMedia::default()
+        }
+    }
+
+    fn packet(ssrc: u32, payload_type: u8, seq: u16, payload: &[u8]) -> BytesMut {
+        let mut packet = BytesMut::new();
+        RtpHeader { marker: false, payload_type, seq, timestamp: 0, ssrc, extensions: &[] }.write(&mut packet);
+        packet.put_slice(payload);
+        packet
+    }
+
+    fn nacked(subscriber: &mut Subscriber) -> Vec<u16> {
+        let mut seqs = Vec::new();
+        while let Some(compound) = subscriber.poll_output() {
+            for packet in rtc_rtcp::packet::unmarshal(&mut &compound[..]).unwrap() {
+                if let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() {
+                    seqs.extend(nack.nacks.iter().flat_map(|pair| pair.packet_list()));
+                }
+            }
+        }
+        seqs
+    }
+
+    #[test]
+    fn a_gap_is_asked_for_and_filled_by_rtx() {
+        let now = origin();
+        let mut subscriber = Subscriber::new(now, &[camera()]);
+        for seq in [65_534u16, 1] {
+            subscriber.handle_rtp(now, &packet(6, H264, seq, b"x")).unwrap();
+        }
+        subscriber.handle_timeout(now).unwrap();
+        assert_eq!(nacked(&mut subscriber), [65_535, 0]);
+        subscriber.handle_timeout(now + Duration::from_millis(49)).unwrap();
+        assert!(nacked(&mut subscriber).is_empty());
+        subscriber.handle_timeout(now + Duration::from_millis(50)).unwrap();
+        assert_eq!(nacked(&mut subscriber), [65_535, 0]);
+
+        let rtx = packet(7, RTX, 9, &[0xff, 0xff, b'y']);
+        let media = subscriber.handle_rtp(now, &rtx).unwrap();
+        assert_eq!((media.seq, media.repaired, &rtx[media.payload]), ((1 << 16) + 65_535, true, &b"y"[..]));
+        assert_eq!(subscriber.handle_rtp(now, &rtx), None, "a duplicate");
+        let counts = subscriber.counts(0);
+        assert_eq!((counts.packets, counts.missed, counts.repaired, counts.lost()), (3, 2, 1, 1));
+    }
+
+    #[test]
+    fn a_source_that_the_answer_does_not_name_finds_its_slot() {
+        let now = origin();
+        let voice = AnsweredMedia { sound: true, ..AnsweredMedia::default() };
+        let mut subscriber = Subscriber::new(now, &[voice, AnsweredMedia { ssrc: None, rtx_ssrc: None, ..camera() }]);
+        assert_eq!(subscriber.handle_rtp(now, &packet(60, H264, 1, b"x")).unwrap().slot, 1);
+        assert_eq!(subscriber.handle_rtp(now, &packet(50, OPUS, 1, b"x")).unwrap().slot, 0);
+        for ssrc in 100..1_000 {
+            subscriber.handle_rtp(now, &packet(ssrc, H264, 1, b"x"));
+        }
+        assert!(subscriber.sources.len() <= SOURCES_MAX);
+    }
+
+    #[test]
+    fn what_never_comes_is_asked_for_a_bounded_number_of_times() {
+        let mut now = origin();
+        let mut subscriber = Subscriber::new(now, &[camera()]);
+        for seq in [1u16, 3] {
+            subscriber.handle_rtp(now, &packet(6, H264, seq, b"x")).unwrap();
+        }
+        let mut asked = 0;
+        for _ in 0..300 {
+            subscriber.handle_timeout(now).unwrap();
+            asked += nacked(&mut subscriber).len();
+            now += Duration::from_millis(10);
+        }
+        assert_eq!(asked, ASK_TIMES_MAX as usize);
+        assert!(!subscriber.awaits_before(0, u64::MAX));
+    }
+
+    #[test]
+    fn a_report_tells_the_share_lost_since_the_last() {
+        let now = origin();
+        let mut subscriber = Subscriber::new(now, &[AnsweredMedia { nack: false, ..camera() }]);
+        for seq in (0..100u16).filter(|seq| seq % 4 != 1) {
+            subscriber.handle_rtp(now, &packet(6, H264, seq, b"x"));
+        }
+        subscriber.handle_timeout(now + REPORT_INTERVAL).unwrap();
+        let compound = subscriber.poll_output().unwrap();
+        let read = rtc_rtcp::packet::unmarshal(&mut &compound[..]).unwrap();
+        let report = &read[0].as_any().downcast_ref::<ReceiverReport>().unwrap().reports[0];
+        assert_eq!((report.fraction_lost, report.total_lost, report.last_sequence_number), (64, 25, 99));
+    }
+}
