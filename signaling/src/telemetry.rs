@@ -49,7 +49,9 @@ fn note(stats: &HubStats) {
     metrics::counter!("tongke_packets_out_total").absolute(stats.packets_out);
     metrics::counter!("tongke_bytes_in_total").absolute(stats.bytes_in);
     metrics::counter!("tongke_bytes_out_total").absolute(stats.bytes_out);
-    metrics::counter!("tongke_keyframes_asked_total").absolute(stats.keyframes_asked);
+    for (reason, count) in &stats.keyframes_asked {
+        metrics::counter!("tongke_keyframes_asked_total", "reason" => *reason).absolute(*count);
+    }
     metrics::counter!("tongke_panics_total").absolute(stats.panics);
     for (reason, count) in &stats.dropped {
         metrics::counter!("tongke_packets_dropped_total", "reason" => *reason).absolute(*count);
