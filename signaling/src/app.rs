@@ -8,14 +8,14 @@ use std::{
 
 use sfu::{Hub, HubConfig, HubEvent};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
     http::{sign_in::Attempts, whip::Sessions},
     keep::{self, KeepError},
     live::{
-        recording::{RecordingError, Recordings},
+        recording::Recordings,
         registry::{Registry, TICK, chain},
         token::TokenSigner,
         wire::Bye,
@@ -59,8 +59,8 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The recordings.
-    #[error(transparent)]
-    Recordings(#[from] RecordingError),
+    #[error("the recordings cannot be opened")]
+    Recordings(#[from] recorder::ArchiveError),
     /// The media plane.
     #[error("the media plane cannot start")]
     Hub(#[from] sfu::StartError),
@@ -83,9 +83,9 @@ impl App {
         let store = Store::open(&database(data)).await?;
         let recordings = Recordings::open(data.join("recordings"))?;
         let recovering = recordings.clone();
-        let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or_default();
+        let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
         if mended > 0 {
-            warn!(mended, "Mended {mended} recordings that were not closed");
+            info!(mended, "{mended} recordings were not sealed: they can go on");
         }
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let hub = Hub::start(hub, Arc::new(move |event| keep_event(&events, event)))?;
@@ -114,12 +114,12 @@ impl App {
     pub async fn beat(self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut stopping = self.stopping.subscribe();
+        let stopping = self.clone();
         let mut count = 0_u64;
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.registry.tick(count).await,
-                _ = stopping.wait_for(|stopping| *stopping) => return,
+                () = stopping.stopping() => return,
             }
             count += 1;
         }
@@ -160,11 +160,10 @@ fn keep_event(events: &mpsc::Sender<HubEvent>, event: HubEvent) {
 }
 
 async fn route_events(app: App, mut inbox: mpsc::Receiver<HubEvent>) {
-    let mut stopping = app.stopping.subscribe();
     loop {
         let event = tokio::select! {
             event = inbox.recv() => event,
-            _ = stopping.wait_for(|stopping| *stopping) => None,
+            () = app.stopping() => None,
         };
         let Some(event) = event else { return };
         if let HubEvent::PeerGone { peer, .. } = event {

@@ -49,8 +49,8 @@ fn note(stats: &HubStats) {
     metrics::counter!("tongke_packets_out_total").absolute(stats.packets_out);
     metrics::counter!("tongke_bytes_in_total").absolute(stats.bytes_in);
     metrics::counter!("tongke_bytes_out_total").absolute(stats.bytes_out);
-    for (need, count) in &stats.keyframes_asked {
-        metrics::counter!("tongke_keyframes_asked_total", "need" => *need).absolute(*count);
+    for (reason, count) in &stats.keyframes_asked {
+        metrics::counter!("tongke_keyframes_asked_total", "reason" => *reason).absolute(*count);
     }
     metrics::counter!("tongke_panics_total").absolute(stats.panics);
     for (reason, count) in &stats.dropped {

@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use recorder::TrackManifest;
 use serde::Serialize;
 use tokio::{
     fs::File,
@@ -29,7 +30,7 @@ use crate::{
         lesson::RecordingState,
         permission::Action,
     },
-    live::{recording::RecordingContents, wire::LessonView},
+    live::wire::LessonView,
 };
 
 /// What a recording holds.
@@ -38,8 +39,10 @@ pub struct RecordingView {
     recording_id: RecordingId,
     lesson: LessonView,
     state: RecordingState,
-    #[serde(flatten)]
-    contents: RecordingContents,
+    duration_ms: u64,
+    main_playlist: Option<String>,
+    board_playlist: Option<String>,
+    tracks: Vec<TrackManifest>,
 }
 
 /// `GET /api/v1/recordings/{recording_id}`
@@ -53,14 +56,28 @@ pub async fn show(
     // A replay looks into a class of minors: the audit sees who did.
     app.store.audit(&identity.row(&app, "look_into_recording", format!("recording:{recording_id}"))).await?;
     let recordings = app.recordings.clone();
-    let mut contents = blocking(move || recordings.contents(recording_id)).await?.unwrap_or_default();
+    let manifest = blocking(move || recordings.manifest(recording_id)).await?;
     let media = |name: String| format!("/api/v1/recordings/{recording_id}/media/{name}");
-    contents.main_playlist = contents.main_playlist.map(media);
-    contents.board_playlist = contents.board_playlist.map(media);
-    for track in &mut contents.tracks {
-        track.playlist = media(std::mem::take(&mut track.playlist));
+    let mut shown = RecordingView {
+        recording_id,
+        state: note.state,
+        lesson: view(&app, &identity, &lesson),
+        duration_ms: 0,
+        main_playlist: None,
+        board_playlist: None,
+        tracks: Vec::new(),
+    };
+    if let Some(manifest) = manifest {
+        shown.duration_ms = manifest.duration_ms;
+        shown.main_playlist = manifest.main_playlist.map(media);
+        shown.board_playlist = manifest.board_playlist.map(media);
+        // A track of which nothing could be kept has no playlist, and nothing to show.
+        shown.tracks = manifest.tracks.into_iter().filter(|track| track.playlist.is_some()).collect();
+        for track in &mut shown.tracks {
+            track.playlist = track.playlist.take().map(media);
+        }
     }
-    Ok(Json(RecordingView { recording_id, state: note.state, lesson: view(&app, &identity, &lesson), contents }))
+    Ok(Json(shown))
 }
 
 /// `GET /api/v1/recordings/{recording_id}/media/{file}`

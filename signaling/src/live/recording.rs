@@ -1,101 +1,119 @@
-//! The thin way to the recorder: what a lesson in progress asks of it.
+//! The thin way to the recorder: what a lesson in progress and its replay ask of it, in this crate's words.
 
 use std::{path::PathBuf, sync::Arc};
 
+use recorder::{Archive, ArchiveError, Manifest, Recorder, SystemClock};
 use sfu::tap::TapReceiver;
+use tracing::{error, info};
 
+use super::registry::chain;
 use crate::domain::id::RecordingId;
 
-/// Every recording of this hub.
+/// Every recording of this hub. Cheap to clone; its calls touch the disk, so they belong on a blocking thread.
 #[derive(Clone)]
 pub struct Recordings {
-    root: Arc<PathBuf>,
+    archive: Arc<Archive>,
 }
 
 /// A recording that grows.
 pub struct Recording {
-    tap: TapReceiver,
+    recorder: Recorder,
 }
-
-/// The recordings cannot be opened or read.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the recordings in {0}")]
-pub struct RecordingError(PathBuf);
 
 impl Recordings {
     /// Opens the folder of recordings.
-    pub fn open(root: PathBuf) -> Result<Self, RecordingError> {
-        Ok(Self { root: Arc::new(root) })
+    ///
+    /// # Errors
+    /// As the archive says.
+    pub fn open(root: PathBuf) -> Result<Self, ArchiveError> {
+        Ok(Self { archive: Archive::open(root, Arc::new(SystemClock))? })
     }
 
-    /// Mends what a killed hub left half written. Answers how many recordings it looked at.
-    pub fn recover(&self) -> usize {
-        0
+    /// Mends what a killed hub left half written. Answers how many recordings may go on.
+    ///
+    /// # Errors
+    /// As the archive says.
+    pub fn recover(&self) -> Result<usize, ArchiveError> {
+        Ok(self.archive.recover()?.len())
     }
 
     /// Begins a recording, or goes on with one.
-    pub fn record(&self, _recording_id: RecordingId, tap: TapReceiver) -> Result<Recording, RecordingError> {
-        Ok(Recording { tap })
+    ///
+    /// # Errors
+    /// As the archive says.
+    pub fn record(&self, recording_id: RecordingId, tap: TapReceiver) -> Result<Recording, ArchiveError> {
+        Ok(Recording { recorder: self.archive.record(named(recording_id), tap)? })
     }
 
-    /// What a recording holds. `None`: nothing yet.
-    pub fn contents(&self, _recording_id: RecordingId) -> Option<RecordingContents> {
-        None
+    /// Completes a recording whose lesson is over and that nobody writes any more. True: it is complete now.
+    #[must_use]
+    pub fn seal(&self, recording_id: RecordingId) -> bool {
+        match self.archive.seal(named(recording_id)) {
+            // Killed between the seal and our note of it, or before the first byte.
+            Ok(_) | Err(ArchiveError::Sealed { .. } | ArchiveError::NoRecording { .. }) => true,
+            Err(error) => {
+                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot be sealed");
+                false
+            }
+        }
     }
 
-    /// A playlist by its file name. `None`: there is none of that name.
-    pub fn playlist(&self, _recording_id: RecordingId, _name: &str) -> Option<String> {
-        None
+    /// What a recording holds. `None`: nothing yet, or it cannot be read.
+    #[must_use]
+    pub fn manifest(&self, recording_id: RecordingId) -> Option<Manifest> {
+        self.found(recording_id, self.archive.manifest(named(recording_id)))
     }
 
-    /// A segment's file by its name. `None`: there is none of that name.
+    /// A playlist by the name that the manifest tells. `None`: there is none of that name.
+    #[must_use]
+    pub fn playlist(&self, recording_id: RecordingId, name: &str) -> Option<String> {
+        self.found(recording_id, self.archive.playlist(named(recording_id), name))
+    }
+
+    /// An init segment's or segment's file. `None`: there is none of that name.
+    #[must_use]
     pub fn media_path(&self, recording_id: RecordingId, name: &str) -> Option<PathBuf> {
-        let path = self.root.join(recording_id.to_string()).join(name);
-        path.exists().then_some(path)
+        self.found(recording_id, self.archive.media_path(named(recording_id), name))
+    }
+
+    fn found<T>(&self, recording_id: RecordingId, answer: Result<T, ArchiveError>) -> Option<T> {
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(ArchiveError::NoRecording { .. } | ArchiveError::NoFile { .. }) => None,
+            Err(error) => {
+                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot be read");
+                None
+            }
+        }
     }
 }
 
 impl Recording {
-    /// Ends it: complete, and never changed again.
-    pub fn finish(self) {
-        drop(self.tap);
+    /// Ends it: complete, and never changed again. True: it is sealed.
+    #[must_use]
+    pub fn finish(self) -> bool {
+        let recording_id = self.recorder.id();
+        match self.recorder.finish() {
+            Ok(manifest) => {
+                info!(recording.id = %recording_id, duration_ms = manifest.duration_ms, "Sealed recording {recording_id}");
+                true
+            }
+            Err(error) => {
+                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot be sealed");
+                false
+            }
+        }
     }
 
-    /// Closes it so that it can be gone on with.
+    /// Closes it so that the next start goes on with it.
     pub fn suspend(self) {
-        drop(self.tap);
+        let recording_id = self.recorder.id();
+        if let Err(error) = self.recorder.suspend() {
+            error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} was not closed cleanly");
+        }
     }
 }
 
-/// What a recording holds, as the replay page needs it.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
-#[expect(missing_docs, reason = "the names are those of the replay's JSON")]
-pub struct RecordingContents {
-    pub duration_ms: u64,
-    pub main_playlist: Option<String>,
-    pub board_playlist: Option<String>,
-    pub tracks: Vec<RecordedTrack>,
-}
-
-/// One recorded track.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-#[expect(missing_docs, reason = "the names are those of the replay's JSON")]
-pub struct RecordedTrack {
-    pub kind: sfu::TrackKind,
-    pub codec: sfu::Codec,
-    pub width: Option<u32>,
-    pub height: Option<u32>,
-    pub starts_at_ms: u64,
-    pub duration_ms: u64,
-    pub playlist: String,
-    pub gaps: Vec<RecordedGap>,
-}
-
-/// A stretch of a track where nothing was kept.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-#[expect(missing_docs, reason = "the names are those of the replay's JSON")]
-pub struct RecordedGap {
-    pub from_ms: u64,
-    pub to_ms: u64,
-    pub reason: String,
+fn named(recording_id: RecordingId) -> recorder::RecordingId {
+    recorder::RecordingId(recording_id.uuid())
 }

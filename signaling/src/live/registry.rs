@@ -168,13 +168,12 @@ impl Registry {
                 self.take_up(lesson);
             }
         }
+        // Their lessons are over: the hub was killed while it sealed them.
         for recording_id in self.shared.store.unsealed_recordings().await? {
-            // Its lesson is over: there is nothing more to come, so it is closed as it is.
-            let (_, nothing) = sfu::tap::channel(1);
-            if let Some(recording) = self.record(recording_id, nothing) {
-                finish(recording).await;
+            let recordings = self.shared.recordings.clone();
+            if tokio::task::spawn_blocking(move || recordings.seal(recording_id)).await.unwrap_or(false) {
+                self.seal(recording_id).await?;
             }
-            self.seal(recording_id).await?;
         }
         Ok(())
     }
@@ -273,10 +272,13 @@ impl Registry {
             table.lesson = lesson.clone(); // From here on nobody joins.
             table.recording.take()
         };
-        if let Some(recording) = recording {
-            finish(recording).await;
-        }
-        if let Some(note) = &mut lesson.recording {
+        let sealed = match recording {
+            Some(recording) => finish(recording).await,
+            None => false,
+        };
+        if let Some(note) = &mut lesson.recording
+            && sealed
+        {
             self.seal(note.recording_id).await?;
             note.state = RecordingState::Sealed;
         }
@@ -630,8 +632,7 @@ fn seats_for(role: SeatRole, seats: &[SeatView]) -> Vec<SeatView> {
     seats.iter().filter(|seat| role != SeatRole::Guest || seat.role == SeatRole::Teacher).cloned().collect()
 }
 
-async fn finish(recording: Recording) {
-    if tokio::task::spawn_blocking(move || recording.finish()).await.is_err() {
-        error!("A recording could not be sealed: the next start tries again");
-    }
+/// False: the next start tries again.
+async fn finish(recording: Recording) -> bool {
+    tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
 }
