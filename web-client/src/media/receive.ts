@@ -38,6 +38,7 @@ export class WhepReceiver {
       url: () => `${options.url()}?slots=${SLOTS.join(',')}`,
       credentials: options.credentials,
       onState: options.onState,
+      lingers: true,
       silenceMs: SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => options.onReception(this.reception()),
