@@ -288,7 +288,8 @@ fn superframe(mut data: BytesMut, layers: &[usize]) -> Bytes {
     data.freeze()
 }
 
-/// Sorts parameter sets out into the config; fMP4's `avc1` carries them once, outside the samples.
+/// Sorts parameter sets out into the config, which fMP4's `avc1` carries outside the samples. Key frames repeat them all
+/// the same: a player that has missed a new init segment, or ffmpeg over a joined file, goes on after a change of size.
 fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Config>)> {
     let (mut sps, mut pps) = (None, Vec::new());
     let mut keyframe = false;
@@ -331,7 +332,13 @@ fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Conf
         return None;
     }
     let size = h264_size(&sps)?;
-    Some((kept.freeze(), true, Some(Config::H264 { sps, pps, size })))
+    let mut whole = BytesMut::with_capacity(kept.len() + 256);
+    for nal in [&sps].into_iter().chain(&pps) {
+        whole.put_u32(u32::try_from(nal.len()).ok()?);
+        whole.extend_from_slice(nal);
+    }
+    whole.extend_from_slice(&kept);
+    Some((whole.freeze(), true, Some(Config::H264 { sps, pps, size })))
 }
 
 /// A 4K key frame at its worst; whatever is larger is no picture of a lesson.
@@ -371,7 +378,7 @@ mod tests {
         assert!(kept(&mut pictures, 1, false).is_none());
         let key = kept(&mut pictures, 2, true).unwrap();
         assert!(key.keyframe);
-        assert_eq!(&key.data[..], [0, 0, 0, 4, 0x65, 1, 2, 3]);
+        assert!(key.data.starts_with(&[0, 0, 0, 13, 0x67]) && key.data.ends_with(&[0, 0, 0, 4, 0x65, 1, 2, 3]));
         assert!(matches!(key.config, Some(Config::H264 { .. })));
         assert!(kept(&mut pictures, 3, false).is_some());
         pictures.hole();
