@@ -85,7 +85,7 @@ impl Pictures {
         if self.parts.rtp.is_none() {
             self.parts.rtp = Some(packet.timestamp);
             self.parts.h264.is_avc = true;
-            self.parts.broken = self.after_hole && !packet.keyframe;
+            self.parts.broken = self.after_hole && !begins_picture(packet);
             self.after_hole = false;
         }
         self.parts.arrived = Some(arrived);
@@ -178,6 +178,27 @@ impl Parts {
         };
         self.data.extend_from_slice(&piece);
         Some(())
+    }
+}
+
+/// Nothing of the picture can have been sent before this packet. Asked after a hole, where the marker of the picture
+/// before may be among the missing.
+fn begins_picture(packet: &Packet) -> bool {
+    if packet.codec != Codec::H264 {
+        return packet.keyframe;
+    }
+    let payload: &[u8] = &packet.payload;
+    let nal = match payload {
+        [24, ..] | [56, ..] | [88, ..] | [120, ..] => payload.get(3..),
+        _ => Some(payload),
+    };
+    match nal {
+        // Parameter sets and delimiters stand before the first slice; a sender may give each its own packet.
+        Some([header, ..]) if matches!(header & 0x1F, 7 | 9) => true,
+        // The slice that begins at the first macroblock: `first_mb_in_slice` is 0, in one bit.
+        Some([header, first, ..]) if header & 0x1F == 5 => first & 0x80 != 0,
+        Some([header, fragment, first, ..]) if header & 0x1F == 28 => fragment & 0x9F == 0x85 && first & 0x80 != 0,
+        _ => false,
     }
 }
 

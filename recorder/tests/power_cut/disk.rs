@@ -147,10 +147,10 @@ impl State {
         for start in (0..len).step_by(512) {
             let end = (start + 512).min(len);
             let durable = self.random(2) == 0;
-            for at in start..end {
+            for (at, byte) in torn.iter_mut().enumerate().take(end).skip(start) {
                 let (old, new) = (file.durable.get(at), file.current.get(at));
                 let forgotten = file.forgotten.iter().any(|range| range.contains(&at));
-                torn[at] = match (old, new) {
+                *byte = match (old, new) {
                     (Some(old), Some(new)) if old == new => *old,
                     (old, _) if durable || forgotten => old.copied().unwrap_or(0),
                     (_, new) => new.copied().unwrap_or(0),

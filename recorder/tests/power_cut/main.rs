@@ -97,7 +97,7 @@ impl Writer {
             let timestamp = (self.now_ms * 48) as u32;
             self.tell(voice, self.seqs.0, timestamp, Codec::Opus, true, Bytes::from_static(SILENCE));
             self.seqs.0 += 1;
-            if self.now_ms % 100 == 0 {
+            if self.now_ms.is_multiple_of(100) {
                 let key = (self.now_ms - first_ms) % 2_000 == 100;
                 let timestamp = (self.now_ms * 90) as u32;
                 self.tell(camera, self.seqs.1, timestamp, Codec::H264, key, picture(key, self.now_ms));
