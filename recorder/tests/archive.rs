@@ -268,3 +268,70 @@ fn a_full_disk_pauses_the_recording_and_room_lets_it_catch_up() {
     assert_eq!(manifest.duration_ms, 10_600);
     assert!(fs::metadata(archive.media_path(id(), "voice-000002.m4s").unwrap()).unwrap().len() > 0);
 }
+
+/// Shows pictures that each stand alone, ten a second.
+fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::Range<u64>) {
+    const SPS: &[u8] = &[0x67, 0x42, 0xC0, 0x1E, 0xD9, 0x00, 0xA0, 0x2F, 0xF9, 0x70, 0x11, 0x00, 0x00];
+    const PPS: &[u8] = &[0x68, 0xCB, 0x83, 0xCB, 0x20];
+    let mut slice = vec![0xA5; 60_000];
+    slice[0] = 0x65;
+    let nals = [Bytes::from_static(SPS), Bytes::from_static(PPS), Bytes::from(slice)];
+    for picture in pictures {
+        clock.advance(100);
+        for (at, nal) in nals.iter().enumerate() {
+            let packet = Arc::new(Packet {
+                seq: picture * 3 + at as u64,
+                timestamp: (picture * 9_000) as u32,
+                marker: at == 2,
+                codec: Codec::H264,
+                keyframe: at == 2,
+                payload: nal.clone(),
+                audio_level: None,
+                vp8: None,
+            });
+            tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let full = Arc::new(Full { full: AtomicBool::new(false) });
+    let archive =
+        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (track, arrived) = (TrackId(1), clock.now());
+    sender.send(TapItem::Started { track, kind: TrackKind::Camera, codec: Codec::H264, arrived }).unwrap();
+    show(&clock, &sender, track, 0..100);
+    wait_until("the first segments are durable", || recorder.status().kept_ms > 5_000);
+    full.full.store(true, Ordering::SeqCst);
+    for second in 10..80 {
+        show(&clock, &sender, track, second * 10..second * 10 + 10);
+        let before = recorder.status().waiting_bytes;
+        wait_until("the tap is read", || {
+            let status = recorder.status();
+            status.waiting_bytes != before || status.state == RecorderState::Paused
+        });
+    }
+    wait_until("the backlog is given up", || {
+        clock.advance(1);
+        let status = recorder.status();
+        status.state == RecorderState::Paused && status.waiting_bytes == 0
+    });
+    assert_eq!(recorder.status().dropped, 0);
+    full.full.store(false, Ordering::SeqCst);
+    wait_until("it goes on", || {
+        clock.advance(1);
+        recorder.status().state == RecorderState::Recording
+    });
+    show(&clock, &sender, track, 900..950);
+    let end_ms = clock.ms();
+    let manifest = recorder.finish().unwrap();
+    assert_eq!(manifest.duration_ms, end_ms);
+    let camera = &manifest.tracks[0];
+    assert!(camera.duration_ms.abs_diff(end_ms) < 100, "{camera:?}");
+    assert!(camera.gaps.iter().any(|gap| gap.reason == GapReason::DiskFull && gap.to_ms > 70_000), "{:?}", camera.gaps);
+}

@@ -197,7 +197,7 @@ fn after_a_power_cut_at_any_operation_everything_promised_is_there() {
     let (_, operations) = dry_run(LESSON_MS);
     let mut worst_ms = 0;
     let mut losses = Vec::new();
-    for seed in 0..400 {
+    for seed in 0..300 {
         let disk = SimDisk::seeded(seed);
         disk.cut_power_at(1 + disk.random(operations));
         let mut writer = None;
