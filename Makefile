@@ -43,8 +43,8 @@ rust-lint:
 	cargo clippy --workspace --all-targets -- -D warnings
 
 licences:
-	cargo deny --log-level error check --config .deny.toml licenses bans sources
-	@cargo deny --log-level error check --config .deny.toml advisories || if cargo deny --log-level error fetch db 2>/dev/null; then exit 1; else echo "advisories: NOT RUN, their database cannot be reached from here"; fi
+	cargo deny --log-level error check licenses bans sources
+	@cargo deny --log-level error check advisories || if cargo deny --log-level error fetch db 2>/dev/null; then exit 1; else echo "advisories: NOT RUN, their database cannot be reached from here"; fi
 
 rust-test:
 	cargo test --workspace

@@ -106,6 +106,9 @@ mod tests {
             payload: Bytes::new(),
             audio_level: None,
             vp8: None,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
         })
     }
 

@@ -373,7 +373,19 @@ mod tests {
     use super::*;
 
     fn packet(codec: Codec, seq: u64, timestamp: u32, marker: bool, keyframe: bool, payload: Vec<u8>) -> Packet {
-        Packet { seq, timestamp, marker, codec, keyframe, payload: payload.into(), audio_level: None, vp8: None }
+        Packet {
+            seq,
+            timestamp,
+            marker,
+            codec,
+            keyframe,
+            payload: payload.into(),
+            audio_level: None,
+            vp8: None,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
+        }
     }
 
     const SPS: [u8; 13] = [0x67, 0x42, 0xC0, 0x1E, 0xD9, 0x00, 0xA0, 0x2F, 0xF9, 0x70, 0x11, 0x00, 0x00];

@@ -77,6 +77,9 @@ fn speak(clock: &HandClock, tap: &TapSender, track: TrackId, ms: u64) {
             payload: Bytes::from_static(SILENCE),
             audio_level: None,
             vp8: None,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
         });
         tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
     }
@@ -288,6 +291,9 @@ fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::
                 payload: nal.clone(),
                 audio_level: None,
                 vp8: None,
+                frame_start: true,
+                temporal_id: 0,
+                spatial_id: 0,
             });
             tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
         }

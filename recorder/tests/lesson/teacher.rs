@@ -193,6 +193,9 @@ pub fn camera(
                 payload,
                 audio_level: None,
                 vp8: None,
+                frame_start: true,
+                temporal_id: 0,
+                spatial_id: 0,
             });
             seq += 1;
             // Encoding takes 45 ms.
@@ -230,6 +233,9 @@ pub fn microphone(start: Instant, from: f64, id: TrackId, packets: &[Bytes], lin
             payload: payload.clone(),
             audio_level: None,
             vp8: None,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
         });
         if let Some(arrival) = line.arrival(from + spoken + 0.020) {
             items.push((arrival, TapItem::Packet { track: id, arrived: at(start, arrival), packet }));

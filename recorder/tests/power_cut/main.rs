@@ -110,8 +110,19 @@ impl Writer {
     }
 
     fn tell(&mut self, track: TrackId, seq: u64, timestamp: u32, codec: Codec, keyframe: bool, payload: Bytes) {
-        let packet =
-            Arc::new(Packet { seq, timestamp, marker: true, codec, keyframe, payload, audio_level: None, vp8: None });
+        let packet = Arc::new(Packet {
+            seq,
+            timestamp,
+            marker: true,
+            codec,
+            keyframe,
+            payload,
+            audio_level: None,
+            vp8: None,
+            frame_start: true,
+            temporal_id: 0,
+            spatial_id: 0,
+        });
         let arrived = self.now();
         self.recording.handle_item(arrived, TapItem::Packet { track, arrived, packet });
     }
