@@ -28,11 +28,14 @@ afterAll(async () => {
   await hub?.stop()
 })
 
-async function classroom(link: string, wall = true): Promise<Visitor> {
+// A room that is let alone: asking a page anything counts as a gesture, and then it may speak.
+async function classroom(link: string, wall = true): Promise<Visitor & { asksForOk: boolean }> {
   const visitor = await visit(browser, hub.at(link), { watches: [BOARD, CAMERA] })
+  await new Promise(resolve => setTimeout(resolve, 2500))
+  const asksForOk = await visitor.page.locator('[data-testid="sound"]').isVisible()
   await visitor.page.waitForSelector(wall ? '[data-testid="wall"][data-state="live"]' : '[data-testid="watch"][data-state="live"]')
   await visitor.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.videoWidth ?? 0) > 0, CAMERA)
-  return visitor
+  return { ...visitor, asksForOk }
 }
 
 // From the page's own offer to the first picture, in milliseconds.
@@ -52,18 +55,13 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   await teacher.page.waitForTimeout(1000)
   await teacher.page.click('[data-testid="start"]')
   await teacher.page.waitForSelector('[data-testid="desk"]')
-  const begun = Date.now()
 
-  const rooms: Visitor[] = []
+  const rooms: (Visitor & { asksForOk: boolean })[] = []
   for (const link of hub.sample.sign_in_links.classrooms) rooms.push(await classroom(link))
   const joins = await Promise.all(rooms.map(joinToPicture))
 
   // One press of OK where the browser asks for it; nothing else is ever clicked in a classroom.
-  const presses = []
-  for (const room of rooms) {
-    presses.push(await room.page.isVisible('[data-testid="sound"]'))
-    await room.page.keyboard.press('Enter')
-  }
+  for (const room of rooms) await room.page.keyboard.press('Enter')
 
   // Everything has settled: now the quiet line is watched.
   await teacher.page.waitForTimeout(3000)
@@ -87,7 +85,7 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
     const energy = (heard[index]?.energy ?? 0) - (heardFrom[index]?.energy ?? 0)
     const samples = (heard[index]?.samples ?? 0) - (heardFrom[index]?.samples ?? 0)
     const concealed = ((heard[index]?.concealed ?? 0) - (heardFrom[index]?.concealed ?? 0)) / samples
-    console.log(`classroom ${index + 1}: voice energy ${energy.toFixed(3)}, concealed ${(concealed * 100).toFixed(2)} %, sound ${presses[index] === true ? 'after one press of OK' : 'by itself'}`)
+    console.log(`classroom ${index + 1}: voice energy ${energy.toFixed(3)}, concealed ${(concealed * 100).toFixed(2)} %, sound ${room.asksForOk ? 'after one press of OK' : 'by itself'}`)
     expect.soft(energy).toBeGreaterThan(0.01)
     expect.soft(await room.page.isVisible('[data-testid="sound"]')).toBe(false)
     expect.soft(room.errors).toEqual([])
@@ -164,5 +162,4 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
 
   expect.soft(teacher.errors).toEqual([])
   expect.soft(hub.faults()).toEqual([])
-  void begun
 })
