@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
-    http::{sign_in::Attempts, whip::Sessions},
+    http::sign_in::Attempts,
     keep::{self, KeepError},
     live::{
         recording::Recordings,
@@ -36,8 +36,6 @@ pub struct App {
     pub recordings: Recordings,
     /// Signs and checks tokens.
     pub tokens: Arc<TokenSigner>,
-    /// WHIP and WHEP sessions.
-    pub sessions: Arc<Sessions>,
     /// Failed attempts to sign in.
     pub attempts: Arc<Attempts>,
     /// Refusals on their way to the audit.
@@ -98,7 +96,6 @@ impl App {
             registry,
             recordings,
             tokens,
-            sessions: Arc::default(),
             attempts: Arc::default(),
             refusals,
             clock,
@@ -166,9 +163,6 @@ async fn route_events(app: App, mut inbox: mpsc::Receiver<HubEvent>) {
             () = app.stopping() => None,
         };
         let Some(event) = event else { return };
-        if let HubEvent::PeerGone { peer, .. } = event {
-            app.sessions.forget(peer);
-        }
         app.registry.handle_hub_event(&event);
     }
 }

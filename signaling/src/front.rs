@@ -27,10 +27,13 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::http::ask::Caller;
+use crate::http::ask::{Caller, HeldPlace};
 
 /// A TLS handshake, or a request's headers, that take longer are not meant to end.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A browser that is left open may keep its connection for this long between two requests.
+const IDLE_FOR: Duration = Duration::from_secs(60);
 
 /// A school comes from one address: fifty classrooms with four connections each.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 200;
@@ -117,26 +120,40 @@ pub async fn serve(
         };
         let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
         tokio::spawn(async move {
-            let _place = place;
-            connection(stream, address, tls, router, stop).await;
+            let visit = Visit { caller: Caller { address, tls: tls.is_some() }, place: HeldPlace::new(place) };
+            connection(stream, visit, tls, router, stop).await;
         });
     }
 }
 
+/// Who is here, and the place they take. An upgraded connection takes the place along.
+#[derive(Clone)]
+struct Visit {
+    caller: Caller,
+    place: HeldPlace,
+}
+
+/// What one connection has asked so far.
+#[derive(Default)]
+struct Asked {
+    begun: AtomicUsize,
+    in_flight: AtomicUsize,
+}
+
 async fn connection(
     stream: TcpStream,
-    address: SocketAddr,
+    visit: Visit,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let caller = Caller { address, tls: tls.is_some() };
-    let Some(tls) = tls else { return speak(stream, false, caller, router, stop).await };
+    let address = visit.caller.address;
+    let Some(tls) = tls else { return speak(stream, false, visit, router, stop).await };
     match timeout(HEADERS_WITHIN, tls.accept(stream)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            speak(stream, http2, caller, router, stop).await;
+            speak(stream, http2, visit, router, stop).await;
         }
         Ok(Err(error)) => debug!(%address, %error, "TLS with {address} failed: {error}"),
         Err(_) => debug!(%address, "TLS with {address} took too long"),
@@ -146,14 +163,25 @@ async fn connection(
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     http2: bool,
-    caller: Caller,
+    visit: Visit,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
+    let caller = visit.caller;
+    let asked = Arc::new(Asked::default());
+    let counted = asked.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(caller);
-        router.clone().oneshot(request)
+        request.extensions_mut().insert(visit.caller);
+        request.extensions_mut().insert(visit.place.clone());
+        let (router, asked) = (router.clone(), counted.clone());
+        async move {
+            asked.begun.fetch_add(1, Ordering::Relaxed);
+            asked.in_flight.fetch_add(1, Ordering::Relaxed);
+            let answer = router.oneshot(request).await;
+            asked.in_flight.fetch_sub(1, Ordering::Relaxed);
+            answer
+        }
     });
     // Which HTTP it is was settled by TLS. Waiting for a first byte to tell has no time limit in hyper.
     let builder = Builder::new(TokioExecutor::new());
@@ -169,6 +197,11 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = says_nothing(&asked) => return debug!(address = %caller.address, "A connection said nothing"),
+        () = idles(&asked) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -179,6 +212,27 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
+/// Resolves where no request has begun in time: hyper counts from a request's first byte only.
+async fn says_nothing(asked: &Asked) {
+    tokio::time::sleep(HEADERS_WITHIN).await;
+    if asked.begun.load(Ordering::Relaxed) > 0 {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Resolves where nothing was asked for [`IDLE_FOR`].
+async fn idles(asked: &Asked) {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(IDLE_FOR).await;
+        let begun = asked.begun.load(Ordering::Relaxed);
+        if begun == before && asked.in_flight.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        before = begun;
+    }
+}
+
 /// Resolves when the hub stops, or has stopped already.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
@@ -186,6 +240,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -200,5 +256,49 @@ mod tests {
         drop(places);
         assert!(connections.by_address.is_empty());
         assert_eq!(connections.all.load(Ordering::Relaxed), 0);
+    }
+
+    /// Speaks with someone over a pipe, on a clock that jumps to whatever is waited for next.
+    fn visitor(router: &Router) -> tokio::io::DuplexStream {
+        let (theirs, ours) = tokio::io::duplex(4_096);
+        let caller = Caller { address: ([10, 0, 0, 1], 1).into(), tls: false };
+        let visit = Visit { caller, place: HeldPlace::default() };
+        let (keep, stop) = watch::channel(false);
+        let router = router.clone();
+        tokio::spawn(async move {
+            speak(ours, false, visit, router, stop).await;
+            drop(keep);
+        });
+        theirs
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_or_half_is_closed_after_ten_seconds() {
+        let router = Router::new().route("/", axum::routing::get(async || "hello"));
+        for said in ["", "G", "GET / HTTP/1.1\r\nHost: school\r\n"] {
+            let begin = tokio::time::Instant::now();
+            let mut visitor = visitor(&router);
+            visitor.write_all(said.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let _ = visitor.read_to_end(&mut answer).await;
+            assert!(begin.elapsed() <= Duration::from_secs(11), "{said:?} {:?}", begin.elapsed());
+            assert!(!String::from_utf8_lossy(&answer).contains("200"), "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_asked_may_ask_again_until_it_idles() {
+        let router = Router::new().route("/", axum::routing::get(async || "hello"));
+        let mut visitor = visitor(&router);
+        let begin = tokio::time::Instant::now();
+        let mut answer = [0; 2_048];
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            visitor.write_all(b"GET / HTTP/1.1\r\nHost: school\r\n\r\n").await.unwrap();
+            let read = visitor.read(&mut answer).await.unwrap();
+            assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{:?}", begin.elapsed());
+        }
+        let _ = visitor.read_to_end(&mut Vec::new()).await;
+        assert!(begin.elapsed() < Duration::from_secs(160 + 121), "{:?}", begin.elapsed());
     }
 }

@@ -22,6 +22,7 @@ use signaling::{
     telemetry,
 };
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
     task::JoinSet,
@@ -149,40 +150,37 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let app = App::open(&config.data, hub, clock, certificate.ca_pem.clone()).await?;
 
     // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
-    let https = SocketAddr::new(config.listen.ip(), app.hub.media_address().port());
-    let (stop, stopped) = watch::channel(false);
-    let connections = Connections::default();
-    let mut listeners = JoinSet::new();
-    let public = router::router(app.clone());
-    let listener = listen(https).await?;
-    listeners.spawn(front::serve(
-        listener,
-        Some(TlsAcceptor::from(certificate.tls.clone())),
-        public.clone(),
-        connections.clone(),
-        stopped.clone(),
-    ));
-    let mut http = config.http;
-    if let Some(address) = &mut http {
-        let listener = listen(*address).await?;
-        *address = listener.local_addr()?;
-        listeners.spawn(front::serve(listener, None, public, connections.clone(), stopped.clone()));
-    }
-    let listener = listen(config.metrics).await?;
-    let metrics = listener.local_addr()?;
-    let operations = telemetry::router(app.clone(), figures);
-    listeners.spawn(front::serve(listener, None, operations, connections, stopped));
-    let beat = tokio::spawn(app.clone().beat());
-
-    let base_url = base_url(&config, https, http);
-    info!(%https, http = http.map(tracing::field::display), %metrics, "Ready at {base_url}");
-    greet(&config, &certificate, &base_url);
+    let https = listen(SocketAddr::new(config.listen.ip(), app.hub.media_address().port())).await?;
+    let http = match config.http {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let operations = listen(config.metrics).await?;
+    let metrics = operations.local_addr()?;
+    let (https_at, http_at) = (https.local_addr()?, http.as_ref().map(TcpListener::local_addr).transpose()?);
+    let base_url = base_url(&config, https_at, http_at);
+    greet(https_at.port(), &certificate, &base_url);
+    // Before the first request is answered: whoever sees that the hub is ready finds the sample.
     if config.sample {
         match sample::prepare(&app, &config.data, &base_url).await {
             Ok((sample, prepared)) => introduce(&sample, prepared),
             Err(error) => warn!(error = chain(&error), "No sample: {error}"),
         }
     }
+
+    let (stop, stopped) = watch::channel(false);
+    let connections = Connections::default();
+    let mut listeners = JoinSet::new();
+    let public = router::router(app.clone());
+    let tls = TlsAcceptor::from(certificate.tls.clone());
+    listeners.spawn(front::serve(https, Some(tls), public.clone(), connections.clone(), stopped.clone()));
+    if let Some(http) = http {
+        listeners.spawn(front::serve(http, None, public, connections.clone(), stopped.clone()));
+    }
+    let figures = telemetry::router(app.clone(), figures);
+    listeners.spawn(front::serve(operations, None, figures, connections, stopped));
+    let beat = tokio::spawn(app.clone().beat());
+    info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 
     wait_for_the_end().await?;
     info!("Stopping");
@@ -194,7 +192,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     front::listen(address).await.with_context(|| format!("cannot open TCP port {address}"))
 }
 
@@ -223,10 +221,9 @@ fn base_url(config: &Config, https: SocketAddr, http: Option<SocketAddr>) -> Str
     host(https).map_or_else(|| format!("https://localhost:{}", https.port()), |https| format!("https://{https}"))
 }
 
-fn greet(config: &Config, certificate: &certificate::Certificate, base_url: &str) {
+fn greet(port: u16, certificate: &certificate::Certificate, base_url: &str) {
     println!("同课 Tongke  {base_url}");
     if certificate.ca_pem.is_some() {
-        let port = config.listen.port();
         let machine = certificate::machine_address().map_or_else(|| "localhost".into(), |address| address.to_string());
         println!("  CA SHA-256  {}", certificate.fingerprint);
         println!("  教室电脑先打开 https://{machine}:{port}/ca.crt ，核对上面的指纹，再导入为受信任的根证书。");

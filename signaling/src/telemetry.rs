@@ -1,5 +1,7 @@
 //! Logs, and figures for Prometheus on a listener of their own.
 
+use std::io::IsTerminal;
+
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sfu::stats::HubStats;
@@ -13,7 +15,10 @@ pub fn begin_log(format: LogFormat) {
     let registry = tracing_subscriber::registry().with(filter);
     // A second call, as in tests, changes nothing.
     let _ = match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours)).try_init()
+        }
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
     };
 }

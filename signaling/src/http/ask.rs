@@ -1,8 +1,10 @@
 //! How requests are read: bounded in bytes and time, strict in type, and never on behalf of another site.
 
 use std::{
+    any::Any,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -35,6 +37,28 @@ impl Caller {
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
+    }
+}
+
+/// One connection's place among those that the listeners allow. Whoever outlives the connection, as a socket does,
+/// holds on to it.
+#[derive(Clone, Default)]
+pub struct HeldPlace {
+    _place: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl HeldPlace {
+    /// Holds `place` until the last clone is dropped.
+    pub fn new(place: impl Any + Send + Sync) -> Self {
+        Self { _place: Some(Arc::new(place)) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for HeldPlace {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info};
 
 use super::{
-    ask::{Caller, Named, own_origin},
+    ask::{Caller, HeldPlace, Named, own_origin},
     problem::ApiError,
 };
 use crate::{
@@ -41,6 +41,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 pub async fn open(
     State(app): State<App>,
     caller: Caller,
+    place: HeldPlace,
     Named(lesson_id): Named<LessonId>,
     uri: Uri,
     headers: HeaderMap,
@@ -53,7 +54,10 @@ pub async fn open(
         .max_frame_size(MESSAGE_BYTES_MAX)
         .write_buffer_size(0)
         .max_write_buffer_size(4 * MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |socket| serve(app, caller, lesson_id, socket)))
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let _place = place;
+        serve(app, caller, lesson_id, socket).await;
+    }))
 }
 
 async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSocket) {

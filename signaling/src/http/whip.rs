@@ -4,17 +4,14 @@
 //! `?slots=voice,board,camera` names the m-lines of a WHEP offer in order. Nothing is ever renegotiated.
 //! The token is checked at POST; afterwards the unguessable session URL lives and dies with its peer.
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dashmap::DashMap;
 use serde::Deserialize;
-use sfu::{Answered, OfferError, Patched, PeerId, TrackKind, limits};
+use sfu::{Answered, OfferError, Patched, TrackKind, limits};
 use tracing::info;
 
 use super::{
@@ -37,38 +34,6 @@ use crate::{
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-
-/// The sessions that clients were given a URL for. An entry lives as long as its peer.
-#[derive(Debug, Default)]
-pub struct Sessions {
-    by_name: DashMap<String, WhipSession>,
-    by_peer: DashMap<PeerId, String>,
-}
-
-#[derive(Clone, Debug)]
-struct WhipSession {
-    lesson_id: LessonId,
-    peer: PeerId,
-    /// Our ICE user fragment, which is the entity tag.
-    ice_ufrag: Arc<str>,
-}
-
-impl Sessions {
-    fn insert(&self, lesson_id: LessonId, answered: &Answered) -> String {
-        let name = unguessable();
-        let session = WhipSession { lesson_id, peer: answered.peer, ice_ufrag: answered.ice_ufrag.as_str().into() };
-        self.by_peer.insert(answered.peer, name.clone());
-        self.by_name.insert(name.clone(), session);
-        name
-    }
-
-    /// The peer has gone, and its URL with it.
-    pub fn forget(&self, peer: PeerId) {
-        if let Some((_, name)) = self.by_peer.remove(&peer) {
-            self.by_name.remove(&name);
-        }
-    }
-}
 
 /// The query of a WHIP endpoint.
 #[derive(Deserialize)]
@@ -131,7 +96,7 @@ pub async fn patch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let session = app.sessions.by_name.get(&name).map(|session| session.clone()).ok_or(ApiError::NotFound)?;
+    let session = app.registry.resources().find(&name).ok_or(ApiError::NotFound)?;
     let tag = headers.get(header::IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
     if tag != "*" && tag != etag(&session.ice_ufrag) {
         return Err(ApiError::PreconditionFailed);
@@ -143,9 +108,7 @@ pub async fn patch(
         Patched::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         Patched::Restarted { fragment, ice_ufrag } => {
             let tag = etag(&ice_ufrag);
-            if let Some(mut session) = app.sessions.by_name.get_mut(&name) {
-                session.ice_ufrag = ice_ufrag.into();
-            }
+            app.registry.resources().restarted(&name, &ice_ufrag);
             let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENT)), (header::ETAG, tag)];
             Ok((StatusCode::OK, headers, fragment).into_response())
         }
@@ -154,8 +117,7 @@ pub async fn patch(
 
 /// `DELETE /sessions/{name}`: ends it. It is 200 also where it has ended already, so that a client may repeat itself.
 pub async fn leave(State(app): State<App>, Path(name): Path<String>) -> StatusCode {
-    if let Some((_, session)) = app.sessions.by_name.remove(&name) {
-        app.sessions.by_peer.remove(&session.peer);
+    if let Some(session) = app.registry.resources().take(&name) {
         app.registry.with_session(session.lesson_id, |seats, now| seats.handle_peer_left(now, session.peer));
         app.hub.close_peer(session.peer);
     }
@@ -248,12 +210,12 @@ async fn connect(
         }
     };
     let peer = answered.peer;
-    let name = app.sessions.insert(lesson_id, &answered);
+    let name = unguessable();
+    app.registry.resources().insert(name.clone(), lesson_id, &answered);
     let kept = app.registry.with_session(lesson_id, |seats, _| seats.handle_peer_answered(seat_id, peer, purpose));
     if kept.is_none() {
         // The lesson ended while the hub was answering.
-        app.sessions.forget(peer);
-        app.hub.close_peer(peer);
+        app.registry.close_peer(peer);
         return Err(OfferError::NoRoom.into());
     }
     info!(lesson.id = %lesson_id, seat.id = %seat_id, peer = %peer, kind = ?claims.kind, "Answered peer {peer}");

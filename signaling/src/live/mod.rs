@@ -2,6 +2,7 @@
 
 pub mod recording;
 pub mod registry;
+pub mod resource;
 pub mod session;
 pub mod token;
 pub mod wire;

@@ -16,6 +16,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     recording::{Recording, Recordings},
+    resource::Resources,
     session::{GuestUse, Output, Session, Sitter, SocketId},
     token::{Claims, TokenKind},
     wire::{Bye, LessonView, May, Report, SeatRole, SeatView, Slots, ToPage},
@@ -52,6 +53,7 @@ struct Shared {
     clock: Clock,
     lessons: DashMap<LessonId, Arc<InProgress>>,
     rooms: DashMap<RoomId, LessonId>,
+    resources: Resources,
     sockets: AtomicU64,
 }
 
@@ -151,6 +153,7 @@ impl Registry {
                 clock,
                 lessons: DashMap::new(),
                 rooms: DashMap::new(),
+                resources: Resources::default(),
                 sockets: AtomicU64::new(0),
             }),
         }
@@ -206,6 +209,18 @@ impl Registry {
     #[must_use]
     pub fn room(&self, lesson_id: LessonId) -> Option<RoomId> {
         Some(self.entry(lesson_id)?.room)
+    }
+
+    /// The session URLs of WHIP and WHEP.
+    #[must_use]
+    pub fn resources(&self) -> &Resources {
+        &self.shared.resources
+    }
+
+    /// Closes a peer, and its URL with it: the hub says nothing of a peer that never came.
+    pub fn close_peer(&self, peer: PeerId) {
+        self.shared.resources.forget(peer);
+        self.shared.hub.close_peer(peer);
     }
 
     /// How many lessons are in progress, and how many sockets listen.
@@ -290,6 +305,7 @@ impl Registry {
         }
         self.shared.lessons.remove(&lesson.lesson_id);
         self.shared.rooms.remove(&entry.room);
+        self.shared.resources.forget_lesson(lesson.lesson_id);
         self.shared.hub.close_room(entry.room);
         info!(lesson.id = %lesson.lesson_id, "Lesson {} has ended", lesson.lesson_id);
         Ok(lesson)
@@ -362,6 +378,9 @@ impl Registry {
         | HubEvent::PeerGone { room, .. }
         | HubEvent::TrackStarted { room, .. }
         | HubEvent::TrackEnded { room, .. }) = event;
+        if let HubEvent::PeerGone { peer, .. } = event {
+            self.shared.resources.forget(*peer);
+        }
         let Some(lesson_id) = self.shared.rooms.get(room).map(|lesson_id| *lesson_id) else { return };
         self.with_session(lesson_id, |session, now| session.handle_hub_event(now, event));
     }
@@ -449,10 +468,6 @@ impl Registry {
         if slots_changed {
             table.tell_slots();
         }
-    }
-
-    fn close_peer(&self, peer: PeerId) {
-        self.shared.hub.close_peer(peer);
     }
 
     fn go_live(&self, lesson: Lesson) {

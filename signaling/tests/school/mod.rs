@@ -1,0 +1,197 @@
+//! A small county behind a router in memory: its own database, its own hub on a port of the system's choice.
+#![expect(dead_code, reason = "each test file uses its own part")]
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use serde_json::Value;
+use sfu::HubConfig;
+use signaling::{
+    app::App,
+    clock::Clock,
+    domain::{
+        id::LessonId,
+        organisation::{Holder, Role},
+        time::UnixMs,
+    },
+    router,
+    sample::{self, Sample},
+};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub const CHROMIUM_SEND: &str = include_str!("../../../sfu/tests/offers/chromium-send.sdp");
+pub const CHROMIUM_RECEIVE: &str = include_str!("../../../sfu/tests/offers/chromium-receive.sdp");
+
+/// 2026-09-21 08:00 in China.
+pub const MORNING: UnixMs = UnixMs(1_789_948_800_000);
+
+pub struct School {
+    pub app: App,
+    pub router: Router,
+    pub sample: Sample,
+    pub clock: Clock,
+    pub folder: TempDir,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{} {}", self.status, self.text))
+    }
+
+    /// The problem's status and the last part of its type.
+    pub fn problem(&self) -> (u16, String) {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let body = self.json();
+        assert_eq!(body["status"], self.status.as_u16());
+        assert!(!body["title"].as_str().unwrap().is_empty() && !body["detail"].as_str().unwrap().is_empty());
+        (self.status.as_u16(), body["type"].as_str().unwrap().trim_start_matches("/problems/").to_owned())
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+}
+
+impl School {
+    pub async fn open() -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), Clock::standing_at(MORNING)).await
+    }
+
+    pub async fn in_folder(folder: TempDir, clock: Clock) -> Self {
+        let hub = HubConfig {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            announce: vec![Ipv4Addr::LOCALHOST.into()],
+            workers: 1,
+        };
+        let app = App::open(folder.path(), hub, clock.clone(), None).await.unwrap();
+        let (sample, _) = sample::prepare(&app, folder.path(), "http://school").await.unwrap();
+        Self { router: router::router(app.clone()), app, sample, clock, folder }
+    }
+
+    /// The hub is stopped, and started again a while later on the same folder.
+    pub async fn restart(self, after: Duration) -> Self {
+        self.app.shut_down().await;
+        self.clock.turn(after);
+        Self::in_folder(self.folder, self.clock).await
+    }
+
+    pub fn lesson_id(&self) -> LessonId {
+        self.sample.lesson_id
+    }
+
+    pub fn lesson(&self, rest: &str) -> String {
+        format!("/api/v1/lessons/{}{rest}", self.lesson_id())
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    pub async fn get(&self, path: &str, cookie: &str) -> Answer {
+        self.send(Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, cookie: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_owned()));
+        self.send(request.unwrap()).await
+    }
+
+    /// Uses a one-time link of the sample; answers the cookie.
+    pub async fn sign_in(&self, link: &str) -> String {
+        let (_, secret) = link.split_once('#').unwrap();
+        let answer = self.post("/api/v1/sign-in", "", &format!(r#"{{"link":"{secret}"}}"#)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    pub async fn teacher(&self) -> String {
+        self.sign_in(&self.sample.sign_in_links.teacher).await
+    }
+
+    pub async fn classroom(&self, n: usize) -> String {
+        self.sign_in(&self.sample.sign_in_links.classrooms[n]).await
+    }
+
+    pub async fn officer(&self) -> String {
+        self.sign_in(&self.sample.sign_in_links.bureau_officer).await
+    }
+
+    /// A classroom that no lesson lists: it moved in this morning.
+    pub async fn stranger(&self) -> String {
+        use signaling::domain::{
+            id::{ClassroomId, OrganisationId},
+            organisation::{Classroom, Organisation, OrganisationKind},
+        };
+        let organisation = Organisation {
+            organisation_id: OrganisationId::fresh(),
+            parent_id: None,
+            kind: OrganisationKind::School,
+            name: "恒口小学".into(),
+            code: None,
+        };
+        let classroom_id = ClassroomId::fresh();
+        let organisation_id = organisation.organisation_id;
+        let store = &self.app.store;
+        store.insert_organisation(&organisation).await.unwrap();
+        store.insert_classroom(&Classroom { classroom_id, organisation_id, name: "一班".into() }).await.unwrap();
+        let holder = Holder::Classroom(classroom_id);
+        let link = sample::sign_in_link(store, "http://school", holder, self.clock.wall()).await.unwrap();
+        self.sign_in(&link).await
+    }
+
+    /// A teacher who teaches none of these lessons.
+    pub async fn other_teacher(&self) -> String {
+        use signaling::domain::{
+            id::{OrganisationId, PersonId},
+            organisation::{Organisation, OrganisationKind, Person},
+        };
+        let organisation_id = OrganisationId::fresh();
+        let (name, kind) = ("恒口中学".to_owned(), OrganisationKind::School);
+        let organisation = Organisation { organisation_id, parent_id: None, kind, name, code: None };
+        let person_id = PersonId::fresh();
+        let person = Person { person_id, organisation_id, name: "王老师".into(), role: Role::LeadTeacher };
+        self.app.store.insert_organisation(&organisation).await.unwrap();
+        self.app.store.insert_person(&person).await.unwrap();
+        let holder = Holder::Person(person_id);
+        let link = sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap();
+        self.sign_in(&link).await
+    }
+
+    pub async fn offer(&self, path: &str, token: &str, sdp: &str) -> Answer {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/sdp")
+            .body(Body::from(sdp.to_owned()));
+        self.send(request.unwrap()).await
+    }
+
+    pub fn whip(&self) -> String {
+        format!("/whip/{}", self.lesson_id())
+    }
+
+    pub fn whep(&self) -> String {
+        format!("/whep/{}", self.lesson_id())
+    }
+
+    pub async fn method(&self, method: Method, path: &str) -> Answer {
+        self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+    }
+}
