@@ -7,3 +7,4 @@ pub mod load;
 pub mod process;
 pub mod receiver;
 pub mod report;
+pub mod simulate;
