@@ -1,1 +1,43 @@
-//! The recorder.
+//! What remains of a lesson: durable CMAF tracks on one lesson time, playable the moment it ends.
+//!
+//! **The way in** is [`archive::Archive`]: `open` a folder, `recover` it once, `record` what a tap of the hub tells, and
+//! ask for `manifest`, `playlist` and `media_path` at any time, while the lesson runs and after.
+//! [`recorder::Recorder`] is one lesson being recorded: `finish` seals it, `suspend` (or a drop) closes it so that the
+//! next process goes on.
+//!
+//! **The way of one packet:** the recorder's thread reads it from the tap → [`recording`] finds its track → [`reorder`]
+//! waits for those sent again → [`sample`] joins packets to pictures ([`codec`] reads how they are decoded) → [`clock`]
+//! places them on lesson time → [`picture`] and [`voice`] lay them end to end, held pictures and silence where nothing
+//! came → [`segment`] cuts fragments of one second and segments of four, written by [`fmp4`] → [`store`] makes them
+//! durable and tells the [`journal`], from which [`manifest`] and [`playlist`] are folded. [`recover`] reads the same
+//! files after a crash. [`sound`] listens along.
+//!
+//! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads. All else takes the time and the
+//! bytes, and gives [`recording::Action`]s.
+//!
+//! **Not here:** who may see a recording, HTTP, SQL; retention, upload, signatures; any processing after the lesson.
+
+pub mod archive;
+pub mod clock;
+pub mod codec;
+pub mod disk;
+pub mod fmp4;
+pub mod id;
+pub mod journal;
+pub mod manifest;
+pub mod picture;
+pub mod playlist;
+pub mod recorder;
+pub mod recording;
+pub mod recover;
+pub mod reorder;
+pub mod sample;
+pub mod segment;
+pub mod sound;
+pub mod store;
+pub mod voice;
+
+pub use archive::{Archive, ArchiveError, Clock, SystemClock};
+pub use id::RecordingId;
+pub use manifest::{GapManifest, Manifest, RecordingState, TrackManifest};
+pub use recorder::{Recorder, RecorderState, RecorderStatus};

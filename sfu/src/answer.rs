@@ -1,8 +1,9 @@
 //! One offer in, one answer out, and what the two sides have agreed on. Pure: no clock, no sockets, no memory.
 //!
 //! Nothing is renegotiated, so an answer is complete: every codec that a slot may ever carry, every candidate.
-//! The offer is taken apart in [`offer`], codecs are chosen in [`codecs`], the answer is written in [`text`].
+//! The offer is taken apart in `offer`, codecs are chosen in `codecs`, the answer is written in `text`.
 
+mod attributes;
 mod codecs;
 mod extensions;
 mod fragment;

@@ -201,7 +201,6 @@ impl Run {
             while let Ok(command) = self.inbox.try_recv() {
                 self.worker.handle_command(now, command);
             }
-            self.worker.flush(now);
             self.worker.handle_timeout(now);
             self.send();
             while let Some(event) = self.worker.poll_event() {
@@ -283,7 +282,7 @@ fn open(listen: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
 /// NTP time, 32.32 fixed point seconds since 1900 (RFC 3550 §4).
 fn ntp(since_1970: Duration) -> u64 {
     let seconds = since_1970.as_secs() + 2_208_988_800;
-    seconds << 32 | (u64::from(since_1970.subsec_nanos()) << 32) / 1_000_000_000
+    (seconds << 32) | ((u64::from(since_1970.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 impl HubStats {

@@ -259,21 +259,24 @@ impl Hub {
     /// # Errors
     /// See [`PatchError`].
     pub fn patch(&self, peer: PeerId, fragment: &str) -> Result<Patched, PatchError> {
-        if fragment_credentials(fragment)?.is_none() {
+        let Some(theirs) = fragment_credentials(fragment)? else { return Ok(Patched::Trickled) };
+        let owner = self.inner.lobby.owner(peer).ok_or(PatchError::Gone)?;
+        // A trickled candidate repeats the credentials that it belongs to (RFC 8840 §4.3).
+        if theirs == owner.theirs {
             return Ok(Patched::Trickled);
         }
-        let (worker, mid) = self.inner.lobby.owner(peer).ok_or(PatchError::Gone)?;
         let ours = credentials();
-        let fragment = restart_fragment(&self.local(&ours), &mid);
+        let fragment = restart_fragment(&self.local(&ours), &owner.mid);
         let ice_ufrag = ours.ufrag.clone();
-        self.inner.driver.tell(worker, Command::Restart { peer, ours });
+        self.inner.lobby.restarted(peer, theirs);
+        self.inner.driver.tell(owner.worker, Command::Restart { peer, ours });
         Ok(Patched::Restarted { fragment, ice_ufrag })
     }
 
     /// Ends a peer. Harmless where it has gone already.
     pub fn close_peer(&self, peer: PeerId) {
         match self.inner.lobby.owner(peer) {
-            Some((worker, _)) => self.inner.driver.tell(worker, Command::ClosePeer(peer)),
+            Some(owner) => self.inner.driver.tell(owner.worker, Command::ClosePeer(peer)),
             None => {
                 self.inner.lobby.withdraw(peer);
             }

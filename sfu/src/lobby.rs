@@ -10,7 +10,7 @@ use std::{
 use dashmap::DashMap;
 
 use crate::{
-    answer::{PublishTerms, ViewTerms},
+    answer::{PublishTerms, RemoteIce, ViewTerms},
     ice::Credentials,
     id::{PeerId, RoomId, WorkerId},
     limits::CONNECT_WITHIN,
@@ -41,12 +41,22 @@ pub enum Terms {
     View(ViewTerms),
 }
 
+/// Who owns a peer, and what a PATCH of its session needs to know.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// Its worker.
+    pub worker: WorkerId,
+    /// The mid that its transport is known by.
+    pub mid: String,
+    /// Its ICE user fragment and password.
+    pub theirs: RemoteIce,
+}
+
 /// Shared by the hub's handle and all workers. Nothing here is touched per packet.
 #[derive(Debug, Default)]
 pub struct Lobby {
     waiting: DashMap<String, Admission>,
-    /// Who owns a peer, and the mid that its transport is known by.
-    owners: DashMap<PeerId, (WorkerId, String)>,
+    owners: DashMap<PeerId, Owner>,
     rooms: DashMap<RoomId, Vec<(TrackKind, Codec)>>,
     next_id: AtomicU64,
     seats: AtomicUsize,
@@ -106,14 +116,22 @@ impl Lobby {
             Terms::Publish(terms) => &terms.transport,
             Terms::View(terms) => &terms.transport,
         };
-        self.owners.insert(admission.peer, (worker, transport.tagged_mid.clone()));
+        let owner = Owner { worker, mid: transport.tagged_mid.clone(), theirs: transport.remote_ice.clone() };
+        self.owners.insert(admission.peer, owner);
         Some(admission)
     }
 
-    /// Who owns a peer, and the mid of its transport. `None`: nobody yet, or it has gone.
+    /// Who owns a peer. `None`: nobody yet, or it has gone.
     #[must_use]
-    pub fn owner(&self, peer: PeerId) -> Option<(WorkerId, String)> {
+    pub fn owner(&self, peer: PeerId) -> Option<Owner> {
         self.owners.get(&peer).map(|owner| owner.clone())
+    }
+
+    /// Notes that a peer has restarted ICE with new credentials.
+    pub fn restarted(&self, peer: PeerId, theirs: RemoteIce) {
+        if let Some(mut owner) = self.owners.get_mut(&peer) {
+            owner.theirs = theirs;
+        }
     }
 
     /// Notes that a peer has gone.

@@ -284,6 +284,7 @@ fn what_breaks_a_rule_is_refused() {
     for (what, offer) in [
         ("nothing", String::new()),
         ("too long", format!("{CHROMIUM_SEND}{}", "a=x\r\n".repeat(13_000))),
+        ("too many lines", format!("{CHROMIUM_SEND}{}", "a=\n".repeat(4_096))),
         ("too many m-lines", format!("{CHROMIUM_SEND}{}", "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n".repeat(31))),
         ("a mid twice", CHROMIUM_SEND.replace("a=mid:1", "a=mid:0")),
         ("a mid of two words", CHROMIUM_SEND.replace("a=mid:1", "a=mid:1 2")),

@@ -1,1 +1,24 @@
-//! The front door.
+//! The front door of 同课 and the binary `tongke`: who may come in, which lessons are on, what pages are told.
+//!
+//! The way in is [`app::App`], put together by `main` from a checked [`config::Config`]. The way of one request:
+//! [`front`] accepts it, [`router`] finds its handler in [`http`], [`http::identity`] says who asks,
+//! [`domain::permission`] whether they may, [`domain`] decides, [`store`] keeps, [`http::problem`] words what went
+//! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
+//! ([`live::session`], pure), its sockets and its recording.
+//!
+//! Rims, which alone touch clocks, files and ports: [`clock`], [`keep`], [`certificate`], [`front`].
+//! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
+
+pub mod app;
+pub mod certificate;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod front;
+pub mod http;
+pub mod keep;
+pub mod live;
+pub mod router;
+pub mod sample;
+pub mod store;
+pub mod telemetry;

@@ -1,2 +1,283 @@
-//! The hub.
-fn main() {}
+//! `tongke`: reads what it is told, starts everything in order, and stops it in order.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use sfu::HubConfig;
+use signaling::{
+    app::{self, App},
+    certificate,
+    clock::Clock,
+    config::{Config, Said},
+    domain::organisation::{Holder, Role},
+    front::{self, Connections},
+    live::registry::chain,
+    router, sample,
+    store::Store,
+    telemetry,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::{Duration, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+/// 同课: one teacher's lesson, live in many classrooms, and replayed.
+#[derive(Parser)]
+#[command(name = "tongke", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub
+    Serve(Told),
+    /// Say whether `serve` would start with this, and with what
+    CheckConfig(Told),
+    /// Make a fresh one-time link for everyone with this role: for lost ones
+    SignInLink {
+        /// The hub's data folder
+        #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
+        data: PathBuf,
+        /// For whom
+        #[arg(long, value_enum)]
+        role: LinkRole,
+        /// How the hub is reached
+        #[arg(long, default_value = "https://localhost:8443", value_name = "URL")]
+        base_url: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct Told {
+    /// A TOML file with the same names as the flags
+    #[arg(long, env = "TONGKE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    said: Said,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum LinkRole {
+    LeadTeacher,
+    Classroom,
+    BureauOfficer,
+}
+
+/// `EX_USAGE` of sysexits.h: what we were told makes no sense.
+const EXIT_USAGE: u8 = 64;
+
+/// Connections that are still answering when the hub stops are given this long.
+const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            let _ = error.print(); // --help and --version
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match cli.command {
+        Command::Serve(told) => match configured(told) {
+            Ok(config) => run(serve(config)),
+            Err(code) => code,
+        },
+        Command::CheckConfig(told) => match configured(told) {
+            Ok(config) => {
+                println!("{config:#?}");
+                ExitCode::SUCCESS
+            }
+            Err(code) => code,
+        },
+        Command::SignInLink { data, role, base_url } => run(sign_in_link(data, role, base_url)),
+    }
+}
+
+fn configured(told: Told) -> Result<Config, ExitCode> {
+    told.said.or_file(told.config.as_deref()).and_then(Said::check).map_err(|error| {
+        eprintln!("tongke: {error}");
+        ExitCode::from(EXIT_USAGE)
+    })
+}
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tongke: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(work);
+    // Whatever still runs in the background has nothing left to say.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tongke: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::begin_log(config.log);
+    let figures = telemetry::begin_metrics();
+    let clock = Clock::system();
+    signaling::keep::folder(&config.data)?;
+    let certificate = match &config.certificate {
+        Some(files) => certificate::given(files)?,
+        None => certificate::own(&config.data, &config.announce, clock.wall())?,
+    };
+    let hub = HubConfig { listen: config.listen, announce: config.announce.clone(), workers: config.workers };
+    let app = App::open(&config.data, hub, clock, certificate.ca_pem.clone()).await?;
+
+    // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
+    let https = SocketAddr::new(config.listen.ip(), app.hub.media_address().port());
+    let (stop, stopped) = watch::channel(false);
+    let connections = Connections::default();
+    let mut listeners = JoinSet::new();
+    let public = router::router(app.clone());
+    let listener = listen(https).await?;
+    listeners.spawn(front::serve(
+        listener,
+        Some(TlsAcceptor::from(certificate.tls.clone())),
+        public.clone(),
+        connections.clone(),
+        stopped.clone(),
+    ));
+    let mut http = config.http;
+    if let Some(address) = &mut http {
+        let listener = listen(*address).await?;
+        *address = listener.local_addr()?;
+        listeners.spawn(front::serve(listener, None, public, connections.clone(), stopped.clone()));
+    }
+    let listener = listen(config.metrics).await?;
+    let metrics = listener.local_addr()?;
+    let operations = telemetry::router(app.clone(), figures);
+    listeners.spawn(front::serve(listener, None, operations, connections, stopped));
+    let beat = tokio::spawn(app.clone().beat());
+
+    let base_url = base_url(&config, https, http);
+    info!(%https, http = http.map(tracing::field::display), %metrics, "Ready at {base_url}");
+    greet(&config, &certificate, &base_url);
+    if config.sample {
+        match sample::prepare(&app, &config.data, &base_url).await {
+            Ok((sample, prepared)) => introduce(&sample, prepared),
+            Err(error) => warn!(error = chain(&error), "No sample: {error}"),
+        }
+    }
+
+    wait_for_the_end().await?;
+    info!("Stopping");
+    stop.send_replace(true);
+    app.shut_down().await;
+    let _ = beat.await;
+    let _ = timeout(CONNECTIONS_END_WITHIN, async { while listeners.join_next().await.is_some() {} }).await;
+    info!("Stopped");
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    front::listen(address).await.with_context(|| format!("cannot open TCP port {address}"))
+}
+
+async fn wait_for_the_end() -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// How a browser reaches this hub: by the plain listener where there is one, because nothing has to be trusted first.
+fn base_url(config: &Config, https: SocketAddr, http: Option<SocketAddr>) -> String {
+    let host = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => None,
+        _ => Some(address),
+    };
+    if let Some(http) = http {
+        let http = host(http).unwrap_or(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), http.port()));
+        return format!("http://{http}");
+    }
+    if let Some(address) = config.announce.first() {
+        return format!("https://{}", SocketAddr::new(*address, https.port()));
+    }
+    host(https).map_or_else(|| format!("https://localhost:{}", https.port()), |https| format!("https://{https}"))
+}
+
+fn greet(config: &Config, certificate: &certificate::Certificate, base_url: &str) {
+    println!("同课 Tongke  {base_url}");
+    if certificate.ca_pem.is_some() {
+        let port = config.listen.port();
+        let machine = certificate::machine_address().map_or_else(|| "localhost".into(), |address| address.to_string());
+        println!("  CA SHA-256  {}", certificate.fingerprint);
+        println!("  教室电脑先打开 https://{machine}:{port}/ca.crt ，核对上面的指纹，再导入为受信任的根证书。");
+        println!(
+            "  On a classroom PC open https://{machine}:{port}/ca.crt, compare the fingerprint, import it as a trusted root."
+        );
+    }
+}
+
+fn introduce(sample: &sample::Sample, prepared: sample::Prepared) {
+    println!(
+        "{}",
+        match prepared {
+            sample::Prepared::County =>
+                "示例县已建好，有一节课现在开放。 A sample county is ready, with one lesson open now.",
+            sample::Prepared::Links =>
+                "数据没有改动，令牌和链接是新的。 The data is untouched; tokens and links are new.",
+            sample::Prepared::Lesson =>
+                "上一节示例课已结束，新开了一节。 The last sample lesson had ended; a new one is open.",
+        }
+    );
+    let links = &sample.sign_in_links;
+    println!("  1 张老师 Teacher       {}", links.teacher);
+    for (n, link) in links.classrooms.iter().enumerate() {
+        println!("  2 教室 Classroom {}     {link}", n + 1);
+    }
+    println!("  3 巡课 Bureau officer  {}", links.bureau_officer);
+    println!("  来宾 Guests            {}", sample.guest_watch_url);
+    println!("打开 1，允许摄像头和麦克风，按“开始上课”。 Open 1, allow camera and microphone, press start.");
+    println!("每个教室链接用一个浏览器身份打开（无痕窗口也可以）。 Open each 2 in a browser profile of its own.");
+    println!("按“下课”，再从课表打开回放。 End the lesson, then open its replay from the list.");
+}
+
+async fn sign_in_link(data: PathBuf, role: LinkRole, base_url: String) -> anyhow::Result<()> {
+    let file = app::database(&data);
+    anyhow::ensure!(file.is_file(), "{} is no data folder of ours", data.display());
+    let store = Store::open(&file).await?;
+    let holders: Vec<(Holder, String)> = match role {
+        LinkRole::Classroom => {
+            store.classrooms().await?.into_iter().map(|(id, name)| (Holder::Classroom(id), name)).collect()
+        }
+        LinkRole::LeadTeacher | LinkRole::BureauOfficer => {
+            let role = if matches!(role, LinkRole::LeadTeacher) { Role::LeadTeacher } else { Role::BureauOfficer };
+            store.people(role).await?.into_iter().map(|(id, name)| (Holder::Person(id), name)).collect()
+        }
+    };
+    anyhow::ensure!(!holders.is_empty(), "nobody has this role yet");
+    for (holder, name) in holders {
+        let link = sample::sign_in_link(&store, base_url.trim_end_matches('/'), holder, Clock::system().wall()).await?;
+        println!("{name}  {link}");
+    }
+    store.close().await;
+    Ok(())
+}

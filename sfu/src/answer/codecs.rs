@@ -2,7 +2,8 @@
 
 use super::{
     PayloadType,
-    offer::{Feedback, Line, Payload, parameter},
+    attributes::{Feedback, Payload, parameter},
+    offer::Line,
 };
 use crate::media::Codec;
 

@@ -1,8 +1,9 @@
 //! Header extensions and payload types over all m-lines of one transport: a number means one thing there.
 
 use super::{
+    attributes::{Direction, Extension, Payload},
     codecs::Choice,
-    offer::{Direction, Extension, Line, Payload, bad},
+    offer::{Line, bad},
 };
 use crate::{hub::OfferError, media::Codec};
 

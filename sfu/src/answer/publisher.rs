@@ -2,9 +2,10 @@
 
 use super::{
     Local, PublishTerms, PublishTrack,
+    attributes::Direction,
     codecs::{Choice, choose, known},
     extensions::Agreed,
-    offer::{Direction, Line, Offer},
+    offer::{Line, Offer},
     text::{AUDIO_LEVEL, Accepted, DEPENDENCY_DESCRIPTOR, MID, RID, RRID, TWCC, answer},
 };
 use crate::{hub::OfferError, media::TrackKind};

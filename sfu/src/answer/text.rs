@@ -4,8 +4,9 @@ use std::{fmt::Write as _, net::SocketAddr};
 
 use super::{
     DtlsRole, Local, Transport,
+    attributes::{Direction, Extension, Payload},
     codecs::{Choice, stream_parameters},
-    offer::{Direction, Extension, Line, Offer, Payload},
+    offer::{Line, Offer},
 };
 
 /// One m-line of an answer.

@@ -2,9 +2,10 @@
 
 use super::{
     Local, ViewSlot, ViewTerms,
+    attributes::Direction,
     codecs::{choose, known, redundancy},
     extensions::Agreed,
-    offer::{Direction, Offer},
+    offer::Offer,
     text::{ABS_SEND_TIME, Accepted, DEPENDENCY_DESCRIPTOR, MID, PLAYOUT_DELAY, Source, TWCC, answer},
 };
 use crate::{

@@ -60,3 +60,31 @@ const DELIMITER: u8 = 2;
 const FRAME_HEADER: u8 = 3;
 const METADATA: u8 = 5;
 const FRAME: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_new_sequence_is_a_key_picture() {
+        for (what, payload, expected) in [
+            ("a sequence header and more", &[0x28, 0x02, 0x08, 0x00, 0x30, 0x10][..], Some((true, true, 0, 0))),
+            ("one frame", &[0x10, 0x30, 0x10], Some((false, true, 0, 0))),
+            ("a frame of temporal layer 2", &[0x10, 0x34, 0x40, 0x10], Some((false, true, 2, 0))),
+            ("a frame of spatial layer 1", &[0x10, 0x34, 0x08, 0x10], Some((false, false, 0, 1))),
+            ("a further tile group", &[0x10, 0x20, 0x10], Some((false, false, 0, 0))),
+            ("a fragment that goes on", &[0x90, 0x30, 0x10], Some((false, false, 0, 0))),
+            ("any number of elements", &[0x00, 0x02, 0x30, 0x10], Some((false, true, 0, 0))),
+            ("a new sequence that goes on", &[0x98, 0x30, 0x10], None),
+            ("an element that is cut", &[0x00, 0x03, 0x30, 0x10], None),
+            ("an empty element", &[0x00, 0x00, 0x30], None),
+            ("a size without end", &[0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], None),
+            ("the forbidden bit", &[0x10, 0xb0, 0x10], None),
+            ("a header and no more", &[0x10], None),
+        ] {
+            let facts =
+                parse(payload).map(|facts| (facts.keyframe, facts.frame_start, facts.temporal_id, facts.spatial_id));
+            assert_eq!(facts, expected, "{what}");
+        }
+    }
+}

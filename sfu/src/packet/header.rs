@@ -143,3 +143,80 @@ fn walk(
 
 /// More in one packet than any answer of ours agrees to: foreign, and no reason to allocate without end.
 const EXTENSIONS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::rtp_header;
+
+    const FIXED: [u8; 12] = [0x80, 0xe0, 0x12, 0x34, 0, 0, 0, 5, 0xde, 0xad, 0xbe, 0xef];
+
+    fn packet(first: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = FIXED.to_vec();
+        bytes[0] = first;
+        bytes.extend_from_slice(rest);
+        bytes
+    }
+
+    #[test]
+    fn a_plain_header() {
+        let header = rtp_header(&packet(0x80, b"x")).expect("RTP");
+        assert_eq!((header.marker, header.pt, header.seq), (true, 96, 0x1234));
+        assert_eq!((header.timestamp, header.ssrc, header.header_len), (5, 0xdead_beef, 12));
+        assert!(header.extensions.is_empty() && !header.has_padding);
+        assert_eq!(rtp_header(&packet(0x82, &[0; 9])).map(|header| header.header_len), Some(20), "two sources");
+    }
+
+    #[test]
+    fn extensions_of_both_forms_are_found() {
+        let one = packet(0x90, &[0xbe, 0xde, 0, 2, 0x31, 0xaa, 0xbb, 0x00, 0x40, 0x31, 0x00, 0x00, b'x']);
+        let header = rtp_header(&one).expect("RTP");
+        assert_eq!(header.header_len, 24);
+        assert_eq!(header.extensions.as_slice(), [(3, 17..19), (4, 21..22)]);
+        assert_eq!(header.extension(4, &one), Some(&[0x31][..]));
+
+        let two = packet(0x90, &[0x10, 0x00, 0, 2, 3, 2, 0xaa, 0xbb, 200, 0, 0, 0, b'x']);
+        assert_eq!(rtp_header(&two).expect("RTP").extensions.as_slice(), [(3, 18..20), (200, 22..22)]);
+
+        let foreign = packet(0x90, &[0x12, 0x34, 0, 1, 0x31, 0xaa, 0xbb, 0xcc]);
+        assert!(rtp_header(&foreign).is_some_and(|header| header.extensions.is_empty() && header.header_len == 20));
+        let ended = packet(0x90, &[0xbe, 0xde, 0, 1, 0xf0, 0x31, 0xaa, 0xbb]);
+        assert!(rtp_header(&ended).is_some_and(|header| header.extensions.is_empty()), "id 15 ends the walk");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_no_rtp() {
+        for (what, bytes) in [
+            ("nothing", Vec::new()),
+            ("short", FIXED[..11].to_vec()),
+            ("version 1", packet(0x40, b"x")),
+            ("sources beyond the end", packet(0x81, &[0; 3])),
+            ("an extension without its length", packet(0x90, &[0xbe, 0xde, 0])),
+            ("an extension beyond the end", packet(0x90, &[0xbe, 0xde, 0, 2, 0, 0, 0, 0])),
+            ("an element beyond its block", packet(0x90, &[0xbe, 0xde, 0, 1, 0x33, 1, 2, 3, 4, 5])),
+            ("a two-byte element without its length", packet(0x90, &[0x10, 0, 0, 1, 1, 1, 9, 3, 4])),
+        ] {
+            assert_eq!(rtp_header(&bytes), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn padding_is_taken_off() {
+        for (rest, expected) in [
+            (&[1, 2, 3, 1][..], Some(12..15)),
+            (&[1, 2, 3, 3], Some(12..13)),
+            (&[1, 2, 3, 4], Some(12..12)),
+            (&[1, 2, 3, 5], None),
+            (&[1, 2, 3, 0], None),
+            (&[], None),
+        ] {
+            let bytes = packet(0xa0, rest);
+            assert_eq!(rtp_header(&bytes).expect("RTP").payload_range(bytes.len(), &bytes), expected, "{rest:?}");
+        }
+        // Sealed, its tag stands behind: only what was opened counts.
+        let bytes = packet(0xa0, &[1, 2, 2, 0xff, 0xff]);
+        let header = rtp_header(&bytes).expect("RTP");
+        assert_eq!(header.payload_range(15, &bytes), Some(12..13));
+        assert_eq!(header.payload_range(11, &bytes), None);
+        assert_eq!(header.payload_range(99, &bytes), None);
+    }
+}

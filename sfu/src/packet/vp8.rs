@@ -90,3 +90,49 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
         }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Vp8Descriptor, parse, rewrite_vp8};
+
+    #[test]
+    fn a_picture_starts_in_its_first_partition() {
+        for (what, payload, expected) in [
+            ("a key picture without numbers", &[0x10, 0x10, 0x02][..], Some((true, true, 0))),
+            ("another picture", &[0x10, 0x11, 0x02], Some((false, true, 0))),
+            ("a packet that goes on", &[0x00, 0x10, 0x02], Some((false, false, 0))),
+            ("the start of another partition", &[0x11, 0x10, 0x02], Some((false, false, 0))),
+            ("a short picture id", &[0x90, 0x80, 0x55, 0x10], Some((true, true, 0))),
+            ("a long picture id", &[0x90, 0x80, 0xd5, 0x55, 0x11], Some((false, true, 0))),
+            ("temporal layer 2", &[0x90, 0xe0, 0x81, 0x02, 0x07, 0x80, 0x11], Some((false, true, 2))),
+            ("a layer without its T bit", &[0x90, 0x10, 0x9f, 0x11], Some((false, true, 0))),
+            ("a descriptor and no more", &[0x90, 0x80, 0x55], None),
+            ("half a picture id", &[0x90, 0x80, 0xd5], None),
+            ("nothing", &[], None),
+        ] {
+            let facts = parse(payload).map(|facts| (facts.keyframe, facts.frame_start, facts.temporal_id));
+            assert_eq!(facts, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn numbers_stand_where_the_descriptor_says() {
+        let short = Vp8Descriptor {
+            picture_id: Some(0x55),
+            tl0_pic_idx: Some(9),
+            picture_id_at: 2,
+            tl0_pic_idx_at: 3,
+            long_picture_id: false,
+        };
+        let mut payload = [0x90, 0xc0, 0x55, 9, 0x10];
+        assert_eq!(parse(&payload).and_then(|facts| facts.vp8), Some(short));
+        rewrite_vp8(&mut payload, &short, 0x01ff, 10);
+        assert_eq!(payload, [0x90, 0xc0, 0x7f, 10, 0x10], "the low 7 bits");
+        let only_tl0 = Vp8Descriptor { picture_id: None, picture_id_at: 0, tl0_pic_idx_at: 2, ..short };
+        let mut payload = [0x90, 0x40, 9, 0x10];
+        assert_eq!(parse(&payload).and_then(|facts| facts.vp8), Some(only_tl0));
+        rewrite_vp8(&mut payload, &only_tl0, 0x01ff, 10);
+        assert_eq!(payload, [0x90, 0x40, 10, 0x10]);
+        assert_eq!(parse(&[0x10, 0x10]).and_then(|facts| facts.vp8), None, "nothing to renumber");
+    }
+}

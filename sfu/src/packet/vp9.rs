@@ -62,3 +62,34 @@ const LAYERS: u8 = 0x20;
 const FLEXIBLE: u8 = 0x10;
 const BEGIN: u8 = 0x08;
 const STRUCTURE: u8 = 0x02;
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_key_picture_begins_in_the_lowest_layer() {
+        for (what, payload, expected) in [
+            ("a key picture", &[0x88, 0x01, 0xa2][..], Some((true, true, 0, 0))),
+            ("another picture", &[0xc8, 0x01, 0xa2], Some((false, true, 0, 0))),
+            ("a packet that goes on", &[0x80, 0x01, 0xa2], Some((false, false, 0, 0))),
+            ("a long picture id", &[0x88, 0x81, 0x02, 0xa2], Some((true, true, 0, 0))),
+            ("a higher layer of the key picture", &[0xa8, 0x01, 0x02, 0x07, 0xa2], Some((false, false, 0, 1))),
+            ("temporal layer 2", &[0xe8, 0x01, 0x40, 0x07, 0xa2], Some((false, true, 2, 0))),
+            ("flexible, with two references", &[0xf8, 0x01, 0x20, 0x03, 0x04, 0xa2], Some((false, true, 1, 0))),
+            ("flexible, with a fourth reference", &[0xf8, 0x01, 0x20, 0x03, 0x03, 0x05, 0xa2], None),
+            (
+                "two sizes and a group of one",
+                &[0x8a, 0x01, 0x38, 0, 1, 0, 1, 0, 2, 0, 2, 0x01, 0x04, 0x01, 0xa2],
+                Some((true, true, 0, 0)),
+            ),
+            ("a structure that is cut", &[0x8a, 0x01, 0x38, 0, 1, 0, 1], None),
+            ("a descriptor and no more", &[0x88, 0x01], None),
+            ("nothing", &[], None),
+        ] {
+            let facts =
+                parse(payload).map(|facts| (facts.keyframe, facts.frame_start, facts.temporal_id, facts.spatial_id));
+            assert_eq!(facts, expected, "{what}");
+        }
+    }
+}

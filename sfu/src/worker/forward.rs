@@ -22,6 +22,7 @@ use crate::{
     keyframe::Need,
     peer::{Peer, Role},
     room::{PeerKey, Room},
+    slot::CATCH_UP_TICK,
     stats::Dropped,
 };
 
@@ -77,11 +78,13 @@ impl Worker {
             }
         }
         if catches_up {
-            self.catch_up(now, key);
+            self.schedule_catch_up(now, key);
         }
     }
 
     /// Sends a viewer its share of the cached groups, and comes back while there is more.
+    ///
+    /// Never while a burst waits: its packets are in the history already and would go out twice.
     pub(super) fn catch_up(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
@@ -103,7 +106,7 @@ impl Worker {
             }
         }
         if more {
-            self.schedule_catch_up(now, key);
+            self.schedule_catch_up(now + CATCH_UP_TICK, key);
         }
     }
 

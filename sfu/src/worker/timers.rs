@@ -13,7 +13,6 @@ use crate::{
     id::RoomId,
     peer::Role,
     room::PeerKey,
-    slot::CATCH_UP_TICK,
 };
 
 /// Deadlines by peer. Entries that a peer no longer stands by are passed over.
@@ -41,8 +40,9 @@ impl Timers {
 }
 
 impl Worker {
-    /// Does what is due at `now`.
+    /// Does what is due at `now`, after sending what came before it.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.flush(now);
         while let Some((at, key)) = self.timers.pop_due(now) {
             let Some(peer) = self.peers[key].as_mut() else { continue };
             if peer.scheduled != Some(at) {
@@ -93,9 +93,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn schedule_catch_up(&mut self, now: Instant, key: PeerKey) {
+    pub(super) fn schedule_catch_up(&mut self, due: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
-        let due = now + CATCH_UP_TICK;
         if peer.scheduled.is_none_or(|at| due < at) {
             peer.scheduled = Some(due);
             self.timers.set(due, key);

@@ -1,0 +1,64 @@
+# 同课 Tongke. Two commands matter: `make run` and `make test`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test deep bench setup-run setup-test web rust-lint rust-test web-test browsers foreign licences clean
+
+DATA ?= tongke-data
+HTTP ?= 127.0.0.1:8080
+
+help: ## what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup-run web ## build everything and open the hub, with a sample county where the data folder is empty
+	cargo build --release --bin tongke
+	sample=; [ -n "$$(ls -A $(DATA) 2>/dev/null)" ] || sample=--sample; \
+	exec target/release/tongke serve --data $(DATA) --http $(HTTP) $$sample
+
+test: ## everything that judges a commit: lints, units, simulation, HTTP, pages, real browsers, foreign clients
+	@started=$$SECONDS; \
+	$(MAKE) --no-print-directory setup-test web rust-lint licences rust-test web-test browsers foreign; \
+	echo "make test: all parts ran and passed in $$((SECONDS - started)) s"
+
+deep: setup-test web ## what is long: kill -9 over and over, long lessons, many seeds
+	cargo build --bins
+	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
+	DEEP=1 cargo test --release -p recorder -p load-tests -- --nocapture
+
+bench: setup-run web ## what prints figures: the cost of a forwarded packet, joins, delay
+	cargo build --release --bins
+	load-tests/bench.sh
+
+setup-run:
+	@.ci/setup run
+
+setup-test:
+	@.ci/setup test
+
+web: ## the web client, ready to be put into the binary
+	cd web-client && npm run --silent build
+
+rust-lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+licences:
+	cargo deny --log-level error check --config .deny.toml licenses bans sources
+	@cargo deny --log-level error check --config .deny.toml advisories || if cargo deny --log-level error fetch db 2>/dev/null; then exit 1; else echo "advisories: NOT RUN, their database cannot be reached from here"; fi
+
+rust-test:
+	cargo test --workspace
+
+web-test:
+	cd web-client && npm run --silent lint && npm run --silent typecheck && npm run --silent test
+
+browsers: ## real Chromium and Firefox against the real binary
+	cargo build --bins
+	cd web-client && npx vitest run --config e2e/vitest.config.ts browsers
+
+foreign: ## ffmpeg, aiortc and others by WHIP and WHEP
+	cargo build --bins
+	cd web-client && npx vitest run --config e2e/vitest.config.ts foreign
+
+clean: ## forget what was built; data folders stay
+	rm -rf target web-client/dist web-client/node_modules .venv

@@ -1,0 +1,340 @@
+//! All recordings of one hub: starts and resumes them, and answers for what they hold.
+#![expect(clippy::disallowed_methods, reason = "this is the rim: the clock and the recording threads live here")]
+
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use sfu::tap::TapReceiver;
+
+use crate::{
+    disk::{Disk, LocalDisk},
+    id::{MediaName, RecordingId},
+    journal::{GapReason, Record, VERSION},
+    manifest::{Ledger, Manifest, Phase},
+    playlist,
+    recorder::{Recorder, Session},
+    recording::Recording,
+    recover::{self, SEAL},
+    store::{SharedLedger, Store, lock},
+};
+
+/// Why the archive could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The disk refused.
+    #[error("cannot {doing} {path}")]
+    Disk {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no recording of that name.
+    #[error("there is no recording {id}")]
+    NoRecording {
+        /// The name.
+        id: RecordingId,
+    },
+    /// The recording has no such file or playlist.
+    #[error("recording {id} has no file {name:?}")]
+    NoFile {
+        /// The recording.
+        id: RecordingId,
+        /// The name that was asked for.
+        name: String,
+    },
+    /// It is being recorded by this archive already.
+    #[error("recording {id} is being written already")]
+    AlreadyRecording {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// It is over, and never changes again.
+    #[error("recording {id} is sealed")]
+    Sealed {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// The folder holds no journal of a version that is known here.
+    #[error("{path} is no recording of this version")]
+    NotARecording {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The recording's thread could not be started, or died.
+    #[error("the thread of recording {id} has failed")]
+    Thread {
+        /// The recording.
+        id: RecordingId,
+    },
+}
+
+/// What the archive reads the time from.
+pub trait Clock: Send + Sync + 'static {
+    /// The clock that tap items are stamped with.
+    fn now(&self) -> Instant;
+    /// Milliseconds since 1970.
+    fn wall_ms(&self) -> u64;
+}
+
+/// The machine's clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// All recordings under one folder.
+pub struct Archive {
+    pub(crate) root: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    ledgers: Mutex<Ledgers>,
+}
+
+#[derive(Default)]
+struct Ledgers {
+    /// Those being written: always as new as the journal.
+    live: HashMap<RecordingId, SharedLedger>,
+    /// Those that are over and were looked at lately.
+    sealed: HashMap<RecordingId, SharedLedger>,
+}
+
+impl Archive {
+    /// The archive in the folder `root`, which is made if there is none.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn open(root: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ArchiveError> {
+        Self::on_disk(root, clock, Arc::new(LocalDisk))
+    }
+
+    /// The archive on a disk of one's own.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
+        disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        Ok(Arc::new(Self { root, disk, clock, ledgers: Mutex::default() }))
+    }
+
+    /// Puts every recording in order that is not sealed, and names those that may go on. Call it once, at the start.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed; a single recording that cannot be recovered is logged and left out.
+    pub fn recover(&self) -> Result<Vec<RecordingId>, ArchiveError> {
+        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        let ids: Vec<RecordingId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let unsealed = Mutex::new(Vec::new());
+        let share = ids.len().div_ceil(RECOVERY_THREADS).max(1);
+        std::thread::scope(|scope| {
+            for ids in ids.chunks(share) {
+                let unsealed = &unsealed;
+                scope.spawn(move || {
+                    for &id in ids {
+                        match self.recover_one(id) {
+                            Ok(true) => unsealed.lock().unwrap_or_else(PoisonError::into_inner).push(id),
+                            Ok(false) => {}
+                            Err(error) => {
+                                let error: &dyn std::error::Error = &error;
+                                tracing::error!(recording.id = %id, error, "Cannot recover recording {id}");
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let mut unsealed = unsealed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        unsealed.sort_unstable();
+        Ok(unsealed)
+    }
+
+    /// True: it may go on.
+    fn recover_one(&self, id: RecordingId) -> Result<bool, ArchiveError> {
+        let dir = self.dir(id);
+        let files = self.disk.list(&dir).map_err(|source| crate::store::failed("list", &dir, source))?;
+        if files.iter().any(|file| file == SEAL) || self.ledgers().live.contains_key(&id) {
+            return Ok(false);
+        }
+        let Some(store) = recover::recover(&self.disk, &dir)? else { return Ok(false) };
+        let phase = lock(&store.ledger()).phase;
+        Ok(!matches!(phase, Phase::Ended(_)))
+    }
+
+    /// Records what the tap tells, on a thread of its own: a new recording, or one that goes on. Lesson time runs from
+    /// the moment when the recording was first started, so time in between is a gap.
+    ///
+    /// # Errors
+    /// When it is sealed or being recorded already, or the disk refuses.
+    pub fn record(self: &Arc<Self>, id: RecordingId, tap: TapReceiver) -> Result<Recorder, ArchiveError> {
+        let session = self.begin(id)?;
+        Recorder::spawn(self.clone(), session, tap)
+    }
+
+    /// Ends a recording whose lesson is over already, where its media ends.
+    ///
+    /// # Errors
+    /// When it is sealed or being recorded, or the disk refuses.
+    pub fn seal(&self, id: RecordingId) -> Result<Manifest, ArchiveError> {
+        if peek(self, id)?.is_none() {
+            return Err(ArchiveError::NoRecording { id });
+        }
+        let mut session = self.begin(id)?;
+        let now = self.clock.now();
+        let ended = (|| {
+            let (ledger, tracks) = {
+                let ledger = lock(&session.store.ledger()).clone();
+                let tracks = recover::resume(self.disk.as_ref(), &self.dir(id), &ledger, GapReason::Crash)?;
+                (ledger, tracks)
+            };
+            let mut recording = Recording::new(now, Duration::from_millis(ledger.duration_ms()), tracks);
+            recording.finish(now, true);
+            while let Some(action) = recording.poll_action() {
+                session.store.perform(&action)?;
+            }
+            recover::seal(self.disk.as_ref(), &self.dir(id), &session.store)
+        })();
+        self.release(id);
+        ended?;
+        self.manifest(id)
+    }
+
+    /// What a recording holds, as far as it is durable.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn manifest(&self, id: RecordingId) -> Result<Manifest, ArchiveError> {
+        Ok(lock(&self.ledger(id)?).manifest())
+    }
+
+    /// A playlist of a recording, by the name that its manifest tells.
+    ///
+    /// # Errors
+    /// When there is none of that name, or nothing in it yet.
+    pub fn playlist(&self, id: RecordingId, name: &str) -> Result<String, ArchiveError> {
+        let ledger = self.ledger(id)?;
+        let text = playlist::write(&lock(&ledger), name);
+        text.ok_or_else(|| ArchiveError::NoFile { id, name: name.to_owned() })
+    }
+
+    /// Where an init segment or a whole segment lies on disk. Nothing but the recorder's own grammar becomes a path.
+    ///
+    /// # Errors
+    /// When the name is none of ours, or the journal does not know the file.
+    pub fn media_path(&self, id: RecordingId, name: &str) -> Result<PathBuf, ArchiveError> {
+        let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
+        let media: MediaName = name.parse().map_err(|_| missing())?;
+        let ledger = self.ledger(id)?;
+        let known = lock(&ledger).of(media.kind()).is_some_and(|track| match media {
+            MediaName::Init { n, .. } => track.inits.iter().any(|init| init.n == n),
+            MediaName::Segment { seq, .. } => track.segments.binary_search_by_key(&seq, |segment| segment.seq).is_ok(),
+        });
+        if known { Ok(self.dir(id).join(media.to_string())) } else { Err(missing()) }
+    }
+
+    pub(crate) fn dir(&self, id: RecordingId) -> PathBuf {
+        self.root.join(id.to_string())
+    }
+
+    /// Takes a recording in hand: recovered and resumed, or new. No one else may write it until it is released.
+    pub(crate) fn begin(&self, id: RecordingId) -> Result<Session, ArchiveError> {
+        let mut ledgers = self.ledgers();
+        if ledgers.live.contains_key(&id) {
+            return Err(ArchiveError::AlreadyRecording { id });
+        }
+        let session = self.session(id, GapReason::Crash)?;
+        ledgers.live.insert(id, session.store.ledger());
+        Ok(session)
+    }
+
+    /// Opens what is on the disk. `reason` names the gap where the recording had not said goodbye.
+    pub(crate) fn session(&self, id: RecordingId, reason: GapReason) -> Result<Session, ArchiveError> {
+        let dir = self.dir(id);
+        let now = self.clock.now();
+        let wall_ms = self.clock.wall_ms();
+        let Some(mut store) = recover::recover(&self.disk, &dir)? else {
+            let start = Record::Start {
+                recording_id: id,
+                version: VERSION,
+                started_at_ms: wall_ms,
+                software: concat!("tongke ", env!("CARGO_PKG_VERSION")).to_owned(),
+            };
+            let store = Store::create(self.disk.clone(), dir, &start)?;
+            return Ok(Session { id, store, recording: Recording::new(now, Duration::ZERO, []), resumed: None });
+        };
+        let ledger = lock(&store.ledger()).clone();
+        let reason = match ledger.phase {
+            Phase::Ended(_) => return Err(ArchiveError::Sealed { id }),
+            Phase::Suspended => GapReason::Suspended,
+            Phase::Running | Phase::Interrupted => reason,
+        };
+        let tracks = recover::resume(self.disk.as_ref(), &dir, &ledger, reason)?;
+        // The wall clock may have been set meanwhile: never back over what is written, never days ahead.
+        let done_ms = ledger.duration_ms();
+        let at_ms = wall_ms.saturating_sub(ledger.started_at_ms).clamp(done_ms, done_ms.saturating_add(OUTAGE_MS_MAX));
+        let recording = Recording::new(now, Duration::from_millis(at_ms), tracks);
+        store.record(&Record::Resumed { at_ms })?;
+        Ok(Session { id, store, recording, resumed: Some(at_ms) })
+    }
+
+    pub(crate) fn replace(&self, id: RecordingId, ledger: SharedLedger) {
+        self.ledgers().live.insert(id, ledger);
+    }
+
+    pub(crate) fn release(&self, id: RecordingId) {
+        self.ledgers().live.remove(&id);
+    }
+
+    fn ledger(&self, id: RecordingId) -> Result<SharedLedger, ArchiveError> {
+        {
+            let ledgers = self.ledgers();
+            if let Some(known) = ledgers.live.get(&id).or_else(|| ledgers.sealed.get(&id)) {
+                return Ok(known.clone());
+            }
+        }
+        let ledger = peek(self, id)?.ok_or(ArchiveError::NoRecording { id })?;
+        let sealed = matches!(ledger.phase, Phase::Ended(_));
+        let ledger = Arc::new(Mutex::new(ledger));
+        let mut ledgers = self.ledgers();
+        if sealed && !ledgers.live.contains_key(&id) {
+            if ledgers.sealed.len() >= SEALED_KEPT {
+                ledgers.sealed.clear();
+            }
+            ledgers.sealed.insert(id, ledger.clone());
+        }
+        Ok(ledger)
+    }
+
+    fn ledgers(&self) -> MutexGuard<'_, Ledgers> {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn peek(archive: &Archive, id: RecordingId) -> Result<Option<Ledger>, ArchiveError> {
+    recover::peek(archive.disk.as_ref(), &archive.dir(id))
+}
+
+/// Recovery waits for syncs most of the time.
+const RECOVERY_THREADS: usize = 8;
+
+/// Ledgers of sealed recordings kept in memory; each is some hundreds of kilobytes.
+const SEALED_KEPT: usize = 64;
+
+/// A lesson that was away for longer than half a day is not the same lesson: the clock was set.
+const OUTAGE_MS_MAX: u64 = 12 * 3_600 * 1_000;

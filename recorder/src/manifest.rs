@@ -1,0 +1,254 @@
+//! What a recording holds, folded from its journal: always as complete as the journal is.
+
+use serde::{Deserialize, Serialize};
+use sfu::media::{Codec, TrackKind};
+
+use crate::{
+    clock::LessonTime,
+    fmp4::time_scale,
+    id::RecordingId,
+    journal::{Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
+    playlist,
+    sound::SoundMinute,
+};
+
+/// What a replay page needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Which recording.
+    pub recording_id: RecordingId,
+    /// Whether it goes on.
+    pub state: RecordingState,
+    /// The wall clock at lesson time 0, milliseconds since 1970.
+    pub started_at_ms: u64,
+    /// While recording: as far as the longest track reaches.
+    pub duration_ms: u64,
+    /// Camera (or else board) with the voice. `None`: there is nothing to play yet.
+    pub main_playlist: Option<String>,
+    /// The board alone. `None`: there is none.
+    pub board_playlist: Option<String>,
+    /// What was kept, and what could not be.
+    pub tracks: Vec<TrackManifest>,
+    /// Digest of the journal's last record, in hex.
+    pub chain_head: String,
+}
+
+/// Whether a recording goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// It is written, or may go on.
+    Recording,
+    /// It is over and will not change.
+    Sealed,
+}
+
+/// One track of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackManifest {
+    /// What it shows.
+    pub kind: TrackKind,
+    /// How it is encoded at its end. `None`: nothing was kept.
+    pub codec: Option<Codec>,
+    /// Pixels at its end. `None`: sound.
+    pub width: Option<u16>,
+    /// Pixels at its end. `None`: sound.
+    pub height: Option<u16>,
+    /// When it first held something real. Its timeline begins at 0 all the same.
+    pub starts_at_ms: u64,
+    /// How long its timeline is.
+    pub duration_ms: u64,
+    /// Its media playlist's name. `None`: nothing was kept.
+    pub playlist: Option<String>,
+    /// Where silence or a held picture stands in for what was not kept.
+    pub gaps: Vec<GapManifest>,
+    /// What a listener should know.
+    pub notes: Vec<TrackNote>,
+    /// How a voice sounded, minute by minute.
+    pub sound: Vec<SoundMinute>,
+}
+
+/// See [`Gap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapManifest {
+    /// In lesson time.
+    pub from_ms: u64,
+    /// In lesson time.
+    pub to_ms: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// A journal's records, folded.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// Which recording.
+    pub recording_id: RecordingId,
+    /// The wall clock at lesson time 0, milliseconds since 1970.
+    pub started_at_ms: u64,
+    /// What the writer last said of itself.
+    pub phase: Phase,
+    /// In the order of their kinds.
+    pub tracks: Vec<TrackLedger>,
+    /// Digest of the last record.
+    pub chain_head: String,
+}
+
+/// What the writer last said of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It is writing, or died writing.
+    Running,
+    /// It stopped cleanly.
+    Suspended,
+    /// It died, and recovery has been here.
+    Interrupted,
+    /// It is over, after so many milliseconds.
+    Ended(u64),
+}
+
+/// One track's records.
+#[derive(Debug, Clone, Default)]
+pub struct TrackLedger {
+    /// `None` only while it is being built.
+    pub kind: Option<TrackKind>,
+    /// In order.
+    pub inits: Vec<InitRecord>,
+    /// In order.
+    pub segments: Vec<SegmentRecord>,
+    /// In order.
+    pub gaps: Vec<Gap>,
+    /// In order.
+    pub notes: Vec<TrackNote>,
+    /// In order.
+    pub sound: Vec<SoundMinute>,
+}
+
+impl Ledger {
+    /// Folds a journal. `None`: it does not begin with a start of this version.
+    #[must_use]
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, chain_head: &str) -> Option<Self> {
+        let mut records = records.into_iter();
+        let mut ledger = Self::begin(records.next()?)?;
+        for record in records {
+            ledger.apply(record);
+        }
+        ledger.chain_head = chain_head.to_owned();
+        Some(ledger)
+    }
+
+    /// An empty ledger. `None`: this is no start of a version that is known here.
+    #[must_use]
+    pub fn begin(start: &Record) -> Option<Self> {
+        match start {
+            Record::Start { recording_id, version: crate::journal::VERSION, started_at_ms, .. } => Some(Self {
+                recording_id: *recording_id,
+                started_at_ms: *started_at_ms,
+                phase: Phase::Running,
+                tracks: Vec::new(),
+                chain_head: String::new(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Takes the next record.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Start { .. } => {}
+            Record::Init(init) => self.track(init.kind).inits.push(init.clone()),
+            Record::Segment(segment) => self.track(segment.kind).segments.push(segment.clone()),
+            Record::Gap(gap) => self.track(gap.kind).gaps.push(gap.clone()),
+            Record::Note { kind, note } => self.track(*kind).notes.push(*note),
+            Record::Sound { kind, minute } => self.track(*kind).sound.push(minute.clone()),
+            Record::Suspended { .. } => self.phase = Phase::Suspended,
+            Record::Interrupted { .. } => self.phase = Phase::Interrupted,
+            Record::Resumed { .. } => self.phase = Phase::Running,
+            Record::End { duration_ms } => self.phase = Phase::Ended(*duration_ms),
+        }
+    }
+
+    /// The track of a kind. `None`: the journal does not speak of it.
+    #[must_use]
+    pub fn of(&self, kind: TrackKind) -> Option<&TrackLedger> {
+        self.tracks.iter().find(|track| track.kind == Some(kind))
+    }
+
+    /// How far the longest track reaches.
+    #[must_use]
+    pub fn duration_ms(&self) -> u64 {
+        match self.phase {
+            Phase::Ended(duration_ms) => duration_ms,
+            _ => self.tracks.iter().map(TrackLedger::duration_ms).max().unwrap_or(0),
+        }
+    }
+
+    /// For the replay page.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        let has = |kind| self.of(kind).is_some_and(|track| !track.segments.is_empty());
+        Manifest {
+            recording_id: self.recording_id,
+            state: match self.phase {
+                Phase::Ended(_) => RecordingState::Sealed,
+                _ => RecordingState::Recording,
+            },
+            started_at_ms: self.started_at_ms,
+            duration_ms: self.duration_ms(),
+            main_playlist: TrackKind::ALL.into_iter().any(has).then(|| playlist::MAIN.to_owned()),
+            board_playlist: has(TrackKind::Board).then(|| playlist::name(TrackKind::Board)),
+            tracks: self.tracks.iter().filter_map(TrackLedger::manifest).collect(),
+            chain_head: self.chain_head.clone(),
+        }
+    }
+
+    fn track(&mut self, kind: TrackKind) -> &mut TrackLedger {
+        let at = self.tracks.partition_point(|track| track.kind < Some(kind));
+        if self.tracks.get(at).is_none_or(|track| track.kind != Some(kind)) {
+            self.tracks.insert(at, TrackLedger { kind: Some(kind), ..Default::default() });
+        }
+        &mut self.tracks[at]
+    }
+}
+
+impl TrackLedger {
+    /// Where its last segment ends, in ticks.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.segments.last().map_or(0, |segment| segment.start.saturating_add(segment.duration))
+    }
+
+    /// Ticks per second.
+    #[must_use]
+    pub fn scale(&self) -> u32 {
+        time_scale(self.kind.is_some_and(TrackKind::is_sound))
+    }
+
+    /// How long its timeline is.
+    #[must_use]
+    pub fn duration_ms(&self) -> u64 {
+        LessonTime::from_ticks(self.end(), self.scale()).millis()
+    }
+
+    fn manifest(&self) -> Option<TrackManifest> {
+        let kind = self.kind?;
+        let init = self.inits.last();
+        let first = self.gaps.first().filter(|gap| gap.from_ms == 0 && gap.reason == GapReason::NotStarted);
+        Some(TrackManifest {
+            kind,
+            codec: init.map(|init| init.codec),
+            width: init.and_then(|init| init.width),
+            height: init.and_then(|init| init.height),
+            starts_at_ms: first.map_or(0, |gap| gap.to_ms),
+            duration_ms: self.duration_ms(),
+            playlist: (!self.segments.is_empty()).then(|| playlist::name(kind)),
+            gaps: self
+                .gaps
+                .iter()
+                .map(|gap| GapManifest { from_ms: gap.from_ms, to_ms: gap.to_ms, reason: gap.reason })
+                .collect(),
+            notes: self.notes.clone(),
+            sound: self.sound.clone(),
+        })
+    }
+}

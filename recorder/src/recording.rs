@@ -1,0 +1,304 @@
+//! One recording as a pure state machine: what the tap tells goes in, what the disk is to do comes out.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use sfu::{
+    id::TrackId,
+    media::{Codec, TrackKind},
+    tap::TapItem,
+};
+
+use crate::{
+    clock::{Clocks, LessonTime},
+    id::MediaName,
+    journal::{GapReason, InitRecord, Record, TrackNote},
+    picture::PictureTrack,
+    reorder::{Ordered, PATIENCE, Reorder},
+    sample::Pictures,
+    voice::VoiceTrack,
+};
+
+/// What the disk is to do, in this order.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Write a whole init segment; its record follows once it is durable.
+    Init {
+        /// Its name.
+        name: MediaName,
+        /// Its bytes.
+        bytes: Bytes,
+        /// For the journal.
+        record: InitRecord,
+    },
+    /// Append one fragment to a segment that is still a part, opened by its first fragment.
+    Append {
+        /// Of the segment.
+        name: MediaName,
+        /// The fragment.
+        bytes: Bytes,
+        /// Where the fragment ends, in ticks of the track.
+        end: u64,
+    },
+    /// The segment is whole: sync, rename, tell the journal.
+    Close {
+        /// Whose.
+        kind: TrackKind,
+        /// Its number.
+        seq: u32,
+        /// The init segment it needs.
+        init: u32,
+        /// In ticks.
+        start: u64,
+        /// In ticks.
+        duration: u64,
+        /// How many there are in it.
+        fragments: u32,
+    },
+    /// Tell the journal.
+    Record(Record),
+}
+
+/// Where a track goes on.
+#[derive(Debug, Clone)]
+pub struct TrackResume {
+    /// The number of its next segment.
+    pub next_seq: u32,
+    /// The number of its next new init segment.
+    pub next_init: u32,
+    /// Where it ends so far, in ticks.
+    pub end: u64,
+    /// The init segment of its last segment, with its bytes.
+    pub init: Option<(u32, Bytes)>,
+    /// The first sample of its last segment, where that can stand alone.
+    pub key: Option<Bytes>,
+    /// Why nothing real follows at once.
+    pub reason: GapReason,
+}
+
+impl Default for TrackResume {
+    fn default() -> Self {
+        Self { next_seq: 1, next_init: 1, end: 0, init: None, key: None, reason: GapReason::NotStarted }
+    }
+}
+
+/// One lesson being recorded.
+#[derive(Debug)]
+pub struct Recording {
+    clocks: Clocks,
+    sources: HashMap<TrackId, Source>,
+    tracks: BTreeMap<TrackKind, Track>,
+    refused: Vec<TrackKind>,
+    dropped: u64,
+    next_tick: Instant,
+    actions: Vec<Action>,
+    ready: VecDeque<Action>,
+}
+
+/// A publisher's track on its way into the recording.
+#[derive(Debug)]
+struct Source {
+    kind: TrackKind,
+    reorder: Reorder,
+    /// `None`: sound, or a codec that cannot be kept.
+    pictures: Option<Pictures>,
+    kept: bool,
+}
+
+#[derive(Debug)]
+enum Track {
+    Picture(PictureTrack),
+    Voice(VoiceTrack),
+}
+
+impl Recording {
+    /// Begins, or goes on: `now` is `elapsed` into the lesson, `tracks` are those of before.
+    #[must_use]
+    pub fn new(now: Instant, elapsed: Duration, tracks: impl IntoIterator<Item = (TrackKind, TrackResume)>) -> Self {
+        Self {
+            clocks: Clocks::new(now, elapsed),
+            sources: HashMap::new(),
+            tracks: tracks.into_iter().map(|(kind, resume)| (kind, Track::new(kind, resume))).collect(),
+            refused: Vec::new(),
+            dropped: 0,
+            next_tick: now,
+            actions: Vec::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Takes what the tap tells.
+    pub fn handle_item(&mut self, now: Instant, item: TapItem) {
+        match item {
+            TapItem::Started { track, kind, codec, .. } => self.start(now, track, kind, codec),
+            TapItem::Packet { track, arrived, packet } => {
+                if let Some(source) = self.sources.get_mut(&track).filter(|source| source.kept) {
+                    self.clocks.packet(track, arrived, packet.timestamp);
+                    source.reorder.push(arrived, packet);
+                    self.pump(track, arrived);
+                }
+            }
+            TapItem::SenderReport { track, arrived, ntp, rtp } => self.clocks.sender_report(track, arrived, ntp, rtp),
+            TapItem::Ended { track, .. } => self.end(now, track),
+        }
+        self.ready.extend(self.actions.drain(..));
+    }
+
+    /// The tap has dropped `total` items so far.
+    pub fn handle_dropped(&mut self, total: u64) {
+        if total > self.dropped {
+            self.dropped = total;
+            for track in self.tracks.values_mut() {
+                match track {
+                    Track::Picture(track) => track.overflowed(),
+                    Track::Voice(track) => track.overflowed(),
+                }
+            }
+        }
+    }
+
+    /// Gives up on what has been waited for, and lets silence and held pictures follow the lesson.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let tracks: Vec<TrackId> = self.sources.keys().copied().collect();
+        for track in tracks {
+            self.pump(track, now);
+        }
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            let now = self.clocks.at(now);
+            for track in self.tracks.values_mut() {
+                match track {
+                    Track::Picture(track) => track.tick(now, &mut self.actions),
+                    Track::Voice(track) => track.tick(now, &mut self.actions),
+                }
+            }
+        }
+        self.ready.extend(self.actions.drain(..));
+    }
+
+    /// Every track is brought to the same end and closed. True end: `sealed`, otherwise it may go on later.
+    pub fn finish(&mut self, now: Instant, sealed: bool) {
+        let sources: Vec<TrackId> = self.sources.keys().copied().collect();
+        for track in sources {
+            self.flush(now, track);
+        }
+        let end = self.clocks.at(now);
+        for track in self.tracks.values_mut() {
+            match track {
+                Track::Picture(track) => track.finish(end, &mut self.actions),
+                Track::Voice(track) => track.finish(end, &mut self.actions),
+            }
+        }
+        let record =
+            if sealed { Record::End { duration_ms: end.millis() } } else { Record::Suspended { at_ms: end.millis() } };
+        self.actions.push(Action::Record(record));
+        self.sources.clear();
+        self.ready.extend(self.actions.drain(..));
+    }
+
+    /// The next thing for the disk to do. Drain to `None` before waiting.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.ready.pop_front()
+    }
+
+    /// When [`Recording::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.sources.values().filter_map(|source| source.reorder.deadline()).chain([self.next_tick]).min()
+    }
+
+    /// Lesson time at a moment of the hub's clock.
+    #[must_use]
+    pub fn at(&self, moment: Instant) -> LessonTime {
+        self.clocks.at(moment)
+    }
+
+    fn start(&mut self, now: Instant, id: TrackId, kind: TrackKind, codec: Codec) {
+        // Who starts anew has not always said goodbye: the newest one of a kind is the one that is there.
+        let replaced: Vec<TrackId> =
+            self.sources.iter().filter(|(_, source)| source.kind == kind).map(|(id, _)| *id).collect();
+        for old in replaced {
+            self.end(now, old);
+        }
+        let kept = codec != Codec::Vp8 && codec.is_sound() == kind.is_sound();
+        if !kept && !self.refused.contains(&kind) {
+            self.refused.push(kind);
+            tracing::warn!(track.kind = %kind, codec = codec.encoding_name(), "Cannot keep {kind} in {}", codec.encoding_name());
+            self.actions.push(Action::Record(Record::Note { kind, note: TrackNote::CannotBeKept { codec } }));
+        }
+        if kept {
+            self.clocks.start(id, codec.clock_rate());
+            self.tracks.entry(kind).or_insert_with(|| Track::new(kind, TrackResume::default()));
+        }
+        let pictures = (kept && !kind.is_sound()).then(|| Pictures::new(codec));
+        self.sources.insert(id, Source { kind, reorder: Reorder::default(), pictures, kept });
+    }
+
+    fn end(&mut self, now: Instant, id: TrackId) {
+        self.flush(now, id);
+        self.clocks.end(id);
+        if let Some(source) = self.sources.remove(&id).filter(|source| source.kept)
+            && let Some(track) = self.tracks.get_mut(&source.kind)
+        {
+            track.lost(GapReason::Away);
+        }
+    }
+
+    /// Takes all that is held back, holes or not.
+    fn flush(&mut self, now: Instant, id: TrackId) {
+        self.pump(id, now + PATIENCE * 2);
+    }
+
+    fn pump(&mut self, id: TrackId, now: Instant) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        let Some(track) = self.tracks.get_mut(&source.kind).filter(|_| source.kept) else { return };
+        while let Some(ordered) = source.reorder.pop(now) {
+            match (ordered, &mut source.pictures, &mut *track) {
+                (Ordered::Hole, pictures, track) => {
+                    if let Some(pictures) = pictures {
+                        pictures.hole();
+                    }
+                    track.lost(GapReason::Loss);
+                }
+                (Ordered::Packet(arrived, packet), Some(pictures), Track::Picture(track)) => {
+                    let mended = !pictures.awaiting_keyframe();
+                    for picture in pictures.packet(arrived, &packet).into_iter().flatten() {
+                        let at = self.clocks.place(id, picture.arrived, picture.rtp);
+                        track.picture(at, &picture, &mut self.actions);
+                    }
+                    if mended && pictures.awaiting_keyframe() {
+                        track.lost(GapReason::Loss);
+                    }
+                }
+                (Ordered::Packet(arrived, packet), None, Track::Voice(track)) => {
+                    let at = self.clocks.place(id, arrived, packet.timestamp);
+                    track.packet(at, packet.timestamp, &packet.payload, &mut self.actions);
+                }
+                (Ordered::Packet(..), ..) => {}
+            }
+        }
+    }
+}
+
+impl Track {
+    fn new(kind: TrackKind, resume: TrackResume) -> Self {
+        if kind.is_sound() {
+            Self::Voice(VoiceTrack::new(kind, resume))
+        } else {
+            Self::Picture(PictureTrack::new(kind, resume))
+        }
+    }
+
+    fn lost(&mut self, reason: GapReason) {
+        match self {
+            Self::Picture(track) => track.lost(reason),
+            Self::Voice(track) => track.lost(reason),
+        }
+    }
+}
+
+/// How often silence and held pictures are brought forward.
+const TICK: Duration = Duration::from_millis(250);

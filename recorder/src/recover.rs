@@ -1,0 +1,221 @@
+//! Puts a recording's folder in order after any end: whole fragments are kept, the tail is cut, nothing is invented.
+//!
+//! It may itself be interrupted anywhere and run again: the second run leaves the same bytes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use sfu::media::TrackKind;
+
+use crate::{
+    archive::ArchiveError,
+    disk::Disk,
+    fmp4,
+    id::MediaName,
+    journal::{self, GapReason, JOURNAL, Record, SegmentRecord, sha256},
+    manifest::{Ledger, Phase, TrackLedger},
+    recording::TrackResume,
+    store::{Store, failed, lock},
+};
+
+/// The sealed recording's manifest, written once at its end.
+pub const SEAL: &str = "seal.json";
+
+/// Recovers the recording in `dir`. `None`: nothing of it was ever durable.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn recover(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<Store>, ArchiveError> {
+    let Some((ledger, chain, kept, len)) = read_journal(disk.as_ref(), dir)? else { return Ok(None) };
+    let path = dir.join(JOURNAL);
+    if kept < len {
+        let mut file = disk.open(&path, kept).map_err(|source| failed("open", &path, source))?;
+        file.sync().map_err(|source| failed("sync", &path, source))?;
+    }
+    let phase = ledger.phase;
+    let mut store = Store::open(disk.clone(), dir.to_owned(), kept, chain, Arc::new(Mutex::new(ledger)));
+    if let Phase::Ended(_) = phase {
+        seal(disk.as_ref(), dir, &store)?;
+        return Ok(Some(store));
+    }
+    let mut segments = Vec::new();
+    for file in disk.list(dir).map_err(|source| failed("list", dir, source))? {
+        match MediaName::of_file(&file) {
+            Some((MediaName::Segment { kind, seq }, is_part)) => {
+                let known = lock(&store.ledger()).of(kind).is_some_and(|track| track.knows(seq));
+                if !known {
+                    segments.push((kind, seq, is_part));
+                }
+            }
+            Some((name @ MediaName::Init { kind, n }, false)) => {
+                let known =
+                    lock(&store.ledger()).of(kind).is_some_and(|track| track.inits.iter().any(|init| init.n == n));
+                if !known {
+                    // No segment can need it: its record comes before the first of them.
+                    remove(disk.as_ref(), dir, &name.to_string())?;
+                }
+            }
+            Some((MediaName::Init { .. }, true)) => remove(disk.as_ref(), dir, &file)?,
+            None if file.ends_with(".part") || file.ends_with(".again") => remove(disk.as_ref(), dir, &file)?,
+            None => {}
+        }
+    }
+    segments.sort_unstable();
+    for (kind, seq, is_part) in segments {
+        adopt(disk.as_ref(), dir, &mut store, kind, seq, is_part)?;
+    }
+    if phase == Phase::Running {
+        let at_ms = lock(&store.ledger()).duration_ms();
+        store.record(&Record::Interrupted { at_ms })?;
+    }
+    Ok(Some(store))
+}
+
+/// What `dir`'s journal holds, without changing anything. `None`: it is no recording's folder.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn peek(disk: &dyn Disk, dir: &Path) -> Result<Option<Ledger>, ArchiveError> {
+    Ok(read_journal(disk, dir)?.map(|(ledger, ..)| ledger))
+}
+
+/// Writes the manifest of an ended recording beside it.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn seal(disk: &dyn Disk, dir: &Path, store: &Store) -> Result<(), ArchiveError> {
+    let names = disk.list(dir).map_err(|source| failed("list", dir, source))?;
+    if names.iter().any(|name| name == SEAL) {
+        return Ok(());
+    }
+    let manifest = lock(&store.ledger()).manifest();
+    let path = dir.join(SEAL);
+    let bytes = serde_json::to_vec_pretty(&manifest).map_err(|source| failed("tell", &path, source.into()))?;
+    store.write_whole(SEAL, &bytes)
+}
+
+/// Where each track of a recovered recording goes on.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn resume(
+    disk: &dyn Disk,
+    dir: &Path,
+    ledger: &Ledger,
+    reason: GapReason,
+) -> Result<Vec<(TrackKind, TrackResume)>, ArchiveError> {
+    let files = disk.list(dir).map_err(|source| failed("list", dir, source))?;
+    let mut tracks = Vec::new();
+    for track in &ledger.tracks {
+        let Some(kind) = track.kind else { continue };
+        if track.inits.is_empty() {
+            continue;
+        }
+        // Past every number that was ever used, even by a file that could not be adopted.
+        let last_seq = files.iter().filter_map(|file| match MediaName::of_file(file) {
+            Some((MediaName::Segment { kind: of, seq }, _)) if of == kind => Some(seq),
+            _ => None,
+        });
+        let last_init = track.inits.iter().map(|init| init.n).max().unwrap_or(0);
+        let mut resume = TrackResume {
+            next_seq: last_seq.max().unwrap_or(0).saturating_add(1),
+            next_init: last_init.saturating_add(1),
+            end: track.end(),
+            init: None,
+            key: None,
+            reason: if track.segments.is_empty() { GapReason::NotStarted } else { reason },
+        };
+        if let Some(last) = track.segments.last() {
+            let init = read(disk, dir, MediaName::Init { kind, n: last.init })?;
+            resume.init = Some((last.init, init));
+            if !kind.is_sound() {
+                let (fragments, _) = fmp4::scan(&read(disk, dir, MediaName::Segment { kind, seq: last.seq })?);
+                resume.key =
+                    fragments.into_iter().next().map(|fragment| fragment.first).filter(|s| s.sync).map(|s| s.data);
+            }
+        }
+        tracks.push((kind, resume));
+    }
+    Ok(tracks)
+}
+
+/// Takes a segment that the journal does not know into it, as far as it is whole.
+fn adopt(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: &mut Store,
+    kind: TrackKind,
+    seq: u32,
+    is_part: bool,
+) -> Result<(), ArchiveError> {
+    let name = MediaName::Segment { kind, seq };
+    let file = if is_part { name.part() } else { name.to_string() };
+    let path = dir.join(&file);
+    let bytes = Bytes::from(disk.read(&path).map_err(|source| failed("read", &path, source))?);
+    let (fragments, kept) = fmp4::scan(&bytes);
+    let (Some(first), Some(init)) =
+        (fragments.first(), lock(&store.ledger()).of(kind).and_then(|track| track.inits.last().map(|init| init.n)))
+    else {
+        return remove(disk, dir, &file);
+    };
+    let end = lock(&store.ledger()).of(kind).map_or(0, TrackLedger::end);
+    if first.start != end {
+        // It does not continue the track, so it was not written by it: kept aside, told to nobody.
+        tracing::warn!(file = %path.display(), "Left {file} alone: it does not follow the segment before it");
+        return Ok(());
+    }
+    if kept < bytes.len() {
+        let mut open = disk.open(&path, kept as u64).map_err(|source| failed("open", &path, source))?;
+        open.sync().map_err(|source| failed("sync", &path, source))?;
+    }
+    if is_part {
+        let whole = dir.join(name.to_string());
+        disk.rename(&path, &whole).map_err(|source| failed("rename", &path, source))?;
+    }
+    disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))?;
+    let whole = bytes.slice(..kept);
+    store.record(&Record::Segment(SegmentRecord {
+        kind,
+        seq,
+        init,
+        start: first.start,
+        duration: fragments.iter().map(|fragment| fragment.duration).sum(),
+        fragments: u32::try_from(fragments.len()).unwrap_or(u32::MAX),
+        size_bytes: kept as u64,
+        sha256: sha256(&whole),
+        recovered: true,
+    }))
+}
+
+fn read(disk: &dyn Disk, dir: &Path, name: MediaName) -> Result<Bytes, ArchiveError> {
+    let path: PathBuf = dir.join(name.to_string());
+    disk.read(&path).map(Bytes::from).map_err(|source| failed("read", &path, source))
+}
+
+fn remove(disk: &dyn Disk, dir: &Path, file: &str) -> Result<(), ArchiveError> {
+    let path = dir.join(file);
+    disk.remove(&path).map_err(|source| failed("remove", &path, source))?;
+    disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))
+}
+
+type ReadJournal = (Ledger, journal::Chain, u64, u64);
+
+fn read_journal(disk: &dyn Disk, dir: &Path) -> Result<Option<ReadJournal>, ArchiveError> {
+    let path = dir.join(JOURNAL);
+    let bytes = match disk.read(&path) {
+        Ok(bytes) => bytes,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed("read", &path, source)),
+    };
+    let (records, chain, kept) = journal::read(&bytes);
+    Ok(Ledger::fold(&records, chain.head()).map(|ledger| (ledger, chain, kept as u64, bytes.len() as u64)))
+}
+
+impl TrackLedger {
+    fn knows(&self, seq: u32) -> bool {
+        self.segments.iter().rev().any(|segment| segment.seq == seq)
+    }
+}

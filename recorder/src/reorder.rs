@@ -1,0 +1,139 @@
+//! Puts packets back into the order in which they were sent, waiting a bounded while for those sent again.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sfu::packet::Packet;
+
+/// What leaves, in the sender's order.
+#[derive(Debug)]
+pub enum Ordered {
+    /// The next packet, and when it arrived.
+    Packet(Instant, Arc<Packet>),
+    /// Here packets are missing for good.
+    Hole,
+}
+
+/// One track's packets on their way into order.
+#[derive(Debug, Default)]
+pub struct Reorder {
+    next: Option<u64>,
+    held: BTreeMap<u64, (Instant, Arc<Packet>)>,
+    /// When the packet arrived that showed the hole in front of `held`.
+    hole_since: Option<Instant>,
+}
+
+impl Reorder {
+    /// Takes a packet. False: it came too late, or twice.
+    pub fn push(&mut self, arrived: Instant, packet: Arc<Packet>) -> bool {
+        let next = *self.next.get_or_insert(packet.seq);
+        if packet.seq < next || self.held.contains_key(&packet.seq) {
+            return false;
+        }
+        if packet.seq > next && self.hole_since.is_none() {
+            self.hole_since = Some(arrived);
+        }
+        self.held.insert(packet.seq, (arrived, packet));
+        true
+    }
+
+    /// The next packet or hole that is certain at `now`.
+    pub fn pop(&mut self, now: Instant) -> Option<Ordered> {
+        let (&seq, _) = self.held.first_key_value()?;
+        let next = self.next?;
+        if seq == next {
+            let (_, (arrived, packet)) = self.held.pop_first()?;
+            self.next = Some(next.saturating_add(1));
+            self.hole_since = self
+                .held
+                .first_key_value()
+                .filter(|(seq, _)| **seq > next.saturating_add(1))
+                // The hole behind this packet was first seen no later than its edge arrived.
+                .map(|(_, (arrived, _))| self.hole_since.map_or(*arrived, |since| since.max(*arrived)));
+            return Some(Ordered::Packet(arrived, packet));
+        }
+        let overdue = self.hole_since.is_none_or(|since| now.saturating_duration_since(since) >= PATIENCE);
+        if overdue || self.held.len() > HELD_MAX {
+            self.next = Some(seq);
+            self.hole_since = None;
+            return Some(Ordered::Hole);
+        }
+        None
+    }
+
+    /// When waiting for a missing packet ends. `None`: nothing is waited for.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.hole_since.map(|since| since + PATIENCE)
+    }
+}
+
+/// A packet sent again over a line of half a second's round trip comes well within this.
+pub const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What a 12 Mbit/s board sends in [`PATIENCE`].
+const HELD_MAX: usize = 2_048;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are counted from it")]
+mod tests {
+    use bytes::Bytes;
+    use sfu::media::Codec;
+
+    use super::*;
+
+    fn packet(seq: u64) -> Arc<Packet> {
+        Arc::new(Packet {
+            seq,
+            timestamp: 0,
+            marker: false,
+            codec: Codec::H264,
+            keyframe: false,
+            payload: Bytes::new(),
+            audio_level: None,
+            vp8: None,
+        })
+    }
+
+    fn drain(reorder: &mut Reorder, now: Instant) -> Vec<Option<u64>> {
+        std::iter::from_fn(|| reorder.pop(now))
+            .map(|ordered| match ordered {
+                Ordered::Packet(_, packet) => Some(packet.seq),
+                Ordered::Hole => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_repaired_packet_takes_its_place_and_a_lost_one_leaves_a_hole() {
+        let now = Instant::now();
+        let mut reorder = Reorder::default();
+        for seq in [10, 11, 13, 14] {
+            assert!(reorder.push(now, packet(seq)));
+        }
+        assert_eq!(drain(&mut reorder, now), [Some(10), Some(11)]);
+        assert!(reorder.push(now + PATIENCE / 2, packet(12)));
+        assert_eq!(drain(&mut reorder, now + PATIENCE / 2), [Some(12), Some(13), Some(14)]);
+        assert!(reorder.push(now + PATIENCE, packet(20)));
+        assert_eq!(drain(&mut reorder, now + PATIENCE), []);
+        assert_eq!(drain(&mut reorder, now + PATIENCE * 2), [None, Some(20)]);
+        assert!(!reorder.push(now, packet(19)));
+        assert!(!reorder.push(now, packet(20)));
+    }
+
+    #[test]
+    fn no_sequence_number_makes_it_hold_more_than_its_bound() {
+        let now = Instant::now();
+        let mut reorder = Reorder::default();
+        for seq in 0..10_000_u64 {
+            reorder.push(now, packet(seq * 3));
+            while reorder.pop(now).is_some() {}
+            assert!(reorder.held.len() <= HELD_MAX + 1);
+        }
+        reorder.push(now, packet(u64::MAX));
+        while reorder.pop(now + PATIENCE * 3).is_some() {}
+    }
+}

@@ -1,0 +1,217 @@
+//! The files of one recording: does what the state machine asks, in an order that survives a power cut.
+//!
+//! Everything here may be called again after it failed: what is durable is remembered, the rest is written anew.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use sfu::media::TrackKind;
+
+use crate::{
+    archive::ArchiveError,
+    disk::{Disk, DiskFile},
+    id::MediaName,
+    journal::{Chain, JOURNAL, Record, SegmentRecord, sha256},
+    manifest::Ledger,
+    recording::Action,
+};
+
+/// A ledger that is read while it grows.
+pub type SharedLedger = Arc<Mutex<Ledger>>;
+
+/// Locks a ledger; a reader that panicked has changed nothing.
+pub fn lock(ledger: &SharedLedger) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The open files of one recording.
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    journal: Journal,
+    parts: HashMap<TrackKind, Part>,
+    ledger: SharedLedger,
+}
+
+struct Journal {
+    file: Option<Box<dyn DiskFile>>,
+    len: u64,
+    chain: Chain,
+}
+
+/// A segment that is being written.
+struct Part {
+    name: MediaName,
+    file: Option<Box<dyn DiskFile>>,
+    /// All that is durable: for its digest, and to write it again where a sync failed.
+    kept: Vec<u8>,
+    /// A sync failed: what the file holds is unknown, whatever a second sync might say.
+    suspect: bool,
+    renamed: bool,
+}
+
+impl Store {
+    /// Begins a recording in `dir`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn create(disk: Arc<dyn Disk>, dir: PathBuf, start: &Record) -> Result<Self, ArchiveError> {
+        disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
+        let ledger = Ledger::begin(start).ok_or_else(|| ArchiveError::NotARecording { path: dir.clone() })?;
+        let mut store = Self::open(disk, dir, 0, Chain::default(), Arc::new(Mutex::new(ledger)));
+        store.record(start)?;
+        store.sync_dir()?;
+        Ok(store)
+    }
+
+    /// Goes on behind `journal_len` bytes of journal.
+    #[must_use]
+    pub fn open(disk: Arc<dyn Disk>, dir: PathBuf, journal_len: u64, chain: Chain, ledger: SharedLedger) -> Self {
+        let journal = Journal { file: None, len: journal_len, chain };
+        Self { disk, dir, journal, parts: HashMap::new(), ledger }
+    }
+
+    /// What the journal holds.
+    #[must_use]
+    pub fn ledger(&self) -> SharedLedger {
+        self.ledger.clone()
+    }
+
+    /// Does one thing. When it returns, that is durable.
+    ///
+    /// # Errors
+    /// When the disk refuses. The same action may be tried again, before any other.
+    pub fn perform(&mut self, action: &Action) -> Result<(), ArchiveError> {
+        match action {
+            Action::Init { name, bytes, record } => {
+                self.write_whole(&name.to_string(), bytes)?;
+                self.record(&Record::Init(record.clone()))
+            }
+            Action::Append { name, bytes, .. } => self.append(*name, bytes),
+            Action::Close { kind, seq, init, start, duration, fragments } => {
+                let (size_bytes, sha256) = self.close(*kind)?;
+                self.record(&Record::Segment(SegmentRecord {
+                    kind: *kind,
+                    seq: *seq,
+                    init: *init,
+                    start: *start,
+                    duration: *duration,
+                    fragments: *fragments,
+                    size_bytes,
+                    sha256,
+                    recovered: false,
+                }))?;
+                self.parts.remove(kind);
+                Ok(())
+            }
+            Action::Record(record) => self.record(record),
+        }
+    }
+
+    /// Appends a record and makes it durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn record(&mut self, record: &Record) -> Result<(), ArchiveError> {
+        let path = self.dir.join(JOURNAL);
+        let mut chain = self.journal.chain.clone();
+        let frame = chain.frame(record).map_err(|source| failed("tell", &path, source.into()))?;
+        let mut file = match self.journal.file.take() {
+            Some(file) => file,
+            None => self.disk.open(&path, self.journal.len).map_err(|source| failed("open", &path, source))?,
+        };
+        // On failure the file is dropped: the next attempt opens it anew, cut to what is known to be whole.
+        file.append(&frame).map_err(|source| failed("append to", &path, source))?;
+        file.sync().map_err(|source| failed("sync", &path, source))?;
+        self.journal.file = Some(file);
+        self.journal.len += frame.len() as u64;
+        self.journal.chain = chain;
+        let mut ledger = lock(&self.ledger);
+        ledger.apply(record);
+        ledger.chain_head = self.journal.chain.head().to_owned();
+        Ok(())
+    }
+
+    /// Writes a whole file that appears under its name only when all of it is durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_whole(&self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+        let part = self.dir.join(format!("{name}.part"));
+        let whole = self.dir.join(name);
+        let mut file = self.disk.open(&part, 0).map_err(|source| failed("open", &part, source))?;
+        file.append(bytes).map_err(|source| failed("append to", &part, source))?;
+        file.sync().map_err(|source| failed("sync", &part, source))?;
+        self.disk.rename(&part, &whole).map_err(|source| failed("rename", &part, source))?;
+        self.sync_dir()
+    }
+
+    fn append(&mut self, name: MediaName, bytes: &[u8]) -> Result<(), ArchiveError> {
+        let path = self.dir.join(name.part());
+        let part = self.parts.entry(name.kind()).or_insert_with(|| Part::new(name));
+        if part.name != name {
+            *part = Part::new(name);
+        }
+        if part.suspect {
+            // Into another file, from memory: a page whose write-back failed may count as clean.
+            let fresh = self.dir.join(format!("{}{REWRITTEN}", name.part()));
+            let mut file = self.disk.open(&fresh, 0).map_err(|source| failed("open", &fresh, source))?;
+            file.append(&part.kept).map_err(|source| failed("append to", &fresh, source))?;
+            file.sync().map_err(|source| failed("sync", &fresh, source))?;
+            self.disk.rename(&fresh, &path).map_err(|source| failed("rename", &fresh, source))?;
+            self.disk.sync_dir(&self.dir).map_err(|source| failed("sync", &self.dir, source))?;
+            part.suspect = false;
+        }
+        let mut file = match part.file.take() {
+            Some(file) => file,
+            None => self.disk.open(&path, part.kept.len() as u64).map_err(|source| failed("open", &path, source))?,
+        };
+        file.append(bytes).map_err(|source| failed("append to", &path, source))?;
+        if let Err(source) = file.sync() {
+            part.suspect = true;
+            return Err(failed("sync", &path, source));
+        }
+        if part.kept.is_empty() {
+            self.disk.sync_dir(&self.dir).map_err(|source| failed("sync", &self.dir, source))?;
+        }
+        part.file = Some(file);
+        part.kept.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Length and digest of the segment, which has its final name then.
+    fn close(&mut self, kind: TrackKind) -> Result<(u64, String), ArchiveError> {
+        let part = self.parts.get_mut(&kind).ok_or_else(|| ArchiveError::NotARecording { path: self.dir.clone() })?;
+        let from = self.dir.join(part.name.part());
+        if !part.renamed {
+            let to = self.dir.join(part.name.to_string());
+            self.disk.rename(&from, &to).map_err(|source| failed("rename", &from, source))?;
+            part.renamed = true;
+        }
+        part.file = None;
+        let told = (part.kept.len() as u64, sha256(&part.kept));
+        self.sync_dir()?;
+        Ok(told)
+    }
+
+    fn sync_dir(&self) -> Result<(), ArchiveError> {
+        self.disk.sync_dir(&self.dir).map_err(|source| failed("sync", &self.dir, source))
+    }
+}
+
+impl Part {
+    fn new(name: MediaName) -> Self {
+        Self { name, file: None, kept: Vec::new(), suspect: false, renamed: false }
+    }
+}
+
+pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> ArchiveError {
+    ArchiveError::Disk { doing, path: path.to_owned(), source }
+}
+
+/// Behind the name of a part that is written again.
+const REWRITTEN: &str = ".again";

@@ -1,0 +1,203 @@
+//! Everything that a request may need, put together once.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use sfu::{Hub, HubConfig, HubEvent};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::{
+    clock::Clock,
+    http::{sign_in::Attempts, whip::Sessions},
+    keep::{self, KeepError},
+    live::{
+        recording::Recordings,
+        registry::{Registry, TICK, chain},
+        token::TokenSigner,
+        wire::Bye,
+    },
+    store::{AuditRow, Store, StoreError},
+};
+
+/// The running hub behind its front door. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// What is kept.
+    pub store: Store,
+    /// The media plane.
+    pub hub: Hub,
+    /// The lessons in progress.
+    pub registry: Registry,
+    /// What remains of lessons.
+    pub recordings: Recordings,
+    /// Signs and checks tokens.
+    pub tokens: Arc<TokenSigner>,
+    /// WHIP and WHEP sessions.
+    pub sessions: Arc<Sessions>,
+    /// Failed attempts to sign in.
+    pub attempts: Arc<Attempts>,
+    /// Refusals on their way to the audit.
+    pub refusals: Refusals,
+    /// The time.
+    pub clock: Clock,
+    /// The CA that classroom PCs may trust, as PEM. `None`: the certificate is a real one.
+    pub ca_pem: Option<Arc<str>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// The hub cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data folder.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The recordings.
+    #[error("the recordings cannot be opened")]
+    Recordings(#[from] recorder::ArchiveError),
+    /// The media plane.
+    #[error("the media plane cannot start")]
+    Hub(#[from] sfu::StartError),
+}
+
+/// Events between the hub's workers and the registry. A thousand classrooms that join at the bell make 3,000.
+const EVENTS_MAX: usize = 65_536;
+
+/// Refusals that wait to be written. A flood of them must not fill the disk, and its first thousand tell enough.
+const REFUSALS_MAX: usize = 1_024;
+
+impl App {
+    /// Opens everything in the data folder, starts the media plane and takes up the lessons in progress.
+    ///
+    /// # Errors
+    /// [`OpenError`] says which part could not start.
+    pub async fn open(data: &Path, hub: HubConfig, clock: Clock, ca_pem: Option<Arc<str>>) -> Result<Self, OpenError> {
+        keep::folder(data)?;
+        let tokens = Arc::new(TokenSigner::open(data)?);
+        let store = Store::open(&database(data)).await?;
+        let recordings = Recordings::open(data.join("recordings"))?;
+        let recovering = recordings.clone();
+        let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
+        if mended > 0 {
+            info!(mended, "{mended} recordings were not sealed: they can go on");
+        }
+        let (events, inbox) = mpsc::channel(EVENTS_MAX);
+        let hub = Hub::start(hub, Arc::new(move |event| keep_event(&events, event)))?;
+        let registry = Registry::new(hub.clone(), store.clone(), recordings.clone(), clock.clone());
+        registry.restore().await?;
+        let (refusals, refused) = Refusals::channel();
+        let app = Self {
+            store,
+            hub,
+            registry,
+            recordings,
+            tokens,
+            sessions: Arc::default(),
+            attempts: Arc::default(),
+            refusals,
+            clock,
+            ca_pem,
+            stopping: watch::Sender::new(false),
+        };
+        tokio::spawn(route_events(app.clone(), inbox));
+        tokio::spawn(write_refusals(app.store.clone(), refused));
+        Ok(app)
+    }
+
+    /// Beats the lessons' clock until the hub stops.
+    pub async fn beat(self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let stopping = self.clone();
+        let mut count = 0_u64;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.registry.tick(count).await,
+                () = stopping.stopping() => return,
+            }
+            count += 1;
+        }
+    }
+
+    /// Resolves when the hub is told to stop.
+    pub async fn stopping(&self) {
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    /// Tells everyone that the hub goes away, closes recordings so that the next start goes on with them, stops the
+    /// media plane and closes the store.
+    pub async fn shut_down(&self) {
+        self.stopping.send_replace(true);
+        self.registry.say_bye(Bye::ShuttingDown);
+        self.registry.suspend_recordings().await;
+        let hub = self.hub.clone();
+        if tokio::task::spawn_blocking(move || hub.shut_down()).await.is_err() {
+            error!("The media plane did not stop cleanly");
+        }
+        if tokio::time::timeout(Duration::from_secs(2), self.store.close()).await.is_err() {
+            warn!("The store was still busy when the hub stopped");
+        }
+    }
+}
+
+/// The database file of a data folder.
+#[must_use]
+pub fn database(data: &Path) -> PathBuf {
+    data.join("tongke.sqlite")
+}
+
+/// Called on the hub's threads: it must not block.
+fn keep_event(events: &mpsc::Sender<HubEvent>, event: HubEvent) {
+    if events.try_send(event).is_err() {
+        metrics::counter!("tongke_hub_events_dropped_total").increment(1);
+    }
+}
+
+async fn route_events(app: App, mut inbox: mpsc::Receiver<HubEvent>) {
+    loop {
+        let event = tokio::select! {
+            event = inbox.recv() => event,
+            () = app.stopping() => None,
+        };
+        let Some(event) = event else { return };
+        if let HubEvent::PeerGone { peer, .. } = event {
+            app.sessions.forget(peer);
+        }
+        app.registry.handle_hub_event(&event);
+    }
+}
+
+/// Refusals go to the audit from behind a bounded queue: whoever is refused cannot make the hub wait for the disk.
+#[derive(Clone, Debug)]
+pub struct Refusals {
+    queue: mpsc::Sender<AuditRow>,
+}
+
+impl Refusals {
+    fn channel() -> (Self, mpsc::Receiver<AuditRow>) {
+        let (queue, refused) = mpsc::channel(REFUSALS_MAX);
+        (Self { queue }, refused)
+    }
+
+    /// Keeps one, or counts it where a flood of them is on its way.
+    pub fn keep(&self, row: AuditRow) {
+        metrics::counter!("tongke_refusals_total", "act" => row.act).increment(1);
+        if self.queue.try_send(row).is_err() {
+            metrics::counter!("tongke_refusals_not_kept_total").increment(1);
+        }
+    }
+}
+
+async fn write_refusals(store: Store, mut refused: mpsc::Receiver<AuditRow>) {
+    while let Some(row) = refused.recv().await {
+        if let Err(error) = store.audit(&row).await {
+            error!(error = chain(&error), "A refusal could not be written to the audit");
+        }
+    }
+}

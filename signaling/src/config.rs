@@ -1,0 +1,261 @@
+//! What the hub is told before it starts: flags, environment, a TOML file, in this order, then the defaults.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::keep;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What was said, by flag or environment or file. Nothing is said twice: the first that speaks is heard.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Said {
+    /// Folder for the database, keys and recordings
+    #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// HTTPS and WebSocket on TCP, media on UDP [default: 0.0.0.0:8443]
+    #[arg(long, env = "TONGKE_LISTEN", value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// A plain HTTP listener, for loopback and reverse proxies
+    #[arg(long, env = "TONGKE_HTTP", value_name = "ADDR:PORT")]
+    http: Option<SocketAddr>,
+    /// Address that clients reach this machine by [default: those of its interfaces]
+    #[arg(long, env = "TONGKE_ANNOUNCE", value_name = "IP", num_args = 1.., value_delimiter = ',')]
+    announce: Option<Vec<IpAddr>>,
+    /// Figures and probes, for operations only [default: 127.0.0.1:9443]
+    #[arg(long, env = "TONGKE_METRICS", value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
+    /// Certificate chain, as PEM [default: one of our own making]
+    #[arg(long, env = "TONGKE_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Its private key, as PEM
+    #[arg(long, env = "TONGKE_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Media workers, each a thread [default: 1]
+    #[arg(long, env = "TONGKE_WORKERS", value_name = "N")]
+    workers: Option<usize>,
+    /// How the log is written [default: text]
+    #[arg(long, env = "TONGKE_LOG", value_name = "FORMAT", value_enum)]
+    log: Option<LogFormat>,
+    /// Make a small county with a lesson that is open now, and write DIR/sample.json
+    #[arg(long, env = "TONGKE_SAMPLE", num_args = 0..=1, default_missing_value = "true")]
+    sample: Option<bool>,
+}
+
+/// What the hub does, whole and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Folder for the database, keys and recordings.
+    pub data: PathBuf,
+    /// HTTPS on TCP, media on UDP.
+    pub listen: SocketAddr,
+    /// Plain HTTP. `None`: there is none.
+    pub http: Option<SocketAddr>,
+    /// Addresses for candidates and certificate. Empty: those of the machine.
+    pub announce: Vec<IpAddr>,
+    /// Figures and probes.
+    pub metrics: SocketAddr,
+    /// A real certificate. `None`: one of our own making.
+    pub certificate: Option<CertificateFiles>,
+    /// Media workers.
+    pub workers: usize,
+    /// How the log is written.
+    pub log: LogFormat,
+    /// Make the sample county.
+    pub sample: bool,
+}
+
+/// A certificate from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, as PEM.
+    pub cert: PathBuf,
+    /// The key, as PEM.
+    pub key: PathBuf,
+}
+
+/// Why the hub cannot start with what it was told. One sentence each.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read the configuration file {0}")]
+    File(PathBuf),
+    /// The file is no TOML, or says what we do not know.
+    #[error("the configuration file {path} cannot be understood: {why}")]
+    Toml {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// No data folder.
+    #[error("say with --data which folder the database and the recordings live in")]
+    NoData,
+    /// The data folder is a file.
+    #[error("{0} is not a folder")]
+    DataIsAFile(PathBuf),
+    /// One of `--cert` and `--key` alone.
+    #[error("--cert and --key belong together: give both or none")]
+    HalfACertificate,
+    /// A certificate file is not there.
+    #[error("there is no file {0}")]
+    NoFile(PathBuf),
+    /// Two listeners on one port.
+    #[error("{0} is given to two listeners")]
+    SamePort(SocketAddr),
+    /// An address that nobody can send to.
+    #[error("{0} cannot be announced to clients")]
+    CannotAnnounce(IpAddr),
+    /// No worker or more than a machine has.
+    #[error("--workers must be between 1 and {WORKERS_MAX}")]
+    Workers,
+}
+
+/// A worker's name is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
+const WORKERS_MAX: usize = 128;
+
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
+
+impl Said {
+    /// Whatever is not said here is as `file` says.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`], [`ConfigError::Toml`].
+    pub fn or_file(self, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = file else { return Ok(self) };
+        let bytes = keep::read(path).ok().flatten().ok_or_else(|| ConfigError::File(path.to_owned()))?;
+        let unclear = |why: String| ConfigError::Toml { path: path.to_owned(), why: why.replace('\n', " ") };
+        let text = String::from_utf8(bytes).map_err(|error| unclear(error.to_string()))?;
+        let file: Self = toml::from_str(&text).map_err(|error| unclear(error.message().to_owned()))?;
+        Ok(Self {
+            data: self.data.or(file.data),
+            listen: self.listen.or(file.listen),
+            http: self.http.or(file.http),
+            announce: self.announce.or(file.announce),
+            metrics: self.metrics.or(file.metrics),
+            cert: self.cert.or(file.cert),
+            key: self.key.or(file.key),
+            workers: self.workers.or(file.workers),
+            log: self.log.or(file.log),
+            sample: self.sample.or(file.sample),
+        })
+    }
+
+    /// The whole configuration, checked: nothing was opened yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`], the first that is found.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let data = self.data.ok_or(ConfigError::NoData)?;
+        if data.exists() && !data.is_dir() {
+            return Err(ConfigError::DataIsAFile(data));
+        }
+        let certificate = match (self.cert, self.key) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some(CertificateFiles { cert, key }),
+            _ => return Err(ConfigError::HalfACertificate),
+        };
+        if let Some(missing) = certificate.iter().flat_map(|files| [&files.cert, &files.key]).find(|f| !f.is_file()) {
+            return Err(ConfigError::NoFile(missing.clone()));
+        }
+        let config = Config {
+            data,
+            listen: self.listen.unwrap_or(LISTEN),
+            http: self.http,
+            announce: self.announce.unwrap_or_default(),
+            metrics: self.metrics.unwrap_or(METRICS),
+            certificate,
+            workers: self.workers.unwrap_or(1),
+            log: self.log.unwrap_or_default(),
+            sample: self.sample.unwrap_or(false),
+        };
+        if !(1..=WORKERS_MAX).contains(&config.workers) {
+            return Err(ConfigError::Workers);
+        }
+        if let Some(address) = config.announce.iter().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
+            return Err(ConfigError::CannotAnnounce(*address));
+        }
+        let listeners = [Some(config.listen), config.http, Some(config.metrics)];
+        for (n, one) in listeners.iter().enumerate() {
+            let clash = listeners[..n]
+                .iter()
+                .find(|other| one.is_some() && *other == one && one.is_some_and(|a| a.port() != 0));
+            if let Some(Some(address)) = clash {
+                return Err(ConfigError::SamePort(*address));
+            }
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(change: impl FnOnce(&mut Said)) -> Said {
+        let mut said = Said { data: Some("/nonexistent/tongke".into()), ..Said::default() };
+        change(&mut said);
+        said
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let config = said(|_| ()).check().unwrap();
+        assert_eq!(config.listen.to_string(), "0.0.0.0:8443");
+        assert_eq!(config.metrics.to_string(), "127.0.0.1:9443");
+        assert_eq!((config.workers, config.sample, config.http), (1, false, None));
+    }
+
+    #[test]
+    fn each_mistake_is_one_sentence() {
+        type Change = fn(&mut Said);
+        let table: [(Change, &str); 7] = [
+            (|s| s.data = None, "say with --data"),
+            (|s| s.data = Some("/dev/null".into()), "is not a folder"),
+            (|s| s.cert = Some("/x".into()), "belong together"),
+            (
+                |s| {
+                    s.cert = Some("/x".into());
+                    s.key = Some("/y".into());
+                },
+                "no file /x",
+            ),
+            (|s| s.http = s.listen.or(Some(LISTEN)), "two listeners"),
+            (|s| s.announce = Some(vec!["0.0.0.0".parse().unwrap()]), "cannot be announced"),
+            (|s| s.workers = Some(0), "between 1 and 128"),
+        ];
+        for (change, sentence) in table {
+            let error = said(change).check().unwrap_err().to_string();
+            assert!(error.contains(sentence) && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_flag_is_heard_before_the_file_and_unknown_words_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tongke.toml");
+        keep::write(&path, b"listen = \"127.0.0.1:1\"\nworkers = 3\nlog = \"json\"\nannounce = [\"10.0.0.1\"]", 0o600)
+            .unwrap();
+        let config = said(|s| s.workers = Some(2)).or_file(Some(&path)).unwrap().check().unwrap();
+        assert_eq!((config.workers, config.log, config.listen.port()), (2, LogFormat::Json, 1));
+        keep::write(&path, b"lisen = \"127.0.0.1:1\"", 0o600).unwrap();
+        let error = Said::default().or_file(Some(&path)).unwrap_err().to_string();
+        assert!(error.contains("lisen") && !error.contains('\n'), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Pure school rules: no clock, no file, no socket, no SQL.
+
+pub mod id;
+pub mod lesson;
+pub mod organisation;
+pub mod permission;
+pub mod time;

@@ -1,0 +1,147 @@
+//! How requests are read: bounded in bytes and time, strict in type, and never on behalf of another site.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, Uri, header, request::Parts},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::problem::ApiError;
+
+/// No request of ours is larger: a form is small.
+pub const JSON_BYTES_MAX: usize = 64 * 1024;
+
+/// A body that takes longer than this is not sent in earnest.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Where a request came from. The listener says it; nothing in the request can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The other end of the connection.
+    pub address: SocketAddr,
+    /// The connection is encrypted by us.
+    pub tls: bool,
+}
+
+impl Caller {
+    /// The network address alone.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let nowhere = Self { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), tls: false };
+        Ok(parts.extensions.get().copied().unwrap_or(nowhere))
+    }
+}
+
+/// A JSON body of our own pages. Other sites cannot send one: their browser would ask us first.
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        let own_page = own_origin(&parts.headers, &parts.uri)?;
+        let is_json = media_type(&parts.headers).is_some_and(|kind| kind == "application/json");
+        let has_type = parts.headers.contains_key(header::CONTENT_TYPE);
+        // A browser names the origin of every POST. Without that name only the media type tells a page of
+        // ours from a form of theirs.
+        if !is_json && (has_type || own_page == OwnOrigin::NotNamed) {
+            return Err(ApiError::CrossSite);
+        }
+        let bytes = read_body(body, JSON_BYTES_MAX).await?;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text).map(Self).map_err(|error| ApiError::BadRequest(error.to_string()))
+    }
+}
+
+/// A body that says nothing: `{}` or nothing at all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// An id in the path. What is no id is not found: that there are ids is nobody's business.
+pub struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Named<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
+        text.parse().map(Self).map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// Whether a request names the page that it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnOrigin {
+    /// It is one of ours.
+    Ours,
+    /// It names none: no browser, or an old one.
+    NotNamed,
+}
+
+/// Compares `Origin` with the host that was asked.
+///
+/// # Errors
+/// [`ApiError::CrossSite`] where it is another one.
+pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(OwnOrigin::NotNamed) };
+    let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
+    // HTTP/2 carries the host in the URI.
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|a| a.as_str()));
+    match (origin.as_ref().and_then(|origin| origin.authority()), host) {
+        (Some(origin), Some(host)) if origin.as_str().eq_ignore_ascii_case(host) => Ok(OwnOrigin::Ours),
+        _ => Err(ApiError::CrossSite),
+    }
+}
+
+/// The media type without its parameters, in lower case. `None`: there is none.
+#[must_use]
+pub fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// [`ApiError::TooLarge`], [`ApiError::TooSlow`], or [`ApiError::BadRequest`] where the line broke.
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    // The length that was announced is refused before a byte of it is read.
+    if axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
+        return Err(ApiError::TooLarge(limit));
+    }
+    match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, limit)).await {
+        Err(_) => Err(ApiError::TooSlow),
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_large(&error) => Err(ApiError::TooLarge(limit)),
+        Ok(Err(error)) => Err(ApiError::BadRequest(error.to_string())),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,69 @@
+//! The web client, from inside the binary. Pages find their own way: every unknown path is the one page.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use rust_embed::RustEmbed;
+
+use super::problem::ApiError;
+
+#[derive(RustEmbed)]
+#[folder = "../web-client/dist"]
+#[allow_missing = true]
+struct WebClient;
+
+/// Vite puts a hash into the names of files in this folder: a name's content never changes.
+const HASHED: &str = "assets/";
+
+/// First parts of paths that are never a page: a wrong one gets a problem, not the web client.
+const NOT_PAGES: [&str; 5] = ["api", "whip", "whep", "sessions", "problems"];
+
+const NOT_BUILT: &str = "<!doctype html><meta charset=\"utf-8\"><title>同课</title><p>网页还没有构建：请先运行 make build。\
+<p>The web client has not been built yet: run <code>make build</code>.";
+
+/// Everything that no other route answers.
+pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    if path.split('/').next().is_some_and(|first| NOT_PAGES.contains(&first)) {
+        return ApiError::NotFound.into_response();
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return ApiError::MethodNotAllowed.into_response();
+    }
+    if let Some(file) = WebClient::get(path) {
+        let cache = if path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
+        return send(file, cache, &headers);
+    }
+    if path.starts_with(HASHED) {
+        return ApiError::NotFound.into_response(); // A page of an older build asks for what is gone.
+    }
+    match WebClient::get("index.html") {
+        Some(file) => send(file, "no-cache", &headers),
+        None => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")],
+            NOT_BUILT,
+        )
+            .into_response(),
+    }
+}
+
+fn send(file: rust_embed::EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
+    let tag =
+        file.metadata.sha256_hash().iter().take(16).fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}"));
+    let Ok(tag) = HeaderValue::try_from(tag + "\"") else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let cache = HeaderValue::from_static(cache);
+    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, cache)]).into_response();
+    }
+    let kind = HeaderValue::try_from(with_charset(file.metadata.mimetype()))
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
+    let headers = [(header::CONTENT_TYPE, kind), (header::ETAG, tag), (header::CACHE_CONTROL, cache)];
+    (headers, Body::from(file.data)).into_response()
+}
+
+fn with_charset(kind: &str) -> String {
+    if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() }
+}

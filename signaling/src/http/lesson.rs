@@ -1,0 +1,123 @@
+//! Lessons: which there are, and the teacher's start and end.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ask::{Asked, Named, Nothing},
+    identity::Identity,
+    problem::ApiError,
+};
+use crate::{
+    app::App,
+    domain::{id::LessonId, lesson::Lesson, permission::Action, time::UnixMs},
+    live::{
+        registry::Mover,
+        wire::{LessonView, May},
+    },
+    store::{LessonCursor, Scope},
+};
+
+/// Lessons on one page of the list.
+const PAGE: u32 = 50;
+
+/// Where the list goes on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    next: Option<String>,
+}
+
+/// One page of the list.
+#[derive(Serialize)]
+pub struct Lessons {
+    items: Vec<LessonView>,
+    next: Option<String>,
+}
+
+/// `GET /api/v1/lessons`
+pub async fn list(
+    State(app): State<App>,
+    identity: Identity,
+    Query(page): Query<Page>,
+) -> Result<Json<Lessons>, ApiError> {
+    let below = page.next.as_deref().map(read_cursor).transpose()?;
+    let mut lessons = app.store.lessons(Scope::Of(identity.session.asker), below, PAGE + 1).await?;
+    let more = lessons.len() > PAGE as usize;
+    lessons.truncate(PAGE as usize);
+    let next = lessons.last().filter(|_| more).map(write_cursor);
+    let items = lessons.iter().map(|lesson| view(&app, &identity, lesson)).collect();
+    Ok(Json(Lessons { items, next }))
+}
+
+/// `GET /api/v1/lessons/{lesson_id}`
+pub async fn show(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+) -> Result<Json<LessonView>, ApiError> {
+    let lesson = find(&app, &identity, Action::See, lesson_id).await?;
+    Ok(Json(view(&app, &identity, &lesson)))
+}
+
+/// `POST /api/v1/lessons/{lesson_id}/start`
+pub async fn start(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Json<LessonView>, ApiError> {
+    let lesson = find(&app, &identity, Action::Teach, lesson_id).await?;
+    let lesson = app.registry.start(lesson, &mover(&identity)).await?;
+    Ok(Json(view(&app, &identity, &lesson)))
+}
+
+/// `POST /api/v1/lessons/{lesson_id}/end`
+pub async fn end(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Json<LessonView>, ApiError> {
+    let lesson = find(&app, &identity, Action::Teach, lesson_id).await?;
+    let lesson = app.registry.end(lesson, &mover(&identity)).await?;
+    Ok(Json(view(&app, &identity, &lesson)))
+}
+
+/// A lesson with which the asker may do `action`; 404 for everyone else.
+pub(super) async fn find(
+    app: &App,
+    identity: &Identity,
+    action: Action,
+    lesson_id: LessonId,
+) -> Result<Lesson, ApiError> {
+    let lesson = app.store.lesson(Scope::Of(identity.session.asker), lesson_id).await?.ok_or(ApiError::NotFound)?;
+    identity.may(action, &lesson)?;
+    Ok(lesson)
+}
+
+/// The lesson as the asker sees it.
+pub(super) fn view(app: &App, identity: &Identity, lesson: &Lesson) -> LessonView {
+    LessonView::new(lesson, May::of(&identity.session.asker, lesson), app.clock.wall())
+}
+
+fn mover(identity: &Identity) -> Mover {
+    Mover { actor: identity.actor(), address: identity.caller.ip().to_string() }
+}
+
+fn write_cursor(lesson: &Lesson) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{} {}", lesson.starts_at.0, lesson.lesson_id))
+}
+
+fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {
+    let read = || {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (starts_at, lesson_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
+        Some(LessonCursor { starts_at: UnixMs(starts_at.parse().ok()?), lesson_id: lesson_id.parse().ok()? })
+    };
+    read().ok_or_else(|| ApiError::BadRequest("next".into()))
+}

@@ -1,0 +1,274 @@
+//! What went wrong, as RFC 9457 problems: a stable `type`, a Chinese title, a sentence that says what to do.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use sfu::{OfferError, PatchError, TrackKind};
+use tracing::error;
+
+use crate::{
+    domain::lesson::{LessonState, WrongState},
+    live::{
+        registry::{MoveError, SeatRefused, chain},
+        token::TokenError,
+    },
+    store::StoreError,
+};
+
+/// Why a request is not answered as it hoped. Only this file knows status codes.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    SignedOut,
+    /// The sign-in link is unknown, used or expired.
+    #[error("the link is unknown, used or expired")]
+    LinkRefused,
+    /// The token is not accepted.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token is good, but for something else.
+    #[error("the token does not allow this")]
+    WrongKind,
+    /// The request came from another site, or may have.
+    #[error("the request came from another site")]
+    CrossSite,
+    /// There is no such thing, or the asker may not know of it.
+    #[error("not found")]
+    NotFound,
+    /// The path exists, but not for this method.
+    #[error("the path is not for this method")]
+    MethodNotAllowed,
+    /// The lesson's state does not allow it.
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
+    /// Another media type is expected.
+    #[error("another media type is expected: {0}")]
+    UnsupportedMediaType(&'static str),
+    /// The body is larger than this many bytes.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The body did not come in time.
+    #[error("the body did not come in time")]
+    TooSlow,
+    /// The body or the query cannot be read.
+    #[error("the request cannot be read: {0}")]
+    BadRequest(String),
+    /// The hub does not accept the offer.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The hub does not accept the PATCH.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// RFC 9725 §4.3.1: a PATCH needs an `If-Match`.
+    #[error("an If-Match is needed")]
+    PreconditionRequired,
+    /// RFC 9725 §4.3.1: the ICE session has another entity tag by now.
+    #[error("the entity tag is another")]
+    PreconditionFailed,
+    /// Every guest seat is taken.
+    #[error("every guest seat is taken")]
+    GuestsFull,
+    /// Too many attempts from this address.
+    #[error("too many attempts")]
+    TooManyRequests {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The `Range` lies outside the file.
+    #[error("the range lies outside the file")]
+    RangeNotSatisfiable {
+        /// How long the file is.
+        size_bytes: u64,
+    },
+    /// A fault of ours. The cause is in the log, not in the answer.
+    #[error("a fault of ours")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+/// A guest who finds every seat taken may find one free after this long.
+const GUEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+impl ApiError {
+    /// Status, the last part of `type`, title, and what to do.
+    fn words(&self) -> (StatusCode, &'static str, &'static str, String) {
+        use StatusCode as S;
+        match self {
+            Self::SignedOut => (S::UNAUTHORIZED, "signed-out", "还没有登录", "请打开学校发给您的登录链接。".into()),
+            Self::LinkRefused => (
+                S::UNAUTHORIZED,
+                "link-refused",
+                "登录链接无效",
+                "链接只能用一次，也会过期。请向管理员要一个新的链接。".into(),
+            ),
+            Self::Token(TokenError::Missing) => {
+                (S::UNAUTHORIZED, "token-missing", "缺少令牌", "请在 Authorization 头里带上 Bearer 令牌。".into())
+            }
+            Self::Token(TokenError::Expired) => {
+                (S::UNAUTHORIZED, "token-expired", "令牌已过期", "请重新进入课堂，取得新的令牌。".into())
+            }
+            Self::Token(TokenError::Forged | TokenError::OtherLesson) => {
+                (S::UNAUTHORIZED, "token-refused", "令牌无效", "请检查令牌和课节地址是否对应。".into())
+            }
+            Self::WrongKind => (
+                S::FORBIDDEN,
+                "wrong-kind-of-token",
+                "这个令牌不能做这件事",
+                "推流要用主讲令牌，收看要用听讲或来宾令牌。".into(),
+            ),
+            Self::CrossSite => (S::FORBIDDEN, "cross-site", "请求来自别的网站", "请在同课自己的页面里操作。".into()),
+            Self::NotFound => (S::NOT_FOUND, "not-found", "没有找到", "请检查地址，或者换一个账号再看。".into()),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "不支持这种请求", "请换一种请求方法。".into())
+            }
+            Self::WrongState(WrongState(state)) => {
+                let detail = match state {
+                    LessonState::Scheduled => "课还没有开放，开课前 10 分钟再来。",
+                    LessonState::Open => "课还没有开始，请等主讲教师开始上课。",
+                    LessonState::Live => "课正在进行。",
+                    LessonState::Ended => "课已经结束，可以看回放。",
+                };
+                (S::CONFLICT, "wrong-lesson-state", "现在不能这样做", detail.into())
+            }
+            Self::UnsupportedMediaType(expected) => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "内容类型不对", format!("请用 {expected} 发送。"))
+            }
+            Self::TooLarge(limit) => (S::PAYLOAD_TOO_LARGE, "too-large", "内容太大", format!("最多 {limit} 字节。")),
+            Self::TooSlow => (S::REQUEST_TIMEOUT, "too-slow", "请求太慢", "请检查网络后再试。".into()),
+            Self::BadRequest(why) => {
+                (S::BAD_REQUEST, "bad-request", "请求读不懂", format!("请检查请求的内容（{why}）。"))
+            }
+            Self::Offer(error) => offer_words(error),
+            Self::Patch(PatchError::Gone) => (S::NOT_FOUND, "session-gone", "连接已经结束", "请重新连接。".into()),
+            Self::Patch(PatchError::BadFragment(why)) => {
+                (S::BAD_REQUEST, "bad-sdp-fragment", "SDP 片段读不懂", format!("请检查片段（{why}）。"))
+            }
+            Self::PreconditionRequired => (
+                S::PRECONDITION_REQUIRED,
+                "if-match-required",
+                "缺少 If-Match",
+                "请带上 If-Match：候选用最近的 ETag，重启 ICE 用 \"*\"。".into(),
+            ),
+            Self::PreconditionFailed => {
+                (S::PRECONDITION_FAILED, "etag-differs", "ICE 会话已经换了", "请用最近一次回答里的 ETag。".into())
+            }
+            Self::GuestsFull => {
+                (S::SERVICE_UNAVAILABLE, "guests-full", "来宾席位已满", "请过一会儿再来，或者课后看回放。".into())
+            }
+            Self::TooManyRequests { .. } => {
+                (S::TOO_MANY_REQUESTS, "too-many-attempts", "试得太频繁", "请过一分钟再试。".into())
+            }
+            Self::RangeNotSatisfiable { .. } => {
+                (S::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "超出了文件范围", "请检查 Range。".into())
+            }
+            Self::Internal(_) => {
+                (S::INTERNAL_SERVER_ERROR, "internal", "系统出了故障", "请稍后再试，故障已经记录。".into())
+            }
+        }
+    }
+}
+
+fn offer_words(error: &OfferError) -> (StatusCode, &'static str, &'static str, String) {
+    use StatusCode as S;
+    match error {
+        OfferError::BadSdp(why) => (S::BAD_REQUEST, "bad-sdp", "SDP 读不懂", format!("请检查发来的 SDP（{why}）。")),
+        OfferError::MediaMismatch(why) => {
+            (S::BAD_REQUEST, "media-mismatch", "SDP 里的媒体不合适", format!("请检查 m 行的数目和方向（{why}）。"))
+        }
+        OfferError::UnsupportedCodec { kind, wanted } => {
+            let wanted: Vec<_> = wanted.iter().map(|codec| codec.encoding_name()).collect();
+            let what = match kind {
+                TrackKind::Voice | TrackKind::StageVoice => "声音",
+                TrackKind::Board => "板书画面",
+                TrackKind::Camera | TrackKind::Stage => "摄像头画面",
+            };
+            (
+                S::NOT_ACCEPTABLE,
+                "unsupported-codec",
+                "这台设备的编码不合适",
+                format!(
+                    "{what}需要 {}。请换用新版 Chromium 浏览器，或在推流软件里改用 H.264 和 Opus。",
+                    wanted.join("、")
+                ),
+            )
+        }
+        OfferError::NoRoom => (S::CONFLICT, "wrong-lesson-state", "现在不能这样做", "课没有开放。".into()),
+        OfferError::Full { .. } => {
+            (S::SERVICE_UNAVAILABLE, "hub-full", "现在的连接太多", "请过一会儿再连接，系统会自动重试。".into())
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<MoveError> for ApiError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::WrongState(error) => Self::WrongState(error),
+            MoveError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SeatRefused> for ApiError {
+    fn from(error: SeatRefused) -> Self {
+        match error {
+            SeatRefused::WrongState(error) => Self::WrongState(error),
+            SeatRefused::NotListed => Self::Token(TokenError::OtherLesson),
+            SeatRefused::GuestsFull(_) => Self::GuestsFull,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Internal(cause) = &self {
+            error!(error = chain(cause.as_ref()), "A request failed by a fault of ours");
+        }
+        let (status, kind, title, detail) = self.words();
+        metrics::counter!("tongke_problems_total", "type" => kind).increment(1);
+        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail };
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let retry_after = match &self {
+            Self::Offer(OfferError::Full { retry_after }) | Self::TooManyRequests { retry_after } => Some(*retry_after),
+            Self::GuestsFull => Some(GUEST_RETRY_AFTER),
+            _ => None,
+        };
+        if let Some(retry_after) = retry_after {
+            // Whole seconds, and never 0: that would be a request for a storm.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        }
+        match &self {
+            Self::Token(_) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::RangeNotSatisfiable { size_bytes } => {
+                if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size_bytes}")) {
+                    headers.insert(header::CONTENT_RANGE, value);
+                }
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,105 @@
+//! Taking a seat: the ticket with which a page connects.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    ask::{Asked, Named, Nothing},
+    identity::Identity,
+    lesson::find,
+    problem::ApiError,
+};
+use crate::{
+    app::App,
+    domain::{
+        id::{LessonId, SeatId},
+        lesson::{ENDS_AFTER_END, Lesson, WrongState},
+        organisation::Role,
+        permission::Action,
+        time::UnixMs,
+    },
+    live::{
+        registry::role_of,
+        token::{Claims, TokenKind},
+        wire::SeatRole,
+    },
+};
+
+/// What a page needs to connect.
+#[derive(Serialize)]
+#[expect(missing_docs, reason = "the names are those of the contract with pages")]
+pub struct SeatTicket {
+    pub seat_id: SeatId,
+    pub role: SeatRole,
+    pub token: String,
+    pub expires_at_ms: UnixMs,
+    pub whip_url: String,
+    pub whep_url: String,
+    pub socket_url: String,
+}
+
+/// A ticket outlives the lesson's last minute by this, so that nobody is sent away while it is being ended.
+const TICKET_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// `POST /api/v1/lessons/{lesson_id}/seats`
+pub async fn take(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Response, ApiError> {
+    let kind = match identity.session.asker.role {
+        Role::LeadTeacher => TokenKind::Publish,
+        Role::Classroom => TokenKind::Receive,
+        Role::BureauOfficer => TokenKind::Observe,
+    };
+    let action = match kind {
+        TokenKind::Publish => Action::Teach,
+        TokenKind::Receive => Action::Attend,
+        TokenKind::Observe | TokenKind::Guest => Action::Watch,
+    };
+    let lesson = find(&app, &identity, action, lesson_id).await?;
+    if !lesson.state.is_in_progress() {
+        return Err(WrongState(lesson.state).into());
+    }
+    let role = role_of(kind);
+    let holder = identity.session.asker.holder;
+    let seat_id = app.store.seat_of(lesson_id, holder, role.as_str(), SeatId::fresh()).await?;
+    if kind == TokenKind::Observe {
+        // Looking into a class is unseen by the room and always seen by the audit.
+        app.store.audit(&identity.row(&app, "look_into_lesson", format!("lesson:{lesson_id}"))).await?;
+    }
+    let claims = Claims {
+        kind,
+        lesson_id,
+        seat_id: Some(seat_id),
+        classroom_id: identity.session.asker.classroom_id(),
+        auto_start: false,
+        exp: ticket_ends(&lesson, app.clock.wall()),
+        jti: Uuid::now_v7(),
+    };
+    let ticket = SeatTicket {
+        seat_id,
+        role,
+        token: app.tokens.sign(&claims),
+        expires_at_ms: claims.exp,
+        whip_url: format!("/whip/{lesson_id}"),
+        whep_url: format!("/whep/{lesson_id}"),
+        socket_url: format!("/api/v1/lessons/{lesson_id}/socket"),
+    };
+    Ok((StatusCode::CREATED, Json(ticket)).into_response())
+}
+
+/// A ticket is good for this lesson's whole time: a classroom that lost its line in minute 30 comes back with it,
+/// also while the database does not answer.
+fn ticket_ends(lesson: &Lesson, now: UnixMs) -> UnixMs {
+    lesson.ends_at.plus(ENDS_AFTER_END).plus(TICKET_MARGIN).max(now.plus(TICKET_MARGIN))
+}

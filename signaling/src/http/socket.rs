@@ -1,0 +1,188 @@
+//! The page's socket: hello, then news one way and reports the other.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
+    },
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{debug, info};
+
+use super::{
+    ask::{Caller, Named, own_origin},
+    problem::ApiError,
+};
+use crate::{
+    app::App,
+    domain::{id::LessonId, time::Now},
+    live::{
+        registry::{Joined, Said, SeatRefused, text_of},
+        token::TokenKind,
+        wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
+    },
+    store::{AuditRow, Outcome},
+};
+
+/// A socket that does not say hello by then is not a page of ours.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// A page pings every few seconds; after this long without a word its line is gone.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+/// One message takes at most this long to leave; a line that is slower is gone.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// `GET /api/v1/lessons/{lesson_id}/socket`
+pub async fn open(
+    State(app): State<App>,
+    caller: Caller,
+    Named(lesson_id): Named<LessonId>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    // Another site's page could open a socket with our cookies; it has no token, and is not let in that far.
+    own_origin(&headers, &uri)?;
+    let upgrade = upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * MESSAGE_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| serve(app, caller, lesson_id, socket)))
+}
+
+async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSocket) {
+    let Some((token, had)) = hello(&mut socket).await else {
+        return close(socket, close_code::POLICY, "hello").await;
+    };
+    let claims = match app.tokens.check_for(lesson_id, &token, app.clock.wall()) {
+        Ok(claims) => claims,
+        Err(error) => {
+            debug!(lesson.id = %lesson_id, %error, "A socket was refused: {error}");
+            app.refusals.keep(AuditRow {
+                at: app.clock.wall(),
+                actor: "guest".into(),
+                act: "join",
+                object: format!("lesson:{lesson_id}"),
+                outcome: Outcome::Refused,
+                address: caller.ip().to_string(),
+            });
+            return bye(socket, Bye::TokenExpired).await;
+        }
+    };
+    let joined = match app.registry.join(&claims, had) {
+        Ok(joined) => joined,
+        Err(SeatRefused::WrongState(_)) => return bye(socket, Bye::LessonEnded).await,
+        Err(SeatRefused::NotListed) => return bye(socket, Bye::TokenExpired).await,
+        Err(SeatRefused::GuestsFull(_)) => return close(socket, close_code::AGAIN, "guests full").await,
+    };
+    let Joined { socket: name, seat_id, welcome, mut queue } = joined;
+    if claims.kind != TokenKind::Guest {
+        info!(lesson.id = %lesson_id, seat.id = %seat_id, "Seat {seat_id} has a page");
+    }
+    let mut pace = Pace::new(app.clock.now());
+    let mut patience = Instant::now() + SILENT_AFTER;
+    let ended = if say(&mut socket, text_of(&welcome)).await { None } else { Some(Ended::Gone) };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => loop {
+            tokio::select! {
+                said = queue.recv() => match said {
+                    Some(Said::Text(text)) => if !say(&mut socket, text).await { break Ended::Gone },
+                    Some(Said::Last(text)) => { say(&mut socket, text).await; break Ended::Bye }
+                    None => break Ended::Deaf,
+                },
+                heard = timeout_at(patience, socket.recv()) => {
+                    let Ok(Some(Ok(message))) = heard else { break Ended::Gone };
+                    patience = Instant::now() + SILENT_AFTER;
+                    if !pace.allows(app.clock.now()) { break Ended::TooFast }
+                    match message {
+                        Message::Text(text) => match serde_json::from_str(text.as_str()) {
+                            Ok(FromPage::Ping { sent_ms }) => {
+                                let pong = ToPage::Pong { sent_ms, now_ms: app.clock.wall() };
+                                if !say(&mut socket, text_of(&pong)).await { break Ended::Gone }
+                            }
+                            Ok(FromPage::Report(report)) => app.registry.report(lesson_id, seat_id, report),
+                            // Hello twice, or what is no message of ours.
+                            Ok(FromPage::Hello { .. }) | Err(_) => break Ended::Unreadable,
+                        },
+                        Message::Binary(_) => break Ended::Unreadable,
+                        Message::Close(_) => break Ended::Gone,
+                        Message::Ping(_) | Message::Pong(_) => {}
+                    }
+                }
+            }
+        },
+    };
+    app.registry.leave(lesson_id, seat_id, name);
+    match ended {
+        Ended::Gone => {}
+        Ended::Bye => close(socket, close_code::NORMAL, "bye").await,
+        Ended::Deaf => close(socket, close_code::POLICY, "not reading").await,
+        Ended::TooFast => close(socket, close_code::POLICY, "too many messages").await,
+        Ended::Unreadable => close(socket, close_code::POLICY, "unreadable").await,
+    }
+}
+
+enum Ended {
+    /// The line or the page is gone.
+    Gone,
+    /// We have said goodbye.
+    Bye,
+    /// The page does not read what it is told.
+    Deaf,
+    /// More than [`MESSAGES_PER_SECOND_MAX`].
+    TooFast,
+    /// What it said is no message.
+    Unreadable,
+}
+
+async fn hello(socket: &mut WebSocket) -> Option<(String, Option<crate::domain::id::SeatId>)> {
+    let Ok(Some(Ok(Message::Text(text)))) = timeout(HELLO_WITHIN, socket.recv()).await else { return None };
+    match serde_json::from_str(text.as_str()) {
+        Ok(FromPage::Hello { token, seat_id }) => Some((token, seat_id)),
+        _ => None,
+    }
+}
+
+/// False: the line is gone.
+async fn say(socket: &mut WebSocket, text: Arc<str>) -> bool {
+    let message = Message::Text(Utf8Bytes::from(&*text));
+    matches!(timeout(SEND_WITHIN, socket.send(message)).await, Ok(Ok(())))
+}
+
+async fn bye(mut socket: WebSocket, reason: Bye) {
+    if say(&mut socket, text_of(&ToPage::Bye { reason })).await {
+        close(socket, close_code::NORMAL, "bye").await;
+    }
+}
+
+async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    let _ = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
+}
+
+/// Counts messages by the second.
+struct Pace {
+    since: Now,
+    messages: u32,
+}
+
+impl Pace {
+    fn new(now: Now) -> Self {
+        Self { since: now, messages: 0 }
+    }
+
+    fn allows(&mut self, now: Now) -> bool {
+        if now.steady.saturating_duration_since(self.since.steady) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self.messages += 1;
+        self.messages <= MESSAGES_PER_SECOND_MAX
+    }
+}

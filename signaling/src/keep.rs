@@ -1,0 +1,116 @@
+//! **Rim.** Small files of the data folder: keys, certificates, the sample's notes.
+#![expect(clippy::disallowed_methods, reason = "the front door's own files are read and written here")]
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// A small file cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// It cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Others on this machine can read a secret.
+    #[error("{path} can be read by others: run `chmod 600` on it")]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It holds no key.
+    #[error("{path} holds no key")]
+    NotAKey {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+/// Makes a folder that only the hub may look into.
+///
+/// # Errors
+/// [`KeepError::Write`] where it cannot be made.
+pub fn folder(path: &Path) -> Result<(), KeepError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| KeepError::Write { path: path.to_owned(), source })
+}
+
+/// Reads a file. `None`: there is none.
+///
+/// # Errors
+/// [`KeepError::Read`] where it is there but cannot be read.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, KeepError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeepError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// Writes a file of which nobody ever sees a half: beside it first, then renamed. `mode` as in `chmod`.
+///
+/// # Errors
+/// [`KeepError::Write`] where it cannot be written.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeepError> {
+    let beside = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let _ = fs::remove_file(&beside);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|source| KeepError::Write { path: path.to_owned(), source })
+}
+
+/// Reads a secret, or makes and keeps it on the first run.
+///
+/// # Errors
+/// [`KeepError`] where it cannot be read or written, or where others can read it.
+pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, KeepError> {
+    let Some(bytes) = read(path)? else {
+        let bytes = make();
+        write(path, &bytes, 0o600)?;
+        return Ok(bytes);
+    };
+    let mode = fs::metadata(path).map_err(|source| KeepError::Read { path: path.to_owned(), source })?;
+    if mode.permissions().mode() & 0o077 != 0 {
+        return Err(KeepError::Exposed { path: path.to_owned() });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_refused_once_others_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        assert_eq!(secret(&path, || vec![1]).unwrap(), [1]);
+        assert_eq!(secret(&path, || vec![2]).unwrap(), [1]);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(secret(&path, || vec![3]), Err(KeepError::Exposed { .. })));
+    }
+}

@@ -1,0 +1,7 @@
+//! The lesson in progress: who sits in it, what flows, and what everyone is told.
+
+pub mod recording;
+pub mod registry;
+pub mod session;
+pub mod token;
+pub mod wire;

@@ -1,0 +1,638 @@
+//! Every lesson in progress: its room in the hub, its seats, its sockets, its recording.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use dashmap::DashMap;
+use sfu::{Hub, HubEvent, PeerId, RoomId};
+use tokio::sync::mpsc;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::{
+    recording::{Recording, Recordings},
+    session::{GuestUse, Output, Session, Sitter, SocketId},
+    token::{Claims, TokenKind},
+    wire::{Bye, LessonView, May, Report, SeatRole, SeatView, Slots, ToPage},
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        id::{LessonId, RecordingId, SeatId},
+        lesson::{Lesson, LessonState, OPENS_BEFORE_START, RecordingNote, RecordingState, Step, WrongState},
+        time::Now,
+    },
+    store::{AuditRow, Outcome, Store, StoreError},
+};
+
+/// Unread messages of one socket. Seats change at most twice a second, so this page has not read for two minutes.
+pub const SOCKET_QUEUE_MAX: usize = 256;
+
+/// How often seats are looked at: what others see of a seat is at most this old.
+pub const TICK: Duration = Duration::from_millis(500);
+
+/// Every so many ticks the hub's figures and the timetable are read.
+const TICKS_PER_ROUND: u64 = 4;
+
+/// Every lesson in progress. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    store: Store,
+    recordings: Recordings,
+    clock: Clock,
+    lessons: DashMap<LessonId, Arc<InProgress>>,
+    rooms: DashMap<RoomId, LessonId>,
+    sockets: AtomicU64,
+}
+
+/// One lesson in progress.
+pub struct InProgress {
+    room: RoomId,
+    /// Held while the lesson goes from one state to the next, so that it does so once.
+    moving: tokio::sync::Mutex<()>,
+    table: Mutex<Table>,
+}
+
+struct Table {
+    lesson: Lesson,
+    session: Session,
+    sockets: BTreeMap<SocketId, Listener>,
+    recording: Option<Recording>,
+}
+
+/// One page that listens.
+struct Listener {
+    role: SeatRole,
+    queue: mpsc::Sender<Said>,
+}
+
+/// What a socket is given to send.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// One message, written once for all who get it.
+    Text(Arc<str>),
+    /// The last message; close after it.
+    Last(Arc<str>),
+}
+
+/// A socket that was let in.
+pub struct Joined {
+    /// Its own name.
+    pub socket: SocketId,
+    /// The seat it sits in.
+    pub seat_id: SeatId,
+    /// The first message.
+    pub welcome: ToPage,
+    /// All further messages. It ends where the page did not read them.
+    pub queue: mpsc::Receiver<Said>,
+}
+
+/// Why a seat cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatRefused {
+    /// The lesson is not in progress.
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
+    /// The token names a classroom that the lesson no longer lists.
+    #[error("the lesson does not list this classroom any more")]
+    NotListed,
+    /// Every guest seat is taken.
+    #[error(transparent)]
+    GuestsFull(#[from] super::session::GuestsFull),
+}
+
+/// Why a lesson cannot be moved on.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The step does not fit.
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who moves a lesson on, for the audit.
+#[derive(Clone, Debug)]
+pub struct Mover {
+    /// `person:<id>`, `publisher` or `system`.
+    pub actor: String,
+    /// Network address; empty for the system.
+    pub address: String,
+}
+
+impl Mover {
+    /// The bell.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { actor: "system".into(), address: String::new() }
+    }
+}
+
+impl Registry {
+    /// A registry without lessons.
+    #[must_use]
+    pub fn new(hub: Hub, store: Store, recordings: Recordings, clock: Clock) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                store,
+                recordings,
+                clock,
+                lessons: DashMap::new(),
+                rooms: DashMap::new(),
+                sockets: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Takes up every lesson that is open or live, after a start of the hub: rooms are opened again, and recordings
+    /// that a killed hub left are gone on with or sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the lessons cannot be read.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        let now = self.shared.clock.wall();
+        for lesson in self.shared.store.lessons_at_hand(now).await? {
+            if lesson.state.is_in_progress() {
+                self.take_up(lesson);
+            }
+        }
+        // Their lessons are over: the hub was killed while it sealed them.
+        for recording_id in self.shared.store.unsealed_recordings().await? {
+            let recordings = self.shared.recordings.clone();
+            if tokio::task::spawn_blocking(move || recordings.seal(recording_id)).await.unwrap_or(false) {
+                self.seal(recording_id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a room for a lesson that is open or live. Harmless where it has one.
+    pub fn take_up(&self, lesson: Lesson) {
+        let lesson_id = lesson.lesson_id;
+        let entry = self.shared.lessons.entry(lesson_id).or_insert_with(|| {
+            let room = self.shared.hub.open_room();
+            self.shared.rooms.insert(room, lesson_id);
+            let recording = (lesson.state == LessonState::Live)
+                .then_some(lesson.recording)
+                .flatten()
+                .and_then(|note| self.record(note.recording_id, self.shared.hub.tap(room)));
+            info!(lesson.id = %lesson_id, state = lesson.state.as_str(), "Lesson {lesson_id} is in progress");
+            let session = Session::new(lesson.guests_max as usize);
+            let table = Table { lesson, session, sockets: BTreeMap::new(), recording };
+            Arc::new(InProgress { room, moving: tokio::sync::Mutex::new(()), table: Mutex::new(table) })
+        });
+        drop(entry);
+    }
+
+    /// A lesson in progress. `None`: it is not.
+    #[must_use]
+    pub fn lesson(&self, lesson_id: LessonId) -> Option<Lesson> {
+        Some(self.entry(lesson_id)?.table().lesson.clone())
+    }
+
+    /// Its room in the hub. `None`: it is not in progress.
+    #[must_use]
+    pub fn room(&self, lesson_id: LessonId) -> Option<RoomId> {
+        Some(self.entry(lesson_id)?.room)
+    }
+
+    /// How many lessons are in progress, and how many sockets listen.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let sockets = self.shared.lessons.iter().map(|entry| entry.table().sockets.len()).sum();
+        (self.shared.lessons.len(), sockets)
+    }
+
+    /// Starts a lesson: it is live, and recorded from now on.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub async fn start(&self, lesson: Lesson, mover: &Mover) -> Result<Lesson, MoveError> {
+        let Some(entry) = self.entry(lesson.lesson_id) else {
+            return Err(WrongState(lesson.state).into());
+        };
+        let _moving = entry.moving.lock().await;
+        let mut lesson = entry.table().lesson.clone();
+        let before = lesson.state;
+        lesson.state = before.after(Step::Start)?;
+        if lesson.state == before {
+            return Ok(lesson);
+        }
+        let recording_id = RecordingId::fresh();
+        lesson.live_at = Some(self.shared.clock.wall());
+        lesson.recording = Some(RecordingNote { recording_id, state: RecordingState::Recording });
+        let row = self.row(mover, "start_lesson", lesson.lesson_id);
+        if !self.shared.store.move_lesson(&lesson, before, Some(recording_id), &row).await? {
+            return Err(WrongState(before).into());
+        }
+        let recording = self.record(recording_id, self.shared.hub.tap(entry.room));
+        let mut table = entry.table();
+        table.recording = recording;
+        table.lesson = lesson.clone();
+        table.tell_lesson(self.shared.clock.now());
+        info!(lesson.id = %lesson.lesson_id, recording.id = %recording_id, "Lesson {} is live", lesson.lesson_id);
+        Ok(lesson)
+    }
+
+    /// Ends a lesson: its recording is sealed, everyone is told, the room is closed.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub async fn end(&self, lesson: Lesson, mover: &Mover) -> Result<Lesson, MoveError> {
+        let Some(entry) = self.entry(lesson.lesson_id) else {
+            lesson.state.after(Step::End)?;
+            return Ok(lesson);
+        };
+        let _moving = entry.moving.lock().await;
+        let mut lesson = entry.table().lesson.clone();
+        let before = lesson.state;
+        lesson.state = before.after(Step::End)?;
+        if lesson.state == before {
+            return Ok(lesson);
+        }
+        lesson.ended_at = Some(self.shared.clock.wall());
+        let row = self.row(mover, "end_lesson", lesson.lesson_id);
+        if !self.shared.store.move_lesson(&lesson, before, None, &row).await? {
+            return Err(WrongState(before).into());
+        }
+        let recording = {
+            let mut table = entry.table();
+            table.lesson = lesson.clone(); // From here on nobody joins.
+            table.recording.take()
+        };
+        let sealed = match recording {
+            Some(recording) => finish(recording).await,
+            None => false,
+        };
+        if let Some(note) = &mut lesson.recording
+            && sealed
+        {
+            self.seal(note.recording_id).await?;
+            note.state = RecordingState::Sealed;
+        }
+        {
+            let mut table = entry.table();
+            table.lesson = lesson.clone();
+            table.tell_lesson(self.shared.clock.now());
+            table.say_bye(Bye::LessonEnded);
+        }
+        self.shared.lessons.remove(&lesson.lesson_id);
+        self.shared.rooms.remove(&entry.room);
+        self.shared.hub.close_room(entry.room);
+        info!(lesson.id = %lesson.lesson_id, "Lesson {} has ended", lesson.lesson_id);
+        Ok(lesson)
+    }
+
+    /// Takes the seat that a token speaks of, for its media.
+    ///
+    /// # Errors
+    /// See [`SeatRefused`].
+    pub fn sit(&self, claims: &Claims, guest_had: Option<SeatId>, usage: GuestUse) -> Result<SeatId, SeatRefused> {
+        let Some(entry) = self.entry(claims.lesson_id) else {
+            return Err(WrongState(LessonState::Ended).into());
+        };
+        entry.table().sit(self.shared.clock.now(), claims, guest_had, usage)
+    }
+
+    /// Asks the session of a lesson something, and does what it answers. `None`: the lesson is not in progress.
+    pub fn with_session<T>(&self, lesson_id: LessonId, ask: impl FnOnce(&mut Session, Now) -> T) -> Option<T> {
+        let entry = self.entry(lesson_id)?;
+        let now = self.shared.clock.now();
+        let mut table = entry.table();
+        let answer = ask(&mut table.session, now);
+        self.settle(&mut table);
+        Some(answer)
+    }
+
+    /// Lets a page's socket in.
+    ///
+    /// # Errors
+    /// See [`SeatRefused`].
+    pub fn join(&self, claims: &Claims, had: Option<SeatId>) -> Result<Joined, SeatRefused> {
+        let entry = self.entry(claims.lesson_id).ok_or(WrongState(LessonState::Ended))?;
+        let now = self.shared.clock.now();
+        let socket = SocketId(self.shared.sockets.fetch_add(1, Ordering::Relaxed));
+        let (sender, queue) = mpsc::channel(SOCKET_QUEUE_MAX);
+        let mut table = entry.table();
+        let seat_id = table.sit(now, claims, had, GuestUse::Socket)?;
+        let role = role_of(claims.kind);
+        table.session.handle_socket_opened(seat_id, socket);
+        self.settle(&mut table);
+        table.sockets.insert(socket, Listener { role, queue: sender });
+        let welcome = ToPage::Welcome {
+            seat_id,
+            role,
+            lesson: Box::new(table.view(role, now)),
+            seats: seats_for(role, &table.session.seats(now)),
+            slots: table.session.slots(),
+            now_ms: now.wall,
+        };
+        Ok(Joined { socket, seat_id, welcome, queue })
+    }
+
+    /// A page's socket has ended.
+    pub fn leave(&self, lesson_id: LessonId, seat_id: SeatId, socket: SocketId) {
+        let Some(entry) = self.entry(lesson_id) else { return };
+        let mut table = entry.table();
+        table.sockets.remove(&socket);
+        table.session.handle_socket_closed(self.shared.clock.now(), seat_id, socket);
+        self.settle(&mut table);
+    }
+
+    /// A page says how it goes.
+    pub fn report(&self, lesson_id: LessonId, seat_id: SeatId, report: Report) {
+        self.with_session(lesson_id, |session, now| session.handle_report(now, seat_id, report));
+    }
+
+    /// Something happened on the wire. Lessons that go live by it do so on a task of their own.
+    pub fn handle_hub_event(&self, event: &HubEvent) {
+        let (HubEvent::PeerConnected { room, .. }
+        | HubEvent::PeerGone { room, .. }
+        | HubEvent::TrackStarted { room, .. }
+        | HubEvent::TrackEnded { room, .. }) = event;
+        let Some(lesson_id) = self.shared.rooms.get(room).map(|lesson_id| *lesson_id) else { return };
+        self.with_session(lesson_id, |session, now| session.handle_hub_event(now, event));
+    }
+
+    /// One beat of the lessons' own clock: seats that nobody comes back to, news of seats, figures, the bell.
+    pub async fn tick(&self, count: u64) {
+        let now = self.shared.clock.now();
+        let round = count.is_multiple_of(TICKS_PER_ROUND);
+        let figures = round.then(|| self.shared.hub.stats());
+        let entries: Vec<Arc<InProgress>> = self.shared.lessons.iter().map(|entry| entry.clone()).collect();
+        for entry in entries {
+            let due = {
+                let mut table = entry.table();
+                for (peer, line) in figures.iter().flat_map(|figures| &figures.peers) {
+                    if line.room == entry.room {
+                        table.session.handle_line(*peer, line);
+                    }
+                }
+                table.session.handle_timeout(now);
+                self.settle(&mut table);
+                table.tell_seats(now);
+                table.lesson.due(now.wall).map(|_| table.lesson.clone())
+            };
+            if let Some(lesson) = due {
+                let lesson_id = lesson.lesson_id;
+                info!(lesson.id = %lesson_id, "Lesson {lesson_id} is long past its end: ending it");
+                if let Err(error) = self.end(lesson, &Mover::system()).await {
+                    error!(lesson.id = %lesson_id, error = chain(&error), "Lesson {lesson_id} could not be ended");
+                }
+            }
+        }
+        if round && let Err(error) = self.open_due(now).await {
+            error!(error = chain(&error), "Lessons that are due could not be opened");
+        }
+    }
+
+    /// Says goodbye to every socket.
+    pub fn say_bye(&self, reason: Bye) {
+        for entry in &self.shared.lessons {
+            entry.table().say_bye(reason);
+        }
+    }
+
+    /// Closes every recording so that the next start can go on with it.
+    pub async fn suspend_recordings(&self) {
+        let recordings: Vec<Recording> =
+            self.shared.lessons.iter().filter_map(|entry| entry.table().recording.take()).collect();
+        let suspend = move || recordings.into_iter().for_each(Recording::suspend);
+        if tokio::task::spawn_blocking(suspend).await.is_err() {
+            error!("A recording could not be suspended");
+        }
+    }
+
+    async fn open_due(&self, now: Now) -> Result<(), StoreError> {
+        for mut lesson in self.shared.store.lessons_at_hand(now.wall.plus(OPENS_BEFORE_START)).await? {
+            if lesson.due(now.wall) != Some(Step::Open) {
+                continue;
+            }
+            let before = lesson.state;
+            lesson.state = LessonState::Open;
+            let row = self.row(&Mover::system(), "open_lesson", lesson.lesson_id);
+            if self.shared.store.move_lesson(&lesson, before, None, &row).await? {
+                self.take_up(lesson);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the session answered. Sockets are told at once; the hub is asked without waiting for it.
+    fn settle(&self, table: &mut Table) {
+        let mut slots_changed = false;
+        while let Some(output) = table.session.poll_output() {
+            match output {
+                Output::ClosePeer(peer) => self.close_peer(peer),
+                Output::Bye(socket, reason) => {
+                    if let Some(listener) = table.sockets.remove(&socket) {
+                        listener.say_last(reason);
+                    }
+                }
+                Output::SlotsChanged => slots_changed = true,
+                Output::GoLive if table.lesson.state == LessonState::Open => self.go_live(table.lesson.clone()),
+                Output::GoLive => {}
+            }
+        }
+        if slots_changed {
+            table.tell_slots();
+        }
+    }
+
+    fn close_peer(&self, peer: PeerId) {
+        self.shared.hub.close_peer(peer);
+    }
+
+    fn go_live(&self, lesson: Lesson) {
+        let registry = self.clone();
+        let span = info_span!("lesson", lesson.id = %lesson.lesson_id);
+        let start = async move {
+            let mover = Mover { actor: "publisher".into(), address: String::new() };
+            match registry.start(lesson, &mover).await {
+                Ok(_) | Err(MoveError::WrongState(_)) => {} // It ended in the same moment.
+                Err(error) => error!(error = chain(&error), "A publisher's lesson could not be started"),
+            }
+        };
+        tokio::spawn(start.instrument(span));
+    }
+
+    fn record(&self, recording_id: RecordingId, tap: sfu::tap::TapReceiver) -> Option<Recording> {
+        match self.shared.recordings.record(recording_id, tap) {
+            Ok(recording) => Some(recording),
+            Err(error) => {
+                // The lesson goes on: a lesson without a recording is better than none.
+                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot begin");
+                None
+            }
+        }
+    }
+
+    async fn seal(&self, recording_id: RecordingId) -> Result<(), StoreError> {
+        let row = AuditRow {
+            at: self.shared.clock.wall(),
+            actor: "system".into(),
+            act: "seal_recording",
+            object: format!("recording:{recording_id}"),
+            outcome: Outcome::Done,
+            address: String::new(),
+        };
+        self.shared.store.seal_recording(recording_id, &row).await
+    }
+
+    fn row(&self, mover: &Mover, act: &'static str, lesson_id: LessonId) -> AuditRow {
+        AuditRow {
+            at: self.shared.clock.wall(),
+            actor: mover.actor.clone(),
+            act,
+            object: format!("lesson:{lesson_id}"),
+            outcome: Outcome::Done,
+            address: mover.address.clone(),
+        }
+    }
+
+    fn entry(&self, lesson_id: LessonId) -> Option<Arc<InProgress>> {
+        self.shared.lessons.get(&lesson_id).map(|entry| entry.clone())
+    }
+}
+
+impl InProgress {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // A panic elsewhere left the seats as they were: they are worth more than the panic.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn sit(
+        &mut self,
+        now: Now,
+        claims: &Claims,
+        guest_had: Option<SeatId>,
+        usage: GuestUse,
+    ) -> Result<SeatId, SeatRefused> {
+        if !self.lesson.state.is_in_progress() {
+            return Err(WrongState(self.lesson.state).into());
+        }
+        let Some(seat_id) = claims.seat_id else {
+            return Ok(self.session.sit_guest(now, guest_had, SeatId::fresh(), usage)?);
+        };
+        let role = role_of(claims.kind);
+        let listed =
+            claims.classroom_id.and_then(|id| self.lesson.classrooms.iter().find(|listed| listed.classroom_id == id));
+        let name = match role {
+            SeatRole::Teacher => self.lesson.teacher.name.clone(),
+            SeatRole::Classroom => listed.ok_or(SeatRefused::NotListed)?.name.clone(),
+            SeatRole::Observer | SeatRole::Guest => String::new(),
+        };
+        self.session.sit(now, Sitter { seat_id, role, name, classroom_id: claims.classroom_id });
+        Ok(seat_id)
+    }
+
+    fn view(&self, role: SeatRole, now: Now) -> LessonView {
+        let replay = self.lesson.recording.is_some() && role != SeatRole::Guest;
+        let may = May {
+            teach: role == SeatRole::Teacher,
+            attend: role == SeatRole::Classroom,
+            watch: role == SeatRole::Observer,
+            replay,
+        };
+        LessonView::new(&self.lesson, may, now.wall)
+    }
+
+    fn tell_lesson(&mut self, now: Now) {
+        self.tell_by_role(|table, role| ToPage::Lesson { lesson: Box::new(table.view(role, now)) });
+    }
+
+    fn tell_slots(&mut self) {
+        let slots: Slots = self.session.slots();
+        self.tell_by_role(|_, _| ToPage::Slots { slots });
+    }
+
+    fn tell_seats(&mut self, now: Now) {
+        if let Some(seats) = self.session.seats_if_changed(now) {
+            self.tell_by_role(|_, role| ToPage::Seats { seats: seats_for(role, &seats) });
+        }
+    }
+
+    /// Writes each message once per role, and lets go of sockets whose queue is full.
+    fn tell_by_role(&mut self, message: impl Fn(&Self, SeatRole) -> ToPage) {
+        let mut texts: HashMap<SeatRole, Arc<str>> = HashMap::new();
+        let mut deaf = Vec::new();
+        for (socket, listener) in &self.sockets {
+            let text = texts.entry(listener.role).or_insert_with(|| text_of(&message(self, listener.role)));
+            if listener.queue.try_send(Said::Text(text.clone())).is_err() {
+                deaf.push(*socket);
+            }
+        }
+        for socket in deaf {
+            warn!(socket = socket.0, "A page does not read what it is told: closing its socket");
+            metrics::counter!("tongke_sockets_deaf_total").increment(1);
+            self.sockets.remove(&socket);
+        }
+    }
+
+    fn say_bye(&mut self, reason: Bye) {
+        for listener in std::mem::take(&mut self.sockets).into_values() {
+            listener.say_last(reason);
+        }
+    }
+}
+
+impl Listener {
+    fn say_last(self, reason: Bye) {
+        // A full queue: its socket ends with the queue, without the word.
+        let _ = self.queue.try_send(Said::Last(text_of(&ToPage::Bye { reason })));
+    }
+}
+
+/// The seat that a token of this kind sits in.
+#[must_use]
+pub fn role_of(kind: TokenKind) -> SeatRole {
+    match kind {
+        TokenKind::Publish => SeatRole::Teacher,
+        TokenKind::Receive => SeatRole::Classroom,
+        TokenKind::Observe => SeatRole::Observer,
+        TokenKind::Guest => SeatRole::Guest,
+    }
+}
+
+/// A message as it goes over the socket.
+#[must_use]
+pub fn text_of(message: &ToPage) -> Arc<str> {
+    // Messages are plain fields: they always have a JSON form.
+    serde_json::to_string(message).unwrap_or_default().into()
+}
+
+/// An error with its causes, for one log line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Guests see the teacher's seat alone: which classes are in trouble is not theirs to know.
+fn seats_for(role: SeatRole, seats: &[SeatView]) -> Vec<SeatView> {
+    seats.iter().filter(|seat| role != SeatRole::Guest || seat.role == SeatRole::Teacher).cloned().collect()
+}
+
+/// False: the next start tries again.
+async fn finish(recording: Recording) -> bool {
+    tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
+}

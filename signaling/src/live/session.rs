@@ -1,0 +1,419 @@
+//! The seats of one lesson and what flows between them: a pure state machine.
+//!
+//! It is told what happened and when; it answers through [`Session::poll_output`]. A seat outlives its socket and its
+//! peers by [`SEAT_KEPT_FOR`]; a guest without a page has nothing to come back with, so theirs goes with its peer.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use sfu::{HubEvent, PeerId, TrackKind, stats::PeerStats};
+
+use super::wire::{Bye, Presence, Report, SeatRole, SeatView, Slot, Slots};
+use crate::domain::{
+    id::{ClassroomId, SeatId},
+    time::{Now, UnixMs},
+};
+
+/// A seat is kept this long after its last socket and peer: a page that lost its line comes back to it.
+pub const SEAT_KEPT_FOR: Duration = Duration::from_secs(120);
+
+/// A page reports every 5 s; two missed reports and the third is late: what it said no longer counts.
+const REPORT_COUNTS_FOR: Duration = Duration::from_secs(15);
+
+/// Above these a teacher should know that a class sees or hears badly.
+const WEAK_LOSS: f64 = 0.05;
+const WEAK_CONCEALED_SHARE: f64 = 0.03;
+const WEAK_RTT_MS: f64 = 500.0;
+
+/// One page's socket. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub u64);
+
+/// What a peer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It publishes this picture, and the voice where it brings a sound.
+    Publish {
+        /// Camera or board.
+        picture: TrackKind,
+        /// The lesson goes live with its first packet.
+        auto_start: bool,
+    },
+    /// It receives.
+    Receive,
+}
+
+/// Who takes a seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sitter {
+    /// Which seat.
+    pub seat_id: SeatId,
+    /// In which role.
+    pub role: SeatRole,
+    /// As others see it.
+    pub name: String,
+    /// The classroom, where it is one.
+    pub classroom_id: Option<ClassroomId>,
+}
+
+/// What a guest wants a seat for. Each is bounded by itself: a page takes one of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestUse {
+    /// The page's socket.
+    Socket,
+    /// Picture and sound.
+    Media,
+}
+
+/// As many guests as the lesson allows are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("every guest seat is taken")]
+pub struct GuestsFull;
+
+/// What the registry has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Close this peer.
+    ClosePeer(PeerId),
+    /// Say goodbye on this socket.
+    Bye(SocketId, Bye),
+    /// What flows has changed: tell everyone.
+    SlotsChanged,
+    /// An encoder's first packet is here: the lesson goes live.
+    GoLive,
+}
+
+/// The seats of one lesson.
+#[derive(Debug)]
+pub struct Session {
+    guests_max: usize,
+    seats: BTreeMap<SeatId, Seat>,
+    peers: HashMap<PeerId, SeatId>,
+    slots: Slots,
+    publishers: HashMap<TrackKind, PeerId>,
+    told: Vec<SeatView>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    sitter: Sitter,
+    joined_at: UnixMs,
+    socket: Option<SocketId>,
+    /// A guest seat that was taken for picture and sound.
+    media: bool,
+    /// A page sat here once, and may come back.
+    had_page: bool,
+    peers: Vec<Peer>,
+    report: Option<(Instant, Report)>,
+    empty_since: Instant,
+}
+
+#[derive(Debug)]
+struct Peer {
+    peer: PeerId,
+    purpose: Purpose,
+    connected: bool,
+    loss: f64,
+    rtt_ms: Option<f64>,
+}
+
+impl Session {
+    /// A lesson without seats.
+    #[must_use]
+    pub fn new(guests_max: usize) -> Self {
+        Self {
+            guests_max,
+            seats: BTreeMap::new(),
+            peers: HashMap::new(),
+            slots: Slots::default(),
+            publishers: HashMap::new(),
+            told: Vec::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes a seat that is the sitter's own, or finds them in it already.
+    pub fn sit(&mut self, now: Now, sitter: Sitter) {
+        self.seats.entry(sitter.seat_id).or_insert_with(|| Seat::new(now, sitter));
+    }
+
+    /// Takes a guest seat: the one a page had, where it is still there, else a new one.
+    ///
+    /// # Errors
+    /// [`GuestsFull`] where the lesson allows no more.
+    pub fn sit_guest(
+        &mut self,
+        now: Now,
+        had: Option<SeatId>,
+        fresh: SeatId,
+        usage: GuestUse,
+    ) -> Result<SeatId, GuestsFull> {
+        let had = had.filter(|id| self.seats.get(id).is_some_and(|seat| seat.sitter.role == SeatRole::Guest));
+        let already = had.and_then(|id| self.seats.get(&id)).is_some_and(|seat| match usage {
+            GuestUse::Media => seat.media,
+            GuestUse::Socket => seat.socket.is_some(),
+        });
+        if !already && self.guests(usage) >= self.guests_max {
+            return Err(GuestsFull);
+        }
+        let seat_id = had.unwrap_or(fresh);
+        let seat = self.seats.entry(seat_id).or_insert_with(|| {
+            let sitter = Sitter { seat_id, role: SeatRole::Guest, name: String::new(), classroom_id: None };
+            Seat::new(now, sitter)
+        });
+        seat.media |= usage == GuestUse::Media;
+        Ok(seat_id)
+    }
+
+    /// Gives up a seat that nobody came to sit in: the offer behind it was refused.
+    pub fn stand_up(&mut self, seat_id: SeatId) {
+        if let Some(seat) = self.seats.get(&seat_id)
+            && seat.sitter.role == SeatRole::Guest
+            && seat.is_empty()
+        {
+            self.seats.remove(&seat_id);
+        }
+    }
+
+    /// A page has said hello. The page before it in this seat is told that it was replaced.
+    pub fn handle_socket_opened(&mut self, seat_id: SeatId, socket: SocketId) {
+        let Some(seat) = self.seats.get_mut(&seat_id) else { return };
+        if let Some(before) = seat.socket.replace(socket) {
+            self.outputs.push_back(Output::Bye(before, Bye::Replaced));
+        }
+        seat.had_page = true;
+        seat.report = None;
+    }
+
+    /// A page's socket has ended.
+    pub fn handle_socket_closed(&mut self, now: Now, seat_id: SeatId, socket: SocketId) {
+        let Some(seat) = self.seats.get_mut(&seat_id) else { return };
+        if seat.socket == Some(socket) {
+            seat.socket = None;
+            seat.report = None;
+            seat.empty_since = now.steady;
+        }
+    }
+
+    /// The hub has answered this seat's offer. The seat's peer for the same thing before it is closed.
+    pub fn handle_peer_answered(&mut self, seat_id: SeatId, peer: PeerId, purpose: Purpose) {
+        let Some(seat) = self.seats.get_mut(&seat_id) else {
+            self.outputs.push_back(Output::ClosePeer(peer));
+            return;
+        };
+        let replaced: Vec<PeerId> =
+            seat.peers.iter().filter(|before| before.purpose.is_same_thing_as(purpose)).map(|p| p.peer).collect();
+        seat.peers.push(Peer { peer, purpose, connected: false, loss: 0.0, rtt_ms: None });
+        self.peers.insert(peer, seat_id);
+        for before in replaced {
+            self.outputs.push_back(Output::ClosePeer(before));
+            self.forget_peer(None, before);
+        }
+    }
+
+    /// A peer was closed by its own side's DELETE.
+    pub fn handle_peer_left(&mut self, now: Now, peer: PeerId) {
+        self.forget_peer(Some(now), peer);
+    }
+
+    /// Something happened on the wire.
+    pub fn handle_hub_event(&mut self, now: Now, event: &HubEvent) {
+        match *event {
+            HubEvent::PeerConnected { peer, .. } => {
+                if let Some(known) = self.peer_mut(peer) {
+                    known.connected = true;
+                }
+            }
+            HubEvent::PeerGone { peer, .. } => self.forget_peer(Some(now), peer),
+            HubEvent::TrackStarted { peer, kind, codec, .. } => {
+                let Some(Purpose::Publish { auto_start, .. }) = self.peer_mut(peer).map(|known| known.purpose) else {
+                    return; // It was replaced or closed a moment ago.
+                };
+                self.publishers.insert(kind, peer);
+                let slot = Slot { flowing: true, codec: Some(codec) };
+                if std::mem::replace(self.slots.of(kind), slot) != slot {
+                    self.outputs.push_back(Output::SlotsChanged);
+                }
+                if auto_start {
+                    self.outputs.push_back(Output::GoLive);
+                }
+            }
+            HubEvent::TrackEnded { peer, kind, .. } => self.end_track(peer, kind),
+        }
+    }
+
+    /// A page says how it goes.
+    pub fn handle_report(&mut self, now: Now, seat_id: SeatId, report: Report) {
+        if let Some(seat) = self.seats.get_mut(&seat_id) {
+            seat.report = Some((now.steady, report));
+        }
+    }
+
+    /// The hub's newest figures of one peer.
+    pub fn handle_line(&mut self, peer: PeerId, line: &PeerStats) {
+        if let Some(known) = self.peer_mut(peer) {
+            known.loss = line.loss;
+            known.rtt_ms = line.rtt_ms;
+        }
+    }
+
+    /// Gives up seats that nobody came back to.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.seats.retain(|_, seat| {
+            !seat.is_empty() || now.steady.saturating_duration_since(seat.empty_since) < SEAT_KEPT_FOR
+        });
+    }
+
+    /// What is to be done. Drain to `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What flows.
+    #[must_use]
+    pub fn slots(&self) -> Slots {
+        self.slots
+    }
+
+    /// Who is here, teacher first. Observers are not shown to the room, guests are many and have no name.
+    #[must_use]
+    pub fn seats(&self, now: Now) -> Vec<SeatView> {
+        let mut views: Vec<SeatView> = self
+            .seats
+            .values()
+            .filter(|seat| matches!(seat.sitter.role, SeatRole::Teacher | SeatRole::Classroom))
+            .map(|seat| seat.view(now, self.publishers.is_empty()))
+            .collect();
+        views.sort_by_key(|view| (view.role, view.joined_at_ms, view.seat_id));
+        views
+    }
+
+    /// Who is here, where that differs from the answer before.
+    pub fn seats_if_changed(&mut self, now: Now) -> Option<Vec<SeatView>> {
+        let views = self.seats(now);
+        (views != self.told).then(|| {
+            self.told.clone_from(&views);
+            views
+        })
+    }
+
+    fn guests(&self, usage: GuestUse) -> usize {
+        let guests = self.seats.values().filter(|seat| seat.sitter.role == SeatRole::Guest);
+        match usage {
+            GuestUse::Media => guests.filter(|seat| seat.media).count(),
+            // A lost page's seat waits for it, and so counts.
+            GuestUse::Socket => guests.filter(|seat| seat.socket.is_some() || !seat.media).count(),
+        }
+    }
+
+    fn peer_mut(&mut self, peer: PeerId) -> Option<&mut Peer> {
+        let seat = self.seats.get_mut(self.peers.get(&peer)?)?;
+        seat.peers.iter_mut().find(|known| known.peer == peer)
+    }
+
+    /// `now`: the seat may have become empty. `None`: it was given a new peer in the same breath.
+    fn forget_peer(&mut self, now: Option<Now>, peer: PeerId) {
+        let Some(seat_id) = self.peers.remove(&peer) else { return };
+        for kind in TrackKind::ALL {
+            self.end_track(peer, kind);
+        }
+        let Some(seat) = self.seats.get_mut(&seat_id) else { return };
+        seat.peers.retain(|known| known.peer != peer);
+        let Some(now) = now else { return };
+        if seat.is_empty() {
+            seat.empty_since = now.steady;
+            if seat.sitter.role == SeatRole::Guest && !seat.had_page {
+                self.seats.remove(&seat_id);
+            }
+        }
+    }
+
+    fn end_track(&mut self, peer: PeerId, kind: TrackKind) {
+        if self.publishers.get(&kind) != Some(&peer) {
+            return; // Another publisher has this slot by now.
+        }
+        self.publishers.remove(&kind);
+        self.slots.of(kind).flowing = false;
+        self.outputs.push_back(Output::SlotsChanged);
+    }
+}
+
+impl Seat {
+    fn new(now: Now, sitter: Sitter) -> Self {
+        Self {
+            sitter,
+            joined_at: now.wall,
+            socket: None,
+            media: false,
+            had_page: false,
+            peers: Vec::new(),
+            report: None,
+            empty_since: now.steady,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.socket.is_none() && self.peers.is_empty()
+    }
+
+    fn view(&self, now: Now, nothing_flows: bool) -> SeatView {
+        SeatView {
+            seat_id: self.sitter.seat_id,
+            role: self.sitter.role,
+            name: self.sitter.name.clone(),
+            classroom_id: self.sitter.classroom_id,
+            presence: self.presence(now, nothing_flows),
+            receiving: self.receives(now),
+            joined_at_ms: self.joined_at,
+        }
+    }
+
+    fn report(&self, now: Now) -> Option<&Report> {
+        let (at, report) = self.report.as_ref()?;
+        (now.steady.saturating_duration_since(*at) < REPORT_COUNTS_FOR).then_some(report)
+    }
+
+    fn receives(&self, now: Now) -> bool {
+        let connected = self.peers.iter().any(|peer| peer.connected && peer.purpose == Purpose::Receive);
+        connected && self.report(now).is_none_or(|report| report.playing != Some(false))
+    }
+
+    fn presence(&self, now: Now, nothing_flows: bool) -> Presence {
+        let connected = self.peers.iter().any(|peer| peer.connected);
+        if self.socket.is_none() && !connected {
+            return Presence::Lost;
+        }
+        let line_is_weak = self
+            .peers
+            .iter()
+            .filter(|peer| peer.connected)
+            .any(|peer| peer.loss > WEAK_LOSS || peer.rtt_ms.is_some_and(|rtt_ms| rtt_ms > WEAK_RTT_MS));
+        let above = |figure: Option<f64>, bound: f64| figure.is_some_and(|figure| figure > bound);
+        let page_suffers = self.report(now).is_some_and(|report| {
+            above(report.loss, WEAK_LOSS)
+                || above(report.concealed_share, WEAK_CONCEALED_SHARE)
+                || above(report.freezes, 0.0)
+                || above(report.rtt_ms, WEAK_RTT_MS)
+        });
+        // A page without media while the teacher is on the air: its UDP does not get through.
+        let hears_nothing = self.sitter.role == SeatRole::Classroom && !connected && !nothing_flows;
+        if line_is_weak || page_suffers || hears_nothing { Presence::Weak } else { Presence::Online }
+    }
+}
+
+impl Purpose {
+    fn is_same_thing_as(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Publish { picture, .. }, Self::Publish { picture: other, .. }) => picture == other,
+            (Self::Receive, Self::Receive) => true,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

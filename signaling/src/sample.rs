@@ -1,0 +1,247 @@
+//! A small county to try everything with: a centre school, two teaching points, and a lesson that is open now.
+
+use std::{path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tracing::info;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    domain::{
+        id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
+        lesson::{Lesson, LessonState, ListedClassroom, Teacher},
+        organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
+        time::UnixMs,
+    },
+    http::identity::{sha256_hex, unguessable},
+    keep::{self, KeepError},
+    live::{
+        registry::role_of,
+        token::{Claims, TokenKind},
+    },
+    store::{Scope, Store, StoreError},
+};
+
+/// Links and tokens of the sample end after a day: it is no way to run a school.
+pub const SAMPLE_VALID: Duration = Duration::from_secs(24 * 3600);
+
+/// A newcomer who reads first and tries later still finds the lesson open.
+const SAMPLE_LESSON: Duration = Duration::from_secs(4 * 3600);
+
+const SAMPLE_GUESTS: u32 = 3_000;
+
+/// The file in the data folder, for scripts and tests.
+const SAMPLE_FILE: &str = "sample.json";
+
+/// What `sample.json` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Sample {
+    pub base_url: String,
+    pub lesson_id: LessonId,
+    pub whip_url: String,
+    pub whep_url: String,
+    /// Publishing with it starts the lesson: an encoder has no start button.
+    pub publish_token: String,
+    /// One per classroom, in the lesson's order.
+    pub receive_tokens: Vec<String>,
+    /// Takes one guest seat per use.
+    pub viewer_token: String,
+    pub sign_in_links: SignInLinks,
+    pub guest_watch_url: String,
+}
+
+/// One-time links, one per role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct SignInLinks {
+    pub teacher: String,
+    pub classrooms: Vec<String>,
+    pub bureau_officer: String,
+}
+
+/// What `--sample` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// An empty folder: the county is new.
+    County,
+    /// The county was there, its lesson still goes on: tokens and links are new.
+    Links,
+    /// The county was there, its lesson had ended: there is a new one.
+    Lesson,
+}
+
+/// The sample cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The folder holds a county of someone's own.
+    #[error("the data folder is not empty and holds no sample: --sample leaves it alone")]
+    NotASample,
+}
+
+/// Makes the county in an empty folder, or refreshes the links of the one that is there. Writes `sample.json`.
+///
+/// # Errors
+/// See [`SampleError`].
+pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, Prepared), SampleError> {
+    let now = app.clock.wall();
+    let path = data.join(SAMPLE_FILE);
+    let before: Option<Sample> = keep::read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let (lesson, prepared) = if app.store.is_empty().await? {
+        make_county(&app.store).await?;
+        (make_lesson(app, now).await?, Prepared::County)
+    } else {
+        let before = before.ok_or(SampleError::NotASample)?;
+        match app.store.lesson(Scope::System, before.lesson_id).await? {
+            Some(lesson) if lesson.state != LessonState::Ended => (lesson, Prepared::Links),
+            _ => (make_lesson(app, now).await?, Prepared::Lesson),
+        }
+    };
+    let sample = describe(app, base_url, &lesson, now).await?;
+    let text = serde_json::to_vec_pretty(&sample).unwrap_or_default();
+    keep::write(&path, &text, 0o600)?;
+    info!(lesson.id = %lesson.lesson_id, ?prepared, "The sample's links are in {}", path.display());
+    Ok((sample, prepared))
+}
+
+/// Makes a one-time link that signs `holder` in.
+///
+/// # Errors
+/// [`StoreError`] where it cannot be kept.
+pub async fn sign_in_link(store: &Store, base_url: &str, holder: Holder, now: UnixMs) -> Result<String, StoreError> {
+    let secret = unguessable();
+    store.insert_sign_in_link(&sha256_hex(&secret), holder, now, now.plus(SAMPLE_VALID)).await?;
+    Ok(format!("{base_url}/enter#{secret}"))
+}
+
+async fn make_county(store: &Store) -> Result<(), StoreError> {
+    let node = |parent_id, kind, name: &str, code: Option<&str>| Organisation {
+        organisation_id: OrganisationId::fresh(),
+        parent_id,
+        kind,
+        name: name.into(),
+        code: code.map(str::to_owned),
+    };
+    let bureau = node(None, OrganisationKind::County, "汉滨区教育体育局", Some("610902"));
+    let county = Some(bureau.organisation_id);
+    let centre = node(county, OrganisationKind::CentreSchool, "汉滨区茨沟镇中心小学", Some("2161000917"));
+    let school = Some(centre.organisation_id);
+    let points = [
+        node(school, OrganisationKind::TeachingPoint, "汉滨区茨沟镇中心小学景家教学点", None),
+        node(school, OrganisationKind::TeachingPoint, "汉滨区茨沟镇中心小学大河教学点", None),
+    ];
+    for organisation in [&bureau, &centre, &points[0], &points[1]] {
+        store.insert_organisation(organisation).await?;
+    }
+    let rooms = [(&centre, "三年级（2）班"), (&points[0], "景家三年级复式班"), (&points[1], "大河三年级班")];
+    for (organisation, name) in rooms {
+        let organisation_id = organisation.organisation_id;
+        let classroom = Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name: name.into() };
+        store.insert_classroom(&classroom).await?;
+    }
+    let people = [(&centre, "张老师", Role::LeadTeacher), (&bureau, "李巡课", Role::BureauOfficer)];
+    for (organisation, name, role) in people {
+        let organisation_id = organisation.organisation_id;
+        store.insert_person(&Person { person_id: PersonId::fresh(), organisation_id, name: name.into(), role }).await?;
+    }
+    Ok(())
+}
+
+async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
+    let mut teachers = app.store.people(Role::LeadTeacher).await?.into_iter();
+    let (person_id, name) = teachers.next().ok_or(SampleError::NotASample)?;
+    let lesson = Lesson {
+        lesson_id: LessonId::fresh(),
+        title: "英语 三年级 第3课".into(),
+        subject: "英语".into(),
+        grade: "三年级".into(),
+        program: "delivery_class".into(),
+        mode: "live".into(),
+        teacher: Teacher { person_id, name },
+        state: LessonState::Open,
+        starts_at: now,
+        ends_at: now.plus(SAMPLE_LESSON),
+        live_at: None,
+        ended_at: None,
+        classrooms: app
+            .store
+            .classrooms()
+            .await?
+            .into_iter()
+            .map(|(classroom_id, name)| ListedClassroom { classroom_id, name, school: String::new() })
+            .collect(),
+        guests_max: SAMPLE_GUESTS,
+        recording: None,
+    };
+    app.store.insert_lesson(&lesson).await?;
+    // With the schools' names, as the store lists them.
+    let lesson = app.store.lesson(Scope::System, lesson.lesson_id).await?.ok_or(SampleError::NotASample)?;
+    app.registry.take_up(lesson.clone());
+    Ok(lesson)
+}
+
+async fn describe(app: &App, base_url: &str, lesson: &Lesson, now: UnixMs) -> Result<Sample, SampleError> {
+    let lesson_id = lesson.lesson_id;
+    let officers = app.store.people(Role::BureauOfficer).await?;
+    let (officer, _) = officers.first().ok_or(SampleError::NotASample)?;
+    let publish_token =
+        token(app, lesson, TokenKind::Publish, Some(Holder::Person(lesson.teacher.person_id)), now).await?;
+    let viewer_token = token(app, lesson, TokenKind::Guest, None, now).await?;
+    let (mut receive_tokens, mut classrooms) = (Vec::new(), Vec::new());
+    for classroom in &lesson.classrooms {
+        let holder = Holder::Classroom(classroom.classroom_id);
+        receive_tokens.push(token(app, lesson, TokenKind::Receive, Some(holder), now).await?);
+        classrooms.push(sign_in_link(&app.store, base_url, holder, now).await?);
+    }
+    let teacher = Holder::Person(lesson.teacher.person_id);
+    Ok(Sample {
+        base_url: base_url.into(),
+        lesson_id,
+        whip_url: format!("{base_url}/whip/{lesson_id}"),
+        whep_url: format!("{base_url}/whep/{lesson_id}"),
+        publish_token,
+        receive_tokens,
+        guest_watch_url: format!("{base_url}/watch/{lesson_id}#{viewer_token}"),
+        viewer_token,
+        sign_in_links: SignInLinks {
+            teacher: sign_in_link(&app.store, base_url, teacher, now).await?,
+            classrooms,
+            bureau_officer: sign_in_link(&app.store, base_url, Holder::Person(*officer), now).await?,
+        },
+    })
+}
+
+async fn token(
+    app: &App,
+    lesson: &Lesson,
+    kind: TokenKind,
+    holder: Option<Holder>,
+    now: UnixMs,
+) -> Result<String, StoreError> {
+    let seat_id = match holder {
+        Some(holder) => {
+            Some(app.store.seat_of(lesson.lesson_id, holder, role_of(kind).as_str(), SeatId::fresh()).await?)
+        }
+        None => None,
+    };
+    let classroom_id = match holder {
+        Some(Holder::Classroom(classroom_id)) => Some(classroom_id),
+        _ => None,
+    };
+    Ok(app.tokens.sign(&Claims {
+        kind,
+        lesson_id: lesson.lesson_id,
+        seat_id,
+        classroom_id,
+        auto_start: kind == TokenKind::Publish,
+        exp: now.plus(SAMPLE_VALID),
+        jti: Uuid::now_v7(),
+    }))
+}

@@ -1,0 +1,59 @@
+//! Logs, and figures for Prometheus on a listener of their own.
+
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use sfu::stats::HubStats;
+use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+
+use crate::{app::App, config::LogFormat, router::probes};
+
+/// Begins to log, to standard error. `RUST_LOG` chooses what; `info` without it.
+pub fn begin_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second call, as in tests, changes nothing.
+    let _ = match format {
+        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
+    };
+}
+
+/// Begins to count. `None`: this process counts already.
+#[must_use]
+pub fn begin_metrics() -> Option<PrometheusHandle> {
+    PrometheusBuilder::new().install_recorder().ok()
+}
+
+/// What the operations' listener answers: `/metrics` and the probes, none of which is for the public.
+pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
+    let metrics = move |State(app): State<App>| {
+        let figures = figures.clone();
+        async move {
+            note(&app.hub.stats());
+            let (lessons, sockets) = app.registry.counts();
+            metrics::gauge!("tongke_lessons_in_progress").set(lessons as f64);
+            metrics::gauge!("tongke_sockets").set(sockets as f64);
+            let text = figures.as_ref().map(PrometheusHandle::render).unwrap_or_default();
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+        }
+    };
+    Router::new().route("/metrics", get(metrics)).merge(probes()).with_state(app)
+}
+
+/// Takes over what the hub's workers counted.
+fn note(stats: &HubStats) {
+    metrics::gauge!("tongke_rooms").set(stats.rooms as f64);
+    metrics::gauge!("tongke_publishers").set(stats.peers.values().filter(|peer| peer.publishes).count() as f64);
+    metrics::gauge!("tongke_viewers").set(stats.peers.values().filter(|peer| !peer.publishes).count() as f64);
+    metrics::counter!("tongke_packets_in_total").absolute(stats.packets_in);
+    metrics::counter!("tongke_packets_out_total").absolute(stats.packets_out);
+    metrics::counter!("tongke_bytes_in_total").absolute(stats.bytes_in);
+    metrics::counter!("tongke_bytes_out_total").absolute(stats.bytes_out);
+    for (reason, count) in &stats.keyframes_asked {
+        metrics::counter!("tongke_keyframes_asked_total", "reason" => *reason).absolute(*count);
+    }
+    metrics::counter!("tongke_panics_total").absolute(stats.panics);
+    for (reason, count) in &stats.dropped {
+        metrics::counter!("tongke_packets_dropped_total", "reason" => *reason).absolute(*count);
+    }
+}

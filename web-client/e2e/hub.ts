@@ -1,0 +1,119 @@
+// The real binary on an empty data folder with its sample county, as a newcomer would start it.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface Sample {
+  base_url: string
+  lesson_id: string
+  whip_url: string
+  whep_url: string
+  publish_token: string
+  receive_tokens: string[]
+  viewer_token: string
+  sign_in_links: { teacher: string, classrooms: string[], bureau_officer: string }
+}
+
+const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../target/debug/tongke', import.meta.url))
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
+
+export class TestHub {
+  private process: ChildProcess | undefined
+  private log = ''
+  sample!: Sample
+
+  private constructor(readonly data: string, readonly ports: { https: number, http: number, metrics: number }) {}
+
+  static async start(): Promise<TestHub> {
+    const data = await mkdtemp(join(tmpdir(), 'tongke-e2e-'))
+    const hub = new TestHub(data, { https: await freePort(), http: await freePort(), metrics: await freePort() })
+    await hub.launch(['--sample'])
+    hub.sample = JSON.parse(await readFile(join(data, 'sample.json'), 'utf8')) as Sample
+    return hub
+  }
+
+  // Media goes over every address of the machine, as in a school; pages over the plain listener.
+  async launch(more: string[] = []): Promise<void> {
+    const { https, http, metrics } = this.ports
+    this.process = spawn(binary, [
+      'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `127.0.0.1:${http}`,
+      '--metrics', `127.0.0.1:${metrics}`, ...more,
+    ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' } })
+    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-200_000) }
+    this.process.stdout?.on('data', keep)
+    this.process.stderr?.on('data', keep)
+    const deadline = Date.now() + 20_000
+    while (Date.now() < deadline) {
+      if (this.process.exitCode !== null) break
+      const ready = await fetch(`http://127.0.0.1:${http}/readyz`).then(answer => answer.ok, () => false)
+      if (ready) return
+      await new Promise(resolve => setTimeout(resolve, 30))
+    }
+    throw new Error(`the hub did not get ready:\n${this.log}`)
+  }
+
+  get pid(): number {
+    if (this.process?.pid === undefined) throw new Error('the hub is not running')
+    return this.process.pid
+  }
+
+  get origin(): string {
+    return `http://localhost:${this.ports.http}`
+  }
+
+  // A link of sample.json, on the name under which browsers give cameras to plain HTTP.
+  at(link: string): string {
+    return this.origin + link.slice(new URL(link).origin.length)
+  }
+
+  async metric(name: string, label = ''): Promise<number> {
+    const text = await fetch(`http://127.0.0.1:${this.ports.metrics}/metrics`).then(answer => answer.text())
+    let sum = 0
+    for (const line of text.split('\n')) {
+      if (line.startsWith(name) && /[ {]/.test(line[name.length] ?? '') && line.includes(label)) {
+        sum += Number(line.slice(line.lastIndexOf(' ') + 1))
+      }
+    }
+    return sum
+  }
+
+  // Seconds of CPU that the process has used, all threads.
+  async cpuSeconds(): Promise<number> {
+    const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    const running = this.process
+    if (running === undefined || running.exitCode !== null) return running?.exitCode ?? null
+    const gone = new Promise<number | null>(resolve => running.once('exit', code => resolve(code)))
+    running.kill(signal)
+    return gone
+  }
+
+  // Every log line of a panic or an error, for the verdict at the end of a test.
+  faults(): string[] {
+    return this.log.split('\n').filter(line => /panicked|ERROR/.test(line))
+  }
+
+  get story(): string {
+    return this.log
+  }
+
+  async stop(): Promise<void> {
+    await this.kill('SIGTERM')
+    await rm(this.data, { recursive: true, force: true })
+  }
+}

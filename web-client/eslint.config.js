@@ -1,0 +1,48 @@
+import vue from 'eslint-plugin-vue'
+import ts from 'typescript-eslint'
+
+const surfaces = ['teacher', 'classroom', 'watch', 'replay', 'lessons', 'entry']
+
+export default ts.config(
+  { ignores: ['dist/'] },
+  ...ts.configs.recommended,
+  ...vue.configs['flat/recommended'],
+  {
+    files: ['**/*.vue'],
+    languageOptions: { parserOptions: { parser: ts.parser } },
+  },
+  {
+    rules: {
+      'eqeqeq': 'error',
+      'no-console': 'error',
+      'no-undef': 'off',
+      'prefer-const': 'error',
+      'semi': 'off',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      'vue/block-lang': ['error', { script: { lang: 'ts' } }],
+      'vue/block-order': ['error', { order: ['script', 'template', 'style'] }],
+      'vue/max-attributes-per-line': 'off',
+      'vue/singleline-html-element-content-newline': 'off',
+      'vue/no-v-html': 'error',
+      'vue/multi-word-component-names': 'off',
+    },
+  },
+  // One surface never reaches into another: what two of them need stands in live, media, api or ui.
+  ...surfaces.map(surface => ({
+    files: [`src/${surface}/**`],
+    rules: {
+      'no-restricted-imports': ['error', {
+        patterns: surfaces.filter(other => other !== surface).map(other => ({
+          group: [`**/${other}/*`], message: 'Surfaces do not import each other.',
+        })),
+      }],
+    },
+  })),
+  // Plain classes talk to the browser; they know nothing of Vue.
+  {
+    files: ['src/media/**'],
+    rules: { 'no-restricted-imports': ['error', { paths: ['vue', '@vueuse/core', 'vue-i18n'] }] },
+  },
+)

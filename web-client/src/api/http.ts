@@ -1,0 +1,55 @@
+/** RFC 9457. `title` and `detail` are sentences for people, in Chinese. */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+}
+
+/** The hub answered and said no. */
+export class Refused extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail || problem.title)
+  }
+
+  get status(): number {
+    return this.problem.status
+  }
+}
+
+/** Nobody answered within the time a person waits. */
+export class Unreachable extends Error {}
+
+/** A person gives up on a page after about this long. */
+const ANSWER_WITHIN_MS = 10_000
+
+export async function readProblem(response: Response): Promise<Problem> {
+  const unnamed: Problem = { type: 'about:blank', title: response.statusText, status: response.status, detail: '' }
+  try {
+    return { ...unnamed, ...await response.json() as Partial<Problem>, status: response.status }
+  }
+  catch {
+    return unnamed
+  }
+}
+
+/** Sends one request to the hub's own origin. Throws {@link Refused} or {@link Unreachable}. */
+export async function ask<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+  let response: Response
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    })
+  }
+  catch (cause) {
+    throw new Unreachable('no answer', { cause })
+  }
+  if (!response.ok)
+    throw new Refused(await readProblem(response))
+  if (response.status === 204)
+    return undefined as Answer
+  return await response.json() as Answer
+}

@@ -1,0 +1,99 @@
+import type { Ref } from 'vue'
+import type { LessonView, SeatView, Slots } from '../api/model'
+import type { Credentials } from '../media/line'
+import type { Admission, Connection } from './lesson-session'
+import type { ServerMessage } from './wire'
+import { onScopeDispose, readonly, shallowRef } from 'vue'
+import { takeSeat } from '../api/hub'
+import { LessonSession } from './lesson-session'
+
+const still = { flowing: false, codec: null } as const
+const nothingFlows: Slots = { voice: still, board: still, camera: still, stage: still, stage_voice: still }
+
+export interface LessonTie {
+  session: LessonSession
+  credentials: Credentials
+  admission: () => Admission | null
+  connection: Readonly<Ref<Connection>>
+  /** `null`: the hub has not told yet. */
+  lesson: Readonly<Ref<LessonView | null>>
+  seats: Readonly<Ref<readonly SeatView[]>>
+  slots: Readonly<Ref<Slots>>
+  /** The hub's clock, now. */
+  hubNowMs: () => number
+}
+
+/** One seat in one lesson, for as long as the scope lives. `onWelcome` runs at each coming in, the first included. */
+export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: SeatView | null) => void = () => {}): LessonTie {
+  const connection = shallowRef<Connection>({ kind: 'idle' })
+  const lesson = shallowRef<LessonView | null>(null)
+  const seats = shallowRef<readonly SeatView[]>([])
+  const slots = shallowRef<Slots>(nothingFlows)
+
+  const session = new LessonSession({
+    admit,
+    onConnection: next => connection.value = next,
+    onMessage: hear,
+  })
+
+  function hear(message: ServerMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        lesson.value = message.lesson
+        seats.value = message.seats
+        slots.value = message.slots
+        onWelcome(message.seats.find(seat => seat.seat_id === message.seat_id) ?? null)
+        break
+      case 'lesson':
+        lesson.value = message.lesson
+        break
+      case 'seats':
+        seats.value = message.seats
+        break
+      case 'slots':
+        slots.value = message.slots
+        break
+    }
+  }
+
+  session.start()
+  onScopeDispose(() => session.close())
+
+  return {
+    session,
+    credentials: {
+      token: () => session.admission?.token ?? null,
+      renew: async () => (await session.renew()).token,
+    },
+    admission: () => session.admission,
+    connection: readonly(connection) as Readonly<Ref<Connection>>,
+    lesson: readonly(lesson) as Readonly<Ref<LessonView | null>>,
+    seats: readonly(seats) as Readonly<Ref<readonly SeatView[]>>,
+    slots: readonly(slots) as Readonly<Ref<Slots>>,
+    hubNowMs: () => Date.now() + session.clockOffsetMs,
+  }
+}
+
+/** For those the hub knows by their cookie. */
+export async function admitByCookie(lessonId: string): Promise<Admission> {
+  const ticket = await takeSeat(lessonId)
+  return {
+    token: ticket.token,
+    seatId: ticket.seat_id,
+    whipUrl: ticket.whip_url,
+    whepUrl: ticket.whep_url,
+    socketUrl: ticket.socket_url,
+  }
+}
+
+/** For a guest: the token in the link is all there is. */
+export function admitByToken(lessonId: string, token: string): Admission {
+  const lesson = encodeURIComponent(lessonId)
+  return {
+    token,
+    seatId: null,
+    whipUrl: `/whip/${lesson}`,
+    whepUrl: `/whep/${lesson}`,
+    socketUrl: `/api/v1/lessons/${lesson}/socket`,
+  }
+}

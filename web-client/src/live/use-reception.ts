@@ -1,0 +1,142 @@
+import type { Ref } from 'vue'
+import type { SeatView } from '../api/model'
+import type { LineState } from '../media/line'
+import type { LineQuality, Totals } from '../media/quality'
+import type { Reception } from '../media/receive'
+import type { Admission } from './lesson-session'
+import type { LessonTie } from './use-lesson'
+import { useIntervalFn } from '@vueuse/core'
+import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
+import { judge, reportBetween, totalsOf } from '../media/quality'
+import { WhepReceiver } from '../media/receive'
+import { useLesson } from './use-lesson'
+
+/** The hub's contract: one report every five seconds. */
+const REPORT_EVERY_MS = 5_000
+
+/** What a watcher's page shows, and nothing it has to put together itself. */
+export type Watching
+  = | { kind: 'entering' }
+    /** Seated; the teacher has not begun. */
+    | { kind: 'before' }
+    /** Pictures or voice are coming. */
+    | { kind: 'live' }
+    /** The lesson is on, this place's line is not. */
+    | { kind: 'cut', sinceMs: number }
+    /** This place's line is fine, the teacher's is not. */
+    | { kind: 'teacher-cut', sinceMs: number }
+    | { kind: 'after' }
+    | { kind: 'replaced' }
+    | { kind: 'refused', status: number, detail: string }
+
+export interface ReceptionTie extends LessonTie {
+  watching: Readonly<Ref<Watching>>
+  line: Readonly<Ref<LineState>>
+  quality: Readonly<Ref<LineQuality>>
+  reception: Readonly<Ref<Reception | null>>
+  /** Told by whoever plays the streams: is the voice heard? */
+  playing: Ref<boolean>
+}
+
+/** A seat that watches: socket, media, and the report on how it goes. */
+export function useReception(admit: () => Promise<Admission>): ReceptionTie {
+  const line = shallowRef<LineState>({ kind: 'closed' })
+  const quality = shallowRef<LineQuality>('good')
+  const reception = shallowRef<Reception | null>(null)
+  const playing = shallowRef(false)
+  const lastUpMs = shallowRef(Date.now())
+  const lastFlowMs = shallowRef(Date.now())
+  let latest: Totals | null = null
+  let reported: Totals | null = null
+  let welcomes = 0
+
+  const tie = useLesson(admit, onWelcome)
+
+  const receiver = new WhepReceiver({
+    url: () => tie.admission()?.whepUrl ?? '',
+    credentials: tie.credentials,
+    onState: (state) => {
+      if (line.value.kind === 'up')
+        lastUpMs.value = Date.now()
+      line.value = state
+    },
+    onReception: streams => reception.value = streams,
+    onStats: (stats) => {
+      const entries: RTCStats[] = []
+      stats.forEach((entry: RTCStats) => entries.push(entry))
+      latest = totalsOf(entries)
+    },
+    flowing: () => ({
+      voice: tie.slots.value.voice.flowing,
+      board: tie.slots.value.board.flowing,
+      camera: tie.slots.value.camera.flowing,
+    }),
+  })
+
+  function onWelcome(own: SeatView | null): void {
+    welcomes += 1
+    // Coming back to a hub that started anew: our media session died with it, and waiting would show nothing.
+    if (welcomes > 1 && own && !own.receiving)
+      receiver.restart()
+    receiver.start()
+  }
+
+  watch(() => tie.lesson.value?.state, (state) => {
+    if (state === 'ended')
+      receiver.close()
+    else if (state === 'live')
+      receiver.nudge()
+  })
+
+  const anyFlows = computed(() => tie.slots.value.voice.flowing || tie.slots.value.board.flowing || tie.slots.value.camera.flowing)
+  watch(anyFlows, (flows, flowed) => {
+    if (flowed && !flows)
+      lastFlowMs.value = Date.now()
+  })
+
+  const watching = computed<Watching>(() => {
+    const connection = tie.connection.value
+    const state = tie.lesson.value?.state
+    if (connection.kind === 'refused')
+      return { kind: 'refused', status: connection.status, detail: connection.detail }
+    if (connection.kind === 'over')
+      return connection.reason === 'replaced' ? { kind: 'replaced' } : { kind: 'after' }
+    if (state === 'ended')
+      return { kind: 'after' }
+    if (state === undefined)
+      return connection.kind === 'waiting' || (connection.kind === 'connecting' && connection.attempt > 0)
+        ? { kind: 'cut', sinceMs: connection.sinceMs }
+        : { kind: 'entering' }
+    // Without the socket, media may flow on: what children see matters, not what carries the words.
+    if (line.value.kind === 'refused')
+      return { kind: 'refused', status: line.value.status, detail: line.value.detail }
+    if (state !== 'live')
+      return connection.kind === 'waiting' && line.value.kind !== 'up' ? { kind: 'cut', sinceMs: connection.sinceMs } : { kind: 'before' }
+    if (line.value.kind !== 'up')
+      return reception.value === null && welcomes <= 1 && line.value.kind === 'connecting' ? { kind: 'entering' } : { kind: 'cut', sinceMs: lastUpMs.value }
+    return anyFlows.value ? { kind: 'live' } : { kind: 'teacher-cut', sinceMs: lastFlowMs.value }
+  })
+
+  useIntervalFn(() => {
+    if (latest === null || tie.lesson.value?.state === 'ended')
+      return
+    const report = reportBetween(reported, latest, {
+      visible: document.visibilityState === 'visible',
+      playing: playing.value,
+    })
+    reported = latest
+    quality.value = judge(report)
+    tie.session.send({ type: 'report', ...report })
+  }, REPORT_EVERY_MS)
+
+  onScopeDispose(() => receiver.close())
+
+  return {
+    ...tie,
+    watching,
+    line: readonly(line) as Readonly<Ref<LineState>>,
+    quality: readonly(quality) as Readonly<Ref<LineQuality>>,
+    reception: readonly(reception) as Readonly<Ref<Reception | null>>,
+    playing,
+  }
+}

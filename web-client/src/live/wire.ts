@@ -1,0 +1,68 @@
+import type { LessonView, SeatRole, SeatView, Slots } from '../api/model'
+
+/** What a classroom's page tells the hub about how the lesson arrives; `null`: not known. */
+export interface QualityReport {
+  frames_shown: number | null
+  visible: boolean
+  concealed_share: number | null
+  freezes: number | null
+  loss: number | null
+  rtt_ms: number | null
+  width: number | null
+  height: number | null
+  playing: boolean
+}
+
+export type ClientMessage
+  = | { type: 'hello', token: string, seat_id: string | null }
+    | { type: 'ping', sent_ms: number }
+    | ({ type: 'report' } & QualityReport)
+
+export type ByeReason = 'lesson_ended' | 'replaced' | 'token_expired' | 'shutting_down'
+
+export type ServerMessage
+  = | { type: 'welcome', seat_id: string, role: SeatRole, lesson: LessonView, seats: SeatView[], slots: Slots, now_ms: number }
+    | { type: 'lesson', lesson: LessonView }
+    | { type: 'seats', seats: SeatView[] }
+    | { type: 'slots', slots: Slots }
+    | { type: 'pong', sent_ms: number, now_ms: number }
+    | { type: 'bye', reason: ByeReason }
+
+type Shape = Record<string, 'object' | 'array' | 'number' | 'string'>
+
+const shapes: Record<ServerMessage['type'], Shape> = {
+  welcome: { seat_id: 'string', role: 'string', lesson: 'object', seats: 'array', slots: 'object', now_ms: 'number' },
+  lesson: { lesson: 'object' },
+  seats: { seats: 'array' },
+  slots: { slots: 'object' },
+  pong: { sent_ms: 'number', now_ms: 'number' },
+  bye: { reason: 'string' },
+}
+
+/**
+ * Reads one text frame. `null`: not one of ours, to be passed over.
+ *
+ * A newer hub may say things this page does not know; that is no reason to fall out of the lesson.
+ */
+export function parseServerMessage(text: string): ServerMessage | null {
+  let message: unknown
+  try {
+    message = JSON.parse(text)
+  }
+  catch {
+    return null
+  }
+  if (!isRecord(message) || typeof message.type !== 'string' || !Object.hasOwn(shapes, message.type))
+    return null
+  const shape = shapes[message.type as ServerMessage['type']]
+  const fits = Object.entries(shape).every(([field, kind]) => kindOf(message[field]) === kind)
+  return fits ? message as unknown as ServerMessage : null
+}
+
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return kindOf(value) === 'object'
+}

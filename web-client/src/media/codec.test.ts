@@ -1,0 +1,40 @@
+import type { Codec } from './codec'
+import { expect, it } from 'vitest'
+import { orderVideoCodecs, orderVoiceCodecs } from './codec'
+
+const h264 = (profile: string, mode: number) =>
+  ({ mimeType: 'video/H264', sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}` })
+
+it('offers what can be recorded first, and keeps retransmission', () => {
+  const browser = [
+    { mimeType: 'video/VP8' },
+    { mimeType: 'video/rtx' },
+    { mimeType: 'video/VP9', sdpFmtpLine: 'profile-id=0' },
+    { mimeType: 'video/VP9', sdpFmtpLine: 'profile-id=2' },
+    h264('42001f', 1),
+    h264('42001f', 0),
+    h264('42e01f', 1),
+    h264('42e01f', 0),
+    h264('4d001f', 1),
+    { mimeType: 'video/AV1' },
+    { mimeType: 'video/red' },
+    { mimeType: 'video/ulpfec' },
+  ]
+  expect(orderVideoCodecs(browser).map((codec: Codec) => [codec.mimeType, codec.sdpFmtpLine?.replace(/^level.*;packetization/, 'packetization')])).toEqual([
+    ['video/H264', 'packetization-mode=1;profile-level-id=42e01f'],
+    ['video/H264', 'packetization-mode=1;profile-level-id=42001f'],
+    ['video/H264', 'packetization-mode=1;profile-level-id=4d001f'],
+    ['video/H264', 'packetization-mode=0;profile-level-id=42e01f'],
+    ['video/H264', 'packetization-mode=0;profile-level-id=42001f'],
+    ['video/VP9', 'profile-id=0'],
+    ['video/VP9', 'profile-id=2'],
+    ['video/AV1', undefined],
+    ['video/VP8', undefined],
+    ['video/rtx', undefined],
+  ])
+})
+
+it('speaks Opus and nothing beside it', () => {
+  const browser = [{ mimeType: 'audio/opus' }, { mimeType: 'audio/red' }, { mimeType: 'audio/PCMU' }]
+  expect(orderVoiceCodecs(browser)).toEqual([{ mimeType: 'audio/opus' }])
+})

@@ -1,0 +1,39 @@
+/** First what can be recorded and decoded by hardware everywhere, last what only a browser plays. */
+const VIDEO_ORDER = ['video/h264', 'video/vp9', 'video/av1', 'video/vp8']
+/** Constrained Baseline first: every school's PC decodes it in hardware. */
+const H264_PROFILES = ['42e01f', '42001f']
+
+export interface Codec {
+  mimeType: string
+  sdpFmtpLine?: string
+}
+
+/**
+ * The order in which a publisher's video codecs are offered: H.264 (packetization-mode 1 first), VP9, AV1, VP8,
+ * then retransmission. Everything else (forward error correction, H.265) is left out.
+ */
+export function orderVideoCodecs<C extends Codec>(codecs: readonly C[]): C[] {
+  const offered = codecs.filter(codec => VIDEO_ORDER.includes(mime(codec)))
+  const repair = codecs.filter(codec => mime(codec) === 'video/rtx')
+  return [...offered.sort((a, b) => rank(a) - rank(b)), ...repair]
+}
+
+/** Opus alone: RED would double the voice's rate on lines that have none to spare; the hub repairs by NACK. */
+export function orderVoiceCodecs<C extends Codec>(codecs: readonly C[]): C[] {
+  return codecs.filter(codec => mime(codec) === 'audio/opus')
+}
+
+function mime(codec: Codec): string {
+  return codec.mimeType.toLowerCase()
+}
+
+function rank(codec: Codec): number {
+  const family = VIDEO_ORDER.indexOf(mime(codec)) * 100
+  if (mime(codec) !== 'video/h264')
+    // A codec's first profile is its plain one: keep the browser's order within the family.
+    return family
+  const line = codec.sdpFmtpLine?.toLowerCase() ?? ''
+  const singleNal = line.includes('packetization-mode=1') ? 0 : 10
+  const profile = H264_PROFILES.findIndex(id => line.includes(`profile-level-id=${id}`))
+  return family + singleNal + (profile < 0 ? H264_PROFILES.length : profile)
+}

@@ -1,0 +1,204 @@
+import { Refused } from '../api/http'
+import { retryDelayMs } from '../live/backoff'
+import { exchangeSdp } from './resource'
+
+export type LineState
+  = | { kind: 'closed' }
+    | { kind: 'connecting', attempt: number }
+    | { kind: 'up', sinceMs: number }
+    | { kind: 'waiting', attempt: number }
+    | { kind: 'refused', status: number, detail: string }
+
+/** Opens the hub's doors. `renew` brings a new token when the old one is refused. */
+export interface Credentials {
+  token(): string | null
+  renew(): Promise<string>
+}
+
+export interface LineOptions {
+  url(): string
+  credentials: Credentials
+  /** Adds the transceivers to a new connection, before its offer is made. */
+  prepare(peer: RTCPeerConnection): void | Promise<void>
+  /** After the answer: bit rates, hints. */
+  settled?(peer: RTCPeerConnection): void | Promise<void>
+  onState(state: LineState): void
+  /** Sees every statistics report, once a second. True: this line must be made anew. */
+  inspect?(stats: RTCStatsReport, nowMs: number): boolean
+  /** The far end answers nothing for this long: the line is dead. */
+  silenceMs: number
+}
+
+/** A line that does not come up in this time never will: the answer or the address was stale. */
+const UP_WITHIN_MS = 8_000
+/** ICE often mends itself within a breath; longer than this, a new line is quicker. */
+const DISCONNECTED_MS = 2_000
+const INSPECT_EVERY_MS = 1_000
+/** A ticket asked for again and refused again is not going to help. */
+const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
+
+/**
+ * One RTCPeerConnection to a WHIP or WHEP endpoint, made anew whenever it fails.
+ *
+ * Anew means a new offer, not an ICE restart: the hub keeps the seat, so both cost one round trip,
+ * and a new offer also works when the hub itself has restarted.
+ */
+export class Line {
+  private peer: RTCPeerConnection | null = null
+  private release: (() => void) | null = null
+  private state: LineState = { kind: 'closed' }
+  private attempt = 0
+  private turn = 0
+  private refusedToken = false
+  private retry: ReturnType<typeof setTimeout> | undefined
+  private patience: ReturnType<typeof setTimeout> | undefined
+  private inspection: ReturnType<typeof setInterval> | undefined
+  private heard = { figure: -1, atMs: 0 }
+
+  constructor(private readonly options: LineOptions) {}
+
+  open(): void {
+    if (this.state.kind === 'closed' || this.state.kind === 'refused')
+      void this.connect()
+  }
+
+  close(): void {
+    this.drop()
+    this.become({ kind: 'closed' })
+  }
+
+  /** Makes the line anew at once; for someone who knows that the hub has lost it. */
+  restart(): void {
+    if (this.state.kind === 'closed')
+      return
+    this.drop()
+    void this.connect()
+  }
+
+  /** Stops waiting out a back-off: what stood in the way (a lesson not yet live) has gone. */
+  nudge(): void {
+    if (this.state.kind === 'waiting' || this.state.kind === 'refused')
+      this.restart()
+  }
+
+  private async connect(): Promise<void> {
+    const turn = ++this.turn
+    this.become({ kind: 'connecting', attempt: this.attempt })
+    // One address for voice and pictures; candidates come from the hub's answer alone, so no STUN server.
+    const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
+    this.peer = peer
+    peer.onconnectionstatechange = () => this.follow(peer)
+    try {
+      await this.options.prepare(peer)
+      await peer.setLocalDescription()
+      // Sent at once, without candidates of ours: the hub learns our address from the first check.
+      const token = this.refusedToken ? null : this.options.credentials.token()
+      const answer = await exchangeSdp(this.options.url(), token ?? await this.options.credentials.renew(), peer.localDescription?.sdp ?? '')
+      this.refusedToken = false
+      if (turn !== this.turn) {
+        answer.release()
+        return
+      }
+      this.release = answer.release
+      await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp })
+      await this.options.settled?.(peer)
+    }
+    catch (error) {
+      if (turn === this.turn)
+        this.fail(error)
+      return
+    }
+    if (turn === this.turn && this.state.kind === 'connecting')
+      this.patience = setTimeout(() => this.again(), UP_WITHIN_MS)
+  }
+
+  private fail(error: unknown): void {
+    if (error instanceof Refused) {
+      const refusedTwice = error.status === 401 && this.refusedToken
+      this.refusedToken = error.status === 401
+      if (refusedTwice || FINAL_STATUSES.has(error.status)) {
+        this.drop()
+        this.become({ kind: 'refused', status: error.status, detail: error.message })
+        return
+      }
+    }
+    this.again()
+  }
+
+  private follow(peer: RTCPeerConnection): void {
+    if (peer !== this.peer)
+      return
+    switch (peer.connectionState) {
+      case 'connected':
+        clearTimeout(this.patience)
+        this.attempt = 0
+        if (this.state.kind !== 'up') {
+          this.become({ kind: 'up', sinceMs: Date.now() })
+          this.startInspecting(peer)
+        }
+        break
+      case 'disconnected':
+        clearTimeout(this.patience)
+        this.patience = setTimeout(() => this.again(), DISCONNECTED_MS)
+        break
+      case 'failed':
+        this.again()
+        break
+    }
+  }
+
+  private startInspecting(peer: RTCPeerConnection): void {
+    this.heard = { figure: -1, atMs: Date.now() }
+    clearInterval(this.inspection)
+    this.inspection = setInterval(() => void this.look(peer), INSPECT_EVERY_MS)
+  }
+
+  private async look(peer: RTCPeerConnection): Promise<void> {
+    const stats = await peer.getStats().catch(() => null)
+    if (stats === null || peer !== this.peer || this.state.kind !== 'up')
+      return
+    const nowMs = Date.now()
+    const figure = heardFigure(stats)
+    if (figure !== this.heard.figure)
+      this.heard = { figure, atMs: nowMs }
+    const silent = nowMs - this.heard.atMs > this.options.silenceMs
+    if (this.options.inspect?.(stats, nowMs) || silent)
+      this.again()
+  }
+
+  private again(): void {
+    this.drop()
+    this.attempt += 1
+    this.become({ kind: 'waiting', attempt: this.attempt })
+    this.retry = setTimeout(() => void this.connect(), retryDelayMs(this.attempt))
+  }
+
+  private drop(): void {
+    this.turn += 1
+    clearTimeout(this.retry)
+    clearTimeout(this.patience)
+    clearInterval(this.inspection)
+    const { peer, release } = this
+    this.peer = null
+    this.release = null
+    peer?.close()
+    release?.()
+  }
+
+  private become(state: LineState): void {
+    this.state = state
+    this.options.onState(state)
+  }
+}
+
+/** Grows with anything that comes from the far end: media, feedback, or the answer to a connectivity check. */
+export function heardFigure(stats: RTCStatsReport): number {
+  let figure = 0
+  stats.forEach((entry: RTCStats) => {
+    if (entry.type === 'transport')
+      figure += (entry as RTCTransportStats).bytesReceived ?? 0
+    else if (entry.type === 'candidate-pair')
+      figure += (entry as RTCIceCandidatePairStats).responsesReceived ?? 0
+  })
+  return figure
+}

@@ -1,0 +1,105 @@
+import type { Credentials, LineState } from './line'
+import { Line } from './line'
+
+export type ReceivedSlot = 'voice' | 'board' | 'camera'
+
+/** One stream per slot of one connection. All are there from the start; what flows in them changes. */
+export type Reception = Readonly<Record<ReceivedSlot, MediaStream>>
+
+export interface ReceiverOptions {
+  url(): string
+  credentials: Credentials
+  onState(state: LineState): void
+  onReception(reception: Reception): void
+  onStats(stats: RTCStatsReport, nowMs: number): void
+  /** What the hub says is flowing now. */
+  flowing(): Readonly<Record<ReceivedSlot, boolean>>
+}
+
+const SLOTS: readonly ReceivedSlot[] = ['voice', 'board', 'camera']
+/** A hub that says a slot flows, and six seconds without a packet: this line is no use. */
+const STARVED_MS = 6_000
+/** Consent checks come back every 2.5 s at the slowest, also when no media flow. */
+const SILENCE_MS = 8_000
+
+/**
+ * Receives a lesson by WHEP, with one offer of three fixed slots that is never renegotiated.
+ *
+ * Voice and camera are played by two elements and still keep step: Chromium and Firefox align the two
+ * tracks of one msid in their jitter buffers, before any element sees them.
+ */
+export class WhepReceiver {
+  private readonly line: Line
+  private mids = new Map<ReceivedSlot, RTCRtpTransceiver>()
+  private readonly progress = new Map<ReceivedSlot, { packets: number, atMs: number }>()
+
+  constructor(private readonly options: ReceiverOptions) {
+    this.line = new Line({
+      url: () => `${options.url()}?slots=${SLOTS.join(',')}`,
+      credentials: options.credentials,
+      onState: options.onState,
+      silenceMs: SILENCE_MS,
+      prepare: peer => this.prepare(peer),
+      settled: () => options.onReception(this.reception()),
+      inspect: (stats, nowMs) => {
+        options.onStats(stats, nowMs)
+        return this.isStarved(stats, nowMs)
+      },
+    })
+  }
+
+  start(): void {
+    this.line.open()
+  }
+
+  restart(): void {
+    this.line.restart()
+  }
+
+  nudge(): void {
+    this.line.nudge()
+  }
+
+  close(): void {
+    this.line.close()
+  }
+
+  private prepare(peer: RTCPeerConnection): void {
+    this.progress.clear()
+    this.mids = new Map(SLOTS.map(slot => [
+      slot,
+      peer.addTransceiver(slot === 'voice' ? 'audio' : 'video', { direction: 'recvonly' }),
+    ]))
+  }
+
+  private reception(): Reception {
+    const stream = (slot: ReceivedSlot) => {
+      const track = this.mids.get(slot)?.receiver.track
+      return new MediaStream(track ? [track] : [])
+    }
+    return { voice: stream('voice'), board: stream('board'), camera: stream('camera') }
+  }
+
+  /** True when one slot that ought to flow has brought nothing for {@link STARVED_MS}. */
+  private isStarved(stats: RTCStatsReport, nowMs: number): boolean {
+    const flowing = this.options.flowing()
+    return SLOTS.some((slot) => {
+      const packets = packetsOf(stats, this.mids.get(slot)?.mid ?? null)
+      const before = this.progress.get(slot)
+      if (!flowing[slot] || !before || packets !== before.packets) {
+        this.progress.set(slot, { packets, atMs: nowMs })
+        return false
+      }
+      return nowMs - before.atMs > STARVED_MS
+    })
+  }
+}
+
+function packetsOf(stats: RTCStatsReport, mid: string | null): number {
+  let packets = 0
+  stats.forEach((entry: RTCStats) => {
+    if (entry.type === 'inbound-rtp' && (entry as RTCInboundRtpStreamStats).mid === mid)
+      packets += (entry as RTCInboundRtpStreamStats).packetsReceived ?? 0
+  })
+  return packets
+}

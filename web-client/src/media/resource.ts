@@ -1,0 +1,42 @@
+import { readProblem, Refused, Unreachable } from '../api/http'
+
+export interface SdpAnswer {
+  sdp: string
+  /** Deletes the session at the hub; survives the page being closed. */
+  release(): void
+}
+
+/** The hub answers an offer at once; a longer silence is a dead line. */
+const ANSWER_WITHIN_MS = 8_000
+
+/**
+ * POSTs an offer to a WHIP (RFC 9725) or WHEP endpoint.
+ *
+ * Throws {@link Refused} or {@link Unreachable}.
+ */
+export async function exchangeSdp(url: string, token: string, offer: string): Promise<SdpAnswer> {
+  let response: Response
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp', 'authorization': `Bearer ${token}` },
+      body: offer,
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    })
+  }
+  catch (cause) {
+    throw new Unreachable('no answer', { cause })
+  }
+  if (!response.ok)
+    throw new Refused(await readProblem(response))
+  const location = response.headers.get('location')
+  const resource = location === null ? null : new URL(location, response.url).href
+  return {
+    sdp: await response.text(),
+    release: () => {
+      if (resource !== null)
+        // The hub's own time-out ends what this does not reach.
+        fetch(resource, { method: 'DELETE', keepalive: true, headers: { authorization: `Bearer ${token}` } }).catch(() => {})
+    },
+  }
+}

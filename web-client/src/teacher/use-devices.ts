@@ -1,0 +1,122 @@
+import type { Ref } from 'vue'
+import type { CameraSize, CaptureFault, Devices } from '../media/capture'
+import { useEventListener, useLocalStorage } from '@vueuse/core'
+import { computed, onScopeDispose, readonly, shallowRef } from 'vue'
+import { CaptureError, listDevices, openBoard, openCamera, openMicrophone } from '../media/capture'
+
+export type Device
+  = | { kind: 'off' }
+    | { kind: 'opening' }
+    | { kind: 'on', track: MediaStreamTrack }
+    | { kind: 'failed', fault: CaptureFault }
+
+class Source {
+  readonly state = shallowRef<Device>({ kind: 'off' })
+  readonly track = computed(() => this.state.value.kind === 'on' ? this.state.value.track : null)
+  private turn = 0
+
+  /** `ended`: what it means when the browser ends the track by itself. */
+  constructor(private readonly open: () => Promise<MediaStreamTrack>, private readonly ended: Device) {}
+
+  async on(): Promise<void> {
+    const turn = ++this.turn
+    const before = this.track.value
+    this.state.value = { kind: 'opening' }
+    try {
+      const track = await this.open()
+      if (turn !== this.turn) {
+        track.stop()
+        return
+      }
+      track.addEventListener('ended', () => {
+        if (this.track.value === track)
+          this.state.value = this.ended
+      })
+      this.state.value = { kind: 'on', track }
+      before?.stop()
+    }
+    catch (error) {
+      const fault = error instanceof CaptureError ? error.fault : 'unsupported'
+      if (turn !== this.turn)
+        return
+      if (fault === 'cancelled')
+        this.state.value = before?.readyState === 'live' ? { kind: 'on', track: before } : { kind: 'off' }
+      else
+        this.state.value = { kind: 'failed', fault }
+    }
+  }
+
+  /** Lets go of the device itself, so that its light goes out. */
+  off(): void {
+    this.turn += 1
+    this.track.value?.stop()
+    this.state.value = { kind: 'off' }
+  }
+}
+
+export interface DeskDevices {
+  camera: Source
+  microphone: Source
+  board: Source
+  /** The microphone is open but silenced; it opens again without a delay. */
+  silenced: Readonly<Ref<boolean>>
+  silence: (silent: boolean) => void
+  found: Readonly<Ref<Devices>>
+  cameraId: Ref<string | null>
+  microphoneId: Ref<string | null>
+  size: Ref<CameraSize>
+  close: () => void
+}
+
+/** The teacher's camera, microphone and board. `size`: asked for by the address, before what was chosen last. */
+export function useDevices(size: CameraSize | null): DeskDevices {
+  const cameraId = useLocalStorage<string | null>('tongke.camera', null)
+  const microphoneId = useLocalStorage<string | null>('tongke.microphone', null)
+  const chosenSize = useLocalStorage<CameraSize>('tongke.camera-size', '720p')
+  const askedSize = shallowRef(size)
+  const found = shallowRef<Devices>({ cameras: [], microphones: [] })
+  const silenced = shallowRef(false)
+
+  const sizeNow = computed<CameraSize>({
+    get: () => askedSize.value ?? (chosenSize.value === '360p' ? '360p' : '720p'),
+    set: (next) => {
+      askedSize.value = null
+      chosenSize.value = next
+    },
+  })
+
+  const look = async () => found.value = await listDevices()
+  // Devices have names only once one of them was allowed.
+  const thenLook = async (track: Promise<MediaStreamTrack>) => {
+    const opened = await track
+    void look()
+    return opened
+  }
+
+  const camera = new Source(() => thenLook(openCamera(cameraId.value, sizeNow.value)), { kind: 'failed', fault: 'missing' })
+  const microphone = new Source(async () => {
+    const track = await thenLook(openMicrophone(microphoneId.value))
+    track.enabled = !silenced.value
+    return track
+  }, { kind: 'failed', fault: 'missing' })
+  const board = new Source(openBoard, { kind: 'off' })
+
+  function silence(silent: boolean): void {
+    silenced.value = silent
+    if (microphone.track.value)
+      microphone.track.value.enabled = !silent
+  }
+
+  function close(): void {
+    camera.off()
+    microphone.off()
+    board.off()
+  }
+
+  if (navigator.mediaDevices)
+    useEventListener(navigator.mediaDevices, 'devicechange', () => void look())
+  void look()
+  onScopeDispose(close)
+
+  return { camera, microphone, board, silenced: readonly(silenced), silence, found: readonly(found) as Readonly<Ref<Devices>>, cameraId, microphoneId, size: sizeNow, close }
+}

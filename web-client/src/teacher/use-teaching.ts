@@ -1,0 +1,87 @@
+import type { ComputedRef, Ref } from 'vue'
+import type { LessonView } from '../api/model'
+import type { LessonTie } from '../live/use-lesson'
+import type { LineState } from '../media/line'
+import type { DeskDevices } from './use-devices'
+import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
+import { admitByCookie, useLesson } from '../live/use-lesson'
+import { WhipPublisher } from '../media/publish'
+
+export interface Teaching extends LessonTie {
+  /** The freshest of what the socket and what a request said. */
+  now: ComputedRef<LessonView>
+  learn: (lesson: LessonView) => void
+  camera: Readonly<Ref<LineState>>
+  board: Readonly<Ref<LineState>>
+}
+
+/** The teacher's seat: what the devices give is sent while, and only while, the lesson is live. */
+export function useTeaching(first: LessonView, devices: DeskDevices): Teaching {
+  const told = shallowRef(first)
+  const camera = shallowRef<LineState>({ kind: 'closed' })
+  const board = shallowRef<LineState>({ kind: 'closed' })
+  let welcomes = 0
+
+  const tie = useLesson(() => admitByCookie(first.lesson_id), () => {
+    welcomes += 1
+    if (welcomes > 1)
+      resendWhatWasLost()
+  })
+
+  const publisher = (track: 'camera' | 'board', state: Ref<LineState>) => new WhipPublisher({
+    track,
+    url: () => tie.admission()?.whipUrl ?? `/whip/${encodeURIComponent(first.lesson_id)}`,
+    credentials: tie.credentials,
+    onState: next => state.value = next,
+  })
+  const cameraPublisher = publisher('camera', camera)
+  const boardPublisher = publisher('board', board)
+
+  /** A hub that started anew has the seat but no media: it says that nothing flows, while we think to send. */
+  function resendWhatWasLost(): void {
+    const { voice, camera: face, board: writing } = tie.slots.value
+    if (camera.value.kind === 'up' && !voice.flowing && !face.flowing)
+      cameraPublisher.restart()
+    if (board.value.kind === 'up' && !writing.flowing)
+      boardPublisher.restart()
+    cameraPublisher.nudge()
+    boardPublisher.nudge()
+  }
+
+  watch(tie.lesson, (lesson) => {
+    if (lesson)
+      told.value = lesson
+  })
+  const now = computed(() => told.value)
+
+  const sends = computed(() => now.value.state === 'live' && tie.connection.value.kind !== 'over' && tie.connection.value.kind !== 'refused')
+  const voice = devices.microphone.track
+  const face = devices.camera.track
+  const writing = devices.board.track
+
+  watch([sends, voice, face], ([send, voiceTrack, faceTrack], [sent]) => {
+    const publication = { voice: voiceTrack, video: faceTrack }
+    if (!send)
+      cameraPublisher.close()
+    else if (sent)
+      void cameraPublisher.replace(publication)
+    else
+      cameraPublisher.start(publication)
+  }, { immediate: true })
+
+  watch([sends, writing], ([send, track]) => {
+    if (!send || track === null)
+      boardPublisher.close()
+    else if (board.value.kind === 'closed')
+      boardPublisher.start({ voice: null, video: track })
+    else
+      void boardPublisher.replace({ voice: null, video: track })
+  }, { immediate: true })
+
+  onScopeDispose(() => {
+    cameraPublisher.close()
+    boardPublisher.close()
+  })
+
+  return { ...tie, now, learn: lesson => told.value = lesson, camera: readonly(camera) as Readonly<Ref<LineState>>, board: readonly(board) as Readonly<Ref<LineState>> }
+}
