@@ -170,7 +170,7 @@ impl Foreign {
         let mut media = MediaEngine::default();
         let codecs = [(opus(), OPUS, RtpCodecKind::Audio), (h264(), H264, RtpCodecKind::Video)];
         for (rtp_codec, payload_type, kind) in codecs {
-            let codec = RTCRtpCodecParameters { rtp_codec, payload_type, ..RTCRtpCodecParameters::default() };
+            let codec = RTCRtpCodecParameters { rtp_codec, payload_type };
             media.register_codec(codec, kind).unwrap();
         }
         let registry = register_default_interceptors(Registry::new(), &mut media).unwrap();
