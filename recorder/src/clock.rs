@@ -2,7 +2,7 @@
 //!
 //! Before a track's first report, the packet that travelled fastest says where the track stands (a min filter of
 //! arrival against timestamp). Afterwards the sender's own clock does: tracks whose reports put that clock within
-//! [`SAME_CLOCK_MICROS`] of each other are taken to come from one machine and share one offset, so a teacher's voice
+//! a tenth of a second of each other are taken to come from one machine and share one offset, so a teacher's voice
 //! and camera keep the distance that they had in front of the teacher.
 
 use std::{

@@ -282,7 +282,7 @@ mod tests {
         let sample = |n: u8| Sample { duration: 960, sync: true, data: Bytes::from(vec![n; 40]) };
         let one = fragment(1, 0, &[sample(1), sample(2)]);
         let two = fragment(2, 1_920, &[sample(3)]);
-        let file = Bytes::from([one.clone(), two.clone()].concat());
+        let file = Bytes::from([one.clone(), two].concat());
         for cut in 0..=file.len() {
             let (found, kept) = scan(&file.slice(..cut));
             let expected = usize::from(cut >= one.len()) + usize::from(cut >= file.len());

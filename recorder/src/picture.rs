@@ -25,6 +25,8 @@ pub struct PictureTrack {
     /// A picture that can stand anywhere, to hold where nothing else is left.
     key: Option<Bytes>,
     gap: OpenGap,
+    /// When the newest picture was taken, however long it has been held since.
+    newest_ms: u64,
 }
 
 impl PictureTrack {
@@ -40,6 +42,7 @@ impl PictureTrack {
             init: Inits { next: resume.next_init, current: resume.init },
             pending: None,
             gap: OpenGap::since(from_ms, resume.reason),
+            newest_ms: from_ms,
         }
     }
 
@@ -51,8 +54,7 @@ impl PictureTrack {
 
     /// Nothing real comes from here on.
     pub fn lost(&mut self, reason: GapReason) {
-        let from_ms = self.end().millis();
-        self.gap.open(from_ms, reason);
+        self.gap.open(self.newest_ms, reason);
     }
 
     /// The tap dropped packets: the next loss is its doing.
@@ -78,7 +80,8 @@ impl PictureTrack {
             self.hold(&picture.data, start, out);
             self.key = Some(picture.data.clone());
         }
-        self.gap.close(self.kind, at.millis(), out);
+        self.newest_ms = at.millis();
+        self.gap.close(self.kind, self.newest_ms, out);
         self.pending = Some(Sample { duration: 0, sync: picture.keyframe, data: picture.data.clone() });
     }
 

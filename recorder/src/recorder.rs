@@ -56,7 +56,7 @@ impl std::fmt::Debug for Archive {
 pub struct RecorderStatus {
     /// Whether the disk keeps up.
     pub state: RecorderState,
-    /// How far the recording is durable.
+    /// How far it can be played. Up to a segment more is durable.
     pub kept_ms: u64,
     /// Items that the tap dropped because this thread was too slow.
     pub dropped: u64,

@@ -20,6 +20,9 @@ pub enum Ordered {
 /// One track's packets on their way into order.
 #[derive(Debug, Default)]
 pub struct Reorder {
+    /// When the very first packet arrived.
+    first: Option<Instant>,
+    /// `None`: still waiting for the packets that the first one overtook.
     next: Option<u64>,
     held: BTreeMap<u64, (Instant, Arc<Packet>)>,
     /// When the packet arrived that showed the hole in front of `held`.
@@ -29,11 +32,11 @@ pub struct Reorder {
 impl Reorder {
     /// Takes a packet. False: it came too late, or twice.
     pub fn push(&mut self, arrived: Instant, packet: Arc<Packet>) -> bool {
-        let next = *self.next.get_or_insert(packet.seq);
-        if packet.seq < next || self.held.contains_key(&packet.seq) {
+        self.first.get_or_insert(arrived);
+        if self.next.is_some_and(|next| packet.seq < next) || self.held.contains_key(&packet.seq) {
             return false;
         }
-        if packet.seq > next && self.hole_since.is_none() {
+        if self.next.is_some_and(|next| packet.seq > next) && self.hole_since.is_none() {
             self.hole_since = Some(arrived);
         }
         self.held.insert(packet.seq, (arrived, packet));
@@ -43,7 +46,11 @@ impl Reorder {
     /// The next packet or hole that is certain at `now`.
     pub fn pop(&mut self, now: Instant) -> Option<Ordered> {
         let (&seq, _) = self.held.first_key_value()?;
-        let next = self.next?;
+        let next = match self.next {
+            Some(next) => next,
+            None if now < self.first? + BEGINNING && self.held.len() <= HELD_MAX => return None,
+            None => seq,
+        };
         if seq == next {
             let (_, (arrived, packet)) = self.held.pop_first()?;
             self.next = Some(next.saturating_add(1));
@@ -67,12 +74,16 @@ impl Reorder {
     /// When waiting for a missing packet ends. `None`: nothing is waited for.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.hole_since.map(|since| since + PATIENCE)
+        let begins = self.first.filter(|_| self.next.is_none()).map(|first| first + BEGINNING);
+        begins.or_else(|| self.hole_since.map(|since| since + PATIENCE))
     }
 }
 
 /// A packet sent again over a line of half a second's round trip comes well within this.
 pub const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// A track's first packets may overtake each other, and the key frame that it begins with is worth a repair.
+const BEGINNING: Duration = Duration::from_millis(300);
 
 /// What a 12 Mbit/s board sends in [`PATIENCE`].
 const HELD_MAX: usize = 2_048;
@@ -111,9 +122,10 @@ mod tests {
     fn a_repaired_packet_takes_its_place_and_a_lost_one_leaves_a_hole() {
         let now = Instant::now();
         let mut reorder = Reorder::default();
-        for seq in [10, 11, 13, 14] {
-            assert!(reorder.push(now, packet(seq)));
+        for seq in [11, 10, 13, 14] {
+            assert!(reorder.push(now - BEGINNING, packet(seq)));
         }
+        assert_eq!(drain(&mut reorder, now - BEGINNING), []);
         assert_eq!(drain(&mut reorder, now), [Some(10), Some(11)]);
         assert!(reorder.push(now + PATIENCE / 2, packet(12)));
         assert_eq!(drain(&mut reorder, now + PATIENCE / 2), [Some(12), Some(13), Some(14)]);

@@ -85,7 +85,7 @@ impl Pictures {
         if self.parts.rtp.is_none() {
             self.parts.rtp = Some(packet.timestamp);
             self.parts.h264.is_avc = true;
-            self.parts.broken = self.after_hole && !packet.keyframe;
+            self.parts.broken = self.after_hole && !begins_picture(packet);
             self.after_hole = false;
         }
         self.parts.arrived = Some(arrived);
@@ -178,6 +178,27 @@ impl Parts {
         };
         self.data.extend_from_slice(&piece);
         Some(())
+    }
+}
+
+/// Nothing of the picture can have been sent before this packet. Asked after a hole, where the marker of the picture
+/// before may be among the missing.
+fn begins_picture(packet: &Packet) -> bool {
+    if packet.codec != Codec::H264 {
+        return packet.keyframe;
+    }
+    let payload: &[u8] = &packet.payload;
+    let nal = match payload {
+        [24, ..] | [56, ..] | [88, ..] | [120, ..] => payload.get(3..),
+        _ => Some(payload),
+    };
+    match nal {
+        // Parameter sets and delimiters stand before the first slice; a sender may give each its own packet.
+        Some([header, ..]) if matches!(header & 0x1F, 7 | 9) => true,
+        // The slice that begins at the first macroblock: `first_mb_in_slice` is 0, in one bit.
+        Some([header, first, ..]) if header & 0x1F == 5 => first & 0x80 != 0,
+        Some([header, fragment, first, ..]) if header & 0x1F == 28 => fragment & 0x9F == 0x85 && first & 0x80 != 0,
+        _ => false,
     }
 }
 
@@ -288,7 +309,8 @@ fn superframe(mut data: BytesMut, layers: &[usize]) -> Bytes {
     data.freeze()
 }
 
-/// Sorts parameter sets out into the config; fMP4's `avc1` carries them once, outside the samples.
+/// Sorts parameter sets out into the config, which fMP4's `avc1` carries outside the samples. Key frames repeat them all
+/// the same: a player that has missed a new init segment, or ffmpeg over a joined file, goes on after a change of size.
 fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Config>)> {
     let (mut sps, mut pps) = (None, Vec::new());
     let mut keyframe = false;
@@ -331,7 +353,13 @@ fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Conf
         return None;
     }
     let size = h264_size(&sps)?;
-    Some((kept.freeze(), true, Some(Config::H264 { sps, pps, size })))
+    let mut whole = BytesMut::with_capacity(kept.len() + 256);
+    for nal in [&sps].into_iter().chain(&pps) {
+        whole.put_u32(u32::try_from(nal.len()).ok()?);
+        whole.extend_from_slice(nal);
+    }
+    whole.extend_from_slice(&kept);
+    Some((whole.freeze(), true, Some(Config::H264 { sps, pps, size })))
 }
 
 /// A 4K key frame at its worst; whatever is larger is no picture of a lesson.
@@ -371,7 +399,7 @@ mod tests {
         assert!(kept(&mut pictures, 1, false).is_none());
         let key = kept(&mut pictures, 2, true).unwrap();
         assert!(key.keyframe);
-        assert_eq!(&key.data[..], [0, 0, 0, 4, 0x65, 1, 2, 3]);
+        assert!(key.data.starts_with(&[0, 0, 0, 13, 0x67]) && key.data.ends_with(&[0, 0, 0, 4, 0x65, 1, 2, 3]));
         assert!(matches!(key.config, Some(Config::H264 { .. })));
         assert!(kept(&mut pictures, 3, false).is_some());
         pictures.hole();

@@ -1,7 +1,7 @@
 // Debian's own browsers, each page in a context of its own: background tabs would fall to one frame a second.
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core'
-import { drawLesson } from './material'
+import { drawLesson, watchVideo } from './material'
 
 const CHROMIUM = '/usr/bin/chromium'
 
@@ -24,9 +24,40 @@ export interface Visitor {
   context: BrowserContext
   page: Page
   errors: string[]
+  watcher: typeof watchVideo
+  // What the page's connections have heard so far.
+  voice: () => Promise<{ energy: number, samples: number, concealed: number }>
 }
 
-export async function visit(browser: Browser, url: string, options: { width?: number, height?: number, draws?: boolean } = {}): Promise<Visitor> {
+// Runs in the page before its own scripts: keeps its connections where a test can ask them.
+function keepConnections(): void {
+  const store = window as unknown as { connections: RTCPeerConnection[] }
+  store.connections = []
+  const Real = RTCPeerConnection
+  window.RTCPeerConnection = class extends Real {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration)
+      store.connections.push(this)
+    }
+  }
+}
+
+async function heard(): Promise<{ energy: number, samples: number, concealed: number }> {
+  const sum = { energy: 0, samples: 0, concealed: 0 }
+  const { connections } = window as unknown as { connections: RTCPeerConnection[] }
+  for (const connection of connections) {
+    for (const stat of (await connection.getStats()).values() as Iterable<Record<string, number | string>>) {
+      if (stat.type === 'inbound-rtp' && stat.kind === 'audio') {
+        sum.energy += Number(stat.totalAudioEnergy)
+        sum.samples += Number(stat.totalSamplesReceived)
+        sum.concealed += Number(stat.concealedSamples) - Number(stat.silentConcealedSamples)
+      }
+    }
+  }
+  return sum
+}
+
+export async function visit(browser: Browser, url: string, options: { width?: number, height?: number, draws?: boolean, watches?: string[] } = {}): Promise<Visitor> {
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 720 },
     locale: 'zh-CN',
@@ -37,6 +68,8 @@ export async function visit(browser: Browser, url: string, options: { width?: nu
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
   if (options.draws === true) await page.addInitScript(drawLesson)
+  await page.addInitScript(keepConnections)
+  for (const selector of options.watches ?? []) await page.addInitScript(watchVideo, selector)
   await page.goto(url)
-  return { context, page, errors }
+  return { context, page, errors, watcher: watchVideo, voice: () => page.evaluate(heard) }
 }

@@ -1,5 +1,6 @@
 // The real binary on an empty data folder with its sample county, as a newcomer would start it.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,6 +15,7 @@ export interface Sample {
   publish_token: string
   receive_tokens: string[]
   viewer_token: string
+  guest_watch_url: string
   sign_in_links: { teacher: string, classrooms: string[], bureau_officer: string }
 }
 
@@ -56,7 +58,8 @@ export class TestHub {
     const deadline = Date.now() + 20_000
     while (Date.now() < deadline) {
       if (this.process.exitCode !== null) break
-      const ready = await fetch(`http://127.0.0.1:${http}/readyz`).then(answer => answer.ok, () => false)
+      const ready = existsSync(join(this.data, 'sample.json'))
+        && await fetch(`http://127.0.0.1:${http}/readyz`).then(answer => answer.ok, () => false)
       if (ready) return
       await new Promise(resolve => setTimeout(resolve, 30))
     }
@@ -75,6 +78,10 @@ export class TestHub {
   // A link of sample.json, on the name under which browsers give cameras to plain HTTP.
   at(link: string): string {
     return this.origin + link.slice(new URL(link).origin.length)
+  }
+
+  guestLink(): string {
+    return this.sample.guest_watch_url
   }
 
   async metric(name: string, label = ''): Promise<number> {

@@ -63,9 +63,10 @@ export function drawLesson(): void {
     hum.connect(quiet).connect(out)
     tone.start()
     hum.start()
-    void context.resume()
     let scheduled = 0
     setInterval(() => {
+      // Before the first click in the page Chromium keeps it silent.
+      if (context.state !== 'running') void context.resume()
       const now = performance.timeOrigin + performance.now()
       const next = Math.ceil((now + 50) / 2000) * 2000
       if (next !== scheduled && next - now < 500) {

@@ -13,6 +13,8 @@ import { useLesson } from './use-lesson'
 
 /** The hub's contract: one report every five seconds. */
 const REPORT_EVERY_MS = 5_000
+/** A picture that stands still this long wants a sentence beside it, before the line is given up. */
+const STALLED_MS = 2_500
 
 /** What a watcher's page shows, and nothing it has to put together itself. */
 export type Watching
@@ -46,25 +48,45 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   const playing = shallowRef(false)
   const lastUpMs = shallowRef(Date.now())
   const lastFlowMs = shallowRef(Date.now())
+  /** The line counts as up, and still nothing comes. */
+  const stalled = shallowRef(false)
+  let lastPacketMs = 0
   let latest: Totals | null = null
   let reported: Totals | null = null
   let welcomes = 0
 
   const tie = useLesson(admit, onWelcome)
 
+  // A board that nobody writes on may rightly send nothing.
+  const steadyFlows = () => tie.slots.value.voice.flowing || tie.slots.value.camera.flowing
+  const anyFlows = computed(() => steadyFlows() || tie.slots.value.board.flowing)
+  watch(anyFlows, (flows, flowed) => {
+    if (flowed && !flows)
+      lastFlowMs.value = Date.now()
+  })
+
   const receiver = new WhepReceiver({
     url: () => tie.admission()?.whepUrl ?? '',
     credentials: tie.credentials,
     onState: (state) => {
-      if (line.value.kind === 'up')
+      if (line.value.kind === 'up' && !stalled.value)
         lastUpMs.value = Date.now()
+      stalled.value = false
+      lastPacketMs = Date.now()
       line.value = state
     },
     onReception: streams => reception.value = streams,
-    onStats: (stats) => {
+    onStats: (stats, nowMs) => {
       const entries: RTCStats[] = []
       stats.forEach((entry: RTCStats) => entries.push(entry))
+      const before = latest
       latest = totalsOf(entries)
+      if (!steadyFlows() || before === null || latest.packetsReceived !== before.packetsReceived)
+        lastPacketMs = nowMs
+      const stalls = nowMs - lastPacketMs > STALLED_MS
+      if (stalls && !stalled.value)
+        lastUpMs.value = lastPacketMs
+      stalled.value = stalls
     },
     flowing: () => ({
       voice: tie.slots.value.voice.flowing,
@@ -88,12 +110,6 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       receiver.nudge()
   })
 
-  const anyFlows = computed(() => tie.slots.value.voice.flowing || tie.slots.value.board.flowing || tie.slots.value.camera.flowing)
-  watch(anyFlows, (flows, flowed) => {
-    if (flowed && !flows)
-      lastFlowMs.value = Date.now()
-  })
-
   const watching = computed<Watching>(() => {
     const connection = tie.connection.value
     const state = tie.lesson.value?.state
@@ -114,6 +130,8 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       return connection.kind === 'waiting' && line.value.kind !== 'up' ? { kind: 'cut', sinceMs: connection.sinceMs } : { kind: 'before' }
     if (line.value.kind !== 'up')
       return reception.value === null && welcomes <= 1 && line.value.kind === 'connecting' ? { kind: 'entering' } : { kind: 'cut', sinceMs: lastUpMs.value }
+    if (stalled.value)
+      return { kind: 'cut', sinceMs: lastUpMs.value }
     return anyFlows.value ? { kind: 'live' } : { kind: 'teacher-cut', sinceMs: lastFlowMs.value }
   })
 

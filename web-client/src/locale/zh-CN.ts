@@ -31,7 +31,6 @@ export const zhCN = {
     state: { scheduled: '未开始', open: '可以进入', live: '正在上课', ended: '已下课' },
     recording: { recording: '录制中', sealed: '有回放' },
     teach: '开始上课', teachAgain: '回到课堂', prepare: '去备课', attend: '进入课堂', watch: '旁听', replay: '看回放',
-    opensAt: '{time} 开放',
     classrooms: '{count} 个教室',
     emptyTitle: '还没有课',
     empty: {
@@ -40,7 +39,6 @@ export const zhCN = {
       bureau_officer: '辖区里还没有排课。学校排好课以后，这里会自己出现。',
     },
     columns: { time: '时间', lesson: '课', teacher: '主讲教师', classrooms: '教室', state: '状态', action: '操作' },
-    noAction: '—',
   },
   desk: {
     checkTitle: '上课前看一看',
@@ -62,7 +60,7 @@ export const zhCN = {
     self: '您的画面',
     micOn: '麦克风开着', micOff: '麦克风已关', cameraOn: '摄像头开着', cameraOff: '摄像头已关',
     turnOn: '打开', turnOff: '关闭',
-    sending: { closed: '未发送', connecting: '正在接通…', up: '教室看得见您', waiting: '线路断了，正在自动重连。请继续讲，不用刷新页面。', refused: '服务器没有接受画面：{detail}' },
+    sending: { closed: '未发送', connecting: '正在接通…', up: '教室看得见您，听得见您。', heardOnly: '教室听得见您，看不见您。', seenOnly: '教室看得见您，听不见您。', neither: '教室现在看不见也听不见您。', waiting: '线路断了，正在自动重连。请继续讲，不用刷新页面。', refused: '服务器没有接受画面：{detail}' },
     link: '与服务器的联系断了 {seconds} 秒，正在自动重连。不用刷新页面。',
     replaced: '这节课已在另一个窗口打开，本页已停止发送。', takeBack: '在这里继续上课',
     endedTitle: '下课了', ended: '本节课上了 {minutes} 分钟。', endedReplay: '录像已经可以看。', watchReplay: '看回放',

@@ -10,8 +10,12 @@ export class LevelMeter {
   private source: MediaStreamAudioSourceNode | null = null
   private readonly timer: ReturnType<typeof setInterval>
 
+  private readonly wake = () => void this.context.resume().catch(() => {})
+
   constructor(onLevel: (level: number) => void) {
     this.analyser.fftSize = this.samples.length
+    window.addEventListener('pointerdown', this.wake)
+    window.addEventListener('keydown', this.wake)
     this.timer = setInterval(() => {
       this.analyser.getFloatTimeDomainData(this.samples)
       onLevel(this.source === null ? 0 : levelOf(this.samples))
@@ -22,12 +26,14 @@ export class LevelMeter {
     this.source?.disconnect()
     this.source = track === null ? null : this.context.createMediaStreamSource(new MediaStream([track]))
     this.source?.connect(this.analyser)
-    // Until a gesture the browser holds the context still; the meter wakes with the first click.
-    void this.context.resume()
+    // Until a gesture the browser may hold the context still; the meter then wakes with the first click.
+    this.wake()
   }
 
   close(): void {
     clearInterval(this.timer)
+    window.removeEventListener('pointerdown', this.wake)
+    window.removeEventListener('keydown', this.wake)
     this.source?.disconnect()
     void this.context.close()
   }

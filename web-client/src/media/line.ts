@@ -25,6 +25,8 @@ export interface LineOptions {
   onState(state: LineState): void
   /** Sees every statistics report, once a second. True: this line must be made anew. */
   inspect?(stats: RTCStatsReport, nowMs: number): boolean
+  /** A failed connection stays open until the next one is up, so that its last pictures stay on the screen. */
+  lingers: boolean
   /** The far end answers nothing for this long: the line is dead. */
   silenceMs: number
 }
@@ -45,6 +47,7 @@ const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
  */
 export class Line {
   private peer: RTCPeerConnection | null = null
+  private failed: RTCPeerConnection | null = null
   private release: (() => void) | null = null
   private state: LineState = { kind: 'closed' }
   private attempt = 0
@@ -64,6 +67,7 @@ export class Line {
 
   close(): void {
     this.drop()
+    this.forgetFailed()
     this.become({ kind: 'closed' })
   }
 
@@ -118,6 +122,7 @@ export class Line {
       this.refusedToken = error.status === 401
       if (refusedTwice || FINAL_STATUSES.has(error.status)) {
         this.drop()
+        this.forgetFailed()
         this.become({ kind: 'refused', status: error.status, detail: error.message })
         return
       }
@@ -131,6 +136,7 @@ export class Line {
     switch (peer.connectionState) {
       case 'connected':
         clearTimeout(this.patience)
+        this.forgetFailed()
         this.attempt = 0
         if (this.state.kind !== 'up') {
           this.become({ kind: 'up', sinceMs: Date.now() })
@@ -181,8 +187,16 @@ export class Line {
     const { peer, release } = this
     this.peer = null
     this.release = null
-    peer?.close()
+    if (this.options.lingers && this.failed === null && this.state.kind === 'up')
+      this.failed = peer
+    else
+      peer?.close()
     release?.()
+  }
+
+  private forgetFailed(): void {
+    this.failed?.close()
+    this.failed = null
   }
 
   private become(state: LineState): void {

@@ -42,6 +42,7 @@ export class WhipPublisher {
       url: () => `${options.url()}?track=${options.track}`,
       credentials: options.credentials,
       onState: options.onState,
+      lingers: false,
       silenceMs: board ? BOARD_SILENCE_MS : CAMERA_SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => this.limit(),

@@ -16,6 +16,8 @@ export interface ReceiverOptions {
   flowing(): Readonly<Record<ReceivedSlot, boolean>>
 }
 
+/** A board that nobody writes on may rightly send nothing. */
+const STEADY_SLOTS: readonly ReceivedSlot[] = ['voice', 'camera']
 const SLOTS: readonly ReceivedSlot[] = ['voice', 'board', 'camera']
 /** A hub that says a slot flows, and six seconds without a packet: this line is no use. */
 const STARVED_MS = 6_000
@@ -38,6 +40,7 @@ export class WhepReceiver {
       url: () => `${options.url()}?slots=${SLOTS.join(',')}`,
       credentials: options.credentials,
       onState: options.onState,
+      lingers: true,
       silenceMs: SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => options.onReception(this.reception()),
@@ -80,10 +83,10 @@ export class WhepReceiver {
     return { voice: stream('voice'), board: stream('board'), camera: stream('camera') }
   }
 
-  /** True when one slot that ought to flow has brought nothing for {@link STARVED_MS}. */
+  /** True when voice or camera ought to flow and has brought nothing for {@link STARVED_MS}. */
   private isStarved(stats: RTCStatsReport, nowMs: number): boolean {
     const flowing = this.options.flowing()
-    return SLOTS.some((slot) => {
+    return STEADY_SLOTS.some((slot) => {
       const packets = packetsOf(stats, this.mids.get(slot)?.mid ?? null)
       const before = this.progress.get(slot)
       if (!flowing[slot] || !before || packets !== before.packets) {

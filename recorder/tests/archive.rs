@@ -1,0 +1,337 @@
+//! The archive with its threads and files, fed through a tap.
+#![expect(clippy::disallowed_methods, reason = "the test looks at the files, and needs one first moment of time")]
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use recorder::{
+    Archive, ArchiveError, Clock, RecorderState, RecordingId, RecordingState,
+    disk::{Disk, DiskFile, LocalDisk},
+    journal::{GapReason, TrackNote},
+    sound::SILENCE,
+};
+use sfu::{
+    id::TrackId,
+    media::{Codec, TrackKind},
+    packet::Packet,
+    tap::{TapItem, TapSender, channel},
+};
+
+const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
+
+fn id() -> RecordingId {
+    ID.parse().unwrap()
+}
+
+/// A clock that the test moves.
+struct HandClock {
+    start: Instant,
+    ms: AtomicU64,
+}
+
+impl HandClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { start: Instant::now(), ms: AtomicU64::new(0) })
+    }
+
+    fn ms(&self) -> u64 {
+        self.ms.load(Ordering::SeqCst)
+    }
+
+    fn advance(&self, ms: u64) {
+        self.ms.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Instant {
+        self.start + Duration::from_millis(self.ms())
+    }
+
+    fn wall_ms(&self) -> u64 {
+        1_800_000_000_000 + self.ms()
+    }
+}
+
+/// Speaks for `ms`, moving the clock.
+fn speak(clock: &HandClock, tap: &TapSender, track: TrackId, ms: u64) {
+    let arrived = clock.now();
+    tap.send(TapItem::Started { track, kind: TrackKind::Voice, codec: Codec::Opus, arrived }).unwrap();
+    for seq in 0..ms / 20 {
+        clock.advance(20);
+        let packet = Arc::new(Packet {
+            seq,
+            timestamp: (seq * 960) as u32,
+            marker: false,
+            codec: Codec::Opus,
+            keyframe: true,
+            payload: Bytes::from_static(SILENCE),
+            audio_level: None,
+            vp8: None,
+        });
+        tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+    }
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..50_000_000_u64 {
+        if done() {
+            return;
+        }
+        thread::yield_now();
+    }
+    panic!("waited in vain until {what}");
+}
+
+#[test]
+fn a_lesson_is_whole_the_moment_it_is_finished_and_never_changes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().join("recordings"), clock.clone()).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (_other, second) = channel(1);
+    assert!(matches!(archive.record(id(), second), Err(ArchiveError::AlreadyRecording { .. })));
+    speak(&clock, &sender, TrackId(1), 9_000);
+    wait_until("nine seconds are durable", || recorder.status().kept_ms >= 8_000);
+    let live = archive.playlist(id(), "voice.m3u8").unwrap();
+    assert!(live.contains("EVENT") && !live.contains("ENDLIST"), "{live}");
+    assert_eq!(archive.manifest(id()).unwrap().state, RecordingState::Recording);
+
+    let manifest = recorder.finish().unwrap();
+    assert_eq!((manifest.state, manifest.duration_ms), (RecordingState::Sealed, 9_000));
+    assert_eq!(manifest, archive.manifest(id()).unwrap());
+    assert!(manifest.tracks[0].duration_ms.abs_diff(9_000) < 100);
+    let playlist = archive.playlist(id(), "voice.m3u8").unwrap();
+    assert!(
+        playlist.contains("#EXT-X-ENDLIST") && playlist.contains("#EXT-X-MAP:URI=\"voice-init-1.mp4\""),
+        "{playlist}"
+    );
+    assert!(archive.media_path(id(), "voice-000001.m4s").unwrap().is_file());
+    for name in ["../../etc/passwd", "journal.log", "seal.json", "voice-000099.m4s", "voice-000001.m4s.part", "", "."] {
+        assert!(matches!(archive.media_path(id(), name), Err(ArchiveError::NoFile { .. })), "{name}");
+    }
+    assert!(archive.playlist(id(), "camera.m3u8").is_err());
+    let (_sender, receiver) = channel(1);
+    assert!(matches!(archive.record(id(), receiver), Err(ArchiveError::Sealed { .. })));
+    // Another process finds the same.
+    let archive = Archive::open(folder.path().join("recordings"), clock).unwrap();
+    assert_eq!(archive.recover().unwrap(), []);
+    assert_eq!(archive.manifest(id()).unwrap(), manifest);
+}
+
+#[test]
+fn a_process_that_stops_lets_the_next_one_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    speak(&clock, &sender, TrackId(1), 5_000);
+    recorder.suspend().unwrap();
+    clock.advance(4_000);
+
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    assert_eq!(archive.recover().unwrap(), [id()]);
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    speak(&clock, &sender, TrackId(1), 3_000);
+    drop(recorder);
+    clock.advance(60_000);
+
+    // The lesson has ended meanwhile: it is sealed where its media ends.
+    let archive = Archive::open(folder.path().to_owned(), clock).unwrap();
+    assert_eq!(archive.recover().unwrap(), [id()]);
+    let manifest = archive.seal(id()).unwrap();
+    assert_eq!(manifest.state, RecordingState::Sealed);
+    assert!(manifest.duration_ms.abs_diff(12_000) < 50, "{}", manifest.duration_ms);
+    let gap = manifest.tracks[0].gaps.iter().find(|gap| gap.reason == GapReason::Suspended).unwrap();
+    assert!(gap.from_ms.abs_diff(5_000) < 50 && gap.to_ms.abs_diff(9_000) < 50, "{gap:?}");
+    assert!(matches!(archive.seal(id()), Err(ArchiveError::Sealed { .. })));
+}
+
+#[test]
+fn what_cannot_be_kept_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let arrived = clock.now();
+    let started = TapItem::Started { track: TrackId(2), kind: TrackKind::Camera, codec: Codec::Vp8, arrived };
+    sender.send(started).unwrap();
+    speak(&clock, &sender, TrackId(1), 1_000);
+    let manifest = recorder.finish().unwrap();
+    let camera = manifest.tracks.iter().find(|track| track.kind == TrackKind::Camera).unwrap();
+    assert_eq!(camera.notes, [TrackNote::CannotBeKept { codec: Codec::Vp8 }]);
+    assert_eq!(camera.playlist, None);
+    // The voice alone still plays.
+    assert!(archive.playlist(id(), "main.m3u8").unwrap().contains("voice.m3u8"));
+}
+
+#[test]
+fn a_room_that_closes_leaves_the_recording_to_be_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    speak(&clock, &sender, TrackId(1), 2_000);
+    drop(sender);
+    wait_until("the tap has been read", || recorder.status().kept_ms > 0 || archive.manifest(id()).is_ok());
+    clock.advance(1_000);
+    assert_eq!(recorder.finish().unwrap().duration_ms, 3_000);
+}
+
+/// A disk that can be full.
+struct Full {
+    full: AtomicBool,
+}
+
+impl Full {
+    fn check(&self) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) { Err(io::Error::from_raw_os_error(28)) } else { Ok(()) }
+    }
+}
+
+struct Shared(Arc<Full>);
+struct FullFile(Arc<Full>, Box<dyn DiskFile>);
+
+impl Disk for Shared {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.create_dir(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        LocalDisk.list(path)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        LocalDisk.read(path)
+    }
+    fn open(&self, path: &Path, len: u64) -> io::Result<Box<dyn DiskFile>> {
+        self.0.check()?;
+        Ok(Box::new(FullFile(self.0.clone(), LocalDisk.open(path, len)?)))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        LocalDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.remove(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.sync_dir(path)
+    }
+}
+
+impl DiskFile for FullFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.check()?;
+        self.1.append(bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        self.1.sync()
+    }
+}
+
+#[test]
+fn a_full_disk_pauses_the_recording_and_room_lets_it_catch_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let full = Arc::new(Full { full: AtomicBool::new(false) });
+    let archive =
+        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    speak(&clock, &sender, TrackId(1), 5_000);
+    wait_until("the first segment is durable", || recorder.status().kept_ms > 0);
+    full.full.store(true, Ordering::SeqCst);
+    speak(&clock, &sender, TrackId(2), 5_000);
+    wait_until("it pauses", || recorder.status().state == RecorderState::Paused);
+    assert_eq!(recorder.status().dropped, 0);
+    full.full.store(false, Ordering::SeqCst);
+    clock.advance(600);
+    wait_until("it goes on", || recorder.status().state == RecorderState::Recording);
+    let manifest = recorder.finish().unwrap();
+    assert!(
+        manifest.tracks[0].gaps.iter().all(|gap| gap.reason != GapReason::DiskFull),
+        "{:?}",
+        manifest.tracks[0].gaps
+    );
+    assert_eq!(manifest.duration_ms, 10_600);
+    assert!(fs::metadata(archive.media_path(id(), "voice-000002.m4s").unwrap()).unwrap().len() > 0);
+}
+
+/// Shows pictures that each stand alone, ten a second.
+fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::Range<u64>) {
+    const SPS: &[u8] = &[0x67, 0x42, 0xC0, 0x1E, 0xD9, 0x00, 0xA0, 0x2F, 0xF9, 0x70, 0x11, 0x00, 0x00];
+    const PPS: &[u8] = &[0x68, 0xCB, 0x83, 0xCB, 0x20];
+    let mut slice = vec![0xA5; 60_000];
+    slice[0] = 0x65;
+    let nals = [Bytes::from_static(SPS), Bytes::from_static(PPS), Bytes::from(slice)];
+    for picture in pictures {
+        clock.advance(100);
+        for (at, nal) in nals.iter().enumerate() {
+            let packet = Arc::new(Packet {
+                seq: picture * 3 + at as u64,
+                timestamp: (picture * 9_000) as u32,
+                marker: at == 2,
+                codec: Codec::H264,
+                keyframe: at == 2,
+                payload: nal.clone(),
+                audio_level: None,
+                vp8: None,
+            });
+            tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let full = Arc::new(Full { full: AtomicBool::new(false) });
+    let archive =
+        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (track, arrived) = (TrackId(1), clock.now());
+    sender.send(TapItem::Started { track, kind: TrackKind::Camera, codec: Codec::H264, arrived }).unwrap();
+    show(&clock, &sender, track, 0..100);
+    wait_until("the first segments are durable", || recorder.status().kept_ms > 5_000);
+    full.full.store(true, Ordering::SeqCst);
+    for second in 10..80 {
+        show(&clock, &sender, track, second * 10..second * 10 + 10);
+        let before = recorder.status().waiting_bytes;
+        wait_until("the tap is read", || {
+            let status = recorder.status();
+            status.waiting_bytes != before || status.state == RecorderState::Paused
+        });
+    }
+    wait_until("the backlog is given up", || {
+        clock.advance(1);
+        let status = recorder.status();
+        status.state == RecorderState::Paused && status.waiting_bytes == 0
+    });
+    assert_eq!(recorder.status().dropped, 0);
+    full.full.store(false, Ordering::SeqCst);
+    wait_until("it goes on", || {
+        clock.advance(1);
+        recorder.status().state == RecorderState::Recording
+    });
+    show(&clock, &sender, track, 900..950);
+    let end_ms = clock.ms();
+    let manifest = recorder.finish().unwrap();
+    assert_eq!(manifest.duration_ms, end_ms);
+    let camera = &manifest.tracks[0];
+    assert!(camera.duration_ms.abs_diff(end_ms) < 100, "{camera:?}");
+    assert!(camera.gaps.iter().any(|gap| gap.reason == GapReason::DiskFull && gap.to_ms > 70_000), "{:?}", camera.gaps);
+}

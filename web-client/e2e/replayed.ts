@@ -1,0 +1,73 @@
+// What a recording really holds, seen by ffmpeg and by the page that plays it.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { BrowserContext, Page } from 'playwright-core'
+import { framesOf } from './material'
+
+const run = promisify(execFile)
+
+async function cookieHeader(context: BrowserContext, origin: string): Promise<string> {
+  const cookies = await context.cookies(origin)
+  return `Cookie: ${cookies.map(cookie => `${cookie.name}=${cookie.value}`).join('; ')}\r\n`
+}
+
+// Times at which `value` first rises over `threshold`, from ffmpeg's metadata printer.
+function rises(text: string, key: string, threshold: number): number[] {
+  const times: number[] = []
+  let at = Number.NaN
+  let wasHigh = true
+  for (const line of text.split('\n')) {
+    const time = /pts_time:([\d.]+)/.exec(line)
+    if (time?.[1] !== undefined) at = Number(time[1])
+    if (line.startsWith(`${key}=`)) {
+      const isHigh = Number(line.slice(key.length + 1)) > threshold
+      if (isHigh && !wasHigh) times.push(at)
+      wasHigh = isHigh
+    }
+  }
+  return times
+}
+
+// Seconds by which each beep comes after its flash.
+export async function beepsAgainstFlashes(context: BrowserContext, origin: string, playlist: string): Promise<number[]> {
+  const headers = await cookieHeader(context, origin)
+  const input = ['-v', 'error', '-headers', headers, '-i', origin + playlist]
+  const more = { maxBuffer: 256 * 1024 * 1024 }
+  const box = 'crop=iw*0.1:ih*0.1:iw*0.45:ih*0.8,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-'
+  const seen = await run('ffmpeg', [...input, '-map', '0:v:0', '-vf', box, '-f', 'null', '-'], more)
+  const level = 'asetnsamples=240,astats=metadata=1:reset=1,ametadata=print:key=lavfi.astats.Overall.RMS_level:file=-'
+  const heard = await run('ffmpeg', [...input, '-map', '0:a:0', '-af', level, '-f', 'null', '-'], more)
+  const flashes = rises(seen.stdout, 'lavfi.signalstats.YAVG', 128)
+  const beeps = rises(heard.stdout, 'lavfi.astats.Overall.RMS_level', -20)
+  return beeps
+    .map(beep => flashes.map(flash => beep - flash).sort((a, b) => Math.abs(a) - Math.abs(b))[0] ?? Number.NaN)
+    .filter(offset => Math.abs(offset) < 0.5)
+}
+
+// Decodes every track from end to end. Returns what ffmpeg had to complain about.
+export async function complaints(context: BrowserContext, origin: string, playlist: string): Promise<string> {
+  const headers = await cookieHeader(context, origin)
+  const decoded = await run('ffmpeg', ['-v', 'error', '-headers', headers, '-i', origin + playlist, '-f', 'null', '-'])
+    .catch((error: { stderr?: string }) => ({ stderr: error.stderr ?? 'ffmpeg failed' }))
+  return decoded.stderr ?? ''
+}
+
+// Seeks a paused replay and returns where it stands and the counter that is shown there.
+export async function counterAt(page: Page, selector: string, second: number): Promise<{ second: number, counter: number }> {
+  const before = (await page.evaluate(framesOf, selector)).length
+  await page.evaluate(([where, to]) => {
+    const video = document.querySelector<HTMLVideoElement>(where)
+    if (video !== null) video.currentTime = to
+  }, [selector, second] as const)
+  for (let tries = 0; tries < 100; tries++) {
+    const frames = await page.evaluate(framesOf, selector)
+    const shown = frames.slice(before).at(-1)
+    const state = await page.evaluate(where => {
+      const video = document.querySelector<HTMLVideoElement>(where)
+      return video === null ? null : { seeking: video.seeking, at: video.currentTime }
+    }, selector)
+    if (shown !== undefined && state !== null && !state.seeking && shown[1] >= 0) return { second: state.at, counter: shown[1] }
+    await page.waitForTimeout(50)
+  }
+  throw new Error(`no picture at ${second} s`)
+}
