@@ -81,3 +81,21 @@ fn an_outage_of_ten_seconds_ends_with_a_picture() {
     assert!(after > before + 50, "{} pictures in 5 s\n{}", after - before, lesson.story());
     assert!(lesson.longest_freeze("Hill School") < secs(13), "{}", lesson.story());
 }
+
+#[test]
+fn rural_lines_that_are_wide_enough_carry_the_lesson() {
+    // The narrower presets need a hub that sends less; their rows come with it.
+    let table = [("2m", Line::RURAL_2M, 0.02, 1_000), ("1m", Line::RURAL_1M, 0.05, 1_500)];
+    for (name, line, concealed, longest_ms) in table {
+        let mut lesson = Simulation::seeded(7).teacher("camera").classroom(name, line);
+        lesson.run_for(secs(120));
+        println!(
+            "{name}: {:.2} % concealed, longest freeze {:?}",
+            lesson.concealed(name) * 100.0,
+            lesson.longest_freeze(name)
+        );
+        assert!(lesson.concealed(name) < concealed, "{}", lesson.story());
+        assert!(lesson.longest_freeze(name) < Duration::from_millis(longest_ms), "{}", lesson.story());
+        assert!(lesson.attendance(name).screen.pictures > 120 * 24, "{}", lesson.story());
+    }
+}

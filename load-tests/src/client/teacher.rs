@@ -42,7 +42,7 @@ impl Teacher {
     /// Makes an offer that `exchange` brings to the hub, connects and begins to send; returns when connected.
     ///
     /// # Errors
-    /// The hub refuses, or no connection comes about within [`CONNECT_WITHIN`].
+    /// The hub refuses, or no connection comes about within ten seconds.
     pub fn start(
         exchange: impl FnOnce(&str) -> Result<Session>,
         clip: Arc<Clip>,
