@@ -23,7 +23,7 @@ use rtc_rtp::{codec::h264::H264Payloader, packetizer::Payloader};
 use serde::Serialize;
 
 use crate::{
-    client::{classrooms::Reception, clip::Clip, publisher::PAYLOAD_BYTES_MAX},
+    client::{classrooms::Reception, clip::Clip, publisher::PAYLOAD_BYTES_MAX, teacher::BURST_PACKETS},
     process,
 };
 
@@ -109,8 +109,8 @@ fn send(shape: &Shape, destinations: &[SocketAddr], frame_rate: u32, seconds: Du
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot open a UDP port")?;
     let state = UdpSocketState::new((&socket).into())?;
     let _ = state.set_send_buffer_size((&socket).into(), SEND_BUFFER_BYTES); // as much as the system allows
-    let segments = state.max_gso_segments().clamp(1, BURST_PACKETS_MAX);
-    let memory = vec![0x80; DATAGRAM_BYTES_MAX * BURST_PACKETS_MAX];
+    let segments = state.max_gso_segments().clamp(1, BURST_PACKETS);
+    let memory = vec![0x80; DATAGRAM_BYTES_MAX * BURST_PACKETS];
     let mut sent = Sent { packets: 0, refused: 0, cpu: Duration::ZERO };
     let (started, busy) = (Instant::now(), process::thread_busy()?);
     let (picture_interval, mut pictures, mut voices) = (Duration::from_secs(1) / frame_rate, 0u32, 0u32);
@@ -208,7 +208,5 @@ fn drain(sockets: Vec<UdpSocket>, gro: bool, stop: &AtomicBool) -> Result<u64> {
 /// Header, two header extensions and tag around each payload.
 const OVERHEAD_BYTES: usize = 12 + 12 + 16;
 const DATAGRAM_BYTES_MAX: usize = 1_500;
-/// The hub cuts bursts as long as this, so that a keyframe does not fill a buffer.
-const BURST_PACKETS_MAX: usize = 16;
 const VOICE_INTERVAL: Duration = Duration::from_millis(20);
 const SEND_BUFFER_BYTES: usize = 1 << 20;

@@ -83,7 +83,8 @@ pub fn run(load: &Load) -> Result<Report> {
     ensure!(files > load.receivers as u64 + 100, "only {files} files may be open here: see ulimit -Hn");
     let clip = Arc::new(load.recipe.clip(&load.cache)?);
     let times = Arc::new(SendTimes::new(Instant::now()));
-    let teacher = Teacher::start(&load.sample.whip_url, &load.sample.publish_token, clip.clone(), times.clone())
+    let Sample { whip_url, publish_token, .. } = &load.sample;
+    let teacher = Teacher::start(|offer| http::post_offer(whip_url, publish_token, offer), clip.clone(), times.clone())
         .context("the teacher cannot teach")?;
     thread::sleep(TEACHER_SETTLES);
 
@@ -102,7 +103,8 @@ pub fn run(load: &Load) -> Result<Report> {
     let taught = teacher.counts();
     let lanes = classrooms.finish()?;
     leave_all(&sessions);
-    let teacher_end = teacher.stop();
+    let teaching = teacher.session().to_owned();
+    let teacher_end = teacher.stop().and_then(|_| http::delete(&teaching));
 
     let floor_cpu = load.server_pid.map(process::only_cpu).transpose()?.flatten();
     let floor = load.floor.map(|time| floor::measure(&clip, sessions.len(), time, floor_cpu, &load.reception));
@@ -140,7 +142,8 @@ fn join_all(load: &Load, classrooms: &Classrooms) -> Result<Joined> {
                         let due = began + Duration::from_secs_f64(number as f64 / rate);
                         thread::sleep(due.saturating_duration_since(Instant::now()));
                     }
-                    match classrooms.join(number, &whep_url, &load.sample.viewer_token) {
+                    let exchange = |offer: &str| http::post_offer(&whep_url, &load.sample.viewer_token, offer);
+                    match classrooms.join(number, exchange) {
                         Ok(session) => keep(&sessions, session),
                         Err(error) => keep(&refusals, format!("{error:#}")),
                     }

@@ -135,16 +135,12 @@ impl Screen {
         wants
     }
 
-    /// First sequence number of the picture to be decoded next. `None`: none was decoded yet.
+    /// The packet that keeps what has arrived from being shown. `None`: nothing waits, or for a keyframe.
     #[must_use]
-    pub fn next_seq(&self) -> Option<u64> {
-        self.next
-    }
-
-    /// Something arrived that could not be shown yet.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        !self.pieces.is_empty()
+    pub fn held_up_by(&self) -> Option<u64> {
+        self.pieces.first_key_value()?;
+        let next = self.next?;
+        (next..).zip(self.pieces.keys()).find_map(|(expected, seq)| (*seq != expected).then_some(expected))
     }
 
     /// What was shown up to `now`, an open gap included.

@@ -26,7 +26,7 @@ use super::{
     classroom::{Classroom, Tally},
     delay::SendTimes,
     description::{Answer, play_offer},
-    http,
+    http::Session,
     transport::{Identity, Transport},
 };
 use crate::process::{self, Busy};
@@ -103,14 +103,15 @@ impl Classrooms {
         Ok(Self { lanes, phase, reception, identity: Identity::generate()? })
     }
 
-    /// Joins one more classroom by WHEP, blocking for the POST alone. Returns the session's URL.
+    /// Joins one more classroom by an offer that `exchange` brings to the hub; blocks for that alone. Returns where
+    /// DELETE ends the session.
     ///
     /// # Errors
-    /// The server refuses, or answers what cannot be used.
-    pub fn join(&self, number: usize, whep_url: &str, token: &str) -> Result<String> {
+    /// The hub refuses, or answers what cannot be used.
+    pub fn join(&self, number: usize, exchange: impl FnOnce(&str) -> Result<Session>) -> Result<String> {
         let asked_at = Instant::now();
         let own = self.identity.credentials();
-        let session = http::post_offer(whep_url, token, &play_offer(&own, &self.reception.slots))?;
+        let session = exchange(&play_offer(&own, &self.reception.slots))?;
         let answer = Answer::parse(&session.sdp)?;
         let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot open a UDP port")?;
         socket.set_nonblocking(true)?;

@@ -53,6 +53,8 @@ pub struct SlotCounts {
     pub missed: u64,
     /// Of those, how many came after all.
     pub repaired: u64,
+    /// Packets that are missing now and may still come.
+    pub awaited: u64,
     /// Sequence numbers asked for by NACK, each time counted.
     pub nacked: u64,
     /// Keyframes asked for.
@@ -63,7 +65,7 @@ impl SlotCounts {
     /// Packets that never came.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.missed - self.repaired
+        self.missed.saturating_sub(self.repaired + self.awaited)
     }
 }
 
@@ -91,6 +93,8 @@ struct Slot {
     first: u64,
     highest: Option<u64>,
     missing: BTreeMap<u64, Missing>,
+    /// How late packets come that were merely overtaken: so long a gap is not asked for.
+    reordering: Duration,
     counts: SlotCounts,
     origin: Instant,
     clock_rate: f64,
@@ -150,7 +154,7 @@ impl Subscriber {
         if !is_rtx {
             slot.ssrc = Some(layout.ssrc);
             slot.measure_jitter(now, layout.timestamp);
-            let (seq, repaired) = slot.receive(now, layout.seq, layout.payload.len())?;
+            let (seq, repaired) = slot.receive(now, layout.seq, layout.payload.len(), false)?;
             return Some(Media {
                 slot: index,
                 seq,
@@ -164,7 +168,7 @@ impl Subscriber {
         let payload = layout.payload.start + 2..layout.payload.end;
         slot.highest?; // a retransmission of what was never seen is padding: probes look like that
         let original = u16::from_be_bytes([original[0], original[1]]);
-        let (seq, _) = slot.receive(now, original, payload.len())?;
+        let (seq, _) = slot.receive(now, original, payload.len(), true)?;
         Some(Media { slot: index, seq, timestamp: layout.timestamp, marker: layout.marker, payload, repaired: true })
     }
 
@@ -238,13 +242,15 @@ impl Subscriber {
     /// What a slot has seen.
     #[must_use]
     pub fn counts(&self, slot: usize) -> SlotCounts {
-        self.slots[slot].counts
+        let slot = &self.slots[slot];
+        SlotCounts { awaited: slot.missing.len() as u64, ..slot.counts }
     }
 
-    /// True while a packet before `seq` may still come by RTX.
+    /// True where `seq` is missing and will not be asked for again.
     #[must_use]
-    pub fn awaits_before(&self, slot: usize, seq: u64) -> bool {
-        self.slots[slot].missing.range(..seq).next().is_some()
+    pub fn has_given_up(&self, slot: usize, seq: u64) -> bool {
+        let slot = &self.slots[slot];
+        slot.highest.is_some_and(|highest| highest > seq) && !slot.missing.contains_key(&seq)
     }
 
     /// How many slots there are.
@@ -284,6 +290,7 @@ impl Slot {
             first: 0,
             highest: None,
             missing: BTreeMap::new(),
+            reordering: Duration::ZERO,
             counts: SlotCounts::default(),
             origin,
             clock_rate: if media.sound { 48_000.0 } else { 90_000.0 },
@@ -295,7 +302,7 @@ impl Slot {
     }
 
     /// The extended number and whether it came late. `None`: received before.
-    fn receive(&mut self, now: Instant, seq: u16, bytes: usize) -> Option<(u64, bool)> {
+    fn receive(&mut self, now: Instant, seq: u16, bytes: usize, by_rtx: bool) -> Option<(u64, bool)> {
         let Some(highest) = self.highest else {
             // One wrap above zero, so that what was overtaken by the first packet has a number too.
             let seq = u64::from(seq) + (1 << 16);
@@ -305,16 +312,28 @@ impl Slot {
         };
         let seq = extend(highest, seq);
         let late = seq <= highest;
-        if late {
-            if self.missing.remove(&seq).is_none() {
+        if seq < self.first && self.first - seq <= OVERTAKEN_AT_START_MAX {
+            // The very first packet had overtaken this one, and perhaps others between them.
+            self.counts.missed += self.first - seq;
+            self.counts.repaired += 1;
+            for missed in seq + 1..self.first {
+                self.missing.insert(missed, Missing { ask_at: now, since: now, asked: 0 });
+            }
+            self.first = seq;
+        } else if late {
+            let Some(missing) = self.missing.remove(&seq) else {
                 self.counts.duplicates += 1;
                 return None;
+            };
+            if !by_rtx {
+                self.reordering = self.reordering.max(now - missing.since).min(REORDERING_MAX);
             }
             self.counts.repaired += 1;
         } else {
             self.counts.missed += seq - highest - 1;
+            self.reordering = self.reordering.mul_f64(REORDERING_FADES);
             for missed in (highest + 1).max(seq.saturating_sub(MISSING_MAX))..seq {
-                let ask_at = if self.media.nack { now } else { now + GIVE_UP_AFTER };
+                let ask_at = now + if self.media.nack { self.reordering } else { GIVE_UP_AFTER };
                 self.missing.insert(missed, Missing { ask_at, since: now, asked: 0 });
             }
             while self.missing.len() > MISSING_MAX as usize {
@@ -394,6 +413,12 @@ const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A browser asks again after one round trip, but not more often than this.
 const ASK_AGAIN_MIN: Duration = Duration::from_millis(20);
+/// What is further back belongs to before our time.
+const OVERTAKEN_AT_START_MAX: u64 = 32;
+/// Longer waits for an overtaken packet would cost more than a packet sent twice.
+const REORDERING_MAX: Duration = Duration::from_millis(30);
+/// Per packet: a line that stopped reordering is trusted again after a few hundred.
+const REORDERING_FADES: f64 = 0.995;
 /// libwebrtc asks ten times.
 const ASK_TIMES_MAX: u32 = 10;
 /// A picture that late is of no use.
@@ -463,7 +488,19 @@ mod tests {
         assert_eq!((media.seq, media.repaired, &rtx[media.payload]), ((1 << 16) + 65_535, true, &b"y"[..]));
         assert_eq!(subscriber.handle_rtp(now, &rtx), None, "a duplicate");
         let counts = subscriber.counts(0);
-        assert_eq!((counts.packets, counts.missed, counts.repaired, counts.lost()), (3, 2, 1, 1));
+        assert_eq!((counts.packets, counts.missed, counts.repaired, counts.awaited, counts.lost()), (3, 2, 1, 1, 0));
+    }
+
+    #[test]
+    fn what_the_first_packet_overtook_is_not_lost() {
+        let now = origin();
+        let mut subscriber = Subscriber::new(now, &[camera()]);
+        for seq in [12u16, 10, 11, 13] {
+            subscriber.handle_rtp(now, &packet(6, H264, seq, b"x")).unwrap();
+        }
+        subscriber.handle_timeout(now).unwrap();
+        assert!(nacked(&mut subscriber).is_empty());
+        assert_eq!((subscriber.counts(0).packets, subscriber.counts(0).lost()), (4, 0));
     }
 
     #[test]
@@ -493,7 +530,7 @@ mod tests {
             now += Duration::from_millis(10);
         }
         assert_eq!(asked, ASK_TIMES_MAX as usize);
-        assert!(!subscriber.awaits_before(0, u64::MAX));
+        assert!(subscriber.has_given_up(0, (1 << 16) + 2) && !subscriber.has_given_up(0, (1 << 16) + 4));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{
     clip::Clip,
     delay::SendTimes,
     description::{Answer, RTX, Sources, publish_offer},
-    http,
+    http::Session,
     publisher::{Outgoing, Publisher, PublisherCounts},
     rtp::RtpLayout,
     transport::{Identity, Incoming, Transport},
@@ -39,15 +39,19 @@ struct Shared {
 }
 
 impl Teacher {
-    /// Posts the offer, connects and begins to send; returns when connected.
+    /// Makes an offer that `exchange` brings to the hub, connects and begins to send; returns when connected.
     ///
     /// # Errors
-    /// The server refuses, or no connection comes about within [`CONNECT_WITHIN`].
-    pub fn start(whip_url: &str, token: &str, clip: Arc<Clip>, times: Arc<SendTimes>) -> Result<Self> {
+    /// The hub refuses, or no connection comes about within ten seconds.
+    pub fn start(
+        exchange: impl FnOnce(&str) -> Result<Session>,
+        clip: Arc<Clip>,
+        times: Arc<SendTimes>,
+    ) -> Result<Self> {
         let identity = Identity::generate()?;
         let own = identity.credentials();
         let sources = Sources { voice: Some(rand::random()), picture: Some((rand::random(), rand::random())) };
-        let session = http::post_offer(whip_url, token, &publish_offer(&own, sources))?;
+        let session = exchange(&publish_offer(&own, sources))?;
         let answer = Answer::parse(&session.sdp)?;
         let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a UDP port")?;
         let now = Instant::now();
@@ -74,15 +78,20 @@ impl Teacher {
         self.shared.counts.lock().map(|counts| *counts).unwrap_or_default()
     }
 
-    /// Leaves the lesson: DELETE, then goodbye.
+    /// Where DELETE ends the session.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// Says goodbye and stops.
     ///
     /// # Errors
-    /// What broke the teacher's work, or the server's refusal of the DELETE.
+    /// What broke the teacher's work.
     pub fn stop(self) -> Result<PublisherCounts> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let counts = self.counts();
         self.thread.join().map_err(|_| anyhow!("the teacher's thread panicked"))??;
-        http::delete(&self.session)?;
         Ok(counts)
     }
 }
@@ -194,10 +203,10 @@ fn ntp_now() -> u64 {
 /// A local hub connects in milliseconds.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const VOICE_INTERVAL: Duration = Duration::from_millis(20);
-/// Chromium's pacer wakes every 5 ms. A picture of 1.5 Mbit/s is about 6 packets and leaves in one burst, a keyframe in
-/// several.
+/// Chromium's pacer wakes every 5 ms.
 const BURST_INTERVAL: Duration = Duration::from_millis(5);
-const BURST_PACKETS: usize = 12;
+/// A picture of 1.5 Mbit/s is about 6 packets and leaves in one burst, a keyframe in several.
+pub const BURST_PACKETS: usize = 12;
 const PATIENCE_MIN: Duration = Duration::from_micros(50);
 const PATIENCE_MAX: Duration = Duration::from_millis(20);
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;

@@ -1,0 +1,508 @@
+//! Whole lessons on a virtual clock: the hub's real worker, the load client's real cores, seeded lines between them.
+//!
+//! Everything below SRTP is left out: peers are connected with seeded keys. Everything above is what runs over real
+//! sockets, but the receiver: what was seen and heard is judged by the model in [`crate::receiver`]. The same seed tells
+//! the same story, to the letter.
+
+mod classroom;
+mod teacher;
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use bytes::BytesMut;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use sfu::{
+    PeerId, RoomId, TrackKind, WorkerId,
+    answer::{Local, answer_publisher, answer_viewer},
+    dtls::Identity,
+    lobby::{Lobby, Terms},
+    srtp::{Keys, Profile},
+    stats::HubStats,
+    worker::{Worker, WorkerConfig},
+};
+
+use crate::{
+    client::{
+        description::{Answer, Credentials, Sources, play_offer, publish_offer},
+        srtp::{KEYING_MATERIAL_BYTES, Srtp},
+    },
+    line::{Line, Link, LinkCounts},
+    receiver::{ScreenCounts, SpeakerCounts},
+};
+use classroom::{Classroom, Noticed, Slot};
+use teacher::Teacher;
+
+/// A lesson that runs as fast as it can be computed.
+pub struct Simulation {
+    now: Instant,
+    start: Instant,
+    worker: Worker,
+    lobby: Arc<Lobby>,
+    dice: StdRng,
+    teachers: Vec<Place<Teacher>>,
+    classrooms: Vec<Place<Classroom>>,
+    by_address: HashMap<SocketAddr, Seat>,
+    story: String,
+    next_peer: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Seat {
+    Teacher(usize),
+    Classroom(usize),
+}
+
+/// Somebody at the far end of a line.
+struct Place<T> {
+    name: String,
+    address: SocketAddr,
+    up: Link<BytesMut>,
+    down: Link<BytesMut>,
+    who: T,
+}
+
+/// What a classroom saw and heard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attendance {
+    /// From joining to the first picture. `None`: it never saw one.
+    pub first_picture: Option<Duration>,
+    /// All its screens together; the longest freeze is the longest on any of them.
+    pub screen: ScreenCounts,
+    /// Its speaker.
+    pub speaker: SpeakerCounts,
+    /// Packets that were missing when a later one came.
+    pub missed: u64,
+    /// Picture packets that never came.
+    pub picture_packets_lost: u64,
+    /// Voice packets that never came.
+    pub voice_packets_lost: u64,
+    /// Keyframes that it asked for.
+    pub keyframes_asked: u64,
+    /// The line towards it.
+    pub down: LinkCounts,
+}
+
+impl Simulation {
+    /// An empty room. Everything that happens by chance follows from `seed`.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an Instant cannot be made from nothing; only its beginning is real"
+        )]
+        let start = Instant::now();
+        let lobby = Arc::new(Lobby::default());
+        lobby.open_room(ROOM);
+        let identity = Identity::generate().expect("a certificate can be made wherever tests run");
+        let epoch_ntp = 3_997_180_800 << 32;
+        let config = WorkerConfig { id: WorkerId(0), identity, lobby: lobby.clone(), epoch: start, epoch_ntp, seed };
+        Self {
+            now: start,
+            start,
+            worker: Worker::new(config),
+            lobby,
+            dice: StdRng::seed_from_u64(seed),
+            teachers: Vec::new(),
+            classrooms: Vec::new(),
+            by_address: HashMap::new(),
+            story: String::new(),
+            next_peer: 1,
+        }
+    }
+
+    /// A teacher who shows a `camera` or a `board`, over a clean line of 10 ms. The first one speaks too.
+    ///
+    /// # Panics
+    /// The word is no picture, or the hub does not accept the offer: a fault of the test or of the hub.
+    #[must_use]
+    pub fn teacher(self, picture: &str) -> Self {
+        self.teacher_over(picture, Line { delay: Duration::from_millis(10), ..Line::CLEAN })
+    }
+
+    /// As [`Self::teacher`], with a line of its own in both directions.
+    ///
+    /// # Panics
+    /// As [`Self::teacher`].
+    #[must_use]
+    pub fn teacher_over(mut self, picture: &str, line: Line) -> Self {
+        let kind: TrackKind = picture.parse().expect("the picture is camera or board");
+        let number = self.teachers.len();
+        let base = 1_000 + 100 * number as u32;
+        let sources = Sources { voice: (number == 0).then_some(base), picture: Some((base + 1, base + 2)) };
+        let (keys, srtp) = self.keys();
+        let local = local(&[]);
+        let (sdp, terms) =
+            answer_publisher(&publish_offer(&far_end(), sources), kind, &local).expect("the hub takes our offer");
+        let media = Answer::parse(&sdp).expect("we can read the hub's answer").media;
+        let address = SocketAddr::from(([10, 0, 1, number as u8], 5_000));
+        self.connect(Terms::Publish(terms), &keys, address);
+        let seed = self.dice.random();
+        let who = Teacher::new(self.now, seed, kind, sources, &media, srtp);
+        self.tell(format_args!("A teacher shows the {picture}"));
+        self.by_address.insert(address, Seat::Teacher(number));
+        let (up, down) = self.links(line, line);
+        self.teachers.push(Place { name: picture.to_owned(), address, up, down, who });
+        self
+    }
+
+    /// A classroom that joins now, with the same line in both directions.
+    ///
+    /// # Panics
+    /// The hub does not accept the offer: a fault of the hub.
+    #[must_use]
+    pub fn classroom(mut self, name: &str, line: Line) -> Self {
+        self.join(name, line);
+        self
+    }
+
+    /// As [`Self::classroom`], in the middle of a lesson.
+    ///
+    /// # Panics
+    /// As [`Self::classroom`].
+    pub fn join(&mut self, name: &str, line: Line) {
+        let number = self.classrooms.len();
+        let (keys, srtp) = self.keys();
+        let flowing = self.lobby.flowing(ROOM).unwrap_or_default();
+        let mut ssrc = 10_000 * (number as u32 + 1);
+        let mut next_ssrc = || {
+            ssrc += 1;
+            ssrc
+        };
+        let offer = play_offer(&far_end(), &SLOTS);
+        let (sdp, terms) = answer_viewer(&offer, Some(&SLOTS), &flowing, &mut next_ssrc, &local(&[]))
+            .expect("the hub takes our offer");
+        let media = Answer::parse(&sdp).expect("we can read the hub's answer").media;
+        let address = SocketAddr::from(([10, 0, 2, number as u8], 5_000));
+        self.connect(Terms::View(terms), &keys, address);
+        let who = Classroom::new(self.now, line.delay * 2 + HUB_TIME, &media, srtp);
+        self.tell(format_args!("{name} joins"));
+        self.by_address.insert(address, Seat::Classroom(number));
+        let (up, down) = self.links(line, line);
+        self.classrooms.push(Place { name: name.to_owned(), address, up, down, who });
+        self.settle();
+    }
+
+    /// Changes a classroom's line, both directions, at once.
+    ///
+    /// # Panics
+    /// There is no classroom of that name.
+    pub fn set_line(&mut self, name: &str, line: Line) {
+        let at = self.find(name);
+        self.classrooms[at].up.set(line);
+        self.classrooms[at].down.set(line);
+        self.tell(format_args!("The line of {name} is now {line:?}"));
+    }
+
+    /// Lets so much lesson time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            // Nothing here depends on less than this, and the clock must move.
+            let next = self.due().max(self.now + STEP);
+            if next > end {
+                break;
+            }
+            self.now = next;
+            self.step();
+        }
+        self.now = end;
+        let mut noticed = Vec::new();
+        for at in 0..self.classrooms.len() {
+            // A failure is a packet that cannot be written, which its own tests would have shown.
+            let _ = self.classrooms[at].who.handle_timeout(end, &mut noticed);
+            self.notice(at, &mut noticed);
+        }
+        self.settle();
+        self.sum_up();
+    }
+
+    /// The longest freeze on any screen of a classroom.
+    ///
+    /// # Panics
+    /// There is no classroom of that name.
+    #[must_use]
+    pub fn longest_freeze(&self, name: &str) -> Duration {
+        self.attendance(name).screen.longest
+    }
+
+    /// Share of a classroom's voice that was concealed, 0 to 1.
+    ///
+    /// # Panics
+    /// There is no classroom of that name.
+    #[must_use]
+    pub fn concealed(&self, name: &str) -> f64 {
+        self.attendance(name).speaker.concealed_share()
+    }
+
+    /// Everything that a classroom saw and heard so far.
+    ///
+    /// # Panics
+    /// There is no classroom of that name.
+    #[must_use]
+    pub fn attendance(&self, name: &str) -> Attendance {
+        let place = &self.classrooms[self.find(name)];
+        let mut attendance = Attendance {
+            first_picture: place.who.first_picture(),
+            screen: ScreenCounts::default(),
+            speaker: SpeakerCounts::default(),
+            missed: 0,
+            picture_packets_lost: 0,
+            voice_packets_lost: 0,
+            keyframes_asked: 0,
+            down: place.down.counts(),
+        };
+        for (index, slot) in place.who.slots().iter().enumerate() {
+            let counts = place.who.counts(index);
+            attendance.missed += counts.missed;
+            attendance.keyframes_asked += counts.keyframes_asked;
+            match slot {
+                Slot::Speaker(speaker) => {
+                    attendance.speaker = speaker.counts();
+                    attendance.voice_packets_lost += counts.lost();
+                }
+                Slot::Screen(screen) => {
+                    attendance.picture_packets_lost += counts.lost();
+                    let screen = screen.counts(self.now);
+                    attendance.screen.pictures += screen.pictures;
+                    attendance.screen.freezes += screen.freezes;
+                    attendance.screen.frozen += screen.frozen;
+                    attendance.screen.longest = attendance.screen.longest.max(screen.longest);
+                }
+            }
+        }
+        attendance
+    }
+
+    /// Keyframes that the teachers encoded, their first ones included.
+    #[must_use]
+    pub fn keyframes(&self) -> u64 {
+        self.teachers.iter().map(|place| place.who.keyframes()).sum()
+    }
+
+    /// The hub's figures as of its last full second.
+    #[must_use]
+    pub fn hub(&self) -> &HubStats {
+        self.worker.stats()
+    }
+
+    /// What happened, line by line. The same seed and the same calls give the same text.
+    #[must_use]
+    pub fn story(&self) -> &str {
+        &self.story
+    }
+
+    fn find(&self, name: &str) -> usize {
+        let found = self.classrooms.iter().position(|place| place.name == name);
+        found.unwrap_or_else(|| panic!("no classroom is called {name}"))
+    }
+
+    fn connect(&mut self, terms: Terms, keys: &Keys, address: SocketAddr) {
+        let peer = PeerId(self.next_peer);
+        self.next_peer += 1;
+        let connected = self.worker.connect_seeded(self.now, ROOM, peer, terms, keys, address);
+        assert!(connected, "seeded keys are keys");
+    }
+
+    fn keys(&mut self) -> (Keys, Srtp) {
+        let mut material = [0; KEYING_MATERIAL_BYTES];
+        self.dice.fill(&mut material[..]);
+        let keys = Keys::from_keying_material(Profile::AeadAes128Gcm, &material, false);
+        (keys, Srtp::from_exporter(&material, true).expect("the material has the length of its profile"))
+    }
+
+    fn links(&mut self, up: Line, down: Line) -> (Link<BytesMut>, Link<BytesMut>) {
+        (Link::new(up, self.dice.random()), Link::new(down, self.dice.random()))
+    }
+
+    fn due(&self) -> Instant {
+        let links =
+            |up: &Link<BytesMut>, down: &Link<BytesMut>| up.poll_timeout().into_iter().chain(down.poll_timeout());
+        let teachers = self
+            .teachers
+            .iter()
+            .flat_map(|place| links(&place.up, &place.down).chain(std::iter::once(place.who.poll_timeout())));
+        let classrooms = self
+            .classrooms
+            .iter()
+            .flat_map(|place| links(&place.up, &place.down).chain(std::iter::once(place.who.poll_timeout())));
+        let due = teachers.chain(classrooms).chain(self.worker.poll_timeout()).min();
+        due.unwrap_or(self.now + Duration::from_secs(1))
+    }
+
+    /// Everything that is due at `now`, in a fixed order.
+    fn step(&mut self) {
+        let now = self.now;
+        for place in &mut self.teachers {
+            while let Some(datagram) = place.down.poll(now) {
+                place.who.handle_datagram(&datagram);
+            }
+            // A failure is a picture that is no Annex B, and ours is.
+            let _ = place.who.handle_timeout(now);
+            while let Some(datagram) = place.who.poll_transmit() {
+                place.up.send(now, datagram.len() + WIRE_BYTES, datagram);
+            }
+        }
+        let mut noticed = Vec::new();
+        for at in 0..self.classrooms.len() {
+            let place = &mut self.classrooms[at];
+            while let Some(datagram) = place.down.poll(now) {
+                place.who.handle_datagram(now, &datagram, &mut noticed);
+            }
+            // A failure is a packet that cannot be written, which its own tests would have shown.
+            let _ = place.who.handle_timeout(now, &mut noticed);
+            while let Some(datagram) = place.who.poll_transmit() {
+                place.up.send(now, datagram.len() + WIRE_BYTES, datagram);
+            }
+            self.notice(at, &mut noticed);
+        }
+        for place in &mut self.teachers {
+            while let Some(datagram) = place.up.poll(now) {
+                self.worker.handle_datagram(now, place.address, datagram);
+            }
+        }
+        for place in &mut self.classrooms {
+            while let Some(datagram) = place.up.poll(now) {
+                self.worker.handle_datagram(now, place.address, datagram);
+            }
+        }
+        self.worker.flush(now);
+        if self.worker.poll_timeout().is_some_and(|due| due <= now) {
+            self.worker.handle_timeout(now);
+            self.worker.flush(now);
+        }
+        self.settle();
+    }
+
+    /// Puts what the hub wants sent on its lines, and its events into the story.
+    fn settle(&mut self) {
+        let outbox = self.worker.outbox();
+        for run in outbox.runs() {
+            for datagram in outbox.bytes()[run.bytes.clone()].chunks(run.segment.max(1)) {
+                let link = match self.by_address.get(&run.to) {
+                    Some(Seat::Teacher(at)) => &mut self.teachers[*at].down,
+                    Some(Seat::Classroom(at)) => &mut self.classrooms[*at].down,
+                    None => continue,
+                };
+                link.send(self.now, datagram.len() + WIRE_BYTES, BytesMut::from(datagram));
+            }
+        }
+        outbox.clear();
+        while let Some(event) = self.worker.poll_event() {
+            self.tell(format_args!("The hub: {event:?}"));
+        }
+    }
+
+    fn notice(&mut self, at: usize, noticed: &mut Vec<Noticed>) {
+        for what in noticed.drain(..) {
+            let name = self.classrooms[at].name.clone();
+            match what {
+                Noticed::FirstPicture(waited) => {
+                    self.tell(format_args!("{name} sees its first picture after {} ms", waited.as_millis()));
+                }
+                Noticed::Thawed(slot, freeze) => {
+                    self.tell(format_args!("{name}: the {} stood for {} ms", SLOTS[slot], freeze.lasted.as_millis()));
+                }
+                Noticed::AskedKeyframe(slot) => {
+                    self.tell(format_args!("{name} asks for a keyframe of the {}", SLOTS[slot]));
+                }
+            }
+        }
+    }
+
+    fn sum_up(&mut self) {
+        for at in 0..self.teachers.len() {
+            let place = &self.teachers[at];
+            let (name, counts, keyframes) = (place.name.clone(), place.who.counts(), place.who.keyframes());
+            self.tell(format_args!(
+                "So far the {name}: {} packets, {} sent again, {keyframes} keyframes, {} asked for",
+                counts.packets, counts.retransmitted, counts.keyframes_asked
+            ));
+        }
+        for at in 0..self.classrooms.len() {
+            let name = self.classrooms[at].name.clone();
+            let Attendance { screen, speaker, missed, picture_packets_lost, voice_packets_lost, down, .. } =
+                self.attendance(&name);
+            self.tell(format_args!(
+                "So far {name}: {} pictures, {} freezes of {} ms in all, the longest {} ms; {:.2} % of the voice concealed; \
+                 {missed} packets missed, of the picture {picture_packets_lost} and of the voice {voice_packets_lost} lost for good; its line lost {} and overflowed {} of {}",
+                screen.pictures,
+                screen.freezes,
+                screen.frozen.as_millis(),
+                screen.longest.as_millis(),
+                speaker.concealed_share() * 100.0,
+                down.lost,
+                down.overflowed,
+                down.sent
+            ));
+        }
+    }
+
+    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
+        if self.story.len() > STORY_BYTES_MAX {
+            return;
+        }
+        let at = (self.now - self.start).as_millis();
+        let (seconds, millis) = (at / 1_000, at % 1_000);
+        let _ = writeln!(self.story, "{:02}:{:02}.{millis:03} {what}", seconds / 60, seconds % 60);
+    }
+}
+
+/// What the hub says of itself in an answer; no packet of a simulation ever uses it.
+fn local(candidates: &[SocketAddr]) -> Local<'_> {
+    let candidates = if candidates.is_empty() { CANDIDATES } else { candidates };
+    Local {
+        ice_ufrag: "hubhubhu",
+        ice_pwd: "hubhubhubhubhubhubhubhub",
+        fingerprint_sha256: FINGERPRINT,
+        candidates,
+        session_id: 1,
+    }
+}
+
+fn far_end() -> Credentials {
+    Credentials {
+        ufrag: "farfarfa".into(),
+        password: "farfarfarfarfarfarfarfar".into(),
+        fingerprint: FINGERPRINT.into(),
+    }
+}
+
+const ROOM: RoomId = RoomId(1);
+const SLOTS: [TrackKind; 3] = [TrackKind::Voice, TrackKind::Board, TrackKind::Camera];
+const CANDIDATES: &[SocketAddr] = &[SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 8_443)];
+const FINGERPRINT: &str =
+    "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F";
+/// IPv4 and UDP headers.
+const WIRE_BYTES: usize = 28;
+/// Time that a browser would measure beyond the line itself.
+const HUB_TIME: Duration = Duration::from_millis(5);
+/// Events closer than this are handled together.
+const STEP: Duration = Duration::from_micros(100);
+/// A story that long is a fault in itself.
+const STORY_BYTES_MAX: usize = 4 << 20;
+
+/// Runs the lesson that the product's promise speaks of: a teacher and three classrooms, one on a bad line.
+///
+/// # Errors
+/// The line's settings cannot be read.
+pub fn rehearse(seed: u64, bad_line: &str, minutes: u64) -> Result<Simulation> {
+    let mut line = Line::losing(0.05);
+    line.set(bad_line).map_err(anyhow::Error::msg).context("the bad line")?;
+    let mut lesson = Simulation::seeded(seed)
+        .teacher("camera")
+        .classroom("Centre School", Line { delay: Duration::from_millis(5), ..Line::CLEAN })
+        .classroom(
+            "River School",
+            Line { delay: Duration::from_millis(30), jitter: Duration::from_millis(5), ..Line::CLEAN },
+        )
+        .classroom("Hill School", line);
+    lesson.run_for(Duration::from_secs(minutes * 60));
+    Ok(lesson)
+}
