@@ -11,7 +11,7 @@ use std::{
 
 use aws_lc_rs::digest;
 use bytes::BytesMut;
-use rtc_crypto::RTCCryptoProvider;
+use rtc_crypto::{RTCCryptoProvider, providers::AwsLcRsProvider};
 use rtc_dtls::{
     config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig},
     crypto::Certificate,
@@ -36,7 +36,7 @@ impl Identity {
     /// # Errors
     /// What the crypto provider says.
     pub fn generate() -> Result<Self, String> {
-        let provider = rtc_crypto::default_provider().map_err(|error| error.to_string())?;
+        let provider: Arc<dyn RTCCryptoProvider> = Arc::new(AwsLcRsProvider::new());
         let certificate = Certificate::generate_self_signed(vec!["tongke".to_owned()], provider.crypto())
             .map_err(|error| error.to_string())?;
         let der = certificate.certificate.first().ok_or("no certificate was made")?;

@@ -260,7 +260,10 @@ impl Hub {
     /// See [`PatchError`].
     pub fn patch(&self, peer: PeerId, fragment: &str) -> Result<Patched, PatchError> {
         let Some(theirs) = fragment_credentials(fragment)? else { return Ok(Patched::Trickled) };
-        let owner = self.inner.lobby.owner(peer).ok_or(PatchError::Gone)?;
+        let Some(owner) = self.inner.lobby.owner(peer) else {
+            // Before its first check there is nothing to restart: what comes is the rest of its offer.
+            return if self.inner.lobby.is_waiting(peer) { Ok(Patched::Trickled) } else { Err(PatchError::Gone) };
+        };
         // A trickled candidate repeats the credentials that it belongs to (RFC 8840 §4.3).
         if theirs == owner.theirs {
             return Ok(Patched::Trickled);

@@ -141,6 +141,12 @@ impl Lobby {
         }
     }
 
+    /// Was it answered, and has it not come yet?
+    #[must_use]
+    pub fn is_waiting(&self, peer: PeerId) -> bool {
+        self.waiting.iter().any(|admission| admission.peer == peer)
+    }
+
     /// Forgets a peer that has not come yet. True where it was waiting.
     pub fn withdraw(&self, peer: PeerId) -> bool {
         !self.forget(|admission| admission.peer == peer).is_empty()

@@ -67,6 +67,10 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
 
   const receiver = new WhepReceiver({
     url: () => tie.admission()?.whepUrl ?? '',
+    guestSeat: () => {
+      const connection = tie.connection.value
+      return tie.admission()?.seatId === null && connection.kind === 'joined' ? connection.seatId : null
+    },
     credentials: tie.credentials,
     onState: (state) => {
       if (line.value.kind === 'up' && !stalled.value)

@@ -37,7 +37,12 @@ export class WhepReceiver {
 
   constructor(private readonly options: ReceiverOptions) {
     this.line = new Line({
-      url: () => `${options.url()}?slots=${SLOTS.join(',')}`,
+      url: () => {
+  /** A guest's token names no seat: this is the one that its socket was given. */
+  guestSeat?: () => string | null
+        const seat = options.guestSeat?.() ?? null
+        return `${options.url()}?slots=${SLOTS.join(',')}${seat === null ? '' : `&seat=${encodeURIComponent(seat)}`}`
+      },
       credentials: options.credentials,
       onState: options.onState,
       lingers: true,
