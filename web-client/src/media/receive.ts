@@ -8,6 +8,8 @@ export type Reception = Readonly<Record<ReceivedSlot, MediaStream>>
 
 export interface ReceiverOptions {
   url(): string
+  /** The seat that a guest's socket was given: a guest's token names none. `null`: the token does. */
+  guestSeat?(): string | null
   credentials: Credentials
   onState(state: LineState): void
   onReception(reception: Reception): void
@@ -38,8 +40,6 @@ export class WhepReceiver {
   constructor(private readonly options: ReceiverOptions) {
     this.line = new Line({
       url: () => {
-  /** A guest's token names no seat: this is the one that its socket was given. */
-  guestSeat?: () => string | null
         const seat = options.guestSeat?.() ?? null
         return `${options.url()}?slots=${SLOTS.join(',')}${seat === null ? '' : `&seat=${encodeURIComponent(seat)}`}`
       },
