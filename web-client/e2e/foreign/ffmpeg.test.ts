@@ -57,9 +57,11 @@ function countedPicture(): string {
 
 function push(): { ended: Promise<number | null>, said: () => string } {
   const tone = 'aevalsrc=0.5*sin(2*PI*1000*t)*lt(mod(t\\,2)\\,0.12)+0.01*sin(2*PI*220*t):sample_rate=48000'
+  // As fast as a camera. Plain "-re" begins with half a second at once, and is ahead of the clock ever after.
+  const paced = ['-readrate', '1', '-readrate_initial_burst', '0.001']
   pusher = spawn(ffmpeg, [
     '-hide_banner', '-v', 'warning', '-nostats',
-    '-re', '-f', 'lavfi', '-i', `testsrc2=size=640x360:rate=${FPS}`, '-re', '-f', 'lavfi', '-i', tone,
+    ...paced, '-f', 'lavfi', '-i', `testsrc2=size=640x360:rate=${FPS}`, ...paced, '-f', 'lavfi', '-i', tone,
     '-vf', countedPicture(), '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-profile:v', 'baseline',
     '-pix_fmt', 'yuv420p', '-g', `${2 * FPS}`, '-b:v', '700k', '-c:a', 'libopus', '-ac', '2', '-b:a', '32k',
     '-f', 'whip', '-authorization', hub.sample.publish_token, hub.sample.whip_url,
@@ -102,13 +104,15 @@ test('ffmpeg teaches by WHIP: a classroom sees and hears it, and it is recorded'
   expect.soft(after.energy - before.energy).toBeGreaterThan(0.01)
   expect.soft(room.errors).toEqual([])
 
+  // Signed in before ffmpeg leaves, so that the lesson ends right after it.
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher))
+  await teacher.page.waitForURL('**/lessons')
+
   // "q" ends ffmpeg as a person would: it finishes its streams and sends its DELETE.
   pusher?.stdin?.write('q')
   expect.soft(await pushed.ended).toBe(0)
   console.log(`ffmpeg ended and said: ${pushed.said().trim() || 'nothing'}`)
 
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher))
-  await teacher.page.waitForURL('**/lessons')
   const lesson = await teacher.page.evaluate(async id => {
     const answer = await fetch(`/api/v1/lessons/${id}/end`, { method: 'POST' })
     return await answer.json() as { live_at_ms: number, ended_at_ms: number, recording: { recording_id: string } | null }
