@@ -96,6 +96,9 @@ pub struct Handshake {
     /// Set until the role is clear: the server's configuration depends on what the ClientHello offers.
     waiting: Option<Waiting>,
     done: bool,
+    /// Bytes that may still come. The DTLS crate keeps fragments up to two megabytes, those without a byte for ever,
+    /// and puts them together by recursion: a chain of thousands would end the process.
+    budget_bytes: usize,
 }
 
 /// What a server's configuration is made of.
@@ -113,6 +116,7 @@ impl Handshake {
             endpoint: Endpoint::new(virtual_address(1), TransportProtocol::UDP, None),
             waiting: Some(Waiting { identity: identity.clone(), theirs, hello: Hello::default() }),
             done: false,
+            budget_bytes: HANDSHAKE_BYTES_MAX,
         }
     }
 
@@ -126,14 +130,23 @@ impl Handshake {
         let profiles =
             vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm, SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80];
         endpoint.connect(now, virtual_address(2), config(identity, theirs, profiles, true)?, None)?;
-        Ok(Self { endpoint, waiting: None, done: false })
+        Ok(Self { endpoint, waiting: None, done: false, budget_bytes: HANDSHAKE_BYTES_MAX })
     }
 
     /// Takes one DTLS datagram.
     ///
     /// # Errors
-    /// [`HandshakeError`]: wrong certificate, no common profile, or broken messages before the handshake was done.
+    /// [`HandshakeError`]: wrong certificate, no common profile, or broken or endless messages before the handshake was
+    /// done.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<Progress, HandshakeError> {
+        // A goodbye leaves nothing behind, and counts at any time.
+        if !(self.done && is_alert(datagram)) {
+            match self.budget_bytes.checked_sub(datagram.len()) {
+                Some(left) => self.budget_bytes = left,
+                None if self.done => return Ok(Progress::Going),
+                None => return Err(HandshakeError(format!("it takes more than {HANDSHAKE_BYTES_MAX} bytes"))),
+            }
+        }
         let Some(mut waiting) = self.waiting.take() else { return self.read(now, BytesMut::from(datagram)) };
         let Some((only_sha1, datagrams)) = waiting.hello.take(datagram) else {
             self.waiting = Some(waiting);
@@ -165,6 +178,7 @@ impl Handshake {
             match event {
                 EndpointEvent::HandshakeComplete => {
                     self.done = true;
+                    self.budget_bytes = HANDSHAKE_BYTES_MAX;
                     return Ok(Progress::Done(self.keys()?));
                 }
                 EndpointEvent::PeerClosed => return Ok(Progress::Closed),
@@ -221,6 +235,16 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
 /// A lost flight is sent again after this long, doubling; the crate's one second is slow on a losing line.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A browser's side is 2 kB, sent again at most seven times while it is given; a chain of certificates fits too. The same
+/// again afterwards: a client that missed our last flight repeats its own.
+const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
+
+/// One alert record and nothing behind it.
+fn is_alert(datagram: &[u8]) -> bool {
+    let length = |head: &[u8; 13]| usize::from(u16::from_be_bytes([head[11], head[12]]));
+    datagram.first_chunk::<13>().is_some_and(|head| head[0] == 21 && datagram.len() == 13 + length(head))
+}
 
 fn virtual_address(host: u8) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 9))
@@ -310,7 +334,7 @@ mod tests {
         let old = vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80];
         let config = config(&client, fingerprints(&hub), old, true).unwrap();
         endpoint.connect(now, virtual_address(2), config, None).unwrap();
-        let mut active = Handshake { endpoint, waiting: None, done: false };
+        let mut active = Handshake { endpoint, waiting: None, done: false, budget_bytes: HANDSHAKE_BYTES_MAX };
         let (ours, _) = shake(now, &mut passive, &mut active).unwrap();
         assert_eq!(ours.profile, Profile::Aes128CmSha1);
     }

@@ -12,7 +12,7 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -266,6 +266,15 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let response = check.response(from, &ours.pwd, crypto).ok_or(Dropped::BadCheck)?;
+        // A seat's own check with a forged source must not lead another peer's packets, or its own, astray.
+        let taken = self.by_address.get(&from).copied().filter(|&other| other != key);
+        if let Some(other) = taken.and_then(|other| self.peers[other].as_ref())
+            && other.address == Some(from)
+            && now.saturating_duration_since(other.heard) < ADDRESS_KEPT_FOR
+        {
+            return Err(Dropped::BadCheck);
+        }
+        let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         if let Some(forgotten) = peer.note_path(now, from, check.nominates()) {
             self.by_address.remove(&forgotten);
         }
@@ -480,3 +489,7 @@ impl Worker {
         };
     }
 }
+
+/// An address belongs to whoever was heard from it this recently: viewers report, and clients check, more often than
+/// that. A new connection behind the same port of a router has to wait as long.
+const ADDRESS_KEPT_FOR: Duration = Duration::from_secs(2);
