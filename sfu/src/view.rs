@@ -10,6 +10,7 @@ use rtc_rtcp::{
     reception_report::ReceptionReport,
     sender_report::SenderReport,
     source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem},
+    transport_feedbacks::transport_layer_cc::TransportLayerCc,
 };
 use smallvec::SmallVec;
 
@@ -20,6 +21,7 @@ use crate::{
     outbox::Outbox,
     packet::{Packet, rewrite_vp8},
     publish::append,
+    red::{self, depth::Depth},
     slot::{Placed, Slot},
     srtp::Sealer,
 };
@@ -32,6 +34,8 @@ pub struct Viewer {
     twcc_seq: u16,
     scratch: Vec<u8>,
     repeats: Repeats,
+    /// How much redundancy its voice carries, by what its line loses.
+    pub depth: Depth,
     /// Smoothed round trip. `None`: no report yet.
     pub rtt: Option<Duration>,
     /// Share lost on the way there in the last reports, 0 to 1: the worst slot.
@@ -50,23 +54,30 @@ impl Viewer {
             twcc_seq: 0,
             scratch: Vec::new(),
             repeats: Repeats::default(),
+            depth: Depth::new(),
             rtt: None,
             loss: 0.0,
             sent: (0, 0),
         }
     }
 
-    /// Sends one live packet in a slot, if the slot has a place for it now.
+    /// Sends one live packet in a slot, if the slot has a place for it now. `history` is its layer's: voice takes its
+    /// redundancy from there.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn forward(
         &mut self,
         now: Instant,
         slot: usize,
         packet: &Packet,
+        history: &History,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
-        if let Some(placed) = self.slots[slot].place(now, packet) {
+        let Some(placed) = self.slots[slot].place(now, packet) else { return };
+        if packet.codec.is_sound() {
+            self.speak(now, slot, placed, packet, history, to, sealer, out);
+        } else {
             self.send(slot, placed, packet, to, sealer, out);
         }
     }
@@ -119,6 +130,39 @@ impl Viewer {
         let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
         let placed = Placed { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
         self.write(rtx_ssrc, placed, packet.marker, &scratch, to, sealer, out);
+        self.scratch = scratch;
+    }
+
+    /// Sends voice: plain, or with earlier voice where the line loses and the viewer reads RFC 2198. The payload type
+    /// says which, packet by packet.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
+    fn speak(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        placed: Placed,
+        packet: &Packet,
+        history: &History,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let pattern = self.depth.pattern();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let bytes_max = self.depth.bytes_allowed(now);
+        let red_pt = self.slots[slot].terms().red_pt.filter(|_| {
+            pattern.distance > 0 && red::write(history, packet, pattern, placed.pt, bytes_max, &mut scratch) > 0
+        });
+        let (payload, placed) = match red_pt {
+            Some(pt) => (&scratch[..], Placed { pt, ..placed }),
+            None => (&packet.payload[..], placed),
+        };
+        self.depth.note_sent(payload.len(), self.twcc_ext.map(|_| self.twcc_seq));
+        let state = &mut self.slots[slot];
+        state.sent.0 = state.sent.0.wrapping_add(1);
+        state.sent.1 = state.sent.1.wrapping_add(payload.len() as u32);
+        let ssrc = state.terms().ssrc;
+        self.write(ssrc, placed, packet.marker, payload, to, sealer, out);
         self.scratch = scratch;
     }
 
@@ -214,8 +258,13 @@ impl Viewer {
         }
     }
 
+    /// Takes a viewer's transport-wide feedback.
+    pub fn handle_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
+        self.depth.note_arrivals(now, feedback);
+    }
+
     /// Takes a viewer's reception report. `ntp_middle` is the middle of the hub's NTP time now.
-    pub fn handle_report(&mut self, ntp_middle: u32, reports: &[ReceptionReport]) {
+    pub fn handle_report(&mut self, now: Instant, ntp_middle: u32, reports: &[ReceptionReport]) {
         let ours = reports.iter().filter(|report| self.slots.iter().any(|slot| slot.terms().ssrc == report.ssrc));
         let mut loss: Option<f64> = None;
         for report in ours {
@@ -226,7 +275,10 @@ impl Viewer {
                 self.rtt = Some(self.rtt.map_or(measured, |rtt| (rtt * 7 + measured) / 8));
             }
         }
-        self.loss = loss.unwrap_or(self.loss);
+        if let Some(loss) = loss {
+            self.depth.note_report(now, loss);
+            self.loss = loss;
+        }
     }
 
     /// The slot that sends on that SSRC.

@@ -13,7 +13,7 @@ use rtc_rtcp::{
     payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
     receiver_report::ReceiverReport,
     sender_report::SenderReport,
-    transport_feedbacks::transport_layer_nack::TransportLayerNack,
+    transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
 };
 
 use super::Worker;
@@ -146,7 +146,9 @@ impl Worker {
                 }
                 Role::Viewer(viewer) => {
                     if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                        viewer.handle_report(ntp_middle, &report.reports);
+                        viewer.handle_report(now, ntp_middle, &report.reports);
+                    } else if let Some(feedback) = packet.downcast_ref::<TransportLayerCc>() {
+                        viewer.handle_arrivals(now, feedback);
                     } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
                         want_keyframe(room, viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]));
                     } else if let Some(fir) = packet.downcast_ref::<FullIntraRequest>() {
@@ -174,7 +176,7 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
             for packet in &layer.burst {
-                viewer.forward(now, slot, packet, to, sealer, out);
+                viewer.forward(now, slot, packet, &layer.history, to, sealer, out);
             }
             out.seal_run();
         }
