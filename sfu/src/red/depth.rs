@@ -309,7 +309,7 @@ pub const VOICE_BPS_MAX: u64 = 192_000;
 const RAISE_AT: [f64; DISTANCE_MAX as usize] = [0.01, 0.05, 0.15];
 
 /// A step down needs this part of the threshold that led up,
-const LOWER_BELOW: f64 = 0.6;
+const LOWER_BELOW: f64 = 0.7;
 
 /// and so long since the last step: rural radio comes and goes.
 const KEPT_FOR: Duration = Duration::from_secs(10);
