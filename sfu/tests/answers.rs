@@ -196,6 +196,21 @@ fn the_session_speaks_for_lines_that_are_silent() {
     assert_eq!(terms.transport.fingerprint[0].1[..3], [0xa6, 0xff, 0x68]);
 }
 
+/// A repeat of voice under its own number would be a second packet under one nonce.
+#[test]
+fn voice_is_repeated_to_viewers_by_rtx_or_not_at_all() {
+    let asks =
+        CHROMIUM_RECEIVE.replace("a=rtcp-fb:111 transport-cc", "a=rtcp-fb:111 transport-cc\r\na=rtcp-fb:111 nack");
+    assert_ne!(asks, CHROMIUM_RECEIVE);
+    let (answer, terms) = view(&asks, Some(&LESSON), &[]).expect("an answer");
+    assert!(!answer.contains("a=rtcp-fb:111 nack") && !terms.slots[0].nack && terms.slots[1].nack);
+
+    let publishes =
+        CHROMIUM_SEND.replace("a=rtcp-fb:111 transport-cc", "a=rtcp-fb:111 transport-cc\r\na=rtcp-fb:111 nack");
+    let (answer, terms) = publish(&publishes).expect("an answer");
+    assert!(answer.contains("a=rtcp-fb:111 nack") && terms.tracks[0].nack);
+}
+
 #[test]
 fn a_viewer_may_be_sent_every_codec_and_what_flows_comes_first() {
     let (_, terms) = view(CHROMIUM_RECEIVE, Some(&LESSON), &[(TrackKind::Board, Codec::Av1)]).expect("an answer");
