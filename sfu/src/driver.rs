@@ -315,6 +315,10 @@ impl Run {
                             self.worker.handle_datagram(now, meta.addr, BytesMut::from(datagram));
                         }
                     }
+                    if count < BATCH_SIZE {
+                        // That was all: what comes from here on wakes us again.
+                        return true;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -209,7 +209,10 @@ impl Worker {
                 }
             }
         }
-        self.schedule(key);
+        // A viewer's deadlines only move away when it is heard.
+        if matches!(peer.role, Role::Publisher(_)) {
+            self.schedule(key);
+        }
         Ok(())
     }
 }
