@@ -25,9 +25,10 @@ deep: setup-test web ## what is long: kill -9 over and over, long lessons, many 
 	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
 	DEEP=1 cargo test --release -p recorder -p load-tests -- --nocapture
 
-bench: setup-run web ## what prints figures: the cost of a forwarded packet, joins, delay
+bench: setup-run web ## what prints figures: the cost of a forwarded packet, joins, delay, instructions
 	cargo build --release --bins
 	load-tests/bench.sh
+	load-tests/instructions.sh
 
 setup-run:
 	@.ci/setup run

@@ -53,6 +53,7 @@ async fn a_foreign_publisher_is_heard_and_seen_by_a_foreign_viewer() {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         announce: vec![Ipv4Addr::LOCALHOST.into()],
         workers: 1,
+        max_seats: None,
     };
     let hub = Hub::start(config, Arc::new(move |event| sink.lock().unwrap().push(event))).unwrap();
     let room = hub.open_room();

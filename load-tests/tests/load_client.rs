@@ -53,6 +53,7 @@ fn classrooms_receive_everything_that_a_teacher_sends() {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         announce: vec![Ipv4Addr::LOCALHOST.into()],
         workers: 1,
+        max_seats: None,
     };
     let hub = Hub::start(config, Arc::new(|_| {})).unwrap();
     let room = hub.open_room();

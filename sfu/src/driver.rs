@@ -3,13 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -17,6 +17,10 @@ use std::{
 
 use bytes::BytesMut;
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{error, info, warn};
@@ -26,9 +30,10 @@ use crate::{
     hub::{EventSink, StartError},
     id::WorkerId,
     limits::SOCKET_BUFFER_BYTES,
+    load::Lag,
     lobby::Lobby,
     stats::HubStats,
-    worker::{Command, Worker, WorkerConfig},
+    worker::{Command, Relay, Worker, WorkerConfig},
 };
 
 /// The workers' threads and how to reach them.
@@ -41,7 +46,7 @@ pub(crate) struct Driver {
 
 struct Handle {
     commands: Sender<Command>,
-    waker: Waker,
+    waker: Arc<Waker>,
     stats: Arc<Mutex<HubStats>>,
 }
 
@@ -59,12 +64,19 @@ impl Driver {
         let epoch_ntp = ntp(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         let stopping = Arc::new(AtomicBool::new(false));
         let mut address = listen;
-        let (mut handles, mut threads) = (Vec::new(), Vec::new());
-        for number in 0..workers {
+        let mut doors = Vec::new();
+        for _ in 0..workers {
             let socket = open(address, workers > 1).map_err(bind)?;
             address = socket.local_addr().map_err(bind)?;
             let poll = Poll::new().map_err(bind)?;
-            let waker = Waker::new(poll.registry(), WAKE).map_err(bind)?;
+            let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(bind)?);
+            let (relays, relayed) = sync_channel(RELAYS_MAX);
+            doors.push((socket, poll, Post { relays, waker, held: VecDeque::new(), told: false }, relayed));
+        }
+        let posts: Vec<Post> = doors.iter().map(|(_, _, post, _)| post.clone()).collect();
+        let cores = own_cores(workers);
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for (number, (socket, poll, Post { waker, .. }, relayed)) in doors.into_iter().enumerate() {
             let (commands, inbox) = channel();
             let stats = Arc::new(Mutex::new(HubStats::default()));
             let id = WorkerId(number as u8);
@@ -82,12 +94,24 @@ impl Driver {
                 poll,
                 worker,
                 inbox,
+                relayed,
+                posts: posts.clone(),
+                lag: Lag::default(),
+                id,
+                lobby: lobby.clone(),
                 stats: stats.clone(),
                 events: events.clone(),
                 stopping: stopping.clone(),
             };
             let thread = std::thread::Builder::new().name(format!("media-{number}"));
-            threads.push(thread.spawn(move || run.run()).map_err(bind)?);
+            let core = cores.get(number).copied();
+            let work = move || {
+                if let Some(error) = core.and_then(|core| pin(core).err()) {
+                    warn!(%error, "Worker {number} has no core of its own: {error}");
+                }
+                run.run();
+            };
+            threads.push(thread.spawn(work).map_err(bind)?);
             handles.push(Handle { commands, waker, stats });
         }
         info!(%address, workers, "Media port {address} is open");
@@ -169,9 +193,61 @@ struct Run {
     poll: Poll,
     worker: Worker,
     inbox: Receiver<Command>,
+    relayed: Receiver<Relay>,
+    /// Every worker's, this one's too, by number.
+    posts: Vec<Post>,
+    lag: Lag,
+    id: WorkerId,
+    lobby: Arc<Lobby>,
     stats: Arc<Mutex<HubStats>>,
     events: EventSink,
     stopping: Arc<AtomicBool>,
+}
+
+/// How one worker reaches another. Bounded: a worker that does not keep up slows nobody, it misses packets.
+#[derive(Clone)]
+struct Post {
+    relays: SyncSender<Relay>,
+    waker: Arc<Waker>,
+    /// What may not be dropped, while the other is full.
+    held: VecDeque<Relay>,
+    /// It has something new since it was woken.
+    told: bool,
+}
+
+impl Post {
+    /// False where the relay was dropped.
+    fn put(&mut self, relay: Relay) -> bool {
+        if !self.held.is_empty() {
+            if relay.is_media() {
+                return false;
+            }
+            self.held.push_back(relay);
+            return true;
+        }
+        self.told = true;
+        match self.relays.try_send(relay) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => true,
+            Err(TrySendError::Full(relay)) if relay.is_media() => false,
+            Err(TrySendError::Full(relay)) => {
+                self.held.push_back(relay);
+                true
+            }
+        }
+    }
+
+    fn wake(&mut self) {
+        while let Some(relay) = self.held.pop_front() {
+            self.told = true;
+            if let Err(TrySendError::Full(relay)) = self.relays.try_send(relay) {
+                self.held.push_front(relay);
+                break;
+            }
+        }
+        if std::mem::take(&mut self.told) {
+            let _ = self.waker.wake();
+        }
+    }
 }
 
 impl Run {
@@ -201,10 +277,15 @@ impl Run {
             while let Ok(command) = self.inbox.try_recv() {
                 self.worker.handle_command(now, command);
             }
+            for relay in self.relayed.try_iter().take(RELAYS_MAX) {
+                self.worker.handle_relay(now, relay);
+            }
             while self.worker.flush_part(now, PART_BYTES) {
+                self.relay();
                 self.send();
             }
             self.worker.handle_timeout(now);
+            self.relay();
             self.send();
             while let Some(event) = self.worker.poll_event() {
                 (self.events)(event);
@@ -212,7 +293,9 @@ impl Run {
             if now.saturating_duration_since(figures_at) >= FIGURES_EVERY {
                 figures_at = now;
                 self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone_from(self.worker.stats());
+                self.lobby.note_load(self.id, self.lag.is_overloaded());
             }
+            self.lag.note(now, Instant::now());
             if self.stopping.load(Ordering::Acquire) {
                 return;
             }
@@ -232,6 +315,10 @@ impl Run {
                             self.worker.handle_datagram(now, meta.addr, BytesMut::from(datagram));
                         }
                     }
+                    if count < BATCH_SIZE {
+                        // That was all: what comes from here on wakes us again.
+                        return true;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -243,6 +330,20 @@ impl Run {
             }
         }
         false
+    }
+
+    /// Hands over what other workers are to have, and wakes each of them once.
+    fn relay(&mut self) {
+        let mut lost = 0;
+        while let Some((to, relay)) = self.worker.poll_relay() {
+            if let Some(post) = self.posts.get_mut(usize::from(to.0)) {
+                lost += u64::from(!post.put(relay));
+            }
+        }
+        self.posts.iter_mut().for_each(Post::wake);
+        if lost > 0 {
+            self.worker.note_unrelayed(lost);
+        }
     }
 
     fn send(&mut self) {
@@ -282,6 +383,20 @@ fn open(listen: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into()))
 }
 
+/// A core for each worker, of those that this process may use. Empty for one worker, which the system places better,
+/// and where there are not enough.
+fn own_cores(workers: usize) -> Vec<usize> {
+    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
+    let cores: Vec<usize> = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect();
+    if workers > 1 && cores.len() >= workers { cores } else { Vec::new() }
+}
+
+fn pin(core: usize) -> nix::Result<()> {
+    let mut only = CpuSet::new();
+    only.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &only)
+}
+
 /// NTP time, 32.32 fixed point seconds since 1900 (RFC 3550 §4).
 fn ntp(since_1970: Duration) -> u64 {
     let seconds = since_1970.as_secs() + 2_208_988_800;
@@ -318,5 +433,8 @@ const BATCHES_MAX: usize = 4;
 
 /// What is sealed before it is sent: it stays in the second-level cache until the kernel has read it.
 const PART_BYTES: usize = 128 * 1024;
+
+/// Bursts on their way to another worker: a second of everything a teacher sends.
+const RELAYS_MAX: usize = 1_024;
 
 const FIGURES_EVERY: Duration = Duration::from_millis(500);

@@ -71,6 +71,12 @@ impl History {
         Some(timestamp.wrapping_add(ticks(now.saturating_duration_since(at), clock_rate)))
     }
 
+    /// When the newest packet came. `None`: nothing came yet.
+    #[must_use]
+    pub fn newest_at(&self) -> Option<Instant> {
+        self.live.map(|(_, at)| at)
+    }
+
     /// Where the newest keyframe begins, if everything since then is within reach. `None`: a joiner needs a new one.
     #[must_use]
     pub fn group_start(&self) -> Option<u64> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
+use tracing::info;
 
 use crate::{
     answer::{Local, answer_publisher, answer_viewer, fragment_credentials, restart_fragment},
@@ -14,8 +15,8 @@ use crate::{
     dtls::Identity,
     ice::Credentials,
     id::{PeerId, RoomId, WorkerId},
-    limits::{PEERS_MAX, TAP_ITEMS_MAX},
-    lobby::{Admission, Lobby, Terms},
+    limits::{CONNECT_WITHIN, SEATS_PER_WORKER, TAP_ITEMS_MAX},
+    lobby::{Admission, Crowded, Lobby, Terms},
     media::{Codec, TrackKind},
     stats::HubStats,
     tap::{self, TapReceiver},
@@ -31,6 +32,8 @@ pub struct HubConfig {
     pub announce: Vec<IpAddr>,
     /// Worker threads, each pinned to a core of its own. At least 1.
     pub workers: usize,
+    /// Peers at once. `None`: what so many workers carry.
+    pub max_seats: Option<usize>,
 }
 
 /// What happens on the wire, for whoever keeps the lesson.
@@ -191,6 +194,7 @@ struct Inner {
     identity: Identity,
     candidates: Vec<SocketAddr>,
     driver: Driver,
+    max_seats: usize,
 }
 
 impl Hub {
@@ -200,8 +204,10 @@ impl Hub {
     /// [`StartError`] says which part could not start.
     pub fn start(config: HubConfig, events: EventSink) -> Result<Self, StartError> {
         let identity = Identity::generate().map_err(StartError::Certificate)?;
-        let lobby = Arc::new(Lobby::default());
-        let driver = Driver::start(config.listen, config.workers.max(1), &identity, &lobby, &events)?;
+        let workers = config.workers.max(1);
+        let max_seats = config.max_seats.unwrap_or(SEATS_PER_WORKER * workers);
+        let lobby = Arc::new(Lobby::for_workers(workers));
+        let driver = Driver::start(config.listen, workers, &identity, &lobby, &events)?;
         let port = driver.address().port();
         let announce = if config.announce.is_empty() { driver.own_addresses() } else { config.announce };
         let candidates: Vec<SocketAddr> = announce.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
@@ -209,7 +215,7 @@ impl Hub {
             driver.stop();
             return Err(StartError::NoAddress);
         }
-        Ok(Self { inner: Arc::new(Inner { lobby, identity, candidates, driver }) })
+        Ok(Self { inner: Arc::new(Inner { lobby, identity, candidates, driver, max_seats }) })
     }
 
     /// Opens a room: a lesson may now be published and played.
@@ -327,15 +333,25 @@ impl Hub {
         let peer = PeerId(self.inner.lobby.next_id());
         let ice_ufrag = ours.ufrag.clone();
         let admission = Admission { peer, room, ours, terms, at: self.inner.driver.now() };
-        if !self.inner.lobby.admit(admission, PEERS_MAX) {
-            return Err(OfferError::Full { retry_after: RETRY_WHEN_FULL });
-        }
+        self.inner.lobby.admit(admission, self.inner.max_seats).map_err(|crowded| {
+            info!(%room, ?crowded, "A seat is refused: {crowded:?}");
+            OfferError::Full {
+                retry_after: match crowded {
+                    Crowded::Seats => RETRY_WHEN_FULL,
+                    Crowded::Workers => RETRY_WHEN_BEHIND,
+                    Crowded::HalfOpen => CONNECT_WITHIN,
+                },
+            }
+        })?;
         Ok(Answered { peer, sdp, ice_ufrag })
     }
 }
 
 /// Seats are given up by the minute at the end of lessons, not by the second.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(30);
+
+/// A worker that was late for two seconds is believed again after half a second.
+const RETRY_WHEN_BEHIND: Duration = Duration::from_secs(5);
 
 /// 48 and 144 random bits: RFC 8445 §5.3 asks for 24 and 128.
 fn credentials() -> Credentials {

@@ -19,6 +19,7 @@ pub mod ice;
 pub mod id;
 pub mod keyframe;
 pub mod limits;
+pub mod load;
 pub mod lobby;
 pub mod media;
 pub mod outbox;

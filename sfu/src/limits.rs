@@ -17,8 +17,15 @@ pub const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// A larger SDP is no school's browser.
 pub const SDP_BYTES_MAX: usize = 64 * 1024;
 
-/// Peers at once, until figures decide it: two cores carry that many viewers of one lesson.
-pub const PEERS_MAX: usize = 4_000;
+/// Seats on each worker unless `--max-seats` says otherwise: a camera of 1.5 Mbit/s and a voice are 240 packets a second
+/// at about 2 µs, so a core is full at this many.
+pub const SEATS_PER_WORKER: usize = 2_000;
+
+/// A full hub still takes so many who publish: their lessons are running.
+pub const PUBLISHERS_BEYOND_LIMIT: usize = 64;
+
+/// Answered and not come yet, in one room: more than join a lesson in [`CONNECT_WITHIN`] at the bell, and 16 MiB at most.
+pub const HALF_OPEN_PER_ROOM_MAX: usize = 800;
 
 /// Kernel buffers of the media port: a keyframe to 500 classrooms, or 50 ms of everything, while a worker is busy.
 pub const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;

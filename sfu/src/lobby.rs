@@ -3,6 +3,7 @@
 //! The worker that receives a peer's first authenticated check takes the peer out of the lobby and owns it from then on.
 
 use std::{
+    net::SocketAddr,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Instant,
 };
@@ -13,7 +14,7 @@ use crate::{
     answer::{PublishTerms, RemoteIce, ViewTerms},
     ice::Credentials,
     id::{PeerId, RoomId, WorkerId},
-    limits::CONNECT_WITHIN,
+    limits::{CONNECT_WITHIN, HALF_OPEN_PER_ROOM_MAX, PUBLISHERS_BEYOND_LIMIT},
     media::{Codec, TrackKind},
 };
 
@@ -57,12 +58,96 @@ pub struct Owner {
 pub struct Lobby {
     waiting: DashMap<String, Admission>,
     owners: DashMap<PeerId, Owner>,
-    rooms: DashMap<RoomId, Vec<(TrackKind, Codec)>>,
+    rooms: DashMap<RoomId, Lesson>,
+    /// Where the peers of all workers are, if there is more than one worker: the kernel deals datagrams out by address.
+    addresses: DashMap<SocketAddr, WorkerId>,
+    /// Whose checks these are, if there is more than one worker.
+    ufrags: DashMap<String, WorkerId>,
+    others: usize,
     next_id: AtomicU64,
     seats: AtomicUsize,
+    /// One bit for each worker that does not keep up.
+    overloaded: [AtomicU64; 2],
+}
+
+/// Why nobody new is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crowded {
+    /// All seats are taken.
+    Seats,
+    /// A worker does not keep up.
+    Workers,
+    /// Too many were answered for this room who have not come.
+    HalfOpen,
+}
+
+/// What all workers know of a room.
+#[derive(Debug, Default)]
+struct Lesson {
+    flowing: Vec<(TrackKind, Codec)>,
+    /// How many were answered and have not come yet.
+    half_open: usize,
+    /// One bit for each worker that has somebody in it.
+    workers: u128,
 }
 
 impl Lobby {
+    /// A lobby for so many workers: at least 1, at most 128.
+    #[must_use]
+    pub fn for_workers(workers: usize) -> Self {
+        Self { others: workers.clamp(1, WORKERS_MAX) - 1, ..Self::default() }
+    }
+
+    /// Every worker but this one.
+    pub fn others(&self, than: WorkerId) -> impl Iterator<Item = WorkerId> + use<> {
+        (0..=self.others).map(|number| WorkerId(number as u8)).filter(move |other| *other != than)
+    }
+
+    /// Notes whether a worker has somebody in a room. Returns the other workers that have.
+    pub fn note_room(&self, room: RoomId, worker: WorkerId, is_here: bool) -> Vec<WorkerId> {
+        let Some(mut lesson) = self.rooms.get_mut(&room) else { return Vec::new() };
+        let bit = 1 << worker.0;
+        lesson.workers = if is_here { lesson.workers | bit } else { lesson.workers & !bit };
+        let workers = lesson.workers;
+        self.others(worker).filter(|other| workers >> other.0 & 1 == 1).collect()
+    }
+
+    /// Notes which worker a peer at that address, or with that user fragment of ours, belongs to.
+    pub fn note_address(&self, address: SocketAddr, worker: WorkerId) {
+        if self.others > 0 {
+            self.addresses.insert(address, worker);
+        }
+    }
+
+    /// As [`Self::note_address`], for checks.
+    pub fn note_ufrag(&self, ufrag: &str, worker: WorkerId) {
+        if self.others > 0 {
+            self.ufrags.insert(ufrag.to_owned(), worker);
+        }
+    }
+
+    /// That worker has nobody at that address any more.
+    pub fn forget_address(&self, address: SocketAddr, worker: WorkerId) {
+        self.addresses.remove_if(&address, |_, owner| *owner == worker);
+    }
+
+    /// Those credentials are not used any more.
+    pub fn forget_ufrag(&self, ufrag: &str) {
+        self.ufrags.remove(ufrag);
+    }
+
+    /// The other worker that has a peer at that address.
+    #[must_use]
+    pub fn worker_at(&self, address: SocketAddr, than: WorkerId) -> Option<WorkerId> {
+        self.addresses.get(&address).map(|worker| *worker).filter(|worker| *worker != than)
+    }
+
+    /// The other worker that checks with that user fragment belong to.
+    #[must_use]
+    pub fn worker_of(&self, ufrag: &str, than: WorkerId) -> Option<WorkerId> {
+        self.ufrags.get(ufrag).map(|worker| *worker).filter(|worker| *worker != than)
+    }
+
     /// A number never given before.
     pub fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed) + 1
@@ -70,7 +155,7 @@ impl Lobby {
 
     /// Opens a room.
     pub fn open_room(&self, room: RoomId) {
-        self.rooms.insert(room, Vec::new());
+        self.rooms.insert(room, Lesson::default());
     }
 
     /// Closes a room and forgets whoever was answered for it. Returns those.
@@ -82,7 +167,7 @@ impl Lobby {
     /// What flows in a room. `None`: it is not open.
     #[must_use]
     pub fn flowing(&self, room: RoomId) -> Option<Vec<(TrackKind, Codec)>> {
-        self.rooms.get(&room).map(|flowing| flowing.clone())
+        self.rooms.get(&room).map(|lesson| lesson.flowing.clone())
     }
 
     /// How many rooms are open.
@@ -93,20 +178,50 @@ impl Lobby {
 
     /// Notes that a kind flows in a room, or no longer does.
     pub fn note_flow(&self, room: RoomId, kind: TrackKind, codec: Option<Codec>) {
-        if let Some(mut flowing) = self.rooms.get_mut(&room) {
-            flowing.retain(|(known, _)| *known != kind);
-            flowing.extend(codec.map(|codec| (kind, codec)));
+        if let Some(mut lesson) = self.rooms.get_mut(&room) {
+            lesson.flowing.retain(|(known, _)| *known != kind);
+            lesson.flowing.extend(codec.map(|codec| (kind, codec)));
         }
     }
 
-    /// Lets an answered peer wait for its first check. False where `limit` peers are here already.
-    pub fn admit(&self, admission: Admission, limit: usize) -> bool {
+    /// Notes whether a worker keeps up.
+    pub fn note_load(&self, worker: WorkerId, is_overloaded: bool) {
+        let (word, bit) = (&self.overloaded[usize::from(worker.0 >> 6 & 1)], 1 << (worker.0 & 63));
+        if is_overloaded {
+            word.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets an answered peer wait for its first check.
+    ///
+    /// A viewer is refused where `limit` peers are here already, or a worker does not keep up. A publisher is what the
+    /// others wait for: it finds a place as long as [`PUBLISHERS_BEYOND_LIMIT`] are not taken.
+    ///
+    /// # Errors
+    /// [`Crowded`].
+    pub fn admit(&self, admission: Admission, limit: usize) -> Result<(), Crowded> {
+        let limit = match &admission.terms {
+            Terms::Publish(_) => limit + PUBLISHERS_BEYOND_LIMIT,
+            Terms::View(_) if self.overloaded.iter().any(|word| word.load(Ordering::Relaxed) != 0) => {
+                return Err(Crowded::Workers);
+            }
+            Terms::View(_) => limit,
+        };
         if self.seats.fetch_add(1, Ordering::Relaxed) >= limit {
             self.seats.fetch_sub(1, Ordering::Relaxed);
-            return false;
+            return Err(Crowded::Seats);
+        }
+        if let Some(mut lesson) = self.rooms.get_mut(&admission.room) {
+            if lesson.half_open >= HALF_OPEN_PER_ROOM_MAX {
+                self.seats.fetch_sub(1, Ordering::Relaxed);
+                return Err(Crowded::HalfOpen);
+            }
+            lesson.half_open += 1;
         }
         self.waiting.insert(admission.ours.ufrag.clone(), admission);
-        true
+        Ok(())
     }
 
     /// Takes the peer that a check is for, if `is_signed` agrees with its password.
@@ -118,6 +233,7 @@ impl Lobby {
         };
         let owner = Owner { worker, mid: transport.tagged_mid.clone(), theirs: transport.remote_ice.clone() };
         self.owners.insert(admission.peer, owner);
+        self.came_or_went([admission.room]);
         Some(admission)
     }
 
@@ -163,19 +279,115 @@ impl Lobby {
             stays
         });
         self.seats.fetch_sub(late.len(), Ordering::Relaxed);
+        self.came_or_went(late.iter().map(|(_, room)| *room));
         late
     }
 
     fn forget(&self, mut which: impl FnMut(&Admission) -> bool) -> Vec<PeerId> {
-        let mut forgotten = Vec::new();
+        let (mut forgotten, mut rooms) = (Vec::new(), Vec::new());
         self.waiting.retain(|_, admission| {
             let goes = which(admission);
             if goes {
                 forgotten.push(admission.peer);
+                rooms.push(admission.room);
             }
             !goes
         });
         self.seats.fetch_sub(forgotten.len(), Ordering::Relaxed);
+        self.came_or_went(rooms);
         forgotten
+    }
+
+    /// One in each of these rooms is half open no more.
+    fn came_or_went(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        for room in rooms {
+            if let Some(mut lesson) = self.rooms.get_mut(&room) {
+                lesson.half_open = lesson.half_open.saturating_sub(1);
+            }
+        }
+    }
+}
+
+/// A set of workers is one number.
+const WORKERS_MAX: usize = 128;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
+mod tests {
+    use super::*;
+    use crate::answer::{DtlsRole, Transport};
+
+    fn admission(lobby: &Lobby, at: Instant, publishes: bool) -> Admission {
+        let peer = PeerId(lobby.next_id());
+        let transport = Transport {
+            remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".into() },
+            fingerprint: vec![],
+            dtls_role: DtlsRole::Passive,
+            tagged_mid: "0".into(),
+        };
+        let terms = if publishes {
+            Terms::Publish(PublishTerms {
+                transport,
+                tracks: vec![],
+                mid_ext: None,
+                rid_ext: None,
+                rrid_ext: None,
+                twcc_ext: None,
+                audio_level_ext: None,
+                dependency_descriptor_ext: None,
+            })
+        } else {
+            Terms::View(ViewTerms {
+                transport,
+                slots: vec![],
+                twcc_ext: None,
+                mid_ext: None,
+                abs_send_time_ext: None,
+                playout_delay_ext: None,
+                dependency_descriptor_ext: None,
+            })
+        };
+        let ours = Credentials { ufrag: format!("us{peer}"), pwd: "secret".into() };
+        Admission { peer, room: RoomId(1), ours, terms, at }
+    }
+
+    #[test]
+    fn a_full_hub_refuses_a_classroom_and_still_takes_the_teacher() {
+        let (lobby, now) = (Lobby::default(), Instant::now());
+        lobby.open_room(RoomId(1));
+        let mut seats = Vec::new();
+        for _ in 0..3 {
+            let seat = admission(&lobby, now, false);
+            seats.push(seat.peer);
+            assert_eq!(lobby.admit(seat, 3), Ok(()));
+        }
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Err(Crowded::Seats));
+        assert_eq!(lobby.admit(admission(&lobby, now, true), 3), Ok(()));
+        assert!(lobby.withdraw(seats[0]) && lobby.withdraw(seats[1]));
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Ok(()));
+    }
+
+    #[test]
+    fn a_hub_that_does_not_keep_up_takes_no_classroom_until_it_does() {
+        let (lobby, now) = (Lobby::for_workers(100), Instant::now());
+        lobby.note_load(WorkerId(77), true);
+        lobby.note_load(WorkerId(3), false);
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Err(Crowded::Workers));
+        assert_eq!(lobby.admit(admission(&lobby, now, true), 9), Ok(()));
+        lobby.note_load(WorkerId(77), false);
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Ok(()));
+    }
+
+    #[test]
+    fn fifty_thousand_who_never_come_keep_nobody_out_of_another_lesson() {
+        let (lobby, now) = (Lobby::default(), Instant::now());
+        lobby.open_room(RoomId(1));
+        lobby.open_room(RoomId(2));
+        let refused = (0..50_000).filter(|_| lobby.admit(admission(&lobby, now, false), 4_000).is_err()).count();
+        assert_eq!(refused, 50_000 - HALF_OPEN_PER_ROOM_MAX);
+        let elsewhere = Admission { room: RoomId(2), ..admission(&lobby, now, false) };
+        assert_eq!(lobby.admit(elsewhere, 4_000), Ok(()));
+        assert_eq!(lobby.expire(now + CONNECT_WITHIN).len(), HALF_OPEN_PER_ROOM_MAX + 1);
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 4_000), Ok(()), "their places are free again");
     }
 }

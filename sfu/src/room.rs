@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::{
     answer::PublishTrack,
     history::History,
-    id::{PeerId, RoomId, TrackId},
+    id::{PeerId, RoomId, TrackId, WorkerId},
     keyframe::Authority,
     media::{Codec, TrackKind},
     packet::Packet,
@@ -31,6 +31,8 @@ pub struct Room {
     pub tracks: Vec<Track>,
     /// Everybody here, publishers too.
     pub members: Vec<PeerKey>,
+    /// Other workers with somebody in the room.
+    pub others: Vec<WorkerId>,
     taps: Vec<TapSender>,
 }
 
@@ -43,13 +45,34 @@ pub struct Track {
     pub codec: Codec,
     /// Who publishes it.
     pub publisher: PeerId,
-    /// Where the publisher is.
-    pub key: PeerKey,
+    /// The worker that has the publisher. `None`: this one.
+    pub home: Option<WorkerId>,
     /// Index in the publisher's terms.
     pub index: usize,
     /// Its encodings; those that never came are `None`.
     pub layers: SmallVec<[Option<Layer>; 3]>,
     /// The layer that taps and viewers get.
+    pub best: usize,
+}
+
+/// A layer as one worker names it to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The worker that has its publisher.
+    pub home: WorkerId,
+    /// Its publisher.
+    pub publisher: PeerId,
+    /// What it shows.
+    pub kind: TrackKind,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// Its id.
+    pub id: TrackId,
+    /// Which of the track's layers it is.
+    pub layer: usize,
+    /// How many there may be.
+    pub layers: usize,
+    /// Which of them flows at home.
     pub best: usize,
 }
 
@@ -72,6 +95,8 @@ pub struct Layer {
     pub authority: Authority,
     /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
     pub sync: Option<(u32, Instant)>,
+    /// When its home was asked for a keyframe.
+    pub asked_home: Option<Instant>,
     bytes: usize,
 }
 
@@ -86,6 +111,7 @@ impl Layer {
             even: 0,
             authority: Authority::new(kind),
             sync: None,
+            asked_home: None,
             bytes: 0,
         }
     }
@@ -140,7 +166,7 @@ impl Room {
     /// An empty room.
     #[must_use]
     pub fn new(id: RoomId) -> Self {
-        Self { id, tracks: Vec::new(), members: Vec::new(), taps: Vec::new() }
+        Self { id, tracks: Vec::new(), members: Vec::new(), others: Vec::new(), taps: Vec::new() }
     }
 
     /// The track of a kind.
@@ -157,13 +183,18 @@ impl Room {
             .find_map(|track| track.layers.iter().flatten().find(|layer| layer.id == id).map(|layer| (track, layer)))
     }
 
+    /// As [`Self::layer`], to be changed.
+    pub fn layer_mut(&mut self, id: TrackId) -> Option<&mut Layer> {
+        self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()).find(|layer| layer.id == id)
+    }
+
     /// Takes a publisher's packet. `next_id` names a layer that is seen for the first time.
     ///
     /// Returns what the packet began: a new track, a first keyframe of a layer; `None` where it was a duplicate.
     pub fn arrived(
         &mut self,
         now: Instant,
-        publisher: (PeerId, PeerKey),
+        publisher: PeerId,
         terms: &PublishTrack,
         (index, layer_at): (usize, usize),
         packet: Packet,
@@ -174,18 +205,18 @@ impl Room {
         let known = self.tracks.iter().position(|track| track.kind == kind);
         let same = known.filter(|&at| {
             let track = &self.tracks[at];
-            track.publisher == publisher.0 && track.codec == packet.codec
+            track.publisher == publisher && track.codec == packet.codec && track.home.is_none()
         });
         let at = match same {
             Some(at) => at,
             None => {
                 // A new publisher of the kind, or another codec, takes the old track's place.
-                began = Began::Track { replaced: known.map(|at| self.end_track(now, at)) };
+                began = Began::Track { replaced: known.and_then(|at| self.end_track(now, at)) };
                 self.tracks.push(Track {
                     kind,
                     codec: packet.codec,
-                    publisher: publisher.0,
-                    key: publisher.1,
+                    publisher,
+                    home: None,
                     index,
                     layers: (0..terms.rids.len().max(1)).map(|_| None).collect(),
                     best: layer_at,
@@ -240,13 +271,109 @@ impl Room {
         }
     }
 
+    /// What is published on this worker, layer by layer.
+    pub fn sources(&self, home: WorkerId) -> impl Iterator<Item = (Source, &Layer)> {
+        self.tracks.iter().filter(|track| track.home.is_none()).flat_map(move |track| {
+            track.layers.iter().enumerate().filter_map(move |(at, layer)| {
+                let layer = layer.as_ref()?;
+                let source = Source {
+                    home,
+                    publisher: track.publisher,
+                    kind: track.kind,
+                    codec: track.codec,
+                    id: layer.id,
+                    layer: at,
+                    layers: track.layers.len(),
+                    best: track.best,
+                };
+                Some((source, layer))
+            })
+        })
+    }
+
+    /// Takes packets that another worker has released: they go out with the next flush. Where `cached_at` says when the
+    /// newest of them came, they are only kept, for whoever starts from the cache.
+    ///
+    /// Returns what they began; `None` where they come too late, from a publisher that has been replaced.
+    pub fn relayed(
+        &mut self,
+        now: Instant,
+        source: &Source,
+        packets: &[Arc<Packet>],
+        cached_at: Option<Instant>,
+    ) -> Option<Began> {
+        let mut began = Began::Nothing;
+        let known = self.tracks.iter().position(|track| track.kind == source.kind);
+        if known.is_some_and(|at| self.tracks[at].publisher.0 > source.publisher.0) {
+            return None;
+        }
+        let same = known.filter(|&at| {
+            let track = &self.tracks[at];
+            track.home == Some(source.home) && track.publisher == source.publisher && track.codec == source.codec
+        });
+        let at = same.unwrap_or_else(|| {
+            began = Began::Track { replaced: known.and_then(|at| self.end_track(now, at)) };
+            self.tracks.push(Track {
+                kind: source.kind,
+                codec: source.codec,
+                publisher: source.publisher,
+                home: Some(source.home),
+                index: 0,
+                layers: (0..source.layers).map(|_| None).collect(),
+                best: source.best,
+            });
+            self.tracks.len() - 1
+        });
+        let track = &mut self.tracks[at];
+        let is_best = track.best == source.layer;
+        let slot = track.layers.get_mut(source.layer)?;
+        let is_new = slot.as_ref().is_none_or(|layer| layer.id != source.id);
+        if is_new {
+            *slot = Some(Layer::new(source.id, source.kind));
+        }
+        let layer = slot.as_mut()?;
+        let fresh: Vec<_> = packets.iter().filter(|packet| layer.is_new(packet.seq)).cloned().collect();
+        for packet in &fresh {
+            layer.bytes += packet.payload.len();
+            match cached_at {
+                Some(at) => {
+                    layer.history.insert_at(at, packet.clone());
+                }
+                None => {
+                    layer.waiting.push(packet.clone());
+                    layer.due = Some(now);
+                }
+            }
+        }
+        if is_best && self.is_tapped() {
+            if is_new {
+                let Source { id, kind, codec, .. } = *source;
+                self.tell(TapItem::Started { track: id, kind, codec, arrived: now });
+            }
+            for packet in fresh {
+                self.tell(TapItem::Packet { track: source.id, arrived: now, packet });
+            }
+        }
+        Some(began)
+    }
+
+    /// Ends a track whose publisher on another worker has gone. False where it has been replaced already.
+    pub fn end_relayed(&mut self, now: Instant, publisher: PeerId, kind: TrackKind) -> bool {
+        let is_that = |track: &Track| track.kind == kind && track.publisher == publisher && track.home.is_some();
+        let at = self.tracks.iter().position(is_that);
+        at.is_some_and(|at| {
+            self.end_track(now, at);
+            true
+        })
+    }
+
     fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.tracks.iter().flat_map(|track| track.layers.iter().flatten())
     }
 
     /// Takes a publisher's sender report.
-    pub fn report(&mut self, now: Instant, publisher: PeerId, terms: &PublishTrack, report: SenderClock) {
-        let found = self.tracks.iter_mut().find(|track| track.kind == terms.kind && track.publisher == publisher);
+    pub fn report(&mut self, now: Instant, publisher: PeerId, kind: TrackKind, report: SenderClock) {
+        let found = self.tracks.iter_mut().find(|track| track.kind == kind && track.publisher == publisher);
         let Some(track) = found else { return };
         let best = track.best == report.layer;
         if let Some(Some(layer)) = track.layers.get_mut(report.layer) {
@@ -287,7 +414,7 @@ impl Room {
     /// Ends what a publisher published. Returns the kinds.
     pub fn end_publisher(&mut self, now: Instant, publisher: PeerId) -> Vec<TrackKind> {
         let mut ended = Vec::new();
-        while let Some(at) = self.tracks.iter().position(|track| track.publisher == publisher) {
+        while let Some(at) = self.tracks.iter().position(|track| track.publisher == publisher && track.home.is_none()) {
             ended.push(self.tracks[at].kind);
             self.end_track(now, at);
         }
@@ -310,12 +437,13 @@ impl Room {
         !self.taps.is_empty()
     }
 
-    fn end_track(&mut self, now: Instant, at: usize) -> (PeerId, TrackKind) {
+    /// Ends a track. Returns whose it was, if that peer is on this worker.
+    fn end_track(&mut self, now: Instant, at: usize) -> Option<(PeerId, TrackKind)> {
         let track = self.tracks.remove(at);
         if let Some(layer) = track.flowing() {
             self.tell(TapItem::Ended { track: layer.id, at: now });
         }
-        (track.publisher, track.kind)
+        track.home.is_none().then_some((track.publisher, track.kind))
     }
 
     fn tell(&mut self, item: TapItem) {
@@ -330,7 +458,7 @@ pub enum Began {
     Nothing,
     /// A track, perhaps in the place of another.
     Track {
-        /// Whose track of the kind ended.
+        /// Whose track of the kind ended, if its publisher is on this worker.
         replaced: Option<(PeerId, TrackKind)>,
     },
 }

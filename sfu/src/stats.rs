@@ -79,11 +79,13 @@ pub enum Dropped {
     TapFull,
     /// The socket's buffer is full.
     SocketFull,
+    /// Another worker does not keep up: a burst for its viewers, or a datagram, is not handed over.
+    WorkerBehind,
 }
 
 impl Dropped {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Unroutable,
         Self::BadCheck,
@@ -97,6 +99,7 @@ impl Dropped {
         Self::TooFast,
         Self::TapFull,
         Self::SocketFull,
+        Self::WorkerBehind,
     ];
 
     /// The metric label.
@@ -116,6 +119,7 @@ impl Dropped {
             Self::TooFast => "too_fast",
             Self::TapFull => "tap_full",
             Self::SocketFull => "socket_full",
+            Self::WorkerBehind => "worker_behind",
         }
     }
 }

@@ -5,7 +5,10 @@
 
 mod follow;
 mod forward;
+mod relay;
 mod timers;
+
+pub use relay::Relay;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -93,6 +96,7 @@ pub struct Worker {
     flushing: Option<(RoomId, usize)>,
     outbox: Outbox,
     events: VecDeque<HubEvent>,
+    relays: VecDeque<(WorkerId, Relay)>,
     timers: timers::Timers,
     counters: Counters,
     random: SmallRng,
@@ -133,6 +137,7 @@ impl Worker {
             flushing: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            relays: VecDeque::new(),
             timers: timers::Timers::default(),
             counters: Counters::default(),
             tries: 0,
@@ -144,8 +149,13 @@ impl Worker {
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut) {
         self.counters.bytes_in += bytes.len() as u64;
         self.end_flush(now);
+        self.take_any(now, from, bytes, false);
+    }
+
+    /// `handed`: another worker received it and knows nobody whom it may be for.
+    fn take_any(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut, handed: bool) {
         let known = self.by_address.get(&from).copied();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.take_datagram(now, from, known, bytes)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.take_datagram(now, from, known, bytes, handed)));
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => self.drop_packet(reason),
@@ -162,7 +172,7 @@ impl Worker {
                 for key in members {
                     self.remove(now, key, GoneReason::Closed);
                 }
-                self.rooms.remove(&room);
+                self.forget_room(room);
             }
             Command::ClosePeer(peer) => {
                 if let Some(&key) = self.by_id.get(&peer) {
@@ -174,18 +184,22 @@ impl Worker {
                     && let Some(peer) = self.peers[key].as_mut()
                 {
                     if peer.ours.len() == 2 {
-                        self.by_ufrag.remove(&peer.ours.remove(0).ufrag);
+                        let old = peer.ours.remove(0).ufrag;
+                        self.by_ufrag.remove(&old);
+                        self.config.lobby.forget_ufrag(&old);
                     }
+                    self.config.lobby.note_ufrag(&ours.ufrag, self.config.id);
                     self.by_ufrag.insert(ours.ufrag.clone(), key);
                     peer.ours.push(ours);
                 }
             }
-            Command::Tap { room, tap } => self.rooms.entry(room).or_insert_with(|| Room::new(room)).tap(now, tap),
+            Command::Tap { room, tap } => self.room_entry(room).tap(now, tap),
             Command::CloseAll => {
                 for key in 0..self.peers.len() {
                     self.remove(now, key, GoneReason::Closed);
                 }
-                self.rooms.clear();
+                let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+                rooms.into_iter().for_each(|room| self.forget_room(room));
             }
         }
     }
@@ -203,6 +217,11 @@ impl Worker {
     /// Counts datagrams that the rim could not send.
     pub fn note_unsent(&mut self, datagrams: u64) {
         self.counters.dropped[Dropped::SocketFull as usize] += datagrams;
+    }
+
+    /// Counts what the rim could not hand to another worker.
+    pub fn note_unrelayed(&mut self, relays: u64) {
+        self.counters.dropped[Dropped::WorkerBehind as usize] += relays;
     }
 
     /// Figures as of the last full second.
@@ -232,7 +251,7 @@ impl Worker {
         }
         peer.note_path(now, address, true);
         let key = self.insert(now, peer);
-        self.by_address.insert(address, key);
+        self.note_address(address, key);
         self.connected(now, key);
         true
     }
@@ -243,31 +262,46 @@ impl Worker {
         from: SocketAddr,
         known: Option<PeerKey>,
         bytes: BytesMut,
+        handed: bool,
     ) -> Result<(), Dropped> {
+        if known.is_none()
+            && !handed
+            && !matches!(bytes.first(), Some(0..=3))
+            && let Some(worker) = self.config.lobby.worker_at(from, self.config.id)
+        {
+            self.relays.push_back((worker, Relay::Datagram { from, bytes }));
+            return Ok(());
+        }
         // RFC 7983: the first byte tells what it is.
         match (bytes.first(), bytes.get(1)) {
-            (Some(0..=3), _) => self.take_check(now, from, &bytes),
+            (Some(0..=3), _) => self.take_check(now, from, &bytes, handed),
             (Some(20..=63), _) => self.take_handshake(now, known.ok_or(Dropped::Unroutable)?, from, &bytes),
             (Some(128..=191), Some(second)) => {
                 let is_rtcp = (64..96).contains(&(second & 0x7f));
                 match known {
                     Some(key) if is_rtcp => self.take_rtcp(now, key, from, bytes),
                     Some(key) => self.take_rtp(now, key, from, bytes),
-                    None => self.take_stray(now, from, bytes, is_rtcp),
+                    None => self.take_stray(now, from, bytes, is_rtcp, handed),
                 }
             }
             _ => Err(Dropped::Malformed),
         }
     }
 
-    fn take_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), Dropped> {
+    fn take_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], handed: bool) -> Result<(), Dropped> {
         let mut check = Check::read(bytes).ok_or(Dropped::Malformed)?;
         let provider = self.config.identity.provider().clone();
         let crypto = provider.crypto();
         let ufrag = check.our_ufrag().ok_or(Dropped::Malformed)?.to_owned();
         let key = match self.by_ufrag.get(&ufrag) {
             Some(&key) => key,
-            None => self.adopt(now, &ufrag, &mut check).ok_or(Dropped::BadCheck)?,
+            None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
+                Some(owner) if !handed => {
+                    self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
+                    return Ok(());
+                }
+                _ => self.adopt(now, &ufrag, &mut check).ok_or(Dropped::BadCheck)?,
+            },
         };
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         let ours = peer.ours.iter().find(|ours| ours.ufrag == ufrag).ok_or(Dropped::BadCheck)?;
@@ -284,10 +318,9 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
-        if let Some(forgotten) = peer.note_path(now, from, check.nominates()) {
-            self.by_address.remove(&forgotten);
-        }
-        self.by_address.insert(from, key);
+        let forgotten = peer.note_path(now, from, check.nominates());
+        self.move_address(forgotten, from, key);
+        let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         self.outbox.seal_run();
         self.outbox.datagram(from, |arena| {
             arena.extend_from_slice(&response);
@@ -322,7 +355,8 @@ impl Worker {
         });
         self.by_id.insert(peer.id, key);
         self.by_ufrag.insert(peer.ours[0].ufrag.clone(), key);
-        self.rooms.entry(peer.room).or_insert_with(|| Room::new(peer.room)).members.push(key);
+        self.config.lobby.note_ufrag(&peer.ours[0].ufrag, self.config.id);
+        self.room_entry(peer.room).members.push(key);
         self.timers.set(now, key);
         peer.scheduled = Some(now);
         self.peers[key] = Some(Box::new(peer));
@@ -382,8 +416,7 @@ impl Worker {
                 TrackId(*next_track)
             };
             let (id, room_id, kind, codec) = (peer.id, peer.room, terms.kind, arrived.packet.codec);
-            let began =
-                room.arrived(now, (id, key), terms, (arrived.track, arrived.layer), arrived.packet, &mut next_id);
+            let began = room.arrived(now, id, terms, (arrived.track, arrived.layer), arrived.packet, &mut next_id);
             if began.is_some() {
                 self.flush_at = self.flush_at.into_iter().chain(room.due()).min();
                 if !self.dirty.contains(&room_id) {
@@ -401,6 +434,22 @@ impl Worker {
         }
         self.schedule(key);
         Ok(())
+    }
+
+    fn note_address(&mut self, address: SocketAddr, key: PeerKey) {
+        self.by_address.insert(address, key);
+        self.config.lobby.note_address(address, self.config.id);
+    }
+
+    /// A peer has come to `to`; the path that it gave up for it, if any, is nobody's.
+    fn move_address(&mut self, from: Option<SocketAddr>, to: SocketAddr, key: PeerKey) {
+        if let Some(from) = from {
+            self.by_address.remove(&from);
+            self.config.lobby.forget_address(from, self.config.id);
+        }
+        if self.by_address.get(&to) != Some(&key) {
+            self.note_address(to, key);
+        }
     }
 
     /// Whoever comes or goes in the middle of a flush would be passed over, or given a packet twice.
@@ -429,10 +478,12 @@ impl Worker {
         self.by_id.remove(&peer.id);
         for ours in &peer.ours {
             self.by_ufrag.remove(&ours.ufrag);
+            self.config.lobby.forget_ufrag(&ours.ufrag);
         }
         for path in &peer.paths {
             if self.by_address.get(path) == Some(&key) {
                 self.by_address.remove(path);
+                self.config.lobby.forget_address(*path, self.config.id);
             }
         }
         if reason == GoneReason::Closed
@@ -446,12 +497,15 @@ impl Worker {
             room.members.retain(|member| *member != key);
             let ended = room.end_publisher(now, peer.id);
             let is_empty = room.members.is_empty() && !room.is_tapped();
+            for &kind in &ended {
+                self.relay_to_room(peer.room, &Relay::Ended { room: peer.room, publisher: peer.id, kind });
+            }
             for kind in &ended {
                 self.config.lobby.note_flow(peer.room, *kind, None);
                 self.events.push_back(HubEvent::TrackEnded { room: peer.room, peer: peer.id, kind: *kind });
             }
             if is_empty {
-                self.rooms.remove(&peer.room);
+                self.forget_room(peer.room);
             } else if !ended.is_empty() {
                 self.route_room(now, peer.room);
             }

@@ -49,6 +49,9 @@ pub struct Said {
     /// Media workers, each a thread [default: 1]
     #[arg(long, env = "TONGKE_WORKERS", value_name = "N")]
     workers: Option<usize>,
+    /// Connections at once, before new ones are refused [default: 2000 for each worker]
+    #[arg(long, env = "TONGKE_MAX_SEATS", value_name = "N")]
+    max_seats: Option<usize>,
     /// How the log is written [default: text]
     #[arg(long, env = "TONGKE_LOG", value_name = "FORMAT", value_enum)]
     log: Option<LogFormat>,
@@ -74,6 +77,8 @@ pub struct Config {
     pub certificate: Option<CertificateFiles>,
     /// Media workers.
     pub workers: usize,
+    /// Connections at once. `None`: what the workers carry.
+    pub max_seats: Option<usize>,
     /// How the log is written.
     pub log: LogFormat,
     /// Make the sample county.
@@ -124,6 +129,9 @@ pub enum ConfigError {
     /// No worker or more than a machine has.
     #[error("--workers must be between 1 and {WORKERS_MAX}")]
     Workers,
+    /// No seat at all.
+    #[error("--max-seats must be at least 1")]
+    MaxSeats,
 }
 
 /// A worker's name is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
@@ -152,6 +160,7 @@ impl Said {
             cert: self.cert.or(file.cert),
             key: self.key.or(file.key),
             workers: self.workers.or(file.workers),
+            max_seats: self.max_seats.or(file.max_seats),
             log: self.log.or(file.log),
             sample: self.sample.or(file.sample),
         })
@@ -182,11 +191,15 @@ impl Said {
             metrics: self.metrics.unwrap_or(METRICS),
             certificate,
             workers: self.workers.unwrap_or(1),
+            max_seats: self.max_seats,
             log: self.log.unwrap_or_default(),
             sample: self.sample.unwrap_or(false),
         };
         if !(1..=WORKERS_MAX).contains(&config.workers) {
             return Err(ConfigError::Workers);
+        }
+        if config.max_seats == Some(0) {
+            return Err(ConfigError::MaxSeats);
         }
         if let Some(address) = config.announce.iter().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
             return Err(ConfigError::CannotAnnounce(*address));
@@ -225,7 +238,7 @@ mod tests {
     #[test]
     fn each_mistake_is_one_sentence() {
         type Change = fn(&mut Said);
-        let table: [(Change, &str); 7] = [
+        let table: [(Change, &str); 8] = [
             (|s| s.data = None, "say with --data"),
             (|s| s.data = Some("/dev/null".into()), "is not a folder"),
             (|s| s.cert = Some("/x".into()), "belong together"),
@@ -239,6 +252,7 @@ mod tests {
             (|s| s.http = s.listen.or(Some(LISTEN)), "two listeners"),
             (|s| s.announce = Some(vec!["0.0.0.0".parse().unwrap()]), "cannot be announced"),
             (|s| s.workers = Some(0), "between 1 and 128"),
+            (|s| s.max_seats = Some(0), "at least 1"),
         ];
         for (change, sentence) in table {
             let error = said(change).check().unwrap_err().to_string();

@@ -146,7 +146,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(files) => certificate::given(files)?,
         None => certificate::own(&config.data, &config.announce, clock.wall())?,
     };
-    let hub = HubConfig { listen: config.listen, announce: config.announce.clone(), workers: config.workers };
+    let hub = HubConfig {
+        listen: config.listen,
+        announce: config.announce.clone(),
+        workers: config.workers,
+        max_seats: config.max_seats,
+    };
     let app = App::open(&config.data, hub, clock, certificate.ca_pem.clone()).await?;
 
     // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.

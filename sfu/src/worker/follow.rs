@@ -10,7 +10,7 @@ use std::{
 
 use bytes::BytesMut;
 
-use super::Worker;
+use super::{Relay, Worker};
 use crate::{packet::rtp_header, room::PeerKey, stats::Dropped};
 
 impl Worker {
@@ -21,6 +21,7 @@ impl Worker {
         from: SocketAddr,
         bytes: BytesMut,
         is_rtcp: bool,
+        handed: bool,
     ) -> Result<(), Dropped> {
         let mut silent: Vec<(bool, PeerKey)> = self
             .peers
@@ -41,13 +42,18 @@ impl Worker {
             self.tries += 1;
             if self.opens(key, bytes.clone(), is_rtcp) {
                 let Some(peer) = self.peers[key].as_mut() else { continue };
-                if let Some(forgotten) = peer.note_path(now, from, true) {
-                    self.by_address.remove(&forgotten);
-                }
-                self.by_address.insert(from, key);
+                let forgotten = peer.note_path(now, from, true);
                 tracing::info!(peer = %peer.id, "Peer {} has moved to another address", peer.id);
+                self.move_address(forgotten, from, key);
                 return Ok(());
             }
+        }
+        let lobby = &self.config.lobby;
+        if !handed && lobby.others(self.config.id).next().is_some() {
+            // The kernel deals by address: whoever has moved may belong to any other worker.
+            let relay = Relay::Datagram { from, bytes };
+            self.relays.extend(lobby.others(self.config.id).map(|worker| (worker, relay.clone())));
+            return Ok(());
         }
         Err(Dropped::Unroutable)
     }

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -16,9 +16,9 @@ use rtc_rtcp::{
     transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
 };
 
-use super::Worker;
+use super::{Relay, Worker};
 use crate::{
-    id::{RoomId, TrackId},
+    id::{RoomId, TrackId, WorkerId},
     keyframe::Need,
     peer::{Peer, Role},
     room::{PeerKey, Room},
@@ -87,6 +87,7 @@ impl Worker {
                 }
             }
             if is_released {
+                self.relay_bursts(id);
                 return Some(id);
             }
         }
@@ -114,7 +115,10 @@ impl Worker {
             let wanted = room.track(slot.terms().kind).and_then(|track| Some((track, track.flowing()?)));
             match wanted {
                 None => slot.stop(),
-                Some((_, layer)) if slot.source().is_some_and(|(id, _)| id == layer.id) => {}
+                // Whoever still waits for a keyframe starts from the cache as soon as that has one.
+                Some((_, layer))
+                    if slot.source().is_some_and(|(id, _)| id == layer.id)
+                        && !(slot.awaits_keyframe() && layer.history.group_start().is_some()) => {}
                 Some((track, layer)) => {
                     slot.start(now, layer.id, track.best, track.codec, &layer.history);
                     catches_up |= slot.catches_up();
@@ -177,8 +181,10 @@ impl Worker {
                         && let Some(clock) =
                             publisher.handle_sender_report(now, report.ssrc, report.ntp_time, report.rtp_time)
                     {
-                        let terms = &publisher.terms().tracks[clock.track];
-                        room.report(now, peer.id, terms, clock);
+                        let kind = publisher.terms().tracks[clock.track].kind;
+                        room.report(now, peer.id, kind, clock);
+                        let relay = Relay::Report { room: peer.room, publisher: peer.id, kind, clock };
+                        self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
                     }
                     // A goodbye of one source is not the end of the connection: DTLS says that.
                     let _ = packet.downcast_ref::<Goodbye>();
@@ -194,16 +200,21 @@ impl Worker {
                     } else if let Some(feedback) = packet.downcast_ref::<TransportLayerCc>() {
                         viewer.handle_arrivals(now, feedback);
                     } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
-                        want_keyframe(room, viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]));
+                        let slot = viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]);
+                        self.relays.extend(want_keyframe(now, room, slot));
                     } else if let Some(fir) = packet.downcast_ref::<FullIntraRequest>() {
                         for entry in fir.fir.iter().take(RTCP_PACKETS_MAX) {
-                            want_keyframe(room, viewer.slot_of(entry.ssrc).map(|slot| &viewer.slots[slot]));
+                            let slot = viewer.slot_of(entry.ssrc).map(|slot| &viewer.slots[slot]);
+                            self.relays.extend(want_keyframe(now, room, slot));
                         }
                     }
                 }
             }
         }
-        self.schedule(key);
+        // A viewer's deadlines only move away when it is heard.
+        if matches!(peer.role, Role::Publisher(_)) {
+            self.schedule(key);
+        }
         Ok(())
     }
 }
@@ -243,14 +254,25 @@ fn repeat(now: Instant, room: &Room, peer: &mut Peer, nack: &TransportLayerNack,
 }
 
 /// A viewer cannot decode. While it is still being given the cached group it has what it needs.
-fn want_keyframe(room: &mut Room, slot: Option<&crate::slot::Slot>) {
-    let Some(slot) = slot.filter(|slot| !slot.catches_up()) else { return };
-    let Some((id, _)) = slot.source() else { return };
-    let layer = room.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()).find(|layer| layer.id == id);
-    if let Some(layer) = layer {
+///
+/// Returns what the track's home must be told, if that is another worker.
+fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&crate::slot::Slot>) -> Option<(WorkerId, Relay)> {
+    let (id, _) = slot.filter(|slot| !slot.catches_up())?.source()?;
+    let home = room.layer(id)?.0.home;
+    let (room, layer) = (room.id, room.layer_mut(id)?);
+    let Some(home) = home else {
         layer.authority.want(Need::Viewer);
-    }
+        return None;
+    };
+    let is_asked = layer.asked_home.is_some_and(|at| now.saturating_duration_since(at) < ASK_HOME_EVERY);
+    (!is_asked).then(|| {
+        layer.asked_home = Some(now);
+        (home, Relay::Want { room, layer: id, need: Need::Viewer })
+    })
 }
+
+/// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
+const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
 
 /// More packets in one compound are no report.
 const RTCP_PACKETS_MAX: usize = 32;

@@ -74,6 +74,7 @@ impl School {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             announce: vec![Ipv4Addr::LOCALHOST.into()],
             workers: 1,
+            max_seats: None,
         };
         let app = App::open(folder.path(), hub, clock.clone(), None).await.unwrap();
         let (sample, _) = sample::prepare(&app, folder.path(), "http://school").await.unwrap();
