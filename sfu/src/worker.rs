@@ -367,6 +367,7 @@ impl Worker {
         if let Some(arrived) = arrived {
             let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
             let terms = &publisher.terms().tracks[arrived.track];
+            room.admits(now, peer.id, terms.kind, arrived.packet.codec)?;
             let next_track = &mut self.next_track;
             let mut next_id = || {
                 *next_track += 1;
