@@ -5,6 +5,8 @@
 
 mod follow;
 mod forward;
+#[cfg(test)]
+mod panics;
 mod timers;
 
 use std::{
@@ -147,6 +149,12 @@ impl Worker {
 
     /// Does as it is told.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
+        if catch_unwind(AssertUnwindSafe(|| self.obey(now, command))).is_err() {
+            self.bury(now, None);
+        }
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) {
         match command {
             Command::CloseRoom(room) => {
                 let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
