@@ -28,6 +28,7 @@ pub struct Lesson {
     pub worker: Worker,
     pub lobby: Arc<Lobby>,
     pub identity: Identity,
+    pub began: Instant,
     pub now: Instant,
 }
 
@@ -104,8 +105,11 @@ pub fn view_terms() -> Terms {
 
 impl Lesson {
     pub fn new() -> Self {
+        Self::hosted_by(Identity::generate().unwrap())
+    }
+
+    pub fn hosted_by(identity: Identity) -> Self {
         let now = Instant::now();
-        let identity = Identity::generate().unwrap();
         let lobby = Arc::new(Lobby::default());
         lobby.open_room(ROOM);
         let worker = Worker::new(WorkerConfig {
@@ -116,7 +120,7 @@ impl Lesson {
             epoch_ntp: 1 << 40,
             seed: 7,
         });
-        Self { worker, lobby, identity, now }
+        Self { worker, lobby, identity, began: now, now }
     }
 
     pub fn join(&mut self, peer: u64, terms: Terms) -> Far {
