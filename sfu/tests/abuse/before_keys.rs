@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::BytesMut;
+use rtc_rtcp::receiver_report::ReceiverReport;
 use sfu::{
     HubEvent, PeerId, TrackKind,
     answer::{DtlsRole, Local, answer_viewer},
@@ -17,7 +18,7 @@ use sfu::{
 use crate::{
     beside::{Beside, Sent},
     browser::{Browser, fingerprints},
-    seeded::{FRAME, Lesson, ROOM, publish_terms, view_terms},
+    seeded::{FRAME, Far, Lesson, ROOM, publish_terms, view_terms},
 };
 
 /// The client's whole handshake with nothing in its way. Returns whether it has keys.
@@ -437,6 +438,33 @@ fn noise_from_everywhere_is_counted_and_nothing_else() {
     }
     beside.frames(&mut lesson, 26);
     assert_eq!(lesson.worker.stats().dropped.values().sum::<u64>(), total);
+    beside.lost_nothing(&mut lesson);
+}
+
+#[test]
+fn noise_buys_a_bounded_search_and_a_classroom_that_moves_is_found_a_second_later() {
+    let mut lesson = Lesson::new();
+    let mut beside = Beside::new(&mut lesson);
+    let mut teacher = lesson.join(1, publish_terms());
+    beside.frames(&mut lesson, 30);
+    // Everybody was heard just now, so that nobody is worth a try; finding that out is the cost.
+    let mut room = lesson.join(2, view_terms());
+    let _others: Vec<Far> = (3..200).map(|peer| lesson.join(peer, view_terms())).collect();
+    let noise = [&[0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 7, 208][..], &[9; 60]].concat();
+    for port in 0..2_000 {
+        let from = SocketAddr::from(([203, 0, 113, 1], port));
+        lesson.worker.handle_datagram(lesson.now, from, BytesMut::from(&noise[..]));
+    }
+    room.address = "198.51.100.9:5555".parse().unwrap();
+    let mut found = Vec::new();
+    for number in 0..40 {
+        let report = room.report(&ReceiverReport { ssrc: 1, ..Default::default() });
+        lesson.worker.handle_datagram(lesson.now, room.address, report);
+        lesson.picture(&mut teacher, number, number == 0);
+        found.push(room.rtp(&beside.frame(&mut lesson)).len() == 1);
+    }
+    assert!(!found[1..10].contains(&true), "the search of that second is spent");
+    assert!(found[30..].iter().all(|found| *found), "{found:?}");
     beside.lost_nothing(&mut lesson);
 }
 
