@@ -33,6 +33,7 @@ use crate::{
     load::Lag,
     lobby::Lobby,
     stats::HubStats,
+    tcp::{self, Arrival, Streams},
     worker::{Command, Relay, Worker, WorkerConfig},
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Driver {
 
 struct Handle {
     commands: Sender<Command>,
+    arrivals: Sender<Arrival>,
     waker: Arc<Waker>,
     stats: Arc<Mutex<HubStats>>,
 }
@@ -78,6 +80,7 @@ impl Driver {
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
         for (number, (socket, poll, Post { waker, .. }, relayed)) in doors.into_iter().enumerate() {
             let (commands, inbox) = channel();
+            let (arrivals, streams) = channel();
             let stats = Arc::new(Mutex::new(HubStats::default()));
             let id = WorkerId(number as u8);
             let worker = Worker::new(WorkerConfig {
@@ -93,6 +96,7 @@ impl Driver {
                 socket,
                 poll,
                 worker,
+                streams: Streams::new(epoch, streams),
                 inbox,
                 relayed,
                 posts: posts.clone(),
@@ -112,7 +116,7 @@ impl Driver {
                 run.run();
             };
             threads.push(thread.spawn(work).map_err(bind)?);
-            handles.push(Handle { commands, waker, stats });
+            handles.push(Handle { commands, arrivals, waker, stats });
         }
         info!(%address, workers, "Media port {address} is open");
         Ok(Self { address, workers: handles, threads: Mutex::new(threads), stopping })
@@ -148,6 +152,15 @@ impl Driver {
         if let Some(handle) = self.workers.get(usize::from(worker.0)) {
             // A worker that has stopped needs no command.
             let _ = handle.commands.send(command);
+            let _ = handle.waker.wake();
+        }
+    }
+
+    /// Brings a TCP connection to a worker.
+    pub(crate) fn bring(&self, worker: WorkerId, arrival: Arrival) {
+        if let Some(handle) = self.workers.get(usize::from(worker.0)) {
+            // A worker that has stopped closes it by dropping it.
+            let _ = handle.arrivals.send(arrival);
             let _ = handle.waker.wake();
         }
     }
@@ -192,6 +205,7 @@ struct Run {
     state: UdpSocketState,
     poll: Poll,
     worker: Worker,
+    streams: Streams,
     inbox: Receiver<Command>,
     relayed: Receiver<Relay>,
     /// Every worker's, this one's too, by number.
@@ -252,7 +266,7 @@ impl Post {
 
 impl Run {
     fn run(mut self) {
-        let mut events = Events::with_capacity(16);
+        let mut events = Events::with_capacity(256);
         if let Err(error) = self.poll.registry().register(&mut self.socket, READ, Interest::READABLE) {
             error!(%error, "The media port cannot be watched: {error}");
             return;
@@ -274,6 +288,7 @@ impl Run {
             }
             let now = Instant::now();
             is_drained = self.receive(now, &mut buffers);
+            is_drained &= self.streams.receive(now, &events, self.poll.registry(), &mut self.worker);
             while let Ok(command) = self.inbox.try_recv() {
                 self.worker.handle_command(now, command);
             }
@@ -282,11 +297,11 @@ impl Run {
             }
             while self.worker.flush_part(now, PART_BYTES) {
                 self.relay();
-                self.send();
+                self.send(now);
             }
             self.worker.handle_timeout(now);
             self.relay();
-            self.send();
+            self.send(now);
             while let Some(event) = self.worker.poll_event() {
                 (self.events)(event);
             }
@@ -346,10 +361,15 @@ impl Run {
         }
     }
 
-    fn send(&mut self) {
+    fn send(&mut self, now: Instant) {
         let mut unsent = 0;
-        let outbox = self.worker.outbox();
+        let mut outbox = std::mem::take(self.worker.outbox());
         for run in outbox.runs() {
+            if let Some(connection) = tcp::connection(run.to) {
+                let datagrams = &outbox.bytes()[run.bytes.clone()];
+                unsent += self.streams.push(now, connection, datagrams, run.segment, &self.worker);
+                continue;
+            }
             let transmit = Transmit {
                 destination: run.to,
                 ecn: None,
@@ -363,6 +383,8 @@ impl Run {
             }
         }
         outbox.clear();
+        *self.worker.outbox() = outbox;
+        unsent += self.streams.write(now, &mut self.worker);
         if unsent > 0 {
             self.worker.note_unsent(unsent);
         }

@@ -149,6 +149,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let hub = HubConfig {
         listen: config.listen,
         announce: config.announce.clone(),
+        tcp: true,
         workers: config.workers,
         max_seats: config.max_seats,
     };
@@ -177,13 +178,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let connections = Connections::default();
     let mut listeners = JoinSet::new();
     let public = router::router(app.clone());
+    let media = Some(app.hub.clone());
     let tls = TlsAcceptor::from(certificate.tls.clone());
-    listeners.spawn(front::serve(https, Some(tls), public.clone(), connections.clone(), stopped.clone()));
+    listeners.spawn(front::serve(
+        https,
+        Some(tls),
+        public.clone(),
+        media.clone(),
+        connections.clone(),
+        stopped.clone(),
+    ));
     if let Some(http) = http {
-        listeners.spawn(front::serve(http, None, public, connections.clone(), stopped.clone()));
+        listeners.spawn(front::serve(http, None, public, media, connections.clone(), stopped.clone()));
     }
     let figures = telemetry::router(app.clone(), figures);
-    listeners.spawn(front::serve(operations, None, figures, connections, stopped));
+    listeners.spawn(front::serve(operations, None, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 
