@@ -386,6 +386,7 @@ fn nothing_is_sent_to_candidates_of_an_offer() {
         ice_pwd: "0123456789abcdefghijklmn",
         fingerprint_sha256: "00",
         candidates: &[],
+        tcp: false,
         session_id: 1,
     };
     let kinds = [TrackKind::Voice, TrackKind::Board, TrackKind::Camera];

@@ -19,6 +19,7 @@ fn a_data_channel_is_refused_in_the_answer_and_what_comes_for_one_is_dropped() {
         ice_pwd: "0123456789abcdefghijklmn",
         fingerprint_sha256: "00",
         candidates: &[],
+        tcp: false,
         session_id: 1,
     };
     let offer = include_str!("../offers/chromium-datachannel.sdp");
