@@ -7,7 +7,8 @@
 #   netns.sh counts            what became of the packets so far
 #   netns.sh block-udp         drop UDP on its way into both namespaces (`free-udp` ends it)
 #   netns.sh move ADDRESS      the classroom's IPv4 address becomes 10.77.0.ADDRESS, and its IPv6 address fd77::ADDRESS
-#   netns.sh rebind FROM TO    to the hub, the classroom's UDP port FROM looks like TO, as behind a NAT that forgot
+#   netns.sh rebind PORT TO [ADDRESS]   to the hub, the classroom's UDP port PORT looks like TO, as behind a NAT that
+#                              forgot; with an ADDRESS also like 10.77.0.ADDRESS, as when a school's line changes
 #   netns.sh down              take it all away
 #
 # up is classroom to hub, down is hub to classroom. Run a program on one side with: ip netns exec classroom COMMAND
@@ -114,15 +115,24 @@ RULES
   rebind)
     # Rewritten packet by packet: the kernel's own NAT would keep what it knows of the flow.
     need_root
+    address=${4:-2}
     ip netns exec "$classroom" nft -f - <<RULES
 table inet nat_port
 delete table inet nat_port
 table inet nat_port {
-  chain out { type filter hook postrouting priority 0; oifname line0 udp sport $2 udp sport set $3; }
-  chain in { type filter hook prerouting priority -300; iifname line0 udp dport $3 udp dport set $2; }
+  chain out {
+    type filter hook postrouting priority 0;
+    oifname line0 ip saddr 10.77.0.2 udp sport $2 udp sport set $3 ip saddr set 10.77.0.$address
+    oifname line0 ip6 saddr fd77::2 udp sport $2 udp sport set $3 ip6 saddr set fd77::$address
+  }
+  chain in {
+    type filter hook prerouting priority -300;
+    iifname line0 ip daddr 10.77.0.$address udp dport $3 udp dport set $2 ip daddr set 10.77.0.2
+    iifname line0 ip6 daddr fd77::$address udp dport $3 udp dport set $2 ip6 daddr set fd77::2
+  }
 }
 RULES
     ;;
   down) need_root; take_down ;;
-  *) sed -n '2,17p' "$0"; exit 64 ;;
+  *) sed -n '2,18p' "$0"; exit 64 ;;
 esac

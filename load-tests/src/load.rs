@@ -312,6 +312,8 @@ fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading
         pictures.extend_from_slice(&lane.first_pictures);
     }
     let server = window.server.as_ref().map(|(before, after)| {
+        // A hub in this process shares its memory with the classrooms: nothing can be said of a seat.
+        let alone = alone.filter(|_| matches!(load.place, Place::Servers(_)));
         let grown = alone.map_or(0, |alone| before.resident_bytes.saturating_sub(alone.resident_bytes));
         let cost = ServerCost::new(after.since(before), grown, after.resident_bytes, joined);
         cost.per_packet(tally.packets + singled_out.packets)

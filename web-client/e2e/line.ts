@@ -56,8 +56,9 @@ export class RuralLine {
     await this.tell('move', String(lastNumber))
   }
 
-  async rebind(from: number, to: number): Promise<void> {
-    await this.tell('rebind', String(from), String(to))
+  // To the hub the classroom's packets come from another port, and from another address where one is named.
+  async rebind(from: number, to: number, lastNumber = 2): Promise<void> {
+    await this.tell('rebind', String(from), String(to), String(lastNumber))
   }
 
   async blockUdp(): Promise<void> {

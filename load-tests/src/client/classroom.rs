@@ -166,8 +166,9 @@ impl Classroom {
                 }
             }
         }
-        if self.flood_at.is_some_and(|at| at <= now) {
-            self.flood_at = Some(now + FLOOD_INTERVAL);
+        while let Some(at) = self.flood_at.filter(|at| *at <= now) {
+            // Nothing is made up for from before the connection, or after a long wait.
+            self.flood_at = Some((at + FLOOD_INTERVAL).max(now.checked_sub(FLOOD_BEHIND_MAX).unwrap_or(at)));
             for slot in (0..self.subscriber.slots()).filter(|slot| !self.sounds[*slot]) {
                 self.subscriber.flood(slot, FLOOD_NACKS)?;
             }
@@ -305,5 +306,6 @@ const ASK_KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
 /// 200 keyframes and 50 × 200 packets asked for in each second.
 const FLOOD_INTERVAL: Duration = Duration::from_millis(5);
 const FLOOD_NACKS: u16 = 50;
+const FLOOD_BEHIND_MAX: Duration = Duration::from_millis(50);
 /// AES-GCM's (RFC 7714).
 const TAG_BYTES: usize = 16;
