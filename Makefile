@@ -48,6 +48,8 @@ licences:
 
 rust-test:
 	cargo test --workspace
+	@echo "the simulated lessons, told again with their figures:"
+	cargo test --quiet -p load-tests --test simulated_lessons -- --nocapture --test-threads 1
 
 web-test:
 	cd web-client && npm run --silent lint && npm run --silent typecheck && npm run --silent test

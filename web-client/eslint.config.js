@@ -42,6 +42,8 @@ export default ts.config(
       }],
     },
   })),
+  // A test against real browsers prints the figures that it saw.
+  { files: ['e2e/**'], rules: { 'no-console': 'off' } },
   // Plain classes talk to the browser; they know nothing of Vue.
   {
     files: ['src/media/**'],

@@ -201,6 +201,9 @@ impl Run {
             while let Ok(command) = self.inbox.try_recv() {
                 self.worker.handle_command(now, command);
             }
+            while self.worker.flush_part(now, PART_BYTES) {
+                self.send();
+            }
             self.worker.handle_timeout(now);
             self.send();
             while let Some(event) = self.worker.poll_event() {
@@ -312,5 +315,8 @@ const DATAGRAM_BYTES_MAX: usize = 1_500;
 
 /// Datagrams read before what they brought is sent on: more would only wait.
 const BATCHES_MAX: usize = 4;
+
+/// What is sealed before it is sent: it stays in the second-level cache until the kernel has read it.
+const PART_BYTES: usize = 128 * 1024;
 
 const FIGURES_EVERY: Duration = Duration::from_millis(500);

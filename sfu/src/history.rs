@@ -33,9 +33,7 @@ impl History {
     /// Keeps a packet. False where it is known already or too old to keep: then it must not be forwarded either.
     pub fn insert_at(&mut self, now: Instant, packet: Arc<Packet>) -> bool {
         let seq = packet.seq;
-        if let Some(newest) = self.newest
-            && (seq + self.ring.len() as u64 <= newest || self.get(seq).is_some())
-        {
+        if !self.is_new(seq) {
             return false;
         }
         self.count_into_group(&packet);
@@ -46,6 +44,12 @@ impl History {
         let at = self.at(seq);
         self.ring[at] = Some(packet);
         true
+    }
+
+    /// Would a packet of that number be kept? Not where it is known already or too old.
+    #[must_use]
+    pub fn is_new(&self, seq: u64) -> bool {
+        self.newest.is_none_or(|newest| seq + self.ring.len() as u64 > newest && self.get(seq).is_none())
     }
 
     /// The packet of that number, if it is still here.

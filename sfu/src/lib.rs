@@ -5,7 +5,7 @@
 //! The way of one packet: [`driver`] reads a batch and the clock once → [`worker`] finds the peer by its address →
 //! [`srtp`] opens, [`packet`] parses, [`publish`] accounts → [`history`] keeps → at the end of the batch every viewer's
 //! [`slot`] gives it a place in its own series, [`view`] writes the header and seals it into the outbox → [`driver`]
-//! sends, one system call per viewer and burst.
+//! sends, one system call per viewer and burst. On a line that loses, [`red`] lets voice carry earlier voice again.
 //!
 //! Everything but [`driver`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
 
@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod packet;
 pub mod peer;
 pub mod publish;
+pub mod red;
 pub mod room;
 pub mod slot;
 pub mod srtp;

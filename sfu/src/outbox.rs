@@ -5,7 +5,10 @@ use std::{net::SocketAddr, ops::Range};
 /// Datagrams in the order in which they were written.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    /// Grows and never shrinks: what is written over needs no zeros first.
     arena: Vec<u8>,
+    used: usize,
+    scratch: Vec<u8>,
     runs: Vec<Run>,
     /// The next datagram begins a run of its own.
     sealed: bool,
@@ -31,17 +34,34 @@ impl Run {
 }
 
 impl Outbox {
-    /// Appends a datagram that `write` puts at the end of the arena. Nothing is kept where it returns false.
+    /// Appends a datagram that `write` puts into an empty buffer. Nothing is kept where it returns false.
     ///
-    /// It joins the run before it where address and size allow.
+    /// It joins the run before it where address and size allow. Returns its size.
     pub fn datagram(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>) -> bool) -> usize {
-        let start = self.arena.len();
-        if !write(&mut self.arena) {
-            self.arena.truncate(start);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let size = match write(&mut scratch) {
+            true => self.sized(to, scratch.len(), |room| {
+                room.copy_from_slice(&scratch);
+                true
+            }),
+            false => 0,
+        };
+        self.scratch = scratch;
+        size
+    }
+
+    /// As [`Self::datagram`], of `size` bytes that `write` fills to the last, whatever stood there before.
+    pub fn sized(&mut self, to: SocketAddr, size: usize, write: impl FnOnce(&mut [u8]) -> bool) -> usize {
+        let start = self.used;
+        let end = start + size;
+        if end > self.arena.len() {
+            self.arena.resize(end.next_multiple_of(ARENA_STEP_BYTES), 0);
+        }
+        if !write(&mut self.arena[start..end]) {
             return 0;
         }
-        let end = self.arena.len();
-        let size = end - start;
+        self.used = end;
         if let Some(run) = self.runs.last_mut()
             && !self.sealed
             && run.to == to
@@ -72,13 +92,13 @@ impl Outbox {
     /// The bytes that runs point into.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.arena
+        &self.arena[..self.used]
     }
 
     /// Bytes waiting.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.arena.len()
+        self.used
     }
 
     /// Nothing waits.
@@ -89,11 +109,14 @@ impl Outbox {
 
     /// Forgets everything, keeping the memory.
     pub fn clear(&mut self) {
-        self.arena.clear();
+        self.used = 0;
         self.runs.clear();
         self.sealed = false;
     }
 }
+
+/// One part of a flush.
+const ARENA_STEP_BYTES: usize = 64 * 1024;
 
 /// The kernel takes 64; longer runs gain nothing and burst more.
 const DATAGRAMS_PER_RUN_MAX: usize = 32;

@@ -1,6 +1,9 @@
 //! One lesson on one worker: its tracks, who views them, who taps them.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smallvec::SmallVec;
 
@@ -57,8 +60,14 @@ pub struct Layer {
     pub id: TrackId,
     /// Its recent packets.
     pub history: History,
-    /// What came since the last flush.
+    /// What came and is not released yet: neither in the history nor on its way.
+    waiting: Vec<Arc<Packet>>,
+    /// When that is released at the latest.
+    due: Option<Instant>,
+    /// What is released and on its way to the viewers.
     pub burst: Vec<Arc<Packet>>,
+    /// The longest payload of the burst: others are padded to it where little is missing.
+    pub even: usize,
     /// Who asks its publisher for keyframes.
     pub authority: Authority,
     /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
@@ -67,6 +76,48 @@ pub struct Layer {
 }
 
 impl Layer {
+    fn new(id: TrackId, kind: TrackKind) -> Self {
+        Self {
+            id,
+            history: History::new(if kind.is_sound() { SOUND_PACKETS } else { PICTURE_PACKETS }),
+            waiting: Vec::new(),
+            due: None,
+            burst: Vec::new(),
+            even: 0,
+            authority: Authority::new(kind),
+            sync: None,
+            bytes: 0,
+        }
+    }
+
+    /// Is it neither kept nor waiting, nor too old?
+    fn is_new(&self, seq: u64) -> bool {
+        self.history.is_new(seq) && !self.waiting.iter().any(|packet| packet.seq == seq)
+    }
+
+    /// Lets a packet wait for the rest of its picture, or not at all where it is the last of it, or sound.
+    fn gather(&mut self, now: Instant, packet: Arc<Packet>) {
+        let is_whole = packet.codec.is_sound() || packet.marker || self.waiting.len() + 1 >= GATHERED_MAX;
+        let latest = self.due.unwrap_or(now + GATHER_WITHIN);
+        self.due = Some(if is_whole { now } else { latest.min(now + GATHER_PAUSE) });
+        self.waiting.push(packet);
+    }
+
+    /// Moves what is due into history and burst. False where nothing is.
+    fn release(&mut self, now: Instant) -> bool {
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        self.due = None;
+        for packet in self.waiting.drain(..) {
+            if self.history.insert_at(now, packet.clone()) {
+                self.burst.push(packet);
+            }
+        }
+        self.even = self.burst.iter().map(|packet| packet.payload.len()).max().unwrap_or(0);
+        !self.burst.is_empty()
+    }
+
     /// What the source's timestamp is at `now`. `None`: nothing came yet.
     #[must_use]
     pub fn source_time(&self, now: Instant, clock_rate: u32) -> Option<u32> {
@@ -147,23 +198,16 @@ impl Room {
         let best = track.best == layer_at;
         let slot = track.layers.get_mut(layer_at)?;
         let is_new = slot.is_none();
-        let layer = slot.get_or_insert_with(|| Layer {
-            id: next_id(),
-            history: History::new(if codec.is_sound() { SOUND_PACKETS } else { PICTURE_PACKETS }),
-            burst: Vec::new(),
-            authority: Authority::new(kind),
-            sync: None,
-            bytes: 0,
-        });
-        let packet = Arc::new(packet);
-        if !layer.history.insert_at(now, packet.clone()) {
+        let layer = slot.get_or_insert_with(|| Layer::new(next_id(), kind));
+        if !layer.is_new(packet.seq) {
             return None;
         }
+        let packet = Arc::new(packet);
         layer.bytes += packet.payload.len();
         if packet.keyframe && !codec.is_sound() {
             layer.authority.came(now);
         }
-        layer.burst.push(packet.clone());
+        layer.gather(now, packet.clone());
         if best {
             let id = layer.id;
             if is_new {
@@ -172,6 +216,32 @@ impl Room {
             self.tell(TapItem::Packet { track: id, arrived: now, packet });
         }
         Some(began)
+    }
+
+    /// When something that waits is released. `None`: nothing waits.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.layers().filter_map(|layer| layer.due).min()
+    }
+
+    /// Releases what is due: it is in the histories and the bursts then. False where nothing is.
+    pub fn release(&mut self, now: Instant) -> bool {
+        let mut released = false;
+        for layer in self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()) {
+            released |= layer.release(now);
+        }
+        released
+    }
+
+    /// Everybody has what was released.
+    pub fn end_bursts(&mut self) {
+        for layer in self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()) {
+            layer.burst.clear();
+        }
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.tracks.iter().flat_map(|track| track.layers.iter().flatten())
     }
 
     /// Takes a publisher's sender report.
@@ -271,11 +341,21 @@ fn cached(now: Instant, track: &Track) -> Vec<TapItem> {
     if let (Some(start), Some(newest)) = (layer.history.group_start(), layer.history.newest()) {
         // The present picture is what a recording begins with; of the group before it only the keyframe counts, but
         // the pictures since then need it.
-        let packets = (start..=newest).filter_map(|seq| layer.history.get(seq));
+        let packets = (start..=newest).filter_map(|seq| layer.history.get(seq)).chain(&layer.waiting);
         items.extend(packets.map(|packet| TapItem::Packet { track: layer.id, arrived: now, packet: packet.clone() }));
     }
     items
 }
+
+/// A picture's packets leave a browser within a millisecond and are sent on together: that is what makes sending cheap.
+/// The last one says so itself; where it is lost, nobody waits for it longer than this after the one before,
+const GATHER_PAUSE: Duration = Duration::from_millis(1);
+
+/// nor longer than this after the first.
+const GATHER_WITHIN: Duration = Duration::from_millis(2);
+
+/// More does not fit one send.
+const GATHERED_MAX: usize = 32;
 
 /// Ten seconds of voice.
 const SOUND_PACKETS: usize = 512;

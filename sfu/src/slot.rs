@@ -178,19 +178,21 @@ impl Slot {
 
     /// A live packet's place. `None`: it is not sent now (it waits for a keyframe or in the history), or never.
     pub fn place(&mut self, now: Instant, packet: &Packet) -> Option<Placed> {
-        let mut route = self.route.take()?;
-        let placed = match route.phase {
+        match self.route.as_ref()?.phase {
+            Phase::Live => {}
+            Phase::CatchingUp { cursor, .. } if packet.seq >= cursor => return None,
+            Phase::CatchingUp { .. } => {}
             Phase::AwaitingKeyframe if packet.keyframe && packet.frame_start => {
+                let mut route = self.route.take()?;
                 self.begin_live(now, &mut route.span, packet);
                 route.phase = Phase::Live;
-                self.settle(now, &route.span, packet)
+                self.route = Some(route);
             }
-            Phase::AwaitingKeyframe => None,
-            Phase::CatchingUp { cursor, .. } if packet.seq >= cursor => None,
-            Phase::CatchingUp { .. } | Phase::Live => self.settle(now, &route.span, packet),
-        };
-        self.route = Some(route);
-        placed
+            Phase::AwaitingKeyframe => return None,
+        }
+        let placed = self.route.as_ref()?.span.place(packet)?;
+        self.note(now, placed);
+        Some(placed)
     }
 
     /// The next cached packet of the group, while `budget_bytes` lasts; taking it moves on. `None`: no more for now, and
@@ -218,7 +220,8 @@ impl Slot {
             // A hole: it is being repaired, and goes out when it comes.
             let Some(packet) = packet else { continue };
             *left -= packet.payload.len();
-            if let Some(placed) = self.settle(now, &route.span, packet) {
+            if let Some(placed) = route.span.place(packet) {
+                self.note(now, placed);
                 break Some((&**packet, placed));
             }
         };
@@ -252,8 +255,7 @@ impl Slot {
         Some(route.span.timestamps.map(source))
     }
 
-    fn settle(&mut self, now: Instant, span: &Span, packet: &Packet) -> Option<Placed> {
-        let placed = span.place(packet)?;
+    fn note(&mut self, now: Instant, placed: Placed) {
         if placed.index >= self.next_index {
             self.next_index = placed.index + 1;
             self.newest = Some((placed.timestamp, now));
@@ -261,7 +263,6 @@ impl Slot {
                 (self.picture_id, self.tl0_pic_idx) = (picture_id, tl0_pic_idx);
             }
         }
-        Some(placed)
     }
 
     /// Our timestamp for a picture of now, if the series ran on by the clock.

@@ -140,6 +140,9 @@ const REPLAY_WINDOW: usize = 128;
 /// Length of what sealing adds: the GCM tag. (The SHA-1 tag is shorter.)
 pub const TAG_LEN: usize = 16;
 
+/// The same of the SHA-1 profile (RFC 3711 §4.2.1).
+const SHA1_TAG_LEN: usize = 10;
+
 /// RFC 7714 §8.1: 16 zero bits, SSRC, roll-over counter, sequence number; all under the salt.
 fn rtp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u64) -> Nonce {
     let mut nonce = *salt;
@@ -189,11 +192,55 @@ impl Sealer {
         Ok(Self { rtp, rtcp: foreign(keys, true, crypto)? })
     }
 
-    /// Appends one sealed RTP packet to `out`: `header`, then `payload` and `tail` encrypted, then the tag.
+    /// Bytes that sealing adds to a packet.
+    #[must_use]
+    pub fn tag_len(&self) -> usize {
+        match &self.rtp {
+            SealRtp::Gcm { .. } => TAG_LEN,
+            SealRtp::Sha1(_) => SHA1_TAG_LEN,
+        }
+    }
+
+    /// Writes one sealed RTP packet: `header`, then `payload` and `tail` encrypted, then the tag. `out` is exactly as
+    /// long as these together ([`Self::tag_len`]); what stood in it does not matter.
     ///
     /// `index` is the packet's 48-bit index (roll-over counter and sequence number, RFC 3711 §3.3.1). **A pair of SSRC
     /// and index is used once per key, ever**: the owner of the sequence numbers answers for that.
-    /// Returns false, with `out` as it was, where the crypto fails.
+    /// Returns false where the crypto fails: then `out` is not to be sent.
+    pub fn seal_rtp_into(
+        &mut self,
+        ssrc: u32,
+        index: u64,
+        header: &[u8],
+        payload: &[u8],
+        tail: &[u8],
+        out: &mut [u8],
+    ) -> bool {
+        if out.len() != header.len() + payload.len() + tail.len() + self.tag_len() {
+            return false;
+        }
+        match &mut self.rtp {
+            SealRtp::Gcm { key, salt } => {
+                let (head, body) = out.split_at_mut(header.len());
+                head.copy_from_slice(header);
+                let (cipher, tag) = body.split_at_mut(payload.len());
+                let nonce = rtp_nonce(salt, ssrc, index);
+                key.seal_out_of_place_scatter(nonce, Aad::from(header), payload, cipher, tail, tag).is_ok()
+            }
+            SealRtp::Sha1(context) => {
+                let plain = [header, payload, tail].concat();
+                match context.encrypt_rtp(&plain) {
+                    Ok(sealed) if sealed.len() == out.len() => {
+                        out.copy_from_slice(&sealed);
+                        true
+                    }
+                    _ => false,
+                }
+            }
+        }
+    }
+
+    /// Appends what [`Self::seal_rtp_into`] writes to `out`. Returns false, with `out` as it was, where the crypto fails.
     pub fn seal_rtp(
         &mut self,
         ssrc: u32,
@@ -204,29 +251,12 @@ impl Sealer {
         out: &mut Vec<u8>,
     ) -> bool {
         let start = out.len();
-        out.extend_from_slice(header);
-        match &mut self.rtp {
-            SealRtp::Gcm { key, salt } => {
-                let body = out.len();
-                out.resize(body + payload.len() + tail.len() + TAG_LEN, 0);
-                let (cipher, tag) = out[body..].split_at_mut(payload.len());
-                let nonce = rtp_nonce(salt, ssrc, index);
-                if key.seal_out_of_place_scatter(nonce, Aad::from(header), payload, cipher, tail, tag).is_ok() {
-                    return true;
-                }
-            }
-            SealRtp::Sha1(context) => {
-                out.extend_from_slice(payload);
-                out.extend_from_slice(tail);
-                if let Ok(sealed) = context.encrypt_rtp(&out[start..]) {
-                    out.truncate(start);
-                    out.extend_from_slice(&sealed);
-                    return true;
-                }
-            }
+        out.resize(start + header.len() + payload.len() + tail.len() + self.tag_len(), 0);
+        let sealed = self.seal_rtp_into(ssrc, index, header, payload, tail, &mut out[start..]);
+        if !sealed {
+            out.truncate(start);
         }
-        out.truncate(start);
-        false
+        sealed
     }
 
     /// Appends one sealed RTCP compound to `out`. False where the crypto fails.

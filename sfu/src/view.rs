@@ -10,6 +10,7 @@ use rtc_rtcp::{
     reception_report::ReceptionReport,
     sender_report::SenderReport,
     source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem},
+    transport_feedbacks::transport_layer_cc::TransportLayerCc,
 };
 use smallvec::SmallVec;
 
@@ -20,6 +21,7 @@ use crate::{
     outbox::Outbox,
     packet::{Packet, rewrite_vp8},
     publish::append,
+    red::{self, depth::Depth},
     slot::{Placed, Slot},
     srtp::Sealer,
 };
@@ -32,6 +34,8 @@ pub struct Viewer {
     twcc_seq: u16,
     scratch: Vec<u8>,
     repeats: Repeats,
+    /// How much redundancy its voice carries, by what its line loses.
+    pub depth: Depth,
     /// Smoothed round trip. `None`: no report yet.
     pub rtt: Option<Duration>,
     /// Share lost on the way there in the last reports, 0 to 1: the worst slot.
@@ -50,24 +54,33 @@ impl Viewer {
             twcc_seq: 0,
             scratch: Vec::new(),
             repeats: Repeats::default(),
+            depth: Depth::new(),
             rtt: None,
             loss: 0.0,
             sent: (0, 0),
         }
     }
 
-    /// Sends one live packet in a slot, if the slot has a place for it now.
+    /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even` bytes
+    /// where little is missing, so that the kernel can send the whole burst at once. `history` is its layer's: voice
+    /// takes its redundancy from there.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn forward(
         &mut self,
         now: Instant,
         slot: usize,
         packet: &Packet,
+        history: &History,
+        even: usize,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
-        if let Some(placed) = self.slots[slot].place(now, packet) {
-            self.send(slot, placed, packet, to, sealer, out);
+        let Some(placed) = self.slots[slot].place(now, packet) else { return };
+        if packet.codec.is_sound() {
+            self.speak(now, slot, placed, packet, history, to, sealer, out);
+        } else {
+            self.send(slot, placed, packet, even, to, sealer, out);
         }
     }
 
@@ -83,7 +96,7 @@ impl Viewer {
     ) -> bool {
         let mut budget = None;
         while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, &mut budget) {
-            self.send(slot, placed, packet, to, sealer, out);
+            self.send(slot, placed, packet, 0, to, sealer, out);
         }
         self.slots[slot].catches_up()
     }
@@ -118,15 +131,50 @@ impl Viewer {
         }
         let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
         let placed = Placed { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
-        self.write(rtx_ssrc, placed, packet.marker, &scratch, to, sealer, out);
+        self.write(rtx_ssrc, placed, packet.marker, &scratch, 0, to, sealer, out);
         self.scratch = scratch;
     }
 
+    /// Sends voice: plain, or with earlier voice where the line loses and the viewer reads RFC 2198. The payload type
+    /// says which, packet by packet.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
+    fn speak(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        placed: Placed,
+        packet: &Packet,
+        history: &History,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let pattern = self.depth.pattern();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let bytes_max = self.depth.bytes_allowed(now);
+        let red_pt = self.slots[slot].terms().red_pt.filter(|_| {
+            pattern.distance > 0 && red::write(history, packet, pattern, placed.pt, bytes_max, &mut scratch) > 0
+        });
+        let (payload, placed) = match red_pt {
+            Some(pt) => (&scratch[..], Placed { pt, ..placed }),
+            None => (&packet.payload[..], placed),
+        };
+        self.depth.note_sent(payload.len(), self.twcc_ext.map(|_| self.twcc_seq));
+        let state = &mut self.slots[slot];
+        state.sent.0 = state.sent.0.wrapping_add(1);
+        state.sent.1 = state.sent.1.wrapping_add(payload.len() as u32);
+        let ssrc = state.terms().ssrc;
+        self.write(ssrc, placed, packet.marker, payload, 0, to, sealer, out);
+        self.scratch = scratch;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     fn send(
         &mut self,
         slot: usize,
         placed: Placed,
         packet: &Packet,
+        even: usize,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
@@ -135,15 +183,16 @@ impl Viewer {
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
+        let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= PADDING_MAX).unwrap_or(0);
         if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
             scratch.extend_from_slice(&packet.payload);
             rewrite_vp8(&mut scratch, descriptor, picture_id, tl0);
-            self.write(ssrc, placed, packet.marker, &scratch, to, sealer, out);
+            self.write(ssrc, placed, packet.marker, &scratch, padding, to, sealer, out);
             self.scratch = scratch;
         } else {
-            self.write(ssrc, placed, packet.marker, &packet.payload, to, sealer, out);
+            self.write(ssrc, placed, packet.marker, &packet.payload, padding, to, sealer, out);
         }
     }
 
@@ -154,6 +203,7 @@ impl Viewer {
         placed: Placed,
         marker: bool,
         payload: &[u8],
+        padding: usize,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
@@ -165,15 +215,23 @@ impl Viewer {
         header[4..8].copy_from_slice(&placed.timestamp.to_be_bytes());
         header[8..12].copy_from_slice(&ssrc.to_be_bytes());
         let header = match self.twcc_ext {
-            None => &header[..12],
+            None => &mut header[..12],
             Some(id) => {
                 header[0] |= 0x10;
                 let [high, low] = self.twcc_seq.to_be_bytes();
                 header[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
-                &header[..20]
+                &mut header[..20]
             }
         };
-        let size = out.datagram(to, |arena| sealer.seal_rtp(ssrc, placed.index, header, payload, &[], arena));
+        let mut tail = [0u8; PADDING_MAX];
+        let tail = &mut tail[..padding];
+        if let Some(last) = tail.last_mut() {
+            // RFC 3550 §5.1: the last byte counts the padding, itself included.
+            *last = padding as u8;
+            header[0] |= 0x20;
+        }
+        let size = header.len() + payload.len() + padding + sealer.tag_len();
+        let size = out.sized(to, size, |room| sealer.seal_rtp_into(ssrc, placed.index, header, payload, tail, room));
         if size > 0 {
             self.twcc_seq = self.twcc_seq.wrapping_add(1);
             self.sent.0 += 1;
@@ -214,8 +272,13 @@ impl Viewer {
         }
     }
 
+    /// Takes a viewer's transport-wide feedback.
+    pub fn handle_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
+        self.depth.note_arrivals(now, feedback);
+    }
+
     /// Takes a viewer's reception report. `ntp_middle` is the middle of the hub's NTP time now.
-    pub fn handle_report(&mut self, ntp_middle: u32, reports: &[ReceptionReport]) {
+    pub fn handle_report(&mut self, now: Instant, ntp_middle: u32, reports: &[ReceptionReport]) {
         let ours = reports.iter().filter(|report| self.slots.iter().any(|slot| slot.terms().ssrc == report.ssrc));
         let mut loss: Option<f64> = None;
         for report in ours {
@@ -226,7 +289,10 @@ impl Viewer {
                 self.rtt = Some(self.rtt.map_or(measured, |rtt| (rtt * 7 + measured) / 8));
             }
         }
-        self.loss = loss.unwrap_or(self.loss);
+        if let Some(loss) = loss {
+            self.depth.note_report(now, loss);
+            self.loss = loss;
+        }
     }
 
     /// The slot that sends on that SSRC.
@@ -243,6 +309,9 @@ impl Viewer {
 
 /// RTP header with the transport-wide sequence number.
 const HEADER_MAX: usize = 20;
+
+/// What evenness may cost: 3 % of a full packet. Browsers cut a picture into parts that differ by a byte.
+const PADDING_MAX: usize = 32;
 
 /// All our tracks share one clock, so they share one canonical name (RFC 3550 §6.5.1): the answer says the same.
 const CNAME: &str = "tongke";

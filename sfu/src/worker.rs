@@ -12,7 +12,7 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -85,7 +85,12 @@ pub struct Worker {
     by_address: HashMap<SocketAddr, PeerKey>,
     by_ufrag: HashMap<String, PeerKey>,
     rooms: HashMap<RoomId, Room>,
+    /// Rooms in which packets wait to be released.
     dirty: Vec<RoomId>,
+    /// When the first of them is, as of the last flush.
+    flush_at: Option<Instant>,
+    /// The room that is being flushed, and the member whose turn it is.
+    flushing: Option<(RoomId, usize)>,
     outbox: Outbox,
     events: VecDeque<HubEvent>,
     timers: timers::Timers,
@@ -124,6 +129,8 @@ impl Worker {
             by_ufrag: HashMap::new(),
             rooms: HashMap::new(),
             dirty: Vec::new(),
+            flush_at: None,
+            flushing: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
             timers: timers::Timers::default(),
@@ -136,6 +143,7 @@ impl Worker {
     /// Takes one datagram. What it brings goes out with the next [`Self::flush`].
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut) {
         self.counters.bytes_in += bytes.len() as u64;
+        self.end_flush(now);
         let known = self.by_address.get(&from).copied();
         let outcome = catch_unwind(AssertUnwindSafe(|| self.take_datagram(now, from, known, bytes)));
         match outcome {
@@ -147,6 +155,7 @@ impl Worker {
 
     /// Does as it is told.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
+        self.end_flush(now);
         match command {
             Command::CloseRoom(room) => {
                 let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
@@ -266,6 +275,15 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let response = check.response(from, &ours.pwd, crypto).ok_or(Dropped::BadCheck)?;
+        // A seat's own check with a forged source must not lead another peer's packets, or its own, astray.
+        let taken = self.by_address.get(&from).copied().filter(|&other| other != key);
+        if let Some(other) = taken.and_then(|other| self.peers[other].as_ref())
+            && other.address == Some(from)
+            && now.saturating_duration_since(other.heard) < ADDRESS_KEPT_FOR
+        {
+            return Err(Dropped::BadCheck);
+        }
+        let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         if let Some(forgotten) = peer.note_path(now, from, check.nominates()) {
             self.by_address.remove(&forgotten);
         }
@@ -366,8 +384,11 @@ impl Worker {
             let (id, room_id, kind, codec) = (peer.id, peer.room, terms.kind, arrived.packet.codec);
             let began =
                 room.arrived(now, (id, key), terms, (arrived.track, arrived.layer), arrived.packet, &mut next_id);
-            if began.is_some() && !self.dirty.contains(&room_id) {
-                self.dirty.push(room_id);
+            if began.is_some() {
+                self.flush_at = self.flush_at.into_iter().chain(room.due()).min();
+                if !self.dirty.contains(&room_id) {
+                    self.dirty.push(room_id);
+                }
             }
             if let Some(Began::Track { replaced }) = began {
                 if let Some((before, kind)) = replaced {
@@ -380,6 +401,13 @@ impl Worker {
         }
         self.schedule(key);
         Ok(())
+    }
+
+    /// Whoever comes or goes in the middle of a flush would be passed over, or given a packet twice.
+    fn end_flush(&mut self, now: Instant) {
+        if self.flushing.is_some() {
+            self.flush(now);
+        }
     }
 
     fn drop_packet(&mut self, reason: Dropped) {
@@ -480,3 +508,7 @@ impl Worker {
         };
     }
 }
+
+/// An address belongs to whoever was heard from it this recently: viewers report, and clients check, more often than
+/// that. A new connection behind the same port of a router has to wait as long.
+const ADDRESS_KEPT_FOR: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use crate::{
     http::identity::{sha256_hex, unguessable},
     keep::{self, KeepError},
     live::{
-        registry::role_of,
+        table::role_of,
         token::{Claims, TokenKind},
     },
     store::{Scope, Store, StoreError},

@@ -11,7 +11,7 @@ use crate::{app::App, config::LogFormat, router::probes};
 
 /// Begins to log, to standard error. `RUST_LOG` chooses what; `info` without it.
 pub fn begin_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let registry = tracing_subscriber::registry().with(filter);
     // A second call, as in tests, changes nothing.
     let _ = match format {
@@ -62,3 +62,6 @@ fn note(stats: &HubStats) {
         metrics::counter!("tongke_packets_dropped_total", "reason" => *reason).absolute(*count);
     }
 }
+
+/// The DTLS crate warns of every extension in a browser's greeting that it does not use.
+const DEFAULT_FILTER: &str = "info,rtc_dtls=error";

@@ -41,7 +41,7 @@ export interface Visitor {
 }
 
 // Runs in the page before its own scripts: keeps its connections where a test can ask them.
-function keepConnections(): void {
+export function keepConnections(): void {
   const store = window as unknown as { connections: RTCPeerConnection[] }
   store.connections = []
   const Real = RTCPeerConnection
@@ -53,7 +53,7 @@ function keepConnections(): void {
   }
 }
 
-async function heard(): Promise<{ energy: number, samples: number, concealed: number }> {
+export async function heard(): Promise<{ energy: number, samples: number, concealed: number }> {
   const sum = { energy: 0, samples: 0, concealed: 0 }
   const { connections } = window as unknown as { connections: RTCPeerConnection[] }
   for (const connection of connections) {

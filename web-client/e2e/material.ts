@@ -7,6 +7,8 @@ export const STEP_MS = 40
 
 // Runs in the teacher's page before its own scripts: its camera, microphone and screen are ours.
 export function drawLesson(): void {
+  // Firefox runs this on its empty first page too, which is no secure context and has no devices.
+  if (!('mediaDevices' in navigator)) return
   const STEP = 40
   const checksum = (value: number) => ((value & 255) * 7 + ((value >> 8) & 255) * 13 + ((value >> 16) & 255) * 29 + 91) & 255
 

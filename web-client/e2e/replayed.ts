@@ -44,12 +44,35 @@ export async function beepsAgainstFlashes(context: BrowserContext, origin: strin
     .filter(offset => Math.abs(offset) < 0.5)
 }
 
-// Decodes every track from end to end. Returns what ffmpeg had to complain about.
+export interface RecordedTrack {
+  codec: string
+  // Where its last sample ends (of sound: begins, where it does not tell its length), and how many there are.
+  seconds: number
+  samples: number
+}
+
+// The playlist's tracks, pictures first, measured from their samples and not from what a header says.
+export async function tracksOf(context: BrowserContext, origin: string, playlist: string): Promise<RecordedTrack[]> {
+  const headers = await cookieHeader(context, origin)
+  const shown = 'stream=index,codec_name,codec_type:packet=stream_index,pts_time,duration_time'
+  const probed = await run('ffprobe', ['-v', 'error', '-headers', headers, '-show_entries', shown, '-of', 'json', origin + playlist], { maxBuffer: 64 * 1024 * 1024 })
+  const { streams, packets } = JSON.parse(probed.stdout) as {
+    streams: { index: number, codec_name: string, codec_type: string }[]
+    packets: { stream_index: number, pts_time: string, duration_time?: string }[]
+  }
+  return streams
+    .sort((a, b) => b.codec_type.localeCompare(a.codec_type))
+    .map(({ index, codec_name }) => {
+      const own = packets.filter(packet => packet.stream_index === index)
+      return { codec: codec_name, samples: own.length, seconds: Math.max(0, ...own.map(packet => Number(packet.pts_time) + Number(packet.duration_time ?? 0))) }
+    })
+}
+
+// Decodes every track from end to end. Returns what ffmpeg had to complain about. Each sample keeps its own time:
+// at a made-up constant frame rate two pictures of a live lesson may fall on one tick, which ffmpeg calls an error.
 export async function complaints(context: BrowserContext, origin: string, playlist: string): Promise<string> {
   const headers = await cookieHeader(context, origin)
-  const decoded = await run('ffmpeg', ['-v', 'error', '-headers', headers, '-i', origin + playlist,
-    // Frames as they come: at a fixed rate ffmpeg would complain of its own rounding.
-    '-fps_mode', 'passthrough', '-enc_time_base', '-1', '-f', 'null', '-'])
+  const decoded = await run('ffmpeg', ['-v', 'error', '-headers', headers, '-i', origin + playlist, '-fps_mode', 'passthrough', '-enc_time_base', '-1', '-f', 'null', '-'])
     .catch((error: { stderr?: string }) => ({ stderr: error.stderr ?? 'ffmpeg failed' }))
   return decoded.stderr ?? ''
 }

@@ -13,7 +13,7 @@ use rtc_rtcp::{
     payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
     receiver_report::ReceiverReport,
     sender_report::SenderReport,
-    transport_feedbacks::transport_layer_nack::TransportLayerNack,
+    transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
 };
 
 use super::Worker;
@@ -27,26 +27,70 @@ use crate::{
 };
 
 impl Worker {
-    /// Sends what came since the last flush: every viewer gets each track's burst in one run.
+    /// Writes what is released now: every viewer gets each track's burst in one run.
     pub fn flush(&mut self, now: Instant) {
-        for id in std::mem::take(&mut self.dirty) {
+        while self.flush_part(now, usize::MAX) {}
+    }
+
+    /// As [`Self::flush`], but stops when the outbox holds `bytes`. True: send that, clear it, and call again before
+    /// anything else. What was just written is still in the processor's cache when the kernel reads it.
+    pub fn flush_part(&mut self, now: Instant, bytes: usize) -> bool {
+        loop {
+            let Some((id, mut at)) = self.flushing.take().or_else(|| Some((self.next_released(now)?, 0))) else {
+                return false;
+            };
             let Some(mut room) = self.rooms.remove(&id) else { continue };
-            let mut broken = Vec::new();
-            for &key in &room.members {
+            let mut broken = None;
+            while broken.is_none()
+                && self.outbox.len() < bytes
+                && let Some(&key) = room.members.get(at)
+            {
+                at += 1;
                 let Some(peer) = self.peers[key].as_mut() else { continue };
                 let sent = catch_unwind(AssertUnwindSafe(|| forward_bursts(now, &room, peer, &mut self.outbox)));
-                if sent.is_err() {
-                    broken.push(key);
-                }
+                broken = sent.is_err().then_some(key);
             }
-            for layer in room.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()) {
-                layer.burst.clear();
+            let is_done = at >= room.members.len();
+            if is_done {
+                room.end_bursts();
+            } else {
+                // Who is buried is a member no more, and all behind it move up.
+                self.flushing = Some((id, at - usize::from(broken.is_some())));
             }
             self.rooms.insert(id, room);
-            for key in broken {
-                self.bury(now, Some(key));
+            if broken.is_some() {
+                self.bury(now, broken);
+            }
+            if !is_done && self.outbox.len() >= bytes {
+                return true;
             }
         }
+    }
+
+    /// The next room with something to send. Notes when the others have.
+    fn next_released(&mut self, now: Instant) -> Option<RoomId> {
+        self.flush_at = None;
+        let mut at = 0;
+        while let Some(&id) = self.dirty.get(at) {
+            let Some(room) = self.rooms.get_mut(&id) else {
+                self.dirty.swap_remove(at);
+                continue;
+            };
+            let is_released = room.release(now);
+            match room.due() {
+                Some(due) => {
+                    self.flush_at = Some(self.flush_at.map_or(due, |before| before.min(due)));
+                    at += 1;
+                }
+                None => {
+                    self.dirty.swap_remove(at);
+                }
+            }
+            if is_released {
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// Chooses anew what flows in each slot of everybody in a room.
@@ -84,7 +128,7 @@ impl Worker {
 
     /// Sends a viewer its share of the cached groups, and comes back while there is more.
     ///
-    /// Never while a burst waits: its packets are in the history already and would go out twice.
+    /// Never in the middle of a flush: what is released is in the history already and would go out twice.
     pub(super) fn catch_up(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
@@ -146,7 +190,9 @@ impl Worker {
                 }
                 Role::Viewer(viewer) => {
                     if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                        viewer.handle_report(ntp_middle, &report.reports);
+                        viewer.handle_report(now, ntp_middle, &report.reports);
+                    } else if let Some(feedback) = packet.downcast_ref::<TransportLayerCc>() {
+                        viewer.handle_arrivals(now, feedback);
                     } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
                         want_keyframe(room, viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]));
                     } else if let Some(fir) = packet.downcast_ref::<FullIntraRequest>() {
@@ -173,8 +219,10 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
             .and_then(|track| track.layers.get(layer_at)?.as_ref())
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
-            for packet in &layer.burst {
-                viewer.forward(now, slot, packet, to, sealer, out);
+            for (at, packet) in layer.burst.iter().enumerate() {
+                // The last of a run may be shorter as it is.
+                let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
+                viewer.forward(now, slot, packet, &layer.history, even, to, sealer, out);
             }
             out.seal_run();
         }

@@ -77,7 +77,7 @@ impl Worker {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let second = self.second_at + Duration::from_secs(1);
-        Some(self.timers.next().map_or(second, |at| at.min(second)))
+        [self.timers.next(), self.flush_at].into_iter().flatten().chain([second]).min()
     }
 
     pub(super) fn schedule(&mut self, key: PeerKey) {

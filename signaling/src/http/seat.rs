@@ -27,7 +27,7 @@ use crate::{
         time::UnixMs,
     },
     live::{
-        registry::role_of,
+        table::role_of,
         token::{Claims, TokenKind},
         wire::SeatRole,
     },

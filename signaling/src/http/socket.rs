@@ -21,7 +21,8 @@ use crate::{
     app::App,
     domain::{id::LessonId, time::Now},
     live::{
-        registry::{Joined, Said, SeatRefused, text_of},
+        registry::SeatRefused,
+        table::{Joined, Said, text_of},
         token::TokenKind,
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },

@@ -4,5 +4,6 @@ pub mod recording;
 pub mod registry;
 pub mod resource;
 pub mod session;
+pub mod table;
 pub mod token;
 pub mod wire;

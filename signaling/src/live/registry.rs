@@ -1,9 +1,9 @@
 //! Every lesson in progress: its room in the hub, its seats, its sockets, its recording.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,14 +12,15 @@ use std::{
 use dashmap::DashMap;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
 use tokio::sync::mpsc;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, error, info, info_span};
 
 use super::{
     recording::{Recording, Recordings},
     resource::Resources,
-    session::{GuestUse, Output, Session, Sitter, SocketId},
-    token::{Claims, TokenKind},
-    wire::{Bye, LessonView, May, Report, SeatRole, SeatView, Slots, ToPage},
+    session::{GuestUse, Output, Session, SocketId},
+    table::{InProgress, Joined, Listener, Table, role_of, seats_for},
+    token::Claims,
+    wire::{Bye, Report, ToPage},
 };
 use crate::{
     clock::Clock,
@@ -55,48 +56,6 @@ struct Shared {
     rooms: DashMap<RoomId, LessonId>,
     resources: Resources,
     sockets: AtomicU64,
-}
-
-/// One lesson in progress.
-pub struct InProgress {
-    room: RoomId,
-    /// Held while the lesson goes from one state to the next, so that it does so once.
-    moving: tokio::sync::Mutex<()>,
-    table: Mutex<Table>,
-}
-
-struct Table {
-    lesson: Lesson,
-    session: Session,
-    sockets: BTreeMap<SocketId, Listener>,
-    recording: Option<Recording>,
-}
-
-/// One page that listens.
-struct Listener {
-    role: SeatRole,
-    queue: mpsc::Sender<Said>,
-}
-
-/// What a socket is given to send.
-#[derive(Clone, Debug)]
-pub enum Said {
-    /// One message, written once for all who get it.
-    Text(Arc<str>),
-    /// The last message; close after it.
-    Last(Arc<str>),
-}
-
-/// A socket that was let in.
-pub struct Joined {
-    /// Its own name.
-    pub socket: SocketId,
-    /// The seat it sits in.
-    pub seat_id: SeatId,
-    /// The first message.
-    pub welcome: ToPage,
-    /// All further messages. It ends where the page did not read them.
-    pub queue: mpsc::Receiver<Said>,
 }
 
 /// Why a seat cannot be taken.
@@ -193,8 +152,7 @@ impl Registry {
                 .and_then(|note| self.record(note.recording_id, self.shared.hub.tap(room)));
             info!(lesson.id = %lesson_id, state = lesson.state.as_str(), "Lesson {lesson_id} is in progress");
             let session = Session::new(lesson.guests_max as usize);
-            let table = Table { lesson, session, sockets: BTreeMap::new(), recording };
-            Arc::new(InProgress { room, moving: tokio::sync::Mutex::new(()), table: Mutex::new(table) })
+            InProgress::new(room, Table { lesson, session, sockets: BTreeMap::new(), recording })
         });
         drop(entry);
     }
@@ -522,114 +480,6 @@ impl Registry {
     }
 }
 
-impl InProgress {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere left the seats as they were: they are worth more than the panic.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Table {
-    fn sit(
-        &mut self,
-        now: Now,
-        claims: &Claims,
-        guest_had: Option<SeatId>,
-        usage: GuestUse,
-    ) -> Result<SeatId, SeatRefused> {
-        if !self.lesson.state.is_in_progress() {
-            return Err(WrongState(self.lesson.state).into());
-        }
-        let Some(seat_id) = claims.seat_id else {
-            return Ok(self.session.sit_guest(now, guest_had, SeatId::fresh(), usage)?);
-        };
-        let role = role_of(claims.kind);
-        let listed =
-            claims.classroom_id.and_then(|id| self.lesson.classrooms.iter().find(|listed| listed.classroom_id == id));
-        let name = match role {
-            SeatRole::Teacher => self.lesson.teacher.name.clone(),
-            SeatRole::Classroom => listed.ok_or(SeatRefused::NotListed)?.name.clone(),
-            SeatRole::Observer | SeatRole::Guest => String::new(),
-        };
-        self.session.sit(now, Sitter { seat_id, role, name, classroom_id: claims.classroom_id });
-        Ok(seat_id)
-    }
-
-    fn view(&self, role: SeatRole, now: Now) -> LessonView {
-        let replay = self.lesson.recording.is_some() && role != SeatRole::Guest;
-        let may = May {
-            teach: role == SeatRole::Teacher,
-            attend: role == SeatRole::Classroom,
-            watch: role == SeatRole::Observer,
-            replay,
-        };
-        LessonView::new(&self.lesson, may, now.wall)
-    }
-
-    fn tell_lesson(&mut self, now: Now) {
-        self.tell_by_role(|table, role| ToPage::Lesson { lesson: Box::new(table.view(role, now)) });
-    }
-
-    fn tell_slots(&mut self) {
-        let slots: Slots = self.session.slots();
-        self.tell_by_role(|_, _| ToPage::Slots { slots });
-    }
-
-    fn tell_seats(&mut self, now: Now) {
-        if let Some(seats) = self.session.seats_if_changed(now) {
-            self.tell_by_role(|_, role| ToPage::Seats { seats: seats_for(role, &seats) });
-        }
-    }
-
-    /// Writes each message once per role, and lets go of sockets whose queue is full.
-    fn tell_by_role(&mut self, message: impl Fn(&Self, SeatRole) -> ToPage) {
-        let mut texts: HashMap<SeatRole, Arc<str>> = HashMap::new();
-        let mut deaf = Vec::new();
-        for (socket, listener) in &self.sockets {
-            let text = texts.entry(listener.role).or_insert_with(|| text_of(&message(self, listener.role)));
-            if listener.queue.try_send(Said::Text(text.clone())).is_err() {
-                deaf.push(*socket);
-            }
-        }
-        for socket in deaf {
-            warn!(socket = socket.0, "A page does not read what it is told: closing its socket");
-            metrics::counter!("tongke_sockets_deaf_total").increment(1);
-            self.sockets.remove(&socket);
-        }
-    }
-
-    fn say_bye(&mut self, reason: Bye) {
-        for listener in std::mem::take(&mut self.sockets).into_values() {
-            listener.say_last(reason);
-        }
-    }
-}
-
-impl Listener {
-    fn say_last(self, reason: Bye) {
-        // A full queue: its socket ends with the queue, without the word.
-        let _ = self.queue.try_send(Said::Last(text_of(&ToPage::Bye { reason })));
-    }
-}
-
-/// The seat that a token of this kind sits in.
-#[must_use]
-pub fn role_of(kind: TokenKind) -> SeatRole {
-    match kind {
-        TokenKind::Publish => SeatRole::Teacher,
-        TokenKind::Receive => SeatRole::Classroom,
-        TokenKind::Observe => SeatRole::Observer,
-        TokenKind::Guest => SeatRole::Guest,
-    }
-}
-
-/// A message as it goes over the socket.
-#[must_use]
-pub fn text_of(message: &ToPage) -> Arc<str> {
-    // Messages are plain fields: they always have a JSON form.
-    serde_json::to_string(message).unwrap_or_default().into()
-}
-
 /// An error with its causes, for one log line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -640,11 +490,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Guests see the teacher's seat alone: which classes are in trouble is not theirs to know.
-fn seats_for(role: SeatRole, seats: &[SeatView]) -> Vec<SeatView> {
-    seats.iter().filter(|seat| role != SeatRole::Guest || seat.role == SeatRole::Teacher).cloned().collect()
 }
 
 /// False: the next start tries again.

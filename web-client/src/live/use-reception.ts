@@ -114,6 +114,9 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       receiver.nudge()
   })
 
+  // Refused for a codec that this browser lacks: another one may fit.
+  watch(() => `${tie.slots.value.camera.codec} ${tie.slots.value.board.codec}`, () => receiver.nudge())
+
   const watching = computed<Watching>(() => {
     const connection = tie.connection.value
     const state = tie.lesson.value?.state

@@ -16,6 +16,8 @@ export const en: Words = {
     notFound: 'The address may be mistyped, or the lesson is not on your list. Please look again in the lesson list.',
     refusedTitle: 'This lesson is closed to you',
     refused: 'The lesson is not on your list, or the link has expired. Please ask the teacher for a new one.',
+    codecTitle: 'This browser cannot show the lesson',
+    codec: 'This browser cannot show the teacher’s pictures. Please open this page in a recent Chromium, Chrome or Edge.',
   },
   enter: {
     title: 'Signing in',

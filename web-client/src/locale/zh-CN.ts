@@ -14,6 +14,8 @@ export const zhCN = {
     notFound: '地址可能抄错了，或者这节课不在您的名单里。请回到课程列表再找一找。',
     refusedTitle: '进不了这节课',
     refused: '这节课不在您的名单里，或者链接已经失效。请向主讲教师要一个新的链接。',
+    codecTitle: '这个浏览器放不了这节课',
+    codec: '这个浏览器放不出老师的画面。请改用新版的 Chromium、Chrome 或 Edge 打开本页。',
   },
   enter: {
     title: '正在登录',

@@ -1,6 +1,6 @@
 import type { Codec } from './codec'
 import { expect, it } from 'vitest'
-import { orderVideoCodecs, orderVoiceCodecs } from './codec'
+import { orderVideoCodecs, orderVoiceCodecs, readVideoCodec } from './codec'
 
 const h264 = (profile: string, mode: number) =>
   ({ mimeType: 'video/H264', sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}` })
@@ -32,6 +32,16 @@ it('offers what can be recorded first, and keeps retransmission', () => {
     ['video/VP8', undefined],
     ['video/rtx', undefined],
   ])
+})
+
+it('offers the one codec that the address asks for, if the browser has it', () => {
+  const browser = [{ mimeType: 'video/VP8' }, { mimeType: 'video/rtx' }, { mimeType: 'video/VP9' }, { mimeType: 'video/H264' }]
+  const offered = (codec: unknown) => orderVideoCodecs(browser, readVideoCodec(codec)).map(({ mimeType }) => mimeType)
+  expect(offered('vp9')).toEqual(['video/VP9', 'video/rtx'])
+  const all = ['video/H264', 'video/VP9', 'video/VP8', 'video/rtx']
+  expect(offered('av1')).toEqual(all)
+  expect(offered('h266')).toEqual(all)
+  expect(offered(undefined)).toEqual(all)
 })
 
 it('speaks Opus and nothing beside it', () => {

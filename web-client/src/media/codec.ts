@@ -3,17 +3,31 @@ const VIDEO_ORDER = ['video/h264', 'video/vp9', 'video/av1', 'video/vp8']
 /** Constrained Baseline first: every school's PC decodes it in hardware. */
 const H264_PROFILES = ['42e01f', '42001f']
 
+/** A family of video codecs, as the address of the teacher's page names it. */
+export type VideoCodec = 'h264' | 'vp9' | 'av1' | 'vp8'
+
 export interface Codec {
   mimeType: string
   sdpFmtpLine?: string
 }
 
+/** `?codec=vp9`: for a lesson whose classrooms lack H.264, as some Firefox do. `null`: nothing that we know. */
+export function readVideoCodec(text: unknown): VideoCodec | null {
+  const known: readonly VideoCodec[] = ['h264', 'vp9', 'av1', 'vp8']
+  return known.find(codec => codec === text) ?? null
+}
+
 /**
  * The order in which a publisher's video codecs are offered: H.264 (packetization-mode 1 first), VP9, AV1, VP8,
  * then retransmission. Everything else (forward error correction, H.265) is left out.
+ *
+ * `alone`: only this one is offered, because the hub's answer has an order of its own. `null`, or one that the browser
+ * does not have: all of them.
  */
-export function orderVideoCodecs<C extends Codec>(codecs: readonly C[]): C[] {
-  const offered = codecs.filter(codec => VIDEO_ORDER.includes(mime(codec)))
+export function orderVideoCodecs<C extends Codec>(codecs: readonly C[], alone: VideoCodec | null = null): C[] {
+  const known = codecs.filter(codec => VIDEO_ORDER.includes(mime(codec)))
+  const chosen = known.filter(codec => mime(codec) === `video/${alone}`)
+  const offered = chosen.length > 0 ? chosen : known
   const repair = codecs.filter(codec => mime(codec) === 'video/rtx')
   return [...offered.sort((a, b) => rank(a) - rank(b)), ...repair]
 }

@@ -1,6 +1,6 @@
 import type { LineState } from './line'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Line } from './line'
+import { Line, heardFigure } from './line'
 
 /** What a browser's connection does as far as a line looks at it. */
 class Peer {
@@ -144,6 +144,16 @@ it('gives up a line from which nothing is heard, whatever its state says', async
   expect(now()).toBe('up')
   await vi.advanceTimersByTimeAsync(5_000)
   expect(peer(0).closed).toBe(true)
+})
+
+it.each([
+  ['Chromium', { type: 'transport', bytesReceived: 900 }, { type: 'candidate-pair', bytesReceived: 900, responsesReceived: 1 }],
+  ['Firefox', { type: 'transport' }, { type: 'candidate-pair', bytesReceived: 900, responsesReceived: 1 }],
+])('hears whatever comes in %s', (_, transport, pair) => {
+  const figure = (...stats: object[]) => heardFigure(new Map(stats.entries()) as unknown as RTCStatsReport)
+  const before = figure(transport, pair)
+  expect(figure(transport, { ...pair, bytesReceived: 1_000 })).toBeGreaterThan(before)
+  expect(figure(transport, { ...pair, responsesReceived: 2 })).toBeGreaterThan(before)
 })
 
 it('keeps a failed receiver open until its follower is up, so that the last picture stays', async () => {

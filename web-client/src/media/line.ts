@@ -212,7 +212,12 @@ export function heardFigure(stats: RTCStatsReport): number {
     if (entry.type === 'transport')
       figure += (entry as RTCTransportStats).bytesReceived ?? 0
     else if (entry.type === 'candidate-pair')
-      figure += (entry as RTCIceCandidatePairStats).responsesReceived ?? 0
+      figure += heardOnPair(entry as RTCIceCandidatePairStats)
   })
   return figure
+}
+
+/** Firefox counts bytes here alone, and its consent checks are further apart than a camera's patience. */
+function heardOnPair(pair: RTCIceCandidatePairStats): number {
+  return (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0)
 }

@@ -1,3 +1,4 @@
+import type { VideoCodec } from './codec'
 import type { Credentials, LineState } from './line'
 import { orderVideoCodecs, orderVoiceCodecs } from './codec'
 import { Line } from './line'
@@ -12,6 +13,8 @@ export interface Publication {
 
 export interface PublisherOptions {
   track: PublishedTrack
+  /** The pictures go out in this codec alone. `null`: in the best that browser and hub share. */
+  codec: VideoCodec | null
   url(): string
   credentials: Credentials
   onState(state: LineState): void
@@ -86,7 +89,7 @@ export class WhipPublisher {
       this.senders.voice = transceiver.sender
     }
     const transceiver = peer.addTransceiver(video ?? 'video', { direction: 'sendonly', streams: [this.stream] })
-    transceiver.setCodecPreferences(orderVideoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? []))
+    transceiver.setCodecPreferences(orderVideoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? [], this.options.codec))
     this.senders.video = transceiver.sender
   }
 

@@ -1,6 +1,7 @@
 import type { ComputedRef, Ref } from 'vue'
 import type { LessonView } from '../api/model'
 import type { LessonTie } from '../live/use-lesson'
+import type { VideoCodec } from '../media/codec'
 import type { LineState } from '../media/line'
 import type { DeskDevices } from './use-devices'
 import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
@@ -15,8 +16,12 @@ export interface Teaching extends LessonTie {
   board: Readonly<Ref<LineState>>
 }
 
-/** The teacher's seat: what the devices give is sent while, and only while, the lesson is live. */
-export function useTeaching(first: LessonView, devices: DeskDevices): Teaching {
+/**
+ * The teacher's seat: what the devices give is sent while, and only while, the lesson is live.
+ *
+ * `codec`: asked for by the address. `null`: the best that browser and hub share.
+ */
+export function useTeaching(first: LessonView, devices: DeskDevices, codec: VideoCodec | null): Teaching {
   const told = shallowRef(first)
   const camera = shallowRef<LineState>({ kind: 'closed' })
   const board = shallowRef<LineState>({ kind: 'closed' })
@@ -30,6 +35,7 @@ export function useTeaching(first: LessonView, devices: DeskDevices): Teaching {
 
   const publisher = (track: 'camera' | 'board', state: Ref<LineState>) => new WhipPublisher({
     track,
+    codec,
     url: () => tie.admission()?.whipUrl ?? `/whip/${encodeURIComponent(first.lesson_id)}`,
     credentials: tie.credentials,
     onState: next => state.value = next,

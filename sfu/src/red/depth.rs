@@ -1,0 +1,509 @@
+//! How much redundancy one classroom's line needs, from what it reports as lost.
+//!
+//! Transport-wide feedback comes ten times a second and tells each packet, so it also tells whether voice is lost one
+//! by one or in a row; where a viewer sends none, its reception reports do. More redundancy at once, less after a while.
+
+use std::time::{Duration, Instant};
+
+use rtc_rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
+
+use super::{DISTANCE_MAX, PAYLOAD_BYTES_MAX, Pattern};
+use crate::feedback::extend;
+
+/// One classroom's choice.
+#[derive(Debug)]
+pub struct Depth {
+    /// Share lost, smoothed, 0 to 1. `None`: nothing was reported yet.
+    loss: Option<f64>,
+    window: Window,
+    rows: Rows,
+    sent: Sent,
+    /// The newest number that transport-wide feedback told of, extended.
+    told: Option<u64>,
+    told_at: Option<Instant>,
+    distance: u8,
+    in_rows: bool,
+    raised: Option<Instant>,
+    share: Share,
+}
+
+/// Packets since the smoothed loss was last brought up to date.
+#[derive(Debug, Default)]
+struct Window {
+    began: Option<Instant>,
+    packets: u32,
+    lost: u32,
+}
+
+/// What became of the voice packets behind a lost one, and of those behind one that came.
+#[derive(Debug, Default)]
+struct Rows {
+    behind_lost: Tally,
+    behind_come: Tally,
+    /// Was the last voice packet lost? `None`: nobody said.
+    before: Option<bool>,
+    /// Voice packets that came since the last loss.
+    come: u32,
+}
+
+/// Of so many packets, so many were lost.
+#[derive(Debug, Default)]
+struct Tally {
+    packets: f64,
+    lost: f64,
+}
+
+/// Transport-wide numbers of the voice packets that nothing was reported of yet, oldest first.
+#[derive(Debug)]
+struct Sent {
+    ring: [u16; SENT_MAX],
+    oldest: usize,
+    count: usize,
+}
+
+/// What voice may take of the line, as a bucket that fills by the clock.
+#[derive(Debug)]
+struct Share {
+    bps: u64,
+    bytes: f64,
+    at: Option<Instant>,
+}
+
+impl Depth {
+    /// No redundancy until a loss is reported.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            loss: None,
+            window: Window::default(),
+            rows: Rows::default(),
+            sent: Sent { ring: [0; SENT_MAX], oldest: 0, count: 0 },
+            told: None,
+            told_at: None,
+            distance: 0,
+            in_rows: false,
+            raised: None,
+            share: Share { bps: VOICE_BPS_MAX, bytes: 0.0, at: None },
+        }
+    }
+
+    /// What the next packet should carry.
+    #[must_use]
+    pub fn pattern(&self) -> Pattern {
+        let deeper = u8::from(self.in_rows && self.distance > 0);
+        Pattern {
+            distance: (self.distance + deeper).min(DISTANCE_MAX),
+            stride: if self.in_rows { STRIDE_IN_ROWS } else { 1 },
+        }
+    }
+
+    /// Share of packets lost on the way, smoothed, 0 to 1. `None`: nothing was reported yet.
+    #[must_use]
+    pub fn loss(&self) -> Option<f64> {
+        self.loss
+    }
+
+    /// Caps voice with its redundancy at that many bits per second of payload; plain voice always goes out. More than
+    /// [`VOICE_BPS_MAX`] is never used.
+    pub fn allow(&mut self, bps: u64) {
+        self.share.bps = bps.min(VOICE_BPS_MAX);
+    }
+
+    /// How long the payload of a voice packet may be now.
+    pub fn bytes_allowed(&mut self, now: Instant) -> usize {
+        let share = &mut self.share;
+        let rate = share.bps as f64 / 8.0;
+        let most = rate * SAVED_FOR.as_secs_f64();
+        let since = share.at.replace(now).map_or(SAVED_FOR, |at| now.saturating_duration_since(at));
+        share.bytes = (share.bytes + rate * since.as_secs_f64()).min(most);
+        PAYLOAD_BYTES_MAX.min(share.bytes.max(0.0) as usize)
+    }
+
+    /// Notes a voice packet that goes out with a payload of `bytes`, under that transport-wide number if there is one.
+    pub fn note_sent(&mut self, bytes: usize, number: Option<u16>) {
+        // Plain voice goes out in any case, but debt is forgiven: it would keep redundancy away for ever.
+        self.share.bytes = (self.share.bytes - bytes as f64).max(0.0);
+        if let Some(number) = number {
+            self.sent.push(number);
+        }
+    }
+
+    /// Takes transport-wide feedback: what became of every packet, voice or not.
+    pub fn note_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
+        let base = match self.told {
+            None => u64::from(feedback.base_sequence_number) + (1 << 16),
+            Some(told) => extend(told, feedback.base_sequence_number),
+        };
+        let mut number = base;
+        let end = base + u64::from(feedback.packet_status_count).min(STATUSES_MAX);
+        for chunk in &feedback.packet_chunks {
+            match chunk {
+                PacketStatusChunk::RunLengthChunk(run) => {
+                    for _ in 0..run.run_length {
+                        self.note_status(&mut number, end, run.packet_status_symbol);
+                    }
+                }
+                PacketStatusChunk::StatusVectorChunk(vector) => {
+                    for symbol in &vector.symbol_list {
+                        self.note_status(&mut number, end, *symbol);
+                    }
+                }
+            }
+        }
+        self.told_at = Some(now);
+        self.look(now);
+    }
+
+    /// Takes the worst share lost of a compound of reception reports. Where transport-wide feedback comes it says the
+    /// same sooner, and this is passed over.
+    pub fn note_report(&mut self, now: Instant, loss: f64) {
+        if self.told_at.is_some_and(|at| now.saturating_duration_since(at) < FEEDBACK_STOPPED) {
+            return;
+        }
+        self.smooth(loss.clamp(0.0, 1.0));
+        self.choose(now);
+    }
+
+    fn note_status(&mut self, number: &mut u64, end: u64, symbol: SymbolTypeTcc) {
+        let at = *number;
+        if at >= end {
+            return;
+        }
+        *number += 1;
+        let lost = symbol == SymbolTypeTcc::PacketNotReceived;
+        if self.told.is_none_or(|told| at > told) {
+            self.told = Some(at);
+            self.window.packets += 1;
+            self.window.lost += u32::from(lost);
+            if let Some(skipped) = self.sent.take(at as u16) {
+                if skipped {
+                    self.rows.before = None;
+                }
+                self.rows.note(lost);
+            }
+        } else if !lost {
+            // Told of as lost before: it was only overtaken.
+            self.window.lost = self.window.lost.saturating_sub(1);
+        }
+    }
+
+    fn look(&mut self, now: Instant) {
+        let window = &mut self.window;
+        let lasted = now.saturating_duration_since(*window.began.get_or_insert(now));
+        // The first look is a quick one: a lossy line should not be found out by the first second of the lesson.
+        let packets_min = if self.loss.is_none() { 20 } else { 40 };
+        let full = window.packets >= packets_min && (lasted >= WINDOW || self.loss.is_none());
+        if full || (lasted >= WINDOW_MAX && window.packets > 0) {
+            let loss = f64::from(window.lost) / f64::from(window.packets);
+            *window = Window { began: Some(now), ..Window::default() };
+            self.smooth(loss);
+            self.choose(now);
+        }
+    }
+
+    fn smooth(&mut self, loss: f64) {
+        self.loss = Some(self.loss.map_or(loss, |before| before + (loss - before) * SMOOTHING));
+    }
+
+    fn choose(&mut self, now: Instant) {
+        let loss = self.loss.unwrap_or(0.0);
+        let wanted = RAISE_AT.iter().filter(|threshold| loss >= **threshold).count() as u8;
+        if wanted >= self.distance {
+            if wanted > 0 {
+                self.raised = Some(now);
+            }
+            self.distance = wanted;
+        } else if loss < RAISE_AT[usize::from(self.distance) - 1] * LOWER_BELOW
+            && self.raised.is_none_or(|at| now.saturating_duration_since(at) >= KEPT_FOR)
+        {
+            self.distance -= 1;
+            // The next step down waits as long again.
+            self.raised = Some(now);
+        }
+        if let Some(likelier) = self.rows.likelier() {
+            self.in_rows = likelier > if self.in_rows { IN_ROWS_STILL } else { IN_ROWS };
+        }
+    }
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rows {
+    fn note(&mut self, lost: bool) {
+        match self.before.replace(lost) {
+            Some(true) => self.behind_lost.note(lost),
+            // A long quiet time says nothing of how it is when it is not quiet.
+            Some(false) if self.come < QUIET => self.behind_come.note(lost),
+            _ => {}
+        }
+        self.come = if lost { 0 } else { self.come.saturating_add(1) };
+    }
+
+    /// How much likelier a packet is lost behind a lost one, −1 to 1: 0 is chance. `None`: too few to tell.
+    fn likelier(&self) -> Option<f64> {
+        (self.behind_lost.packets >= ROWS_MIN).then(|| self.behind_lost.share() - self.behind_come.share())
+    }
+}
+
+impl Tally {
+    fn note(&mut self, lost: bool) {
+        if self.packets >= ROWS_REMEMBERED {
+            self.packets /= 2.0;
+            self.lost /= 2.0;
+        }
+        self.packets += 1.0;
+        self.lost += f64::from(u8::from(lost));
+    }
+
+    fn share(&self) -> f64 {
+        if self.packets > 0.0 { self.lost / self.packets } else { 0.0 }
+    }
+}
+
+impl Sent {
+    fn push(&mut self, number: u16) {
+        if self.count == SENT_MAX {
+            self.oldest = (self.oldest + 1) % SENT_MAX;
+            self.count -= 1;
+        }
+        self.ring[(self.oldest + self.count) % SENT_MAX] = number;
+        self.count += 1;
+    }
+
+    /// Takes `number` out, with all before it. `None`: no voice packet has it. `Some(true)`: others were passed over.
+    fn take(&mut self, number: u16) -> Option<bool> {
+        let mut skipped = false;
+        while self.count > 0 {
+            let ahead = number.wrapping_sub(self.ring[self.oldest]);
+            if ahead > u16::MAX / 2 {
+                return None;
+            }
+            self.oldest = (self.oldest + 1) % SENT_MAX;
+            self.count -= 1;
+            if ahead == 0 {
+                return Some(skipped);
+            }
+            skipped = true;
+        }
+        None
+    }
+}
+
+/// Voice with all its repeats: Opus at 40 kbit/s four times. The bandwidth share may cap it lower.
+pub const VOICE_BPS_MAX: u64 = 160_000;
+
+/// From this share lost on, one, two, three earlier packets go along. Of independent losses these then leave at most
+/// 0.25 %, 0.2 %, and at 20 % a sixth of a percent.
+const RAISE_AT: [f64; DISTANCE_MAX as usize] = [0.01, 0.05, 0.13];
+
+/// A step down needs this part of the threshold that led up,
+const LOWER_BELOW: f64 = 0.6;
+
+/// and so long since the last step: rural radio comes and goes.
+const KEPT_FOR: Duration = Duration::from_secs(10);
+
+/// Losses come in a row where a packet behind a lost one is so much likelier to be lost than one behind one that came.
+const IN_ROWS: f64 = 0.25;
+const IN_ROWS_STILL: f64 = 0.12;
+
+/// Packets without a loss in which the line counts as quiet.
+const QUIET: u32 = 64;
+
+/// Three packets in a row, and one to end the row.
+const STRIDE_IN_ROWS: u8 = 4;
+
+/// Fewer say nothing.
+const ROWS_MIN: f64 = 12.0;
+
+/// The older half of more than these is forgotten.
+const ROWS_REMEMBERED: f64 = 64.0;
+
+/// Feedback comes every 50 to 250 ms.
+const WINDOW: Duration = Duration::from_millis(500);
+
+/// Voice alone is 50 packets a second; a feedback that was lost itself takes some away.
+const WINDOW_MAX: Duration = Duration::from_secs(2);
+
+/// Two windows say more than one, eight are too late.
+const SMOOTHING: f64 = 0.5;
+
+/// A viewer whose feedback has stopped is judged by its reports again.
+const FEEDBACK_STOPPED: Duration = Duration::from_secs(5);
+
+/// Loud syllables are long: what was not used lately may be used for them.
+const SAVED_FOR: Duration = Duration::from_millis(500);
+
+/// Two sounds for two thirds of a second; feedback of what is older than that says nothing of now.
+const SENT_MAX: usize = 64;
+
+/// A feedback that speaks of more packets is no report of a tenth of a second.
+const STATUSES_MAX: u64 = 4_096;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
+mod tests {
+    use super::*;
+    use crate::feedback::Arrivals;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use rtc_shared::marshal::Unmarshal;
+
+    /// A line that is told of each packet every 100 ms; every `voice_every`-th packet is voice.
+    struct Trial {
+        depth: Depth,
+        now: Instant,
+        arrivals: Arrivals,
+        number: u16,
+        dice: StdRng,
+        losing: bool,
+    }
+
+    impl Trial {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self {
+                depth: Depth::new(),
+                now,
+                arrivals: Arrivals::new(now),
+                number: 65_000,
+                dice: StdRng::seed_from_u64(7),
+                losing: false,
+            }
+        }
+
+        /// Fifty voice packets a second; `row` is the mean length of a row of losses, 1 for chance.
+        fn run(&mut self, seconds: u64, loss: f64, row: f64, others: u16) {
+            for step in 0..seconds * 50 {
+                for other in 0..=others {
+                    if other == 0 {
+                        let allowed = self.depth.bytes_allowed(self.now);
+                        self.depth.note_sent(80.min(allowed), Some(self.number));
+                    }
+                    let chance: f64 = self.dice.random();
+                    self.losing = match (row > 1.0, self.losing) {
+                        (false, _) => chance < loss,
+                        (true, true) => chance >= 1.0 / row,
+                        (true, false) => chance < loss / (row * (1.0 - loss)),
+                    };
+                    if !self.losing {
+                        self.arrivals.note(self.now, self.number);
+                    }
+                    self.number = self.number.wrapping_add(1);
+                }
+                self.now += Duration::from_millis(20);
+                if step % 5 == 4
+                    && let Some(bytes) = self.arrivals.feedback(1, 1)
+                {
+                    let feedback = TransportLayerCc::unmarshal(&mut &bytes[..]).unwrap();
+                    self.depth.note_arrivals(self.now, &feedback);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clean_line_is_sent_nothing_extra() {
+        let mut trial = Trial::new();
+        trial.run(60, 0.0, 1.0, 4);
+        assert_eq!((trial.depth.pattern(), trial.depth.loss()), (Pattern { distance: 0, stride: 1 }, Some(0.0)));
+    }
+
+    #[test]
+    fn the_more_is_lost_the_more_goes_along() {
+        for (loss, expected) in [(0.03, 1..=1), (0.08, 2..=2), (0.1, 2..=3), (0.2, 3..=3), (0.4, 3..=3)] {
+            let mut trial = Trial::new();
+            trial.run(1, loss, 1.0, 4);
+            assert!(trial.depth.pattern().distance > 0, "{loss}: within a second");
+            trial.run(30, loss, 1.0, 4);
+            let Pattern { distance, stride } = trial.depth.pattern();
+            assert!(expected.contains(&distance) && stride == 1, "{loss}: {:?}", trial.depth);
+        }
+    }
+
+    #[test]
+    fn losses_in_a_row_spread_the_repeats() {
+        for loss in [0.05, 0.1, 0.2, 0.4] {
+            let mut trial = Trial::new();
+            trial.run(60, loss, 3.0, 0);
+            let pattern = trial.depth.pattern();
+            assert_eq!((pattern.stride, pattern.distance > 1), (STRIDE_IN_ROWS, true), "{loss}");
+            trial.run(60, loss, 1.0, 0);
+            assert_eq!(trial.depth.pattern().stride, 1, "{loss} {:?}", trial.depth.rows);
+        }
+    }
+
+    #[test]
+    fn a_line_that_recovers_is_let_down_step_by_step() {
+        let mut trial = Trial::new();
+        trial.run(10, 0.2, 1.0, 4);
+        assert_eq!(trial.depth.pattern().distance, 3);
+        trial.run(8, 0.0, 1.0, 4);
+        assert_eq!(trial.depth.pattern().distance, 3, "it may come back");
+        trial.run(5, 0.0, 1.0, 4);
+        assert_eq!(trial.depth.pattern().distance, 2);
+        trial.run(25, 0.0, 1.0, 4);
+        assert_eq!(trial.depth.pattern().distance, 0);
+    }
+
+    #[test]
+    fn reports_decide_where_no_feedback_comes() {
+        let (start, mut depth) = (Instant::now(), Depth::new());
+        depth.note_report(start, 0.1);
+        assert_eq!(depth.pattern().distance, 2);
+        let mut trial = Trial::new();
+        trial.run(2, 0.0, 1.0, 4);
+        trial.depth.note_report(trial.now, 0.3);
+        assert_eq!(trial.depth.pattern().distance, 0, "feedback says more");
+        trial.depth.note_report(trial.now + FEEDBACK_STOPPED, 0.3);
+        assert!(trial.depth.pattern().distance > 0);
+    }
+
+    #[test]
+    fn voice_keeps_to_its_share_and_saves_a_little() {
+        let (start, mut depth) = (Instant::now(), Depth::new());
+        depth.allow(64_000);
+        let mut sent = 0;
+        for step in 0..500u32 {
+            let allowed = depth.bytes_allowed(start + Duration::from_millis(20) * step);
+            let bytes = 330.min(allowed);
+            sent += bytes;
+            depth.note_sent(bytes, None);
+        }
+        // Ten seconds at 8,000 bytes, and half a second saved.
+        assert!((80_000..=84_100).contains(&sent), "{sent}");
+        depth.allow(u64::MAX);
+        assert!(depth.bytes_allowed(start + Duration::from_secs(60)) <= PAYLOAD_BYTES_MAX);
+        depth.allow(0);
+        assert_eq!(depth.bytes_allowed(start + Duration::from_secs(61)), 0);
+    }
+
+    proptest::proptest! {
+        /// Whatever a viewer reports, in any order: no panic, and never a deeper pattern than there is.
+        #[test]
+        fn any_feedback_is_taken(steps in proptest::collection::vec((proptest::prelude::any::<u16>(), 0u16..5_000, 0u16..4, 0u64..3_000), 0..60)) {
+            let (mut now, mut depth) = (Instant::now(), Depth::new());
+            for (base, count, symbol, pause) in steps {
+                now += Duration::from_millis(pause);
+                depth.note_sent(usize::from(count), Some(base.wrapping_add(count % 7)));
+                let run = rtc_rtcp::transport_feedbacks::transport_layer_cc::RunLengthChunk {
+                    packet_status_symbol: symbol.into(),
+                    run_length: count.wrapping_mul(3),
+                    ..Default::default()
+                };
+                let feedback = TransportLayerCc {
+                    base_sequence_number: base,
+                    packet_status_count: count,
+                    packet_chunks: vec![PacketStatusChunk::RunLengthChunk(run)],
+                    ..Default::default()
+                };
+                depth.note_arrivals(now, &feedback);
+                let pattern = depth.pattern();
+                proptest::prop_assert!(pattern.distance <= DISTANCE_MAX && pattern.stride > 0);
+                proptest::prop_assert!(depth.bytes_allowed(now) <= PAYLOAD_BYTES_MAX);
+            }
+        }
+    }
+}
