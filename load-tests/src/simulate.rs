@@ -462,6 +462,7 @@ fn local(candidates: &[SocketAddr]) -> Local<'_> {
         ice_pwd: "hubhubhubhubhubhubhubhub",
         fingerprint_sha256: FINGERPRINT,
         candidates,
+        tcp: false,
         session_id: 1,
     }
 }

@@ -52,6 +52,7 @@ async fn a_foreign_publisher_is_heard_and_seen_by_a_foreign_viewer() {
     let config = HubConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         announce: vec![Ipv4Addr::LOCALHOST.into()],
+        tcp: false,
         workers: 1,
     };
     let hub = Hub::start(config, Arc::new(move |event| sink.lock().unwrap().push(event))).unwrap();

@@ -53,6 +53,7 @@ fn classrooms_receive_everything_that_a_teacher_sends() {
     let config = HubConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         announce: vec![Ipv4Addr::LOCALHOST.into()],
+        tcp: false,
         workers: 1,
     };
     let hub = Hub::start(config, Arc::new(|_| {})).unwrap();

@@ -31,6 +31,8 @@ pub struct Local<'a> {
     pub fingerprint_sha256: &'a str,
     /// UDP host candidates, best first.
     pub candidates: &'a [SocketAddr],
+    /// The same addresses take TCP too (RFC 6544), for clients whose UDP is blocked.
+    pub tcp: bool,
     /// For the `o=` line. Its top bit is not written: JSEP §5.2.1 leaves 63 bits.
     pub session_id: u64,
 }

@@ -28,6 +28,7 @@ use crate::{
     limits::SOCKET_BUFFER_BYTES,
     lobby::Lobby,
     stats::HubStats,
+    tcp::{self, Arrival, Streams},
     worker::{Command, Worker, WorkerConfig},
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Driver {
 
 struct Handle {
     commands: Sender<Command>,
+    arrivals: Sender<Arrival>,
     waker: Waker,
     stats: Arc<Mutex<HubStats>>,
 }
@@ -66,6 +68,7 @@ impl Driver {
             let poll = Poll::new().map_err(bind)?;
             let waker = Waker::new(poll.registry(), WAKE).map_err(bind)?;
             let (commands, inbox) = channel();
+            let (arrivals, streams) = channel();
             let stats = Arc::new(Mutex::new(HubStats::default()));
             let id = WorkerId(number as u8);
             let worker = Worker::new(WorkerConfig {
@@ -81,6 +84,7 @@ impl Driver {
                 socket,
                 poll,
                 worker,
+                streams: Streams::new(epoch, streams),
                 inbox,
                 stats: stats.clone(),
                 events: events.clone(),
@@ -88,7 +92,7 @@ impl Driver {
             };
             let thread = std::thread::Builder::new().name(format!("media-{number}"));
             threads.push(thread.spawn(move || run.run()).map_err(bind)?);
-            handles.push(Handle { commands, waker, stats });
+            handles.push(Handle { commands, arrivals, waker, stats });
         }
         info!(%address, workers, "Media port {address} is open");
         Ok(Self { address, workers: handles, threads: Mutex::new(threads), stopping })
@@ -124,6 +128,15 @@ impl Driver {
         if let Some(handle) = self.workers.get(usize::from(worker.0)) {
             // A worker that has stopped needs no command.
             let _ = handle.commands.send(command);
+            let _ = handle.waker.wake();
+        }
+    }
+
+    /// Brings a TCP connection to a worker.
+    pub(crate) fn bring(&self, worker: WorkerId, arrival: Arrival) {
+        if let Some(handle) = self.workers.get(usize::from(worker.0)) {
+            // A worker that has stopped closes it by dropping it.
+            let _ = handle.arrivals.send(arrival);
             let _ = handle.waker.wake();
         }
     }
@@ -168,6 +181,7 @@ struct Run {
     state: UdpSocketState,
     poll: Poll,
     worker: Worker,
+    streams: Streams,
     inbox: Receiver<Command>,
     stats: Arc<Mutex<HubStats>>,
     events: EventSink,
@@ -176,7 +190,7 @@ struct Run {
 
 impl Run {
     fn run(mut self) {
-        let mut events = Events::with_capacity(16);
+        let mut events = Events::with_capacity(256);
         if let Err(error) = self.poll.registry().register(&mut self.socket, READ, Interest::READABLE) {
             error!(%error, "The media port cannot be watched: {error}");
             return;
@@ -198,14 +212,15 @@ impl Run {
             }
             let now = Instant::now();
             is_drained = self.receive(now, &mut buffers);
+            is_drained &= self.streams.receive(now, &events, self.poll.registry(), &mut self.worker);
             while let Ok(command) = self.inbox.try_recv() {
                 self.worker.handle_command(now, command);
             }
             while self.worker.flush_part(now, PART_BYTES) {
-                self.send();
+                self.send(now);
             }
             self.worker.handle_timeout(now);
-            self.send();
+            self.send(now);
             while let Some(event) = self.worker.poll_event() {
                 (self.events)(event);
             }
@@ -245,10 +260,15 @@ impl Run {
         false
     }
 
-    fn send(&mut self) {
+    fn send(&mut self, now: Instant) {
         let mut unsent = 0;
-        let outbox = self.worker.outbox();
+        let mut outbox = std::mem::take(self.worker.outbox());
         for run in outbox.runs() {
+            if let Some(connection) = tcp::connection(run.to) {
+                let datagrams = &outbox.bytes()[run.bytes.clone()];
+                unsent += self.streams.push(now, connection, datagrams, run.segment, &self.worker);
+                continue;
+            }
             let transmit = Transmit {
                 destination: run.to,
                 ecn: None,
@@ -262,6 +282,8 @@ impl Run {
             }
         }
         outbox.clear();
+        *self.worker.outbox() = outbox;
+        unsent += self.streams.write(now, &mut self.worker);
         if unsent > 0 {
             self.worker.note_unsent(unsent);
         }

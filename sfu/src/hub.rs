@@ -19,6 +19,7 @@ use crate::{
     media::{Codec, TrackKind},
     stats::HubStats,
     tap::{self, TapReceiver},
+    tcp::Arrival,
     worker::Command,
 };
 
@@ -29,6 +30,9 @@ pub struct HubConfig {
     pub listen: SocketAddr,
     /// Addresses written as candidates into every answer. Empty: the addresses of this machine's interfaces.
     pub announce: Vec<IpAddr>,
+    /// Somebody listens for TCP on the same port number and brings media connections by [`Hub::bring_stream`]: the
+    /// answers name it to clients whose UDP is blocked.
+    pub tcp: bool,
     /// Worker threads, each pinned to a core of its own. At least 1.
     pub workers: usize,
 }
@@ -190,6 +194,7 @@ struct Inner {
     lobby: Arc<Lobby>,
     identity: Identity,
     candidates: Vec<SocketAddr>,
+    tcp: bool,
     driver: Driver,
 }
 
@@ -209,7 +214,7 @@ impl Hub {
             driver.stop();
             return Err(StartError::NoAddress);
         }
-        Ok(Self { inner: Arc::new(Inner { lobby, identity, candidates, driver }) })
+        Ok(Self { inner: Arc::new(Inner { lobby, identity, candidates, tcp: config.tcp, driver }) })
     }
 
     /// Opens a room: a lesson may now be published and played.
@@ -296,6 +301,13 @@ impl Hub {
         receiver
     }
 
+    /// Takes over a TCP connection that begins with a framed check (RFC 6544): media where UDP is blocked.
+    ///
+    /// It is closed where no authentic check comes within 5 s of its being accepted.
+    pub fn bring_stream(&self, arrival: Arrival) {
+        self.inner.driver.bring(WorkerId(0), arrival);
+    }
+
     /// The workers' newest figures, at most a second old.
     #[must_use]
     pub fn stats(&self) -> HubStats {
@@ -319,6 +331,7 @@ impl Hub {
             ice_pwd: &ours.pwd,
             fingerprint_sha256: self.inner.identity.fingerprint(),
             candidates: &self.inner.candidates,
+            tcp: self.inner.tcp,
             session_id: rand::random::<u64>() >> 1,
         }
     }

@@ -6,13 +6,15 @@
 //! [`srtp`] opens, [`packet`] parses, [`publish`] accounts → [`history`] keeps → at the end of the batch every viewer's
 //! [`slot`] gives it a place in its own series, [`view`] writes the header and seals it into the outbox → [`driver`]
 //! sends, one system call per viewer and burst. On a line that loses, [`red`] lets voice carry earlier voice again.
+//! Where UDP is blocked the same packets go by [`tcp`], cut by [`framing`].
 //!
-//! Everything but [`driver`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
+//! Everything but [`driver`] and [`tcp`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
 
 pub mod answer;
 pub mod driver;
 pub mod dtls;
 pub mod feedback;
+pub mod framing;
 pub mod history;
 pub mod hub;
 pub mod ice;
@@ -31,9 +33,11 @@ pub mod slot;
 pub mod srtp;
 pub mod stats;
 pub mod tap;
+pub mod tcp;
 pub mod view;
 pub mod worker;
 
 pub use hub::{Answered, EventSink, Hub, HubConfig, HubEvent, OfferError, PatchError, Patched, StartError};
 pub use id::{PeerId, RoomId, TrackId, WorkerId};
 pub use media::{Codec, TrackKind};
+pub use tcp::Arrival;

@@ -150,6 +150,14 @@ impl Peer {
         forgotten
     }
 
+    /// Forgets a path that has ended. What is sent goes by the newest one left, until a check says better.
+    pub fn lose_path(&mut self, path: SocketAddr) {
+        self.paths.retain(|known| *known != path);
+        if self.address == Some(path) {
+            self.address = self.paths.last().copied();
+        }
+    }
+
     /// Has it been silent, or unconnected, for too long?
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {

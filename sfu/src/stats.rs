@@ -39,6 +39,8 @@ pub struct PeerStats {
     pub publishes: bool,
     /// ICE and DTLS are done.
     pub connected: bool,
+    /// Its packets go by TCP: its UDP is blocked.
+    pub by_tcp: bool,
     /// Smoothed round trip in milliseconds. `None`: not measured yet.
     pub rtt_ms: Option<f64>,
     /// Share of packets lost in the last report, 0 to 1: on the way to a viewer, or from a publisher.

@@ -33,6 +33,7 @@ use crate::{
     srtp::Keys,
     stats::{Dropped, HubStats, PeerStats},
     tap::TapSender,
+    tcp,
 };
 
 /// What a worker is asked to do.
@@ -472,6 +473,7 @@ impl Worker {
         let mut peers = HashMap::new();
         for peer in self.peers.iter_mut().flatten() {
             let connected = peer.is_connected();
+            let by_tcp = peer.address.and_then(tcp::connection).is_some();
             let (publishes, rtt, loss, bytes, tracks) = match &mut peer.role {
                 Role::Publisher(publisher) => {
                     (true, None, publisher.loss(), std::mem::take(&mut peer.received), publisher.flowing().collect())
@@ -487,6 +489,7 @@ impl Worker {
                 room: peer.room,
                 publishes,
                 connected,
+                by_tcp,
                 rtt_ms: rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
                 loss,
                 bitrate_bps: (bytes as f64 * 8.0 / seconds) as u64,

@@ -48,6 +48,7 @@ fn with_local<T>(act: impl FnOnce(&Local<'_>) -> T) -> T {
         ice_pwd: "0123456789abcdefghijkl",
         fingerprint_sha256: "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
         candidates: &candidates,
+        tcp: false,
         session_id: 7,
     })
 }
@@ -364,6 +365,21 @@ fn a_fragment_restarts_only_with_credentials() {
     let ours = with_local(|local| restart_fragment(local, "0"));
     assert_eq!(fragment_credentials(&ours).expect("a fragment").expect("credentials").ufrag, "tongke01");
     assert!(ours.contains("a=candidate:2 1 udp 2130706175 2001:db8::1 3478 typ host\r\na=end-of-candidates\r\n"));
+}
+
+#[test]
+fn tcp_is_named_behind_udp_and_below_it() {
+    let ours = with_local(|local| restart_fragment(&Local { tcp: true, ..*local }, "0"));
+    let candidates: Vec<&str> = ours.lines().filter(|line| line.starts_with("a=candidate")).collect();
+    assert_eq!(
+        candidates,
+        [
+            "a=candidate:1 1 udp 2130706431 192.0.2.1 3478 typ host",
+            "a=candidate:2 1 udp 2130706175 2001:db8::1 3478 typ host",
+            "a=candidate:17 1 tcp 1520435199 192.0.2.1 3478 typ host tcptype passive",
+            "a=candidate:18 1 tcp 1520434943 2001:db8::1 3478 typ host tcptype passive",
+        ]
+    );
 }
 
 fn survive(text: &str) {

@@ -17,11 +17,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
+use sfu::{Arrival, Hub};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
@@ -31,6 +32,9 @@ use crate::http::ask::{Caller, HeldPlace};
 
 /// A TLS handshake, or a request's headers, that take longer are not meant to end.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A media connection (ICE-TCP) begins with a whole check, and browsers send it at once.
+const CHECK_WITHIN: Duration = Duration::from_secs(5);
 
 /// A browser that is left open may keep its connection for this long between two requests.
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -91,11 +95,12 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves one listener until `stop` turns true.
+/// Serves one listener until `stop` turns true. `media` takes the connections that carry media; `None`: none do here.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    media: Option<Hub>,
     connections: Connections,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -118,13 +123,83 @@ pub async fn serve(
             debug!(%address, "Too many connections from {address}");
             continue;
         };
-        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        let (tls, router, media, mut stop) = (tls.clone(), router.clone(), media.clone(), stop.clone());
+        let opened = Instant::now();
         tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            if let Some(media) = media {
+                let begun = tokio::select! {
+                    begun = Beginning::of(&stream, opened) => begun,
+                    () = stopped(&mut stop) => return,
+                };
+                match begun {
+                    Beginning::Request => {}
+                    Beginning::Check => return hand_over(stream, address, opened, place, &media).await,
+                    Beginning::Nothing => return debug!(%address, "A connection from {address} said nothing"),
+                }
+            }
             let visit = Visit { caller: Caller { address, tls: tls.is_some() }, place: HeldPlace::new(place) };
             connection(stream, visit, tls, router, stop).await;
         });
     }
 }
+
+/// What a connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// A TLS handshake or an HTTP request. Whatever else it is, those who read them refuse it.
+    Request,
+    /// The length of a frame that may hold a connectivity check (RFC 4571).
+    Check,
+    /// It said nothing in time, or has gone.
+    Nothing,
+}
+
+impl Beginning {
+    /// Looks at the first byte without taking it.
+    async fn of(stream: &TcpStream, opened: Instant) -> Self {
+        let mut first = [0];
+        match timeout_at(opened + HEADERS_WITHIN, stream.peek(&mut first)).await {
+            Ok(Ok(1)) => Self::by(first[0]),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// 22 begins TLS, a capital letter HTTP. A check is shorter than 768 bytes, so its length begins with 0, 1 or 2.
+    fn by(first: u8) -> Self {
+        if first <= 2 { Self::Check } else { Self::Request }
+    }
+}
+
+/// Does a stream begin with a framed binding request (RFC 8489 §5)? Nothing of it is authenticated yet.
+fn is_check(head: [u8; CHECK_HEAD_BYTES]) -> bool {
+    let [length_high, length_low, kind_high, kind_low, body_high, body_low, cookie @ ..] = head;
+    let length = u16::from_be_bytes([length_high, length_low]);
+    let body = u16::from_be_bytes([body_high, body_low]);
+    [kind_high, kind_low] == [0, 1] && cookie == STUN_COOKIE && length == body.saturating_add(STUN_HEADER_BYTES)
+}
+
+/// Gives a connection that begins with a check to the hub, which knows whether it is authentic.
+async fn hand_over(mut stream: TcpStream, from: SocketAddr, opened: Instant, place: Place, media: &Hub) {
+    let mut head = [0; CHECK_HEAD_BYTES];
+    let read = timeout_at(opened + CHECK_WITHIN, stream.read_exact(&mut head)).await;
+    if !matches!(read, Ok(Ok(_))) || !is_check(head) {
+        metrics::counter!("tongke_media_connections_refused_total").increment(1);
+        return debug!(address = %from, "A connection from {from} is neither a request nor media");
+    }
+    match stream.into_std() {
+        Ok(stream) => {
+            let opened = opened.into_std();
+            media.bring_stream(Arrival { stream, from, opened, read: head.to_vec(), place: Box::new(place) });
+        }
+        Err(error) => warn!(%error, "A media connection from {from} could not be handed over: {error}"),
+    }
+}
+
+/// A frame's length, and a STUN message's type, length and magic cookie.
+const CHECK_HEAD_BYTES: usize = 10;
+const STUN_HEADER_BYTES: u16 = 20;
+const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// Who is here, and the place they take. An upgraded connection takes the place along.
 #[derive(Clone)]
@@ -147,7 +222,6 @@ async fn connection(
     router: Router,
     stop: watch::Receiver<bool>,
 ) {
-    let _ = stream.set_nodelay(true);
     let address = visit.caller.address;
     let Some(tls) = tls else { return speak(stream, false, visit, router, stop).await };
     match timeout(HEADERS_WITHIN, tls.accept(stream)).await {
@@ -243,6 +317,30 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_media_from_requests() {
+        let table: [(&[u8], Beginning); 6] = [
+            (&[0x16, 3, 1], Beginning::Request),
+            (b"GET / HTTP/1.1", Beginning::Request),
+            (b"PRI * HTTP/2.0", Beginning::Request),
+            (&[0x80, 0x60], Beginning::Request),
+            (&[0, 108, 0, 1, 0, 88], Beginning::Check),
+            (&[2, 4, 0, 1, 1, 240], Beginning::Check),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(Beginning::by(bytes[0]), expected, "{bytes:?}");
+        }
+        assert!(is_check([0, 108, 0, 1, 0, 88, 0x21, 0x12, 0xa4, 0x42]));
+        for other in [
+            [0, 108, 0, 1, 0, 88, 0x21, 0x12, 0xa4, 0x43],
+            [0, 109, 0, 1, 0, 88, 0x21, 0x12, 0xa4, 0x42],
+            [0, 108, 1, 1, 0, 88, 0x21, 0x12, 0xa4, 0x42],
+            [0, 3, 0, 1, 0xff, 0xff, 0x21, 0x12, 0xa4, 0x42],
+        ] {
+            assert!(!is_check(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn one_address_cannot_take_every_place() {

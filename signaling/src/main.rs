@@ -146,7 +146,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(files) => certificate::given(files)?,
         None => certificate::own(&config.data, &config.announce, clock.wall())?,
     };
-    let hub = HubConfig { listen: config.listen, announce: config.announce.clone(), workers: config.workers };
+    let hub =
+        HubConfig { listen: config.listen, announce: config.announce.clone(), tcp: true, workers: config.workers };
     let app = App::open(&config.data, hub, clock, certificate.ca_pem.clone()).await?;
 
     // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
@@ -172,13 +173,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let connections = Connections::default();
     let mut listeners = JoinSet::new();
     let public = router::router(app.clone());
+    let media = Some(app.hub.clone());
     let tls = TlsAcceptor::from(certificate.tls.clone());
-    listeners.spawn(front::serve(https, Some(tls), public.clone(), connections.clone(), stopped.clone()));
+    listeners.spawn(front::serve(
+        https,
+        Some(tls),
+        public.clone(),
+        media.clone(),
+        connections.clone(),
+        stopped.clone(),
+    ));
     if let Some(http) = http {
-        listeners.spawn(front::serve(http, None, public, connections.clone(), stopped.clone()));
+        listeners.spawn(front::serve(http, None, public, media, connections.clone(), stopped.clone()));
     }
     let figures = telemetry::router(app.clone(), figures);
-    listeners.spawn(front::serve(operations, None, figures, connections, stopped));
+    listeners.spawn(front::serve(operations, None, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 

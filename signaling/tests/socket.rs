@@ -60,7 +60,7 @@ async fn door(school: &School) -> (SocketAddr, watch::Sender<bool>) {
     let listener = front::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(front::serve(listener, None, school.router.clone(), Connections::default(), stopped));
+    tokio::spawn(front::serve(listener, None, school.router.clone(), None, Connections::default(), stopped));
     (address, stop)
 }
 

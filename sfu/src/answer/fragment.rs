@@ -52,6 +52,6 @@ pub fn restart_fragment(local: &Local<'_>, mid: &str) -> String {
     if !mid.is_empty() {
         line(&mut text, &format!("a=mid:{mid}"));
     }
-    candidates(&mut text, local.candidates);
+    candidates(&mut text, local);
     text
 }

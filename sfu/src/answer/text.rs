@@ -1,6 +1,6 @@
 //! Writes answers. Every line ends in CRLF; values from the offer were checked when it was read.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::fmt::Write as _;
 
 use super::{
     DtlsRole, Local, Transport,
@@ -74,13 +74,21 @@ pub(super) fn credentials(text: &mut String, local: &Local<'_>) {
 }
 
 /// All our candidates and the end of them (RFC 8839 §5.1, RFC 8840 §8.2).
-pub(super) fn candidates(text: &mut String, candidates: &[SocketAddr]) {
-    for (index, address) in (0_u16..).zip(candidates.iter().take(CANDIDATES_MAX)) {
+pub(super) fn candidates(text: &mut String, local: &Local<'_>) {
+    let candidates = (0_u16..).zip(local.candidates.iter().take(CANDIDATES_MAX));
+    for (index, address) in candidates.clone() {
         // RFC 8445 §5.1.2.1: host candidates 126, the first address most, RTP component.
         let priority = (126 << 24) | (u32::from(u16::MAX - index) << 8) | 255;
         let foundation = index + 1;
         let (ip, port) = (address.ip(), address.port());
         line(text, &format!("a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host"));
+    }
+    for (index, address) in candidates.filter(|_| local.tcp) {
+        // RFC 6544 §4.2: below every UDP candidate, since a lost packet holds up all that follow; passive is 4.
+        let priority = (TCP_TYPE_PREFERENCE << 24) | (u32::from((4 << 13) | (8_191 - index)) << 8) | 255;
+        let foundation = CANDIDATES_MAX + usize::from(index) + 1;
+        let (ip, port) = (address.ip(), address.port());
+        line(text, &format!("a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive"));
     }
     line(text, "a=end-of-candidates");
 }
@@ -115,7 +123,7 @@ impl Accepted<'_> {
             },
         );
         if tagged {
-            candidates(text, local.candidates);
+            candidates(text, local);
         }
         if !media.mid.is_empty() {
             line(text, &format!("a=mid:{}", media.mid));
@@ -224,3 +232,5 @@ pub(super) const DEPENDENCY_DESCRIPTOR: &str =
 const CNAME: &str = "tongke";
 /// Browsers pair each with all of theirs; a server has a few addresses.
 const CANDIDATES_MAX: usize = 16;
+/// Below that of a peer-reflexive candidate (110), which a client behind a NAT has on UDP.
+const TCP_TYPE_PREFERENCE: u32 = 90;

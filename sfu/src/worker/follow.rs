@@ -11,9 +11,35 @@ use std::{
 use bytes::BytesMut;
 
 use super::Worker;
-use crate::{packet::rtp_header, room::PeerKey, stats::Dropped};
+use crate::{packet::rtp_header, peer::Role, room::PeerKey, stats::Dropped};
 
 impl Worker {
+    /// Has a peer been authenticated at that address?
+    #[must_use]
+    pub fn knows(&self, address: SocketAddr) -> bool {
+        self.by_address.contains_key(&address)
+    }
+
+    /// Is it sound that `ssrc` carries to the peer at that address?
+    #[must_use]
+    pub fn sends_sound(&self, to: SocketAddr, ssrc: u32) -> bool {
+        let peer = self.by_address.get(&to).and_then(|&key| self.peers[key].as_ref());
+        match peer.map(|peer| &peer.role) {
+            Some(Role::Viewer(viewer)) => {
+                viewer.slot_of(ssrc).is_some_and(|slot| viewer.slots[slot].terms().kind.is_sound())
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that an address leads nowhere any more: its connection is closed.
+    pub fn forget_path(&mut self, address: SocketAddr) {
+        let key = self.by_address.remove(&address);
+        if let Some(peer) = key.and_then(|key| self.peers[key].as_mut()) {
+            peer.lose_path(address);
+        }
+    }
+
     /// Tries a stray packet on the keys of peers that have just fallen silent, those at the same host first.
     pub(super) fn take_stray(
         &mut self,

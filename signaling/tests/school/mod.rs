@@ -73,6 +73,7 @@ impl School {
         let hub = HubConfig {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             announce: vec![Ipv4Addr::LOCALHOST.into()],
+            tcp: true,
             workers: 1,
         };
         let app = App::open(folder.path(), hub, clock.clone(), None).await.unwrap();

@@ -1,0 +1,314 @@
+//! **Rim.** ICE-TCP (RFC 6544), passive: connections that others accepted, framed as in RFC 4571, where UDP is blocked.
+//!
+//! To the cores a connection is one more address. It is the real one of the other side, with the connection's number as
+//! its IPv6 flow label: UDP never brings a label (the kernel gives 0), so the two cannot be taken for each other, every
+//! map by address works as it is, and answers to checks still name the address that they came from.
+
+#![expect(clippy::disallowed_methods, reason = "this is a rim: it owns sockets")]
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, SocketAddrV6},
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use mio::{Events, Interest, Registry, Token, net::TcpStream};
+use socket2::SockRef;
+use tracing::{debug, trace};
+
+use crate::{
+    framing::{Backlog, Class, Deframer},
+    worker::Worker,
+};
+
+/// A TCP connection that began with a framed check, from whoever owns the listener.
+pub struct Arrival {
+    /// The connection, non-blocking.
+    pub stream: std::net::TcpStream,
+    /// Where it comes from.
+    pub from: SocketAddr,
+    /// When it was accepted: its first authentic check must come soon after.
+    pub opened: Instant,
+    /// What was read of it already.
+    pub read: Vec<u8>,
+    /// Dropped when the connection is closed: its place among those that its address may have.
+    pub place: Box<dyn Send>,
+}
+
+/// The connection that packets to this address go by. `None`: they go by UDP.
+#[must_use]
+pub fn connection(address: SocketAddr) -> Option<u32> {
+    match address {
+        SocketAddr::V6(address) if address.flowinfo() != 0 => Some(address.flowinfo()),
+        _ => None,
+    }
+}
+
+fn address(from: SocketAddr, number: u32) -> SocketAddr {
+    let ip = match from {
+        SocketAddr::V4(from) => from.ip().to_ipv6_mapped(),
+        SocketAddr::V6(from) => *from.ip(),
+    };
+    SocketAddrV6::new(ip, from.port(), number, 0).into()
+}
+
+/// One worker's connections.
+pub(crate) struct Streams {
+    /// Bounded by the places that the listener gives.
+    arrivals: Receiver<Arrival>,
+    open: HashMap<u32, Stream>,
+    /// The number given last. Never 0.
+    last: u32,
+    readable: BTreeSet<u32>,
+    writable: BTreeSet<u32>,
+    buffer: Vec<u8>,
+    swept: Instant,
+}
+
+struct Stream {
+    socket: TcpStream,
+    address: SocketAddr,
+    deframer: Deframer,
+    backlog: Backlog,
+    /// When it was last somebody's, or was opened.
+    known: Instant,
+    _place: Box<dyn Send>,
+}
+
+impl Streams {
+    pub(crate) fn new(now: Instant, arrivals: Receiver<Arrival>) -> Self {
+        Self {
+            arrivals,
+            open: HashMap::new(),
+            last: 0,
+            readable: BTreeSet::new(),
+            writable: BTreeSet::new(),
+            buffer: vec![0; READ_BYTES],
+            swept: now,
+        }
+    }
+
+    /// Takes in what has come since, and reads. False where there may be more to read.
+    pub(crate) fn receive(&mut self, now: Instant, events: &Events, registry: &Registry, worker: &mut Worker) -> bool {
+        for event in events {
+            let Some(number) = event.token().0.checked_sub(FIRST).and_then(|number| u32::try_from(number).ok()) else {
+                continue;
+            };
+            // Closing and failing are learnt by reading.
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.readable.insert(number);
+            }
+            if event.is_writable() {
+                self.writable.insert(number);
+            }
+        }
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            self.accept(now, arrival, registry, worker);
+        }
+        for number in std::mem::take(&mut self.readable) {
+            match self.read(now, number, worker) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.readable.insert(number);
+                }
+                Err(error) => self.close(number, worker, &error),
+            }
+        }
+        if now.saturating_duration_since(self.swept) >= SWEEP_EVERY {
+            self.swept = now;
+            self.sweep(now, worker);
+        }
+        self.readable.is_empty()
+    }
+
+    /// Lets datagrams of `size` bytes, the last perhaps shorter, wait for a connection. Returns how many were dropped.
+    pub(crate) fn push(&mut self, now: Instant, number: u32, datagrams: &[u8], size: usize, worker: &Worker) -> u64 {
+        let datagrams = datagrams.chunks(size.max(1));
+        let Some(stream) = self.open.get_mut(&number) else { return datagrams.count() as u64 };
+        self.writable.insert(number);
+        let mut dropped = 0;
+        for datagram in datagrams {
+            let class = class(datagram, |ssrc| worker.sends_sound(stream.address, ssrc));
+            dropped += u64::from(!stream.backlog.push(now, class, datagram));
+        }
+        dropped
+    }
+
+    /// Writes what connections take. Returns how many datagrams were dropped because they had waited for too long.
+    pub(crate) fn write(&mut self, now: Instant, worker: &mut Worker) -> u64 {
+        let mut dropped = 0;
+        for number in std::mem::take(&mut self.writable) {
+            let Some(stream) = self.open.get_mut(&number) else { continue };
+            dropped += stream.backlog.drop_stale(now);
+            if let Err(error) = stream.write() {
+                self.close(number, worker, &error);
+            }
+        }
+        dropped
+    }
+
+    fn accept(&mut self, now: Instant, arrival: Arrival, registry: &Registry, worker: &mut Worker) {
+        let Arrival { stream, from, opened, read, place } = arrival;
+        self.last = self.last.checked_add(1).unwrap_or(1);
+        let number = self.last;
+        let mut socket = TcpStream::from_std(stream);
+        let _ = socket.set_nodelay(true);
+        // What the kernel holds nobody can overtake or drop any more.
+        let _ = SockRef::from(&socket).set_tcp_notsent_lowat(KERNEL_HOLDS_BYTES);
+        let token = Token(FIRST + number as usize);
+        if let Err(error) = registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE) {
+            debug!(%from, %error, "A connection from {from} cannot be watched: {error}");
+            return;
+        }
+        let mut stream = Stream {
+            socket,
+            address: address(from, number),
+            deframer: Deframer::default(),
+            backlog: Backlog::default(),
+            known: opened,
+            _place: place,
+        };
+        let taken = stream.take(now, &read, worker);
+        self.open.insert(number, stream);
+        match taken {
+            Ok(()) => {
+                self.readable.insert(number);
+            }
+            Err(error) => self.close(number, worker, &error),
+        }
+    }
+
+    /// Reads a bounded share of what has come. False where there may be more.
+    fn read(&mut self, now: Instant, number: u32, worker: &mut Worker) -> io::Result<bool> {
+        let Some(stream) = self.open.get_mut(&number) else { return Ok(true) };
+        for _ in 0..READS_MAX {
+            match stream.socket.read(&mut self.buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => stream.take(now, &self.buffer[..count], worker)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Closes what has been nobody's for too long: it brought no authentic check, or its peer has gone.
+    fn sweep(&mut self, now: Instant, worker: &mut Worker) {
+        let mut lost = Vec::new();
+        for (number, stream) in &mut self.open {
+            if worker.knows(stream.address) {
+                stream.known = now;
+            } else if now.saturating_duration_since(stream.known) >= KNOWN_WITHIN {
+                lost.push(*number);
+            }
+        }
+        for number in lost {
+            self.close(number, worker, &"it is nobody's");
+        }
+    }
+
+    fn close(&mut self, number: u32, worker: &mut Worker, why: &dyn std::fmt::Display) {
+        let Some(stream) = self.open.remove(&number) else { return };
+        debug!(from = %stream.address, "A media connection from {} is closed: {why}", stream.address);
+        worker.forget_path(stream.address);
+    }
+}
+
+impl Stream {
+    /// Hands over the packets in `bytes`. Until a check has authenticated, nothing but checks is listened to.
+    fn take(&mut self, now: Instant, bytes: &[u8], worker: &mut Worker) -> io::Result<()> {
+        let address = self.address;
+        let mut is_check = true;
+        let taken = self.deframer.take(bytes, |packet| {
+            is_check &= packet.first().is_some_and(|first| *first <= 3) || worker.knows(address);
+            if is_check {
+                trace!(from = %address, bytes = packet.len(), "A packet by TCP");
+                worker.handle_datagram(now, address, BytesMut::from(packet));
+            }
+        });
+        match taken {
+            Ok(()) if is_check => Ok(()),
+            Ok(()) => Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin with a check")),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        loop {
+            let chunk = self.backlog.chunk();
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            match self.socket.write(chunk) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.backlog.wrote(count),
+                // It is told when there is room again.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// RTP that is no sound is a picture; all else must get through.
+fn class(datagram: &[u8], is_sound: impl FnOnce(u32) -> bool) -> Class {
+    match datagram {
+        [first, second, _, _, _, _, _, _, ssrc @ ..]
+            if (128..=191).contains(first) && !(64..96).contains(&(second & 0x7f)) =>
+        {
+            let ssrc = ssrc.first_chunk().map(|ssrc| u32::from_be_bytes(*ssrc));
+            if ssrc.is_some_and(is_sound) { Class::Voice } else { Class::Picture }
+        }
+        _ => Class::Voice,
+    }
+}
+
+/// Tokens below are the media port's.
+const FIRST: usize = 16;
+
+/// From being accepted to the first authentic check, and from a peer's end to its connection's.
+const KNOWN_WITHIN: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+
+const READ_BYTES: usize = 16 * 1024;
+
+/// Read of one connection before the others get their turn.
+const READS_MAX: usize = 4;
+
+/// Bytes that the kernel takes beyond those on the way: a few packets, so that voice waits for no more than these.
+const KERNEL_HOLDS_BYTES: u32 = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_has_an_address_that_udp_never_has_and_that_names_the_real_one() {
+        for from in ["192.0.2.7:4000", "[2001:db8::7]:4000"] {
+            let from: SocketAddr = from.parse().unwrap();
+            assert_eq!(connection(from), None);
+            let path = address(from, 7);
+            assert_eq!(connection(path), Some(7));
+            assert_eq!((path.ip().to_canonical(), path.port()), (from.ip(), from.port()));
+            assert_ne!(path, address(from, 8));
+        }
+    }
+
+    #[test]
+    fn voice_reports_and_handshakes_go_before_pictures() {
+        let rtp = |second: u8, ssrc: u8| vec![0x80, second, 0, 1, 0, 0, 0, 1, 0, 0, 0, ssrc, 9];
+        let is_sound = |ssrc: u32| ssrc == 5;
+        assert_eq!(class(&rtp(111, 5), is_sound), Class::Voice);
+        assert_eq!(class(&rtp(97, 6), is_sound), Class::Picture);
+        assert_eq!(class(&rtp(97 | 0x80, 6), is_sound), Class::Picture);
+        assert_eq!(class(&rtp(200, 6), is_sound), Class::Voice);
+        assert_eq!(class(&[22, 254, 253], is_sound), Class::Voice);
+        assert_eq!(class(&[0, 1, 0, 0], is_sound), Class::Voice);
+        assert_eq!(class(&[], is_sound), Class::Voice);
+    }
+}
