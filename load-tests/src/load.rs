@@ -286,7 +286,7 @@ pub(crate) fn leave_all(sessions: &[(Lesson, String)]) {
 
 fn open_hub(workers: usize) -> Result<Hub> {
     let ip = Ipv4Addr::LOCALHOST;
-    let config = HubConfig { listen: SocketAddr::from((ip, 0)), announce: vec![ip.into()], workers };
+    let config = HubConfig { listen: SocketAddr::from((ip, 0)), announce: vec![ip.into()], tcp: false, workers };
     Hub::start(config, Arc::new(|_| {})).context("the hub cannot start")
 }
 

@@ -106,7 +106,7 @@ fn teach_many(hub: &Hub, lessons: usize) {
 fn lessons_that_ended_leave_nothing_behind() {
     let lessons = if std::env::var_os("DEEP").is_some() { 10_000 } else { 150 };
     let ip = Ipv4Addr::LOCALHOST;
-    let config = HubConfig { listen: SocketAddr::from((ip, 0)), announce: vec![ip.into()], workers: 1 };
+    let config = HubConfig { listen: SocketAddr::from((ip, 0)), announce: vec![ip.into()], tcp: false, workers: 1 };
     let hub = Hub::start(config, Arc::new(|_| {})).unwrap();
     // The allocator's arenas and the hub's tables grow to their size once.
     teach_many(&hub, lessons / 10);
