@@ -83,6 +83,8 @@ pub struct Attendance {
     pub picture_packets_lost: u64,
     /// Voice packets that never came.
     pub voice_packets_lost: u64,
+    /// Voice packets received, and their payload with all redundancy, in bytes.
+    pub voice_packets: (u64, u64),
     /// Keyframes that it asked for.
     pub keyframes_asked: u64,
     /// The line towards it.
@@ -255,6 +257,7 @@ impl Simulation {
             missed: 0,
             picture_packets_lost: 0,
             voice_packets_lost: 0,
+            voice_packets: (0, 0),
             keyframes_asked: 0,
             down: place.down.counts(),
         };
@@ -266,6 +269,7 @@ impl Simulation {
                 Slot::Speaker(speaker) => {
                     attendance.speaker = speaker.counts();
                     attendance.voice_packets_lost += counts.lost();
+                    attendance.voice_packets = (counts.packets, counts.bytes);
                 }
                 Slot::Screen(screen) => {
                     attendance.picture_packets_lost += counts.lost();

@@ -167,10 +167,13 @@ impl Publisher {
             payload = rest;
             extend(layer.highest.ok_or(Dropped::TooOld)?, u16::from_be_bytes(*osn))
         } else {
-            layer.reception.note(now, self.epoch, index, header.timestamp, codec.clock_rate());
             index
         };
-        layer.note(now, seq, terms.nack);
+        let repaired = layer.note(now, seq, terms.nack);
+        // Voice is repaired under its own number. The report speaks of the line all the same: in-band FEC goes by it.
+        if !source.is_rtx && !repaired {
+            layer.reception.note(now, self.epoch, index, header.timestamp, codec.clock_rate());
+        }
         if payload.is_empty() {
             return Ok(None);
         }
@@ -359,10 +362,11 @@ impl Publisher {
 }
 
 impl Layer {
-    fn note(&mut self, now: Instant, seq: u64, nack: bool) {
+    /// Notes what came. True: it was asked for again.
+    fn note(&mut self, now: Instant, seq: u64, nack: bool) -> bool {
         let Some(highest) = self.highest else {
             self.highest = Some(seq);
-            return;
+            return false;
         };
         if seq > highest {
             self.highest = Some(seq);
@@ -382,8 +386,9 @@ impl Layer {
                 self.lost = true;
             }
         } else if let Ok(at) = self.missing.binary_search_by_key(&seq, |missing| missing.seq) {
-            self.missing.remove(at);
+            return self.missing.remove(at).is_some_and(|missing| missing.asked > 0);
         }
+        false
     }
 }
 

@@ -258,7 +258,12 @@ impl Classroom {
         let Some(media) = self.subscriber.handle_rtp(now, packet) else { return };
         let since_asked = now.saturating_duration_since(self.asked_at);
         self.first_packet.get_or_insert(since_asked);
-        let payload = &packet[media.payload];
+        let mut payload = &packet[media.payload];
+        if media.redundant {
+            // What is new in it stands last.
+            let blocks = sfu::red::read(payload, media.timestamp);
+            payload = blocks.and_then(|blocks| blocks.last().map(|block| block.payload)).unwrap_or_default();
+        }
         if let Some(delay) = times.delay(now, payload) {
             delays.saturating_record((delay.as_micros() as u64).max(1));
         }

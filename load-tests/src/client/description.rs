@@ -174,7 +174,7 @@ fn session(lines: usize) -> String {
 
 fn media(sdp: &mut String, own: &Credentials, mid: usize, sound: bool, direction: &str) {
     let kind = if sound {
-        format!("audio 9 UDP/TLS/RTP/SAVPF {OPUS}")
+        format!("audio 9 UDP/TLS/RTP/SAVPF {OPUS} {RED}")
     } else {
         format!("video 9 UDP/TLS/RTP/SAVPF {H264} {RTX}")
     };
@@ -188,7 +188,8 @@ fn media(sdp: &mut String, own: &Credentials, mid: usize, sound: bool, direction
     let _ = if sound {
         write!(
             sdp,
-            "a=rtpmap:{OPUS} opus/48000/2\r\na=rtcp-fb:{OPUS} transport-cc\r\na=fmtp:{OPUS} minptime=10;useinbandfec=1\r\n"
+            "a=rtpmap:{OPUS} opus/48000/2\r\na=rtcp-fb:{OPUS} transport-cc\r\na=fmtp:{OPUS} minptime=10;useinbandfec=1\r\n\
+             a=rtpmap:{RED} red/48000/2\r\na=fmtp:{RED} {OPUS}/{OPUS}\r\n"
         )
     } else {
         write!(
@@ -203,6 +204,8 @@ fn media(sdp: &mut String, own: &Credentials, mid: usize, sound: bool, direction
 
 /// Payload type of Opus in our offers; an answer keeps the offerer's numbers.
 pub const OPUS: u8 = 111;
+/// Payload type of redundant Opus (RFC 2198) in our offers.
+pub const RED: u8 = 63;
 /// Payload type of H.264 in our offers.
 pub const H264: u8 = 102;
 /// Payload type of H.264's retransmissions in our offers.

@@ -19,7 +19,7 @@ use rtc_rtcp::{
 
 use super::{
     arrivals::Arrivals,
-    description::{AnsweredMedia, OPUS, RTX},
+    description::{AnsweredMedia, OPUS, RED, RTX},
     rtp::{RtpLayout, extend},
 };
 
@@ -34,6 +34,8 @@ pub struct Media {
     pub timestamp: u32,
     /// Last packet of a picture.
     pub marker: bool,
+    /// Its payload is redundant voice (RFC 2198): `sfu::red` takes it apart.
+    pub redundant: bool,
     /// Where its payload lies in the packet that was handed in. Empty for padding, which takes a number too.
     pub payload: Range<usize>,
     /// It came by RTX, or later than packets after it.
@@ -165,6 +167,7 @@ impl Subscriber {
                 seq,
                 timestamp: layout.timestamp,
                 marker: layout.marker,
+                redundant: layout.payload_type == RED,
                 payload: layout.payload,
                 repaired,
             });
@@ -174,7 +177,8 @@ impl Subscriber {
         slot.highest?; // a retransmission of what was never seen is padding: probes look like that
         let original = u16::from_be_bytes([original[0], original[1]]);
         let (seq, _) = slot.receive(now, original, payload.len(), true)?;
-        Some(Media { slot: index, seq, timestamp: layout.timestamp, marker: layout.marker, payload, repaired: true })
+        let RtpLayout { timestamp, marker, .. } = layout;
+        Some(Media { slot: index, seq, timestamp, marker, redundant: false, payload, repaired: true })
     }
 
     /// Takes an opened RTCP compound.
@@ -295,7 +299,7 @@ impl Subscriber {
             (0..slots.len()).find(|at| {
                 let taken = self.sources.iter().any(|source| source.slot == *at && source.is_rtx == is_rtx);
                 let slot = &slots[*at];
-                !taken && !slot.media.rejected && slot.media.sound == (layout.payload_type == OPUS)
+                !taken && !slot.media.rejected && slot.media.sound == [OPUS, RED].contains(&layout.payload_type)
             })
         })?;
         self.sources.push(Source { ssrc: layout.ssrc, slot, is_rtx });

@@ -69,6 +69,15 @@ impl Classroom {
         let Some(media) = self.subscriber.handle_rtp(now, &packet) else { return };
         let payload = &packet[media.payload];
         match &mut self.slots[media.slot] {
+            Slot::Speaker(speaker) if media.redundant => {
+                let blocks = sfu::red::read(payload, media.timestamp).unwrap_or_default();
+                if let Some((own, earlier)) = blocks.split_last() {
+                    speaker.handle_packet(now, own.timestamp);
+                    for block in earlier {
+                        speaker.handle_repeat(now, block.timestamp);
+                    }
+                }
+            }
             Slot::Speaker(speaker) if !payload.is_empty() => speaker.handle_packet(now, media.timestamp),
             Slot::Speaker(_) => {}
             Slot::Screen(screen) => {

@@ -52,6 +52,14 @@ pub fn answer_viewer(
             // Stable: what flows comes first, the rest stays in our order.
             choices.sort_by_key(|choice| choice.payload_type.codec != *now);
         }
+        if kind.is_sound() {
+            // A repeat under its own number would be a second packet under one nonce, for its transport-wide number is
+            // another and its redundancy may be: AES-GCM breaks at that. So voice is only repeated by RFC 4588, which
+            // no browser offers for sound; RFC 2198 mends it without a round trip.
+            for choice in &mut choices {
+                choice.feedback.nack &= choice.payload_type.rtx_pt.is_some();
+            }
+        }
         let wanted: &[&str] = if kind.is_sound() {
             &[MID, TWCC, ABS_SEND_TIME]
         } else {

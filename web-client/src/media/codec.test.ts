@@ -1,6 +1,6 @@
 import type { Codec } from './codec'
 import { expect, it } from 'vitest'
-import { orderVideoCodecs, orderVoiceCodecs, readVideoCodec } from './codec'
+import { orderVideoCodecs, orderVoiceCodecs, readVideoCodec, repeatVoice } from './codec'
 
 const h264 = (profile: string, mode: number) =>
   ({ mimeType: 'video/H264', sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}` })
@@ -47,4 +47,12 @@ it('offers the one codec that the address asks for, if the browser has it', () =
 it('speaks Opus and nothing beside it', () => {
   const browser = [{ mimeType: 'audio/opus' }, { mimeType: 'audio/red' }, { mimeType: 'audio/PCMU' }]
   expect(orderVoiceCodecs(browser)).toEqual([{ mimeType: 'audio/opus' }])
+})
+
+it('promises to repeat voice, once', () => {
+  const offer = 'm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n'
+  const described = repeatVoice(offer)
+  expect(described).toBe(offer.replace('a=rtcp-fb:111 t', 'a=rtcp-fb:111 nack\r\na=rtcp-fb:111 t'))
+  expect(repeatVoice(described)).toBe(described)
+  expect(repeatVoice('m=video 9\r\na=rtpmap:96 VP8/90000\r\n')).not.toContain('nack')
 })

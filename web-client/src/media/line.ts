@@ -20,6 +20,8 @@ export interface LineOptions {
   credentials: Credentials
   /** Adds the transceivers to a new connection, before its offer is made. */
   prepare(peer: RTCPeerConnection): void | Promise<void>
+  /** What the hub is told of the offer, where the browser does more than it says. */
+  describe?(offer: string): string
   /** After the answer: bit rates, hints. */
   settled?(peer: RTCPeerConnection): void | Promise<void>
   onState(state: LineState): void
@@ -97,7 +99,9 @@ export class Line {
       await peer.setLocalDescription()
       // Sent at once, without candidates of ours: the hub learns our address from the first check.
       const token = this.refusedToken ? null : this.options.credentials.token()
-      const answer = await exchangeSdp(this.options.url(), token ?? await this.options.credentials.renew(), peer.localDescription?.sdp ?? '')
+      const offer = peer.localDescription?.sdp ?? ''
+      const described = this.options.describe?.(offer) ?? offer
+      const answer = await exchangeSdp(this.options.url(), token ?? await this.options.credentials.renew(), described)
       this.refusedToken = false
       if (turn !== this.turn) {
         answer.release()

@@ -1,6 +1,6 @@
 import type { VideoCodec } from './codec'
 import type { Credentials, LineState } from './line'
-import { orderVideoCodecs, orderVoiceCodecs } from './codec'
+import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
 import { Line } from './line'
 
 /** The camera's session carries the voice too; the board's carries pictures alone. */
@@ -48,6 +48,7 @@ export class WhipPublisher {
       lingers: false,
       silenceMs: board ? BOARD_SILENCE_MS : CAMERA_SILENCE_MS,
       prepare: peer => this.prepare(peer),
+      describe: repeatVoice,
       settled: () => this.limit(),
     })
   }
