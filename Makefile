@@ -2,10 +2,12 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test deep bench setup-run setup-test web rust-lint rust-test web-test browsers foreign licences clean
+.PHONY: help run test deep bench fuzz setup-run setup-test web rust-lint rust-test web-test browsers foreign licences clean
 
 DATA ?= tongke-data
 HTTP ?= 127.0.0.1:8080
+FUZZ_SECONDS ?= 10
+FUZZ_TARGETS := depacketise dtls rtcp rtp sdp stun worker
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,10 +19,11 @@ run: setup-run web ## build everything and open the hub, with a sample county wh
 
 test: ## everything that judges a commit: lints, units, simulation, HTTP, pages, real browsers, foreign clients
 	@started=$$SECONDS; \
-	$(MAKE) --no-print-directory setup-test web rust-lint licences rust-test web-test browsers foreign; \
+	$(MAKE) --no-print-directory setup-test web rust-lint licences rust-test fuzz web-test browsers foreign; \
 	echo "make test: all parts ran and passed in $$((SECONDS - started)) s"
 
-deep: setup-test web ## what is long: kill -9 over and over, long lessons, many seeds
+deep: setup-test web ## what is long: kill -9 over and over, long lessons, many seeds, ten minutes of fuzzing each
+	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 	cargo build --bins
 	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
 	DEEP=1 cargo test --release -p recorder -p load-tests -- --nocapture
@@ -50,6 +53,15 @@ rust-test:
 	cargo test --workspace
 	@echo "the simulated lessons, told again with their figures:"
 	cargo test --quiet -p load-tests --test simulated_lessons -- --nocapture --test-threads 1
+
+fuzz: ## any bytes at any time against each parser and a whole worker, FUZZ_SECONDS each
+	cargo fmt --check --manifest-path sfu/fuzz/Cargo.toml
+	cd sfu && cargo fuzz build --sanitizer none
+	@cd sfu/fuzz && mkdir -p $(FUZZ_TARGETS:%=target/corpus/%) $(FUZZ_TARGETS:%=artifacts/%); \
+	printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I {} bash -c \
+	  'target/*-linux-*/release/{} -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
+	  -artifact_prefix=artifacts/{}/ -verbosity=0 target/corpus/{} corpus/{} 2>target/{}.log \
+	  && echo "fuzz {}: held for $(FUZZ_SECONDS) s" || { tail -n 60 target/{}.log; exit 1; }'
 
 web-test:
 	cd web-client && npm run --silent lint && npm run --silent typecheck && npm run --silent test

@@ -1,6 +1,7 @@
 //! One lesson on one worker: its tracks, who views them, who taps them.
 
 use std::{
+    cmp::Ordering,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,11 +12,12 @@ use crate::{
     answer::PublishTrack,
     history::History,
     id::{PeerId, RoomId, TrackId},
-    keyframe::Authority,
+    keyframe::{ASK_EVERY, Authority},
     media::{Codec, TrackKind},
     packet::Packet,
     publish::SenderClock,
     slot::ticks,
+    stats::Dropped,
     tap::{TapItem, TapSender},
 };
 
@@ -51,6 +53,8 @@ pub struct Track {
     pub layers: SmallVec<[Option<Layer>; 3]>,
     /// The layer that taps and viewers get.
     pub best: usize,
+    /// When its first packet came.
+    pub began: Instant,
 }
 
 /// One encoding of a track.
@@ -157,6 +161,21 @@ impl Room {
             .find_map(|track| track.layers.iter().flatten().find(|layer| layer.id == id).map(|layer| (track, layer)))
     }
 
+    /// May a packet of that publisher and codec go on with the track of its kind, or take its place?
+    ///
+    /// # Errors
+    /// `TooOld` where a connection that was answered later has the place: two that send at once do not take turns.
+    /// `TooFast` where the codec has only just changed: every change is a new track for viewers and readers.
+    pub fn admits(&self, now: Instant, publisher: PeerId, kind: TrackKind, codec: Codec) -> Result<(), Dropped> {
+        let Some(track) = self.track(kind) else { return Ok(()) };
+        let just_began = now.saturating_duration_since(track.began) < CODEC_STAYS_FOR;
+        match publisher.cmp(&track.publisher) {
+            Ordering::Less => Err(Dropped::TooOld),
+            Ordering::Equal if codec != track.codec && just_began => Err(Dropped::TooFast),
+            Ordering::Equal | Ordering::Greater => Ok(()),
+        }
+    }
+
     /// Takes a publisher's packet. `next_id` names a layer that is seen for the first time.
     ///
     /// Returns what the packet began: a new track, a first keyframe of a layer; `None` where it was a duplicate.
@@ -189,6 +208,7 @@ impl Room {
                     index,
                     layers: (0..terms.rids.len().max(1)).map(|_| None).collect(),
                     best: layer_at,
+                    began: now,
                 });
                 self.tracks.len() - 1
             }
@@ -356,6 +376,8 @@ const GATHER_WITHIN: Duration = Duration::from_millis(2);
 
 /// More does not fit one send.
 const GATHERED_MAX: usize = 32;
+/// A device that falls back to another encoder does so once; as rarely as a keyframe may be asked for.
+const CODEC_STAYS_FOR: Duration = ASK_EVERY;
 
 /// Ten seconds of voice.
 const SOUND_PACKETS: usize = 512;

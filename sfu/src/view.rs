@@ -184,6 +184,7 @@ impl Viewer {
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
         let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= PADDING_MAX).unwrap_or(0);
+        self.repeats.streamed(packet.payload.len());
         if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
@@ -321,31 +322,43 @@ const RTT_MIN: Duration = Duration::from_millis(10);
 const RTT_MAX: Duration = Duration::from_millis(500);
 
 /// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Repeats {
     last: HashMap<(usize, u64), Instant>,
-    window: Option<Instant>,
-    bytes: usize,
+    cleared: Option<Instant>,
+    /// Bytes that may be repeated now: every byte of the stream adds a fifth of one.
+    allowance: usize,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self { last: HashMap::new(), cleared: None, allowance: REPEAT_BURST_BYTES }
+    }
 }
 
 impl Repeats {
+    /// Notes a packet of the stream itself.
+    fn streamed(&mut self, size: usize) {
+        self.allowance = (self.allowance + (size + PACKET_OVERHEAD_BYTES) / 5).min(REPEAT_BURST_BYTES);
+    }
+
     fn allows(&mut self, now: Instant, pause: Duration, slot: usize, index: u64, size: usize) -> bool {
-        if self.window.is_none_or(|began| now.saturating_duration_since(began) >= Duration::from_secs(1)) {
-            self.window = Some(now);
-            self.bytes = 0;
+        if self.cleared.is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_secs(1)) {
+            self.cleared = Some(now);
             self.last.retain(|_, at| now.saturating_duration_since(*at) < RTT_MAX);
         }
-        if self.bytes + size > REPEAT_BYTES_PER_SECOND_MAX {
-            return false;
-        }
+        let Some(left) = self.allowance.checked_sub(size + PACKET_OVERHEAD_BYTES) else { return false };
         if self.last.get(&(slot, index)).is_some_and(|at| now.saturating_duration_since(*at) < pause) {
             return false;
         }
-        self.bytes += size;
+        self.allowance = left;
         self.last.insert((slot, index), now);
         true
     }
 }
 
-/// About a fifth of camera and board at their best, and enough to mend a burst of 50 ms.
-const REPEAT_BYTES_PER_SECOND_MAX: usize = 100_000;
+/// Enough to mend 100 ms of camera and board at their best, or a large keyframe of which every fifth packet was lost.
+const REPEAT_BURST_BYTES: usize = 64 * 1024;
+
+/// IP, UDP, RTP with an extension, tag: a small packet is not free.
+const PACKET_OVERHEAD_BYTES: usize = 64;

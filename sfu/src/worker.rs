@@ -5,6 +5,8 @@
 
 mod follow;
 mod forward;
+#[cfg(test)]
+mod panics;
 mod timers;
 
 use std::{
@@ -156,6 +158,12 @@ impl Worker {
 
     /// Does as it is told.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
+        if catch_unwind(AssertUnwindSafe(|| self.obey(now, command))).is_err() {
+            self.bury(now, None);
+        }
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) {
         self.end_flush(now);
         match command {
             Command::CloseRoom(room) => {
@@ -377,6 +385,7 @@ impl Worker {
         if let Some(arrived) = arrived {
             let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
             let terms = &publisher.terms().tracks[arrived.track];
+            room.admits(now, peer.id, terms.kind, arrived.packet.codec)?;
             let next_track = &mut self.next_track;
             let mut next_id = || {
                 *next_track += 1;

@@ -17,14 +17,18 @@ use sfu::{
     lobby::{Lobby, Terms},
     packet::rtp_header,
     srtp::{Keys, Opener, Profile, Sealer},
+    stats::Dropped,
     worker::{Worker, WorkerConfig},
 };
 
 pub const ROOM: RoomId = RoomId(1);
 
+/// A hub of one worker, with one room or several.
 pub struct Lesson {
     pub worker: Worker,
+    pub lobby: Arc<Lobby>,
     pub identity: Identity,
+    pub began: Instant,
     pub now: Instant,
 }
 
@@ -101,26 +105,33 @@ pub fn view_terms() -> Terms {
 
 impl Lesson {
     pub fn new() -> Self {
+        Self::hosted_by(Identity::generate().unwrap())
+    }
+
+    pub fn hosted_by(identity: Identity) -> Self {
         let now = Instant::now();
-        let identity = Identity::generate().unwrap();
         let lobby = Arc::new(Lobby::default());
         lobby.open_room(ROOM);
         let worker = Worker::new(WorkerConfig {
             id: WorkerId(0),
             identity: identity.clone(),
-            lobby,
+            lobby: lobby.clone(),
             epoch: now,
             epoch_ntp: 1 << 40,
             seed: 7,
         });
-        Self { worker, identity, now }
+        Self { worker, lobby, identity, began: now, now }
     }
 
     pub fn join(&mut self, peer: u64, terms: Terms) -> Far {
+        self.join_room(ROOM, peer, terms)
+    }
+
+    pub fn join_room(&mut self, room: RoomId, peer: u64, terms: Terms) -> Far {
         let material: Vec<u8> = (0..56).map(|byte| byte ^ peer as u8).collect();
         let keys = Keys::from_keying_material(Profile::AeadAes128Gcm, &material, false);
         let address = SocketAddr::from(([192, 0, 2, peer as u8], 4_000));
-        assert!(self.worker.connect_seeded(self.now, ROOM, PeerId(peer), terms, &keys, address));
+        assert!(self.worker.connect_seeded(self.now, room, PeerId(peer), terms, &keys, address));
         let crypto = self.identity.provider().crypto();
         let (sealer, opener) =
             (Sealer::new(&keys.mirrored(), crypto).unwrap(), Opener::new(&keys.mirrored(), crypto).unwrap());
@@ -133,9 +144,18 @@ impl Lesson {
         header.extend_from_slice(&seq.to_be_bytes());
         header.extend_from_slice(&timestamp.to_be_bytes());
         header.extend_from_slice(&ssrc.to_be_bytes());
-        let mut datagram = Vec::new();
-        assert!(far.sealer.seal_rtp(ssrc, seq.into(), &header, payload, &[], &mut datagram));
-        self.worker.handle_datagram(self.now, far.address, BytesMut::from(&datagram[..]));
+        self.send_raw(far, &header, seq.into(), payload);
+    }
+
+    /// Sends what stands in `header`, whatever it says, sealed as the packet of that 48-bit index.
+    pub fn send_raw(&mut self, far: &mut Far, header: &[u8], index: u64, payload: &[u8]) {
+        let datagram = far.seal(header, index, payload);
+        self.worker.handle_datagram(self.now, far.address, datagram);
+    }
+
+    /// How many packets were dropped for that reason, as of the last full second.
+    pub fn dropped(&self, reason: Dropped) -> u64 {
+        self.worker.stats().dropped[reason.as_str()]
     }
 
     pub fn picture(&mut self, far: &mut Far, number: u16, keyframe: bool) {
@@ -168,9 +188,16 @@ impl Lesson {
 }
 
 impl Far {
+    pub fn seal(&mut self, header: &[u8], index: u64, payload: &[u8]) -> BytesMut {
+        let ssrc = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+        let mut datagram = Vec::new();
+        assert!(self.sealer.seal_rtp(ssrc, index, header, payload, &[], &mut datagram));
+        BytesMut::from(&datagram[..])
+    }
+
     /// The RTP packets for this end: SSRC, payload type, sequence number, timestamp, payload.
     pub fn rtp(&mut self, sent: &[(SocketAddr, Vec<u8>)]) -> Vec<(u32, u8, u16, u32, Vec<u8>)> {
-        let mine = sent.iter().filter(|(to, bytes)| *to == self.address && !(64..96).contains(&(bytes[1] & 0x7f)));
+        let mine = sent.iter().filter(|(to, bytes)| *to == self.address && is_rtp(bytes));
         let mut packets = Vec::new();
         for (_, bytes) in mine {
             let header = rtp_header(bytes).unwrap();
@@ -183,7 +210,7 @@ impl Far {
     }
 
     pub fn rtcp(&mut self, sent: &[(SocketAddr, Vec<u8>)]) -> Vec<Box<dyn rtc_rtcp::Packet>> {
-        let mine = sent.iter().filter(|(to, bytes)| *to == self.address && (64..96).contains(&(bytes[1] & 0x7f)));
+        let mine = sent.iter().filter(|(to, bytes)| *to == self.address && bytes[0] >= 128 && !is_rtp(bytes));
         mine.flat_map(|(_, bytes)| {
             let mut packet = BytesMut::from(&bytes[..]);
             self.opener.open_rtcp(&mut packet).unwrap();
@@ -197,6 +224,10 @@ impl Far {
         assert!(self.sealer.seal_rtcp(&packet.marshal().unwrap(), &mut sealed));
         BytesMut::from(&sealed[..])
     }
+}
+
+fn is_rtp(datagram: &[u8]) -> bool {
+    datagram[0] >= 128 && !(64..96).contains(&(datagram[1] & 0x7f))
 }
 
 /// 25 pictures a second.
