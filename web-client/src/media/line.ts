@@ -1,5 +1,7 @@
 import { Refused } from '../api/http'
 import { retryDelayMs } from '../live/backoff'
+import type { SdpAnswer } from './resource'
+import { credentialsOf, goesByTcp, withCredentials } from './ladder'
 import { exchangeSdp } from './resource'
 
 export type LineState
@@ -38,6 +40,8 @@ const UP_WITHIN_MS = 8_000
 /** ICE often mends itself within a breath; longer than this, a new line is quicker. */
 const DISCONNECTED_MS = 2_000
 const INSPECT_EVERY_MS = 1_000
+/** While packets go by TCP, UDP is tried so often: by an ICE restart, which media do not feel. */
+const TRY_UDP_EVERY_MS = 60_000
 /** A ticket asked for again and refused again is not going to help. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
 
@@ -50,7 +54,8 @@ const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
 export class Line {
   private peer: RTCPeerConnection | null = null
   private failed: RTCPeerConnection | null = null
-  private release: (() => void) | null = null
+  private session: SdpAnswer | null = null
+  private triedUdpAtMs = 0
   private state: LineState = { kind: 'closed' }
   private attempt = 0
   private turn = 0
@@ -107,7 +112,7 @@ export class Line {
         answer.release()
         return
       }
-      this.release = answer.release
+      this.session = answer
       await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp })
       await this.options.settled?.(peer)
     }
@@ -159,6 +164,7 @@ export class Line {
 
   private startInspecting(peer: RTCPeerConnection): void {
     this.heard = { figure: -1, atMs: Date.now() }
+    this.triedUdpAtMs = Date.now()
     clearInterval(this.inspection)
     this.inspection = setInterval(() => void this.look(peer), INSPECT_EVERY_MS)
   }
@@ -174,6 +180,30 @@ export class Line {
     const silent = nowMs - this.heard.atMs > this.options.silenceMs
     if (this.options.inspect?.(stats, nowMs) || silent)
       this.again()
+    else if (nowMs - this.triedUdpAtMs >= TRY_UDP_EVERY_MS && goesByTcp(stats))
+      await this.tryUdp(peer, nowMs)
+  }
+
+  /** The old way carries the media until the new one stands; where UDP is still blocked, that is TCP again. */
+  private async tryUdp(peer: RTCPeerConnection, nowMs: number): Promise<void> {
+    this.triedUdpAtMs = nowMs
+    const session = this.session
+    if (session === null)
+      return
+    try {
+      peer.restartIce()
+      await peer.setLocalDescription()
+      const fragment = await session.restart(credentialsOf(peer.localDescription?.sdp ?? '') ?? '')
+      const sdp = withCredentials(session.sdp, fragment)
+      if (sdp === null || peer !== this.peer)
+        return
+      await peer.setRemoteDescription({ type: 'answer', sdp })
+    }
+    catch {
+      // As it was; what the hub has lost shows by itself.
+      if (peer === this.peer && peer.signalingState === 'have-local-offer')
+        await peer.setLocalDescription({ type: 'rollback' }).catch(() => {})
+    }
   }
 
   private again(): void {
@@ -188,14 +218,14 @@ export class Line {
     clearTimeout(this.retry)
     clearTimeout(this.patience)
     clearInterval(this.inspection)
-    const { peer, release } = this
+    const { peer, session } = this
     this.peer = null
-    this.release = null
+    this.session = null
     if (this.options.lingers && this.failed === null && this.state.kind === 'up')
       this.failed = peer
     else
       peer?.close()
-    release?.()
+    session?.release()
   }
 
   private forgetFailed(): void {

@@ -2,6 +2,12 @@ import { readProblem, Refused, Unreachable } from '../api/http'
 
 export interface SdpAnswer {
   sdp: string
+  /**
+   * Restarts ICE (RFC 9725 §4.3.3): takes our new credentials as an SDP fragment, gives the hub's.
+   *
+   * Throws {@link Refused} or {@link Unreachable}.
+   */
+  restart(fragment: string): Promise<string>
   /** Deletes the session at the hub; survives the page being closed. */
   release(): void
 }
@@ -15,28 +21,42 @@ const ANSWER_WITHIN_MS = 8_000
  * Throws {@link Refused} or {@link Unreachable}.
  */
 export async function exchangeSdp(url: string, token: string, offer: string): Promise<SdpAnswer> {
-  let response: Response
-  try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/sdp', 'authorization': `Bearer ${token}` },
-      body: offer,
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    })
-  }
-  catch (cause) {
-    throw new Unreachable('no answer', { cause })
-  }
-  if (!response.ok)
-    throw new Refused(await readProblem(response))
+  const response = await ask(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/sdp', 'authorization': `Bearer ${token}` },
+    body: offer,
+  })
   const location = response.headers.get('location')
   const resource = location === null ? null : new URL(location, response.url).href
+  let tag = response.headers.get('etag')
   return {
     sdp: await response.text(),
+    restart: async (fragment) => {
+      const patched = await ask(resource ?? '', {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': tag ?? '*', 'authorization': `Bearer ${token}` },
+        body: fragment,
+      })
+      tag = patched.headers.get('etag')
+      return patched.text()
+    },
     release: () => {
       if (resource !== null)
         // The hub's own time-out ends what this does not reach.
         fetch(resource, { method: 'DELETE', keepalive: true, headers: { authorization: `Bearer ${token}` } }).catch(() => {})
     },
   }
+}
+
+async function ask(url: string, request: RequestInit): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(url, { ...request, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
+  }
+  catch (cause) {
+    throw new Unreachable('no answer', { cause })
+  }
+  if (!response.ok)
+    throw new Refused(await readProblem(response))
+  return response
 }
