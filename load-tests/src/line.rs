@@ -179,9 +179,9 @@ impl<T> Link<T> {
         self.counts
     }
 
-    /// How long a packet would wait at the bottleneck now.
+    /// How long a packet handed over at `now` would wait at the bottleneck.
     #[must_use]
-    pub fn wait(&self, now: Instant) -> Duration {
+    pub fn waiting(&self, now: Instant) -> Duration {
         self.free_at.map_or(Duration::ZERO, |free| free.saturating_duration_since(now))
     }
 

@@ -125,7 +125,7 @@ fn obey(command: &str, up: &Direction, down: &Direction) -> String {
 
 fn tell(direction: &Direction) -> String {
     let link = direction.link();
-    format!("{:?} waiting_ms={}", link.counts(), link.wait(Instant::now()).as_millis())
+    format!("{:?} waiting_ms={}", link.counts(), link.waiting(Instant::now()).as_millis())
 }
 
 /// Opens the device in a namespace. The calling thread stays there, which does no harm: it opens no socket.
