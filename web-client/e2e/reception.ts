@@ -113,22 +113,22 @@ export function longestVoiceGap(looks: Look[]): number {
 }
 
 // Freezes by their definition: a gap between shown pictures of at least three times the average gap, or the average
-// and 150 ms, whichever is longer; the average is of the last 30 gaps. Share of the time from first to last picture.
-export function freezeShare(frames: [number, number][], until: number): number {
+// and 150 ms, whichever is longer; the average is of the last 30 gaps, from before `from` too, so that few pictures in a
+// long time are no smooth film. Share of the time from `from` to `until`.
+export function freezeShare(frames: [number, number][], from: number, until: number): number {
   const gaps: number[] = []
   let frozen = 0
-  const times = [...frames.map(([at]) => at), until]
+  const times = [...frames.map(([at]) => at).filter(at => at < until), until]
   for (const [index, at] of times.entries()) {
     const before = times[index - 1]
     if (before === undefined) continue
     const gap = at - before
     const average = gaps.reduce((sum, value) => sum + value, 0) / Math.max(1, gaps.length)
-    if (gaps.length >= 5 && gap >= Math.max(3 * average, average + 150)) frozen += gap
+    if (gaps.length >= 5 && gap >= Math.max(3 * average, average + 150)) frozen += Math.max(0, at - Math.max(before, from))
     gaps.push(gap)
     if (gaps.length > 30) gaps.shift()
   }
-  const first = times[0] ?? until
-  return times.length < 2 ? 1 : frozen / (until - first)
+  return times.length < 2 ? 1 : frozen / (until - from)
 }
 
 // The longest time without a new picture, from `from` to `until`, in milliseconds.
