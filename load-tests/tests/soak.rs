@@ -115,6 +115,7 @@ fn lessons_that_ended_leave_nothing_behind() {
     let rounds: Vec<Held> = (0..ROUNDS)
         .map(|_| {
             teach_many(&hub, lessons / ROUNDS);
+            thread::park_timeout(Duration::from_millis(50)); // the kernel takes a moment to bury a thread
             Held::now()
         })
         .collect();
@@ -130,7 +131,7 @@ fn lessons_that_ended_leave_nothing_behind() {
         end.threads
     );
     assert_eq!(hub.stats().panics, 0);
-    assert_eq!((end.descriptors, end.threads), (base.descriptors, base.threads));
+    assert!(end.descriptors <= base.descriptors && end.threads <= base.threads, "{base:?} to {end:?}");
     // A short run is too short for the allocator to have settled.
     let grown_max = if lessons >= 1_000 { 5.0 } else { 50.0 };
     assert!(grown <= grown_max, "memory has grown by {grown:.1} %: {base:?} to {end:?}");
