@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_stream_is_cut_where_its_lengths_say() {
-        let table: [(&[&[u8]], &[&[u8]]); 8] = [
+        type Bytes = &'static [&'static [u8]];
+        let table: [(Bytes, Bytes); 8] = [
             (&[b""], &[]),
             (&[b"\0\x03abc"], &[b"abc"]),
             (&[b"\0\x03abc\0\x01d"], &[b"abc", b"d"]),

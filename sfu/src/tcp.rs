@@ -4,8 +4,6 @@
 //! its IPv6 flow label: UDP never brings a label (the kernel gives 0), so the two cannot be taken for each other, every
 //! map by address works as it is, and answers to checks still name the address that they came from.
 
-#![expect(clippy::disallowed_methods, reason = "this is a rim: it owns sockets")]
-
 use std::{
     collections::{BTreeSet, HashMap},
     io::{self, Read as _, Write as _},

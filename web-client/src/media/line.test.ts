@@ -11,23 +11,38 @@ class Peer {
   remote: string | null = null
   closed = false
   bytesReceived = 0
+  protocol = 'udp'
+  restarts = 0
+  signalingState: RTCSignalingState = 'stable'
 
   constructor() {
     Peer.all.push(this)
   }
 
-  setLocalDescription(): Promise<void> {
-    this.localDescription = { sdp: 'offer' }
+  setLocalDescription(description?: { type: string }): Promise<void> {
+    const rollback = description?.type === 'rollback'
+    this.signalingState = rollback ? 'stable' : 'have-local-offer'
+    if (!rollback)
+      this.localDescription = { sdp: `a=ice-ufrag:ours${this.restarts}\r\na=ice-pwd:secret\r\n` }
     return Promise.resolve()
+  }
+
+  restartIce(): void {
+    this.restarts += 1
   }
 
   setRemoteDescription(answer: { sdp: string }): Promise<void> {
     this.remote = answer.sdp
+    this.signalingState = 'stable'
     return Promise.resolve()
   }
 
   getStats(): Promise<Map<string, object>> {
-    return Promise.resolve(new Map([['t', { type: 'transport', bytesReceived: this.bytesReceived }]]))
+    return Promise.resolve(new Map<string, object>([
+      ['t', { type: 'transport', bytesReceived: this.bytesReceived, selectedCandidatePairId: 'p' }],
+      ['p', { type: 'candidate-pair', localCandidateId: 'l' }],
+      ['l', { type: 'local-candidate', protocol: this.protocol }],
+    ]))
   }
 
   close(): void {
@@ -130,6 +145,37 @@ it('waits out a break of a breath, and makes a longer one good with a new line',
   expect(now()).toBe('waiting')
   await vi.advanceTimersByTimeAsync(1_000)
   expect(Peer.all).toHaveLength(2)
+})
+
+it('tries UDP again every minute while it goes by TCP, and leaves the line as it is where that fails', async () => {
+  const remote = (ufrag: string) => `v=0\r\na=ice-ufrag:${ufrag}\r\na=ice-pwd:pwd\r\n`
+  answer = () => made(201, remote('theirs'))
+  const { line: up, now } = line()
+  up.open()
+  await settle()
+  const flow = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      peer(0).bytesReceived += 1
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+  }
+  peer(0).become('connected')
+  await flow(61)
+  expect(peer(0).restarts).toBe(0)
+  peer(0).protocol = 'tcp'
+  answer = () => made(200, 'a=ice-ufrag:fresh\r\na=ice-pwd:pwd\r\n')
+  await flow(1)
+  expect(asked.at(-1)).toMatchObject({ method: 'PATCH', url: 'https://hub/sessions/1', authorization: 'Bearer old' })
+  expect(peer(0).remote).toBe(remote('fresh'))
+  answer = () => made(404, '{}')
+  await flow(60)
+  expect(peer(0).restarts).toBe(2)
+  expect(peer(0)).toMatchObject({ signalingState: 'stable', remote: remote('fresh') })
+  peer(0).protocol = 'udp'
+  await flow(120)
+  expect(peer(0).restarts).toBe(2)
+  expect(now()).toBe('up')
+  expect(Peer.all).toHaveLength(1)
 })
 
 it('gives up a line from which nothing is heard, whatever its state says', async () => {
