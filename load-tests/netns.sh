@@ -6,14 +6,21 @@
 #   netns.sh set SETTINGS      change the line while it runs: "down rate_kbps=300,loss_pct=5", "up preset=dead"
 #   netns.sh counts            what became of the packets so far
 #   netns.sh block-udp         drop UDP on its way into both namespaces (`free-udp` ends it)
+#   netns.sh move ADDRESS      the classroom's IPv4 address becomes 10.77.0.ADDRESS, and its IPv6 address fd77::ADDRESS
+#   netns.sh rebind PORT TO [ADDRESS]   to the hub, the classroom's UDP port PORT looks like TO, as behind a NAT that
+#                              forgot; with an ADDRESS also like 10.77.0.ADDRESS, as when a school's line changes
 #   netns.sh down              take it all away
 #
 # up is classroom to hub, down is hub to classroom. Run a program on one side with: ip netns exec classroom COMMAND
+# NETNS_PREFIX stands before both names, so that two lines can be up at once.
 # TONGKE_LINE names the binary (else target/release or target/debug), NETNS_STATE the folder for pid and log.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-state=${NETNS_STATE:-$here/target/netns}
+prefix=${NETNS_PREFIX:-}
+state=${NETNS_STATE:-$here/target/${prefix}netns}
+hub=${prefix}hub
+classroom=${prefix}classroom
 
 binary() {
   for candidate in "${TONGKE_LINE:-}" "$here/target/release/tongke-line" "$here/target/debug/tongke-line"; do
@@ -29,7 +36,7 @@ need_root() {
 
 take_down() {
   if [ -s "$state/pid" ]; then kill "$(cat "$state/pid")" 2>/dev/null || true; fi
-  for side in hub classroom; do ip netns del "$side" 2>/dev/null || true; done
+  for side in "$hub" "$classroom"; do ip netns del "$side" 2>/dev/null || true; done
   rm -rf "$state"
 }
 
@@ -57,12 +64,12 @@ case "${1:-}" in
     take_down
     mkdir -p "$state"
     mkfifo "$state/commands"
-    for side in hub classroom; do
+    for side in "$hub" "$classroom"; do
       ip netns add "$side"
       ip -n "$side" link set lo up
     done
     # The descriptor keeps the pipe open, or the first command's end would be the end of all commands.
-    ( exec 3<>"$state/commands"; exec "$line" classroom hub "$@" <&3 >"$state/log" 2>&1 ) &
+    ( exec 3<>"$state/commands"; exec "$line" "$classroom" "$hub" "$@" <&3 >"$state/log" 2>&1 ) &
     echo $! >"$state/pid"
     for _ in $(seq 100); do
       if grep -q '^ready$' "$state/log" 2>/dev/null; then break; fi
@@ -70,7 +77,7 @@ case "${1:-}" in
       sleep 0.05
     done
     number=1
-    for side in hub classroom; do
+    for side in "$hub" "$classroom"; do
       ip -n "$side" addr add "10.77.0.$number/24" dev line0
       ip -n "$side" -6 addr add "fd77::$number/64" dev line0 nodad
       ip -n "$side" link set line0 mtu 1500 up
@@ -82,7 +89,7 @@ case "${1:-}" in
   block-udp)
     # On the input hook: dropped on output, sendto would fail, which no real line does. `inet` covers IPv6 too.
     need_root
-    for side in hub classroom; do
+    for side in "$hub" "$classroom"; do
       ip netns exec "$side" nft -f - <<'RULES'
 table inet line {
   chain into {
@@ -95,8 +102,37 @@ RULES
     ;;
   free-udp)
     need_root
-    for side in hub classroom; do ip netns exec "$side" nft delete table inet line; done
+    for side in "$hub" "$classroom"; do ip netns exec "$side" nft delete table inet line; done
+    ;;
+  move)
+    need_root
+    for old in $(ip -n "$classroom" -o addr show dev line0 scope global | awk '{print $4}'); do
+      ip -n "$classroom" addr del "$old" dev line0
+    done
+    ip -n "$classroom" addr add "10.77.0.$2/24" dev line0
+    ip -n "$classroom" -6 addr add "fd77::$2/64" dev line0 nodad
+    ;;
+  rebind)
+    # Rewritten packet by packet: the kernel's own NAT would keep what it knows of the flow.
+    need_root
+    address=${4:-2}
+    ip netns exec "$classroom" nft -f - <<RULES
+table inet nat_port
+delete table inet nat_port
+table inet nat_port {
+  chain out {
+    type filter hook postrouting priority 0;
+    oifname line0 ip saddr 10.77.0.2 udp sport $2 udp sport set $3 ip saddr set 10.77.0.$address
+    oifname line0 ip6 saddr fd77::2 udp sport $2 udp sport set $3 ip6 saddr set fd77::$address
+  }
+  chain in {
+    type filter hook prerouting priority -300;
+    iifname line0 ip daddr 10.77.0.$address udp dport $3 udp dport set $2 ip daddr set 10.77.0.2
+    iifname line0 ip6 daddr fd77::$address udp dport $3 udp dport set $2 ip6 daddr set fd77::2
+  }
+}
+RULES
     ;;
   down) need_root; take_down ;;
-  *) sed -n '2,14p' "$0"; exit 64 ;;
+  *) sed -n '2,18p' "$0"; exit 64 ;;
 esac

@@ -74,6 +74,25 @@ impl Line {
         })
     }
 
+    /// A whole line: a preset's name, a bare rate such as `100k` or `4m`, or settings as [`Self::set`] takes them,
+    /// which may begin with either: `100k,delay_ms=40`.
+    ///
+    /// # Errors
+    /// The sentence names what cannot be read.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (first, rest) = text.split_once(',').unwrap_or((text, ""));
+        let rate = |unit: char, kbps: u32| first.strip_suffix(unit)?.parse::<u32>().ok()?.checked_mul(kbps);
+        let mut line = Self::CLEAN;
+        if let Some(preset) = Self::preset(first) {
+            line = preset;
+        } else if let Some(kbps) = rate('k', 1).or_else(|| rate('m', 1_000)).filter(|kbps| *kbps > 0) {
+            line.rate_bps = Some(u64::from(kbps) * 1_000);
+        } else {
+            return line.set(text).map(|()| line);
+        }
+        line.set(rest).map(|()| line)
+    }
+
     /// Changes what `settings` names, as `rate_kbps=300,loss_pct=5`; `rate_kbps=0` takes the bottleneck away. Other
     /// keys: `delay_ms`, `jitter_ms`, `burst`, `queue_ms`, and `preset=300k` for a whole line.
     ///
@@ -158,6 +177,12 @@ impl<T> Link<T> {
     #[must_use]
     pub fn counts(&self) -> LinkCounts {
         self.counts
+    }
+
+    /// How long a packet handed over at `now` would wait at the bottleneck.
+    #[must_use]
+    pub fn waiting(&self, now: Instant) -> Duration {
+        self.free_at.map_or(Duration::ZERO, |free| free.saturating_duration_since(now))
     }
 
     /// Hands `item` over at `now`; `bytes` is its size on the wire.
@@ -317,5 +342,9 @@ mod tests {
         assert_eq!(line.rate_bps, Some(300_000));
         line.set("preset=1m").unwrap();
         assert_eq!(line, Line::RURAL_1M);
+        let slow = Line { rate_bps: Some(100_000), delay: Duration::from_millis(40), ..Line::CLEAN };
+        assert_eq!(Line::parse("100k,delay_ms=40"), Ok(slow));
+        assert_eq!(Line::parse("300k").map(|line| line.loss), Ok(0.1), "a preset comes before a rate");
+        assert!(Line::parse("k").is_err() && Line::parse("0k").is_err() && Line::parse("fast").is_err());
     }
 }

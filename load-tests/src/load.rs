@@ -1,9 +1,9 @@
-//! One load run over real UDP: a teacher, classrooms that join, a steady interval that is counted, and the floor.
-#![expect(clippy::disallowed_methods, reason = "a rim: it reads the sample, waits and starts threads")]
+//! One load run over real UDP: teachers, classrooms that join, an interval that is counted, and the floor.
+#![expect(clippy::disallowed_methods, reason = "a rim: it waits and starts threads")]
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -13,50 +13,46 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
-use sfu::TrackKind;
+use sfu::{Hub, HubConfig, TrackKind};
 
 use crate::{
     client::{
+        classroom::{Habit, Tally},
         classrooms::{Classrooms, LaneReport, Reception, new_delays},
+        clip::Clip,
         delay::SendTimes,
         encode::Recipe,
-        http,
+        publisher::PublisherCounts,
+        seat::Entry,
         teacher::Teacher,
     },
-    floor::{self, Floor},
+    floor,
+    lesson::{Lesson, Sample},
+    line::Line,
     process::{self, Reading},
-    report::{Report, ServerCost, Spread},
+    report::{Report, ServerCost, SingledOut, Spread},
 };
 
-/// The lesson that the server's `--sample` made: where to publish and receive, and with which tokens.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Sample {
-    /// Where the teacher posts.
-    pub whip_url: String,
-    /// Where receivers post.
-    pub whep_url: String,
-    /// The teacher's.
-    pub publish_token: String,
-    /// A guest's: mints a seat with each use.
-    pub viewer_token: String,
-}
-
-impl Sample {
-    /// # Errors
-    /// The file cannot be read or lacks a field.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is no sample", path.display()))
-    }
+/// Where the lessons are taught.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// One lesson at each of these servers.
+    Servers(Vec<Sample>),
+    /// So many lessons at a hub in this process.
+    Here {
+        /// How many.
+        lessons: usize,
+        /// Threads of the hub.
+        workers: usize,
+    },
 }
 
 /// What to do.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// The lesson.
-    pub sample: Sample,
-    /// How many classrooms.
+    /// Where.
+    pub place: Place,
+    /// How many classrooms, shared out over the lessons.
     pub receivers: usize,
     /// Length of the steady interval.
     pub steady: Duration,
@@ -66,190 +62,315 @@ pub struct Load {
     pub server_pid: Option<u32>,
     /// How the classrooms receive.
     pub reception: Reception,
-    /// What the teacher sends.
+    /// What the teachers send.
     pub recipe: Recipe,
     /// Where clips are kept.
     pub cache: PathBuf,
     /// Measure the floor afterwards, for as long as this.
     pub floor: Option<Duration>,
+    /// Every classroom's line. `None`: the socket alone.
+    pub line: Option<Line>,
+    /// The first so many classrooms are on this line instead, and counted apart.
+    pub slow: Option<(usize, Line)>,
+    /// The first so many classrooms flood the hub with requests, and are counted apart.
+    pub flooding: usize,
+    /// The board is shown, and stands still after a moment.
+    pub still: bool,
+}
+
+/// A run under way.
+pub(crate) struct Running<'a> {
+    pub(crate) load: &'a Load,
+    pub(crate) clip: Arc<Clip>,
+    pub(crate) classrooms: Classrooms,
+    lessons: Vec<(Lesson, Teacher, Arc<SendTimes>)>,
+    sessions: Vec<(Lesson, String)>,
+    refusals: Vec<String>,
+    joins_took: Duration,
+    alone: Option<Reading>,
+    hub: Option<Hub>,
+}
+
+/// What was seen over one interval.
+pub(crate) struct Window {
+    pub(crate) lanes: Vec<LaneReport>,
+    taught: Vec<(PublisherCounts, PublisherCounts)>,
+    server: Option<(Reading, Reading)>,
+    length: Duration,
+}
+
+impl Window {
+    /// Packets received over packets sent to `seats` classrooms, 0 to 1.
+    pub(crate) fn share_of_what_was_taught(&self, seats: usize) -> f64 {
+        let sent: u64 = self.taught.iter().map(|(before, after)| after.packets - before.packets).sum();
+        let due = sent as f64 / self.taught.len().max(1) as f64 * seats as f64;
+        self.lanes.iter().map(|lane| lane.tally.packets).sum::<u64>() as f64 / due.max(1.0)
+    }
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// The clip cannot be made, the teacher cannot teach, nobody can join, or a thread broke.
+/// The clip cannot be made, a teacher cannot teach, nobody can join, or a thread broke.
 pub fn run(load: &Load) -> Result<Report> {
-    let files = process::raise_file_limit()?;
-    ensure!(files > load.receivers as u64 + 100, "only {files} files may be open here: see ulimit -Hn");
-    let clip = Arc::new(load.recipe.clip(&load.cache)?);
-    let times = Arc::new(SendTimes::new(Instant::now()));
-    let Sample { whip_url, publish_token, .. } = &load.sample;
-    let teacher = Teacher::start(|offer| http::post_offer(whip_url, publish_token, offer), clip.clone(), times.clone())
-        .context("the teacher cannot teach")?;
-    thread::sleep(TEACHER_SETTLES);
-
-    let server_alone = load.server_pid.map(Reading::take).transpose()?;
-    let classrooms = Classrooms::open(load.reception.clone(), &times)?;
-    let joins_began = Instant::now();
-    let Joined { sessions, refusals } = join_all(load, &classrooms)?;
-    let joins_took = joins_began.elapsed();
-    thread::sleep(CLASSROOMS_SETTLE);
-
-    let server_before = load.server_pid.map(Reading::take).transpose()?;
-    let taught_before = teacher.counts();
-    classrooms.start_counting();
-    thread::sleep(load.steady);
-    let server_after = load.server_pid.map(Reading::take).transpose()?;
-    let taught = teacher.counts();
-    let lanes = classrooms.finish()?;
-    leave_all(&sessions);
-    let teaching = teacher.session().to_owned();
-    let teacher_end = teacher.stop().and_then(|_| http::delete(&teaching));
-
-    let floor_cpu = load.server_pid.map(process::only_cpu).transpose()?.flatten();
-    let floor = load.floor.map(|time| floor::measure(&clip, sessions.len(), time, floor_cpu, &load.reception));
-    let cost = server_before.zip(server_after).map(|(before, after)| {
-        let grown = server_alone.map_or(0, |alone| before.resident_bytes.saturating_sub(alone.resident_bytes));
-        ServerCost::new(after.since(&before), grown, after.resident_bytes, sessions.len())
-    });
-    let teacher_problem = teacher_end.err().map(|error| format!("{error:#}"));
-    let mut problems: Vec<String> = teacher_problem.into_iter().chain(refusals.into_iter().take(5)).collect();
-    problems.extend(lanes.iter().flat_map(|lane| lane.broken.iter().cloned()));
-    let sent = taught.packets - taught_before.packets;
-    let keyframes_asked = taught.keyframes_asked;
-    summarise(load, sessions.len(), joins_took, sent, keyframes_asked, &lanes, cost, floor.transpose()?, problems)
+    let mut running = Running::start(load)?;
+    running.join(load.receivers, load.joins_per_second)?;
+    let window = running.watch(load.steady)?;
+    running.end(&window)
 }
 
-struct Joined {
-    sessions: Vec<String>,
-    refusals: Vec<String>,
-}
-
-/// Joins from several threads, because each POST blocks its own.
-fn join_all(load: &Load, classrooms: &Classrooms) -> Result<Joined> {
-    let whep_url = slots_url(&load.sample.whep_url, &load.reception.slots);
-    let (next, began) = (AtomicUsize::new(0), Instant::now());
-    let (sessions, refusals) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..JOINERS.min(load.receivers) {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= load.receivers {
-                        break;
-                    }
-                    if let Some(rate) = load.joins_per_second {
-                        let due = began + Duration::from_secs_f64(number as f64 / rate);
-                        thread::sleep(due.saturating_duration_since(Instant::now()));
-                    }
-                    let exchange = |offer: &str| http::post_offer(&whep_url, &load.sample.viewer_token, offer);
-                    match classrooms.join(number, exchange) {
-                        Ok(session) => keep(&sessions, session),
-                        Err(error) => keep(&refusals, format!("{error:#}")),
-                    }
-                }
-            });
+impl<'a> Running<'a> {
+    /// Starts the teachers; nobody has joined yet.
+    ///
+    /// # Errors
+    /// The clip cannot be made, or a teacher cannot teach.
+    pub fn start(load: &'a Load) -> Result<Self> {
+        let files = process::raise_file_limit()?;
+        ensure!(files > load.receivers as u64 + 100, "only {files} files may be open here: see ulimit -Hn");
+        let clip = Arc::new(load.recipe.clip(&load.cache)?);
+        let (places, hub) = match &load.place {
+            Place::Servers(samples) => {
+                (samples.iter().map(|sample| Lesson::Served(Arc::new(sample.clone()))).collect::<Vec<_>>(), None)
+            }
+            Place::Here { lessons, workers } => {
+                let hub = open_hub(*workers)?;
+                ((0..*lessons).map(|_| Lesson::Hosted(hub.clone(), hub.open_room())).collect(), Some(hub))
+            }
+        };
+        let (picture, still_after) =
+            if load.still { (TrackKind::Board, Some(STILL_AFTER)) } else { (TrackKind::Camera, None) };
+        let mut lessons = Vec::with_capacity(places.len());
+        for lesson in places {
+            let times = Arc::new(SendTimes::new(Instant::now()));
+            let publish = |offer: &str| lesson.publish(picture, offer);
+            let teacher = Teacher::start(publish, clip.clone(), times.clone(), still_after)
+                .context("the teacher cannot teach")?;
+            lessons.push((lesson, teacher, times));
         }
-    });
-    let joined = Joined {
-        sessions: sessions.into_inner().unwrap_or_default(),
-        refusals: refusals.into_inner().unwrap_or_default(),
-    };
-    ensure!(!joined.sessions.is_empty(), "nobody could join: {}", joined.refusals.first().map_or("", |why| why));
-    Ok(joined)
-}
+        thread::sleep(if load.still { STILL_AFTER * 3 } else { TEACHER_SETTLES });
+        let classrooms = Classrooms::open(load.reception.clone())?;
+        let (sessions, refusals, joins_took) = (Vec::new(), Vec::new(), Duration::ZERO);
+        let alone = read_server(load)?;
+        Ok(Self { load, clip, classrooms, lessons, sessions, refusals, joins_took, alone, hub })
+    }
 
-fn keep(list: &Mutex<Vec<String>>, text: String) {
-    if let Ok(mut list) = list.lock() {
-        list.push(text);
+    /// Lets so many more classrooms join and waits until they have settled.
+    ///
+    /// # Errors
+    /// Nobody could join.
+    pub fn join(&mut self, count: usize, per_second: Option<f64>) -> Result<()> {
+        let began = Instant::now();
+        let joined = self.join_into(&self.classrooms, self.sessions.len(), count, per_second);
+        self.joins_took += began.elapsed();
+        self.sessions.extend(joined.sessions);
+        self.refusals.extend(joined.refusals);
+        ensure!(!self.sessions.is_empty(), "nobody could join: {}", self.refusals.first().map_or("", |why| why));
+        thread::sleep(CLASSROOMS_SETTLE);
+        Ok(())
+    }
+
+    /// Joins from several threads, because each POST blocks its own. `first`: how many have joined before.
+    pub(crate) fn join_into(&self, to: &Classrooms, first: usize, count: usize, per_second: Option<f64>) -> Joined {
+        let (next, began) = (AtomicUsize::new(0), Instant::now());
+        let joined = Mutex::new(Joined::default());
+        thread::scope(|scope| {
+            for _ in 0..JOINERS.min(count) {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            break;
+                        }
+                        if let Some(rate) = per_second {
+                            let due = began + Duration::from_secs_f64(number as f64 / rate);
+                            thread::sleep(due.saturating_duration_since(Instant::now()));
+                        }
+                        let (lesson, _, times) = &self.lessons[(first + number) % self.lessons.len()];
+                        let exchange = |offer: &str| lesson.play(&self.load.reception.slots, offer);
+                        let session = to.join(number, self.entry(first + number, times), exchange);
+                        let Ok(mut joined) = joined.lock() else { break };
+                        match session {
+                            Ok(session) => joined.sessions.push((lesson.clone(), session)),
+                            Err(error) => joined.refusals.push(format!("{error:#}")),
+                        }
+                    }
+                });
+            }
+        });
+        joined.into_inner().unwrap_or_default()
+    }
+
+    /// Counts for so long.
+    ///
+    /// # Errors
+    /// The server has gone, or a thread broke.
+    pub(crate) fn watch(&self, length: Duration) -> Result<Window> {
+        let before = self.taught();
+        let server_before = read_server(self.load)?;
+        self.classrooms.start_counting();
+        thread::sleep(length);
+        let server = server_before.zip(read_server(self.load)?);
+        let taught = before.into_iter().zip(self.taught()).collect();
+        Ok(Window { lanes: self.classrooms.tell()?, taught, server, length })
+    }
+
+    /// Keyframes that the teachers have been asked for so far.
+    pub(crate) fn keyframes_asked(&self) -> u64 {
+        self.taught().iter().map(|counts| counts.keyframes_asked).sum()
+    }
+
+    /// Ends the run and says what `window` held.
+    ///
+    /// # Errors
+    /// The floor cannot be measured, or a thread broke.
+    pub(crate) fn end(self, window: &Window) -> Result<Report> {
+        let Self { load, clip, classrooms, lessons, sessions, refusals, joins_took, alone, hub } = self;
+        let asked_in_all: u64 = lessons.iter().map(|(_, teacher, _)| teacher.counts().keyframes_asked).sum();
+        classrooms.finish()?;
+        leave_all(&sessions);
+        let mut problems: Vec<String> = refusals.into_iter().take(PROBLEMS_KEPT).collect();
+        for (lesson, teacher, _) in lessons {
+            let session = teacher.session().to_owned();
+            if let Err(error) = teacher.stop().and_then(|_| lesson.leave(&session)) {
+                problems.push(format!("{error:#}"));
+            }
+        }
+        if let Some(hub) = hub {
+            hub.shut_down();
+        }
+        problems.extend(window.lanes.iter().flat_map(|lane| lane.broken.iter().cloned()));
+        let floor_cpu = load.server_pid.map(process::only_cpu).transpose()?.flatten();
+        let measure = |time| floor::measure(&clip, sessions.len(), time, floor_cpu, &load.reception);
+        let mut report = summarise(load, sessions.len(), window, alone.as_ref())?;
+        report.floor = load.floor.map(measure).transpose()?;
+        report.joins_seconds = joins_took.as_secs_f64();
+        report.keyframes_asked_of_teacher = asked_in_all;
+        report.problems = problems;
+        Ok(report)
+    }
+
+    fn taught(&self) -> Vec<PublisherCounts> {
+        self.lessons.iter().map(|(_, teacher, _)| teacher.counts()).collect()
+    }
+
+    fn entry(&self, number: usize, times: &Arc<SendTimes>) -> Entry {
+        let ordinary = Entry { line: self.load.line, ..Entry::ordinary(times) };
+        match self.load.slow {
+            Some((slow, line)) if number < slow => Entry { line: Some(line), singled_out: true, ..ordinary },
+            _ if number < self.load.flooding => Entry { habit: Habit::Flooding, singled_out: true, ..ordinary },
+            _ => ordinary,
+        }
     }
 }
 
-fn leave_all(sessions: &[String]) {
+/// Who joined, and why others did not.
+#[derive(Default)]
+pub(crate) struct Joined {
+    pub(crate) sessions: Vec<(Lesson, String)>,
+    pub(crate) refusals: Vec<String>,
+}
+
+/// Ends sessions, several at a time.
+pub(crate) fn leave_all(sessions: &[(Lesson, String)]) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..JOINERS.min(sessions.len()) {
             scope.spawn(|| {
-                while let Some(session) = sessions.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _ = http::delete(session); // the goodbye over DTLS may have been faster
+                while let Some((lesson, session)) = sessions.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let _ = lesson.leave(session); // the goodbye over DTLS may have been faster
                 }
             });
         }
     });
 }
 
-/// A plain client's voice and camera need no word; other slots are named.
-fn slots_url(whep_url: &str, slots: &[TrackKind]) -> String {
-    if slots == [TrackKind::Voice, TrackKind::Camera] {
-        return whep_url.to_owned();
-    }
-    let names: Vec<&str> = slots.iter().map(|slot| slot.as_str()).collect();
-    format!("{whep_url}{}slots={}", if whep_url.contains('?') { '&' } else { '?' }, names.join(","))
+fn open_hub(workers: usize) -> Result<Hub> {
+    let ip = Ipv4Addr::LOCALHOST;
+    let config = HubConfig {
+        listen: SocketAddr::from((ip, 0)),
+        announce: vec![ip.into()],
+        tcp: false,
+        workers,
+        max_seats: None,
+    };
+    Hub::start(config, Arc::new(|_| {})).context("the hub cannot start")
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one line of the report")]
-fn summarise(
-    load: &Load,
-    joined: usize,
-    joins_took: Duration,
-    sent: u64,
-    keyframes_asked: u64,
-    lanes: &[LaneReport],
-    server: Option<ServerCost>,
-    floor: Option<Floor>,
-    problems: Vec<String>,
-) -> Result<Report> {
-    let mut delays = new_delays();
-    let mut tally = crate::client::classroom::Tally::default();
+/// The server's process, or the media threads of our own.
+fn read_server(load: &Load) -> Result<Option<Reading>> {
+    match load.place {
+        Place::Here { .. } => Reading::take_threads(std::process::id(), HUB_THREADS).map(Some),
+        Place::Servers(_) => load.server_pid.map(Reading::take).transpose(),
+    }
+}
+
+fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading>) -> Result<Report> {
+    let (mut delays, mut singled_out_delays) = (new_delays(), new_delays());
+    let (mut tally, mut singled_out) = (Tally::default(), Tally::default());
     let (mut packets, mut pictures) = (Vec::new(), Vec::new());
+    let lanes = &window.lanes;
     for lane in lanes {
         delays.add(&lane.delays)?;
+        singled_out_delays.add(&lane.singled_out_delays)?;
         tally += lane.tally;
+        singled_out += lane.singled_out;
         packets.extend_from_slice(&lane.first_packets);
         pictures.extend_from_slice(&lane.first_pictures);
     }
-    let steady = lanes.iter().map(|lane| lane.steady).max().unwrap_or(load.steady);
+    let server = window.server.as_ref().map(|(before, after)| {
+        // A hub in this process shares its memory with the classrooms: nothing can be said of a seat.
+        let alone = alone.filter(|_| matches!(load.place, Place::Servers(_)));
+        let grown = alone.map_or(0, |alone| before.resident_bytes.saturating_sub(alone.resident_bytes));
+        let cost = ServerCost::new(after.since(before), grown, after.resident_bytes, joined);
+        cost.per_packet(tally.packets + singled_out.packets)
+    });
+    let lessons = window.taught.len().max(1);
+    let sent: u64 = window.taught.iter().map(|(before, after)| after.packets - before.packets).sum();
+    let asked = window.taught.iter().map(|(before, after)| after.keyframes_asked - before.keyframes_asked).sum();
+    let apart = load.slow.map_or(0, |(slow, _)| slow).max(load.flooding).min(joined);
+    let steady = lanes.iter().map(|lane| lane.steady).max().unwrap_or(window.length);
     Ok(Report {
+        lessons,
         receivers: load.receivers,
         joined,
         with_first_picture: pictures.len(),
         broken: lanes.iter().map(|lane| lane.broken_count).sum(),
         gro: load.reception.gro,
+        line: load.line.map(|line| format!("{line:?}")),
+        still: load.still,
         steady_seconds: steady.as_secs_f64(),
-        joins_seconds: joins_took.as_secs_f64(),
-        teacher_packets_per_second: sent as f64 / load.steady.as_secs_f64(),
-        keyframes_asked_of_teacher: keyframes_asked,
+        joins_seconds: 0.0,
+        teacher_packets_per_second: sent as f64 / window.length.as_secs_f64(),
+        keyframes_asked_of_teacher: asked,
+        keyframes_asked_while_steady: asked,
         packets_per_second: tally.packets as f64 / steady.as_secs_f64(),
         megabits_per_second: tally.bytes as f64 * 8.0 / 1e6 / steady.as_secs_f64(),
-        loss: (tally.missed - tally.repaired.min(tally.missed)) as f64 / (tally.packets + tally.missed).max(1) as f64,
+        share_of_what_was_taught: window.share_of_what_was_taught(joined - apart),
+        loss: tally.loss(),
         missed: tally.missed,
         repaired: tally.repaired,
         duplicates: tally.duplicates,
         refused: tally.refused,
-        keyframes_asked_by_receivers: tally.keyframes_asked,
+        keyframes_asked_by_receivers: tally.keyframes_asked + singled_out.keyframes_asked,
         join_to_first_packet_ms: Spread::of_durations(&packets),
         join_to_first_picture_ms: Spread::of_durations(&pictures),
         delay_ms: Spread::of_micros(&delays),
-        server: server.map(|cost| cost.per_packet(tally.packets)),
+        server,
         load_tool_busy: lanes.iter().map(|lane| lane.busy.share()).collect(),
-        floor,
-        problems,
+        floor: None,
+        singled_out: (apart > 0).then(|| SingledOut::new(apart, load, singled_out, steady, &singled_out_delays)),
+        bell: None,
+        capacity: None,
+        problems: Vec::new(),
     })
 }
 
 /// So long a join storm stays a storm: each POST occupies one thread.
 const JOINERS: usize = 64;
+/// What `sfu::driver` calls its workers.
+const HUB_THREADS: &str = "media-";
+const PROBLEMS_KEPT: usize = 5;
 const TEACHER_SETTLES: Duration = Duration::from_secs(1);
 const CLASSROOMS_SETTLE: Duration = Duration::from_secs(2);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_named_where_they_are_not_the_plain_ones() {
-        use TrackKind::{Board, Camera, Voice};
-        assert_eq!(slots_url("http://h/whep/1", &[Voice, Camera]), "http://h/whep/1");
-        assert_eq!(slots_url("http://h/whep/1", &[Voice, Board]), "http://h/whep/1?slots=voice,board");
-    }
-}
+/// A board is drawn, and then looked at.
+const STILL_AFTER: Duration = Duration::from_secs(2);

@@ -119,12 +119,23 @@ impl Reading {
     /// # Errors
     /// There is no such process, or it is not ours to read.
     pub fn take(pid: u32) -> Result<Self> {
+        Self::take_threads(pid, "")
+    }
+
+    /// As [`Self::take`], of the threads alone whose names begin with `prefix`; the memory is the whole process's.
+    ///
+    /// # Errors
+    /// There is no such process, or it is not ours to read.
+    pub fn take_threads(pid: u32, prefix: &str) -> Result<Self> {
         let folder = format!("/proc/{pid}");
         let status = fs::read_to_string(format!("{folder}/status")).with_context(|| format!("no process {pid}"))?;
         let mut threads = HashMap::new();
         for entry in fs::read_dir(format!("{folder}/task"))?.flatten() {
             let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+            if !prefix.is_empty() && !read("comm").starts_with(prefix) {
+                continue;
+            }
             let exact =
                 read("schedstat").split(' ').next().and_then(|word| word.parse().ok()).map(Duration::from_nanos);
             let (user, system) = ticks(&read("stat")).unwrap_or_default();

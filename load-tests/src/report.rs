@@ -5,11 +5,16 @@ use std::{fmt, time::Duration};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::{floor::Floor, process::CpuTime};
+use crate::{
+    bell::BellReport, capacity::CapacityReport, client::classroom::Tally, floor::Floor, load::Load, process::CpuTime,
+    rows::rows,
+};
 
 /// One load run. Counts and rates are of the steady interval.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// Lessons taught at once.
+    pub lessons: usize,
     /// Classrooms asked for.
     pub receivers: usize,
     /// Classrooms that were answered.
@@ -20,6 +25,10 @@ pub struct Report {
     pub broken: usize,
     /// Receivers let the kernel join packets.
     pub gro: bool,
+    /// The line of every classroom. `None`: its socket alone.
+    pub line: Option<String>,
+    /// A board was shown that stood still.
+    pub still: bool,
     /// Length of the steady interval.
     pub steady_seconds: f64,
     /// From the first POST to the last answer.
@@ -28,10 +37,14 @@ pub struct Report {
     pub teacher_packets_per_second: f64,
     /// PLI and FIR that the teacher heard in the whole run.
     pub keyframes_asked_of_teacher: u64,
-    /// Media packets received by all classrooms.
+    /// Of those in the steady interval.
+    pub keyframes_asked_while_steady: u64,
+    /// Media packets received by all classrooms that are not counted apart; so are the figures down to `refused`.
     pub packets_per_second: f64,
     /// UDP payload received by all classrooms.
     pub megabits_per_second: f64,
+    /// Packets received over packets that the teacher sent to them, 0 to 1 but for the interval's ends.
+    pub share_of_what_was_taught: f64,
     /// Share of packets that never came, 0 to 1.
     pub loss: f64,
     /// Packets that were missing when a later one came.
@@ -56,8 +69,47 @@ pub struct Report {
     pub load_tool_busy: Vec<f64>,
     /// The same sends with no work of the server's. `None`: not measured.
     pub floor: Option<Floor>,
+    /// Classrooms counted apart. `None`: there were none.
+    pub singled_out: Option<SingledOut>,
+    /// `None`: it did not ring.
+    pub bell: Option<BellReport>,
+    /// `None`: it was not searched for.
+    pub capacity: Option<CapacityReport>,
     /// What went wrong; the first few of each kind.
     pub problems: Vec<String>,
+}
+
+/// What classrooms saw that are slow or misbehave, over the steady interval.
+#[derive(Debug, Clone, Serialize)]
+pub struct SingledOut {
+    /// How many.
+    pub classrooms: usize,
+    /// Their line. `None`: they flood instead.
+    pub line: Option<String>,
+    /// Received by each, on average.
+    pub kilobits_per_second: f64,
+    /// Different voice packets that they received.
+    pub voice_packets: u64,
+    /// Voice packets that never came.
+    pub voice_lost: u64,
+    /// Share of what came by RTX in all picture bytes that came.
+    pub resent: f64,
+    /// Socket to socket: the queue, where the line has no delay of its own.
+    pub delay_ms: Option<Spread>,
+}
+
+impl SingledOut {
+    pub(crate) fn new(classrooms: usize, load: &Load, tally: Tally, steady: Duration, delays: &Histogram<u64>) -> Self {
+        Self {
+            classrooms,
+            line: load.slow.map(|(_, line)| format!("{line:?}")),
+            kilobits_per_second: tally.bytes as f64 * 8.0 / 1e3 / steady.as_secs_f64() / classrooms.max(1) as f64,
+            voice_packets: tally.voice_packets,
+            voice_lost: tally.voice_lost,
+            resent: tally.resent_bytes as f64 / (tally.picture_bytes + tally.resent_bytes).max(1) as f64,
+            delay_ms: Spread::of_micros(delays),
+        }
+    }
 }
 
 /// Percentiles in milliseconds.
@@ -141,8 +193,8 @@ impl fmt::Display for Report {
         row(
             "classrooms",
             format!(
-                "{} asked, {} joined in {:.1} s, {} saw a picture, {} broke",
-                self.receivers, self.joined, self.joins_seconds, self.with_first_picture, self.broken
+                "{} asked of {} lessons, {} joined in {:.1} s, {} saw a picture, {} broke",
+                self.receivers, self.lessons, self.joined, self.joins_seconds, self.with_first_picture, self.broken
             ),
         )?;
         row("teacher sends", format!("{:.0} packets/s", self.teacher_packets_per_second))?;
@@ -201,7 +253,7 @@ impl fmt::Display for Report {
         for problem in &self.problems {
             row("problem", problem.clone())?;
         }
-        Ok(())
+        rows(self).iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use load_tests::client::{
-    classroom::Classroom,
+    classroom::{Classroom, Habit},
     delay::SendTimes,
     description::{Answer, Sources, play_offer, publish_offer},
     publisher::{Outgoing, Publisher},
@@ -201,7 +201,7 @@ impl Pupils {
         Self {
             way: Way::Tcp(Framed::to(school.door)),
             door: school.door,
-            classroom: Classroom::new(now, now, transport, &answer, 1),
+            classroom: Classroom::new(now, now, transport, &answer, 1, Habit::Ordinary),
             times: SendTimes::new(now),
             delays: Histogram::new(3).unwrap(),
         }

@@ -13,6 +13,7 @@ use load_tests::client::{
     clip::{Clip, Picture},
     delay::SendTimes,
     http::Session,
+    seat::Entry,
     teacher::Teacher,
 };
 use sfu::{Hub, HubConfig, TrackKind};
@@ -63,17 +64,17 @@ fn classrooms_receive_everything_that_a_teacher_sends() {
         let answered = hub.publish(room, TrackKind::Camera, offer)?;
         Ok(Session { sdp: answered.sdp, location: String::new() })
     };
-    let teacher = Teacher::start(publish, Arc::new(clip()), times.clone()).unwrap();
+    let teacher = Teacher::start(publish, Arc::new(clip()), times.clone(), None).unwrap();
 
     let slots = vec![TrackKind::Voice, TrackKind::Camera];
     let reception = Reception { threads: 1, gro: false, check_every: 1, slots: slots.clone(), cpu: None };
-    let classrooms = Classrooms::open(reception, &times).unwrap();
+    let classrooms = Classrooms::open(reception).unwrap();
     for number in 0..CLASSROOMS {
         let play = |offer: &str| {
             let answered = hub.play(room, Some(&slots), offer)?;
             Ok(Session { sdp: answered.sdp, location: String::new() })
         };
-        classrooms.join(number, play).unwrap();
+        classrooms.join(number, Entry::ordinary(&times), play).unwrap();
     }
     wait_until_sent(&teacher, 300);
     classrooms.start_counting();

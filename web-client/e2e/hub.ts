@@ -1,11 +1,14 @@
 // The real binary on an empty data folder with its sample county, as a newcomer would start it.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
 
 export interface Sample {
   base_url: string
@@ -35,11 +38,12 @@ export class TestHub {
   private log = ''
   sample!: Sample
 
-  private constructor(readonly data: string, readonly ports: { https: number, http: number, metrics: number }) {}
+  // In a network namespace of its own, pages are also served to the other end of its line.
+  private constructor(readonly data: string, readonly ports: { https: number, http: number, metrics: number }, readonly namespace?: string) {}
 
-  static async start(): Promise<TestHub> {
+  static async start(namespace?: string): Promise<TestHub> {
     const data = await mkdtemp(join(tmpdir(), 'tongke-e2e-'))
-    const hub = new TestHub(data, { https: await freePort(), http: await freePort(), metrics: await freePort() })
+    const hub = new TestHub(data, { https: await freePort(), http: await freePort(), metrics: await freePort() }, namespace)
     await hub.launch(['--sample'])
     hub.sample = JSON.parse(await readFile(join(data, 'sample.json'), 'utf8')) as Sample
     return hub
@@ -48,8 +52,11 @@ export class TestHub {
   // Media goes over every address of the machine, as in a school; pages over the plain listener.
   async launch(more: string[] = []): Promise<void> {
     const { https, http, metrics } = this.ports
-    this.process = spawn(binary, [
-      'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `127.0.0.1:${http}`,
+    const pages = this.namespace === undefined ? '127.0.0.1' : '0.0.0.0'
+    // `ip netns exec` becomes the program that it starts: the process is the hub's own.
+    const [program, ...before] = this.namespace === undefined ? [binary] : ['ip', 'netns', 'exec', this.namespace, binary]
+    this.process = spawn(program ?? binary, [
+      ...before, 'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `${pages}:${http}`,
       '--metrics', `127.0.0.1:${metrics}`, ...more,
     ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' } })
     const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-200_000) }
@@ -59,11 +66,20 @@ export class TestHub {
     while (Date.now() < deadline) {
       if (this.process.exitCode !== null) break
       const ready = existsSync(join(this.data, 'sample.json'))
-        && await fetch(`http://127.0.0.1:${http}/readyz`).then(answer => answer.ok, () => false)
+        && await this.get(`http://127.0.0.1:${http}/readyz`).then(() => true, () => false)
       if (ready) return
       await new Promise(resolve => setTimeout(resolve, 30))
     }
     throw new Error(`the hub did not get ready:\n${this.log}`)
+  }
+
+  private async get(url: string): Promise<string> {
+    if (this.namespace !== undefined) {
+      return (await execute('ip', ['netns', 'exec', this.namespace, 'curl', '-sf', url], { maxBuffer: 1 << 24 })).stdout
+    }
+    const answer = await fetch(url)
+    if (!answer.ok) throw new Error(`${url}: ${answer.status}`)
+    return answer.text()
   }
 
   get pid(): number {
@@ -76,8 +92,8 @@ export class TestHub {
   }
 
   // A link of sample.json, on the name under which browsers give cameras to plain HTTP.
-  at(link: string): string {
-    return this.origin + link.slice(new URL(link).origin.length)
+  at(link: string, origin = this.origin): string {
+    return origin + link.slice(new URL(link).origin.length)
   }
 
   guestLink(): string {
@@ -85,7 +101,7 @@ export class TestHub {
   }
 
   async metric(name: string, label = ''): Promise<number> {
-    const text = await fetch(`http://127.0.0.1:${this.ports.metrics}/metrics`).then(answer => answer.text())
+    const text = await this.get(`http://127.0.0.1:${this.ports.metrics}/metrics`)
     let sum = 0
     for (const line of text.split('\n')) {
       if (line.startsWith(name) && /[ {]/.test(line[name.length] ?? '') && line.includes(label)) {

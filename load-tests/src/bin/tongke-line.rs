@@ -27,19 +27,14 @@ struct Arguments {
     /// Namespace of the hub.
     hub: String,
     /// Classroom to hub, as `rate_kbps=300,delay_ms=40,jitter_ms=5,loss_pct=5,burst=3,queue_ms=300` or `preset=300k`.
-    #[arg(long, default_value = "", value_parser = line)]
+    #[arg(long, default_value = "clean", value_parser = Line::parse)]
     up: Line,
     /// Hub to classroom.
-    #[arg(long, default_value = "", value_parser = line)]
+    #[arg(long, default_value = "clean", value_parser = Line::parse)]
     down: Line,
     /// The same seed loses the same packets.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-}
-
-fn line(settings: &str) -> Result<Line, String> {
-    let mut line = Line::CLEAN;
-    line.set(settings).map(|()| line)
 }
 
 /// One direction, shared by the thread that reads and the one that delivers.
@@ -114,7 +109,7 @@ fn obey(command: &str, up: &Direction, down: &Direction) -> String {
     let direction = match name {
         "up" => up,
         "down" => down,
-        "counts" => return format!("up {:?} down {:?}", up.link().counts(), down.link().counts()),
+        "counts" => return format!("up {} down {}", tell(up), tell(down)),
         _ => return format!("refused: {command}: up, down or counts"),
     };
     let mut link = direction.link();
@@ -126,6 +121,11 @@ fn obey(command: &str, up: &Direction, down: &Direction) -> String {
         }
         Err(problem) => format!("refused: {problem}"),
     }
+}
+
+fn tell(direction: &Direction) -> String {
+    let link = direction.link();
+    format!("{:?} waiting_ms={}", link.counts(), link.waiting(Instant::now()).as_millis())
 }
 
 /// Opens the device in a namespace. The calling thread stays there, which does no harm: it opens no socket.

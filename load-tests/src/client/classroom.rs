@@ -28,6 +28,7 @@ pub struct Classroom {
     datagrams: u64,
     bytes: u64,
     baseline: Tally,
+    flood_at: Option<Instant>,
 }
 
 /// What classrooms received, added up.
@@ -49,13 +50,46 @@ pub struct Tally {
     pub keyframes_asked: u64,
     /// Datagrams whose tag did not fit.
     pub refused: u64,
+    /// Different voice packets received.
+    pub voice_packets: u64,
+    /// Voice packets that never came.
+    pub voice_lost: u64,
+    /// Payload bytes of different picture packets.
+    pub picture_bytes: u64,
+    /// Payload bytes that came by RTX, asked for or not.
+    pub resent_bytes: u64,
+}
+
+impl Tally {
+    /// Share of packets that never came, 0 to 1.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        (self.missed - self.repaired.min(self.missed)) as f64 / (self.packets + self.missed).max(1) as f64
+    }
+}
+
+/// How a classroom behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Habit {
+    /// As a browser.
+    #[default]
+    Ordinary,
+    /// Asks for 200 keyframes and 10,000 packets a second.
+    Flooding,
 }
 
 impl Classroom {
     /// `asked_at` is when its POST began, from which joining is measured. `check_every` opens one packet in so many
     /// (1: every tag is checked) once the first picture is there.
     #[must_use]
-    pub fn new(now: Instant, asked_at: Instant, transport: Transport, answer: &Answer, check_every: u64) -> Self {
+    pub fn new(
+        now: Instant,
+        asked_at: Instant,
+        transport: Transport,
+        answer: &Answer,
+        check_every: u64,
+        habit: Habit,
+    ) -> Self {
         Self {
             transport,
             subscriber: Subscriber::new(now, &answer.media),
@@ -69,6 +103,7 @@ impl Classroom {
             datagrams: 0,
             bytes: 0,
             baseline: Tally::default(),
+            flood_at: (habit == Habit::Flooding).then_some(now),
         }
     }
 
@@ -131,6 +166,13 @@ impl Classroom {
                 }
             }
         }
+        while let Some(at) = self.flood_at.filter(|at| *at <= now) {
+            // Nothing is made up for from before the connection, or after a long wait.
+            self.flood_at = Some((at + FLOOD_INTERVAL).max(now.checked_sub(FLOOD_BEHIND_MAX).unwrap_or(at)));
+            for slot in (0..self.subscriber.slots()).filter(|slot| !self.sounds[*slot]) {
+                self.subscriber.flood(slot, FLOOD_NACKS)?;
+            }
+        }
         self.subscriber.handle_timeout(now)?;
         while let Some(compound) = self.subscriber.poll_output() {
             self.transport.send_rtcp(&compound)?;
@@ -146,7 +188,7 @@ impl Classroom {
             return due;
         }
         let due = due.min(self.subscriber.poll_timeout());
-        self.ask_keyframe_at.map_or(due, |at| at.min(due))
+        [self.ask_keyframe_at, self.flood_at].into_iter().flatten().fold(due, Instant::min)
     }
 
     /// From the POST to the first media packet. `None`: none yet.
@@ -179,6 +221,10 @@ impl Classroom {
             duplicates: now.duplicates - then.duplicates,
             keyframes_asked: now.keyframes_asked - then.keyframes_asked,
             refused: now.refused - then.refused,
+            voice_packets: now.voice_packets - then.voice_packets,
+            voice_lost: now.voice_lost.saturating_sub(then.voice_lost),
+            picture_bytes: now.picture_bytes - then.picture_bytes,
+            resent_bytes: now.resent_bytes - then.resent_bytes,
         }
     }
 
@@ -190,8 +236,15 @@ impl Classroom {
             ..Tally::default()
         };
         for slot in 0..self.subscriber.slots() {
-            let SlotCounts { packets, missed, repaired, duplicates, keyframes_asked, .. } =
-                self.subscriber.counts(slot);
+            let counts = self.subscriber.counts(slot);
+            let SlotCounts { packets, missed, repaired, duplicates, keyframes_asked, .. } = counts;
+            if self.sounds[slot] {
+                tally.voice_packets += packets;
+                tally.voice_lost += counts.lost();
+            } else {
+                tally.picture_bytes += counts.bytes;
+            }
+            tally.resent_bytes += counts.resent_bytes;
             tally.packets += packets;
             tally.missed += missed;
             tally.repaired += repaired;
@@ -245,11 +298,19 @@ impl std::ops::AddAssign for Tally {
         self.duplicates += other.duplicates;
         self.keyframes_asked += other.keyframes_asked;
         self.refused += other.refused;
+        self.voice_packets += other.voice_packets;
+        self.voice_lost += other.voice_lost;
+        self.picture_bytes += other.picture_bytes;
+        self.resent_bytes += other.resent_bytes;
     }
 }
 
 /// Packets flow but no keyframe does: a browser asks after about this long.
 const ASK_KEYFRAME_AFTER: Duration = Duration::from_millis(500);
 const ASK_KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
+/// 200 keyframes and 50 × 200 packets asked for in each second.
+const FLOOD_INTERVAL: Duration = Duration::from_millis(5);
+const FLOOD_NACKS: u16 = 50;
+const FLOOD_BEHIND_MAX: Duration = Duration::from_millis(50);
 /// AES-GCM's (RFC 7714).
 const TAG_BYTES: usize = 16;

@@ -5,10 +5,9 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     io::{self, IoSliceMut},
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
@@ -24,9 +23,9 @@ use sfu::TrackKind;
 
 use super::{
     classroom::{Classroom, Tally},
-    delay::SendTimes,
     description::{Answer, play_offer},
     http::Session,
+    seat::{Entry, Seat},
     transport::{Identity, Transport},
 };
 use crate::process::{self, Busy};
@@ -49,22 +48,33 @@ pub struct Reception {
 /// The classrooms of one load run.
 pub struct Classrooms {
     lanes: Vec<Lane>,
-    phase: Arc<AtomicU8>,
     reception: Reception,
     identity: Identity,
 }
 
 struct Lane {
-    joined: Sender<(Classroom, mio::net::UdpSocket)>,
+    asks: Sender<Ask>,
     waker: Arc<Waker>,
     thread: JoinHandle<Result<LaneReport>>,
 }
 
+/// What a lane is asked to do.
+enum Ask {
+    Seat(Box<(Classroom, mio::net::UdpSocket, Entry)>),
+    Count,
+    Tell(Sender<LaneReport>),
+    Leave,
+}
+
 /// What one thread's classrooms saw.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LaneReport {
     /// Over the steady interval.
     pub tally: Tally,
+    /// The same of the classrooms that are counted apart.
+    pub singled_out: Tally,
+    /// As `delays`, of the classrooms that are counted apart.
+    pub singled_out_delays: Histogram<u64>,
     /// Length of the steady interval.
     pub steady: Duration,
     /// How busy the thread was in it.
@@ -86,21 +96,20 @@ impl Classrooms {
     ///
     /// # Errors
     /// A thread, a poller or a certificate cannot be made.
-    pub fn open(reception: Reception, times: &Arc<SendTimes>) -> Result<Self> {
-        let phase = Arc::new(AtomicU8::new(JOINING));
+    pub fn open(reception: Reception) -> Result<Self> {
         let mut lanes = Vec::new();
         for number in 0..reception.threads.max(1) {
             let poll = Poll::new()?;
             let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-            let (joined, joins) = mpsc::channel();
-            let (phase, times, cpu, gro) = (phase.clone(), times.clone(), reception.cpu, reception.gro);
+            let (asks, asked) = mpsc::channel();
+            let (cpu, gro) = (reception.cpu, reception.gro);
             let thread = thread::Builder::new().name(format!("classrooms-{number}")).spawn(move || {
                 cpu.map_or(Ok(()), process::pin)?;
-                Work::new(poll, joins, phase, times, gro).run()
+                Work::new(poll, asked, gro)?.run()
             })?;
-            lanes.push(Lane { joined, waker, thread });
+            lanes.push(Lane { asks, waker, thread });
         }
-        Ok(Self { lanes, phase, reception, identity: Identity::generate()? })
+        Ok(Self { lanes, reception, identity: Identity::generate()? })
     }
 
     /// Joins one more classroom by an offer that `exchange` brings to the hub; blocks for that alone. Returns where
@@ -108,27 +117,40 @@ impl Classrooms {
     ///
     /// # Errors
     /// The hub refuses, or answers what cannot be used.
-    pub fn join(&self, number: usize, exchange: impl FnOnce(&str) -> Result<Session>) -> Result<String> {
+    pub fn join(&self, number: usize, entry: Entry, exchange: impl FnOnce(&str) -> Result<Session>) -> Result<String> {
         let asked_at = Instant::now();
         let own = self.identity.credentials();
+        thread::sleep(entry.exchange_delay());
         let session = exchange(&play_offer(&own, &self.reception.slots))?;
         let answer = Answer::parse(&session.sdp)?;
         let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot open a UDP port")?;
         socket.set_nonblocking(true)?;
         let now = Instant::now();
         let transport = Transport::new(now, self.identity.clone(), own, &answer);
-        let classroom = Classroom::new(now, asked_at, transport, &answer, self.reception.check_every);
-        let lane = &self.lanes[number % self.lanes.len()];
-        lane.joined
-            .send((classroom, mio::net::UdpSocket::from_std(socket)))
-            .map_err(|_| anyhow!("the classrooms' thread has ended"))?;
-        lane.waker.wake()?;
+        let classroom = Classroom::new(now, asked_at, transport, &answer, self.reception.check_every, entry.habit);
+        let seat = Box::new((classroom, mio::net::UdpSocket::from_std(socket), entry));
+        self.lanes[number % self.lanes.len()].ask(Ask::Seat(seat))?;
         Ok(session.location)
     }
 
-    /// Starts the steady interval.
+    /// Starts the steady interval, or another.
     pub fn start_counting(&self) {
-        self.enter(STEADY);
+        for lane in &self.lanes {
+            let _ = lane.ask(Ask::Count); // a thread that has ended tells why in `finish`
+        }
+    }
+
+    /// What each thread has seen since counting started; it goes on.
+    ///
+    /// # Errors
+    /// A thread has ended: `finish` tells why.
+    pub fn tell(&self) -> Result<Vec<LaneReport>> {
+        let asked = self.lanes.iter().map(|lane| {
+            let (report, told) = mpsc::channel();
+            lane.ask(Ask::Tell(report))?;
+            told.recv().map_err(|_| anyhow!("the classrooms' thread has ended"))
+        });
+        asked.collect()
     }
 
     /// Ends the steady interval, says goodbye and returns what each thread saw.
@@ -136,59 +158,55 @@ impl Classrooms {
     /// # Errors
     /// What ended a thread too early.
     pub fn finish(self) -> Result<Vec<LaneReport>> {
-        self.enter(LEAVING);
+        for lane in &self.lanes {
+            let _ = lane.ask(Ask::Leave); // a thread that has ended tells why below
+        }
         let ended = self.lanes.into_iter().map(|lane| lane.thread.join());
         ended.map(|report| report.map_err(|_| anyhow!("a classrooms' thread panicked"))?).collect()
     }
+}
 
-    fn enter(&self, phase: u8) {
-        self.phase.store(phase, Ordering::Release);
-        for lane in &self.lanes {
-            let _ = lane.waker.wake(); // a thread that has ended tells why in `finish`
-        }
+impl Lane {
+    fn ask(&self, ask: Ask) -> Result<()> {
+        self.asks.send(ask).map_err(|_| anyhow!("the classrooms' thread has ended"))?;
+        Ok(self.waker.wake()?)
     }
 }
 
 struct Work {
     poll: Poll,
-    joins: Receiver<(Classroom, mio::net::UdpSocket)>,
-    phase: Arc<AtomicU8>,
-    times: Arc<SendTimes>,
+    asked: Receiver<Ask>,
     gro: bool,
     seats: Vec<Seat>,
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     delays: Histogram<u64>,
+    singled_out_delays: Histogram<u64>,
+    steady_since: Instant,
+    busy_since: Busy,
     broken: Vec<String>,
     broken_count: usize,
 }
 
-struct Seat {
-    classroom: Classroom,
-    socket: mio::net::UdpSocket,
-    state: UdpSocketState,
-    scheduled: Instant,
-    alive: bool,
-}
-
 impl Work {
-    fn new(
-        poll: Poll,
-        joins: Receiver<(Classroom, mio::net::UdpSocket)>,
-        phase: Arc<AtomicU8>,
-        times: Arc<SendTimes>,
-        gro: bool,
-    ) -> Self {
-        let delays = new_delays();
-        let (seats, due, broken) = (Vec::new(), BinaryHeap::new(), Vec::new());
-        Self { poll, joins, phase, times, gro, seats, due, delays, broken, broken_count: 0 }
+    fn new(poll: Poll, asked: Receiver<Ask>, gro: bool) -> Result<Self> {
+        Ok(Self {
+            poll,
+            asked,
+            gro,
+            seats: Vec::new(),
+            due: BinaryHeap::new(),
+            delays: new_delays(),
+            singled_out_delays: new_delays(),
+            steady_since: Instant::now(),
+            busy_since: process::thread_busy()?,
+            broken: Vec::new(),
+            broken_count: 0,
+        })
     }
 
     fn run(mut self) -> Result<LaneReport> {
         let mut events = Events::with_capacity(1_024);
         let mut buffers = Buffers::new(self.gro);
-        let mut phase = JOINING;
-        let mut steady_since = Instant::now();
-        let mut busy_since = process::thread_busy()?;
         loop {
             let patience = self.due.peek().map_or(PATIENCE_MAX, |Reverse((due, _))| {
                 due.saturating_duration_since(Instant::now()).min(PATIENCE_MAX)
@@ -198,8 +216,21 @@ impl Work {
             {
                 return Err(error.into());
             }
-            while let Ok((classroom, socket)) = self.joins.try_recv() {
-                self.seat(classroom, socket)?;
+            while let Ok(ask) = self.asked.try_recv() {
+                match ask {
+                    Ask::Seat(seat) => {
+                        let (classroom, socket, entry) = *seat;
+                        self.seat(classroom, socket, entry)?;
+                    }
+                    Ask::Count => {
+                        self.seats.iter_mut().for_each(|seat| seat.classroom.mark());
+                        self.delays.reset();
+                        self.singled_out_delays.reset();
+                        (self.steady_since, self.busy_since) = (Instant::now(), process::thread_busy()?);
+                    }
+                    Ask::Tell(to) => drop(to.send(self.report()?)), // nobody waits any more: nothing to tell
+                    Ask::Leave => return self.leave(),
+                }
             }
             for event in &events {
                 if event.token() != WAKE {
@@ -207,20 +238,10 @@ impl Work {
                 }
             }
             self.timers();
-            let entered = self.phase.load(Ordering::Acquire);
-            if entered != phase && entered == STEADY {
-                self.seats.iter_mut().for_each(|seat| seat.classroom.mark());
-                self.delays.reset();
-                (steady_since, busy_since) = (Instant::now(), process::thread_busy()?);
-            } else if entered == LEAVING {
-                let busy = process::thread_busy()? - busy_since;
-                return Ok(self.leave(steady_since.elapsed(), busy));
-            }
-            phase = entered;
         }
     }
 
-    fn seat(&mut self, classroom: Classroom, mut socket: mio::net::UdpSocket) -> Result<()> {
+    fn seat(&mut self, classroom: Classroom, mut socket: mio::net::UdpSocket, entry: Entry) -> Result<()> {
         let index = self.seats.len();
         let state = UdpSocketState::new((&socket).into())?;
         // As much as the system allows; a hundred packets may arrive while a thread is elsewhere.
@@ -230,29 +251,25 @@ impl Work {
         }
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
         let now = Instant::now();
-        self.seats.push(Seat { classroom, socket, state, scheduled: now, alive: true });
+        self.seats.push(Seat::new(now, classroom, socket, state, entry, index as u64 + 1));
         self.due.push(Reverse((now, index)));
         Ok(())
     }
 
     fn receive(&mut self, index: usize, buffers: &mut Buffers) {
         let Some(seat) = self.seats.get_mut(index).filter(|seat| seat.alive) else { return };
-        loop {
+        let delays = if seat.singled_out { &mut self.singled_out_delays } else { &mut self.delays };
+        let mut taken = Ok(());
+        'batches: loop {
             let Buffers { memory, metas, each } = buffers;
             let mut slices: Vec<IoSliceMut<'_>> = memory.chunks_mut(*each).map(IoSliceMut::new).collect();
             let Ok(count) = seat.state.recv((&seat.socket).into(), &mut slices, metas) else { break };
             let now = Instant::now();
             for (meta, slice) in metas.iter().zip(&slices).take(count) {
                 for datagram in slice[..meta.len].chunks(meta.stride.max(1)) {
-                    let handled =
-                        seat.classroom.handle_datagram(now, meta.addr, datagram, &self.times, &mut self.delays);
-                    if let Err(error) = handled {
-                        self.broken_count += 1;
-                        if self.broken.len() < BROKEN_KEPT_MAX {
-                            self.broken.push(format!("{error:#}"));
-                        }
-                        seat.alive = false;
-                        return;
+                    taken = seat.receive(now, meta.addr, datagram, delays);
+                    if taken.is_err() {
+                        break 'batches;
                     }
                 }
             }
@@ -260,8 +277,10 @@ impl Work {
                 break; // the socket was empty: the next packet is a new event
             }
         }
-        flush(seat);
-        let next = seat.classroom.poll_timeout();
+        if let Err(error) = taken.and_then(|()| seat.carry(Instant::now(), delays)) {
+            return self.has_broken(index, &error);
+        }
+        let next = seat.poll_timeout();
         if next < seat.scheduled {
             seat.scheduled = next;
             self.due.push(Reverse((next, index)));
@@ -279,37 +298,51 @@ impl Work {
             if seat.scheduled != due || !seat.alive {
                 continue;
             }
-            if let Err(error) = seat.classroom.handle_timeout(now) {
-                self.broken_count += 1;
-                self.broken.push(format!("{error:#}"));
-                self.broken.truncate(BROKEN_KEPT_MAX);
-                seat.alive = false;
+            let delays = if seat.singled_out { &mut self.singled_out_delays } else { &mut self.delays };
+            if let Err(error) = seat.classroom.handle_timeout(now).and_then(|()| seat.carry(now, delays)) {
+                self.has_broken(index, &error);
                 continue;
             }
-            flush(seat);
-            seat.scheduled = seat.classroom.poll_timeout().max(now + TIMER_STEP);
+            seat.scheduled = seat.poll_timeout().max(now + TIMER_STEP);
             self.due.push(Reverse((seat.scheduled, index)));
         }
     }
 
-    fn leave(mut self, steady: Duration, busy: Busy) -> LaneReport {
-        let mut tally = Tally::default();
-        let now = Instant::now();
-        for seat in &mut self.seats {
-            tally += seat.classroom.tally();
-            seat.classroom.transport().close(now);
-            flush(seat);
+    fn has_broken(&mut self, index: usize, error: &anyhow::Error) {
+        self.seats[index].alive = false;
+        self.broken_count += 1;
+        if self.broken.len() < BROKEN_KEPT_MAX {
+            self.broken.push(format!("{error:#}"));
         }
-        LaneReport {
+    }
+
+    fn report(&self) -> Result<LaneReport> {
+        let (mut tally, mut singled_out) = (Tally::default(), Tally::default());
+        for seat in &self.seats {
+            *(if seat.singled_out { &mut singled_out } else { &mut tally }) += seat.classroom.tally();
+        }
+        Ok(LaneReport {
             tally,
-            steady,
-            busy,
-            delays: self.delays,
+            singled_out,
+            singled_out_delays: self.singled_out_delays.clone(),
+            steady: self.steady_since.elapsed(),
+            busy: process::thread_busy()? - self.busy_since,
+            delays: self.delays.clone(),
             first_packets: self.seats.iter().filter_map(|seat| seat.classroom.first_packet()).collect(),
             first_pictures: self.seats.iter().filter_map(|seat| seat.classroom.first_picture()).collect(),
-            broken: self.broken,
+            broken: self.broken.clone(),
             broken_count: self.broken_count,
+        })
+    }
+
+    fn leave(mut self) -> Result<LaneReport> {
+        let report = self.report()?;
+        let now = Instant::now();
+        for seat in &mut self.seats {
+            seat.classroom.transport().close(now);
+            let _ = seat.carry(now, &mut self.delays); // a goodbye that is lost is noticed by silence
         }
+        Ok(report)
     }
 }
 
@@ -317,16 +350,6 @@ impl Work {
 #[must_use]
 pub fn new_delays() -> Histogram<u64> {
     Histogram::new_with_max(8_000_000, 3).expect("the bounds are fixed and valid")
-}
-
-fn flush(seat: &mut Seat) {
-    while let Some((to, datagram)) = seat.classroom.transport().poll_transmit() {
-        let _: io::Result<usize> = send(&seat.socket, to, &datagram);
-    }
-}
-
-fn send(socket: &mio::net::UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<usize> {
-    socket.send_to(datagram, to)
 }
 
 /// Memory for one batch of datagrams; with GRO each place may hold a whole run of them.
@@ -347,9 +370,6 @@ impl Buffers {
     }
 }
 
-const JOINING: u8 = 0;
-const STEADY: u8 = 1;
-const LEAVING: u8 = 2;
 const WAKE: Token = Token(usize::MAX);
 const PATIENCE_MAX: Duration = Duration::from_millis(50);
 /// Timers of thousands of classrooms are served together.

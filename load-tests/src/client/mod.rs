@@ -15,6 +15,7 @@ pub mod http;
 pub mod picture;
 pub mod publisher;
 pub mod rtp;
+pub mod seat;
 pub mod srtp;
 pub mod subscriber;
 pub mod teacher;

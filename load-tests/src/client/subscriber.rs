@@ -61,6 +61,8 @@ pub struct SlotCounts {
     pub nacked: u64,
     /// Keyframes asked for.
     pub keyframes_asked: u64,
+    /// Payload bytes that came by RTX, asked for or not.
+    pub resent_bytes: u64,
 }
 
 impl SlotCounts {
@@ -150,8 +152,11 @@ impl Subscriber {
         {
             self.arrivals.note(now, u16::from_be_bytes([high, low]));
         }
-        if layout.payload.is_empty() && is_rtx {
-            return None;
+        if is_rtx {
+            slot.counts.resent_bytes += layout.payload.len() as u64;
+            if layout.payload.is_empty() {
+                return None;
+            }
         }
         if !is_rtx {
             slot.ssrc = Some(layout.ssrc);
@@ -197,6 +202,22 @@ impl Subscriber {
         slot.counts.keyframes_asked += 1;
         let request: [Box<dyn Packet>; 1] = [Box::new(PictureLossIndication { sender_ssrc: OWN_SSRC, media_ssrc })];
         self.outputs.push_back(rtc_rtcp::packet::marshal(&request)?.freeze());
+        Ok(())
+    }
+
+    /// Asks for a keyframe and for the newest `packets` packets, one NACK each, as no honest receiver does.
+    ///
+    /// # Errors
+    /// The requests cannot be written.
+    pub fn flood(&mut self, slot: usize, packets: u16) -> Result<()> {
+        self.ask_keyframe(slot)?;
+        let slot = &self.slots[slot];
+        let (Some(media_ssrc), Some(highest)) = (slot.ssrc, slot.highest) else { return Ok(()) };
+        let nacks = (0..packets).map(|back| {
+            let nacks = nack_pairs_from_sequence_numbers(&[(highest as u16).wrapping_sub(back)]);
+            Box::new(TransportLayerNack { sender_ssrc: OWN_SSRC, media_ssrc, nacks }) as Box<dyn Packet>
+        });
+        self.outputs.push_back(rtc_rtcp::packet::marshal(&nacks.collect::<Vec<_>>())?.freeze());
         Ok(())
     }
 

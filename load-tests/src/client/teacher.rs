@@ -40,6 +40,7 @@ struct Shared {
 
 impl Teacher {
     /// Makes an offer that `exchange` brings to the hub, connects and begins to send; returns when connected.
+    /// `still_after`: the picture stands still then, so none is sent but keyframes that are asked for.
     ///
     /// # Errors
     /// The hub refuses, or no connection comes about within ten seconds.
@@ -47,6 +48,7 @@ impl Teacher {
         exchange: impl FnOnce(&str) -> Result<Session>,
         clip: Arc<Clip>,
         times: Arc<SendTimes>,
+        still_after: Option<Duration>,
     ) -> Result<Self> {
         let identity = Identity::generate()?;
         let own = identity.credentials();
@@ -58,7 +60,9 @@ impl Teacher {
         let transport = Transport::new(now, identity, own, &answer);
         let publisher = Publisher::new(now, ntp_now(), rand::random_range(0..1 << 14), sources, &answer.media);
         let shared = Arc::new(Shared::default());
-        let work = Work { socket, transport, publisher, clip, times, shared: shared.clone(), held: VecDeque::new() };
+        let shared_too = shared.clone();
+        let work =
+            Work { socket, transport, publisher, clip, times, still_after, shared: shared_too, held: VecDeque::new() };
         let thread = thread::Builder::new().name("teacher".into()).spawn(move || work.run())?;
         let teacher = Self { thread, shared, session: session.location };
         while !teacher.shared.connected.load(Ordering::Relaxed) {
@@ -102,6 +106,7 @@ struct Work {
     publisher: Publisher,
     clip: Arc<Clip>,
     times: Arc<SendTimes>,
+    still_after: Option<Duration>,
     shared: Arc<Shared>,
     /// Packets that the pacer holds back.
     held: VecDeque<Outgoing>,
@@ -121,8 +126,13 @@ impl Work {
             if self.transport.connected() {
                 let started = *started.get_or_insert(now);
                 while started + picture_interval * pictures <= now {
-                    if self.publisher.take_keyframe_wanted() {
+                    let wanted = self.publisher.take_keyframe_wanted();
+                    if wanted {
                         shown = self.clip.next_keyframe(shown.saturating_sub(1));
+                    }
+                    if !wanted && self.still_after.is_some_and(|after| now - started >= after) {
+                        pictures += 1;
+                        continue;
                     }
                     let timestamp = (u64::from(pictures) * 90_000 / u64::from(self.clip.frame_rate)) as u32;
                     self.publisher.send_picture(now, timestamp, &self.clip.pictures[shown].access_unit)?;

@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         ice_pwd: "0123456789abcdefghijkl",
         fingerprint_sha256: "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
         candidates: &candidates,
+        tcp: false,
         session_id: 7,
     };
     let mut last = 0;

@@ -1,0 +1,99 @@
+//! The bell: everybody joins at once beside a lesson that runs.
+#![expect(clippy::disallowed_methods, reason = "a rim: it waits")]
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    client::{
+        classroom::Tally,
+        classrooms::{Classrooms, LaneReport},
+    },
+    load::{Load, Running, leave_all},
+    report::{Report, Spread},
+};
+
+/// What the bell did.
+#[derive(Debug, Clone, Serialize)]
+pub struct BellReport {
+    /// Full joins (POST, ICE, DTLS) asked for at once.
+    pub joins: usize,
+    /// Answered.
+    pub answered: usize,
+    /// Had a whole first picture.
+    pub with_first_picture: usize,
+    /// Until the last of them had its picture, or patience ended.
+    pub seconds: f64,
+    /// From POST to first media packet.
+    pub join_to_first_packet_ms: Option<Spread>,
+    /// From POST to first whole keyframe.
+    pub join_to_first_picture_ms: Option<Spread>,
+    /// PLI and FIR that the teacher heard meanwhile.
+    pub keyframes_asked: u64,
+    /// Share of packets that the running lesson's classrooms never got meanwhile.
+    pub running_lost: f64,
+    /// Share of a processor that the joiners' threads used. Near 1, the figures are the tool's.
+    pub load_tool_busy: Vec<f64>,
+    /// Why some were not answered, or broke; the first few.
+    pub problems: Vec<String>,
+}
+
+/// Runs a lesson with `load.receivers`, and rings for `joins` more.
+///
+/// # Errors
+/// As [`crate::load::run`].
+pub fn run(load: &Load, joins: usize) -> Result<Report> {
+    let mut running = Running::start(load)?;
+    running.join(load.receivers, load.joins_per_second)?;
+    let newcomers = Classrooms::open(load.reception.clone())?;
+    let asked_before = running.keyframes_asked();
+    running.classrooms.start_counting();
+    newcomers.start_counting();
+    let rang = Instant::now();
+    let joined = running.join_into(&newcomers, load.receivers, joins, None);
+    let mut lanes = newcomers.tell()?;
+    while pictures(&lanes) < joined.sessions.len() && rang.elapsed() < PATIENCE {
+        thread::sleep(LOOK_AGAIN);
+        lanes = newcomers.tell()?;
+    }
+    let seconds = rang.elapsed().as_secs_f64();
+    let keyframes_asked = running.keyframes_asked() - asked_before;
+    thread::sleep(LATE_REPAIRS);
+    let running_lanes = running.classrooms.tell()?;
+    let mut during = Tally::default();
+    running_lanes.iter().for_each(|lane| during += lane.tally);
+    newcomers.finish()?;
+    leave_all(&joined.sessions);
+    let window = running.watch(load.steady)?;
+    let mut report = running.end(&window)?;
+    let all = |pick: fn(&LaneReport) -> &Vec<Duration>| lanes.iter().flat_map(pick).copied().collect::<Vec<_>>();
+    let broken = lanes.iter().flat_map(|lane| lane.broken.iter().cloned());
+    report.bell = Some(BellReport {
+        joins,
+        answered: joined.sessions.len(),
+        with_first_picture: pictures(&lanes),
+        seconds,
+        join_to_first_packet_ms: Spread::of_durations(&all(|lane| &lane.first_packets)),
+        join_to_first_picture_ms: Spread::of_durations(&all(|lane| &lane.first_pictures)),
+        keyframes_asked,
+        running_lost: during.loss(),
+        load_tool_busy: lanes.iter().map(|lane| lane.busy.share()).collect(),
+        problems: joined.refusals.into_iter().chain(broken).take(PROBLEMS_KEPT).collect(),
+    });
+    Ok(report)
+}
+
+fn pictures(lanes: &[LaneReport]) -> usize {
+    lanes.iter().map(|lane| lane.first_pictures.len()).sum()
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// What was lost in the rush is asked for again and comes a moment later.
+const LATE_REPAIRS: Duration = Duration::from_millis(500);
+const PROBLEMS_KEPT: usize = 5;

@@ -1,0 +1,95 @@
+//! How many classrooms one lesson carries before packets are lost.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    client::classroom::Tally,
+    load::{Load, Running},
+    report::Report,
+};
+
+/// What the search found.
+#[derive(Debug, Clone, Serialize)]
+pub struct CapacityReport {
+    /// The most classrooms that lost no more than a packet in a thousand.
+    pub good: usize,
+    /// The step that lost more. `None`: there was no such step below the limit of the search.
+    pub bad: Option<usize>,
+    /// Why the search ended.
+    pub ended: &'static str,
+    /// Every step.
+    pub steps: Vec<Step>,
+}
+
+/// One step of the search.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Step {
+    /// Classrooms.
+    pub receivers: usize,
+    /// Share of packets that never came.
+    pub loss: f64,
+    /// Share of what the teacher sent that came.
+    pub came: f64,
+    /// Socket to socket, 99 of 100.
+    pub delay_p99_ms: f64,
+    /// The busiest of the tool's threads.
+    pub tool_busy: f64,
+}
+
+/// Starts with `load.receivers` and adds a fifth at a time, up to `most`. The report is of the last step.
+///
+/// # Errors
+/// As [`crate::load::run`].
+pub fn run(load: &Load, most: usize) -> Result<Report> {
+    let mut running = Running::start(load)?;
+    let mut found = CapacityReport { good: 0, bad: None, ended: "the limit of the search", steps: Vec::new() };
+    let (mut seats, mut more) = (0, load.receivers);
+    loop {
+        if let Err(error) = running.join(more, load.joins_per_second) {
+            if seats == 0 {
+                return Err(error);
+            }
+            found.ended = "no more could join";
+            break;
+        }
+        seats += more;
+        let window = running.watch(load.steady)?;
+        let mut tally = Tally::default();
+        let mut delay_p99_ms: f64 = 0.0;
+        let mut tool_busy: f64 = 0.0;
+        for lane in &window.lanes {
+            tally += lane.tally;
+            delay_p99_ms = delay_p99_ms.max(lane.delays.value_at_quantile(0.99) as f64 / 1e3);
+            tool_busy = tool_busy.max(lane.busy.share());
+        }
+        let came = window.share_of_what_was_taught(seats);
+        let step = Step { receivers: seats, loss: tally.loss(), came, delay_p99_ms, tool_busy };
+        eprintln!("{step:?}");
+        found.steps.push(step);
+        if step.loss > LOSS_MAX || came < CAME_MIN {
+            found.bad = Some(seats);
+            found.ended =
+                if tool_busy > TOOL_BUSY { "packets were lost, and this tool was busy" } else { "packets were lost" };
+            break;
+        }
+        found.good = seats;
+        if seats >= most {
+            break;
+        }
+        more = (seats / 5).max(1).min(most - seats);
+    }
+    let window = running.watch(LAST_LOOK)?;
+    let mut report = running.end(&window)?;
+    report.capacity = Some(found);
+    Ok(report)
+}
+
+/// A packet in a thousand.
+const LOSS_MAX: f64 = 0.001;
+/// A hub that sends less than is taught has lost packets before they had a number. Two per cent are the interval's ends.
+const CAME_MIN: f64 = 0.98;
+const TOOL_BUSY: f64 = 0.95;
+const LAST_LOOK: Duration = Duration::from_secs(1);

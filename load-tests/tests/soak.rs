@@ -1,0 +1,143 @@
+//! Thousands of short lessons opened, taught, seen and ended: what they leave behind is nothing.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an integration test over real sockets: it needs clock, threads and /proc"
+)]
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use bytes::Bytes;
+use load_tests::{
+    client::{
+        classrooms::{Classrooms, Reception},
+        clip::{Clip, Picture},
+        delay::SendTimes,
+        seat::Entry,
+        teacher::Teacher,
+    },
+    lesson::Lesson,
+};
+use sfu::{Hub, HubConfig, TrackKind};
+
+/// What the process holds.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    resident_kib: u64,
+    descriptors: usize,
+    threads: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Self {
+            resident_kib: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+            descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
+            threads: fs::read_dir("/proc/self/task").unwrap().count(),
+        }
+    }
+}
+
+/// A keyframe of three packets and a small picture, over and over.
+fn clip() -> Clip {
+    let keyframe =
+        [&b"\0\0\0\x01\x67\x42\xe0\x1f\x8c\x8d\x40\0\0\0\x01\x68\xce\x3c\x80\0\0\0\x01\x65\x88"[..], &[0x55; 3_000]];
+    let delta = [&b"\0\0\0\x01\x41\x88"[..], &[0x33; 500]];
+    let picture = |unit: [&[u8]; 2], keyframe| Picture { access_unit: Bytes::from(unit.concat()), keyframe };
+    Clip {
+        pictures: vec![picture(keyframe, true), picture(delta, false)],
+        voice: vec![Bytes::from(vec![7; 80])],
+        frame_rate: 50,
+    }
+}
+
+/// One lesson with a teacher and a classroom, until the classroom has seen a picture.
+fn teach(hub: &Hub, clip: &Arc<Clip>, times: &Arc<SendTimes>) -> Result<()> {
+    let room = hub.open_room();
+    let lesson = Lesson::Hosted(hub.clone(), room);
+    let publish = |offer: &str| lesson.publish(TrackKind::Camera, offer);
+    let teacher = Teacher::start(publish, clip.clone(), times.clone(), None)?;
+    let slots = vec![TrackKind::Voice, TrackKind::Camera];
+    let reception = Reception { threads: 1, gro: false, check_every: 1, slots: slots.clone(), cpu: None };
+    let classrooms = Classrooms::open(reception)?;
+    classrooms.join(0, Entry::ordinary(times), |offer| lesson.play(&slots, offer))?;
+    let until = Instant::now() + PATIENCE;
+    while classrooms.tell()?.iter().all(|lane| lane.first_pictures.is_empty()) {
+        ensure!(Instant::now() < until, "a classroom saw nothing");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+    classrooms.finish()?;
+    teacher.stop()?;
+    hub.close_room(room);
+    Ok(())
+}
+
+/// Teaches so many lessons, several at once, and waits until the hub has let go of them.
+fn teach_many(hub: &Hub, lessons: usize) {
+    let (clip, times, next) = (Arc::new(clip()), Arc::new(SendTimes::new(Instant::now())), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while next.fetch_add(1, Ordering::Relaxed) < lessons {
+                    teach(hub, &clip, &times).unwrap();
+                }
+            });
+        }
+    });
+    let until = Instant::now() + PATIENCE;
+    while hub.stats().rooms != 0 || !hub.stats().peers.is_empty() {
+        assert!(Instant::now() < until, "left behind: {} rooms, {} peers", hub.stats().rooms, hub.stats().peers.len());
+        thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn lessons_that_ended_leave_nothing_behind() {
+    let usual = if std::env::var_os("DEEP").is_some() { 10_000 } else { 150 };
+    let lessons = std::env::var("SOAK_LESSONS").map_or(usual, |count| count.parse().unwrap());
+    let ip = Ipv4Addr::LOCALHOST;
+    let config = HubConfig { listen: SocketAddr::from((ip, 0)), announce: vec![ip.into()], tcp: false, workers: 1 };
+    let hub = Hub::start(config, Arc::new(|_| {})).unwrap();
+    // The allocator's arenas, two or more per thread that ever ran, and the hub's tables grow to their size in the first
+    // rounds: what leaks goes on growing.
+    let began = Instant::now();
+    let rounds: Vec<Held> = (0..ROUNDS)
+        .map(|_| {
+            teach_many(&hub, lessons / ROUNDS);
+            thread::park_timeout(Duration::from_millis(50)); // the kernel takes a moment to bury a thread
+            Held::now()
+        })
+        .collect();
+    let took = began.elapsed().as_secs_f64();
+    let (base, end) = (rounds[ROUNDS / 2 - 1], rounds[ROUNDS - 1]);
+    let grown = (end.resident_kib as f64 / base.resident_kib as f64 - 1.0) * 100.0;
+    println!(
+        "row: soak, {lessons} short lessons: asked memory, descriptors, tasks back to base +- 5 %, measured memory {grown:+.1} % over the second half ({:?} KiB), descriptors {} to {}, threads {} to {}, in {took:.0} s",
+        rounds.iter().map(|held| held.resident_kib).collect::<Vec<_>>(),
+        base.descriptors,
+        end.descriptors,
+        base.threads,
+        end.threads
+    );
+    assert_eq!(hub.stats().panics, 0);
+    assert!(end.descriptors <= base.descriptors && end.threads <= base.threads, "{base:?} to {end:?}");
+    // A short run is too short for the allocator to have settled.
+    let grown_max = if lessons >= 1_000 { 5.0 } else { 50.0 };
+    assert!(grown <= grown_max, "memory has grown by {grown:.1} %: {base:?} to {end:?}");
+    hub.shut_down();
+}
+
+const AT_ONCE: usize = 8;
+const ROUNDS: usize = 10;
+const PATIENCE: Duration = Duration::from_secs(60);
