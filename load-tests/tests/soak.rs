@@ -107,7 +107,13 @@ fn lessons_that_ended_leave_nothing_behind() {
     let usual = if std::env::var_os("DEEP").is_some() { 10_000 } else { 150 };
     let lessons = std::env::var("SOAK_LESSONS").map_or(usual, |count| count.parse().unwrap());
     let ip = Ipv4Addr::LOCALHOST;
-    let config = HubConfig { listen: SocketAddr::from((ip, 0)), announce: vec![ip.into()], tcp: false, workers: 1 };
+    let config = HubConfig {
+        listen: SocketAddr::from((ip, 0)),
+        announce: vec![ip.into()],
+        tcp: false,
+        workers: 1,
+        max_seats: None,
+    };
     let hub = Hub::start(config, Arc::new(|_| {})).unwrap();
     // The allocator's arenas, two or more per thread that ever ran, and the hub's tables grow to their size in the first
     // rounds: what leaks goes on growing.
