@@ -133,10 +133,10 @@ fn forward(count: u64) {
     let to = SocketAddr::from(([192, 0, 2, 1], 9));
     let (mut viewer, mut sealer, mut outbox) = (Viewer::new(terms(), || 7), sealer(), Outbox::default());
     viewer.slots[0].start(now, TrackId(1), 0, Codec::H264, &History::new(8));
-    let mut packet = packet(0);
+    let (mut packet, history) = (packet(0), History::new(8));
     for seq in 0..count {
         packet.seq = seq;
-        viewer.forward(now, 0, black_box(&packet), PAYLOAD_BYTES, to, &mut sealer, &mut outbox);
+        viewer.forward(now, 0, black_box(&packet), &history, PAYLOAD_BYTES, to, &mut sealer, &mut outbox);
         if seq % 8 == 7 {
             black_box(outbox.bytes());
             outbox.clear();
