@@ -57,7 +57,7 @@ rust-test:
 
 fuzz: ## any bytes at any time against each parser and a whole worker, FUZZ_SECONDS each
 	cargo fmt --check --manifest-path sfu/fuzz/Cargo.toml
-	cd sfu && cargo fuzz build --sanitizer none
+	cd sfu && CARGO_TARGET_DIR=$(CURDIR)/sfu/fuzz/target cargo fuzz build --sanitizer none
 	@cd sfu/fuzz && mkdir -p $(FUZZ_TARGETS:%=target/corpus/%) $(FUZZ_TARGETS:%=artifacts/%); \
 	printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I {} bash -c \
 	  'target/*-linux-*/release/{} -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
