@@ -160,6 +160,12 @@ impl<T> Link<T> {
         self.counts
     }
 
+    /// How long a packet handed over at `now` would wait at the bottleneck.
+    #[must_use]
+    pub fn waiting(&self, now: Instant) -> Duration {
+        self.free_at.map_or(Duration::ZERO, |free| free.saturating_duration_since(now))
+    }
+
     /// Hands `item` over at `now`; `bytes` is its size on the wire.
     pub fn send(&mut self, now: Instant, bytes: usize, item: T) {
         self.counts.sent += 1;

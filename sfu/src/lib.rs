@@ -10,6 +10,7 @@
 //! Everything but [`driver`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
 
 pub mod answer;
+pub mod bandwidth;
 pub mod driver;
 pub mod dtls;
 pub mod feedback;

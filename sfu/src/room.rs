@@ -1,11 +1,15 @@
 //! One lesson on one worker: its tracks, who views them, who taps them.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smallvec::SmallVec;
 
 use crate::{
     answer::PublishTrack,
+    bandwidth::share::Rung,
     history::History,
     id::{PeerId, RoomId, TrackId},
     keyframe::Authority,
@@ -59,11 +63,19 @@ pub struct Layer {
     pub history: History,
     /// What came since the last flush.
     pub burst: Vec<Arc<Packet>>,
+    /// Bytes of it, headers included.
+    pub burst_bytes: usize,
     /// Who asks its publisher for keyframes.
     pub authority: Authority,
     /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
     pub sync: Option<(u32, Instant)>,
+    /// When it began, and when its newest packet came.
+    began: Instant,
+    heard: Instant,
+    /// Bytes since the last full second, headers included.
     bytes: usize,
+    /// Bits per second, smoothed over some seconds, headers included. `None`: less than a second is known.
+    rate_bps: Option<u64>,
 }
 
 impl Layer {
@@ -75,6 +87,27 @@ impl Layer {
             None => self.history.live_timestamp(now, clock_rate),
         }
     }
+
+    /// What it takes of a viewer's line, bits per second.
+    #[must_use]
+    pub fn rate_bps(&self, now: Instant) -> u64 {
+        self.rate_bps.unwrap_or_else(|| {
+            let known = now.saturating_duration_since(self.began).max(RATE_KNOWN_AFTER);
+            (self.bytes as f64 * 8.0 / known.as_secs_f64()) as u64
+        })
+    }
+
+    /// Ends a second: smooths the rate.
+    fn close_second(&mut self, now: Instant) {
+        let bps = self.bytes as u64 * 8;
+        self.rate_bps = match self.rate_bps {
+            // A keyframe in one second is not what the layer takes.
+            Some(before) => Some((before * 3 + bps) / 4),
+            None if now.saturating_duration_since(self.began) >= RATE_KNOWN_AFTER => Some(self.rate_bps(now)),
+            None => return,
+        };
+        self.bytes = 0;
+    }
 }
 
 impl Track {
@@ -82,6 +115,18 @@ impl Track {
     #[must_use]
     pub fn flowing(&self) -> Option<&Layer> {
         self.layers.get(self.best)?.as_ref()
+    }
+
+    /// The layers that a viewer may be given, cheapest first. One that has fallen silent while others flow is no choice:
+    /// browsers switch layers off as they like.
+    pub fn rungs(&self, now: Instant) -> SmallVec<[Rung; 3]> {
+        let newest = self.layers.iter().flatten().map(|layer| layer.heard).max();
+        let flows = |layer: &Layer| newest.is_none_or(|at| at.saturating_duration_since(layer.heard) <= SILENT_AFTER);
+        let layers = self.layers.iter().enumerate().filter_map(|(at, layer)| Some((at, layer.as_ref()?)));
+        let mut rungs: SmallVec<[Rung; 3]> =
+            layers.filter(|(_, layer)| flows(layer)).map(|(layer, it)| Rung { layer, bps: it.rate_bps(now) }).collect();
+        rungs.sort_by_key(|rung| rung.bps);
+        rungs
     }
 }
 
@@ -96,6 +141,11 @@ impl Room {
     #[must_use]
     pub fn track(&self, kind: TrackKind) -> Option<&Track> {
         self.tracks.iter().find(|track| track.kind == kind)
+    }
+
+    /// As [`Self::track`], to change it.
+    pub fn track_mut(&mut self, kind: TrackKind) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.kind == kind)
     }
 
     /// The layer behind a slot's span, wherever it is.
@@ -151,15 +201,21 @@ impl Room {
             id: next_id(),
             history: History::new(if codec.is_sound() { SOUND_PACKETS } else { PICTURE_PACKETS }),
             burst: Vec::new(),
+            burst_bytes: 0,
             authority: Authority::new(kind),
             sync: None,
+            began: now,
+            heard: now,
             bytes: 0,
+            rate_bps: None,
         });
         let packet = Arc::new(packet);
         if !layer.history.insert_at(now, packet.clone()) {
             return None;
         }
-        layer.bytes += packet.payload.len();
+        layer.heard = now;
+        layer.bytes += packet.payload.len() + HEADERS_BYTES;
+        layer.burst_bytes += packet.payload.len() + HEADERS_BYTES;
         if packet.keyframe && !codec.is_sound() {
             layer.authority.came(now);
         }
@@ -205,7 +261,7 @@ impl Room {
                 changed.push(track.kind);
             }
             for layer in track.layers.iter_mut().flatten() {
-                layer.bytes = 0;
+                layer.close_second(now);
             }
         }
         for item in told {
@@ -276,6 +332,15 @@ fn cached(now: Instant, track: &Track) -> Vec<TapItem> {
     }
     items
 }
+
+/// RTP header with one extension, SRTP tag, IPv4 and UDP.
+const HEADERS_BYTES: usize = 64;
+
+/// A rate is told after so long.
+const RATE_KNOWN_AFTER: Duration = Duration::from_millis(700);
+
+/// A layer that is silent for longer, while another flows, was switched off by its sender.
+const SILENT_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Ten seconds of voice.
 const SOUND_PACKETS: usize = 512;

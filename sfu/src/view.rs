@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::ViewTerms,
+    bandwidth::Bandwidth,
     history::History,
     media::TrackKind,
     outbox::Outbox,
@@ -28,6 +29,8 @@ use crate::{
 pub struct Viewer {
     /// Its slots, in the order of its offer.
     pub slots: SmallVec<[Slot; 4]>,
+    /// What its line carries.
+    pub bandwidth: Bandwidth,
     twcc_ext: Option<u8>,
     twcc_seq: u16,
     scratch: Vec<u8>,
@@ -46,6 +49,7 @@ impl Viewer {
     pub fn new(terms: ViewTerms, mut seed: impl FnMut() -> u64) -> Self {
         Self {
             slots: terms.slots.into_iter().map(|slot| Slot::new(slot, seed())).collect(),
+            bandwidth: Bandwidth::new(terms.twcc_ext.is_some()),
             twcc_ext: terms.twcc_ext,
             twcc_seq: 0,
             scratch: Vec::new(),
@@ -71,18 +75,19 @@ impl Viewer {
         }
     }
 
-    /// Sends a slot's share of the cached group. True while there is more.
+    /// Sends what waits of a slot in the history, while `budget_bytes` last. True while there is more.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn catch_up(
         &mut self,
         now: Instant,
         slot: usize,
         history: &History,
+        budget_bytes: &mut Option<usize>,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) -> bool {
-        let mut budget = None;
-        while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, &mut budget) {
+        while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, budget_bytes) {
             self.send(slot, placed, packet, to, sealer, out);
         }
         self.slots[slot].catches_up()
@@ -106,9 +111,67 @@ impl Viewer {
         let Some(packet) = history(span.track, span.layer).and_then(|history| history.get(source_seq)) else { return };
         let Some(placed) = span.place(packet) else { return };
         let pause = self.rtt.unwrap_or(FIRST_RTT).clamp(RTT_MIN, RTT_MAX);
-        if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len()) {
+        if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len())
+            || !self.bandwidth.may_repeat(packet.payload.len())
+        {
             return;
         }
+        self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+    }
+
+    /// Sends about `bytes` that nobody needs, so that the line shows what it carries: the newest packets of a picture
+    /// once more, by RTX, or padding where there are none.
+    pub fn probe<'a>(
+        &mut self,
+        bytes: usize,
+        history: impl Fn(crate::id::TrackId, usize) -> Option<&'a History>,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let repairs = |slot: &Slot| slot.terms().codecs.iter().find_map(|codec| codec.rtx_pt);
+        let picture =
+            |slot: &&usize| self.slots[**slot].source().is_some() && self.slots[**slot].newest_seq().is_some();
+        let slots: SmallVec<[usize; 4]> =
+            (0..self.slots.len()).filter(|at| repairs(&self.slots[*at]).is_some()).collect();
+        let Some(slot) = slots.iter().find(picture).or(slots.first()).copied() else { return };
+        let goal = self.sent.1 + bytes as u64;
+        self.bandwidth.set_probing(true);
+        for back in 0..PROBE_PACKETS_MAX {
+            if self.sent.1 >= goal {
+                break;
+            }
+            let newest = self.slots[slot].newest_seq().map(|seq| seq.wrapping_sub(back));
+            let found = newest.and_then(|seq| {
+                let (span, source_seq) = self.slots[slot].locate(seq)?;
+                let packet = history(span.track, span.layer)?.get(source_seq)?;
+                Some((span.rtx_pt?, span.place(packet)?, packet))
+            });
+            match found {
+                Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, to, sealer, out),
+                None => {
+                    let Some(pt) = repairs(&self.slots[slot]) else { break };
+                    let placed = Placed { index: self.slots[slot].take_rtx_index(), timestamp: 0, pt, vp8: None };
+                    let padding = [PADDING_BYTES as u8; PADDING_BYTES];
+                    let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
+                    self.write(rtx_ssrc, placed, false, true, &padding, to, sealer, out);
+                }
+            }
+        }
+        self.bandwidth.set_probing(false);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
+    fn send_again(
+        &mut self,
+        slot: usize,
+        rtx_pt: u8,
+        placed: Placed,
+        packet: &Packet,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&(placed.index as u16).to_be_bytes());
@@ -118,7 +181,7 @@ impl Viewer {
         }
         let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
         let placed = Placed { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
-        self.write(rtx_ssrc, placed, packet.marker, &scratch, to, sealer, out);
+        self.write(rtx_ssrc, placed, packet.marker, false, &scratch, to, sealer, out);
         self.scratch = scratch;
     }
 
@@ -140,10 +203,10 @@ impl Viewer {
             scratch.clear();
             scratch.extend_from_slice(&packet.payload);
             rewrite_vp8(&mut scratch, descriptor, picture_id, tl0);
-            self.write(ssrc, placed, packet.marker, &scratch, to, sealer, out);
+            self.write(ssrc, placed, packet.marker, false, &scratch, to, sealer, out);
             self.scratch = scratch;
         } else {
-            self.write(ssrc, placed, packet.marker, &packet.payload, to, sealer, out);
+            self.write(ssrc, placed, packet.marker, false, &packet.payload, to, sealer, out);
         }
     }
 
@@ -153,13 +216,14 @@ impl Viewer {
         ssrc: u32,
         placed: Placed,
         marker: bool,
+        is_padding: bool,
         payload: &[u8],
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
         let mut header = [0u8; HEADER_MAX];
-        header[0] = 0x80;
+        header[0] = 0x80 | u8::from(is_padding) << 5;
         header[1] = placed.pt | u8::from(marker) << 7;
         header[2..4].copy_from_slice(&(placed.index as u16).to_be_bytes());
         header[4..8].copy_from_slice(&placed.timestamp.to_be_bytes());
@@ -175,6 +239,7 @@ impl Viewer {
         };
         let size = out.datagram(to, |arena| sealer.seal_rtp(ssrc, placed.index, header, payload, &[], arena));
         if size > 0 {
+            self.bandwidth.note_sent(self.twcc_seq, size);
             self.twcc_seq = self.twcc_seq.wrapping_add(1);
             self.sent.0 += 1;
             self.sent.1 += size as u64;
@@ -240,6 +305,12 @@ impl Viewer {
         self.slots.iter().filter(|slot| slot.source().is_some()).map(|slot| slot.terms().kind)
     }
 }
+
+/// A probe is cut into shares of 5 ms: more packets at once are none.
+const PROBE_PACKETS_MAX: u16 = 64;
+
+/// A padding of one packet: its last byte counts it (RFC 3550 §5.1).
+const PADDING_BYTES: usize = 240;
 
 /// RTP header with the transport-wide sequence number.
 const HEADER_MAX: usize = 20;
