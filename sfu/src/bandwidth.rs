@@ -180,8 +180,8 @@ impl Bandwidth {
         self.instant(next)
     }
 
-    /// Shares the line among `wants` as it is now.
-    pub fn share(&mut self, now: Instant, wants: &[Want]) -> SmallVec<[Choice; 6]> {
+    /// Shares the line among `wants` as it is now. `is_behind`: something waits for the pacer already.
+    pub fn share(&mut self, now: Instant, wants: &[Want], is_behind: bool) -> SmallVec<[Choice; 6]> {
         self.at(now);
         self.note_silence();
         self.best_bps = Sharer::best_bps(wants);
@@ -195,7 +195,9 @@ impl Bandwidth {
         };
         let content = wants.iter().zip(&choices).all(best);
         let aim = (self.best_bps * 14 / 10).min(estimate::BPS_MAX);
-        if self.has_feedback && !budget.voice_only && self.estimator.bps() < aim {
+        // What waits fills the line to its brim: nothing else need ask for room.
+        let may_ask = self.has_feedback && !budget.voice_only && !(is_behind && budget.bound);
+        if may_ask && self.estimator.bps() < aim {
             // A line that carries everything is asked now and then, so that the next picture finds its room known.
             self.prober.begin(self.now_us, self.estimator.bps(), aim, budget.bound);
         }
@@ -277,6 +279,8 @@ impl Bandwidth {
             250
         } else if self.estimator.queue() > DRAIN_ABOVE {
             80
+        } else if bps < THIN_BPS {
+            100
         } else {
             115
         };
@@ -299,6 +303,9 @@ const SILENCES_MAX: u32 = 1_000;
 /// A 24-bit count of 64 ms.
 const WRAP_US: i64 = (1 << 24) * 64_000;
 
+/// Where one packet is a tenth of a second, nothing is sent above the estimate.
+const THIN_BPS: u64 = 250_000;
+
 /// While a queue of ours stands, less is sent than the line carries.
 const DRAIN_ABOVE: Duration = Duration::from_millis(50);
 
@@ -306,4 +313,4 @@ const DRAIN_ABOVE: Duration = Duration::from_millis(50);
 const REPEAT_PART: f64 = 0.2;
 const REPEAT_PART_MAX: f64 = 0.6;
 const REPEAT_SECONDS: f64 = 0.5;
-const REPEAT_BITS_MIN: f64 = 100_000.0;
+const REPEAT_BITS_MIN: f64 = 20_000.0;

@@ -141,7 +141,9 @@ impl Viewer {
             if self.sent.1 >= goal {
                 break;
             }
-            let newest = self.slots[slot].newest_seq().map(|seq| seq.wrapping_sub(back));
+            // A whole packet in front of the voice is a tenth of a second on the thinnest lines.
+            let newest = self.slots[slot].newest_seq().filter(|_| bytes > 2 * PADDING_BYTES);
+            let newest = newest.map(|seq| seq.wrapping_sub(back));
             let found = newest.and_then(|seq| {
                 let (span, source_seq) = self.slots[slot].locate(seq)?;
                 let packet = history(span.track, span.layer)?.get(source_seq)?;

@@ -15,8 +15,10 @@ pub(super) struct Estimator {
     bps: u64,
     /// Congestion was met, and the estimate has not doubled since: it is a ceiling, not a guess.
     bound: bool,
-    /// The estimate after the last congestion.
+    /// The estimate after the last congestion; falls only slowly with those that follow.
     after_congestion: u64,
+    /// What it took when it was last full.
+    capacity: u64,
     delivered: Rate,
     /// The same packets, and those missing, by the time of sending.
     offered: Rate,
@@ -58,6 +60,7 @@ impl Estimator {
             bps: START_BPS,
             bound: false,
             after_congestion: 0,
+            capacity: 0,
             delivered: Rate::default(),
             offered: Rate::default(),
             samples: VecDeque::with_capacity(SAMPLES_MAX),
@@ -217,7 +220,9 @@ impl Estimator {
 
     fn fall(&mut self, now_us: i64, flooded: bool) {
         let through = 1.0 - self.calm_loss.min(LOSS_IS_CONGESTION);
-        let delivered = self.delivered.bps(FALL_BINS).unwrap_or(self.bps);
+        // A line that queues is busy: where it is fast enough to tell, the newest tenth of a second says what it takes.
+        let newest = self.delivered.bps(BUSY_BINS).filter(|bps| *bps > BUSY_ABOVE_BPS);
+        let delivered = self.delivered.bps(FALL_BINS).max(newest).unwrap_or(self.bps);
         let offered = self.offered.bps(FALL_BINS).unwrap_or(self.bps);
         let capacity = delivered as f64 / through;
         let mut next = capacity * 0.85;
@@ -225,9 +230,10 @@ impl Estimator {
         if offered as f64 <= capacity * 1.1 {
             next = next.max(self.bps as f64 * 0.7);
         }
-        if flooded {
-            next = next.max(self.bps as f64 * 0.7);
+        if flooded || self.queue_us < DEEP_US {
+            next = next.max(self.bps as f64 * 0.65);
         }
+        self.capacity = capacity as u64;
         let (falls, queue) = self.in_vain;
         self.in_vain = if falls == 0 { (1, self.queue_us) } else { (falls + 1, queue) };
         if falls >= 4 && self.queue_us > queue * 0.8 {
@@ -235,7 +241,9 @@ impl Estimator {
             self.forget();
         }
         self.bps = (next as u64).min(self.bps).max(BPS_MIN);
-        self.after_congestion = self.bps;
+        // A fall too deep must not make an ordinary estimate look like a line that has grown.
+        let before = self.after_congestion * 95 / 100;
+        self.after_congestion = self.bps.max(before.min(self.bps * 4));
         self.bound = true;
         self.fallen_at = Some(now_us);
         self.grown_at = Some(now_us);
@@ -252,7 +260,12 @@ impl Estimator {
         }
         let through = (1.0 - self.calm_loss.min(LOSS_IS_CONGESTION)).max(0.5);
         let sent = delivered as f64 / through;
-        let (factor, reach) = if self.bound { (0.08, 1.5) } else { (1.0, 2.0) };
+        let (factor, reach) = match self.bound {
+            // Up to what the line took when it was last full quickly, beyond that carefully.
+            true if self.bps < self.capacity * 9 / 10 => (0.25, 1.5),
+            true => (0.06, 1.5),
+            false => (1.0, 2.0),
+        };
         let most = (sent * reach + 20_000.0) as u64;
         let grown = self.bps as f64 * (1.0 + factor * seconds) + 8_000.0 * seconds;
         if (grown as u64) <= most || self.bps < most {
@@ -331,3 +344,10 @@ const FALL_PAUSE: Duration = Duration::from_millis(250);
 /// What comes in is measured over half a second, in a fall over the last quarter.
 const RATE_BINS: usize = 11;
 const FALL_BINS: usize = 6;
+const BUSY_BINS: usize = 3;
+
+/// Below this a tenth of a second is three packets, which tell nothing.
+const BUSY_ABOVE_BPS: u64 = 500_000;
+
+/// A queue like this is not mended in small steps.
+const DEEP_US: f64 = 120_000.0;

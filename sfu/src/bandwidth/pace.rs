@@ -37,13 +37,14 @@ impl Pacer {
     /// Bytes that may go out now of what waits. 0: later.
     pub(super) fn allowance(&self) -> usize {
         let quantum = (self.bps as f64 * QUANTUM_SECONDS).max(1.0);
-        if self.debt >= quantum { 0 } else { (((quantum - self.debt) / 8.0) as usize).max(PACKET_BYTES) }
+        let is_clear = if self.bps < THIN_BPS { self.debt <= 0.0 } else { self.debt < quantum };
+        if !is_clear { 0 } else { (((quantum - self.debt) / 8.0) as usize).max(PACKET_BYTES) }
     }
 
     /// Microseconds until [`Self::allowance`] is more than 0.
     pub(super) fn wait_us(&self) -> i64 {
         let quantum = (self.bps as f64 * QUANTUM_SECONDS).max(1.0);
-        let over = (self.debt - quantum).max(0.0);
+        let over = if self.bps < THIN_BPS { self.debt } else { (self.debt - quantum).max(0.0) };
         ((over * 1e6 / self.bps as f64) as i64).clamp(TICK_US, WAIT_US_MAX)
     }
 }
@@ -51,8 +52,11 @@ impl Pacer {
 /// A burst this long on the line is no queue worth the name.
 const STRAIGHT_SECONDS: f64 = 0.05;
 
-/// Three packets go out together on any line.
-const STRAIGHT_BITS_MIN: f64 = 28_000.0;
+/// One packet goes out at once on any line: on the thinnest it is a tenth of a second before the next voice.
+const STRAIGHT_BITS_MIN: f64 = 10_500.0;
+
+/// On a thin line a packet leaves when the one before has left the line.
+const THIN_BPS: u64 = 250_000;
 
 /// What a tick takes along.
 const QUANTUM_SECONDS: f64 = 0.01;

@@ -107,7 +107,8 @@ impl Prober {
             return 0;
         }
         let passed = (now_us - cluster.began_us + TICK_US) as u64;
-        (cluster.bps * passed / 8_000_000).saturating_sub(cluster.sent_bytes) as usize
+        let lacking = (cluster.bps * passed / 8_000_000).saturating_sub(cluster.sent_bytes) as usize;
+        if lacking < LACKING_MIN { 0 } else { lacking }
     }
 
     /// When the cluster wants to be looked at again. `None`: no cluster is being sent.
@@ -180,6 +181,9 @@ impl Prober {
 }
 
 const TICK_US: i64 = 5_000;
+
+/// Less is no packet.
+const LACKING_MIN: usize = 200;
 
 /// A probe is twelve packets or so, and never so long that it queues more than it must.
 const CLUSTER_BITS: u64 = 12 * 1_200 * 8;

@@ -23,7 +23,7 @@ impl Worker {
             return;
         }
         let wants: SmallVec<[Want; 6]> = viewer.slots.iter().map(|slot| want(now, room, slot)).collect();
-        let choices = viewer.bandwidth.share(now, &wants);
+        let choices = viewer.bandwidth.share(now, &wants, viewer.slots.iter().any(Slot::catches_up));
         let bps = viewer.bandwidth.estimate_bps();
         let mut catches_up = false;
         for ((slot, want), choice) in viewer.slots.iter_mut().zip(&wants).zip(choices) {
