@@ -314,3 +314,89 @@ const REPEAT_PART: f64 = 0.2;
 const REPEAT_PART_MAX: f64 = 0.6;
 const REPEAT_SECONDS: f64 = 0.5;
 const REPEAT_BITS_MIN: f64 = 20_000.0;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
+mod tests {
+    use super::*;
+    use crate::{bandwidth::share::Rung, feedback::Arrivals, media::TrackKind};
+    use rtc_shared::marshal::Unmarshal;
+
+    fn wants(board: Option<usize>) -> [Want; 2] {
+        let rung = |bps| SmallVec::from_iter([Rung { layer: 0, bps }]);
+        [
+            Want { kind: TrackKind::Voice, rungs: rung(50_000), current: Some(0) },
+            Want { kind: TrackKind::Board, rungs: rung(200_000), current: board },
+        ]
+    }
+
+    #[test]
+    fn two_seconds_without_reports_leave_the_voice_alone_and_reports_bring_all_back() {
+        let start = Instant::now();
+        let mut bandwidth = Bandwidth::new(true);
+        let mut arrivals = Arrivals::new(start);
+        let mut seq = 0u16;
+        let mut board = Some(0);
+        let mut shown = Vec::new();
+        for step in 0..600u32 {
+            let now = start + Duration::from_millis(u64::from(step) * 20);
+            bandwidth.at(now);
+            bandwidth.note_sent(seq, 500);
+            let is_deaf = (200..400).contains(&step);
+            if !is_deaf {
+                arrivals.note(now + Duration::from_millis(30), seq);
+            }
+            seq = seq.wrapping_add(1);
+            if step % 5 == 4
+                && !is_deaf
+                && let Some(packet) = arrivals.feedback(1, 2)
+            {
+                let feedback = TransportLayerCc::unmarshal(&mut &packet[..]).unwrap();
+                bandwidth.handle_feedback(now, None, &feedback);
+            }
+            let choices = bandwidth.share(now, &wants(board), false);
+            board = if let Choice::Layer(layer) = choices[1] { Some(layer) } else { None };
+            assert_eq!(choices[0], Choice::Layer(0), "voice always");
+            if step % 50 == 49 {
+                shown.push(board.is_some());
+            }
+        }
+        // Seconds 4 to 8 are silent.
+        assert_eq!(shown, [true, true, true, true, true, true, false, false, true, true, true, true]);
+    }
+
+    #[test]
+    fn feedback_of_packets_never_sent_changes_nothing() {
+        let start = Instant::now();
+        let mut bandwidth = Bandwidth::new(true);
+        let mut arrivals = Arrivals::new(start);
+        for seq in 0..500u16 {
+            arrivals.note(start, seq.wrapping_mul(3));
+        }
+        let packet = arrivals.feedback(1, 2).unwrap();
+        let feedback = TransportLayerCc::unmarshal(&mut &packet[..]).unwrap();
+        let before = bandwidth.estimate_bps();
+        bandwidth.handle_feedback(start, None, &feedback);
+        assert_eq!(bandwidth.estimate_bps(), before);
+    }
+
+    #[test]
+    fn a_small_burst_goes_straight_and_a_long_one_waits() {
+        let start = Instant::now();
+        let mut bandwidth = Bandwidth::new(true);
+        bandwidth.at(start);
+        assert!(bandwidth.allows(6_000) && !bandwidth.allows(60_000));
+        let mut sent = 0;
+        for tick in 0..200u64 {
+            let now = start + Duration::from_millis(tick * 5);
+            bandwidth.at(now);
+            let allowed = bandwidth.allowance();
+            if allowed > 0 {
+                bandwidth.note_sent(0, allowed);
+                sent += allowed;
+            }
+        }
+        let bps = sent * 8;
+        assert!((2_200_000..3_000_000).contains(&bps), "two and a half times the first guess: {bps}");
+    }
+}

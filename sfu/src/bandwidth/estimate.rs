@@ -351,3 +351,82 @@ const BUSY_ABOVE_BPS: u64 = 500_000;
 
 /// A queue like this is not mended in small steps.
 const DEEP_US: f64 = 120_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of its own: packets of 1,200 bytes at `bps`, over a bottleneck, with losses and jitter by the packet's number.
+    struct Path {
+        estimator: Estimator,
+        now_us: i64,
+        free_us: i64,
+        seq: u64,
+        fallen: u32,
+    }
+
+    impl Path {
+        fn new() -> Self {
+            Self { estimator: Estimator::new(), now_us: 1_000_000, free_us: 0, seq: 0, fallen: 0 }
+        }
+
+        fn run(&mut self, seconds: u32, bps: u64, bottleneck_bps: u64, lose_every: u64, jitter_us: i64) {
+            for _ in 0..seconds * 10 {
+                let (mut packets, mut lost) = (0, 0);
+                for _ in 0..(bps / 96_000).max(1) {
+                    self.now_us += 100_000 / (bps / 96_000).max(1) as i64;
+                    self.seq += 1;
+                    self.free_us = self.free_us.max(self.now_us) + (9_600 * 1_000_000 / bottleneck_bps) as i64;
+                    let sway = (self.seq as i64 * 7_919 % 101 - 50) * jitter_us / 50;
+                    let is_lost = lose_every > 0 && self.seq * 31 % lose_every == 0;
+                    packets += 1;
+                    lost += u32::from(is_lost);
+                    self.estimator.note(Known {
+                        sent_us: self.now_us,
+                        arrived_us: (!is_lost).then_some(self.free_us + 30_000 + sway),
+                        bytes: 1_200,
+                        cluster: 0,
+                        seq: self.seq,
+                        was_missing: false,
+                    });
+                }
+                let verdict = self.estimator.judge(self.now_us, Duration::from_millis(60), packets, lost, false);
+                self.fallen += u32::from(verdict == Verdict::Fallen);
+            }
+        }
+    }
+
+    #[test]
+    fn loss_and_jitter_without_growing_delay_are_no_congestion() {
+        for (lose_every, jitter_us) in [(10, 0), (5, 0), (3, 0), (0, 10_000), (5, 15_000)] {
+            let mut path = Path::new();
+            path.run(60, 1_500_000, 1_000_000_000, lose_every, jitter_us);
+            assert_eq!(path.fallen, 0, "one in {lose_every} lost, {jitter_us} µs of jitter");
+            assert!(path.estimator.bps() >= 1_500_000, "{}", path.estimator.bps());
+        }
+    }
+
+    #[test]
+    fn a_line_that_shrinks_is_known_within_half_a_second() {
+        let mut path = Path::new();
+        path.run(10, 1_500_000, 4_000_000, 0, 2_000);
+        assert_eq!(path.fallen, 0);
+        path.run(1, 1_500_000, 300_000, 0, 2_000);
+        let bps = path.estimator.bps();
+        assert!(path.fallen > 0 && (150_000..330_000).contains(&bps), "{bps} after {} falls", path.fallen);
+    }
+
+    #[test]
+    fn what_a_receiver_invents_buys_it_no_more_than_the_bound() {
+        let mut estimator = Estimator::new();
+        for _ in 0..100 {
+            estimator.raise(u64::MAX);
+            estimator.hint(u64::MAX, 0.0);
+        }
+        assert_eq!(estimator.bps(), BPS_MAX);
+        for _ in 0..1_000 {
+            estimator.hint(0, 1.0);
+        }
+        assert!(estimator.bps() >= BPS_MIN);
+    }
+}
