@@ -22,7 +22,6 @@ const CAMERA_MAX_BPS = 1_200_000
 const CAMERA_360P_MAX_BPS = 600_000
 /** 180p: what a classroom at the end of a thin line gets of the face. */
 const CAMERA_LOW_MAX_BPS = 150_000
-const CAMERA_LOW_MAX_FPS = 15
 /** Below this height a second layer would be a stamp. */
 const LAYERED_FROM_HEIGHT = 360
 /** Small writing at 1080p, rarely moving. */
@@ -125,6 +124,7 @@ export class WhipPublisher {
 
 /**
  * The camera's simulcast layers, the cheaper first: the hub gives each classroom the one that its line carries.
+ * No layer has a frame rate of its own: Chromium would hold both to the lower one.
  * Empty: one layer only, where the picture is too small for two. A camera that is off yet is thought to be large.
  */
 export function cameraLayers(video: MediaStreamTrack | null): RTCRtpEncodingParameters[] {
@@ -133,7 +133,7 @@ export function cameraLayers(video: MediaStreamTrack | null): RTCRtpEncodingPara
     return []
   const large = height > 480
   return [
-    { rid: 'q', scaleResolutionDownBy: large ? 4 : 2, maxBitrate: CAMERA_LOW_MAX_BPS, maxFramerate: CAMERA_LOW_MAX_FPS },
+    { rid: 'q', scaleResolutionDownBy: large ? 4 : 2, maxBitrate: CAMERA_LOW_MAX_BPS },
     { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: large ? CAMERA_MAX_BPS : CAMERA_360P_MAX_BPS },
   ]
 }
