@@ -378,7 +378,7 @@ mod tests {
                     self.seq += 1;
                     self.free_us = self.free_us.max(self.now_us) + (9_600 * 1_000_000 / bottleneck_bps) as i64;
                     let sway = (self.seq as i64 * 7_919 % 101 - 50) * jitter_us / 50;
-                    let is_lost = lose_every > 0 && self.seq * 31 % lose_every == 0;
+                    let is_lost = lose_every > 0 && (self.seq * 31).is_multiple_of(lose_every);
                     packets += 1;
                     lost += u32::from(is_lost);
                     self.estimator.note(Known {
