@@ -125,7 +125,7 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   await teacher.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.currentTime ?? 0) > 0.3, MAIN)
   const played = Date.now() - opened
   console.log(`replay plays ${played} ms after it was asked for, ${Date.now() - ended} ms after the lesson's end`)
-  expect.soft(played).toBeLessThan(4000)
+  expect.soft(played).toBeLessThan(2000)
 
   const page = teacher.page
   await page.waitForTimeout(2500)
