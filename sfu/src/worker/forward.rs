@@ -8,7 +8,6 @@ use std::{
 
 use bytes::BytesMut;
 use rtc_rtcp::{
-    goodbye::Goodbye,
     packet::unmarshal,
     payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
     receiver_report::ReceiverReport,
@@ -175,7 +174,12 @@ impl Worker {
         let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
         for packet in packets.iter().take(RTCP_PACKETS_MAX) {
             let packet = packet.as_any();
+            if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
+                repeat(now, room, peer, nack, &mut self.outbox);
+                continue;
+            }
             match &mut peer.role {
+                // A goodbye (BYE) of one source is not the end of the connection: DTLS says that.
                 Role::Publisher(publisher) => {
                     if let Some(report) = packet.downcast_ref::<SenderReport>()
                         && let Some(clock) =
@@ -185,13 +189,6 @@ impl Worker {
                         room.report(now, peer.id, kind, clock);
                         let relay = Relay::Report { room: peer.room, publisher: peer.id, kind, clock };
                         self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
-                    }
-                    // A goodbye of one source is not the end of the connection: DTLS says that.
-                    let _ = packet.downcast_ref::<Goodbye>();
-                }
-                Role::Viewer(_) if packet.is::<TransportLayerNack>() => {
-                    if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-                        repeat(now, room, peer, nack, &mut self.outbox);
                     }
                 }
                 Role::Viewer(viewer) => {
