@@ -22,7 +22,7 @@ test: ## everything that judges a commit: lints, units, simulation, HTTP, pages,
 	$(MAKE) --no-print-directory setup-test web rust-lint licences rust-test fuzz web-test browsers foreign; \
 	echo "make test: all parts ran and passed in $$((SECONDS - started)) s"
 
-deep: setup-test web ## what is long: kill -9 over and over, rural lines, long lessons, many seeds, ten minutes of fuzzing each
+deep: setup-test web ## what is long: rural lines, pictures of every page, long lessons, many seeds, ten minutes of fuzzing each
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 	cargo build --bins
 	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
