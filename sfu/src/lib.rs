@@ -11,6 +11,7 @@
 //! Everything but [`driver`] and [`tcp`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
 
 pub mod answer;
+pub mod bandwidth;
 pub mod driver;
 pub mod dtls;
 pub mod feedback;

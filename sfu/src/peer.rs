@@ -199,6 +199,7 @@ impl Peer {
         }
         match &self.role {
             Role::Publisher(publisher) => publisher.nack_due().map_or(due, |at| due.min(at)),
+            Role::Viewer(viewer) if self.srtp.is_some() => viewer.bandwidth.due().map_or(due, |at| due.min(at)),
             Role::Viewer(_) => due,
         }
     }

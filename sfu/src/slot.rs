@@ -24,6 +24,10 @@ pub struct Slot {
     route: Option<Route>,
     /// Earlier routes, for NACKs that still ask for their packets.
     past: VecDeque<Span>,
+    /// A layer that takes the slot over when its next keyframe comes; until then the old one stays.
+    pub next: Option<(TrackId, usize)>,
+    /// The line has no room for it.
+    pub is_paused: bool,
     /// RTP packets and payload bytes sent, for sender reports.
     pub sent: (u32, u32),
 }
@@ -102,6 +106,8 @@ impl Slot {
             tl0_pic_idx: (seed >> 48) as u8,
             route: None,
             past: VecDeque::new(),
+            next: None,
+            is_paused: false,
             sent: (0, 0),
             terms,
         }
@@ -135,6 +141,7 @@ impl Slot {
     /// decode `codec`: then nothing flows.
     pub fn start(&mut self, now: Instant, track: TrackId, layer: usize, codec: Codec, history: &History) -> bool {
         self.stop();
+        self.is_paused = false;
         let Some((pt, rtx_pt)) = self.terms.payload_type(codec).map(|known| (known.pt, known.rtx_pt)) else {
             return false;
         };
@@ -166,6 +173,7 @@ impl Slot {
 
     /// Nothing flows any more. What was sent can still be asked for again.
     pub fn stop(&mut self) {
+        self.next = None;
         if let Some(route) = self.route.take()
             && route.phase != Phase::AwaitingKeyframe
         {
@@ -174,6 +182,37 @@ impl Slot {
             }
             self.past.push_front(route.span);
         }
+    }
+
+    /// From now on live packets wait in the history, behind those that were sent, until [`Self::next_cached`] takes them.
+    pub fn hold(&mut self) {
+        if let Some(route) = &mut self.route
+            && route.phase == Phase::Live
+        {
+            let cursor = route.span.source_start + self.next_index.saturating_sub(route.span.index_start);
+            route.phase = Phase::CatchingUp { cursor, per_tick: CATCH_UP_BYTES_MIN };
+        }
+    }
+
+    /// How far what waits in the history is behind the newest packet there, where the keyframe of its group has gone out
+    /// whole and a newer group waits: then it may begin anew with that. `None`: it may not.
+    #[must_use]
+    pub fn overtaken_by(&self, history: &History) -> Option<Duration> {
+        let route = self.route.as_ref()?;
+        let Phase::CatchingUp { cursor, .. } = route.phase else { return None };
+        let newer = history.group_start().filter(|start| *start > cursor)?;
+        let (waiting, newest) = ((cursor..newer).find_map(|seq| history.get(seq))?, history.get(history.newest()?)?);
+        if waiting.timestamp == route.span.timestamps.group {
+            return None;
+        }
+        let behind = newest.timestamp.wrapping_sub(waiting.timestamp);
+        Some(Duration::from_secs_f64(f64::from(behind) / f64::from(route.span.clock_rate.max(1))))
+    }
+
+    /// The newest of our sequence numbers. `None`: nothing was sent.
+    #[must_use]
+    pub fn newest_seq(&self) -> Option<u16> {
+        self.newest.map(|_| self.next_index.wrapping_sub(1) as u16)
     }
 
     /// A live packet's place. `None`: it is not sent now (it waits for a keyframe or in the history), or never.

@@ -49,6 +49,21 @@ pub struct PeerStats {
     pub bitrate_bps: u64,
     /// What flows.
     pub tracks: Vec<TrackKind>,
+    /// What the line to a viewer carries, bits per second. `None`: a publisher.
+    pub estimate_bps: Option<u64>,
+    /// A viewer's slots. Empty: a publisher.
+    pub slots: Vec<SlotStats>,
+}
+
+/// What one slot of a viewer carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SlotStats {
+    /// What it shows.
+    pub kind: TrackKind,
+    /// The layer that flows: the index of its rid, 0 without simulcast. `None`: nothing does.
+    pub layer: Option<usize>,
+    /// Its track flows, but the line has no room for it.
+    pub paused: bool,
 }
 
 /// Why a packet went no further. The name is also the label of its metric.

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::ViewTerms,
+    bandwidth::Bandwidth,
     history::History,
     media::TrackKind,
     outbox::Outbox,
@@ -30,6 +31,8 @@ use crate::{
 pub struct Viewer {
     /// Its slots, in the order of its offer.
     pub slots: SmallVec<[Slot; 4]>,
+    /// What its line carries.
+    pub bandwidth: Bandwidth,
     twcc_ext: Option<u8>,
     twcc_seq: u16,
     scratch: Vec<u8>,
@@ -50,6 +53,7 @@ impl Viewer {
     pub fn new(terms: ViewTerms, mut seed: impl FnMut() -> u64) -> Self {
         Self {
             slots: terms.slots.into_iter().map(|slot| Slot::new(slot, seed())).collect(),
+            bandwidth: Bandwidth::new(terms.twcc_ext.is_some()),
             twcc_ext: terms.twcc_ext,
             twcc_seq: 0,
             scratch: Vec::new(),
@@ -84,18 +88,19 @@ impl Viewer {
         }
     }
 
-    /// Sends a slot's share of the cached group. True while there is more.
+    /// Sends what waits of a slot in the history, while `budget_bytes` last. True while there is more.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn catch_up(
         &mut self,
         now: Instant,
         slot: usize,
         history: &History,
+        budget_bytes: &mut Option<usize>,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) -> bool {
-        let mut budget = None;
-        while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, &mut budget) {
+        while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, budget_bytes) {
             self.send(slot, placed, packet, 0, to, sealer, out);
         }
         self.slots[slot].catches_up()
@@ -119,9 +124,68 @@ impl Viewer {
         let Some(packet) = history(span.track, span.layer).and_then(|history| history.get(source_seq)) else { return };
         let Some(placed) = span.place(packet) else { return };
         let pause = self.rtt.unwrap_or(FIRST_RTT).clamp(RTT_MIN, RTT_MAX);
-        if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len()) {
+        if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len())
+            || !self.bandwidth.may_repeat(packet.payload.len())
+        {
             return;
         }
+        self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+    }
+
+    /// Sends about `bytes` that nobody needs, so that the line shows what it carries: the newest packets of a picture
+    /// once more, by RTX, or padding where there are none.
+    pub fn probe<'a>(
+        &mut self,
+        bytes: usize,
+        history: impl Fn(crate::id::TrackId, usize) -> Option<&'a History>,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let repairs = |slot: &Slot| slot.terms().codecs.iter().find_map(|codec| codec.rtx_pt);
+        let picture =
+            |slot: &&usize| self.slots[**slot].source().is_some() && self.slots[**slot].newest_seq().is_some();
+        let slots: SmallVec<[usize; 4]> =
+            (0..self.slots.len()).filter(|at| repairs(&self.slots[*at]).is_some()).collect();
+        let Some(slot) = slots.iter().find(picture).or(slots.first()).copied() else { return };
+        let goal = self.sent.1 + bytes as u64;
+        self.bandwidth.set_probing(true);
+        for back in 0..PROBE_PACKETS_MAX {
+            if self.sent.1 >= goal {
+                break;
+            }
+            // A whole packet in front of the voice is a tenth of a second on the thinnest lines.
+            let newest = self.slots[slot].newest_seq().filter(|_| bytes > 2 * PADDING_MAX);
+            let newest = newest.map(|seq| seq.wrapping_sub(back));
+            let found = newest.and_then(|seq| {
+                let (span, source_seq) = self.slots[slot].locate(seq)?;
+                let packet = history(span.track, span.layer)?.get(source_seq)?;
+                Some((span.rtx_pt?, span.place(packet)?, packet))
+            });
+            match found {
+                Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, to, sealer, out),
+                None => {
+                    let Some(pt) = repairs(&self.slots[slot]) else { break };
+                    let placed = Placed { index: self.slots[slot].take_rtx_index(), timestamp: 0, pt, vp8: None };
+                    let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
+                    self.write(rtx_ssrc, placed, false, &[], PADDING_MAX, to, sealer, out);
+                }
+            }
+        }
+        self.bandwidth.set_probing(false);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
+    fn send_again(
+        &mut self,
+        slot: usize,
+        rtx_pt: u8,
+        placed: Placed,
+        packet: &Packet,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&(placed.index as u16).to_be_bytes());
@@ -184,7 +248,7 @@ impl Viewer {
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
         self.repeats.streamed(packet.payload.len());
-        let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= PADDING_MAX).unwrap_or(0);
+        let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= EVEN_WITHIN).unwrap_or(0);
         if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
@@ -224,16 +288,14 @@ impl Viewer {
                 &mut header[..20]
             }
         };
-        let mut tail = [0u8; PADDING_MAX];
-        let tail = &mut tail[..padding];
-        if let Some(last) = tail.last_mut() {
-            // RFC 3550 §5.1: the last byte counts the padding, itself included.
-            *last = padding as u8;
+        if padding > 0 {
             header[0] |= 0x20;
         }
+        let tail = &PADDING[..padding];
         let size = header.len() + payload.len() + padding + sealer.tag_len();
         let size = out.sized(to, size, |room| sealer.seal_rtp_into(ssrc, placed.index, header, payload, tail, room));
         if size > 0 {
+            self.bandwidth.note_sent(self.twcc_seq, size);
             self.twcc_seq = self.twcc_seq.wrapping_add(1);
             self.sent.0 += 1;
             self.sent.1 += size as u64;
@@ -276,6 +338,8 @@ impl Viewer {
     /// Takes a viewer's transport-wide feedback.
     pub fn handle_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
         self.depth.note_arrivals(now, feedback);
+        self.bandwidth.handle_feedback(now, self.rtt, feedback);
+        self.depth.allow(self.bandwidth.voice_bps());
     }
 
     /// Takes a viewer's reception report. `ntp_middle` is the middle of the hub's NTP time now.
@@ -308,11 +372,28 @@ impl Viewer {
     }
 }
 
+/// A probe is cut into shares of 5 ms: more packets at once are none.
+const PROBE_PACKETS_MAX: u16 = 64;
+
+/// Of one packet.
+const PADDING_MAX: usize = 240;
+
+/// The last byte of a padding counts it, itself included; the others mean nothing (RFC 3550 §5.1).
+static PADDING: [u8; PADDING_MAX] = {
+    let mut bytes = [0; PADDING_MAX];
+    let mut at = 0;
+    while at < PADDING_MAX {
+        bytes[at] = at as u8 + 1;
+        at += 1;
+    }
+    bytes
+};
+
 /// RTP header with the transport-wide sequence number.
 const HEADER_MAX: usize = 20;
 
 /// What evenness may cost: 3 % of a full packet. Browsers cut a picture into parts that differ by a byte.
-const PADDING_MAX: usize = 32;
+const EVEN_WITHIN: usize = 32;
 
 /// All our tracks share one clock, so they share one canonical name (RFC 3550 §6.5.1): the answer says the same.
 const CNAME: &str = "tongke";

@@ -8,6 +8,7 @@ mod forward;
 #[cfg(test)]
 mod panics;
 mod relay;
+mod share;
 mod timers;
 
 pub use relay::Relay;
@@ -36,7 +37,7 @@ use crate::{
     peer::{Peer, Role},
     room::{Began, PeerKey, Room},
     srtp::Keys,
-    stats::{Dropped, HubStats, PeerStats},
+    stats::{Dropped, HubStats, PeerStats, SlotStats},
     tap::TapSender,
     tcp,
 };
@@ -537,6 +538,7 @@ impl Worker {
         for peer in self.peers.iter_mut().flatten() {
             let connected = peer.is_connected();
             let by_tcp = peer.address.and_then(tcp::connection).is_some();
+            let (mut estimate_bps, mut slots) = (None, Vec::new());
             let (publishes, rtt, loss, bytes, tracks) = match &mut peer.role {
                 Role::Publisher(publisher) => {
                     (true, None, publisher.loss(), std::mem::take(&mut peer.received), publisher.flowing().collect())
@@ -545,6 +547,12 @@ impl Worker {
                     let (packets, bytes) = std::mem::take(&mut viewer.sent);
                     self.counters.packets_out += packets;
                     self.counters.bytes_out += bytes;
+                    estimate_bps = Some(viewer.bandwidth.estimate_bps());
+                    slots.extend(viewer.slots.iter().map(|slot| SlotStats {
+                        kind: slot.terms().kind,
+                        layer: slot.source().map(|(_, layer)| layer),
+                        paused: slot.is_paused,
+                    }));
                     (false, viewer.rtt, viewer.loss, bytes, viewer.flowing().collect())
                 }
             };
@@ -557,6 +565,8 @@ impl Worker {
                 loss,
                 bitrate_bps: (bytes as f64 * 8.0 / seconds) as u64,
                 tracks,
+                estimate_bps,
+                slots,
             };
             peers.insert(peer.id, stats);
         }

@@ -9,11 +9,15 @@ use std::{
 use bytes::BytesMut;
 use rtc_rtcp::{
     packet::unmarshal,
-    payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
+    payload_feedbacks::{
+        full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
+        receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate,
+    },
     receiver_report::ReceiverReport,
     sender_report::SenderReport,
     transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
 };
+use smallvec::SmallVec;
 
 use super::{Relay, Worker};
 use crate::{
@@ -21,7 +25,6 @@ use crate::{
     keyframe::Need,
     peer::{Peer, Role},
     room::{PeerKey, Room},
-    slot::CATCH_UP_TICK,
     stats::Dropped,
 };
 
@@ -40,14 +43,18 @@ impl Worker {
             };
             let Some(mut room) = self.rooms.remove(&id) else { continue };
             let mut broken = None;
+            let mut held = None;
             while broken.is_none()
+                && held.is_none()
                 && self.outbox.len() < bytes
                 && let Some(&key) = room.members.get(at)
             {
                 at += 1;
                 let Some(peer) = self.peers[key].as_mut() else { continue };
-                let sent = catch_unwind(AssertUnwindSafe(|| forward_bursts(now, &room, peer, &mut self.outbox)));
-                broken = sent.is_err().then_some(key);
+                match catch_unwind(AssertUnwindSafe(|| forward_bursts(now, &room, peer, &mut self.outbox))) {
+                    Ok(due) => held = due.map(|due| (due, key)),
+                    Err(_) => broken = Some(key),
+                }
             }
             let is_done = at >= room.members.len();
             if is_done {
@@ -57,6 +64,9 @@ impl Worker {
                 self.flushing = Some((id, at - usize::from(broken.is_some())));
             }
             self.rooms.insert(id, room);
+            if let Some((due, key)) = held {
+                self.schedule_catch_up(due, key);
+            }
             if broken.is_some() {
                 self.bury(now, broken);
             }
@@ -101,34 +111,6 @@ impl Worker {
         }
     }
 
-    /// Chooses anew what flows in each slot of a viewer.
-    pub(super) fn route(&mut self, now: Instant, key: PeerKey) {
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        let Some(room) = self.rooms.get(&peer.room) else { return };
-        let Role::Viewer(viewer) = &mut peer.role else { return };
-        if peer.srtp.is_none() {
-            return;
-        }
-        let mut catches_up = false;
-        for slot in &mut viewer.slots {
-            let wanted = room.track(slot.terms().kind).and_then(|track| Some((track, track.flowing()?)));
-            match wanted {
-                None => slot.stop(),
-                // Whoever still waits for a keyframe starts from the cache as soon as that has one.
-                Some((_, layer))
-                    if slot.source().is_some_and(|(id, _)| id == layer.id)
-                        && !(slot.awaits_keyframe() && layer.history.group_start().is_some()) => {}
-                Some((track, layer)) => {
-                    slot.start(now, layer.id, track.best, track.codec, &layer.history);
-                    catches_up |= slot.catches_up();
-                }
-            }
-        }
-        if catches_up {
-            self.schedule_catch_up(now, key);
-        }
-    }
-
     /// Sends a viewer its share of the cached groups, and comes back while there is more.
     ///
     /// Never in the middle of a flush: what is released is in the history already and would go out twice.
@@ -138,22 +120,29 @@ impl Worker {
         let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
             return;
         };
+        let mut waiting: SmallVec<[usize; 4]> =
+            (0..viewer.slots.len()).filter(|slot| viewer.slots[*slot].catches_up()).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        waiting.sort_by_key(|slot| viewer.slots[*slot].terms().kind);
+        viewer.bandwidth.at(now);
+        let mut budget = Some(viewer.bandwidth.allowance());
         let mut more = false;
-        for slot in 0..viewer.slots.len() {
-            if !viewer.slots[slot].catches_up() {
-                continue;
-            }
+        for slot in waiting {
             let source = viewer.slots[slot].source().and_then(|(id, _)| room.layer(id));
             match source {
-                Some((_, layer)) => {
-                    more |= viewer.catch_up(now, slot, &layer.history, to, sealer, &mut self.outbox);
+                Some((track, layer)) => {
+                    super::share::overtake(now, &mut viewer.slots[slot], track, layer);
+                    more |= viewer.catch_up(now, slot, &layer.history, &mut budget, to, sealer, &mut self.outbox);
                     self.outbox.seal_run();
                 }
                 None => viewer.slots[slot].stop(),
             }
         }
         if more {
-            self.schedule_catch_up(now + CATCH_UP_TICK, key);
+            let due = viewer.bandwidth.allowed_at(now);
+            self.schedule_catch_up(due, key);
         }
     }
 
@@ -194,8 +183,11 @@ impl Worker {
                 Role::Viewer(viewer) => {
                     if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
                         viewer.handle_report(now, ntp_middle, &report.reports);
+                        viewer.bandwidth.handle_loss(now, viewer.loss);
                     } else if let Some(feedback) = packet.downcast_ref::<TransportLayerCc>() {
                         viewer.handle_arrivals(now, feedback);
+                    } else if let Some(remb) = packet.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
+                        viewer.bandwidth.handle_remb(now, remb.bitrate as u64);
                     } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
                         let slot = viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]);
                         self.relays.extend(want_keyframe(now, room, slot));
@@ -208,25 +200,40 @@ impl Worker {
                 }
             }
         }
-        // A viewer's deadlines only move away when it is heard.
-        if matches!(peer.role, Role::Publisher(_)) {
+        // A viewer's deadlines only move away when it is heard, but for what its line carries now.
+        let is_due = match &peer.role {
+            Role::Publisher(_) => true,
+            Role::Viewer(viewer) => viewer.bandwidth.is_due(),
+        };
+        if is_due {
             self.schedule(key);
         }
         Ok(())
     }
 }
 
-fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::outbox::Outbox) {
+/// When what the viewer's pacer holds back is due. `None`: nothing is.
+fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::outbox::Outbox) -> Option<Instant> {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-        return;
+        return None;
     };
+    viewer.bandwidth.at(now);
+    let mut due = None;
     for slot in 0..viewer.slots.len() {
+        if viewer.slots[slot].next.is_some() && super::share::take_over(now, room, &mut viewer.slots[slot]) {
+            due = Some(now);
+        }
         let Some((id, layer_at)) = viewer.slots[slot].source() else { continue };
         let layer = room
             .track(viewer.slots[slot].terms().kind)
             .and_then(|track| track.layers.get(layer_at)?.as_ref())
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
+            // Voice never waits; a picture does where its burst is long for the line.
+            if !viewer.slots[slot].terms().kind.is_sound() && !viewer.bandwidth.allows(layer.burst_bytes) {
+                viewer.slots[slot].hold();
+                due.get_or_insert_with(|| viewer.bandwidth.allowed_at(now));
+            }
             for (at, packet) in layer.burst.iter().enumerate() {
                 // The last of a run may be shorter as it is.
                 let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
@@ -235,13 +242,18 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
             out.seal_run();
         }
     }
+    due
 }
 
 fn repeat(now: Instant, room: &Room, peer: &mut Peer, nack: &TransportLayerNack, out: &mut crate::outbox::Outbox) {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
         return;
     };
-    let Some(slot) = viewer.slot_of(nack.media_ssrc) else { return };
+    // What is paused is not missed.
+    let Some(slot) = viewer.slot_of(nack.media_ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
+        return;
+    };
+    viewer.bandwidth.at(now);
     let seqs = nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(NACKED_MAX);
     let history = |id: TrackId, _| room.layer(id).map(|(_, layer)| &layer.history);
     for seq in seqs {
