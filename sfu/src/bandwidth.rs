@@ -12,9 +12,9 @@ pub mod share;
 
 use std::time::{Duration, Instant};
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use smallvec::SmallVec;
 
+use crate::rtcp::TransportFeedback;
 use estimate::{Estimator, Verdict};
 use pace::Pacer;
 use probe::Prober;
@@ -104,16 +104,16 @@ impl Bandwidth {
     }
 
     /// Takes transport-wide feedback (TWCC). `rtt` is the measured round trip, where there is one.
-    pub fn handle_feedback(&mut self, now: Instant, rtt: Option<Duration>, feedback: &TransportLayerCc) {
+    pub fn handle_feedback(&mut self, now: Instant, rtt: Option<Duration>, arrivals: TransportFeedback<'_>) {
         self.at(now);
         self.rtt = rtt.unwrap_or(self.rtt);
-        let reference = i64::from(feedback.reference_time) * 64_000;
+        let reference = arrivals.reference_us();
         if reference + WRAP_US / 2 < self.reference_us {
             self.wraps += WRAP_US;
         }
         self.reference_us = reference;
         let (mut packets, mut lost, mut newest) = (0, 0, None);
-        for (seq, arrived) in sent::arrivals(feedback) {
+        for (seq, arrived) in arrivals.take(sent::LOG_PACKETS) {
             let arrived = arrived.map(|at| at + self.wraps);
             let Some(known) = self.log.take(self.now_us, seq, arrived) else { continue };
             newest = Some(known.seq);
@@ -332,8 +332,7 @@ const REPEAT_BITS_MIN: f64 = 20_000.0;
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::{bandwidth::share::Rung, feedback::Arrivals, media::TrackKind};
-    use rtc_shared::marshal::Unmarshal;
+    use crate::{bandwidth::share::Rung, feedback::Arrivals, media::TrackKind, rtcp::tests::arrivals_of};
 
     fn wants(board: Option<usize>) -> [Want; 2] {
         let rung = |bps| SmallVec::from_iter([Rung { layer: 0, bps }]);
@@ -364,8 +363,8 @@ mod tests {
                 && !is_deaf
                 && let Some(packet) = arrivals.feedback(1, 2)
             {
-                let feedback = TransportLayerCc::unmarshal(&mut &packet[..]).unwrap();
-                bandwidth.handle_feedback(now, None, &feedback);
+                let feedback = arrivals_of(&packet);
+                bandwidth.handle_feedback(now, None, feedback);
             }
             let choices = bandwidth.share(now, &wants(board), false);
             board = if let Choice::Layer(layer) = choices[1] { Some(layer) } else { None };
@@ -387,9 +386,9 @@ mod tests {
             arrivals.note(start, seq.wrapping_mul(3));
         }
         let packet = arrivals.feedback(1, 2).unwrap();
-        let feedback = TransportLayerCc::unmarshal(&mut &packet[..]).unwrap();
+        let feedback = arrivals_of(&packet);
         let before = bandwidth.estimate_bps();
-        bandwidth.handle_feedback(start, None, &feedback);
+        bandwidth.handle_feedback(start, None, feedback);
         assert_eq!(bandwidth.estimate_bps(), before);
     }
 

@@ -31,6 +31,7 @@ pub mod peer;
 pub mod publish;
 pub mod red;
 pub mod room;
+pub mod rtcp;
 pub mod slot;
 pub mod srtp;
 pub mod stats;

@@ -7,10 +7,8 @@ use std::{
 };
 
 use rtc_rtcp::{
-    reception_report::ReceptionReport,
     sender_report::SenderReport,
     source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem},
-    transport_feedbacks::transport_layer_cc::TransportLayerCc,
 };
 use smallvec::SmallVec;
 
@@ -23,6 +21,7 @@ use crate::{
     packet::{Packet, rewrite_vp8},
     publish::append,
     red::{self, depth::Depth},
+    rtcp::{Receptions, TransportFeedback},
     slot::{Placed, Slot},
     srtp::Sealer,
 };
@@ -336,15 +335,15 @@ impl Viewer {
     }
 
     /// Takes a viewer's transport-wide feedback.
-    pub fn handle_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
-        self.depth.note_arrivals(now, feedback);
-        self.bandwidth.handle_feedback(now, self.rtt, feedback);
+    pub fn handle_arrivals(&mut self, now: Instant, arrivals: TransportFeedback<'_>) {
+        self.depth.note_arrivals(now, arrivals.clone());
+        self.bandwidth.handle_feedback(now, self.rtt, arrivals);
         self.depth.allow(self.bandwidth.voice_bps());
     }
 
     /// Takes a viewer's reception report. `ntp_middle` is the middle of the hub's NTP time now.
-    pub fn handle_report(&mut self, now: Instant, ntp_middle: u32, reports: &[ReceptionReport]) {
-        let ours = reports.iter().filter(|report| self.slots.iter().any(|slot| slot.terms().ssrc == report.ssrc));
+    pub fn handle_report(&mut self, now: Instant, ntp_middle: u32, reports: Receptions<'_>) {
+        let ours = reports.filter(|report| self.slots.iter().any(|slot| slot.terms().ssrc == report.ssrc));
         let mut loss: Option<f64> = None;
         for report in ours {
             loss = Some(loss.unwrap_or(0.0).max(f64::from(report.fraction_lost) / 256.0));
@@ -356,6 +355,7 @@ impl Viewer {
         }
         if let Some(loss) = loss {
             self.depth.note_report(now, loss);
+            self.bandwidth.handle_loss(now, loss);
             self.loss = loss;
         }
     }

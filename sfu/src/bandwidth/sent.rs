@@ -1,7 +1,5 @@
 //! What was sent when, by transport-wide sequence number, and rates over short times.
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
-
 /// The newest packets sent. Times are microseconds since a beginning of its owner's.
 #[derive(Debug)]
 pub(super) struct SentLog {
@@ -90,38 +88,10 @@ impl SentLog {
 }
 
 /// Three seconds of 4 Mbit/s; reports are a tenth of that and a round trip old.
-const LOG_PACKETS: usize = 1_024;
+pub(super) const LOG_PACKETS: usize = 1_024;
 
 /// What a line carries beside UDP payload: IPv4 and UDP headers.
 pub(super) const WIRE_BYTES: u32 = 28;
-
-/// Arrivals in a report (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1), in microseconds by the receiver's
-/// clock, which wraps every 12 days. `None`: the packet is missing.
-pub(super) fn arrivals(feedback: &TransportLayerCc) -> impl Iterator<Item = (u16, Option<i64>)> {
-    let symbols = feedback.packet_chunks.iter().flat_map(|chunk| {
-        let (run, list): (usize, &[SymbolTypeTcc]) = match chunk {
-            PacketStatusChunk::RunLengthChunk(chunk) => {
-                (usize::from(chunk.run_length), std::slice::from_ref(&chunk.packet_status_symbol))
-            }
-            PacketStatusChunk::StatusVectorChunk(chunk) => (1, &chunk.symbol_list),
-        };
-        // A run repeats its one symbol, a vector is gone through once.
-        std::iter::repeat_n(list, run).flatten()
-    });
-    let count = usize::from(feedback.packet_status_count).min(LOG_PACKETS);
-    let mut deltas = feedback.recv_deltas.iter();
-    let mut clock = i64::from(feedback.reference_time) * 64_000;
-    symbols.take(count).enumerate().map_while(move |(at, symbol)| {
-        let seq = feedback.base_sequence_number.wrapping_add(at as u16);
-        match symbol {
-            SymbolTypeTcc::PacketReceivedSmallDelta | SymbolTypeTcc::PacketReceivedLargeDelta => {
-                clock += deltas.next()?.delta;
-                Some((seq, Some(clock)))
-            }
-            SymbolTypeTcc::PacketNotReceived | SymbolTypeTcc::PacketReceivedWithoutDelta => Some((seq, None)),
-        }
-    })
-}
 
 /// Bytes over the last half second, in bins.
 #[derive(Debug, Default)]

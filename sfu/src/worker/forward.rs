@@ -7,16 +7,6 @@ use std::{
 };
 
 use bytes::BytesMut;
-use rtc_rtcp::{
-    packet::unmarshal,
-    payload_feedbacks::{
-        full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
-        receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate,
-    },
-    receiver_report::ReceiverReport,
-    sender_report::SenderReport,
-    transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
-};
 use smallvec::SmallVec;
 
 use super::{Relay, Worker};
@@ -25,6 +15,7 @@ use crate::{
     keyframe::Need,
     peer::{Peer, Role},
     room::{PeerKey, Room},
+    rtcp::{self, Lost, Report},
     stats::Dropped,
 };
 
@@ -159,44 +150,32 @@ impl Worker {
         opener.open_rtcp(&mut bytes)?;
         peer.heard = now;
         peer.address = Some(from);
-        let packets = unmarshal(&mut bytes.freeze()).map_err(|_| Dropped::Malformed)?;
         let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
-        for packet in packets.iter().take(RTCP_PACKETS_MAX) {
-            let packet = packet.as_any();
-            if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-                repeat(now, room, peer, nack, &mut self.outbox);
-                continue;
-            }
-            match &mut peer.role {
+        let mut outcome = Ok(());
+        for report in rtcp::reports(&bytes) {
+            match (report, &mut peer.role) {
+                (Err(reason), _) => outcome = Err(reason),
                 // A goodbye (BYE) of one source is not the end of the connection: DTLS says that.
-                Role::Publisher(publisher) => {
-                    if let Some(report) = packet.downcast_ref::<SenderReport>()
-                        && let Some(clock) =
-                            publisher.handle_sender_report(now, report.ssrc, report.ntp_time, report.rtp_time)
-                    {
+                (Ok(Report::Sender { ssrc, ntp, rtp }), Role::Publisher(publisher)) => {
+                    if let Some(clock) = publisher.handle_sender_report(now, ssrc, ntp, rtp) {
                         let kind = publisher.terms().tracks[clock.track].kind;
                         room.report(now, peer.id, kind, clock);
                         let relay = Relay::Report { room: peer.room, publisher: peer.id, kind, clock };
                         self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
                     }
                 }
-                Role::Viewer(viewer) => {
-                    if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                        viewer.handle_report(now, ntp_middle, &report.reports);
-                        viewer.bandwidth.handle_loss(now, viewer.loss);
-                    } else if let Some(feedback) = packet.downcast_ref::<TransportLayerCc>() {
-                        viewer.handle_arrivals(now, feedback);
-                    } else if let Some(remb) = packet.downcast_ref::<ReceiverEstimatedMaximumBitrate>() {
-                        viewer.bandwidth.handle_remb(now, remb.bitrate as u64);
-                    } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
-                        let slot = viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]);
-                        self.relays.extend(want_keyframe(now, room, slot));
-                    } else if let Some(fir) = packet.downcast_ref::<FullIntraRequest>() {
-                        for entry in fir.fir.iter().take(RTCP_PACKETS_MAX) {
-                            let slot = viewer.slot_of(entry.ssrc).map(|slot| &viewer.slots[slot]);
-                            self.relays.extend(want_keyframe(now, room, slot));
-                        }
-                    }
+                (Ok(_), Role::Publisher(_)) | (Ok(Report::Sender { .. }), Role::Viewer(_)) => {}
+                (Ok(Report::Nack { ssrc, lost }), Role::Viewer(_)) => {
+                    repeat(now, room, peer, ssrc, lost, &mut self.outbox);
+                }
+                (Ok(Report::Receptions(blocks)), Role::Viewer(viewer)) => {
+                    viewer.handle_report(now, ntp_middle, blocks);
+                }
+                (Ok(Report::Arrivals(arrivals)), Role::Viewer(viewer)) => viewer.handle_arrivals(now, arrivals),
+                (Ok(Report::Remb(bps)), Role::Viewer(viewer)) => viewer.bandwidth.handle_remb(now, bps),
+                (Ok(Report::Keyframe { ssrc }), Role::Viewer(viewer)) => {
+                    let slot = viewer.slot_of(ssrc).map(|slot| &viewer.slots[slot]);
+                    self.relays.extend(want_keyframe(now, room, slot));
                 }
             }
         }
@@ -208,7 +187,7 @@ impl Worker {
         if is_due {
             self.schedule(key);
         }
-        Ok(())
+        outcome
     }
 }
 
@@ -245,18 +224,17 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
     due
 }
 
-fn repeat(now: Instant, room: &Room, peer: &mut Peer, nack: &TransportLayerNack, out: &mut crate::outbox::Outbox) {
+fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut crate::outbox::Outbox) {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
         return;
     };
     // What is paused is not missed.
-    let Some(slot) = viewer.slot_of(nack.media_ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
+    let Some(slot) = viewer.slot_of(ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
         return;
     };
     viewer.bandwidth.at(now);
-    let seqs = nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(NACKED_MAX);
     let history = |id: TrackId, _| room.layer(id).map(|(_, layer)| &layer.history);
-    for seq in seqs {
+    for seq in lost.take(NACKED_MAX) {
         viewer.repeat(now, slot, seq, history, to, sealer, out);
     }
     out.seal_run();
@@ -282,9 +260,6 @@ fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&crate::slot::Slot>
 
 /// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
 const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
-
-/// More packets in one compound are no report.
-const RTCP_PACKETS_MAX: usize = 32;
 
 /// More repairs at once are an outage.
 const NACKED_MAX: usize = 512;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::BytesMut;
 use rtc_rtcp::{
     payload_feedbacks::picture_loss_indication::PictureLossIndication, receiver_report::ReceiverReport,
-    transport_feedbacks::transport_layer_nack::TransportLayerNack,
+    reception_report::ReceptionReport, transport_feedbacks::transport_layer_nack::TransportLayerNack,
 };
 use sfu::{
     Codec, HubEvent, PeerId, TrackKind,
@@ -287,7 +287,8 @@ fn a_teacher_at_100_megabits_is_cut_and_heard_again() {
     // What waits for a classroom whose share is paced runs out.
     for step in 0..300 {
         if step % 25 == 0 {
-            let report = scene.room.report(&ReceiverReport { ssrc: 1, ..Default::default() });
+            let block = ReceptionReport { ssrc: 80, ..Default::default() };
+            let report = scene.room.report(&ReceiverReport { ssrc: 1, reports: vec![block], ..Default::default() });
             scene.lesson.worker.handle_datagram(scene.lesson.now, scene.room.address, report);
         }
         drop(scene.frame());
