@@ -90,6 +90,12 @@ impl Bandwidth {
         }
     }
 
+    /// As [`crate::peer::Peer::warm`].
+    #[must_use]
+    pub fn warm(&self) -> u64 {
+        self.now_us as u64 ^ self.log.warm() ^ self.pacer.allowance() as u64 ^ u64::from(self.prober.cluster())
+    }
+
     /// Notes a packet of `bytes` of UDP payload that is on its way under transport-wide number `seq`.
     pub fn note_sent(&mut self, seq: u16, bytes: usize) {
         let on_wire = bytes + sent::WIRE_BYTES as usize;

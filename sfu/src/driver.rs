@@ -370,17 +370,20 @@ impl Run {
                 unsent += self.streams.push(now, connection, datagrams, run.segment, &self.worker);
                 continue;
             }
-            let transmit = Transmit {
-                destination: run.to,
-                ecn: None,
-                contents: &outbox.bytes()[run.bytes.clone()],
-                segment_size: (run.datagrams() > 1).then_some(run.segment),
-                src_ip: None,
-            };
-            // A full socket drops: the line's own repair mends it, and nobody waits for one classroom.
-            if self.state.try_send(UdpSockRef::from(&self.socket), &transmit).is_err() {
-                unsent += run.datagrams() as u64;
+            let contents = &outbox.bytes()[run.bytes.clone()];
+            let fits = run.datagrams() <= self.state.max_gso_segments();
+            if fits && self.transmit(run.to, contents, run.segment).is_ok() {
+                continue;
             }
+            // A full socket drops: the line's own repair mends it, and nobody waits for one classroom.
+            unsent += match self.state.max_gso_segments() {
+                // The kernel or the card does not cut runs (UDP GSO): each datagram goes alone.
+                1 if run.datagrams() > 1 => {
+                    let refused = |datagram: &&[u8]| self.transmit(run.to, datagram, run.segment).is_err();
+                    contents.chunks(run.segment.max(1)).filter(refused).count() as u64
+                }
+                _ => run.datagrams() as u64,
+            };
         }
         outbox.clear();
         *self.worker.outbox() = outbox;
@@ -388,6 +391,12 @@ impl Run {
         if unsent > 0 {
             self.worker.note_unsent(unsent);
         }
+    }
+
+    fn transmit(&self, to: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
+        let segment_size = (contents.len() > segment).then_some(segment);
+        let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None };
+        self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
     }
 }
 

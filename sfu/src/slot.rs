@@ -119,6 +119,13 @@ impl Slot {
         &self.terms
     }
 
+    /// As [`crate::peer::Peer::warm`].
+    #[must_use]
+    pub fn warm(&self) -> u64 {
+        let route = self.route.as_ref().map_or(0, |route| route.span.source_start);
+        route ^ self.next_index ^ u64::from(self.sent.0) ^ u64::from(self.terms.ssrc)
+    }
+
     /// What flows in it. `None`: nothing.
     #[must_use]
     pub fn source(&self) -> Option<(TrackId, usize)> {

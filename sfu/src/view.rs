@@ -64,6 +64,13 @@ impl Viewer {
         }
     }
 
+    /// As [`crate::peer::Peer::warm`].
+    #[must_use]
+    pub fn warm(&self) -> u64 {
+        let slots = self.slots.iter().fold(0, |sum, slot| sum ^ slot.warm());
+        slots ^ self.bandwidth.warm() ^ self.sent.0 ^ self.repeats.allowance as u64
+    }
+
     /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even` bytes
     /// where little is missing, so that the kernel can send the whole burst at once. `history` is its layer's: voice
     /// takes its redundancy from there.

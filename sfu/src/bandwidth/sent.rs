@@ -58,6 +58,11 @@ impl SentLog {
         self.next += 1;
     }
 
+    /// As [`crate::peer::Peer::warm`].
+    pub(super) fn warm(&self) -> u64 {
+        u64::from(self.ring[self.next as usize % LOG_PACKETS].at)
+    }
+
     /// One past the newest number.
     pub(super) fn next(&self) -> u64 {
         self.next

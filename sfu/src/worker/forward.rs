@@ -40,6 +40,10 @@ impl Worker {
                 && self.outbox.len() < bytes
                 && let Some(&key) = room.members.get(at)
             {
+                if at.is_multiple_of(WARMED) {
+                    let ahead = room.members[at..].iter().take(WARMED).filter_map(|key| self.peers[*key].as_deref());
+                    std::hint::black_box(ahead.fold(0, |sum, peer| sum ^ peer.warm()));
+                }
                 at += 1;
                 let Some(peer) = self.peers[key].as_mut() else { continue };
                 match catch_unwind(AssertUnwindSafe(|| forward_bursts(now, &room, peer, &mut self.outbox))) {
@@ -260,6 +264,10 @@ fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&crate::slot::Slot>
 
 /// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
 const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
+
+/// Hundreds of viewers do not fit the cache. So many are looked at together before they are sent to: the processor
+/// fetches them side by side, and not one after the other.
+const WARMED: usize = 8;
 
 /// More repairs at once are an outage.
 const NACKED_MAX: usize = 512;
