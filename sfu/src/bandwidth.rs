@@ -42,6 +42,10 @@ pub struct Bandwidth {
     wraps: i64,
     reference_us: i64,
     is_probe: bool,
+    is_lossy: bool,
+    is_very_lossy: bool,
+    /// Share lost over some seconds.
+    settled_loss: f64,
     /// What everything at its best would take.
     best_bps: u64,
     look_us: i64,
@@ -71,6 +75,9 @@ impl Bandwidth {
             wraps: 0,
             reference_us: 0,
             is_probe: false,
+            is_lossy: false,
+            is_very_lossy: false,
+            settled_loss: 0.0,
             best_bps: 0,
             look_us: 0,
             is_due: true,
@@ -150,6 +157,9 @@ impl Bandwidth {
             self.prober.hold(self.now_us);
             self.is_due = true;
         }
+        self.settled_loss += (self.estimator.loss() - self.settled_loss) * SETTLING;
+        self.is_very_lossy = self.settled_loss >= if self.is_very_lossy { VERY_LOSSY_STILL } else { VERY_LOSSY };
+        self.is_lossy = self.estimator.loss() >= if self.is_lossy { LOSSY_STILL } else { LOSSY };
         self.set_pace();
     }
 
@@ -193,6 +203,14 @@ impl Bandwidth {
         self.best_bps = Sharer::best_bps(wants);
         let budget =
             Budget { bps: self.estimator.bps(), bound: self.estimator.is_bound(), voice_only: self.silences > 0 };
+        let mut small: SmallVec<[Want; 6]> = SmallVec::new();
+        let wants = if self.is_very_lossy {
+            small.extend(wants.iter().cloned());
+            small.iter_mut().for_each(|want| want.rungs.truncate(1));
+            &small[..]
+        } else {
+            wants
+        };
         let choices = self.sharer.choose(now, budget, wants);
         let best = |(want, choice): (&Want, &Choice)| match (want.rungs.last(), choice) {
             (Some(rung), Choice::Layer(layer)) => rung.layer == *layer,
@@ -230,9 +248,22 @@ impl Bandwidth {
         now + Duration::from_micros(self.pacer.wait_us() as u64)
     }
 
-    /// May a retransmission of `bytes` go out? Repairs may take a part of the line that grows with what it loses.
+    /// What repairs may take, as a part of what is repaired: it grows with what the line loses, repeats included.
+    #[must_use]
+    pub fn repeat_part(&self) -> f64 {
+        let loss = self.estimator.loss().min(0.5);
+        REPEAT_PART.max(loss / (1.0 - loss) * 1.5)
+    }
+
+    /// Does so much get lost that every packet should go out twice, before anybody asks? Only where the line has room.
+    #[must_use]
+    pub fn sends_twice(&self) -> bool {
+        self.is_lossy && !self.estimator.is_bound() && self.silences == 0
+    }
+
+    /// May a retransmission of `bytes` go out?
     pub fn may_repeat(&mut self, bytes: usize) -> bool {
-        let part = (REPEAT_PART + self.estimator.loss() * 1.5).min(REPEAT_PART_MAX);
+        let part = self.repeat_part().min(REPEAT_PART_MAX);
         let rate = self.estimator.bps() as f64 * part;
         let passed = (self.now_us - self.repeat_us) as f64 / 1e6;
         self.repeat_us = self.now_us;
@@ -328,9 +359,20 @@ const DRAIN_ABOVE: Duration = Duration::from_millis(50);
 
 const VOICE_PART: u64 = 2;
 
-/// Repairs: a fifth of the line, more where it loses much.
+/// From here on a repair is as likely to be needed again as not within a picture or two.
+const LOSSY: f64 = 0.08;
+const LOSSY_STILL: f64 = 0.05;
+
+/// From here on small pictures come whole more often than large ones: a picture of seven packets never does.
+const VERY_LOSSY: f64 = 0.15;
+const VERY_LOSSY_STILL: f64 = 0.11;
+
+/// Of each report: five seconds' worth.
+const SETTLING: f64 = 0.02;
+
+/// Repairs: a fifth, more where the line loses much.
 const REPEAT_PART: f64 = 0.2;
-const REPEAT_PART_MAX: f64 = 0.6;
+const REPEAT_PART_MAX: f64 = 0.7;
 const REPEAT_SECONDS: f64 = 0.5;
 const REPEAT_BITS_MIN: f64 = 20_000.0;
 

@@ -28,6 +28,8 @@ pub struct Slot {
     pub next: Option<(TrackId, usize)>,
     /// The line has no room for it.
     pub is_paused: bool,
+    /// Numbers from here on went out only once.
+    pub once: u64,
     /// RTP packets and payload bytes sent, for sender reports.
     pub sent: (u32, u32),
 }
@@ -108,6 +110,7 @@ impl Slot {
             past: VecDeque::new(),
             next: None,
             is_paused: false,
+            once: 0,
             sent: (0, 0),
             terms,
         }
@@ -214,6 +217,12 @@ impl Slot {
         }
         let behind = newest.timestamp.wrapping_sub(waiting.timestamp);
         Some(Duration::from_secs_f64(f64::from(behind) / f64::from(route.span.clock_rate.max(1))))
+    }
+
+    /// Next free 48-bit index.
+    #[must_use]
+    pub fn next_index(&self) -> u64 {
+        self.next_index
     }
 
     /// The newest of our sequence numbers. `None`: nothing was sent.

@@ -138,6 +138,30 @@ impl Viewer {
         self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
     }
 
+    /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so that
+    /// what was lost in a row is not lost again. Where little is lost, nothing.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
+    pub fn send_twice(
+        &mut self,
+        slot: usize,
+        live: u64,
+        history: &History,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let first = std::mem::replace(&mut self.slots[slot].once, live);
+        if !self.bandwidth.sends_twice() {
+            return;
+        }
+        for index in first.max(live.saturating_sub(TWICE_MAX))..live {
+            let Some((span, source_seq)) = self.slots[slot].locate(index as u16) else { continue };
+            let (Some(rtx_pt), Some(packet)) = (span.rtx_pt, history.get(source_seq)) else { continue };
+            let Some(placed) = span.place(packet).filter(|placed| placed.index == index) else { continue };
+            self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+        }
+    }
+
     /// Sends about `bytes` that nobody needs, so that the line shows what it carries: the newest packets of a picture
     /// once more, by RTX, or padding where there are none.
     pub fn probe<'a>(
@@ -253,7 +277,7 @@ impl Viewer {
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
-        self.repeats.streamed(packet.payload.len());
+        self.repeats.streamed(packet.payload.len(), self.bandwidth.repeat_part());
         let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= EVEN_WITHIN).unwrap_or(0);
         if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
             let mut scratch = std::mem::take(&mut self.scratch);
@@ -379,6 +403,9 @@ impl Viewer {
     }
 }
 
+/// A picture of more packets is a keyframe: repairs mend it.
+const TWICE_MAX: u64 = 24;
+
 /// A probe is cut into shares of 5 ms: more packets at once are none.
 const PROBE_PACKETS_MAX: u16 = 64;
 
@@ -409,12 +436,13 @@ const FIRST_RTT: Duration = Duration::from_millis(40);
 const RTT_MIN: Duration = Duration::from_millis(10);
 const RTT_MAX: Duration = Duration::from_millis(500);
 
-/// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most.
+/// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most, more where it loses
+/// much.
 #[derive(Debug)]
 struct Repeats {
     last: HashMap<(usize, u64), Instant>,
     cleared: Option<Instant>,
-    /// Bytes that may be repeated now: every byte of the stream adds a fifth of one.
+    /// Bytes that may be repeated now: every byte of the stream adds a part of one.
     allowance: usize,
 }
 
@@ -425,9 +453,10 @@ impl Default for Repeats {
 }
 
 impl Repeats {
-    /// Notes a packet of the stream itself.
-    fn streamed(&mut self, size: usize) {
-        self.allowance = (self.allowance + (size + PACKET_OVERHEAD_BYTES) / 5).min(REPEAT_BURST_BYTES);
+    /// Notes a packet of the stream itself, of which `part` may be repeated.
+    fn streamed(&mut self, size: usize, part: f64) {
+        let earned = (size + PACKET_OVERHEAD_BYTES) as f64 * part;
+        self.allowance = (self.allowance + earned as usize).min(REPEAT_BURST_BYTES);
     }
 
     fn allows(&mut self, now: Instant, pause: Duration, slot: usize, index: u64, size: usize) -> bool {

@@ -217,12 +217,17 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
                 viewer.slots[slot].hold();
                 due.get_or_insert_with(|| viewer.bandwidth.allowed_at(now));
             }
+            let live = viewer.slots[slot].next_index();
             for (at, packet) in layer.burst.iter().enumerate() {
                 // The last of a run may be shorter as it is.
                 let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
                 viewer.forward(now, slot, packet, &layer.history, even, to, sealer, out);
             }
             out.seal_run();
+            if !viewer.slots[slot].terms().kind.is_sound() {
+                viewer.send_twice(slot, live, &layer.history, to, sealer, out);
+                out.seal_run();
+            }
         }
     }
     due
