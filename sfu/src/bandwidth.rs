@@ -367,8 +367,8 @@ const LOSSY_STILL: f64 = 0.05;
 const VERY_LOSSY: f64 = 0.15;
 const VERY_LOSSY_STILL: f64 = 0.11;
 
-/// Of each report: five seconds' worth.
-const SETTLING: f64 = 0.02;
+/// Of each report: two and a half seconds' worth.
+const SETTLING: f64 = 0.04;
 
 /// Repairs: a fifth, more where the line loses much.
 const REPEAT_PART: f64 = 0.2;

@@ -140,7 +140,6 @@ impl Viewer {
 
     /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so that
     /// what was lost in a row is not lost again. Where little is lost, nothing.
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn send_twice(
         &mut self,
         slot: usize,

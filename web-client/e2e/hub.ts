@@ -59,7 +59,7 @@ export class TestHub {
       ...before, 'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `${pages}:${http}`,
       '--metrics', `127.0.0.1:${metrics}`, ...more,
     ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' } })
-    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-200_000) }
+    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-2_000_000) }
     this.process.stdout?.on('data', keep)
     this.process.stderr?.on('data', keep)
     const deadline = Date.now() + 20_000

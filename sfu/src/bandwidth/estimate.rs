@@ -118,7 +118,9 @@ impl Estimator {
             self.least = [None, self.least[0]];
         }
         self.least[0] = Some(self.least[0].map_or(delay_us, |least| least.min(delay_us)));
-        let queue = (delay_us - self.base()) as f64;
+        // On a thin line a large packet takes long by itself: that is no queue.
+        let own_us = if self.bound { i64::from(packet.bytes) * 8_000_000 / self.bps.max(1) as i64 } else { 0 };
+        let queue = (delay_us - self.base() - own_us).max(0) as f64;
         self.queue_us += (queue - self.queue_us) * QUEUE_SMOOTH;
         self.samples.push_back(Sample { sent_us: packet.sent_us, delay_us });
     }
@@ -139,11 +141,12 @@ impl Estimator {
         }
         let (growth, off) = self.trend();
         let threshold = (3.0 * off).clamp(GROWTH_MIN_US, GROWTH_MAX_US);
-        let growing = growth > threshold && self.queue_us > 15_000.0 + off;
+        let climbing = self.climbs();
+        let growing = climbing || (growth > threshold && self.queue_us > 15_000.0 + off);
         let standing = self.queue_us > STANDING_US && growth > -threshold / 2.0;
         let is_over = if probing { growing && self.queue_us > PROBE_QUEUE_US } else { growing || standing };
         self.over = if is_over { self.over + 1 } else { 0 };
-        let sure = (growing && self.queue_us > SURE_US) || self.over >= if growing { 2 } else { 3 };
+        let sure = climbing || (growing && self.queue_us > SURE_US) || self.over >= if growing { 2 } else { 3 };
         let flooded = self.loss > LOSS_IS_CONGESTION;
         let settled = self.fallen_at.is_none_or(|at| now_us - at > (rtt + FALL_PAUSE).as_micros() as i64);
         if (is_over && sure) || flooded {
@@ -190,6 +193,22 @@ impl Estimator {
     fn base(&self) -> i64 {
         let [this, before] = self.least;
         this.into_iter().chain(before).min().unwrap_or(0)
+    }
+
+    /// Does the delay of the newest samples rise from each to the next? A line that has just become narrow shows so; a
+    /// delay that jumps falls again from there.
+    fn climbs(&self) -> bool {
+        let newest = self.samples.iter().rev();
+        let Some(last) = newest.clone().next() else { return false };
+        let recent = newest.take_while(|sample| last.sent_us - sample.sent_us <= CLIMB_US);
+        let (mut steps, mut rises, mut least, mut before) = (0, 0, last.delay_us, last.delay_us);
+        for sample in recent.skip(1) {
+            steps += 1;
+            rises += i32::from(before > sample.delay_us);
+            least = least.min(sample.delay_us);
+            before = sample.delay_us;
+        }
+        steps >= CLIMB_STEPS && rises * 5 >= steps * 4 && last.delay_us - least > CLIMB_RISE_US
     }
 
     /// Growth of the delay over the samples, and how far they lie off a straight line on average, microseconds.
@@ -332,6 +351,11 @@ const SURE_US: f64 = 50_000.0;
 
 /// What a probe may queue.
 const PROBE_QUEUE_US: f64 = 110_000.0;
+
+/// So many bursts in a row, each later than the one before, and so much in all.
+const CLIMB_US: i64 = 200_000;
+const CLIMB_STEPS: i32 = 4;
+const CLIMB_RISE_US: i64 = 50_000;
 
 const QUEUE_SMOOTH: f64 = 0.35;
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
+use tracing::trace;
 
 use super::Worker;
 use crate::{
@@ -25,6 +26,7 @@ impl Worker {
         let wants: SmallVec<[Want; 6]> = viewer.slots.iter().map(|slot| want(now, room, slot)).collect();
         let choices = viewer.bandwidth.share(now, &wants, viewer.slots.iter().any(Slot::catches_up));
         let bps = viewer.bandwidth.estimate_bps();
+        trace!(peer = %peer.id, bps, queue = ?viewer.bandwidth.queue(), ?wants, ?choices, "A line is shared");
         let mut catches_up = false;
         for ((slot, want), choice) in viewer.slots.iter_mut().zip(&wants).zip(choices) {
             match choice {

@@ -103,18 +103,22 @@ export class WhepReceiver {
     }
   }
 
-  /** True when voice or camera ought to flow and has brought nothing for {@link STARVED_MS}. */
+  /**
+   * True when voice and camera, as far as they ought to flow, have brought nothing for {@link STARVED_MS}.
+   * One alone says nothing: a line that is too thin is spared the camera.
+   */
   private isStarved(stats: RTCStatsReport, nowMs: number): boolean {
     const flowing = this.options.flowing()
-    return STEADY_SLOTS.some((slot) => {
+    const silent = STEADY_SLOTS.map((slot) => {
       const packets = packetsOf(stats, this.mids.get(slot)?.mid ?? null)
       const before = this.progress.get(slot)
       if (!flowing[slot] || !before || packets !== before.packets) {
         this.progress.set(slot, { packets, atMs: nowMs })
-        return false
+        return flowing[slot] ? false : null
       }
       return nowMs - before.atMs > STARVED_MS
     })
+    return silent.includes(true) && !silent.includes(false)
   }
 }
 
