@@ -141,7 +141,7 @@ impl Estimator {
         }
         let (growth, off) = self.trend();
         let threshold = (3.0 * off).clamp(GROWTH_MIN_US, GROWTH_MAX_US);
-        let climbing = self.climbs();
+        let climbing = self.climbs() && !self.bursts();
         let growing = climbing || (growth > threshold && self.queue_us > 15_000.0 + off);
         let standing = self.queue_us > STANDING_US && growth > -threshold / 2.0;
         let is_over = if probing { growing && self.queue_us > PROBE_QUEUE_US } else { growing || standing };
@@ -153,7 +153,7 @@ impl Estimator {
             if !settled {
                 return Verdict::Waiting;
             }
-            self.fall(now_us, flooded);
+            self.fall(now_us, flooded, climbing);
             return Verdict::Fallen;
         }
         if is_over {
@@ -211,6 +211,12 @@ impl Estimator {
         steps >= CLIMB_STEPS && rises * 5 >= steps * 4 && last.delay_us - least > CLIMB_RISE_US
     }
 
+    /// Was much more sent just now than before? Then the queue is a keyframe's, and ends with it.
+    fn bursts(&self) -> bool {
+        let (newest, ever) = (self.offered.bps(BUSY_BINS), self.offered.bps(RATE_BINS));
+        newest.zip(ever).is_none_or(|(newest, ever)| newest > ever * 13 / 10)
+    }
+
     /// Growth of the delay over the samples, and how far they lie off a straight line on average, microseconds.
     fn trend(&self) -> (f64, f64) {
         let count = self.samples.len();
@@ -237,7 +243,7 @@ impl Estimator {
         (slope * span, off)
     }
 
-    fn fall(&mut self, now_us: i64, flooded: bool) {
+    fn fall(&mut self, now_us: i64, flooded: bool, climbing: bool) {
         let through = 1.0 - self.calm_loss.min(LOSS_IS_CONGESTION);
         // A line that queues is busy: where it is fast enough to tell, the newest tenth of a second says what it takes.
         let newest = self.delivered.bps(BUSY_BINS).filter(|bps| *bps > BUSY_ABOVE_BPS);
@@ -245,12 +251,14 @@ impl Estimator {
         let offered = self.offered.bps(FALL_BINS).unwrap_or(self.bps);
         let capacity = delivered as f64 / through;
         let mut next = capacity * 0.85;
+        // Where what is sent as ever does not get through any more, what was never used says nothing of the line.
+        let used = if climbing { self.bps.min(offered) } else { self.bps } as f64;
         // Where everything we sent came through, the queue is not ours alone: we give way, but not at once to nothing.
         if offered as f64 <= capacity * 1.1 {
-            next = next.max(self.bps as f64 * 0.7);
+            next = next.max(used * 0.7);
         }
         if flooded || self.queue_us < DEEP_US {
-            next = next.max(self.bps as f64 * 0.65);
+            next = next.max(used * 0.65);
         }
         self.capacity = capacity as u64;
         let (falls, queue) = self.in_vain;
