@@ -419,6 +419,7 @@ impl Registry {
                     }
                 }
                 Output::SlotsChanged => slots_changed = true,
+                Output::SparedChanged(seat_id) => table.tell_spared(seat_id),
                 Output::GoLive if table.lesson.state == LessonState::Open => self.go_live(table.lesson.clone()),
                 Output::GoLive => {}
             }

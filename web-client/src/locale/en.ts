@@ -94,7 +94,7 @@ export const en: Words = {
     left: '{minutes} min left', overdue: 'Past the bell',
     fullscreen: 'Full screen', leaveFullscreen: 'Leave full screen',
     line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' },
-    noPicture: 'The teacher’s camera is off',
+    noPicture: 'The teacher’s camera is off', spared: 'The line is slow: voice and board come first, the picture will be back.',
     notEnrolledTitle: 'This computer belongs to no classroom yet', notEnrolled: 'Please open the sign-in link that the school gave this classroom. Once is enough; afterwards it enters lessons by itself.',
   },
   watch: {

@@ -92,7 +92,7 @@ export const zhCN = {
     left: '还有 {minutes} 分', overdue: '已到下课时间',
     fullscreen: '全屏', leaveFullscreen: '退出全屏',
     line: { good: '线路好', weak: '线路差', lost: '掉线' },
-    noPicture: '老师没有开摄像头',
+    noPicture: '老师没有开摄像头', spared: '网络较慢，先保证声音和板书，画面稍后自己回来。',
     notEnrolledTitle: '这台电脑还没有登记到教室', notEnrolled: '请打开学校发给本教室的登录链接。只要打开一次，以后会自己进入课堂。',
   },
   watch: {

@@ -103,22 +103,18 @@ export class WhepReceiver {
     }
   }
 
-  /**
-   * True when voice and camera, as far as they ought to flow, have brought nothing for {@link STARVED_MS}.
-   * One alone says nothing: a line that is too thin is spared the camera.
-   */
+  /** True when voice or camera ought to flow and has brought nothing for {@link STARVED_MS}. */
   private isStarved(stats: RTCStatsReport, nowMs: number): boolean {
     const flowing = this.options.flowing()
-    const silent = STEADY_SLOTS.map((slot) => {
+    return STEADY_SLOTS.some((slot) => {
       const packets = packetsOf(stats, this.mids.get(slot)?.mid ?? null)
       const before = this.progress.get(slot)
       if (!flowing[slot] || !before || packets !== before.packets) {
         this.progress.set(slot, { packets, atMs: nowMs })
-        return flowing[slot] ? false : null
+        return false
       }
       return nowMs - before.atMs > STARVED_MS
     })
-    return silent.includes(true) && !silent.includes(false)
   }
 }
 
