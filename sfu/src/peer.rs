@@ -135,7 +135,6 @@ impl Peer {
     ///
     /// Returns a path that is forgotten for it.
     pub fn note_path(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
-        self.heard = now;
         let mut forgotten = None;
         if !self.paths.contains(&from) {
             if self.paths.len() == PATHS_MAX {
@@ -145,9 +144,21 @@ impl Peer {
             self.paths.push(from);
         }
         if nominated || self.address.is_none() {
-            self.address = Some(from);
+            self.settle(now, from);
         }
+        self.heard = now;
         forgotten
+    }
+
+    /// Sends to `from` from now on: something of the peer's has just authenticated there, and it is no late packet.
+    pub fn settle(&mut self, now: Instant, from: SocketAddr) {
+        let has_moved = self.address.replace(from).is_some_and(|before| before != from);
+        if let Role::Viewer(viewer) = &mut self.role
+            && has_moved
+        {
+            viewer.recall(now.saturating_duration_since(self.heard));
+        }
+        self.heard = now;
     }
 
     /// Forgets a path that has ended. What is sent goes by the newest one left, until a check says better.

@@ -409,10 +409,16 @@ impl Worker {
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let header = rtp_header(&bytes).ok_or(Dropped::Malformed)?;
         let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
-        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
+        if !matches!(peer.role, Role::Publisher(_)) {
+            return Err(Dropped::NotAgreed);
+        }
+        let leads = opener.rtp_lead(header.ssrc, header.seq).is_some();
         let index = opener.open_rtp(header.ssrc, header.seq, header.header_len.into(), &mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
         peer.heard = now;
-        peer.address = Some(from);
+        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
         peer.received += bytes.len() as u64;
         self.counters.packets_in += 1;
         let arrived = publisher.handle_rtp(now, &header, index, &bytes)?;
