@@ -169,6 +169,13 @@ impl Peer {
         }
     }
 
+    /// Has it not been heard for longer than it ever pauses? Then a check on another way need not settle on it first:
+    /// what it is sent on the old one is lost, and its next packet would lead back there.
+    #[must_use]
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) >= QUIET_AFTER
+    }
+
     /// Has it been silent, or unconnected, for too long?
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {
@@ -214,6 +221,9 @@ impl Peer {
         }
     }
 }
+
+/// Viewers report every 50 to 100 ms, publishers send.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
 
 /// A browser on two networks, each with IPv4 and IPv6.
 const PATHS_MAX: usize = 4;

@@ -327,7 +327,7 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
-        let forgotten = peer.note_path(now, from, check.nominates());
+        let forgotten = peer.note_path(now, from, check.nominates() || peer.is_quiet(now));
         self.move_address(forgotten, from, key);
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         self.outbox.seal_run();

@@ -49,6 +49,10 @@ export class WhepReceiver {
       silenceMs: SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => options.onReception(this.reception()),
+      // Unlike statistics, these cost next to nothing to ask for.
+      pulse: peer => peer.getReceivers().flatMap(receiver => receiver.getSynchronizationSources())
+        .reduce((sum, source) => sum + source.timestamp, 0),
+      feelEveryMs: 100,
       inspect: (stats, nowMs) => {
         options.onStats(stats, nowMs)
         return this.isStarved(stats, nowMs)
