@@ -305,7 +305,8 @@ impl Worker {
         let key = match self.by_ufrag.get(&ufrag) {
             Some(&key) => key,
             None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
-                Some(owner) if !handed => {
+                // A connection is its worker's: nobody else can answer on it.
+                Some(owner) if !handed && tcp::connection(from).is_none() => {
                     self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
                     return Ok(());
                 }
@@ -559,6 +560,7 @@ impl Worker {
                 publishes,
                 connected,
                 by_tcp,
+                worker: self.config.id,
                 rtt_ms: rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
                 loss,
                 bitrate_bps: (bytes as f64 * 8.0 / seconds) as u64,

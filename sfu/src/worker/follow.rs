@@ -11,7 +11,7 @@ use std::{
 use bytes::BytesMut;
 
 use super::{Relay, Worker};
-use crate::{packet::rtp_header, peer::Role, room::PeerKey, stats::Dropped};
+use crate::{ice::Check, id::WorkerId, packet::rtp_header, peer::Role, room::PeerKey, stats::Dropped};
 
 impl Worker {
     /// Has a peer been authenticated at that address?
@@ -30,6 +30,14 @@ impl Worker {
             }
             _ => false,
         }
+    }
+
+    /// The other worker whose peer a check is for, as far as the name in it tells: nothing is authenticated here.
+    #[must_use]
+    pub fn owner_elsewhere(&self, packet: &[u8]) -> Option<WorkerId> {
+        // One worker alone need not read it twice.
+        self.config.lobby.others(self.config.id).next()?;
+        self.config.lobby.worker_of(Check::read(packet)?.our_ufrag()?, self.config.id)
     }
 
     /// Notes that an address leads nowhere any more: its connection is closed.

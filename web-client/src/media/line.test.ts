@@ -77,6 +77,7 @@ function line(lingers = false) {
     onState: state => states.push(state),
     pulse: () => pulse,
     feelEveryMs: 100,
+    quietMs: 200,
     lingers,
     silenceMs: 4_000,
   })

@@ -34,6 +34,8 @@ export interface LineOptions {
   /** A figure that changes with whatever arrives, many times a second. What looks at it is {@link Pulse}. */
   pulse(peer: RTCPeerConnection): number | Promise<number>
   feelEveryMs: number
+  /** So long without a change, where it changed all the time before, and another way is looked for. */
+  quietMs: number
   /** A failed connection stays open until the next one is up, so that its last pictures stay on the screen. */
   lingers: boolean
   /** The far end answers nothing for this long: the line is dead. */
@@ -179,7 +181,7 @@ export class Line {
     this.triedUdpAtMs = Date.now()
     clearInterval(this.inspection)
     this.inspection = setInterval(() => void this.look(peer), INSPECT_EVERY_MS)
-    const pulse = new Pulse()
+    const pulse = new Pulse(this.options.quietMs)
     let feels = false
     clearInterval(this.feeling)
     this.feeling = setInterval(() => {

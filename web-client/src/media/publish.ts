@@ -51,7 +51,9 @@ export class WhipPublisher {
       describe: repeatVoice,
       settled: () => this.limit(),
       pulse: async peer => heardFigure(await peer.getStats()),
-      feelEveryMs: 200,
+      feelEveryMs: 150,
+      // The hub reports every 60 ms.
+      quietMs: 400,
     })
   }
 

@@ -3,7 +3,7 @@ import { Pulse } from './pulse'
 
 /** Feels every 100 ms; each letter is one look: `x` something came, `.` nothing did. Gives the looks that told. */
 function felt(story: string): number[] {
-  const pulse = new Pulse()
+  const pulse = new Pulse(200)
   let figure = 0
   return [...story].flatMap((look, at) => pulse.feel(look === 'x' ? ++figure : figure, at * 100) ? [at] : [])
 }

@@ -1,5 +1,3 @@
-/** Ten voice packets in a row, and every picture meanwhile. Where a line does that of its own accord, looking costs little. */
-const QUIET_MS = 200
 /** Only what has come evenly for this long is missed when it stops. */
 const EVEN_FOR_MS = 2_000
 
@@ -10,18 +8,21 @@ export class Pulse {
   private evenSinceMs = 0
   private told = false
 
+  /** What has come evenly may stay away for `quietMs` at most. */
+  constructor(private readonly quietForMs: number) {}
+
   /** Takes the newest figure, which changes with what arrives. True, once: it has stopped. */
   feel(figure: number, nowMs: number): boolean {
     const quietMs = nowMs - this.changedAtMs
     if (figure !== this.figure) {
-      if (this.figure === undefined || quietMs >= QUIET_MS)
+      if (this.figure === undefined || quietMs >= this.quietForMs)
         this.evenSinceMs = nowMs
       this.figure = figure
       this.changedAtMs = nowMs
       this.told = false
       return false
     }
-    if (this.told || quietMs < QUIET_MS || this.changedAtMs - this.evenSinceMs < EVEN_FOR_MS)
+    if (this.told || quietMs < this.quietForMs || this.changedAtMs - this.evenSinceMs < EVEN_FOR_MS)
       return false
     this.told = true
     return true

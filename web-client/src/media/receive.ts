@@ -53,6 +53,8 @@ export class WhepReceiver {
       pulse: peer => peer.getReceivers().flatMap(receiver => receiver.getSynchronizationSources())
         .reduce((sum, source) => sum + source.timestamp, 0),
       feelEveryMs: 100,
+      // Ten voice packets in a row, and every picture meanwhile. Where a line does that of its own accord, looking costs little.
+      quietMs: 200,
       inspect: (stats, nowMs) => {
         options.onStats(stats, nowMs)
         return this.isStarved(stats, nowMs)
