@@ -202,6 +202,8 @@ impl Worker {
                     peer.ours.push(ours);
                 }
             }
+            // It may have been closed while the command was on its way: nobody would ever close it again.
+            Command::Tap { room, .. } if self.config.lobby.flowing(room).is_none() => {}
             Command::Tap { room, tap } => self.room_entry(room).tap(now, tap),
             Command::CloseAll => {
                 for key in 0..self.peers.len() {

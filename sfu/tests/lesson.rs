@@ -2,7 +2,7 @@
 
 mod seeded;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::mpsc::RecvTimeoutError, time::Duration};
 
 use bytes::BytesMut;
 use seeded::{FRAME, Far, Lesson, ROOM, publish_terms, view_terms};
@@ -216,6 +216,16 @@ fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astra
     let astray: Vec<u8> = blocks.iter().map(|block| block.payload[0]).collect();
     assert!(astray.ends_with(&[50, 51, 52, 53, 54]), "{astray:?}");
     assert_eq!(mover.rtp(&voice(&mut lesson, &mut teacher, 55))[0].1, 109, "once is enough");
+}
+
+#[test]
+fn a_room_that_was_closed_before_the_tap_came_stays_closed() {
+    let mut lesson = Lesson::new();
+    lesson.lobby.close_room(ROOM);
+    lesson.worker.handle_command(lesson.now, Command::CloseRoom(ROOM));
+    let (tap, reader) = tap::channel(8);
+    lesson.worker.handle_command(lesson.now, Command::Tap { room: ROOM, tap });
+    assert_eq!(reader.recv_timeout(Duration::ZERO).unwrap_err(), RecvTimeoutError::Disconnected);
 }
 
 #[test]
