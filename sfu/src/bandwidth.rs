@@ -163,6 +163,11 @@ impl Bandwidth {
         self.set_pace();
     }
 
+    /// The receiver has come by another way: what was learnt of delays there means nothing here.
+    pub fn handle_move(&mut self) {
+        self.estimator.forget();
+    }
+
     /// Takes the loss of a receiver report, 0 to 1: all that a receiver without transport-wide feedback tells us.
     pub fn handle_loss(&mut self, now: Instant, loss: f64) {
         self.at(now);

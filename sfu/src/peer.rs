@@ -135,7 +135,6 @@ impl Peer {
     ///
     /// Returns a path that is forgotten for it.
     pub fn note_path(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
-        self.heard = now;
         let mut forgotten = None;
         if !self.paths.contains(&from) {
             if self.paths.len() == PATHS_MAX {
@@ -145,9 +144,22 @@ impl Peer {
             self.paths.push(from);
         }
         if nominated || self.address.is_none() {
-            self.address = Some(from);
+            self.settle(now, from);
         }
+        self.heard = now;
         forgotten
+    }
+
+    /// Sends to `from` from now on: something of the peer's has just authenticated there, and it is no late packet.
+    pub fn settle(&mut self, now: Instant, from: SocketAddr) {
+        let has_moved = self.address.replace(from).is_some_and(|before| before != from);
+        if let Role::Viewer(viewer) = &mut self.role
+            && has_moved
+        {
+            viewer.recall(now.saturating_duration_since(self.heard));
+            viewer.bandwidth.handle_move();
+        }
+        self.heard = now;
     }
 
     /// Forgets a path that has ended. What is sent goes by the newest one left, until a check says better.
@@ -156,6 +168,13 @@ impl Peer {
         if self.address == Some(path) {
             self.address = self.paths.last().copied();
         }
+    }
+
+    /// Has it not been heard for longer than it ever pauses? Then a check on another way need not settle on it first:
+    /// what it is sent on the old one is lost, and its next packet would lead back there.
+    #[must_use]
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) >= QUIET_AFTER
     }
 
     /// Has it been silent, or unconnected, for too long?
@@ -215,6 +234,9 @@ impl Peer {
         }
     }
 }
+
+/// Viewers report every 50 to 100 ms, publishers send.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
 
 /// A browser on two networks, each with IPv4 and IPv6.
 const PATHS_MAX: usize = 4;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::id::{PeerId, RoomId};
+use crate::id::{PeerId, RoomId, WorkerId};
 use crate::media::TrackKind;
 
 /// The whole hub.
@@ -41,6 +41,8 @@ pub struct PeerStats {
     pub connected: bool,
     /// Its packets go by TCP: its UDP is blocked.
     pub by_tcp: bool,
+    /// The worker that has it.
+    pub worker: WorkerId,
     /// Smoothed round trip in milliseconds. `None`: not measured yet.
     pub rtt_ms: Option<f64>,
     /// Share of packets lost in the last report, 0 to 1: on the way to a viewer, or from a publisher.

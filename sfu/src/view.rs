@@ -20,7 +20,7 @@ use crate::{
     outbox::Outbox,
     packet::{Packet, rewrite_vp8},
     publish::append,
-    red::{self, depth::Depth},
+    red::{self, BLOCKS_MAX, PAYLOAD_BYTES_MAX, Pattern, depth::Depth},
     rtcp::{Receptions, TransportFeedback},
     slot::{Placed, Slot},
     srtp::Sealer,
@@ -38,6 +38,8 @@ pub struct Viewer {
     repeats: Repeats,
     /// How much redundancy its voice carries, by what its line loses.
     pub depth: Depth,
+    /// How many earlier packets its next voice packet carries: those that went the old way when it moved.
+    recalled: u8,
     /// Smoothed round trip. `None`: no report yet.
     pub rtt: Option<Duration>,
     /// Share lost on the way there in the last reports, 0 to 1: the worst slot.
@@ -58,6 +60,7 @@ impl Viewer {
             scratch: Vec::new(),
             repeats: Repeats::default(),
             depth: Depth::new(),
+            recalled: 0,
             rtt: None,
             loss: 0.0,
             sent: (0, 0),
@@ -242,9 +245,11 @@ impl Viewer {
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
-        let pattern = self.depth.pattern();
+        let (pattern, bytes_max) = match std::mem::take(&mut self.recalled) {
+            0 => (self.depth.pattern(), self.depth.bytes_allowed(now)),
+            distance => (Pattern { distance, stride: 1 }, PAYLOAD_BYTES_MAX),
+        };
         let mut scratch = std::mem::take(&mut self.scratch);
-        let bytes_max = self.depth.bytes_allowed(now);
         let red_pt = self.slots[slot].terms().red_pt.filter(|_| {
             pattern.distance > 0 && red::write(history, packet, pattern, placed.pt, bytes_max, &mut scratch) > 0
         });
@@ -390,6 +395,13 @@ impl Viewer {
         }
     }
 
+    /// It has moved, and was last heard on its old way so long ago: what it was sent since has gone astray. Pictures it
+    /// asks for again; its next voice packet brings the voice along.
+    pub fn recall(&mut self, silent_for: Duration) {
+        let astray = silent_for + self.rtt.unwrap_or(FIRST_RTT).min(RTT_MAX);
+        self.recalled = (astray.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;
+    }
+
     /// The slot that sends on that SSRC.
     #[must_use]
     pub fn slot_of(&self, ssrc: u32) -> Option<usize> {
@@ -421,6 +433,9 @@ static PADDING: [u8; PADDING_MAX] = {
     }
     bytes
 };
+
+/// What Opus is cut into, unless a publisher insists on less.
+const VOICE_PACKET_MS: u128 = 20;
 
 /// RTP header with the transport-wide sequence number.
 const HEADER_MAX: usize = 20;

@@ -203,6 +203,8 @@ impl Worker {
                     peer.ours.push(ours);
                 }
             }
+            // It may have been closed while the command was on its way: nobody would ever close it again.
+            Command::Tap { room, .. } if self.config.lobby.flowing(room).is_none() => {}
             Command::Tap { room, tap } => self.room_entry(room).tap(now, tap),
             Command::CloseAll => {
                 for key in 0..self.peers.len() {
@@ -306,7 +308,8 @@ impl Worker {
         let key = match self.by_ufrag.get(&ufrag) {
             Some(&key) => key,
             None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
-                Some(owner) if !handed => {
+                // A connection is its worker's: nobody else can answer on it.
+                Some(owner) if !handed && tcp::connection(from).is_none() => {
                     self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
                     return Ok(());
                 }
@@ -328,7 +331,7 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
-        let forgotten = peer.note_path(now, from, check.nominates());
+        let forgotten = peer.note_path(now, from, check.nominates() || peer.is_quiet(now));
         self.move_address(forgotten, from, key);
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         self.outbox.seal_run();
@@ -410,10 +413,16 @@ impl Worker {
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let header = rtp_header(&bytes).ok_or(Dropped::Malformed)?;
         let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
-        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
+        if !matches!(peer.role, Role::Publisher(_)) {
+            return Err(Dropped::NotAgreed);
+        }
+        let leads = opener.rtp_lead(header.ssrc, header.seq).is_some();
         let index = opener.open_rtp(header.ssrc, header.seq, header.header_len.into(), &mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
         peer.heard = now;
-        peer.address = Some(from);
+        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
         peer.received += bytes.len() as u64;
         self.counters.packets_in += 1;
         let arrived = publisher.handle_rtp(now, &header, index, &bytes)?;
@@ -561,6 +570,7 @@ impl Worker {
                 publishes,
                 connected,
                 by_tcp,
+                worker: self.config.id,
                 rtt_ms: rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
                 loss,
                 bitrate_bps: (bytes as f64 * 8.0 / seconds) as u64,

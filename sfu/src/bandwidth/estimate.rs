@@ -310,7 +310,8 @@ impl Estimator {
         }
     }
 
-    fn forget(&mut self) {
+    /// The way has changed, and its delay with it.
+    pub(super) fn forget(&mut self) {
         self.least = [None; 2];
         self.samples.clear();
         self.queue_us = 0.0;

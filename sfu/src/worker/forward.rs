@@ -151,9 +151,13 @@ impl Worker {
         let ntp_middle = (self.ntp(now) >> 16) as u32;
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
+        // What was late on the old way leads nobody back there.
+        let leads = opener.rtcp_lead(&bytes).is_some();
         opener.open_rtcp(&mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
         peer.heard = now;
-        peer.address = Some(from);
         let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
         let mut outcome = Ok(());
         for report in rtcp::reports(&bytes) {

@@ -1,6 +1,6 @@
 //! Stories of one lesson's seats, on a clock turned by hand.
 
-use sfu::{Codec, RoomId, hub::GoneReason, stats::SlotStats};
+use sfu::{Codec, RoomId, WorkerId, hub::GoneReason, stats::SlotStats};
 
 use super::*;
 use crate::clock::Clock;
@@ -263,6 +263,7 @@ fn a_page_is_told_what_its_line_has_no_room_for_and_again_when_it_comes_back() {
         publishes: false,
         connected: true,
         by_tcp: false,
+        worker: WorkerId(0),
         rtt_ms: None,
         loss: 0.0,
         bitrate_bps: 0,

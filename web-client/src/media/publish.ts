@@ -1,7 +1,7 @@
 import type { VideoCodec } from './codec'
 import type { Credentials, LineState } from './line'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
-import { Line } from './line'
+import { heardFigure, Line } from './line'
 
 /** The camera's session carries the voice too; the board's carries pictures alone. */
 export type PublishedTrack = 'camera' | 'board'
@@ -55,6 +55,10 @@ export class WhipPublisher {
       prepare: peer => this.prepare(peer),
       describe: repeatVoice,
       settled: () => this.limit(),
+      pulse: async peer => heardFigure(await peer.getStats()),
+      feelEveryMs: 150,
+      // The hub reports every 60 ms.
+      quietMs: 400,
     })
   }
 

@@ -52,6 +52,12 @@ export class WhepReceiver {
       silenceMs: SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => options.onReception(this.reception()),
+      // Unlike statistics, these cost next to nothing to ask for.
+      pulse: peer => peer.getReceivers().flatMap(receiver => receiver.getSynchronizationSources())
+        .reduce((sum, source) => sum + source.timestamp, 0),
+      feelEveryMs: 50,
+      // Seven voice packets in a row, and every picture meanwhile. Where a line does that of its own accord, looking costs little.
+      quietMs: 150,
       inspect: (stats, nowMs) => {
         options.onStats(stats, nowMs)
         this.setDelay(stats, nowMs)
