@@ -84,6 +84,39 @@ stored_id!(
     AuditId
 );
 
+stored_id!(
+    /// A year of school, from September to August.
+    SchoolYearId
+);
+stored_id!(
+    /// Half a school year.
+    TermId
+);
+stored_id!(
+    /// When the bell rings, for one season.
+    BellScheduleId
+);
+stored_id!(
+    /// A class of pupils: 三年级1班. Its pupils have no names here.
+    ClassId
+);
+stored_id!(
+    /// A subject for a class in a term.
+    CourseId
+);
+stored_id!(
+    /// Who teaches whom for a term.
+    PairingId
+);
+stored_id!(
+    /// A class's right to listen for a term.
+    ListeningRightId
+);
+stored_id!(
+    /// A PC, camera or recording host in a classroom.
+    DeviceId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
