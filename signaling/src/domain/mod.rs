@@ -1,9 +1,13 @@
 //! Pure school rules: no clock, no file, no socket, no SQL.
 
+pub mod bell_schedule;
 pub mod calendar;
+pub mod course;
 pub mod id;
 pub mod lesson;
 pub mod organisation;
 pub mod permission;
+pub mod program;
+pub mod serve_scope;
 pub mod time;
 pub mod zone;
