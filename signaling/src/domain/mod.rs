@@ -6,6 +6,7 @@ pub mod course;
 pub mod id;
 pub mod lesson;
 pub mod organisation;
+pub mod pairing;
 pub mod permission;
 pub mod program;
 pub mod rules;
