@@ -1,10 +1,13 @@
 //! Pure school rules: no clock, no file, no socket, no SQL.
 
+pub mod bell_clock;
 pub mod bell_schedule;
 pub mod calendar;
 pub mod course;
+pub mod dispatch;
 pub mod id;
 pub mod lesson;
+pub mod lesson_life;
 pub mod organisation;
 pub mod pairing;
 pub mod permission;
