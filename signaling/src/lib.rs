@@ -13,6 +13,7 @@ pub mod app;
 pub mod certificate;
 pub mod clock;
 pub mod config;
+pub mod county;
 pub mod domain;
 pub mod front;
 pub mod http;

@@ -22,6 +22,11 @@ pub struct MonthDay {
 }
 
 impl MonthDay {
+    /// New Year's Day.
+    pub const FIRST: Self = Self { month: 1, day: 1 };
+    /// New Year's Eve.
+    pub const LAST: Self = Self { month: 12, day: 31 };
+
     /// `None`: no month has this day. The 29th of February is one.
     #[must_use]
     pub fn new(month: i8, day: i8) -> Option<Self> {
