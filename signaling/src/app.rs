@@ -20,7 +20,7 @@ use crate::{
         token::TokenSigner,
         wire::Bye,
     },
-    store::{AuditRow, Store, StoreError},
+    store::{AuditRow, Database, Store, StoreError},
 };
 
 /// The running hub behind its front door. Cheap to clone.
@@ -71,14 +71,20 @@ const EVENTS_MAX: usize = 65_536;
 const REFUSALS_MAX: usize = 1_024;
 
 impl App {
-    /// Opens everything in the data folder, starts the media plane and takes up the lessons in progress.
+    /// Opens the database and everything in the data folder, starts the media plane and takes up the lessons in progress.
     ///
     /// # Errors
     /// [`OpenError`] says which part could not start.
-    pub async fn open(data: &Path, hub: HubConfig, clock: Clock, ca_pem: Option<Arc<str>>) -> Result<Self, OpenError> {
+    pub async fn open(
+        data: &Path,
+        database: &Database,
+        hub: HubConfig,
+        clock: Clock,
+        ca_pem: Option<Arc<str>>,
+    ) -> Result<Self, OpenError> {
         keep::folder(data)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
-        let store = Store::open(&database(data)).await?;
+        let store = Store::open(database).await?;
         let recordings = Recordings::open(data.join("recordings"))?;
         let recovering = recordings.clone();
         let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
@@ -143,9 +149,9 @@ impl App {
     }
 }
 
-/// The database file of a data folder.
+/// The database file of a data folder, where no other database is named.
 #[must_use]
-pub fn database(data: &Path) -> PathBuf {
+pub fn database_file(data: &Path) -> PathBuf {
     data.join("tongke.sqlite")
 }
 
@@ -189,8 +195,11 @@ impl Refusals {
 }
 
 async fn write_refusals(store: Store, mut refused: mpsc::Receiver<AuditRow>) {
-    while let Some(row) = refused.recv().await {
-        if let Err(error) = store.audit(&row).await {
+    let mut rows = Vec::new();
+    while refused.recv_many(&mut rows, REFUSALS_MAX).await > 0 {
+        let written = store.audit_all(&rows).await;
+        rows.clear();
+        if let Err(error) = written {
             error!(error = chain(&error), "A refusal could not be written to the audit");
         }
     }

@@ -22,4 +22,5 @@ pub mod live;
 pub mod router;
 pub mod sample;
 pub mod store;
+pub mod system_scope;
 pub mod telemetry;

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -18,8 +18,8 @@ use signaling::{
     front::{self, Connections},
     live::registry::chain,
     router, sample,
-    store::Store,
-    telemetry,
+    store::{Database, Store},
+    system_scope, telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -50,6 +50,9 @@ enum Command {
         /// The hub's data folder
         #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
         data: PathBuf,
+        /// Its database, where it is not in the data folder
+        #[arg(long, env = "TONGKE_DATABASE", value_name = "URL", hide_env_values = true)]
+        database: Option<String>,
         /// For whom
         #[arg(long, value_enum)]
         role: LinkRole,
@@ -106,7 +109,7 @@ fn main() -> ExitCode {
             }
             Err(code) => code,
         },
-        Command::SignInLink { data, role, base_url } => run(sign_in_link(data, role, base_url)),
+        Command::SignInLink { data, database, role, base_url } => run(sign_in_link(data, database, role, base_url)),
     }
 }
 
@@ -153,7 +156,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         workers: config.workers,
         max_seats: config.max_seats,
     };
-    let app = App::open(&config.data, hub, clock, certificate.ca_pem.clone()).await?;
+    let app = App::open(&config.data, &config.database, hub, clock, certificate.ca_pem.clone()).await?;
 
     // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
     let https = listen(SocketAddr::new(config.listen.ip(), app.hub.media_address().port())).await?;
@@ -271,17 +274,37 @@ fn introduce(sample: &sample::Sample, prepared: sample::Prepared) {
     println!("按“下课”，再从课表打开回放。 End the lesson, then open its replay from the list.");
 }
 
-async fn sign_in_link(data: PathBuf, role: LinkRole, base_url: String) -> anyhow::Result<()> {
-    let file = app::database(&data);
-    anyhow::ensure!(file.is_file(), "{} is no data folder of ours", data.display());
-    let store = Store::open(&file).await?;
-    let holders: Vec<(Holder, String)> = match role {
-        LinkRole::Classroom => {
-            store.classrooms().await?.into_iter().map(|(id, name)| (Holder::Classroom(id), name)).collect()
+/// The store of a hub that may be running.
+async fn open_store(data: &Path, database: Option<String>) -> anyhow::Result<Store> {
+    let database = match database {
+        Some(url) => url.parse()?,
+        None => {
+            let file = app::database_file(data);
+            anyhow::ensure!(file.is_file(), "{} is no data folder of ours", data.display());
+            Database::file(&file)
         }
+    };
+    Ok(Store::open(&database).await?)
+}
+
+async fn sign_in_link(data: PathBuf, database: Option<String>, role: LinkRole, base_url: String) -> anyhow::Result<()> {
+    let store = open_store(&data, database).await?;
+    let console = system_scope::console();
+    let holders: Vec<(Holder, String)> = match role {
+        LinkRole::Classroom => store
+            .classrooms_with_school(&console)
+            .await?
+            .into_iter()
+            .map(|(id, name)| (Holder::Classroom(id), name))
+            .collect(),
         LinkRole::LeadTeacher | LinkRole::BureauOfficer => {
-            let role = if matches!(role, LinkRole::LeadTeacher) { Role::LeadTeacher } else { Role::BureauOfficer };
-            store.people(role).await?.into_iter().map(|(id, name)| (Holder::Person(id), name)).collect()
+            let role = if matches!(role, LinkRole::LeadTeacher) { Role::LeadTeacher } else { Role::Patrol };
+            store
+                .people_who_are(&console, role)
+                .await?
+                .into_iter()
+                .map(|(id, name)| (Holder::Person(id), name))
+                .collect()
         }
     };
     anyhow::ensure!(!holders.is_empty(), "nobody has this role yet");

@@ -14,13 +14,14 @@ use crate::{
         organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
         time::UnixMs,
     },
-    http::identity::{sha256_hex, unguessable},
+    http::identity::{actor, sha256_hex, unguessable},
     keep::{self, KeepError},
     live::{
         table::role_of,
         token::{Claims, TokenKind},
     },
-    store::{Scope, Store, StoreError},
+    store::{AuditRow, Seed, Store, StoreError},
+    system_scope,
 };
 
 /// Links and tokens of the sample end after a day: it is no way to run a school.
@@ -95,11 +96,11 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     let path = data.join(SAMPLE_FILE);
     let before: Option<Sample> = keep::read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let (lesson, prepared) = if app.store.is_empty().await? {
-        make_county(&app.store).await?;
+        make_county(&app.store, now).await?;
         (make_lesson(app, now).await?, Prepared::County)
     } else {
         let before = before.ok_or(SampleError::NotASample)?;
-        match app.store.lesson(Scope::System, before.lesson_id).await? {
+        match app.store.lesson(&system_scope::sample(), before.lesson_id).await? {
             Some(lesson) if lesson.state != LessonState::Ended => (lesson, Prepared::Links),
             _ => (make_lesson(app, now).await?, Prepared::Lesson),
         }
@@ -117,11 +118,12 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
 /// [`StoreError`] where it cannot be kept.
 pub async fn sign_in_link(store: &Store, base_url: &str, holder: Holder, now: UnixMs) -> Result<String, StoreError> {
     let secret = unguessable();
-    store.insert_sign_in_link(&sha256_hex(&secret), holder, now, now.plus(SAMPLE_VALID)).await?;
+    let row = AuditRow::by_system(now, "make_sign_in_link", actor(holder));
+    store.insert_sign_in_link(&sha256_hex(&secret), holder, now.plus(SAMPLE_VALID), &row).await?;
     Ok(format!("{base_url}/enter#{secret}"))
 }
 
-async fn make_county(store: &Store) -> Result<(), StoreError> {
+async fn make_county(store: &Store, now: UnixMs) -> Result<(), StoreError> {
     let node = |parent_id, kind, name: &str, code: Option<&str>| Organisation {
         organisation_id: OrganisationId::fresh(),
         parent_id,
@@ -137,25 +139,25 @@ async fn make_county(store: &Store) -> Result<(), StoreError> {
         node(school, OrganisationKind::TeachingPoint, "汉滨区茨沟镇中心小学景家教学点", None),
         node(school, OrganisationKind::TeachingPoint, "汉滨区茨沟镇中心小学大河教学点", None),
     ];
-    for organisation in [&bureau, &centre, &points[0], &points[1]] {
-        store.insert_organisation(organisation).await?;
-    }
+    let mut seed = Seed::default();
     let rooms = [(&centre, "三年级（2）班"), (&points[0], "景家三年级复式班"), (&points[1], "大河三年级班")];
     for (organisation, name) in rooms {
         let organisation_id = organisation.organisation_id;
-        let classroom = Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name: name.into() };
-        store.insert_classroom(&classroom).await?;
+        seed.classrooms.push(Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name: name.into() });
     }
-    let people = [(&centre, "张老师", Role::LeadTeacher), (&bureau, "李巡课", Role::BureauOfficer)];
+    let people = [(&centre, "张老师", Role::LeadTeacher), (&bureau, "李巡课", Role::Patrol)];
     for (organisation, name, role) in people {
         let organisation_id = organisation.organisation_id;
-        store.insert_person(&Person { person_id: PersonId::fresh(), organisation_id, name: name.into(), role }).await?;
+        let person = Person { person_id: PersonId::fresh(), organisation_id, name: name.into(), sign_in_name: None };
+        seed.people.push((person, Some(role)));
     }
-    Ok(())
+    let [first, second] = points;
+    seed.organisations.extend([bureau, centre, first, second]);
+    store.plant(&system_scope::sample(), &seed, now).await
 }
 
 async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
-    let mut teachers = app.store.people(Role::LeadTeacher).await?.into_iter();
+    let mut teachers = app.store.people_who_are(&system_scope::sample(), Role::LeadTeacher).await?.into_iter();
     let (person_id, name) = teachers.next().ok_or(SampleError::NotASample)?;
     let lesson = Lesson {
         lesson_id: LessonId::fresh(),
@@ -172,24 +174,26 @@ async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
         ended_at: None,
         classrooms: app
             .store
-            .classrooms()
+            .classrooms_with_school(&system_scope::sample())
             .await?
             .into_iter()
             .map(|(classroom_id, name)| ListedClassroom { classroom_id, name, school: String::new() })
             .collect(),
+        places: Vec::new(),
         guests_max: SAMPLE_GUESTS,
         recording: None,
     };
-    app.store.insert_lesson(&lesson).await?;
+    let row = AuditRow::by_system(now, "schedule_lesson", format!("lesson:{}", lesson.lesson_id));
+    app.store.insert_lesson(&system_scope::sample(), &lesson, &row).await?;
     // With the schools' names, as the store lists them.
-    let lesson = app.store.lesson(Scope::System, lesson.lesson_id).await?.ok_or(SampleError::NotASample)?;
+    let lesson = app.store.lesson(&system_scope::sample(), lesson.lesson_id).await?.ok_or(SampleError::NotASample)?;
     app.registry.take_up(lesson.clone());
     Ok(lesson)
 }
 
 async fn describe(app: &App, base_url: &str, lesson: &Lesson, now: UnixMs) -> Result<Sample, SampleError> {
     let lesson_id = lesson.lesson_id;
-    let officers = app.store.people(Role::BureauOfficer).await?;
+    let officers = app.store.people_who_are(&system_scope::sample(), Role::Patrol).await?;
     let (officer, _) = officers.first().ok_or(SampleError::NotASample)?;
     let publish_token =
         token(app, lesson, TokenKind::Publish, Some(Holder::Person(lesson.teacher.person_id)), now).await?;
@@ -227,7 +231,8 @@ async fn token(
 ) -> Result<String, StoreError> {
     let seat_id = match holder {
         Some(holder) => {
-            Some(app.store.seat_of(lesson.lesson_id, holder, role_of(kind).as_str(), SeatId::fresh()).await?)
+            let role = role_of(kind).as_str();
+            app.store.seat_of(&system_scope::sample(), lesson.lesson_id, holder, role, SeatId::fresh()).await?
         }
         None => None,
     };

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The text is no UUID in its canonical form: lower case, with hyphens.
@@ -13,7 +14,7 @@ pub struct NotAnId;
 macro_rules! stored_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -97,10 +98,6 @@ stored_id!(
     BellScheduleId
 );
 stored_id!(
-    /// A class of pupils: 三年级1班. Its pupils have no names here.
-    ClassId
-);
-stored_id!(
     /// A subject for a class in a term.
     CourseId
 );
@@ -113,8 +110,24 @@ stored_id!(
     ListeningRightId
 );
 stored_id!(
-    /// A PC, camera or recording host in a classroom.
+    /// A class of pupils: 三年级（2）班.
+    ClassId
+);
+stored_id!(
+    /// A role that a person holds at a place.
+    GrantId
+);
+stored_id!(
+    /// A machine in a classroom, with a key of its own.
     DeviceId
+);
+stored_id!(
+    /// A device that shows its code and waits to be let in.
+    EnrolmentId
+);
+stored_id!(
+    /// Someone who is signed in, somewhere.
+    SessionId
 );
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     id::{ClassroomId, LessonId, PersonId, RecordingId},
@@ -16,7 +17,7 @@ pub const OPENS_BEFORE_START: Duration = Duration::from_secs(10 * 60);
 pub const ENDS_AFTER_END: Duration = Duration::from_secs(10 * 60);
 
 /// Where a lesson is in its life. It only ever goes forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LessonState {
     /// In the timetable.
@@ -86,7 +87,7 @@ impl LessonState {
 }
 
 /// The lead teacher, as the lesson names them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Teacher {
     /// Who.
     pub person_id: PersonId,
@@ -95,7 +96,7 @@ pub struct Teacher {
 }
 
 /// A receiving classroom, as the lesson lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ListedClassroom {
     /// Which.
     pub classroom_id: ClassroomId,
@@ -106,7 +107,7 @@ pub struct ListedClassroom {
 }
 
 /// Whether a recording still grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// It still grows.
@@ -116,7 +117,7 @@ pub enum RecordingState {
 }
 
 /// What is kept of the lesson.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecordingNote {
     /// Which.
     pub recording_id: RecordingId,
@@ -153,6 +154,8 @@ pub struct Lesson {
     pub ended_at: Option<UnixMs>,
     /// Who listens.
     pub classrooms: Vec<ListedClassroom>,
+    /// Paths of the school that teaches and of those that listen, as the store knows them.
+    pub places: Vec<String>,
     /// How many guests may watch at once. 0: it is not open to guests.
     pub guests_max: u32,
     /// What is kept. `None`: it never went live.
@@ -160,6 +163,12 @@ pub struct Lesson {
 }
 
 impl Lesson {
+    /// The path of the school whose lesson it is. Empty: it does not come from the store.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        self.places.first().map_or("", String::as_str)
+    }
+
     /// The step that is due by the wall clock at `now`, if any: lessons open before their start and end after their end.
     #[must_use]
     pub fn due(&self, now: UnixMs) -> Option<Step> {
@@ -198,6 +207,7 @@ pub(crate) mod tests {
                     school: "景家教学点".into(),
                 })
                 .collect(),
+            places: Vec::new(),
             guests_max: 2,
             recording: None,
         }

@@ -3,6 +3,7 @@
 pub mod bell_clock;
 pub mod bell_schedule;
 pub mod calendar;
+pub mod code;
 pub mod course;
 pub mod dispatch;
 pub mod id;
@@ -14,7 +15,9 @@ pub mod permission;
 pub mod program;
 pub mod rules;
 pub mod serve_scope;
+pub mod session;
 pub mod time;
 pub mod timetable;
 pub mod two_ends;
+pub mod words;
 pub mod zone;

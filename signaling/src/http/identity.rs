@@ -16,12 +16,12 @@ use super::{ask::Caller, problem::ApiError};
 use crate::{
     app::App,
     domain::{
-        lesson::Lesson,
         organisation::Holder,
-        permission::{Action, may},
+        permission::{Act, Place, Scope, may},
+        time::UnixMs,
     },
     live::token::TokenError,
-    store::{AuditRow, Outcome, Session},
+    store::{AuditRow, Session},
 };
 
 /// Who asks, and from where.
@@ -33,15 +33,26 @@ pub struct Identity {
     pub session_sha256: String,
     /// Where the request came from.
     pub caller: Caller,
+    /// When it came.
+    pub now: UnixMs,
 }
 
 impl Identity {
-    /// Refuses with 404 what the asker may not do: whether the lesson exists is not theirs to know.
+    /// What a query may reach that looks for one thing by its id. Whoever may do `act` nowhere finds nothing: whether
+    /// the thing exists is not theirs to know.
     ///
     /// # Errors
     /// [`ApiError::NotFound`].
-    pub fn may(&self, action: Action, lesson: &Lesson) -> Result<(), ApiError> {
-        if may(&self.session.asker, action, lesson) { Ok(()) } else { Err(ApiError::NotFound) }
+    pub fn reach(&self, act: Act) -> Result<Scope, ApiError> {
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotFound)
+    }
+
+    /// What a query may reach that lists things, or makes one.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] where the asker may do `act` nowhere.
+    pub fn scope(&self, act: Act) -> Result<Scope, ApiError> {
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotAllowed)
     }
 
     /// `person:<id>` or `classroom:<id>`, as the audit writes it.
@@ -53,14 +64,11 @@ impl Identity {
     /// A line for the audit.
     #[must_use]
     pub fn row(&self, app: &App, act: &'static str, object: String) -> AuditRow {
-        AuditRow {
-            at: app.clock.wall(),
-            actor: self.actor(),
-            act,
-            object,
-            outcome: Outcome::Done,
-            address: self.caller.ip().to_string(),
+        let mut row = AuditRow::done(app.clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
+        if let Some((person_id, _)) = &self.session.assistant {
+            row.beside = format!("person:{person_id}");
         }
+        row
     }
 }
 
@@ -84,8 +92,9 @@ where
         let Ok(caller) = Caller::from_request_parts(parts, state).await;
         let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(ApiError::SignedOut)?;
         let session_sha256 = sha256_hex(&cookie);
-        let session = app.store.session(&session_sha256, app.clock.wall()).await?.ok_or(ApiError::SignedOut)?;
-        Ok(Self { session, session_sha256, caller })
+        let now = app.clock.wall();
+        let session = app.store.session(&session_sha256, now).await?.ok_or(ApiError::SignedOut)?;
+        Ok(Self { session, session_sha256, caller, now })
     }
 }
 

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{id::LessonId, lesson::Lesson, permission::Action, time::UnixMs},
+    domain::{id::LessonId, lesson::Lesson, permission::Act, time::UnixMs},
     live::{
         registry::Mover,
         wire::{LessonView, May},
     },
-    store::{LessonCursor, Scope},
+    store::LessonCursor,
 };
 
 /// Lessons on one page of the list.
@@ -46,7 +46,7 @@ pub async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<Lessons>, ApiError> {
     let below = page.next.as_deref().map(read_cursor).transpose()?;
-    let mut lessons = app.store.lessons(Scope::Of(identity.session.asker), below, PAGE + 1).await?;
+    let mut lessons = app.store.lessons(&identity.reach(Act::SeeLessons)?, below, PAGE + 1).await?;
     let more = lessons.len() > PAGE as usize;
     lessons.truncate(PAGE as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
@@ -60,7 +60,7 @@ pub async fn show(
     identity: Identity,
     Named(lesson_id): Named<LessonId>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Action::See, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
     Ok(Json(view(&app, &identity, &lesson)))
 }
 
@@ -71,7 +71,7 @@ pub async fn start(
     Named(lesson_id): Named<LessonId>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Action::Teach, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.start(lesson, &mover(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson)))
 }
@@ -83,26 +83,20 @@ pub async fn end(
     Named(lesson_id): Named<LessonId>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Action::Teach, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.end(lesson, &mover(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson)))
 }
 
-/// A lesson with which the asker may do `action`; 404 for everyone else.
-pub(super) async fn find(
-    app: &App,
-    identity: &Identity,
-    action: Action,
-    lesson_id: LessonId,
-) -> Result<Lesson, ApiError> {
-    let lesson = app.store.lesson(Scope::Of(identity.session.asker), lesson_id).await?.ok_or(ApiError::NotFound)?;
-    identity.may(action, &lesson)?;
-    Ok(lesson)
+/// A lesson with which the asker may do `act`; 404 for everyone else.
+pub(super) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: LessonId) -> Result<Lesson, ApiError> {
+    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
 }
 
 /// The lesson as the asker sees it.
 pub(super) fn view(app: &App, identity: &Identity, lesson: &Lesson) -> LessonView {
-    LessonView::new(lesson, May::of(&identity.session.asker, lesson), app.clock.wall())
+    let now = app.clock.wall();
+    LessonView::new(lesson, May::of(&identity.session.asker, lesson, now), now)
 }
 
 fn mover(identity: &Identity) -> Mover {

@@ -40,6 +40,9 @@ pub enum ApiError {
     /// There is no such thing, or the asker may not know of it.
     #[error("not found")]
     NotFound,
+    /// None of the asker's roles allows it.
+    #[error("none of the asker's roles allows it")]
+    NotAllowed,
     /// The path exists, but not for this method.
     #[error("the path is not for this method")]
     MethodNotAllowed,
@@ -131,6 +134,12 @@ impl ApiError {
             ),
             Self::CrossSite => (S::FORBIDDEN, "cross-site", "请求来自别的网站", "请在同课自己的页面里操作。".into()),
             Self::NotFound => (S::NOT_FOUND, "not-found", "没有找到", "请检查地址，或者换一个账号再看。".into()),
+            Self::NotAllowed => (
+                S::FORBIDDEN,
+                "not-allowed",
+                "您的角色不能做这件事",
+                "请换一个有权限的账号，或者请安全管理员授权。".into(),
+            ),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "不支持这种请求", "请换一种请求方法。".into())
             }

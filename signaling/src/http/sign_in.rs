@@ -24,17 +24,12 @@ use crate::{
     app::App,
     domain::{
         id::{ClassroomId, PersonId},
-        organisation::{Holder, Role},
+        organisation::{Holder, Part},
+        session::{DEVICE_SESSION, PERSON_SESSION, Stage},
         time::{Now, UnixMs},
     },
-    store::{AuditRow, Outcome, Session},
+    store::{AuditRow, NewSession, Session},
 };
-
-/// A person's session: one school day.
-const PERSON_SESSION: Duration = Duration::from_secs(12 * 3600);
-
-/// A classroom's device stays enrolled for a term.
-const DEVICE_SESSION: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// What a page sends to sign in.
 #[derive(Deserialize)]
@@ -49,7 +44,7 @@ pub struct SignIn {
 pub struct Me {
     pub person_id: Option<PersonId>,
     pub name: String,
-    pub role: Role,
+    pub role: Part,
     pub classroom: Option<MyClassroom>,
     pub expires_at_ms: UnixMs,
 }
@@ -62,11 +57,11 @@ pub struct MyClassroom {
     pub name: String,
 }
 
-impl From<Session> for Me {
-    fn from(session: Session) -> Self {
+impl Me {
+    fn of(session: Session, now: UnixMs) -> Self {
         Self {
             person_id: session.asker.person_id(),
-            role: session.asker.role,
+            role: session.asker.part(now),
             classroom: session
                 .asker
                 .classroom_id()
@@ -83,16 +78,9 @@ pub async fn sign_in(State(app): State<App>, caller: Caller, Asked(ask): Asked<S
     app.attempts.check(caller.ip(), now)?;
     let address = caller.ip().to_string();
     let used = app.store.use_sign_in_link(&sha256_hex(&ask.link), now.wall).await?;
-    let Some(holder) = used else {
+    let Some((holder, _)) = used else {
         app.attempts.failed(caller.ip(), now);
-        let row = AuditRow {
-            at: now.wall,
-            actor: "guest".into(),
-            act: "sign_in",
-            object: "link".into(),
-            outcome: Outcome::Refused,
-            address,
-        };
+        let row = AuditRow::done(now.wall, "guest", "sign_in", "link").refused().from(address);
         app.store.audit(&row).await?;
         return Err(ApiError::LinkRefused);
     };
@@ -102,23 +90,24 @@ pub async fn sign_in(State(app): State<App>, caller: Caller, Asked(ask): Asked<S
     };
     let (cookie, expires_at) = (unguessable(), now.wall.plus(lifetime));
     let session_sha256 = sha256_hex(&cookie);
-    let row = AuditRow {
-        at: now.wall,
-        actor: actor(holder),
-        act: "sign_in",
-        object: "session".into(),
-        outcome: Outcome::Done,
+    let row = AuditRow::done(now.wall, actor(holder), "sign_in", "session").from(address.as_str());
+    let new = NewSession {
+        session_sha256: &session_sha256,
+        holder,
+        device_id: None,
+        stage: Stage::Full,
         address,
+        expires_at,
     };
-    app.store.insert_session(&session_sha256, holder, expires_at, &row).await?;
+    app.store.insert_session(&new, &row).await?;
     let session = app.store.session(&session_sha256, now.wall).await?.ok_or(ApiError::SignedOut)?;
     info!(actor = row.actor, "Signed in {}", row.actor);
-    Ok((set_cookie(caller.tls, &cookie, lifetime), Json(Me::from(session))).into_response())
+    Ok((set_cookie(caller.tls, &cookie, lifetime), Json(Me::of(session, now.wall))).into_response())
 }
 
 /// `GET /api/v1/me`
 pub async fn me(identity: Identity) -> Json<Me> {
-    Json(identity.session.into())
+    Json(Me::of(identity.session, identity.now))
 }
 
 /// `POST /api/v1/sign-out`

@@ -29,7 +29,8 @@ use crate::{
         lesson::{Lesson, LessonState, OPENS_BEFORE_START, RecordingNote, RecordingState, Step, WrongState},
         time::Now,
     },
-    store::{AuditRow, Outcome, Store, StoreError},
+    store::{AuditRow, Store, StoreError},
+    system_scope,
 };
 
 /// Unread messages of one socket. Seats change at most twice a second, so this page has not read for two minutes.
@@ -125,13 +126,13 @@ impl Registry {
     /// [`StoreError`] where the lessons cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         let now = self.shared.clock.wall();
-        for lesson in self.shared.store.lessons_at_hand(now).await? {
+        for lesson in self.shared.store.lessons_at_hand(&system_scope::bell(), now).await? {
             if lesson.state.is_in_progress() {
                 self.take_up(lesson);
             }
         }
         // Their lessons are over: the hub was killed while it sealed them.
-        for recording_id in self.shared.store.unsealed_recordings().await? {
+        for recording_id in self.shared.store.unsealed_recordings(&system_scope::bell()).await? {
             let recordings = self.shared.recordings.clone();
             if tokio::task::spawn_blocking(move || recordings.seal(recording_id)).await.unwrap_or(false) {
                 self.seal(recording_id).await?;
@@ -206,8 +207,8 @@ impl Registry {
         let recording_id = RecordingId::fresh();
         lesson.live_at = Some(self.shared.clock.wall());
         lesson.recording = Some(RecordingNote { recording_id, state: RecordingState::Recording });
-        let row = self.row(mover, "start_lesson", lesson.lesson_id);
-        if !self.shared.store.move_lesson(&lesson, before, Some(recording_id), &row).await? {
+        let row = self.row(mover, "start_lesson", &lesson);
+        if !self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, Some(recording_id), &row).await? {
             return Err(WrongState(before).into());
         }
         let recording = self.record(recording_id, self.shared.hub.tap(entry.room));
@@ -236,8 +237,8 @@ impl Registry {
             return Ok(lesson);
         }
         lesson.ended_at = Some(self.shared.clock.wall());
-        let row = self.row(mover, "end_lesson", lesson.lesson_id);
-        if !self.shared.store.move_lesson(&lesson, before, None, &row).await? {
+        let row = self.row(mover, "end_lesson", &lesson);
+        if !self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, None, &row).await? {
             return Err(WrongState(before).into());
         }
         let recording = {
@@ -393,14 +394,16 @@ impl Registry {
     }
 
     async fn open_due(&self, now: Now) -> Result<(), StoreError> {
-        for mut lesson in self.shared.store.lessons_at_hand(now.wall.plus(OPENS_BEFORE_START)).await? {
+        for mut lesson in
+            self.shared.store.lessons_at_hand(&system_scope::bell(), now.wall.plus(OPENS_BEFORE_START)).await?
+        {
             if lesson.due(now.wall) != Some(Step::Open) {
                 continue;
             }
             let before = lesson.state;
             lesson.state = LessonState::Open;
-            let row = self.row(&Mover::system(), "open_lesson", lesson.lesson_id);
-            if self.shared.store.move_lesson(&lesson, before, None, &row).await? {
+            let row = self.row(&Mover::system(), "open_lesson", &lesson);
+            if self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, None, &row).await? {
                 self.take_up(lesson);
             }
         }
@@ -453,26 +456,15 @@ impl Registry {
     }
 
     async fn seal(&self, recording_id: RecordingId) -> Result<(), StoreError> {
-        let row = AuditRow {
-            at: self.shared.clock.wall(),
-            actor: "system".into(),
-            act: "seal_recording",
-            object: format!("recording:{recording_id}"),
-            outcome: Outcome::Done,
-            address: String::new(),
-        };
-        self.shared.store.seal_recording(recording_id, &row).await
+        let row = AuditRow::by_system(self.shared.clock.wall(), "seal_recording", format!("recording:{recording_id}"));
+        self.shared.store.seal_recording(&system_scope::bell(), recording_id, &row).await
     }
 
-    fn row(&self, mover: &Mover, act: &'static str, lesson_id: LessonId) -> AuditRow {
-        AuditRow {
-            at: self.shared.clock.wall(),
-            actor: mover.actor.clone(),
-            act,
-            object: format!("lesson:{lesson_id}"),
-            outcome: Outcome::Done,
-            address: mover.address.clone(),
-        }
+    fn row(&self, mover: &Mover, act: &'static str, lesson: &Lesson) -> AuditRow {
+        let object = format!("lesson:{}", lesson.lesson_id);
+        AuditRow::done(self.shared.clock.wall(), mover.actor.as_str(), act, object)
+            .from(mover.address.as_str())
+            .at_place(lesson.place())
     }
 
     fn entry(&self, lesson_id: LessonId) -> Option<Arc<InProgress>> {

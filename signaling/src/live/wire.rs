@@ -6,7 +6,7 @@ use sfu::{Codec, TrackKind};
 use crate::domain::{
     id::{ClassroomId, LessonId, SeatId},
     lesson::{Lesson, LessonState, ListedClassroom, RecordingNote, Teacher},
-    permission::{self, Action, Asker},
+    permission::{self, Act, Asker, Place},
     time::UnixMs,
 };
 
@@ -215,7 +215,7 @@ impl Slots {
 
 /// What the reader of a lesson may do with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of `Action`")]
+#[expect(missing_docs, reason = "the names are those of `Act`")]
 pub struct May {
     pub teach: bool,
     pub attend: bool,
@@ -226,12 +226,13 @@ pub struct May {
 impl May {
     /// What `asker` may do. Replay needs something to replay.
     #[must_use]
-    pub fn of(asker: &Asker, lesson: &Lesson) -> Self {
+    pub fn of(asker: &Asker, lesson: &Lesson, now: UnixMs) -> Self {
+        let may = |act| permission::may(asker, act, Place::Lesson(lesson), now).is_ok();
         Self {
-            teach: permission::may(asker, Action::Teach, lesson),
-            attend: permission::may(asker, Action::Attend, lesson),
-            watch: permission::may(asker, Action::Watch, lesson),
-            replay: lesson.recording.is_some() && permission::may(asker, Action::Replay, lesson),
+            teach: may(Act::Teach),
+            attend: may(Act::Attend),
+            watch: may(Act::Watch),
+            replay: lesson.recording.is_some() && may(Act::Replay),
         }
     }
 }
