@@ -6,9 +6,9 @@ use jiff::civil::{Date, Weekday, date};
 use crate::domain::{
     bell_schedule::{BellSchedule, Bells, MonthDay, Period, PeriodKind, PeriodName, Season},
     calendar::{Calendar, CalendarError, DayKind, SchoolYear, SpecialDay, Term},
-    course::{Course, Listening, SchoolClass, Stage, WeeklyPeriod, Weeks},
+    course::{Course, Listening, SchoolClass, WeeklyPeriod, Weeks},
     id::{BellScheduleId, ClassId, ClassroomId, CourseId, OrganisationId, PairingId, PersonId, SchoolYearId, TermId},
-    organisation::OrganisationKind,
+    organisation::{OrganisationKind, Stage},
     pairing::{Extent, Pairing, Standing, Topology},
     program::{Delivery, Mode, Program},
     timetable::SchoolTime,

@@ -3,11 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
-
 use super::{
-    course::Stage,
+    organisation::Stage,
     id::{BellScheduleId, OrganisationId},
+    words::words,
     zone::Minute,
 };
 
@@ -93,37 +92,23 @@ impl Season {
     }
 }
 
-/// What a period is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PeriodKind {
-    /// 早自习
-    EarlyStudy,
-    /// 第几节
-    Lesson,
-    /// 大课间
-    LongBreak,
-    /// 眼保健操
-    EyeExercises,
-    /// 晚自习
-    EveningStudy,
-}
+words!(
+    /// What a period is for.
+    PeriodKind {
+        /// 早自习
+        EarlyStudy = "early_study",
+        /// 第几节
+        Lesson = "lesson",
+        /// 大课间
+        LongBreak = "long_break",
+        /// 眼保健操
+        EyeExercises = "eye_exercises",
+        /// 晚自习
+        EveningStudy = "evening_study",
+    }
+);
 
 impl PeriodKind {
-    const ALL: [Self; 5] = [Self::EarlyStudy, Self::Lesson, Self::LongBreak, Self::EyeExercises, Self::EveningStudy];
-
-    /// The word on the wire and in the store.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::EarlyStudy => "early_study",
-            Self::Lesson => "lesson",
-            Self::LongBreak => "long_break",
-            Self::EyeExercises => "eye_exercises",
-            Self::EveningStudy => "evening_study",
-        }
-    }
-
     /// Whether a course can be put there.
     #[must_use]
     pub fn takes_lessons(self) -> bool {
@@ -178,7 +163,7 @@ impl FromStr for PeriodName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let read = || {
             let (word, number) = text.rsplit_once('-')?;
-            let kind = PeriodKind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
+            let kind = PeriodKind::from_word(word)?;
             let number = number.parse().ok().filter(|number| (1..=20).contains(number))?;
             Some(Self { kind, number })
         };

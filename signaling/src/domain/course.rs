@@ -3,63 +3,18 @@
 use std::{fmt, str::FromStr};
 
 use jiff::civil::Weekday;
-use serde::{Deserialize, Serialize};
-
 use super::{
     bell_schedule::PeriodName,
     calendar::WEEKS_MAX,
     id::{ClassId, ClassroomId, CourseId, OrganisationId, PersonId, TermId},
+    organisation::Stage,
     program::{Delivery, Mode, Program},
 };
-
-/// 学段
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// 学前
-    Kindergarten,
-    /// 小学
-    Primary,
-    /// 初中
-    Junior,
-    /// 高中
-    Senior,
-    /// 中职
-    Vocational,
-    /// 特教
-    Special,
-}
-
-impl Stage {
-    const ALL: [Self; 6] =
-        [Self::Kindergarten, Self::Primary, Self::Junior, Self::Senior, Self::Vocational, Self::Special];
-
-    /// The word on the wire and in the store.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Kindergarten => "kindergarten",
-            Self::Primary => "primary",
-            Self::Junior => "junior",
-            Self::Senior => "senior",
-            Self::Vocational => "vocational",
-            Self::Special => "special",
-        }
-    }
-}
 
 /// The text is no known word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not known here")]
 pub struct UnknownWord(pub String);
-
-impl FromStr for Stage {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == word).ok_or_else(|| UnknownWord(word.into()))
-    }
-}
 
 /// The subjects of the 2022 curriculum (课程方案), in its order.
 pub const SUBJECTS: [&str; 19] = [

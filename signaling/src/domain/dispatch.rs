@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     course::{Listening, UnknownWord},
@@ -17,6 +18,7 @@ use super::{
     time::UnixMs,
     timetable::Slot,
     two_ends::Span,
+    words::words,
 };
 
 /// What one lesson takes up and no other can have at the same time.
@@ -194,26 +196,27 @@ impl Taken {
 /// No lesson is longer than a day; the store holds it to that.
 pub const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// Why a lesson is called off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CancelKind {
-    /// 教师请假
-    TeacherAway,
-    /// 天气
-    Weather,
-    /// 停电断网
-    PowerOrNetwork,
-    /// 设备故障
-    Equipment,
-    /// 学校活动
-    SchoolEvent,
-    /// 其他
-    Other,
-}
+words!(
+    /// Why a lesson is called off.
+    CancelKind {
+        /// 教师请假
+        TeacherAway = "teacher_away",
+        /// 天气
+        Weather = "weather",
+        /// 停电断网
+        PowerOrNetwork = "power_or_network",
+        /// 设备故障
+        Equipment = "equipment",
+        /// 学校活动
+        SchoolEvent = "school_event",
+        /// 其他
+        Other = "other",
+    }
+);
 
 /// 因故: a kind, and words of the person who answers for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CancelReason {
     /// Of what kind.
     pub kind: CancelKind,

@@ -1,35 +1,35 @@
 //! The life of a lesson: seven states, the steps between them, and which step is due when.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    course::UnknownWord,
     rules::{RuleSet, minutes},
     time::UnixMs,
     two_ends::Span,
+    words::words,
 };
 
-/// Where a lesson is in its life. It only ever goes forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LessonState {
-    /// In the timetable.
-    Scheduled,
-    /// Seats may be taken; recording is armed, but nothing is recorded yet.
-    Open,
-    /// Being taught and recorded.
-    Live,
-    /// Over; its recording can be replayed.
-    Ended,
-    /// 因故停课: called off, with a reason.
-    Cancelled,
-    /// 无故停课: its time passed and it never began.
-    Missed,
-    /// Put away; nothing about it changes any more.
-    Archived,
-}
+words!(
+    /// Where a lesson is in its life. It only ever goes forward.
+    LessonState {
+        /// In the timetable.
+        Scheduled = "scheduled",
+        /// Seats may be taken; recording is armed, but nothing is recorded yet.
+        Open = "open",
+        /// Being taught and recorded.
+        Live = "live",
+        /// Over; its recording can be replayed.
+        Ended = "ended",
+        /// 因故停课: called off, with a reason.
+        Cancelled = "cancelled",
+        /// 无故停课: its time passed and it never began.
+        Missed = "missed",
+        /// Put away; nothing about it changes any more.
+        Archived = "archived",
+    }
+);
 
 /// What moves a lesson on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,10 +55,6 @@ pub enum Step {
 pub struct WrongState(pub LessonState);
 
 impl LessonState {
-    /// Each of them, in the order of a life.
-    pub const ALL: [Self; 7] =
-        [Self::Scheduled, Self::Open, Self::Live, Self::Ended, Self::Cancelled, Self::Missed, Self::Archived];
-
     /// The state after `step`. A step that was taken already changes nothing, so a double click is harmless and a
     /// clock that rings twice starts and ends nothing twice.
     ///
@@ -93,70 +89,19 @@ impl LessonState {
     pub fn is_over(self) -> bool {
         matches!(self, Self::Ended | Self::Cancelled | Self::Missed | Self::Archived)
     }
-
-    /// The word on the wire and in the store.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Open => "open",
-            Self::Live => "live",
-            Self::Ended => "ended",
-            Self::Cancelled => "cancelled",
-            Self::Missed => "missed",
-            Self::Archived => "archived",
-        }
-    }
-
-    /// Reads the store's word. `None`: no such state.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
-    }
 }
 
-impl FromStr for LessonState {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::from_word(word).ok_or_else(|| UnknownWord(word.into()))
+words!(
+    /// Who starts a lesson.
+    RunsBy {
+        /// The bell, once the teacher is there; until then it waits.
+        Bell = "bell",
+        /// The bell, whoever is there: a recording is played.
+        BellAlone = "bell_alone",
+        /// The teacher: a lesson outside the timetable.
+        Teacher = "teacher",
     }
-}
-
-/// Who starts a lesson.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunsBy {
-    /// The bell, once the teacher is there; until then it waits.
-    Bell,
-    /// The bell, whoever is there: a recording is played.
-    BellAlone,
-    /// The teacher: a lesson outside the timetable.
-    Teacher,
-}
-
-impl RunsBy {
-    /// The word on the wire and in the store.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bell => "bell",
-            Self::BellAlone => "bell_alone",
-            Self::Teacher => "teacher",
-        }
-    }
-}
-
-impl FromStr for RunsBy {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        [Self::Bell, Self::BellAlone, Self::Teacher]
-            .into_iter()
-            .find(|runs_by| runs_by.as_str() == word)
-            .ok_or_else(|| UnknownWord(word.into()))
-    }
-}
+);
 
 /// The instants of one lesson, worked out once when it is planned: whoever changes the rules changes lessons to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,50 +1,46 @@
 //! 结对 and 收听授权: who may listen to whom for a term, and what remains when that ends.
 
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use super::{
-    course::UnknownWord,
     id::{ClassId, ListeningRightId, OrganisationId, PairingId, TermId},
     time::UnixMs,
+    words::words,
 };
 
-/// The shape of a pairing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Topology {
-    /// 中心校带教学点
-    CentreWithPoints,
-    /// 一校带多点
-    OneToManyPoints,
-    /// 一校带多校
-    OneToManySchools,
-}
+words!(
+    /// The shape of a pairing.
+    Topology {
+        /// 中心校带教学点
+        CentreWithPoints = "centre_with_points",
+        /// 一校带多点
+        OneToManyPoints = "one_to_many_points",
+        /// 一校带多校
+        OneToManySchools = "one_to_many_schools",
+    }
+);
 
-/// Whether an agreement holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// It holds.
-    Active,
-    /// It rests; it can go on.
-    Frozen,
-    /// It is over for good.
-    Cancelled,
-}
+words!(
+    /// Whether an agreement holds.
+    Standing {
+        /// It holds.
+        Active = "active",
+        /// It rests; it can go on.
+        Frozen = "frozen",
+        /// It is over for good.
+        Cancelled = "cancelled",
+    }
+);
 
-/// What changes an agreement's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StandingAct {
-    /// 冻结
-    Freeze,
-    /// 恢复
-    Resume,
-    /// 取消
-    Cancel,
-}
+words!(
+    /// What changes an agreement's standing.
+    StandingAct {
+        /// 冻结
+        Freeze = "freeze",
+        /// 恢复
+        Resume = "resume",
+        /// 取消
+        Cancel = "cancel",
+    }
+);
 
 /// The act does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,50 +59,6 @@ impl Standing {
             (_, StandingAct::Cancel) => Ok(Self::Cancelled),
             (Self::Cancelled, _) => Err(WrongStanding(self)),
         }
-    }
-
-    /// The word on the wire and in the store.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Frozen => "frozen",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl FromStr for Standing {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        [Self::Active, Self::Frozen, Self::Cancelled]
-            .into_iter()
-            .find(|standing| standing.as_str() == word)
-            .ok_or_else(|| UnknownWord(word.into()))
-    }
-}
-
-impl Topology {
-    /// The word on the wire and in the store.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CentreWithPoints => "centre_with_points",
-            Self::OneToManyPoints => "one_to_many_points",
-            Self::OneToManySchools => "one_to_many_schools",
-        }
-    }
-}
-
-impl FromStr for Topology {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        [Self::CentreWithPoints, Self::OneToManyPoints, Self::OneToManySchools]
-            .into_iter()
-            .find(|topology| topology.as_str() == word)
-            .ok_or_else(|| UnknownWord(word.into()))
     }
 }
 

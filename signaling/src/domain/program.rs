@@ -1,78 +1,50 @@
 //! 三个课堂 and their modes: what each asks for, and what must be ready before a lesson of it begins.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{course::UnknownWord, serve_scope::ServeLevel};
+use super::{serve_scope::ServeLevel, words::words};
 
-/// Which of the three classrooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Program {
-    /// 专递课堂: a centre school teaches what a teaching point has no teacher for.
-    DeliveryClass,
-    /// 名师课堂: a master's lessons and research lift other teachers.
-    MasterClass,
-    /// 名校网络课堂: a strong school opens whole series to a region.
-    OpenSchoolClass,
-}
+words!(
+    /// Which of the three classrooms.
+    Program {
+        /// 专递课堂: a centre school teaches what a teaching point has no teacher for.
+        DeliveryClass = "delivery_class",
+        /// 名师课堂: a master's lessons and research lift other teachers.
+        MasterClass = "master_class",
+        /// 名校网络课堂: a strong school opens whole series to a region.
+        OpenSchoolClass = "open_school_class",
+    }
+);
 
-/// How it is taught.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// 直播式: both ends at once.
-    Live,
-    /// 录播式: a recording is played to the class, with a teacher beside it.
-    Recorded,
-    /// 植入式: a local lesson takes in a piece from elsewhere.
-    Embedded,
-    /// 观摩式: others look on.
-    Observed,
-}
+words!(
+    /// How it is taught.
+    Mode {
+        /// 直播式: both ends at once.
+        Live = "live",
+        /// 录播式: a recording is played to the class, with a teacher beside it.
+        Recorded = "recorded",
+        /// 植入式: a local lesson takes in a piece from elsewhere.
+        Embedded = "embedded",
+        /// 观摩式: others look on.
+        Observed = "observed",
+    }
+);
 
-/// Whether there is a class in the broadcasting room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// 同步课堂: a local class and the remote ones in step.
-    Synchronous,
-    /// 专门开课: for remote classes alone.
-    Dedicated,
-    /// Resources are pushed to the class.
-    Pushed,
-}
-
-macro_rules! words {
-    ($name:ident { $($variant:ident = $word:literal),* }) => {
-        impl $name {
-            /// The word on the wire and in the store.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                match word {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord(word.into())),
-                }
-            }
-        }
-    };
-}
-
-words!(Program { DeliveryClass = "delivery_class", MasterClass = "master_class", OpenSchoolClass = "open_school_class" });
-words!(Mode { Live = "live", Recorded = "recorded", Embedded = "embedded", Observed = "observed" });
-words!(Delivery { Synchronous = "synchronous", Dedicated = "dedicated", Pushed = "pushed" });
+words!(
+    /// Whether there is a class in the broadcasting room.
+    Delivery {
+        /// 同步课堂: a local class and the remote ones in step.
+        Synchronous = "synchronous",
+        /// 专门开课: for remote classes alone.
+        Dedicated = "dedicated",
+        /// Resources are pushed to the class.
+        Pushed = "pushed",
+    }
+);
 
 /// What a program in a mode asks for. These are rule values: a bureau may set its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramRule {
     /// Which program.
@@ -97,29 +69,29 @@ pub struct ProgramRule {
     pub readiness: Vec<ReadinessItem>,
 }
 
-/// One thing that must be ready before the bell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReadinessItem {
-    /// A lead teacher is named.
-    LeadTeacher,
-    /// The broadcasting classroom has an enrolled device.
-    BroadcastDevice,
-    /// At least one classroom listens.
-    Receivers,
-    /// Every receiving classroom has an enrolled device.
-    ReceivingDevices,
-    /// Every receiving classroom has an assistant teacher.
-    Assistants,
-    /// Every listening class has its right.
-    ListeningRights,
-    /// The recording to be played is chosen.
-    RecordingChosen,
-    /// The piece to be taken in is chosen.
-    PieceChosen,
-    /// What the observers are to look at is written down.
-    ObservationPurpose,
-}
+words!(
+    /// One thing that must be ready before the bell.
+    ReadinessItem {
+        /// A lead teacher is named.
+        LeadTeacher = "lead_teacher",
+        /// The broadcasting classroom has an enrolled device.
+        BroadcastDevice = "broadcast_device",
+        /// At least one classroom listens.
+        Receivers = "receivers",
+        /// Every receiving classroom has an enrolled device.
+        ReceivingDevices = "receiving_devices",
+        /// Every receiving classroom has an assistant teacher.
+        Assistants = "assistants",
+        /// Every listening class has its right.
+        ListeningRights = "listening_rights",
+        /// The recording to be played is chosen.
+        RecordingChosen = "recording_chosen",
+        /// The piece to be taken in is chosen.
+        PieceChosen = "piece_chosen",
+        /// What the observers are to look at is written down.
+        ObservationPurpose = "observation_purpose",
+    }
+);
 
 /// What is known of a lesson before it begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,7 +109,7 @@ pub struct Prepared {
 }
 
 /// How one thing stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readiness {
     /// Which.
     pub item: ReadinessItem,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     program::{Mode, Program, ProgramRule, default_rules},
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// Every figure that the timetable, dispatch and the bell go by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSet {
     /// From 1; a lesson keeps what it was planned by.

@@ -1,22 +1,20 @@
 //! 辐射范围: which schools a broadcasting school may serve.
 
-use serde::{Deserialize, Serialize};
+use super::{id::OrganisationId, organisation::OrganisationKind, words::words};
 
-use super::{id::OrganisationId, organisation::OrganisationKind};
-
-/// How far a program reaches from the broadcasting school.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServeLevel {
-    /// Its own centre school and the points below it.
-    CentreSchool,
-    /// Its county.
-    County,
-    /// Its city.
-    City,
-    /// Its province.
-    Province,
-}
+words!(
+    /// How far a program reaches from the broadcasting school.
+    ServeLevel {
+        /// Its own centre school and the points below it.
+        CentreSchool = "centre_school",
+        /// Its county.
+        County = "county",
+        /// Its city.
+        City = "city",
+        /// Its province.
+        Province = "province",
+    }
+);
 
 /// An organisation with everything it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

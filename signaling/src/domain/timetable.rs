@@ -7,7 +7,8 @@ use jiff::civil::{Date, Weekday};
 use super::{
     bell_schedule::{Bells, PeriodName},
     calendar::{Calendar, DayKind, Held, SpecialDay},
-    course::{Course, Stage},
+    course::Course,
+    organisation::Stage,
     id::{BellScheduleId, OrganisationId},
     program::Delivery,
     rules::RuleSet,

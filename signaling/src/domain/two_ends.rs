@@ -1,14 +1,16 @@
 //! A lesson with two ends whose bells differ: 8:00 against 8:20, 40 minutes against 45.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     rules::{RuleSet, minutes},
     time::UnixMs,
+    words::words,
 };
 
 /// From one bell to the next: the start is in it, the end is not, so that adjacent lessons never touch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Span {
     /// The first bell.
     pub starts_at: UnixMs,
@@ -30,17 +32,17 @@ impl Span {
     }
 }
 
-/// Whose bell ends a lesson of several ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndsBy {
-    /// The broadcasting school's.
-    BroadcastBell,
-    /// Whichever rings first: nobody misses their break.
-    FirstBell,
-    /// Whichever rings last: nobody misses a word.
-    LastBell,
-}
+words!(
+    /// Whose bell ends a lesson of several ends.
+    EndsBy {
+        /// The broadcasting school's.
+        BroadcastBell = "broadcast_bell",
+        /// Whichever rings first: nobody misses their break.
+        FirstBell = "first_bell",
+        /// Whichever rings last: nobody misses a word.
+        LastBell = "last_bell",
+    }
+);
 
 /// A lesson as all its ends share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
