@@ -2,13 +2,18 @@
 //! in [`dialect`]. Whatever touches school data takes a [`Scope`](crate::domain::permission::Scope).
 
 pub mod audit;
+mod calendar;
 mod code;
+mod course;
 mod dialect;
+mod dispatch;
 mod lesson;
 mod organisation;
+mod pairing;
 mod recording;
 mod session;
 mod sql;
+mod timetable;
 
 use std::{path::Path, str::FromStr, sync::Arc};
 
@@ -20,11 +25,15 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use audit::{AuditRow, Outcome};
+pub use calendar::Kept;
 use dialect::{Dialect, WAIT_MAX};
+pub use dispatch::{Change, NewLesson, ScheduleError};
 pub use lesson::LessonCursor;
 pub use organisation::Seed;
+pub use pairing::AgreementError;
 pub use session::{LinkPurpose, NewSession, Session};
 pub(crate) use sql::Sql;
+pub use timetable::{GRID_MAX, GridLesson, GridOf};
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
