@@ -15,6 +15,7 @@ use crate::{
     http::sign_in::Attempts,
     keep::{self, KeepError},
     live::{
+        bell::BELL_TICK,
         recording::Recordings,
         registry::{Registry, TICK, chain},
         token::TokenSigner,
@@ -117,14 +118,19 @@ impl App {
     pub async fn beat(self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rings = tokio::time::interval(BELL_TICK);
+        rings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let stopping = self.clone();
         let mut count = 0_u64;
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.registry.tick(count).await,
+                _ = ticks.tick() => {
+                    self.registry.tick(count).await;
+                    count += 1;
+                }
+                _ = rings.tick() => self.registry.ring().await,
                 () = stopping.stopping() => return,
             }
-            count += 1;
         }
     }
 

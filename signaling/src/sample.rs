@@ -10,9 +10,12 @@ use crate::{
     app::App,
     domain::{
         id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
-        lesson::{Lesson, LessonState, ListedClassroom, Teacher},
+        lesson::{Lesson, ListedClassroom, Teacher},
+        lesson_life::{LessonState, LessonTimes, RunsBy},
         organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
+        rules::RuleSet,
         time::UnixMs,
+        two_ends::Span,
     },
     http::identity::{actor, sha256_hex, unguessable},
     keep::{self, KeepError},
@@ -101,7 +104,7 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     } else {
         let before = before.ok_or(SampleError::NotASample)?;
         match app.store.lesson(&system_scope::sample(), before.lesson_id).await? {
-            Some(lesson) if lesson.state != LessonState::Ended => (lesson, Prepared::Links),
+            Some(lesson) if !lesson.state.is_over() => (lesson, Prepared::Links),
             _ => (make_lesson(app, now).await?, Prepared::Lesson),
         }
     };
@@ -168,8 +171,9 @@ async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
         mode: "live".into(),
         teacher: Teacher { person_id, name },
         state: LessonState::Open,
-        starts_at: now,
-        ends_at: now.plus(SAMPLE_LESSON),
+        times: LessonTimes::by_hand(&RuleSet::default(), Span { starts_at: now, ends_at: now.plus(SAMPLE_LESSON) }),
+        // Whoever tries the sample presses the button: there is no bell at two in the morning.
+        runs_by: RunsBy::Teacher,
         live_at: None,
         ended_at: None,
         classrooms: app

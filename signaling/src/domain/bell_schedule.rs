@@ -2,13 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::civil::Date;
 use super::{
-    organisation::Stage,
     id::{BellScheduleId, OrganisationId},
+    organisation::Stage,
     words::words,
     zone::Minute,
 };
+use jiff::civil::Date;
 
 /// A day has eight lessons, two studies, three breaks; twice that is a slip of the pen.
 pub const PERIODS_MAX: usize = 32;

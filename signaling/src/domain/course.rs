@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::civil::Weekday;
 use super::{
     bell_schedule::PeriodName,
     calendar::WEEKS_MAX,
@@ -10,6 +9,7 @@ use super::{
     organisation::Stage,
     program::{Delivery, Mode, Program},
 };
+use jiff::civil::Weekday;
 
 /// The text is no known word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

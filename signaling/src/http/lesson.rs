@@ -104,7 +104,7 @@ fn mover(identity: &Identity) -> Mover {
 }
 
 fn write_cursor(lesson: &Lesson) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{} {}", lesson.starts_at.0, lesson.lesson_id))
+    URL_SAFE_NO_PAD.encode(format!("{} {}", lesson.times.starts_at.0, lesson.lesson_id))
 }
 
 fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {

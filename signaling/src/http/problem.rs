@@ -11,7 +11,7 @@ use sfu::{OfferError, PatchError, TrackKind};
 use tracing::error;
 
 use crate::{
-    domain::lesson::{LessonState, WrongState},
+    domain::lesson_life::{LessonState, WrongState},
     live::{
         registry::{MoveError, SeatRefused, chain},
         token::TokenError,
@@ -148,7 +148,9 @@ impl ApiError {
                     LessonState::Scheduled => "课还没有开放，开课前 10 分钟再来。",
                     LessonState::Open => "课还没有开始，请等主讲教师开始上课。",
                     LessonState::Live => "课正在进行。",
-                    LessonState::Ended => "课已经结束，可以看回放。",
+                    LessonState::Ended | LessonState::Archived => "课已经结束，可以看回放。",
+                    LessonState::Cancelled => "这节课已经停课，请看课表里的原因。",
+                    LessonState::Missed => "这节课没有开成，请联系排课老师补课。",
                 };
                 (S::CONFLICT, "wrong-lesson-state", "现在不能这样做", detail.into())
             }

@@ -21,7 +21,8 @@ use crate::{
     app::App,
     domain::{
         id::{LessonId, SeatId},
-        lesson::{ENDS_AFTER_END, Lesson, WrongState},
+        lesson::Lesson,
+        lesson_life::WrongState,
         permission::{self, Act, Place},
         time::UnixMs,
     },
@@ -98,5 +99,5 @@ pub async fn take(
 /// A ticket is good for this lesson's whole time: a classroom that lost its line in minute 30 comes back with it,
 /// also while the database does not answer.
 fn ticket_ends(lesson: &Lesson, now: UnixMs) -> UnixMs {
-    lesson.ends_at.plus(ENDS_AFTER_END).plus(TICKET_MARGIN).max(now.plus(TICKET_MARGIN))
+    lesson.times.closes_at.plus(TICKET_MARGIN).max(now.plus(TICKET_MARGIN))
 }

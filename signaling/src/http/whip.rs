@@ -23,7 +23,8 @@ use crate::{
     app::App,
     domain::{
         id::{LessonId, SeatId},
-        lesson::{Lesson, WrongState},
+        lesson::Lesson,
+        lesson_life::WrongState,
     },
     live::{
         session::{GuestUse, Purpose},

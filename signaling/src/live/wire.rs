@@ -5,7 +5,8 @@ use sfu::{Codec, TrackKind};
 
 use crate::domain::{
     id::{ClassroomId, LessonId, SeatId},
-    lesson::{Lesson, LessonState, ListedClassroom, RecordingNote, Teacher},
+    lesson::{Lesson, ListedClassroom, RecordingNote, Teacher},
+    lesson_life::LessonState,
     permission::{self, Act, Asker, Place},
     time::UnixMs,
 };
@@ -249,8 +250,10 @@ pub struct LessonView {
     pub mode: String,
     pub teacher: Teacher,
     pub state: LessonState,
+    pub opens_at_ms: UnixMs,
     pub starts_at_ms: UnixMs,
     pub ends_at_ms: UnixMs,
+    pub closes_at_ms: UnixMs,
     pub live_at_ms: Option<UnixMs>,
     pub ended_at_ms: Option<UnixMs>,
     pub classrooms: Vec<ListedClassroom>,
@@ -273,8 +276,10 @@ impl LessonView {
             mode: lesson.mode.clone(),
             teacher: lesson.teacher.clone(),
             state: lesson.state,
-            starts_at_ms: lesson.starts_at,
-            ends_at_ms: lesson.ends_at,
+            opens_at_ms: lesson.times.opens_at,
+            starts_at_ms: lesson.times.starts_at,
+            ends_at_ms: lesson.times.ends_at,
+            closes_at_ms: lesson.times.closes_at,
             live_at_ms: lesson.live_at,
             ended_at_ms: lesson.ended_at,
             classrooms: lesson.classrooms.clone(),

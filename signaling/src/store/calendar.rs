@@ -56,7 +56,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.path(scope, year.organisation_id).await? else { return Ok(false) };
-        let mut sql = Sql::new("insert into school_year (school_year_id, organisation_id, name, first_day, last_day, version) values (");
+        let mut sql = Sql::new(
+            "insert into school_year (school_year_id, organisation_id, name, first_day, last_day, version) values (",
+        );
         sql.bind(year.school_year_id.to_string()).push(", ").bind(year.organisation_id.to_string()).push(", ");
         sql.bind(year.name.as_str()).push(", ").bind(year.first_day.to_string()).push(", ");
         sql.bind(year.last_day.to_string()).push(", 1)");
@@ -103,7 +105,8 @@ impl Store {
         sql.bind(term.school_year_id.to_string()).push(" and ").within(scope, "organisation.path");
         let Some(found) = sql.optional_on(writing.on()).await? else { return Ok(false) };
         let path: String = found.try_get("path")?;
-        let mut sql = Sql::new("insert into term (term_id, school_year_id, name, first_day, last_day, version) values (");
+        let mut sql =
+            Sql::new("insert into term (term_id, school_year_id, name, first_day, last_day, version) values (");
         sql.bind(term.term_id.to_string()).push(", ").bind(term.school_year_id.to_string()).push(", ");
         sql.bind(term.name.as_str()).push(", ").bind(term.first_day.to_string()).push(", ");
         sql.bind(term.last_day.to_string()).push(", 1)");
@@ -149,7 +152,8 @@ impl Store {
             DayKind::Off => ("off", None),
             DayKind::TaughtAs { date } => ("taught_as", Some(date.to_string())),
         };
-        let mut sql = Sql::new("insert into special_day (special_day_id, organisation_id, day, kind, taught_as, name) values (");
+        let mut sql =
+            Sql::new("insert into special_day (special_day_id, organisation_id, day, kind, taught_as, name) values (");
         sql.bind(uuid::Uuid::now_v7().to_string()).push(", ").bind(organisation_id.to_string()).push(", ");
         sql.bind(day.date.to_string()).push(", ").bind(kind).push(", ").bind(taught_as).push(", ");
         sql.bind(day.name.as_str()).push(
@@ -330,9 +334,10 @@ impl Store {
             // The path names everything above it.
             let lineage: Vec<OrganisationId> = path.split('/').rev().filter_map(|id| id.parse().ok()).collect();
             // The farthest first, so that the nearer wins.
-            let own_days = lineage.iter().rev().flat_map(|above| {
-                days.iter().filter(move |(whose, _)| whose == above).map(|(_, day)| day.clone())
-            });
+            let own_days = lineage
+                .iter()
+                .rev()
+                .flat_map(|above| days.iter().filter(move |(whose, _)| whose == above).map(|(_, day)| day.clone()));
             let wrong = |error: &dyn std::fmt::Display| StoreError::UnknownWord {
                 column: "special_day.taught_as",
                 value: error.to_string(),
@@ -356,8 +361,9 @@ impl Store {
         _scope: &Scope,
         organisation_ids: impl IntoIterator<Item = OrganisationId>,
     ) -> Result<HashMap<OrganisationId, String>, StoreError> {
-        let mut sql =
-            Sql::new("select organisation_id, path from organisation where closed_at_ms is null and organisation_id in ");
+        let mut sql = Sql::new(
+            "select organisation_id, path from organisation where closed_at_ms is null and organisation_id in ",
+        );
         sql.list(organisation_ids.into_iter().map(|id| id.to_string()));
         sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "organisation_id")?, row.try_get("path")?))).collect()
     }

@@ -55,7 +55,13 @@ pub struct NewLesson {
 impl NewLesson {
     /// A lesson of a course, as the timetable planned it.
     #[must_use]
-    pub fn of_course(course: &Course, planned: &PlannedLesson, times: LessonTimes, guests_max: u32, alone: bool) -> Self {
+    pub fn of_course(
+        course: &Course,
+        planned: &PlannedLesson,
+        times: LessonTimes,
+        guests_max: u32,
+        alone: bool,
+    ) -> Self {
         Self {
             lesson: DispatchedLesson {
                 lesson_id: LessonId::fresh(),
@@ -296,10 +302,12 @@ impl Store {
                     lessons[*n].listening.push(listening_from(&row)?);
                 }
             }
-            let mut sql = Sql::new("select lesson_id, resource from booking where resource like 'device:%' and lesson_id in ");
+            let mut sql =
+                Sql::new("select lesson_id, resource from booking where resource like 'device:%' and lesson_id in ");
             sql.list(ids.iter().map(String::as_str));
             for row in sql.all(&self.pool).await? {
-                if let (Some(n), Resource::Device(id)) = (place.get(&word(&row, "lesson_id")?), word(&row, "resource")?) {
+                if let (Some(n), Resource::Device(id)) = (place.get(&word(&row, "lesson_id")?), word(&row, "resource")?)
+                {
                     lessons[*n].device_ids.push(id);
                 }
             }
@@ -472,7 +480,8 @@ impl Writing {
         reason: &str,
         row: &AuditRow,
     ) -> Result<(), StoreError> {
-        let mut sql = Sql::new("insert into lesson_transition (lesson_id, to_state, from_state, at_ms, actor, reason) values (");
+        let mut sql =
+            Sql::new("insert into lesson_transition (lesson_id, to_state, from_state, at_ms, actor, reason) values (");
         sql.bind(lesson_id.to_string()).push(", ").bind(to.as_str()).push(", ").bind(from.as_str()).push(", ");
         sql.bind(row.at.0).push(", ").bind(row.actor.as_str()).push(", ").bind(reason).push(")");
         sql.run(self.on()).await?;
@@ -503,13 +512,21 @@ fn dispatched_from(row: &AnyRow) -> Result<DispatchedLesson, StoreError> {
 
 fn slot_from(row: &AnyRow, span: Span) -> Result<Option<Slot>, StoreError> {
     let (week_no, weekday): (Option<i64>, Option<i64>) = (row.try_get("week_no")?, row.try_get("weekday")?);
-    let weekday = weekday.and_then(|day| i8::try_from(day).ok()).and_then(|day| Weekday::from_monday_one_offset(day).ok());
+    let weekday =
+        weekday.and_then(|day| i8::try_from(day).ok()).and_then(|day| Weekday::from_monday_one_offset(day).ok());
     let week_no = week_no.and_then(|week| u8::try_from(week).ok());
     let (period, date) = (word_or_null(row, "period")?, word_or_null(row, "held_on")?);
     // Which schedule it was planned by is not kept: the instants are.
     let bell_schedule_id = BellScheduleId::from(uuid::Uuid::nil());
     let found = week_no.zip(weekday).zip(period).zip(date);
-    Ok(found.map(|(((week_no, weekday), period), date)| Slot { week_no, weekday, period, date, span, bell_schedule_id }))
+    Ok(found.map(|(((week_no, weekday), period), date)| Slot {
+        week_no,
+        weekday,
+        period,
+        date,
+        span,
+        bell_schedule_id,
+    }))
 }
 
 fn resources_of<'a>(lessons: impl Iterator<Item = &'a DispatchedLesson>) -> BTreeSet<String> {
@@ -539,4 +556,3 @@ fn taken_from(rows: &[AnyRow]) -> Result<Taken, StoreError> {
     }
     Ok(taken)
 }
-

@@ -7,7 +7,8 @@ use sqlx::{Row, any::AnyRow};
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use crate::domain::{
     id::{LessonId, PersonId, RecordingId, SeatId},
-    lesson::{Lesson, LessonState, ListedClassroom, RecordingNote, RecordingState, Teacher},
+    lesson::{Lesson, ListedClassroom, RecordingNote, RecordingState, Teacher},
+    lesson_life::{LessonState, LessonTimes},
     organisation::Holder,
     permission::{Reach, Scope},
     time::UnixMs,
@@ -25,6 +26,7 @@ pub struct LessonCursor {
 const SELECT_LESSON: &str = "
     select lesson.lesson_id as lesson_id, teacher_id, person.name as teacher_name, title, subject, grade, program, mode,
            lesson.state as state, starts_at_ms, ends_at_ms, live_at_ms, ended_at_ms, guests_max,
+           opens_at_ms, missed_at_ms, closes_at_ms, runs_by,
            recording_id, recording.state as recording_state, school.path as path
     from lesson
     join organisation school on school.organisation_id = lesson.organisation_id
@@ -48,8 +50,9 @@ impl Store {
         }
         sqlx::query(
             "insert into lesson (lesson_id, teacher_id, title, subject, grade, program, mode, state,
-                                 starts_at_ms, ends_at_ms, live_at_ms, ended_at_ms, guests_max, organisation_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                                 starts_at_ms, ends_at_ms, live_at_ms, ended_at_ms, guests_max, opens_at_ms,
+                                 missed_at_ms, closes_at_ms, runs_by, organisation_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
                      (select organisation_id from person where person_id = $2))",
         )
         .bind(lesson.lesson_id.to_string())
@@ -60,11 +63,15 @@ impl Store {
         .bind(&lesson.program)
         .bind(&lesson.mode)
         .bind(lesson.state.as_str())
-        .bind(lesson.starts_at.0)
-        .bind(lesson.ends_at.0)
+        .bind(lesson.times.starts_at.0)
+        .bind(lesson.times.ends_at.0)
         .bind(lesson.live_at.map(|at| at.0))
         .bind(lesson.ended_at.map(|at| at.0))
         .bind(i64::from(lesson.guests_max))
+        .bind(lesson.times.opens_at.0)
+        .bind(lesson.times.missed_at.0)
+        .bind(lesson.times.closes_at.0)
+        .bind(lesson.runs_by.as_str())
         .execute(writing.on())
         .await?;
         for classroom in &lesson.classrooms {
@@ -108,18 +115,37 @@ impl Store {
         self.fetch_lessons(query).await
     }
 
-    /// Lessons that are open or live, and scheduled ones that start before `horizon`.
+    /// Lessons that are open or live.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn lessons_at_hand(&self, scope: &Scope, horizon: UnixMs) -> Result<Vec<Lesson>, StoreError> {
+    pub async fn lessons_in_progress(&self, scope: &Scope) -> Result<Vec<Lesson>, StoreError> {
         let mut query = scoped(scope);
-        query.push(" and (lesson.state in ('open', 'live') or (lesson.state = 'scheduled' and starts_at_ms <= ");
-        query.bind(horizon.0).push("))");
+        query.push(" and lesson.state in ('open', 'live')");
         self.fetch_lessons(query).await
     }
 
-    /// Moves a lesson on, with its recording where one begins and its line in the audit.
+    /// Lessons that should have opened by `now`, and those that are over since `archives`, the earliest first, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn lessons_due(
+        &self,
+        scope: &Scope,
+        now: UnixMs,
+        archives: UnixMs,
+        limit: i64,
+    ) -> Result<Vec<Lesson>, StoreError> {
+        let mut query = scoped(scope);
+        query.push(" and ((lesson.state = 'scheduled' and opens_at_ms <= ").bind(now.0);
+        query.push(") or (lesson.state in ('ended', 'cancelled', 'missed') and closes_at_ms <= ").bind(archives.0);
+        query.push(")) order by starts_at_ms, lesson.lesson_id limit ").bind(limit);
+        self.fetch_lessons(query).await
+    }
+
+    /// Moves a lesson on, with its recording where one begins, the note of the step and its line in the audit. A lesson
+    /// that is called off, or that never began, gives back what it took up.
     ///
     /// False: the lesson was not in state `from` any more, or not in scope, and nothing was changed.
     ///
@@ -160,6 +186,10 @@ impl Store {
             .bind(row.at.0)
             .execute(writing.on())
             .await?;
+        }
+        writing.insert_transition(lesson.lesson_id, from, lesson.state, &row.detail, row).await?;
+        if matches!(lesson.state, LessonState::Cancelled | LessonState::Missed) {
+            writing.unbook(lesson.lesson_id).await?;
         }
         writing.commit(row).await?;
         Ok(true)
@@ -287,8 +317,14 @@ fn lesson_from(row: &AnyRow) -> Result<Lesson, StoreError> {
         mode: row.try_get("mode")?,
         teacher: Teacher { person_id: word::<PersonId>(row, "teacher_id")?, name: row.try_get("teacher_name")? },
         state: LessonState::from_word(&state).ok_or(StoreError::UnknownWord { column: "state", value: state })?,
-        starts_at: UnixMs(row.try_get("starts_at_ms")?),
-        ends_at: UnixMs(row.try_get("ends_at_ms")?),
+        times: LessonTimes {
+            opens_at: UnixMs(row.try_get("opens_at_ms")?),
+            starts_at: UnixMs(row.try_get("starts_at_ms")?),
+            ends_at: UnixMs(row.try_get("ends_at_ms")?),
+            missed_at: UnixMs(row.try_get("missed_at_ms")?),
+            closes_at: UnixMs(row.try_get("closes_at_ms")?),
+        },
+        runs_by: word(row, "runs_by")?,
         live_at: row.try_get::<Option<i64>, _>("live_at_ms")?.map(UnixMs),
         ended_at: row.try_get::<Option<i64>, _>("ended_at_ms")?.map(UnixMs),
         classrooms: Vec::new(),
