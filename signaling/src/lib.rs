@@ -19,6 +19,7 @@ pub mod front;
 pub mod http;
 pub mod keep;
 pub mod live;
+pub mod planner;
 pub mod router;
 pub mod sample;
 pub mod store;

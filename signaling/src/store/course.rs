@@ -12,9 +12,6 @@ use crate::domain::{
     permission::Scope,
 };
 
-/// Courses on one page of a list, at most.
-pub const COURSES_MAX: i64 = 200;
-
 impl Store {
     /// Keeps a new course. False: its school is not in scope.
     ///

@@ -28,6 +28,25 @@ pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// No resource is taken up twice at one time: the guard behind the look that `store/dispatch.rs` takes first. It looks
+/// back a day, which is as long as a booking can be.
+const BOOKING_ON_SQLITE: &str = "
+    create trigger if not exists booking_is_one_at_a_time before insert on booking
+    when exists (select 1 from booking taken where taken.resource = new.resource and taken.from_ms < new.until_ms
+                 and taken.from_ms > new.from_ms - 86400000 and taken.until_ms > new.from_ms)
+    begin select raise(abort, 'booking_is_one_at_a_time'); end";
+
+/// The same. A range of one number makes the index on text needless, and so its extension; a hash that two resources
+/// share would be a clash that no school ever sees.
+const BOOKING_ON_POSTGRES: &str = "
+    do $$ begin
+        if not exists (select 1 from pg_constraint where conname = 'booking_is_one_at_a_time') then
+            alter table booking add constraint booking_is_one_at_a_time exclude using gist (
+                int8range(hashtextextended(resource, 0), hashtextextended(resource, 0), '[]') with &&,
+                int8range(from_ms, until_ms) with &&);
+        end if;
+    end $$";
+
 impl Dialect {
     /// `None`: the URL names neither.
     pub(super) fn of(url: &str) -> Option<Self> {
@@ -95,12 +114,16 @@ impl Dialect {
                  begin select raise(abort, 'audit rows are never changed'); end",
                 "create trigger if not exists audit_is_never_deleted before delete on audit
                  begin select raise(abort, 'audit rows are never deleted'); end",
+                BOOKING_ON_SQLITE,
+                "create trigger if not exists booking_is_made_anew before update on booking
+                 begin select raise(abort, 'bookings are made and deleted, never changed'); end",
             ],
             Self::Postgres => &[
                 "create or replace function audit_only_grows() returns trigger language plpgsql as
                  $$ begin raise exception 'audit rows are neither changed nor deleted'; end $$",
                 "create or replace trigger audit_is_never_changed before update or delete or truncate on audit
                  for each statement execute function audit_only_grows()",
+                BOOKING_ON_POSTGRES,
             ],
         }
     }

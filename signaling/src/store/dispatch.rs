@@ -556,3 +556,7 @@ fn taken_from(rows: &[AnyRow]) -> Result<Taken, StoreError> {
     }
     Ok(taken)
 }
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

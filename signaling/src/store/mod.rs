@@ -10,6 +10,7 @@ mod dispatch;
 mod lesson;
 mod organisation;
 mod pairing;
+mod plant;
 mod recording;
 mod session;
 mod sql;
@@ -155,6 +156,10 @@ pub enum RuleKind {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let ruled = error.as_database_error().and_then(|refused| {
+            // Neither store has a kind of its own for this one.
+            if refused.constraint() == Some(dispatch::ONE_AT_A_TIME) || refused.message() == dispatch::ONE_AT_A_TIME {
+                return Some(Self::Rule { rule: dispatch::ONE_AT_A_TIME.to_owned(), kind: RuleKind::Unique });
+            }
             let kind = match refused.kind() {
                 ErrorKind::UniqueViolation => RuleKind::Unique,
                 ErrorKind::ForeignKeyViolation => RuleKind::Reference,

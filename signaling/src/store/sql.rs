@@ -110,6 +110,10 @@ impl Sql {
         Ok(self.query().fetch_all(from).await?)
     }
 
+    pub(crate) async fn optional(&self, from: &AnyPool) -> Result<Option<AnyRow>, StoreError> {
+        Ok(self.query().fetch_optional(from).await?)
+    }
+
     pub(crate) async fn optional_on(&self, on: &mut AnyConnection) -> Result<Option<AnyRow>, StoreError> {
         Ok(self.query().fetch_optional(on).await?)
     }
