@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod clock;
 pub mod config;
 pub mod county;
+pub mod dispatcher;
 pub mod domain;
 pub mod front;
 pub mod http;

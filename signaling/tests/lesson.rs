@@ -196,9 +196,9 @@ async fn a_lesson_that_nobody_ends_is_ended_after_its_time() {
     let (teacher, classroom) = (school.teacher().await, school.classroom(0).await);
     school.post(&school.lesson("/start"), &teacher, "{}").await;
     school.clock.turn(Duration::from_secs(4 * 3600 + 599));
-    school.app.registry.tick(0).await;
+    school.app.registry.ring().await;
     assert_eq!(school.get(&school.lesson(""), &classroom).await.json()["state"], "live");
     school.clock.turn(Duration::from_secs(1));
-    school.app.registry.tick(0).await;
+    school.app.registry.ring().await;
     assert_eq!(school.get(&school.lesson(""), &classroom).await.json()["state"], "ended");
 }

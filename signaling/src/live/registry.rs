@@ -168,6 +168,21 @@ impl Registry {
         Some(self.entry(lesson_id)?.table().lesson.clone())
     }
 
+    /// Reads a lesson in progress again: dispatch gave it another teacher. Harmless where it is not in progress.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it cannot be read.
+    pub async fn reread(&self, lesson_id: LessonId) -> Result<(), StoreError> {
+        let Some(entry) = self.entry(lesson_id) else { return Ok(()) };
+        let _moving = entry.moving.lock().await;
+        if let Some(lesson) = self.shared.store.lesson(&system_scope::bell(), lesson_id).await? {
+            let mut table = entry.table();
+            table.lesson = lesson;
+            table.tell_lesson(self.shared.clock.now());
+        }
+        Ok(())
+    }
+
     /// Its room in the hub. `None`: it is not in progress.
     #[must_use]
     pub fn room(&self, lesson_id: LessonId) -> Option<RoomId> {

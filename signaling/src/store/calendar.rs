@@ -2,7 +2,7 @@
 //!
 //! What a bureau sets holds for every school below it, so whoever sees a school sees it too: see [`around`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
@@ -12,8 +12,10 @@ use crate::domain::{
     bell_schedule::{BellSchedule, Bells, Period, Season},
     calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
     id::{BellScheduleId, OrganisationId, SchoolYearId, TermId},
+    organisation::OrganisationKind,
     permission::{Reach, Scope},
     rules::RuleSet,
+    serve_scope::Lineage,
     time::UnixMs,
     timetable::SchoolTime,
     zone::{Minute, SHANGHAI, Zone},
@@ -366,6 +368,30 @@ impl Store {
         );
         sql.list(organisation_ids.into_iter().map(|id| id.to_string()));
         sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "organisation_id")?, row.try_get("path")?))).collect()
+    }
+
+    /// Organisations with everything they belong to, by their paths.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn lineages(
+        &self,
+        _scope: &Scope,
+        paths: &HashMap<OrganisationId, String>,
+    ) -> Result<HashMap<OrganisationId, Lineage>, StoreError> {
+        let above: BTreeSet<&str> =
+            paths.values().flat_map(|path| path.split('/')).filter(|id| !id.is_empty()).collect();
+        let mut sql = Sql::new("select organisation_id, kind from organisation where organisation_id in ");
+        sql.list(above);
+        let mut kinds: HashMap<OrganisationId, OrganisationKind> = HashMap::new();
+        for row in sql.all(&self.pool).await? {
+            kinds.insert(word(&row, "organisation_id")?, word(&row, "kind")?);
+        }
+        let lineage = |path: &String| {
+            let ids = path.split('/').rev().filter_map(|id| id.parse::<OrganisationId>().ok());
+            Lineage { nearest_first: ids.filter_map(|id| Some((id, *kinds.get(&id)?))).collect() }
+        };
+        Ok(paths.iter().map(|(id, path)| (*id, lineage(path))).collect())
     }
 
     async fn zones(&self, scope: &Scope) -> Result<HashMap<OrganisationId, String>, StoreError> {

@@ -12,7 +12,7 @@ use super::{AuditRow, Sql, Store, StoreError, Writing, course::listening_from, w
 use crate::domain::{
     course::{Course, Listening},
     dispatch::{Clash, DAY_MS, DispatchedLesson, Resource, Taken, clashes_of},
-    id::{BellScheduleId, CourseId, LessonId, OrganisationId, TermId},
+    id::{BellScheduleId, ClassId, ClassroomId, CourseId, LessonId, OrganisationId, PersonId, TermId},
     lesson_life::{LessonState, LessonTimes, RunsBy},
     permission::Scope,
     program::{Delivery, Mode, Program},
@@ -146,10 +146,7 @@ impl Store {
             lessons.iter().flat_map(|new| new.lesson.resources()).map(|resource| resource.to_string()).collect();
         writing.take_turns(&resources).await?;
         let planned = writing.planned(lessons).await?;
-        let fresh: Vec<&NewLesson> = lessons
-            .iter()
-            .filter(|new| !new.course.zip(new.planned()).is_some_and(|((id, _), slot)| planned.contains(&(id, slot))))
-            .collect();
+        let fresh: Vec<&NewLesson> = lessons.iter().filter(|new| !is_planned(new, &planned)).collect();
         if fresh.is_empty() {
             return Ok(0);
         }
@@ -197,6 +194,18 @@ impl Store {
             taken.take_lesson(&new.lesson);
         }
         Ok(clashes)
+    }
+
+    /// These lessons without those that were planned before.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn unplanned(&self, _scope: &Scope, lessons: Vec<NewLesson>) -> Result<Vec<NewLesson>, StoreError> {
+        let mut planned = BTreeSet::new();
+        for sql in planned_sql(&lessons) {
+            planned_from(&sql.all(&self.pool).await?, &mut planned)?;
+        }
+        Ok(lessons.into_iter().filter(|new| !is_planned(new, &planned)).collect())
     }
 
     /// Makes changes, all or none. A lesson that is called off gives back what it had and keeps its reason.
@@ -283,6 +292,78 @@ impl Store {
         self.fetch_dispatched(sql).await
     }
 
+    /// The term and the grade of a lesson that is taught in scope. `None`: it is not, or it is outside of any term.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn term_and_grade(
+        &self,
+        scope: &Scope,
+        lesson_id: LessonId,
+    ) -> Result<Option<(TermId, String)>, StoreError> {
+        let mut sql = Sql::new(
+            "select term_id, grade from lesson
+             join organisation on organisation.organisation_id = lesson.organisation_id
+             where term_id is not null and lesson_id = ",
+        );
+        sql.bind(lesson_id.to_string()).push(" and ").within(scope, "organisation.path");
+        let row = sql.optional(&self.pool).await?;
+        row.map(|row| Ok((word(&row, "term_id")?, row.try_get("grade")?))).transpose()
+    }
+
+    /// Whose these classrooms are, where the teacher, every classroom and every class are in scope. `None`: one is not.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn rooms_in(
+        &self,
+        scope: &Scope,
+        teacher_id: PersonId,
+        classroom_ids: &[ClassroomId],
+        class_ids: &[ClassId],
+    ) -> Result<Option<HashMap<ClassroomId, OrganisationId>>, StoreError> {
+        let (rooms, classes): (BTreeSet<_>, BTreeSet<_>) = (
+            classroom_ids.iter().map(ToString::to_string).collect(),
+            class_ids.iter().map(ToString::to_string).collect(),
+        );
+        let found = async |table: &str, key: &str, ids: BTreeSet<String>| {
+            let mut sql = Sql::new("select ");
+            sql.push(key).push(" as id, ").push(table).push(".organisation_id as organisation_id from ").push(table);
+            sql.push(" join organisation on organisation.organisation_id = ")
+                .push(table)
+                .push(".organisation_id where ");
+            sql.push(table).push(".closed_at_ms is null and ").push(key).push(" in ").list(ids).push(" and ");
+            sql.within(scope, "organisation.path").all(&self.pool).await
+        };
+        let teachers = found("person", "person_id", BTreeSet::from([teacher_id.to_string()])).await?;
+        let (wanted_rooms, wanted_classes) = (rooms.len(), classes.len());
+        let classes = found("school_class", "class_id", classes).await?;
+        let rooms = found("classroom", "classroom_id", rooms).await?;
+        if teachers.len() != 1 || rooms.len() != wanted_rooms || classes.len() != wanted_classes {
+            return Ok(None);
+        }
+        let read = |row: &AnyRow| Ok((word(row, "id")?, word(row, "organisation_id")?));
+        rooms.iter().map(read).collect::<Result<_, StoreError>>().map(Some)
+    }
+
+    /// What these lessons are called: those that are taught in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn titles(
+        &self,
+        scope: &Scope,
+        lesson_ids: &[LessonId],
+    ) -> Result<HashMap<LessonId, String>, StoreError> {
+        let mut sql = Sql::new(
+            "select lesson_id, title from lesson
+             join organisation on organisation.organisation_id = lesson.organisation_id where ",
+        );
+        sql.within(scope, "organisation.path").push(" and lesson_id in ");
+        sql.list(lesson_ids.iter().take(500).map(ToString::to_string));
+        sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "lesson_id")?, row.try_get("title")?))).collect()
+    }
+
     async fn fetch_dispatched(&self, sql: Sql) -> Result<Vec<DispatchedLesson>, StoreError> {
         let rows = sql.all(&self.pool).await?;
         let mut lessons = rows.iter().map(dispatched_from).collect::<Result<Vec<_>, _>>()?;
@@ -343,16 +424,9 @@ impl Writing {
 
     /// Which places of the plan have their lesson already.
     async fn planned(&mut self, lessons: &[NewLesson]) -> Result<BTreeSet<(CourseId, String)>, StoreError> {
-        let courses: BTreeSet<String> =
-            lessons.iter().filter_map(|new| new.course).map(|(course_id, _)| course_id.to_string()).collect();
-        let courses: Vec<String> = courses.into_iter().collect();
         let mut planned = BTreeSet::new();
-        for courses in courses.chunks(500) {
-            let mut sql = Sql::new("select course_id, planned from lesson where planned is not null and course_id in ");
-            sql.list(courses.iter().map(String::as_str));
-            for row in sql.query().fetch_all(self.on()).await? {
-                planned.insert((word(&row, "course_id")?, row.try_get("planned")?));
-            }
+        for sql in planned_sql(lessons) {
+            planned_from(&sql.query().fetch_all(self.on()).await?, &mut planned)?;
         }
         Ok(planned)
     }
@@ -527,6 +601,29 @@ fn slot_from(row: &AnyRow, span: Span) -> Result<Option<Slot>, StoreError> {
         span,
         bell_schedule_id,
     }))
+}
+
+fn planned_sql(lessons: &[NewLesson]) -> Vec<Sql> {
+    let courses: BTreeSet<String> =
+        lessons.iter().filter_map(|new| new.course).map(|(course_id, _)| course_id.to_string()).collect();
+    let courses: Vec<String> = courses.into_iter().collect();
+    let sql = |courses: &[String]| {
+        let mut sql = Sql::new("select course_id, planned from lesson where planned is not null and course_id in ");
+        sql.list(courses.iter().map(String::as_str));
+        sql
+    };
+    courses.chunks(500).map(sql).collect()
+}
+
+fn planned_from(rows: &[AnyRow], planned: &mut BTreeSet<(CourseId, String)>) -> Result<(), StoreError> {
+    for row in rows {
+        planned.insert((word(row, "course_id")?, row.try_get("planned")?));
+    }
+    Ok(())
+}
+
+fn is_planned(new: &NewLesson, planned: &BTreeSet<(CourseId, String)>) -> bool {
+    new.course.zip(new.planned()).is_some_and(|((id, _), slot)| planned.contains(&(id, slot)))
 }
 
 fn resources_of<'a>(lessons: impl Iterator<Item = &'a DispatchedLesson>) -> BTreeSet<String> {

@@ -19,6 +19,28 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn plant_county(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
+        self.plant_grounds(scope, county, now).await?;
+        let row = || AuditRow::by_system(now, "plant", "county".into());
+        for term in &county.terms {
+            for course in county.courses(term) {
+                self.insert_course(scope, &course, row()).await?;
+            }
+            for pairing in county.pairings(term) {
+                match self.insert_pairing(scope, &pairing, row()).await {
+                    Err(super::AgreementError::Store(error)) => return Err(error),
+                    // The county pairs nobody twice; its test says so.
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Plants places, people, classes, and what their days go by.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn plant_grounds(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
         let row = || AuditRow::by_system(now, "plant", "county".into());
         let mut seed = Seed::default();
         for node in &county.nodes {
@@ -60,18 +82,6 @@ impl Store {
         }
         for schedule in &county.bells {
             self.insert_bell_schedule(scope, schedule, row()).await?;
-        }
-        for term in &county.terms {
-            for course in county.courses(term) {
-                self.insert_course(scope, &course, row()).await?;
-            }
-            for pairing in county.pairings(term) {
-                match self.insert_pairing(scope, &pairing, row()).await {
-                    Err(super::AgreementError::Store(error)) => return Err(error),
-                    // The county pairs nobody twice; its test says so.
-                    _ => {}
-                }
-            }
         }
         Ok(())
     }
