@@ -3,8 +3,11 @@
 pub mod code;
 pub mod id;
 pub mod lesson;
+pub mod name;
 pub mod organisation;
+pub mod password;
 pub mod permission;
 pub mod session;
 pub mod time;
+pub mod totp;
 pub mod words;

@@ -1,11 +1,17 @@
 //! What is kept, in SQL by noun. The statements run on SQLite and PostgreSQL alike; what the two do differently stands
 //! in [`dialect`]. Whatever touches school data takes a [`Scope`](crate::domain::permission::Scope).
 
+pub mod account;
+pub mod again;
 pub mod audit;
 mod code;
+pub mod copy;
+pub mod device;
 mod dialect;
 mod lesson;
 mod organisation;
+pub mod person;
+pub mod place;
 mod recording;
 mod session;
 mod sql;
