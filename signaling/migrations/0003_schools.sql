@@ -118,8 +118,14 @@ create table separated_power (
 create table password (
     person_id        text    primary key references person (person_id),
     hash             text    not null,                      -- argon2id, with its parameters and salt
-    changed_at_ms    bigint  not null,
-    failures         bigint  not null,                      -- since the last success
+    changed_at_ms    bigint  not null
+);
+
+-- By name, whether anybody has that name or not: a lock tells nobody who is here.
+create table sign_in_failure (
+    sign_in_name     text    primary key,
+    failures         bigint  not null,                      -- since the last success, or since the last lock ended
+    at_ms            bigint  not null,
     locked_until_ms  bigint
 );
 

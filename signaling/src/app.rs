@@ -12,7 +12,12 @@ use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
-    http::sign_in::Attempts,
+    http::{
+        again::UnderWay,
+        device::{Challenges, ENROLMENTS_PER_MINUTE},
+        set_up::FirstStart,
+        sign_in::{Attempts, FAILURES_PER_MINUTE},
+    },
     keep::{self, KeepError},
     live::{
         bell::BELL_TICK,
@@ -21,6 +26,7 @@ use crate::{
         token::TokenSigner,
         wire::Bye,
     },
+    secret::Secrets,
     store::{AuditRow, Database, Store, StoreError},
 };
 
@@ -39,12 +45,23 @@ pub struct App {
     pub tokens: Arc<TokenSigner>,
     /// Failed attempts to sign in.
     pub attempts: Arc<Attempts>,
+    /// Devices that asked to be let in.
+    pub enrolments: Arc<Attempts>,
+    /// What devices are asked to sign.
+    pub challenges: Arc<Challenges>,
+    /// Creates under way.
+    pub under_way: Arc<UnderWay>,
+    /// Passwords and second factors.
+    pub secrets: Arc<Secrets>,
+    /// The secret of the first start. `None`: the hub has its administrators.
+    pub first_start: Arc<FirstStart>,
     /// Refusals on their way to the audit.
     pub refusals: Refusals,
     /// The time.
     pub clock: Clock,
     /// The CA that classroom PCs may trust, as PEM. `None`: the certificate is a real one.
     pub ca_pem: Option<Arc<str>>,
+    rights: Arc<watch::Sender<u64>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -85,6 +102,7 @@ impl App {
     ) -> Result<Self, OpenError> {
         keep::folder(data)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
+        let secrets = Arc::new(Secrets::open(data)?);
         let store = Store::open(database).await?;
         let recordings = Recordings::open(data.join("recordings"))?;
         let recovering = recordings.clone();
@@ -103,7 +121,13 @@ impl App {
             registry,
             recordings,
             tokens,
-            attempts: Arc::default(),
+            attempts: Arc::new(Attempts::of(FAILURES_PER_MINUTE)),
+            enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),
+            challenges: Arc::default(),
+            under_way: Arc::default(),
+            secrets,
+            first_start: Arc::default(),
+            rights: Arc::new(watch::Sender::new(0)),
             refusals,
             clock,
             ca_pem,
@@ -132,6 +156,17 @@ impl App {
                 () = stopping.stopping() => return,
             }
         }
+    }
+
+    /// Somebody's session, device or role has ended: whoever holds a line open looks again whether they may.
+    pub fn rights_changed(&self) {
+        self.rights.send_modify(|count| *count += 1);
+    }
+
+    /// Tells when to look again.
+    #[must_use]
+    pub fn watch_rights(&self) -> watch::Receiver<u64> {
+        self.rights.subscribe()
     }
 
     /// Resolves when the hub is told to stop.

@@ -10,6 +10,7 @@
 //! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
 
 pub mod app;
+pub mod backup;
 pub mod certificate;
 pub mod clock;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod live;
 pub mod planner;
 pub mod router;
 pub mod sample;
+pub mod secret;
 pub mod store;
 pub mod system_scope;
 pub mod telemetry;

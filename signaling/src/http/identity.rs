@@ -1,6 +1,9 @@
 //! Who asks: the cookie of a signed-in person or an enrolled device.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    sync::{Arc, OnceLock},
+};
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
@@ -11,16 +14,19 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use tracing::warn;
 
 use super::{ask::Caller, problem::ApiError};
 use crate::{
     app::App,
     domain::{
+        id::PersonId,
         organisation::Holder,
         permission::{Act, Place, Scope, may},
+        session::Stage,
         time::UnixMs,
     },
-    live::token::TokenError,
+    live::{registry::chain, token::TokenError},
     store::{AuditRow, Session},
 };
 
@@ -61,13 +67,24 @@ impl Identity {
         actor(self.session.asker.holder)
     }
 
+    /// The person who is signed in.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] where it is a classroom's device.
+    pub fn person(&self) -> Result<PersonId, ApiError> {
+        self.session.asker.person_id().ok_or(ApiError::NotAllowed)
+    }
+
+    /// The assistant who stands in the classroom, as the audit writes it. Empty: nobody was named.
+    fn beside(&self) -> String {
+        self.session.assistant.as_ref().map(|(id, _)| format!("person:{id}")).unwrap_or_default()
+    }
+
     /// A line for the audit.
     #[must_use]
     pub fn row(&self, app: &App, act: &'static str, object: String) -> AuditRow {
         let mut row = AuditRow::done(app.clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
-        if let Some((person_id, _)) = &self.session.assistant {
-            row.beside = format!("person:{person_id}");
-        }
+        row.beside = self.beside();
         row
     }
 }
@@ -88,15 +105,51 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Newcomer(identity) = Newcomer::from_request_parts(parts, state).await?;
+        if identity.session.stage == Stage::Full { Ok(identity) } else { Err(ApiError::SetUpNeeded) }
+    }
+}
+
+/// Somebody who may still have to set a password or a second factor.
+#[derive(Clone, Debug)]
+pub struct Newcomer(pub Identity);
+
+impl<S: Send + Sync> FromRequestParts<S> for Newcomer
+where
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let app = App::from_ref(state);
         let Ok(caller) = Caller::from_request_parts(parts, state).await;
         let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(ApiError::SignedOut)?;
         let session_sha256 = sha256_hex(&cookie);
         let now = app.clock.wall();
         let session = app.store.session(&session_sha256, now).await?.ok_or(ApiError::SignedOut)?;
-        Ok(Self { session, session_sha256, caller, now })
+        if session.asker.person_id().is_some()
+            && let Err(error) = app.store.touch_session(&session, now).await
+        {
+            // They are signed in all the same.
+            warn!(error = chain(&error), "A session's use could not be noted");
+        }
+        let identity = Self::identity(session, session_sha256, caller, now);
+        if let Some(Asking(asking)) = parts.extensions.get::<Asking>() {
+            let _ = asking.set((identity.actor(), identity.beside()));
+        }
+        Ok(Self(identity))
     }
 }
+
+impl Newcomer {
+    fn identity(session: Session, session_sha256: String, caller: Caller, now: UnixMs) -> Identity {
+        Identity { session, session_sha256, caller, now }
+    }
+}
+
+/// Where a request's asker is noted, for the audit of what was refused.
+#[derive(Clone, Debug, Default)]
+pub struct Asking(pub Arc<OnceLock<(String, String)>>);
 
 /// The bearer token of WHIP and WHEP.
 ///
@@ -132,7 +185,9 @@ pub fn sha256_hex(secret: &str) -> String {
     })
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+/// A cookie of this name. `None`: there is none.
+#[must_use]
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     values.find_map(|value| {
         value.split(';').find_map(|pair| {

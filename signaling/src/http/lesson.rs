@@ -1,14 +1,11 @@
 //! Lessons: which there are, and the teacher's start and end.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ask::{Asked, Named, Nothing},
+    ask::{Asked, Named, Nothing, Queried},
     identity::Identity,
     problem::ApiError,
 };
@@ -43,7 +40,7 @@ pub struct Lessons {
 pub async fn list(
     State(app): State<App>,
     identity: Identity,
-    Query(page): Query<Page>,
+    Queried(page): Queried<Page>,
 ) -> Result<Json<Lessons>, ApiError> {
     let below = page.next.as_deref().map(read_cursor).transpose()?;
     let mut lessons = app.store.lessons(&identity.reach(Act::SeeLessons)?, below, PAGE + 1).await?;

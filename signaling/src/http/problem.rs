@@ -9,6 +9,7 @@ use axum::{
 use serde::Serialize;
 use sfu::{OfferError, PatchError, TrackKind};
 use tracing::error;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::{
     domain::lesson_life::{LessonState, WrongState},
@@ -16,7 +17,8 @@ use crate::{
         registry::{MoveError, SeatRefused, chain},
         token::TokenError,
     },
-    store::StoreError,
+    secret::TooBusy,
+    store::{RuleKind, StoreError, place::PlaceError},
 };
 
 /// Why a request is not answered as it hoped. Only this file knows status codes.
@@ -43,6 +45,41 @@ pub enum ApiError {
     /// None of the asker's roles allows it.
     #[error("none of the asker's roles allows it")]
     NotAllowed,
+    /// A field holds what it must not.
+    #[error("{field} is not acceptable: {why}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// Why, in Chinese.
+        why: String,
+    },
+    /// Another thing has this name or code already, or has had it.
+    #[error("there is one already")]
+    AlreadyThere,
+    /// Nobody may be two of the three administrators.
+    #[error("nobody may be two of the three administrators")]
+    SeparatedPowers,
+    /// An edit must say which version it was made of.
+    #[error("an edit must say which version it was made of")]
+    VersionNeeded,
+    /// Somebody else has edited it since.
+    #[error("somebody else has edited it since")]
+    OtherVersion,
+    /// The same key came with another request.
+    #[error("the same key came with another request")]
+    KeyReused,
+    /// A password or a second factor has to be set first.
+    #[error("a password or a second factor has to be set first")]
+    SetUpNeeded,
+    /// Name, password or code are wrong: which of them is nobody's business.
+    #[error("name, password or code are wrong")]
+    SignInRefused,
+    /// The hub has its administrators already.
+    #[error("the hub is set up already")]
+    AlreadySetUp,
+    /// The store is busy.
+    #[error("the store is busy")]
+    Busy,
     /// The path exists, but not for this method.
     #[error("the path is not for this method")]
     MethodNotAllowed,
@@ -105,6 +142,9 @@ struct Body<'a> {
 /// A guest who finds every seat taken may find one free after this long.
 const GUEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
+/// Whoever writes now has written by then.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 impl ApiError {
     /// Status, the last part of `type`, title, and what to do.
     fn words(&self) -> (StatusCode, &'static str, &'static str, String) {
@@ -140,6 +180,50 @@ impl ApiError {
                 "您的角色不能做这件事",
                 "请换一个有权限的账号，或者请安全管理员授权。".into(),
             ),
+            Self::Invalid { field, why } => {
+                (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查 {field}：{why}。"))
+            }
+            Self::AlreadyThere => (
+                S::CONFLICT,
+                "already-there",
+                "已经有了",
+                "同样的名称、代码或钥匙已经在用，或者曾经用过，请换一个。".into(),
+            ),
+            Self::SeparatedPowers => (
+                S::CONFLICT,
+                "separated-powers",
+                "三员分立",
+                "系统、安全、审计三种管理员必须由不同的人担任，请换一个人。".into(),
+            ),
+            Self::VersionNeeded => (
+                S::PRECONDITION_REQUIRED,
+                "version-needed",
+                "缺少 If-Match",
+                "请带上最近一次读到的 ETag 再修改。".into(),
+            ),
+            Self::OtherVersion => {
+                (S::PRECONDITION_FAILED, "other-version", "内容已被别人修改", "请重新读取最新内容后再修改。".into())
+            }
+            Self::KeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "Idempotency-Key 已用于另一个请求",
+                "请为新的请求换一个新的键。".into(),
+            ),
+            Self::SetUpNeeded => (
+                S::FORBIDDEN,
+                "set-up-needed",
+                "还要先设置密码或动态码",
+                "请先设置密码，再绑定动态码，然后重新登录。".into(),
+            ),
+            Self::SignInRefused => (
+                S::UNAUTHORIZED,
+                "sign-in-refused",
+                "登录失败",
+                "登录名、密码或动态码不对，或者账号暂时锁定。连续错 5 次会锁定 15 分钟；忘记密码请找管理员。".into(),
+            ),
+            Self::AlreadySetUp => (S::CONFLICT, "already-set-up", "已经初始化过了", "请直接登录。".into()),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "系统正忙", "请过几秒再试。".into()),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "不支持这种请求", "请换一种请求方法。".into())
             }
@@ -225,8 +309,84 @@ fn offer_words(error: &OfferError) -> (StatusCode, &'static str, &'static str, S
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(Box::new(error))
+        match error {
+            StoreError::Rule { kind: RuleKind::Unique, .. } => Self::AlreadyThere,
+            StoreError::SeparatedPowers => Self::SeparatedPowers,
+            StoreError::Busy => Self::Busy,
+            error => Self::Internal(Box::new(error)),
+        }
     }
+}
+
+impl From<TooBusy> for ApiError {
+    fn from(_: TooBusy) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<PlaceError> for ApiError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Store(error) => error.into(),
+            PlaceError::Code(why) => Self::Invalid { field: "code", why: why.to_string() },
+            PlaceError::Kind => Self::Invalid { field: "kind", why: error.to_string() },
+            PlaceError::BelowItself => Self::Invalid { field: "parent_id", why: error.to_string() },
+            PlaceError::NotEmpty => Self::Invalid { field: "closed", why: error.to_string() },
+        }
+    }
+}
+
+/// What every problem looks like (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Problem {
+    /// Stable, as `/problems/not-found`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// 没有找到
+    title: String,
+    /// The status, once more.
+    status: u16,
+    /// What to do now.
+    detail: String,
+}
+
+/// The problems that any request may meet.
+#[derive(IntoResponses)]
+pub enum Problems {
+    /// It cannot be read.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(#[to_schema] Problem),
+    /// Nobody is signed in.
+    #[response(status = 401, content_type = "application/problem+json")]
+    SignedOut(#[to_schema] Problem),
+    /// No role of the asker's allows it.
+    #[response(status = 403, content_type = "application/problem+json")]
+    NotAllowed(#[to_schema] Problem),
+    /// There is none, or it is not theirs to know of.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(#[to_schema] Problem),
+    /// Another thing stands in the way.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(#[to_schema] Problem),
+    /// Somebody else has edited it since.
+    #[response(status = 412, content_type = "application/problem+json")]
+    OtherVersion(#[to_schema] Problem),
+    /// Too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] Problem),
+    /// A field holds what it must not.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] Problem),
+    /// An edit must say which version it was made of.
+    #[response(status = 428, content_type = "application/problem+json")]
+    VersionNeeded(#[to_schema] Problem),
+    /// Too many attempts.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+    /// Busy.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(#[to_schema] Problem),
 }
 
 impl From<MoveError> for ApiError {
@@ -263,6 +423,7 @@ impl IntoResponse for ApiError {
         let retry_after = match &self {
             Self::Offer(OfferError::Full { retry_after }) | Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::GuestsFull => Some(GUEST_RETRY_AFTER),
+            Self::Busy => Some(BUSY_RETRY_AFTER),
             _ => None,
         };
         if let Some(retry_after) = retry_after {

@@ -79,6 +79,14 @@ impl Dialect {
         }
     }
 
+    /// How a transaction begins that reads everything as it is at one moment.
+    pub(super) fn begin_reading(self) -> &'static str {
+        match self {
+            Self::Sqlite => "begin",
+            Self::Postgres => "begin isolation level repeatable read read only",
+        }
+    }
+
     /// Said once on each new connection.
     ///
     /// SQLite `synchronous = normal`: with a write-ahead log a killed process loses nothing and a power cut at most the

@@ -1,15 +1,21 @@
 //! What is kept, in SQL by noun. The statements run on SQLite and PostgreSQL alike; what the two do differently stands
 //! in [`dialect`]. Whatever touches school data takes a [`Scope`](crate::domain::permission::Scope).
 
+pub mod account;
+pub mod again;
 pub mod audit;
 mod calendar;
 mod code;
+pub mod copy;
 mod course;
+pub mod device;
 mod dialect;
 mod dispatch;
 mod lesson;
 mod organisation;
 mod pairing;
+pub mod person;
+pub mod place;
 mod plant;
 mod recording;
 mod session;

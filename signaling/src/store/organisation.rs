@@ -2,10 +2,10 @@
 
 use sqlx::Row;
 
-use super::{Sql, Store, StoreError, Writing, word};
+use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
 use crate::domain::{
     id::{ClassroomId, GrantId, OrganisationId, PersonId},
-    organisation::{Classroom, Organisation, Person, Role},
+    organisation::{Classroom, Holder, Organisation, Person, Role},
     permission::Scope,
     time::UnixMs,
 };
@@ -27,8 +27,37 @@ impl Store {
     pub async fn plant(&self, scope: &Scope, seed: &Seed, now: UnixMs) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         writing.plant(scope, seed, now).await?;
-        let row = super::AuditRow::by_system(now, "plant", "organisation".into());
+        let row = AuditRow::by_system(now, "plant", "organisation".into());
         writing.commit(&row).await
+    }
+
+    /// Makes the top of the tree, its first people and a set-up link for each of them, in the order of the seed. False:
+    /// somebody was faster.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn found(
+        &self,
+        scope: &Scope,
+        seed: &Seed,
+        links: &[String],
+        until: UnixMs,
+        row: &AuditRow,
+    ) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        // Whoever has the head of the audit is alone: two first starts at once make one hub.
+        sqlx::query("update audit_head set seq = seq").execute(writing.on()).await?;
+        let there: i64 = sqlx::query_scalar("select count(*) from organisation").fetch_one(writing.on()).await?;
+        if there > 0 {
+            return Ok(false);
+        }
+        writing.plant(scope, seed, row.at).await?;
+        for ((person, _), link) in seed.people.iter().zip(links) {
+            let holder = Holder::Person(person.person_id);
+            writing.insert_link(link, LinkPurpose::SetUp, holder, row.at, until).await?;
+        }
+        writing.commit(row).await?;
+        Ok(true)
     }
 
     /// Everyone who has held this role, by name.

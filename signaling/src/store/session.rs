@@ -111,6 +111,12 @@ impl Store {
     pub async fn insert_session(&self, session: &NewSession<'_>, row: &AuditRow) -> Result<SessionId, StoreError> {
         let mut writing = self.write().await?;
         let session_id = writing.insert_session(session, row.at).await?;
+        if let Holder::Person(person_id) = session.holder {
+            writing.signed_in(person_id).await?;
+        }
+        if let Some(device_id) = session.device_id {
+            writing.device_seen(device_id, row.at).await?;
+        }
         writing.commit(row).await?;
         Ok(session_id)
     }
@@ -271,7 +277,7 @@ fn columns(holder: Holder) -> (Option<String>, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;

@@ -17,6 +17,10 @@ pub(crate) struct Sql {
 pub(crate) enum Value {
     Text(Option<String>),
     Whole(Option<i64>),
+    /// A number with a fraction.
+    Broken(Option<f64>),
+    /// Null, of a column whose type is not known here.
+    Nothing,
 }
 
 impl From<&str> for Value {
@@ -43,6 +47,19 @@ impl From<i64> for Value {
     }
 }
 
+impl From<serde_json::Value> for Value {
+    fn from(value: serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::String(text) => Self::Text(Some(text)),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(whole) => Self::Whole(Some(whole)),
+                None => Self::Broken(number.as_f64()),
+            },
+            _ => Self::Nothing,
+        }
+    }
+}
+
 impl From<Option<i64>> for Value {
     fn from(number: Option<i64>) -> Self {
         Self::Whole(number)
@@ -62,7 +79,11 @@ impl Sql {
 
     /// A value, as the next `$N`.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
-        self.values.push(value.into());
+        let value = value.into();
+        if matches!(value, Value::Nothing) {
+            return self.push("null");
+        }
+        self.values.push(value);
         self.text.push_str(&format!("${}", self.values.len()));
         self
     }
@@ -101,6 +122,8 @@ impl Sql {
             query = match value {
                 Value::Text(text) => query.bind(text.as_deref()),
                 Value::Whole(number) => query.bind(*number),
+                Value::Broken(number) => query.bind(*number),
+                Value::Nothing => unreachable!("written as null"),
             };
         }
         query
