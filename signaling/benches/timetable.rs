@@ -152,11 +152,8 @@ fn courses_of(term: &Term, school: &Node, points: &[&Node]) -> Vec<Course> {
     let course = |n: usize| {
         let (class, point) = (&school.classes[n], points[n / 2]);
         let listens = &point.classes[0];
-        let period = |number, day| WeeklyPeriod {
-            weekday: days[day],
-            period: PeriodName::lesson(number),
-            weeks: Weeks::Every,
-        };
+        let period =
+            |number, day| WeeklyPeriod { weekday: days[day], period: PeriodName::lesson(number), weeks: Weeks::Every };
         Course {
             course_id: CourseId::fresh(),
             term_id: term.term_id,

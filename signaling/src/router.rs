@@ -19,7 +19,7 @@ use crate::{
     app::App,
     http::{
         account, again, ask::Caller, assets, audit, classroom, device, identity::Asking, lesson, organisation, person,
-        problem::ApiError, recording, seat, set_up, sign_in, socket, whip,
+        problem::ApiError, recording, seat, set_up, sign_in, socket, timetable, whip,
     },
     store::AuditRow,
 };
@@ -96,6 +96,7 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(person::end_session))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .merge(timetable::routes())
 }
 
 /// `/healthz` and `/readyz`, on every listener.

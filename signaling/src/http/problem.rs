@@ -1,6 +1,6 @@
 //! What went wrong, as RFC 9457 problems: a stable `type`, a Chinese title, a sentence that says what to do.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -12,7 +12,11 @@ use tracing::error;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::{
-    domain::lesson_life::{LessonState, WrongState},
+    domain::{
+        dispatch::ReceiverLimit,
+        lesson_life::{LessonState, WrongState},
+    },
+    http::dispatch::ClashView,
     live::{
         registry::{MoveError, SeatRefused, chain},
         token::TokenError,
@@ -80,6 +84,12 @@ pub enum ApiError {
     /// The store is busy.
     #[error("the store is busy")]
     Busy,
+    /// Lessons want what other lessons have.
+    #[error("{} clashes", .0.len())]
+    Clashes(Vec<ClashView>),
+    /// One receiving classroom too many.
+    #[error(transparent)]
+    ReceiverLimit(#[from] ReceiverLimit),
     /// The path exists, but not for this method.
     #[error("the path is not for this method")]
     MethodNotAllowed,
@@ -137,6 +147,8 @@ struct Body<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clashes: Option<&'a [ClashView]>,
 }
 
 /// A guest who finds every seat taken may find one free after this long.
@@ -223,6 +235,20 @@ impl ApiError {
                 "登录名、密码或动态码不对，或者账号暂时锁定。连续错 5 次会锁定 15 分钟；忘记密码请找管理员。".into(),
             ),
             Self::AlreadySetUp => (S::CONFLICT, "already-set-up", "已经初始化过了", "请直接登录。".into()),
+            Self::Clashes(clashes) => {
+                let titles: BTreeSet<&str> =
+                    clashes.iter().map(|clash| clash.with_title.as_str()).filter(|title| !title.is_empty()).collect();
+                let titles = titles.into_iter().take(5).collect::<Vec<_>>().join("、");
+                let with = if titles.is_empty() { "别的课节".to_owned() } else { format!("《{titles}》") };
+                let detail = format!("教师、教室、班级或设备在这个时间已经有课：{with}。请换一节，或先调开那节课。");
+                (S::CONFLICT, "double-booked", "时间冲突", detail)
+            }
+            Self::ReceiverLimit(limit) => {
+                let kind = if limit.interactive { "互动" } else { "只看" };
+                let watch = if limit.may_watch { "，多出的可以改为只看" } else { "" };
+                let detail = format!("{kind}接收教室最多 {} 个，这次有 {} 个{watch}。", limit.max, limit.asked);
+                (S::CONFLICT, "receiver-limit", "接收教室太多", detail)
+            }
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "系统正忙", "请过几秒再试。".into()),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "不支持这种请求", "请换一种请求方法。".into())
@@ -349,6 +375,10 @@ pub struct Problem {
     status: u16,
     /// What to do now.
     detail: String,
+    /// With `double-booked`: each clash, with the lesson that has what is wanted.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clashes: Option<Vec<ClashView>>,
 }
 
 /// The problems that any request may meet.
@@ -415,7 +445,11 @@ impl IntoResponse for ApiError {
         }
         let (status, kind, title, detail) = self.words();
         metrics::counter!("tongke_problems_total", "type" => kind).increment(1);
-        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail };
+        let clashes = match &self {
+            Self::Clashes(clashes) => Some(clashes.as_slice()),
+            _ => None,
+        };
+        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail, clashes };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         let headers = response.headers_mut();
