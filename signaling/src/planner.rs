@@ -1,6 +1,6 @@
 //! A term of dated lessons, from what the store knows of courses, calendars, bells and rules.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use crate::{
     domain::{
@@ -68,11 +68,13 @@ pub async fn plan_courses(
     let mut rules: HashMap<OrganisationId, RuleSet> = HashMap::new();
     let mut all = TermPlan::default();
     for course in courses {
-        if !rules.contains_key(&course.organisation_id) {
-            let path = paths.get(&course.organisation_id).map_or("", String::as_str);
-            rules.insert(course.organisation_id, store.rules_at(scope, path).await?);
-        }
-        let rules = &rules[&course.organisation_id];
+        let rules = match rules.entry(course.organisation_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let path = paths.get(&course.organisation_id).map_or("", String::as_str);
+                unknown.insert(store.rules_at(scope, path).await?)
+            }
+        };
         let rule = rules.program(course.program, course.mode);
         let (guests_max, alone) = rule.map_or((0, false), |rule| (rule.guests_max, rule.starts_without_teacher));
         let planned = plan(course, &times, rules);

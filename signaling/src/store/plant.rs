@@ -26,10 +26,9 @@ impl Store {
                 self.insert_course(scope, &course, row()).await?;
             }
             for pairing in county.pairings(term) {
-                match self.insert_pairing(scope, &pairing, row()).await {
-                    Err(super::AgreementError::Store(error)) => return Err(error),
-                    // The county pairs nobody twice; its test says so.
-                    _ => {}
+                // The county pairs nobody twice; its test says so.
+                if let Err(super::AgreementError::Store(error)) = self.insert_pairing(scope, &pairing, row()).await {
+                    return Err(error);
                 }
             }
         }
