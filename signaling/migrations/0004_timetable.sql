@@ -160,6 +160,8 @@ alter table lesson add column held_on text;
 alter table lesson add column classroom_id text references classroom (classroom_id);
 alter table lesson add column class_id text references school_class (class_id);
 alter table lesson add column delivery text;
+-- Its listening ends once more, as the grid shows them: classroom and class, one end a line. They never change.
+alter table lesson add column listening text not null default '';
 -- When the bell does what.
 alter table lesson add column opens_at_ms bigint not null default 0;
 alter table lesson add column missed_at_ms bigint not null default 0;

@@ -49,7 +49,7 @@ pub struct County {
     pub bells: Vec<BellSchedule>,
 }
 
-const TOWNS: [&str; 6] = ["茨沟", "大河", "双龙", "流水", "恒口", "高山"];
+const TOWNS: [&str; 6] = ["沈坝", "大河", "双龙", "流水", "恒口", "高山"];
 const POINTS: [&str; 5] = ["景家", "石门", "柳坪", "桃园", "白杨"];
 const SCHOOLS: [(&str, Stage); 6] = [
     ("城关第一小学", Stage::Primary),
@@ -64,8 +64,15 @@ impl County {
     /// A new one, with ids of its own.
     #[must_use]
     pub fn fresh() -> Self {
+        Self::below(OrganisationId::fresh())
+    }
+
+    /// A new one below a bureau that is there already, or will be.
+    #[must_use]
+    pub fn below(organisation_id: OrganisationId) -> Self {
         let bureau = node(None, OrganisationKind::County, "汉滨区教育体育局".into(), Stage::Primary, &[], &[]);
-        let county = Some(bureau.organisation_id);
+        let bureau = Node { organisation_id, ..bureau };
+        let county = Some(organisation_id);
         let mut nodes = vec![bureau];
         for town in TOWNS {
             let name = format!("{town}镇中心小学");

@@ -77,6 +77,10 @@ pub async fn place(
     let mut organisations: HashSet<OrganisationId> = asked.listening.iter().map(|end| end.organisation_id).collect();
     organisations.insert(asked.organisation_id);
     let paths = store.paths(scope, organisations).await?;
+    // Whatever is wrong with a foreign school's day is not theirs to know.
+    if !paths.get(&asked.organisation_id).is_some_and(|path| scope.covers(path)) {
+        return Err(Refusal::NotFound);
+    }
     let placed =
         placed(store, scope, &term, asked.organisation_id, &asked.listening, asked.stage, date, period, &paths).await?;
     if placed.span.ends_at <= now {

@@ -255,7 +255,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Before the first request is answered: whoever sees that the hub is ready finds the sample.
     if config.sample {
         match sample::prepare(&app, &config.data, &base_url).await {
-            Ok((sample, prepared)) => introduce(&sample, prepared),
+            Ok((sample, prepared)) => {
+                introduce(&sample, prepared);
+                if let Err(error) = sample::timetable(&app).await {
+                    warn!(error = chain(&error), "No timetable in the sample: {error}");
+                }
+            }
             Err(error) => warn!(error = chain(&error), "No sample: {error}"),
         }
     }
@@ -356,6 +361,9 @@ fn introduce(sample: &sample::Sample, prepared: sample::Prepared) {
         println!("  2 教室 Classroom {}     {link}", n + 1);
     }
     println!("  3 巡课 Bureau officer  {}", links.bureau_officer);
+    if let Some(link) = &links.scheduler {
+        println!("  4 排课 Scheduler       {link}");
+    }
     println!("  来宾 Guests            {}", sample.guest_watch_url);
     println!("打开 1，允许摄像头和麦克风，按“开始上课”。 Open 1, allow camera and microphone, press start.");
     println!("每个教室链接用一个浏览器身份打开（无痕窗口也可以）。 Open each 2 in a browser profile of its own.");

@@ -3,11 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
     app::App,
+    county::County,
     domain::{
         id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
         lesson::{Lesson, ListedClassroom, Teacher},
@@ -20,10 +21,12 @@ use crate::{
     http::identity::{actor, sha256_hex, unguessable},
     keep::{self, KeepError},
     live::{
+        registry::chain,
         table::role_of,
         token::{Claims, TokenKind},
     },
-    store::{AuditRow, Seed, Store, StoreError},
+    planner::plan_term,
+    store::{AuditRow, ScheduleError, Seed, Store, StoreError},
     system_scope,
 };
 
@@ -63,6 +66,9 @@ pub struct SignInLinks {
     pub teacher: String,
     pub classrooms: Vec<String>,
     pub bureau_officer: String,
+    /// Keeps the timetable of the whole county. `None`: the sample was made before there was one.
+    #[serde(default)]
+    pub scheduler: Option<String>,
 }
 
 /// What `--sample` found.
@@ -100,12 +106,12 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     let before: Option<Sample> = keep::read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let (lesson, prepared) = if app.store.is_empty().await? {
         make_county(&app.store, now).await?;
-        (make_lesson(app, now).await?, Prepared::County)
+        (make_lesson(app, None, now).await?, Prepared::County)
     } else {
         let before = before.ok_or(SampleError::NotASample)?;
         match app.store.lesson(&system_scope::sample(), before.lesson_id).await? {
             Some(lesson) if !lesson.state.is_over() => (lesson, Prepared::Links),
-            _ => (make_lesson(app, now).await?, Prepared::Lesson),
+            ended => (make_lesson(app, ended, now).await?, Prepared::Lesson),
         }
     };
     let sample = describe(app, base_url, &lesson, now).await?;
@@ -113,6 +119,38 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     keep::write(&path, &text, 0o600)?;
     info!(lesson.id = %lesson.lesson_id, ?prepared, "The sample's links are in {}", path.display());
     Ok((sample, prepared))
+}
+
+/// Gives the sample county its schools, terms and bells, and every lesson that is still to come, where it has none.
+/// Answers how many lessons there are.
+///
+/// # Errors
+/// See [`SampleError`].
+pub async fn timetable(app: &App) -> Result<usize, SampleError> {
+    let (scope, store, now) = (system_scope::sample(), &app.store, app.clock.wall());
+    let bureau = store.top(&scope).await?.ok_or(SampleError::NotASample)?;
+    if !store.terms(&scope).await?.is_empty() {
+        return Ok(0);
+    }
+    let county = County::below(bureau);
+    store.plant_county(&scope, &county, now).await?;
+    let mut lessons = 0;
+    for term in &county.terms {
+        let mut plan = plan_term(store, &scope, term, &format!("/{bureau}/")).await?;
+        // What is over was never taught: it would be a term of missed lessons.
+        plan.lessons.retain(|new| new.times.opens_at > now);
+        let row = AuditRow::by_system(now, "plan_term", format!("term:{}", term.term_id));
+        lessons += match store.schedule(&scope, &plan.lessons, row).await {
+            Ok(kept) => kept,
+            Err(ScheduleError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                warn!(error = chain(&error), "The sample's term {} is not planned", term.name);
+                0
+            }
+        };
+    }
+    info!(lessons, "The sample county has {lessons} lessons to come");
+    Ok(lessons)
 }
 
 /// Makes a one-time link that signs `holder` in.
@@ -148,7 +186,11 @@ async fn make_county(store: &Store, now: UnixMs) -> Result<(), StoreError> {
         let organisation_id = organisation.organisation_id;
         seed.classrooms.push(Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name: name.into() });
     }
-    let people = [(&centre, "张老师", Role::LeadTeacher), (&bureau, "李巡课", Role::Patrol)];
+    let people = [
+        (&centre, "张老师", Role::LeadTeacher),
+        (&bureau, "李巡课", Role::Patrol),
+        (&bureau, "赵排课", Role::Scheduler),
+    ];
     for (organisation, name, role) in people {
         let organisation_id = organisation.organisation_id;
         let person = Person { person_id: PersonId::fresh(), organisation_id, name: name.into(), sign_in_name: None };
@@ -159,9 +201,19 @@ async fn make_county(store: &Store, now: UnixMs) -> Result<(), StoreError> {
     store.plant(&system_scope::sample(), &seed, now).await
 }
 
-async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
-    let mut teachers = app.store.people_who_are(&system_scope::sample(), Role::LeadTeacher).await?.into_iter();
-    let (person_id, name) = teachers.next().ok_or(SampleError::NotASample)?;
+/// A lesson with the teacher and the classrooms of the one before, or with all there are.
+async fn make_lesson(app: &App, before: Option<Lesson>, now: UnixMs) -> Result<Lesson, SampleError> {
+    let scope = system_scope::sample();
+    let (teacher, classrooms) = match before {
+        Some(before) => (before.teacher, before.classrooms),
+        None => {
+            let mut teachers = app.store.people_who_are(&scope, Role::LeadTeacher).await?.into_iter();
+            let (person_id, name) = teachers.next().ok_or(SampleError::NotASample)?;
+            let listed = |(classroom_id, name)| ListedClassroom { classroom_id, name, school: String::new() };
+            let classrooms = app.store.classrooms_with_school(&scope).await?.into_iter().map(listed).collect();
+            (Teacher { person_id, name }, classrooms)
+        }
+    };
     let lesson = Lesson {
         lesson_id: LessonId::fresh(),
         title: "英语 三年级 第3课".into(),
@@ -169,20 +221,14 @@ async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
         grade: "三年级".into(),
         program: "delivery_class".into(),
         mode: "live".into(),
-        teacher: Teacher { person_id, name },
+        teacher,
         state: LessonState::Open,
         times: LessonTimes::by_hand(&RuleSet::default(), Span { starts_at: now, ends_at: now.plus(SAMPLE_LESSON) }),
         // Whoever tries the sample presses the button: there is no bell at two in the morning.
         runs_by: RunsBy::Teacher,
         live_at: None,
         ended_at: None,
-        classrooms: app
-            .store
-            .classrooms_with_school(&system_scope::sample())
-            .await?
-            .into_iter()
-            .map(|(classroom_id, name)| ListedClassroom { classroom_id, name, school: String::new() })
-            .collect(),
+        classrooms,
         places: Vec::new(),
         guests_max: SAMPLE_GUESTS,
         recording: None,
@@ -199,6 +245,7 @@ async fn describe(app: &App, base_url: &str, lesson: &Lesson, now: UnixMs) -> Re
     let lesson_id = lesson.lesson_id;
     let officers = app.store.people_who_are(&system_scope::sample(), Role::Patrol).await?;
     let (officer, _) = officers.first().ok_or(SampleError::NotASample)?;
+    let schedulers = app.store.people_who_are(&system_scope::sample(), Role::Scheduler).await?;
     let publish_token =
         token(app, lesson, TokenKind::Publish, Some(Holder::Person(lesson.teacher.person_id)), now).await?;
     let viewer_token = token(app, lesson, TokenKind::Guest, None, now).await?;
@@ -222,6 +269,10 @@ async fn describe(app: &App, base_url: &str, lesson: &Lesson, now: UnixMs) -> Re
             teacher: sign_in_link(&app.store, base_url, teacher, now).await?,
             classrooms,
             bureau_officer: sign_in_link(&app.store, base_url, Holder::Person(*officer), now).await?,
+            scheduler: match schedulers.first() {
+                Some((id, _)) => Some(sign_in_link(&app.store, base_url, Holder::Person(*id), now).await?),
+                None => None,
+            },
         },
     })
 }

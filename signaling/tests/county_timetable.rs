@@ -54,7 +54,7 @@ fn week_5_wednesday_period_3_is_when_the_hand_says() {
     let county = County::fresh();
     let (town, mountain, junior) = (&county.schools()[0], &county.schools()[5], &county.schools()[10]);
     let point = &county.points()[0];
-    assert_eq!((town.name.as_str(), mountain.name.as_str()), ("茨沟镇中心小学", "高山镇中心小学"));
+    assert_eq!((town.name.as_str(), mountain.name.as_str()), ("沈坝镇中心小学", "高山镇中心小学"));
     // Whose, term, week, then the date and the clock times worked out on paper with a calendar of the year.
     let table = [
         // Wednesday of week 5 is 30 September 2026, the last day of the summer bells: 10:00 to 10:40.

@@ -290,3 +290,25 @@ on_both! {
         assert_eq!((status, &kept["version"], &kept["opens_before_min"]), (200, &json!(2), &json!(20)));
     }
 }
+
+#[tokio::test]
+async fn the_sample_county_has_its_timetable_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::file(&folder.path().join("tongke.sqlite"));
+    let hub = HubConfig {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        announce: vec![Ipv4Addr::LOCALHOST.into()],
+        tcp: true,
+        workers: 1,
+        max_seats: None,
+    };
+    let app = App::open(folder.path(), &database, hub, Clock::standing_at(MORNING), None).await.unwrap();
+    let (made, _) = sample::prepare(&app, folder.path(), "http://bureau").await.unwrap();
+    assert!(made.sign_in_links.scheduler.is_some());
+    let lessons = sample::timetable(&app).await.unwrap();
+    assert!((1_700..2_300).contains(&lessons), "{lessons}");
+    assert_eq!(sample::timetable(&app).await.unwrap(), 0);
+    // The next lesson of the sample is given to the same classrooms, not to the whole county.
+    let (again, _) = sample::prepare(&app, folder.path(), "http://bureau").await.unwrap();
+    assert_eq!(again.receive_tokens.len(), made.receive_tokens.len());
+}

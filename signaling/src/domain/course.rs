@@ -46,12 +46,15 @@ pub const GRADES: [(Stage, &[&str]); 3] = [
     (Stage::Senior, &["高一", "高二", "高三"]),
 ];
 
+/// A grade's name is a word.
+const GRADE_CHARS_MAX: usize = 20;
+
 /// True where a stage has this grade. Stages that do not count in years take any name.
 #[must_use]
 pub fn grade_fits(stage: Stage, grade: &str) -> bool {
     match GRADES.iter().find(|(listed, _)| *listed == stage) {
         Some((_, grades)) => grades.contains(&grade),
-        None => !grade.is_empty(),
+        None => (1..=GRADE_CHARS_MAX).contains(&grade.chars().count()) && !grade.contains(char::is_control),
     }
 }
 

@@ -355,7 +355,7 @@ pub fn after(lesson: &DispatchedLesson, act: &Act, now: UnixMs) -> Result<Dispat
                 return Err(DispatchError::WrongState(lesson.state));
             }
             let length = reason.words.trim().chars().count();
-            if !(1..=REASON_CHARS_MAX).contains(&length) {
+            if !(1..=REASON_CHARS_MAX).contains(&length) || reason.words.contains(char::is_control) {
                 return Err(DispatchError::Reason);
             }
             after.state = LessonState::Cancelled;

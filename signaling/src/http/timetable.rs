@@ -250,6 +250,9 @@ pub async fn add_school_year(
         first_day: ask.first_day,
         last_day: ask.last_day,
     };
+    if !YEARS.contains(&year.first_day.year()) || !YEARS.contains(&year.last_day.year()) {
+        return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
+    }
     year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
     let row = identity.row(&app, "add_school_year", format!("school_year:{}", year.school_year_id));
     if !app.store.insert_school_year(&scope, &year, row).await? {
@@ -309,7 +312,7 @@ pub async fn plan(
     Named(term_id): Named<TermId>,
     Asked(ask): Asked<TermPlanAsk>,
 ) -> Result<Json<TermPlanView>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.reach(Act::EditTimetable)?;
     let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
     let paths = app.store.paths(&scope, [ask.organisation_id]).await?;
     let path = paths.get(&ask.organisation_id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
@@ -506,9 +509,13 @@ pub async fn set_rules(
     Asked(ask): Asked<RuleSet>,
 ) -> Result<Json<RuleSet>, ApiError> {
     let scope = identity.reach(Act::EditTimetable)?;
+    ask.check().map_err(|why| invalid("rules", &format!("{} 最多 {}", why.figure, why.max)))?;
     let row = identity.row(&app, "set_rules", format!("organisation:{id}"));
     Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(ApiError::NotFound)?))
 }
+
+/// What stands outside is a slip of the pen.
+const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
 
 /// A field that must be written otherwise.
 pub(super) fn invalid(field: &'static str, why: &str) -> ApiError {

@@ -436,7 +436,7 @@ impl Writing {
             let mut sql = Sql::new(
                 "insert into lesson (lesson_id, organisation_id, teacher_id, title, subject, grade, program, mode, state,
                      starts_at_ms, ends_at_ms, guests_max, course_id, term_id, number, planned, week_no, weekday, period,
-                     held_on, classroom_id, class_id, delivery, opens_at_ms, missed_at_ms, closes_at_ms, runs_by)
+                     held_on, classroom_id, class_id, delivery, opens_at_ms, missed_at_ms, closes_at_ms, runs_by, listening)
                  values ",
             );
             let (mut listening, mut any) = (Sql::new(
@@ -462,7 +462,8 @@ impl Writing {
                 sql.push(", ").bind(lesson.classroom_id.map(|id| id.to_string()));
                 sql.push(", ").bind(lesson.class_id.map(|id| id.to_string())).push(", ").bind(new.delivery.as_str());
                 sql.push(", ").bind(new.times.opens_at.0).push(", ").bind(new.times.missed_at.0);
-                sql.push(", ").bind(new.times.closes_at.0).push(", ").bind(new.runs_by.as_str()).push(")");
+                sql.push(", ").bind(new.times.closes_at.0).push(", ").bind(new.runs_by.as_str()).push(", ");
+                sql.bind(super::timetable::write_listening(&lesson.listening)).push(")");
                 for (end, listens) in lesson.listening.iter().enumerate() {
                     let window = new.join_windows.get(end);
                     listening.push(if any { ", (" } else { "(" }).bind(lesson.lesson_id.to_string());

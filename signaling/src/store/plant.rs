@@ -1,11 +1,11 @@
 //! A whole county put into an empty store: for the sample and for tests.
 
-use super::{AuditRow, Seed, Sql, Store, StoreError};
+use super::{AuditRow, Seed, Sql, Store, StoreError, word};
 use crate::{
     county::County,
     domain::{
         course::SchoolClass,
-        id::ClassroomId,
+        id::{ClassroomId, OrganisationId},
         organisation::{Classroom, Organisation, Person, Role},
         permission::Scope,
         time::UnixMs,
@@ -35,6 +35,16 @@ impl Store {
         Ok(())
     }
 
+    /// The first organisation that stands below no other. `None`: there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn top(&self, scope: &Scope) -> Result<Option<OrganisationId>, StoreError> {
+        let mut sql = Sql::new("select organisation_id from organisation where parent_id is null and ");
+        sql.within(scope, "path").push(" order by organisation_id limit 1");
+        sql.optional(&self.pool).await?.map(|row| word(&row, "organisation_id")).transpose()
+    }
+
     /// Plants places, people, classes, and what their days go by.
     ///
     /// # Errors
@@ -42,7 +52,8 @@ impl Store {
     pub async fn plant_grounds(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
         let row = || AuditRow::by_system(now, "plant", "county".into());
         let mut seed = Seed::default();
-        for node in &county.nodes {
+        let there = self.paths(scope, [county.bureau().organisation_id]).await?;
+        for node in county.nodes.iter().filter(|node| !there.contains_key(&node.organisation_id)) {
             seed.organisations.push(Organisation {
                 organisation_id: node.organisation_id,
                 parent_id: node.parent_id,
