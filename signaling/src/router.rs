@@ -18,8 +18,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::App,
     http::{
-        account, again, ask::Caller, assets, audit, classroom, device, identity::Asking, lesson, organisation, person,
-        problem::ApiError, recording, seat, set_up, sign_in, socket, timetable, whip,
+        account, again,
+        ask::Caller,
+        assets, audit, classroom, device,
+        identity::Asking,
+        lesson, organisation, person,
+        problem::{self, ApiError},
+        recording, seat, set_up, sign_in, socket, timetable, whip,
     },
     store::AuditRow,
 };
@@ -123,6 +128,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
             time; edits need the ETag they were made of; a create with an Idempotency-Key is done once.",
             license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
         servers((url = "/api/v1")),
+        components(schemas(problem::Problem)),
         modifiers(&Cookie),
         security(("session" = []))
     )]

@@ -386,37 +386,37 @@ pub struct Problem {
 pub enum Problems {
     /// It cannot be read.
     #[response(status = 400, content_type = "application/problem+json")]
-    BadRequest(#[to_schema] Problem),
+    BadRequest(Problem),
     /// Nobody is signed in.
     #[response(status = 401, content_type = "application/problem+json")]
-    SignedOut(#[to_schema] Problem),
+    SignedOut(Problem),
     /// No role of the asker's allows it.
     #[response(status = 403, content_type = "application/problem+json")]
-    NotAllowed(#[to_schema] Problem),
+    NotAllowed(Problem),
     /// There is none, or it is not theirs to know of.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
     /// Another thing stands in the way.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(Problem),
     /// Somebody else has edited it since.
     #[response(status = 412, content_type = "application/problem+json")]
-    OtherVersion(#[to_schema] Problem),
+    OtherVersion(Problem),
     /// Too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(Problem),
     /// A field holds what it must not.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
     /// An edit must say which version it was made of.
     #[response(status = 428, content_type = "application/problem+json")]
-    VersionNeeded(#[to_schema] Problem),
+    VersionNeeded(Problem),
     /// Too many attempts.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Problem),
+    TooMany(Problem),
     /// Busy.
     #[response(status = 503, content_type = "application/problem+json")]
-    Busy(#[to_schema] Problem),
+    Busy(Problem),
 }
 
 impl From<MoveError> for ApiError {
