@@ -18,11 +18,12 @@ use load_tests::client::{
 };
 use sfu::{Hub, HubConfig, RoomId, TrackKind};
 use signaling::{
-    app::App,
+    app::{App, database_file},
     clock::Clock,
     domain::time::UnixMs,
     front::{self, Connections},
     router,
+    store::Database,
 };
 use tokio::{runtime::Runtime, sync::watch};
 
@@ -53,7 +54,9 @@ impl School {
                 max_seats: None,
             };
             let clock = Clock::standing_at(UnixMs(1_789_948_800_000));
-            let app = App::open(folder.path(), hub, clock, None).await.unwrap();
+            let app = App::open(folder.path(), &Database::file(&database_file(folder.path())), hub, clock, None)
+                .await
+                .unwrap();
             let listener = front::listen(app.hub.media_address()).await.unwrap();
             let door = listener.local_addr().unwrap();
             let router = router::router(app.clone());

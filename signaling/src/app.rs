@@ -12,15 +12,22 @@ use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
-    http::sign_in::Attempts,
+    http::{
+        again::UnderWay,
+        device::{Challenges, ENROLMENTS_PER_MINUTE},
+        set_up::FirstStart,
+        sign_in::{Attempts, FAILURES_PER_MINUTE},
+    },
     keep::{self, KeepError},
     live::{
+        bell::BELL_TICK,
         recording::Recordings,
         registry::{Registry, TICK, chain},
         token::TokenSigner,
         wire::Bye,
     },
-    store::{AuditRow, Store, StoreError},
+    secret::Secrets,
+    store::{AuditRow, Database, Store, StoreError},
 };
 
 /// The running hub behind its front door. Cheap to clone.
@@ -38,12 +45,23 @@ pub struct App {
     pub tokens: Arc<TokenSigner>,
     /// Failed attempts to sign in.
     pub attempts: Arc<Attempts>,
+    /// Devices that asked to be let in.
+    pub enrolments: Arc<Attempts>,
+    /// What devices are asked to sign.
+    pub challenges: Arc<Challenges>,
+    /// Creates under way.
+    pub under_way: Arc<UnderWay>,
+    /// Passwords and second factors.
+    pub secrets: Arc<Secrets>,
+    /// The secret of the first start. `None`: the hub has its administrators.
+    pub first_start: Arc<FirstStart>,
     /// Refusals on their way to the audit.
     pub refusals: Refusals,
     /// The time.
     pub clock: Clock,
     /// The CA that classroom PCs may trust, as PEM. `None`: the certificate is a real one.
     pub ca_pem: Option<Arc<str>>,
+    rights: Arc<watch::Sender<u64>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -71,14 +89,21 @@ const EVENTS_MAX: usize = 65_536;
 const REFUSALS_MAX: usize = 1_024;
 
 impl App {
-    /// Opens everything in the data folder, starts the media plane and takes up the lessons in progress.
+    /// Opens the database and everything in the data folder, starts the media plane and takes up the lessons in progress.
     ///
     /// # Errors
     /// [`OpenError`] says which part could not start.
-    pub async fn open(data: &Path, hub: HubConfig, clock: Clock, ca_pem: Option<Arc<str>>) -> Result<Self, OpenError> {
+    pub async fn open(
+        data: &Path,
+        database: &Database,
+        hub: HubConfig,
+        clock: Clock,
+        ca_pem: Option<Arc<str>>,
+    ) -> Result<Self, OpenError> {
         keep::folder(data)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
-        let store = Store::open(&database(data)).await?;
+        let secrets = Arc::new(Secrets::open(data)?);
+        let store = Store::open(database).await?;
         let recordings = Recordings::open(data.join("recordings"))?;
         let recovering = recordings.clone();
         let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
@@ -96,7 +121,13 @@ impl App {
             registry,
             recordings,
             tokens,
-            attempts: Arc::default(),
+            attempts: Arc::new(Attempts::of(FAILURES_PER_MINUTE)),
+            enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),
+            challenges: Arc::default(),
+            under_way: Arc::default(),
+            secrets,
+            first_start: Arc::default(),
+            rights: Arc::new(watch::Sender::new(0)),
             refusals,
             clock,
             ca_pem,
@@ -111,15 +142,31 @@ impl App {
     pub async fn beat(self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rings = tokio::time::interval(BELL_TICK);
+        rings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let stopping = self.clone();
         let mut count = 0_u64;
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.registry.tick(count).await,
+                _ = ticks.tick() => {
+                    self.registry.tick(count).await;
+                    count += 1;
+                }
+                _ = rings.tick() => self.registry.ring().await,
                 () = stopping.stopping() => return,
             }
-            count += 1;
         }
+    }
+
+    /// Somebody's session, device or role has ended: whoever holds a line open looks again whether they may.
+    pub fn rights_changed(&self) {
+        self.rights.send_modify(|count| *count += 1);
+    }
+
+    /// Tells when to look again.
+    #[must_use]
+    pub fn watch_rights(&self) -> watch::Receiver<u64> {
+        self.rights.subscribe()
     }
 
     /// Resolves when the hub is told to stop.
@@ -143,9 +190,9 @@ impl App {
     }
 }
 
-/// The database file of a data folder.
+/// The database file of a data folder, where no other database is named.
 #[must_use]
-pub fn database(data: &Path) -> PathBuf {
+pub fn database_file(data: &Path) -> PathBuf {
     data.join("tongke.sqlite")
 }
 
@@ -189,8 +236,11 @@ impl Refusals {
 }
 
 async fn write_refusals(store: Store, mut refused: mpsc::Receiver<AuditRow>) {
-    while let Some(row) = refused.recv().await {
-        if let Err(error) = store.audit(&row).await {
+    let mut rows = Vec::new();
+    while refused.recv_many(&mut rows, REFUSALS_MAX).await > 0 {
+        let written = store.audit_all(&rows).await;
+        rows.clear();
+        if let Err(error) = written {
             error!(error = chain(&error), "A refusal could not be written to the audit");
         }
     }

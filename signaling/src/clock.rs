@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -21,6 +21,7 @@ pub struct Clock {
 struct Hand {
     start: Now,
     turned_ms: AtomicU64,
+    jumped_ms: AtomicI64,
 }
 
 impl Clock {
@@ -34,7 +35,7 @@ impl Clock {
     #[must_use]
     pub fn standing_at(wall: UnixMs) -> Self {
         let start = Now { wall, steady: Instant::now() };
-        Self { by_hand: Some(Arc::new(Hand { start, turned_ms: AtomicU64::new(0) })) }
+        Self { by_hand: Some(Arc::new(Hand { start, turned_ms: AtomicU64::new(0), jumped_ms: AtomicI64::new(0) })) }
     }
 
     /// Moves a standing clock forward. The machine's own clock does not let itself be turned.
@@ -44,12 +45,20 @@ impl Clock {
         }
     }
 
+    /// Lets a standing clock's wall clock jump, forward or back, while the steady one stays: somebody set it wrong.
+    pub fn jump(&self, by_ms: i64) {
+        if let Some(hand) = &self.by_hand {
+            hand.jumped_ms.fetch_add(by_ms, Ordering::Relaxed);
+        }
+    }
+
     /// Both clocks at once.
     #[must_use]
     pub fn now(&self) -> Now {
         if let Some(hand) = &self.by_hand {
             let turned = Duration::from_millis(hand.turned_ms.load(Ordering::Relaxed));
-            return Now { wall: hand.start.wall.plus(turned), steady: hand.start.steady + turned };
+            let wall = UnixMs(hand.start.wall.plus(turned).0.saturating_add(hand.jumped_ms.load(Ordering::Relaxed)));
+            return Now { wall, steady: hand.start.steady + turned };
         }
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { wall: UnixMs(0).plus(since_1970), steady: Instant::now() }

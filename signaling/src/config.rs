@@ -8,7 +8,11 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::keep;
+use crate::{
+    app::database_file,
+    keep,
+    store::{Database, NotADatabase},
+};
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -28,6 +32,9 @@ pub struct Said {
     /// Folder for the database, keys and recordings
     #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME [default: tongke.sqlite in the data folder]
+    #[arg(long, env = "TONGKE_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
     /// HTTPS and WebSocket on TCP, media on UDP [default: 0.0.0.0:8443]
     #[arg(long, env = "TONGKE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -65,6 +72,8 @@ pub struct Said {
 pub struct Config {
     /// Folder for the database, keys and recordings.
     pub data: PathBuf,
+    /// Where the tables are.
+    pub database: Database,
     /// HTTPS on TCP, media on UDP.
     pub listen: SocketAddr,
     /// Plain HTTP. `None`: there is none.
@@ -111,6 +120,9 @@ pub enum ConfigError {
     /// No data folder.
     #[error("say with --data which folder the database and the recordings live in")]
     NoData,
+    /// No database.
+    #[error("--database: {0}")]
+    NotADatabase(#[from] NotADatabase),
     /// The data folder is a file.
     #[error("{0} is not a folder")]
     DataIsAFile(PathBuf),
@@ -153,6 +165,7 @@ impl Said {
         let file: Self = toml::from_str(&text).map_err(|error| unclear(error.message().to_owned()))?;
         Ok(Self {
             data: self.data.or(file.data),
+            database: self.database.or(file.database),
             listen: self.listen.or(file.listen),
             http: self.http.or(file.http),
             announce: self.announce.or(file.announce),
@@ -183,8 +196,13 @@ impl Said {
         if let Some(missing) = certificate.iter().flat_map(|files| [&files.cert, &files.key]).find(|f| !f.is_file()) {
             return Err(ConfigError::NoFile(missing.clone()));
         }
+        let database = match &self.database {
+            Some(url) => url.parse()?,
+            None => Database::file(&database_file(&data)),
+        };
         let config = Config {
             data,
+            database,
             listen: self.listen.unwrap_or(LISTEN),
             http: self.http,
             announce: self.announce.unwrap_or_default(),
@@ -238,7 +256,8 @@ mod tests {
     #[test]
     fn each_mistake_is_one_sentence() {
         type Change = fn(&mut Said);
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 9] = [
+            (|s| s.database = Some("mysql://x".into()), "sqlite:FILE or postgres://"),
             (|s| s.data = None, "say with --data"),
             (|s| s.data = Some("/dev/null".into()), "is not a folder"),
             (|s| s.cert = Some("/x".into()), "belong together"),

@@ -83,6 +83,69 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeepError> {
     write().map_err(|source| KeepError::Write { path: path.to_owned(), source })
 }
 
+/// A new file, written piece by piece beside its place and put there when it is whole.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    beside: PathBuf,
+    file: io::BufWriter<fs::File>,
+}
+
+impl NewFile {
+    /// Begins one that only the hub may read.
+    ///
+    /// # Errors
+    /// [`KeepError::Write`] where it cannot be made.
+    pub fn begin(path: &Path) -> Result<Self, KeepError> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        let beside = PathBuf::from(beside);
+        let _ = fs::remove_file(&beside);
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let file = file.map_err(|source| KeepError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), beside, file: io::BufWriter::new(file) })
+    }
+
+    /// It is whole, and stays.
+    ///
+    /// # Errors
+    /// [`KeepError::Write`] where it cannot be written or renamed.
+    pub fn finish(mut self) -> Result<(), KeepError> {
+        let mut finish = || {
+            self.file.flush()?;
+            self.file.get_ref().sync_all()?;
+            fs::rename(&self.beside, &self.path)
+        };
+        let done: io::Result<()> = finish();
+        done.map_err(|source| KeepError::Write { path: self.path.clone(), source })
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A file, to be read line by line.
+///
+/// # Errors
+/// [`KeepError::Read`] where it is not there or cannot be read.
+pub fn lines(path: &Path) -> Result<io::BufReader<fs::File>, KeepError> {
+    let file = fs::File::open(path).map_err(|source| KeepError::Read { path: path.to_owned(), source })?;
+    Ok(io::BufReader::new(file))
+}
+
+/// Whether there is nothing in a folder, or no folder.
+#[must_use]
+pub fn is_empty(path: &Path) -> bool {
+    fs::read_dir(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |mut files| files.next().is_none())
+}
+
 /// Reads a secret, or makes and keeps it on the first run.
 ///
 /// # Errors

@@ -10,15 +10,21 @@
 //! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
 
 pub mod app;
+pub mod backup;
 pub mod certificate;
 pub mod clock;
 pub mod config;
+pub mod county;
+pub mod dispatcher;
 pub mod domain;
 pub mod front;
 pub mod http;
 pub mod keep;
 pub mod live;
+pub mod planner;
 pub mod router;
 pub mod sample;
+pub mod secret;
 pub mod store;
+pub mod system_scope;
 pub mod telemetry;

@@ -11,15 +11,19 @@ use clap::{Parser, Subcommand, ValueEnum};
 use sfu::HubConfig;
 use signaling::{
     app::{self, App},
-    certificate,
+    backup, certificate,
     clock::Clock,
     config::{Config, Said},
     domain::organisation::{Holder, Role},
     front::{self, Connections},
+    http::{
+        identity::{sha256_hex, unguessable},
+        set_up::{FirstStart, SET_UP_LINK_VALID},
+    },
     live::registry::chain,
     router, sample,
-    store::Store,
-    telemetry,
+    store::{AuditRow, Database, Store},
+    system_scope, telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -45,11 +49,50 @@ enum Command {
     Serve(Told),
     /// Say whether `serve` would start with this, and with what
     CheckConfig(Told),
+    /// Write the OpenAPI document of /api/v1
+    Openapi,
+    /// Check what must not have been touched
+    Verify {
+        /// What
+        #[arg(value_enum)]
+        what: Verified,
+        #[command(flatten)]
+        hub: Hub,
+    },
+    /// Write tables and keys into an empty folder, also while the hub runs. Copy DIR/recordings beside it
+    Backup {
+        #[command(flatten)]
+        hub: Hub,
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Read a backup into an empty data folder, and an empty database
+    Restore {
+        #[command(flatten)]
+        hub: Hub,
+        /// The backup's folder
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
+    /// Make a one-time link by which somebody sets their password: for the last administrator who forgot theirs
+    SetUpLink {
+        #[command(flatten)]
+        hub: Hub,
+        /// Whose
+        #[arg(long, value_name = "NAME")]
+        sign_in_name: String,
+        /// Their phone is lost: the second factor is bound anew as well
+        #[arg(long)]
+        drop_second_factor: bool,
+        /// How the hub is reached
+        #[arg(long, default_value = "https://localhost:8443", value_name = "URL")]
+        base_url: String,
+    },
     /// Make a fresh one-time link for everyone with this role: for lost ones
     SignInLink {
-        /// The hub's data folder
-        #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
-        data: PathBuf,
+        #[command(flatten)]
+        hub: Hub,
         /// For whom
         #[arg(long, value_enum)]
         role: LinkRole,
@@ -57,6 +100,36 @@ enum Command {
         #[arg(long, default_value = "https://localhost:8443", value_name = "URL")]
         base_url: String,
     },
+}
+
+/// A hub that may be running.
+#[derive(clap::Args)]
+struct Hub {
+    /// The hub's data folder
+    #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Its database, where it is not in the data folder
+    #[arg(long, env = "TONGKE_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+}
+
+impl Hub {
+    async fn store(&self) -> anyhow::Result<Store> {
+        let database = match &self.database {
+            Some(url) => url.parse()?,
+            None => {
+                let file = app::database_file(&self.data);
+                anyhow::ensure!(file.is_file(), "{} is no data folder of ours", self.data.display());
+                Database::file(&file)
+            }
+        };
+        Ok(Store::open(&database).await?)
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Verified {
+    Audit,
 }
 
 #[derive(clap::Args)]
@@ -106,7 +179,20 @@ fn main() -> ExitCode {
             }
             Err(code) => code,
         },
-        Command::SignInLink { data, role, base_url } => run(sign_in_link(data, role, base_url)),
+        Command::Openapi => match router::document().to_pretty_json() {
+            Ok(document) => {
+                println!("{document}");
+                ExitCode::SUCCESS
+            }
+            Err(_) => ExitCode::FAILURE,
+        },
+        Command::Verify { what: Verified::Audit, hub } => run(verify_audit(hub)),
+        Command::Backup { hub, to } => run(back_up(hub, to)),
+        Command::Restore { hub, from } => run(restore(hub, from)),
+        Command::SetUpLink { hub, sign_in_name, drop_second_factor, base_url } => {
+            run(set_up_link(hub, sign_in_name, drop_second_factor, base_url))
+        }
+        Command::SignInLink { hub, role, base_url } => run(sign_in_link(hub, role, base_url)),
     }
 }
 
@@ -153,7 +239,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         workers: config.workers,
         max_seats: config.max_seats,
     };
-    let app = App::open(&config.data, hub, clock, certificate.ca_pem.clone()).await?;
+    let app = App::open(&config.data, &config.database, hub, clock, certificate.ca_pem.clone()).await?;
 
     // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
     let https = listen(SocketAddr::new(config.listen.ip(), app.hub.media_address().port())).await?;
@@ -169,9 +255,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // Before the first request is answered: whoever sees that the hub is ready finds the sample.
     if config.sample {
         match sample::prepare(&app, &config.data, &base_url).await {
-            Ok((sample, prepared)) => introduce(&sample, prepared),
+            Ok((sample, prepared)) => {
+                introduce(&sample, prepared);
+                if let Err(error) = sample::timetable(&app).await {
+                    warn!(error = chain(&error), "No timetable in the sample: {error}");
+                }
+            }
             Err(error) => warn!(error = chain(&error), "No sample: {error}"),
         }
+    }
+
+    if let Some(secret) = FirstStart::begin(&app).await? {
+        println!("第一次启动：请在 15 分钟内打开 {base_url}/set-up#{secret} ，建立最上级机构和三名管理员。");
+        println!("First start: open the link above within 15 minutes. There is no default password.");
     }
 
     let (stop, stopped) = watch::channel(false);
@@ -265,23 +361,76 @@ fn introduce(sample: &sample::Sample, prepared: sample::Prepared) {
         println!("  2 教室 Classroom {}     {link}", n + 1);
     }
     println!("  3 巡课 Bureau officer  {}", links.bureau_officer);
+    if let Some(link) = &links.scheduler {
+        println!("  4 排课 Scheduler       {link}");
+    }
     println!("  来宾 Guests            {}", sample.guest_watch_url);
     println!("打开 1，允许摄像头和麦克风，按“开始上课”。 Open 1, allow camera and microphone, press start.");
     println!("每个教室链接用一个浏览器身份打开（无痕窗口也可以）。 Open each 2 in a browser profile of its own.");
     println!("按“下课”，再从课表打开回放。 End the lesson, then open its replay from the list.");
 }
 
-async fn sign_in_link(data: PathBuf, role: LinkRole, base_url: String) -> anyhow::Result<()> {
-    let file = app::database(&data);
-    anyhow::ensure!(file.is_file(), "{} is no data folder of ours", data.display());
-    let store = Store::open(&file).await?;
+async fn verify_audit(hub: Hub) -> anyhow::Result<()> {
+    let store = hub.store().await?;
+    let verified = store.verify_audit().await?;
+    store.close().await;
+    let whole = verified.map_err(|touched| anyhow::anyhow!("{touched}"))?;
+    println!("{} rows, none touched. SHA-256 of the last: {}", whole.rows, whole.sha256);
+    Ok(())
+}
+
+async fn back_up(hub: Hub, to: PathBuf) -> anyhow::Result<()> {
+    let store = hub.store().await?;
+    let row = AuditRow::by_system(Clock::system().wall(), "back_up", "hub".into());
+    store.audit(&row).await?;
+    let lines = backup::back_up(&store, &hub.data, &to).await?;
+    store.close().await;
+    println!("{lines} lines in {}. Recordings are not in it: copy {}/recordings.", to.display(), hub.data.display());
+    Ok(())
+}
+
+async fn restore(hub: Hub, from: PathBuf) -> anyhow::Result<()> {
+    let database = hub.database.as_deref().map(str::parse).transpose()?;
+    let lines = backup::restore(&from, &hub.data, database).await?;
+    println!("{lines} lines restored into {}.", hub.data.display());
+    Ok(())
+}
+
+async fn set_up_link(hub: Hub, sign_in_name: String, drop: bool, base_url: String) -> anyhow::Result<()> {
+    let store = hub.store().await?;
+    let credentials = store.credentials_of_name(&sign_in_name).await?;
+    let person_id = credentials.with_context(|| format!("nobody signs in as {sign_in_name}"))?.person_id;
+    let (console, now) = (system_scope::console(), Clock::system().wall());
+    let row = |act| AuditRow::by_system(now, act, format!("person:{person_id}"));
+    if drop {
+        store.drop_second_factor(&console, person_id, row("drop_second_factor")).await?;
+    }
+    let secret = unguessable();
+    let until = now.plus(SET_UP_LINK_VALID);
+    store.insert_set_up_link(&console, person_id, &sha256_hex(&secret), until, row("make_set_up_link")).await?;
+    println!("{}/enter#{secret}", base_url.trim_end_matches('/'));
+    store.close().await;
+    Ok(())
+}
+
+async fn sign_in_link(hub: Hub, role: LinkRole, base_url: String) -> anyhow::Result<()> {
+    let store = hub.store().await?;
+    let console = system_scope::console();
     let holders: Vec<(Holder, String)> = match role {
-        LinkRole::Classroom => {
-            store.classrooms().await?.into_iter().map(|(id, name)| (Holder::Classroom(id), name)).collect()
-        }
+        LinkRole::Classroom => store
+            .classrooms_with_school(&console)
+            .await?
+            .into_iter()
+            .map(|(id, name)| (Holder::Classroom(id), name))
+            .collect(),
         LinkRole::LeadTeacher | LinkRole::BureauOfficer => {
-            let role = if matches!(role, LinkRole::LeadTeacher) { Role::LeadTeacher } else { Role::BureauOfficer };
-            store.people(role).await?.into_iter().map(|(id, name)| (Holder::Person(id), name)).collect()
+            let role = if matches!(role, LinkRole::LeadTeacher) { Role::LeadTeacher } else { Role::Patrol };
+            store
+                .people_who_are(&console, role)
+                .await?
+                .into_iter()
+                .map(|(id, name)| (Holder::Person(id), name))
+                .collect()
         }
     };
     anyhow::ensure!(!holders.is_empty(), "nobody has this role yet");

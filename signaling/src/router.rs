@@ -3,24 +3,36 @@
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
 use tower_http::compression::CompressionLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    http::{ask::Caller, assets, lesson, problem::ApiError, recording, seat, sign_in, socket, whip},
+    http::{
+        account, again,
+        ask::Caller,
+        assets, audit, classroom, device,
+        identity::Asking,
+        lesson, organisation, person,
+        problem::{self, ApiError},
+        recording, seat, set_up, sign_in, socket, timetable, whip,
+    },
+    store::AuditRow,
 };
 
 /// Everything that the public listeners answer.
 pub fn router(app: App) -> Router {
-    let api = Router::new()
-        .route("/sign-in", post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/me", get(sign_in::me))
+    let (described, _) = described().split_for_parts();
+    let api = described
         .route("/lessons", get(lesson::list))
         .route("/lessons/{lesson_id}", get(lesson::show))
         .route("/lessons/{lesson_id}/start", post(lesson::start))
@@ -29,6 +41,8 @@ pub fn router(app: App) -> Router {
         .route("/lessons/{lesson_id}/socket", get(socket::open))
         .route("/recordings/{recording_id}", get(recording::show))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn_with_state(app.clone(), again::repeat))
+        .layer(from_fn_with_state(app.clone(), note_refusals))
         .layer(from_fn(never_stored));
     let media = Router::new()
         .route("/api/v1/recordings/{recording_id}/media/{file}", get(recording::media))
@@ -51,6 +65,45 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// The routes of `/api/v1` that the OpenAPI document describes: each with its description, or not at all.
+pub fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(set_up::show_set_up, set_up::set_up))
+        .routes(routes!(sign_in::sign_in))
+        .routes(routes!(sign_in::sign_out))
+        .routes(routes!(sign_in::me))
+        .routes(routes!(account::set_password))
+        .routes(routes!(account::begin_second_factor, account::confirm_second_factor))
+        .routes(routes!(account::list_own_sessions))
+        .routes(routes!(account::end_own_session))
+        .routes(routes!(account::list_assistants))
+        .routes(routes!(account::name_assistant))
+        .routes(routes!(organisation::list_organisations, organisation::add_organisation))
+        .routes(routes!(organisation::show_organisation, organisation::change_organisation))
+        .routes(routes!(organisation::list_children))
+        .routes(routes!(organisation::list_codes))
+        .routes(routes!(classroom::list_classrooms, classroom::add_classroom))
+        .routes(routes!(classroom::show_classroom, classroom::change_classroom))
+        .routes(routes!(classroom::list_classes, classroom::add_class))
+        .routes(routes!(classroom::show_class, classroom::change_class))
+        .routes(routes!(device::begin_enrolment))
+        .routes(routes!(device::show_enrolment))
+        .routes(routes!(device::challenge))
+        .routes(routes!(device::list_devices, device::add_device))
+        .routes(routes!(device::show_device, device::change_device))
+        .routes(routes!(person::list_people, person::add_person))
+        .routes(routes!(person::show_person, person::change_person))
+        .routes(routes!(person::make_set_up_link))
+        .routes(routes!(person::drop_second_factor))
+        .routes(routes!(person::list_roles, person::give_role))
+        .routes(routes!(person::end_role))
+        .routes(routes!(person::list_sessions))
+        .routes(routes!(person::end_session))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::export_audit))
+        .merge(timetable::routes())
+}
+
 /// `/healthz` and `/readyz`, on every listener.
 pub fn probes() -> Router<App> {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
@@ -64,6 +117,49 @@ async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
 async fn ca(State(app): State<App>) -> Result<Response, ApiError> {
     let pem = app.ca_pem.as_ref().ok_or(ApiError::NotFound)?;
     Ok(([(header::CONTENT_TYPE, "application/x-x509-ca-cert")], pem.to_string()).into_response())
+}
+
+/// The document that describes [`described`].
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(
+        info(title = "同课 Tongke", description = "Schools, people, devices and their audit. Lists are read a page at a \
+            time; edits need the ETag they were made of; a create with an Idempotency-Key is done once.",
+            license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+        servers((url = "/api/v1")),
+        components(schemas(problem::Problem)),
+        modifiers(&Cookie),
+        security(("session" = []))
+    )]
+    struct Described;
+    struct Cookie;
+    impl Modify for Cookie {
+        fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+            let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-tongke")));
+            document.components.get_or_insert_default().add_security_scheme("session", cookie);
+        }
+    }
+    let (_, described) = described().split_for_parts();
+    let mut document = Described::openapi();
+    document.merge(described);
+    document
+}
+
+/// What somebody who is signed in was refused goes to the audit: with it, a search for what is not theirs.
+async fn note_refusals(State(app): State<App>, caller: Caller, mut request: Request, next: Next) -> Response {
+    let asking = Asking::default();
+    request.extensions_mut().insert(asking.clone());
+    let asked: String = format!("{} {}", request.method(), request.uri().path()).chars().take(200).collect();
+    let response = next.run(request).await;
+    if matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+        && let Some((actor, beside)) = asking.0.get()
+    {
+        let row =
+            AuditRow::done(app.clock.wall(), actor.as_str(), "ask", asked).refused().from(caller.ip().to_string());
+        app.refusals.keep(AuditRow { beside: beside.clone(), ..row.saying(response.status().as_str()) });
+    }
+    response
 }
 
 async fn never_stored(request: Request, next: Next) -> Response {

@@ -3,24 +3,31 @@
 use std::{path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
     app::App,
+    county::County,
     domain::{
         id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
-        lesson::{Lesson, LessonState, ListedClassroom, Teacher},
+        lesson::{Lesson, ListedClassroom, Teacher},
+        lesson_life::{LessonState, LessonTimes, RunsBy},
         organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
+        rules::RuleSet,
         time::UnixMs,
+        two_ends::Span,
     },
-    http::identity::{sha256_hex, unguessable},
+    http::identity::{actor, sha256_hex, unguessable},
     keep::{self, KeepError},
     live::{
+        registry::chain,
         table::role_of,
         token::{Claims, TokenKind},
     },
-    store::{Scope, Store, StoreError},
+    planner::plan_term,
+    store::{AuditRow, ScheduleError, Seed, Store, StoreError},
+    system_scope,
 };
 
 /// Links and tokens of the sample end after a day: it is no way to run a school.
@@ -59,6 +66,9 @@ pub struct SignInLinks {
     pub teacher: String,
     pub classrooms: Vec<String>,
     pub bureau_officer: String,
+    /// Keeps the timetable of the whole county. `None`: the sample was made before there was one.
+    #[serde(default)]
+    pub scheduler: Option<String>,
 }
 
 /// What `--sample` found.
@@ -95,13 +105,13 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     let path = data.join(SAMPLE_FILE);
     let before: Option<Sample> = keep::read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let (lesson, prepared) = if app.store.is_empty().await? {
-        make_county(&app.store).await?;
-        (make_lesson(app, now).await?, Prepared::County)
+        make_county(&app.store, now).await?;
+        (make_lesson(app, None, now).await?, Prepared::County)
     } else {
         let before = before.ok_or(SampleError::NotASample)?;
-        match app.store.lesson(Scope::System, before.lesson_id).await? {
-            Some(lesson) if lesson.state != LessonState::Ended => (lesson, Prepared::Links),
-            _ => (make_lesson(app, now).await?, Prepared::Lesson),
+        match app.store.lesson(&system_scope::sample(), before.lesson_id).await? {
+            Some(lesson) if !lesson.state.is_over() => (lesson, Prepared::Links),
+            ended => (make_lesson(app, ended, now).await?, Prepared::Lesson),
         }
     };
     let sample = describe(app, base_url, &lesson, now).await?;
@@ -111,17 +121,50 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     Ok((sample, prepared))
 }
 
+/// Gives the sample county its schools, terms and bells, and every lesson that is still to come, where it has none.
+/// Answers how many lessons there are.
+///
+/// # Errors
+/// See [`SampleError`].
+pub async fn timetable(app: &App) -> Result<usize, SampleError> {
+    let (scope, store, now) = (system_scope::sample(), &app.store, app.clock.wall());
+    let bureau = store.top(&scope).await?.ok_or(SampleError::NotASample)?;
+    if !store.terms(&scope).await?.is_empty() {
+        return Ok(0);
+    }
+    let county = County::below(bureau);
+    store.plant_county(&scope, &county, now).await?;
+    let mut lessons = 0;
+    for term in &county.terms {
+        let mut plan = plan_term(store, &scope, term, &format!("/{bureau}/")).await?;
+        // What is over was never taught: it would be a term of missed lessons.
+        plan.lessons.retain(|new| new.times.opens_at > now);
+        let row = AuditRow::by_system(now, "plan_term", format!("term:{}", term.term_id));
+        lessons += match store.schedule(&scope, &plan.lessons, row).await {
+            Ok(kept) => kept,
+            Err(ScheduleError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                warn!(error = chain(&error), "The sample's term {} is not planned", term.name);
+                0
+            }
+        };
+    }
+    info!(lessons, "The sample county has {lessons} lessons to come");
+    Ok(lessons)
+}
+
 /// Makes a one-time link that signs `holder` in.
 ///
 /// # Errors
 /// [`StoreError`] where it cannot be kept.
 pub async fn sign_in_link(store: &Store, base_url: &str, holder: Holder, now: UnixMs) -> Result<String, StoreError> {
     let secret = unguessable();
-    store.insert_sign_in_link(&sha256_hex(&secret), holder, now, now.plus(SAMPLE_VALID)).await?;
+    let row = AuditRow::by_system(now, "make_sign_in_link", actor(holder));
+    store.insert_sign_in_link(&sha256_hex(&secret), holder, now.plus(SAMPLE_VALID), &row).await?;
     Ok(format!("{base_url}/enter#{secret}"))
 }
 
-async fn make_county(store: &Store) -> Result<(), StoreError> {
+async fn make_county(store: &Store, now: UnixMs) -> Result<(), StoreError> {
     let node = |parent_id, kind, name: &str, code: Option<&str>| Organisation {
         organisation_id: OrganisationId::fresh(),
         parent_id,
@@ -137,26 +180,40 @@ async fn make_county(store: &Store) -> Result<(), StoreError> {
         node(school, OrganisationKind::TeachingPoint, "汉滨区茨沟镇中心小学景家教学点", None),
         node(school, OrganisationKind::TeachingPoint, "汉滨区茨沟镇中心小学大河教学点", None),
     ];
-    for organisation in [&bureau, &centre, &points[0], &points[1]] {
-        store.insert_organisation(organisation).await?;
-    }
+    let mut seed = Seed::default();
     let rooms = [(&centre, "三年级（2）班"), (&points[0], "景家三年级复式班"), (&points[1], "大河三年级班")];
     for (organisation, name) in rooms {
         let organisation_id = organisation.organisation_id;
-        let classroom = Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name: name.into() };
-        store.insert_classroom(&classroom).await?;
+        seed.classrooms.push(Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name: name.into() });
     }
-    let people = [(&centre, "张老师", Role::LeadTeacher), (&bureau, "李巡课", Role::BureauOfficer)];
+    let people = [
+        (&centre, "张老师", Role::LeadTeacher),
+        (&bureau, "李巡课", Role::Patrol),
+        (&bureau, "赵排课", Role::Scheduler),
+    ];
     for (organisation, name, role) in people {
         let organisation_id = organisation.organisation_id;
-        store.insert_person(&Person { person_id: PersonId::fresh(), organisation_id, name: name.into(), role }).await?;
+        let person = Person { person_id: PersonId::fresh(), organisation_id, name: name.into(), sign_in_name: None };
+        seed.people.push((person, Some(role)));
     }
-    Ok(())
+    let [first, second] = points;
+    seed.organisations.extend([bureau, centre, first, second]);
+    store.plant(&system_scope::sample(), &seed, now).await
 }
 
-async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
-    let mut teachers = app.store.people(Role::LeadTeacher).await?.into_iter();
-    let (person_id, name) = teachers.next().ok_or(SampleError::NotASample)?;
+/// A lesson with the teacher and the classrooms of the one before, or with all there are.
+async fn make_lesson(app: &App, before: Option<Lesson>, now: UnixMs) -> Result<Lesson, SampleError> {
+    let scope = system_scope::sample();
+    let (teacher, classrooms) = match before {
+        Some(before) => (before.teacher, before.classrooms),
+        None => {
+            let mut teachers = app.store.people_who_are(&scope, Role::LeadTeacher).await?.into_iter();
+            let (person_id, name) = teachers.next().ok_or(SampleError::NotASample)?;
+            let listed = |(classroom_id, name)| ListedClassroom { classroom_id, name, school: String::new() };
+            let classrooms = app.store.classrooms_with_school(&scope).await?.into_iter().map(listed).collect();
+            (Teacher { person_id, name }, classrooms)
+        }
+    };
     let lesson = Lesson {
         lesson_id: LessonId::fresh(),
         title: "英语 三年级 第3课".into(),
@@ -164,33 +221,31 @@ async fn make_lesson(app: &App, now: UnixMs) -> Result<Lesson, SampleError> {
         grade: "三年级".into(),
         program: "delivery_class".into(),
         mode: "live".into(),
-        teacher: Teacher { person_id, name },
+        teacher,
         state: LessonState::Open,
-        starts_at: now,
-        ends_at: now.plus(SAMPLE_LESSON),
+        times: LessonTimes::by_hand(&RuleSet::default(), Span { starts_at: now, ends_at: now.plus(SAMPLE_LESSON) }),
+        // Whoever tries the sample presses the button: there is no bell at two in the morning.
+        runs_by: RunsBy::Teacher,
         live_at: None,
         ended_at: None,
-        classrooms: app
-            .store
-            .classrooms()
-            .await?
-            .into_iter()
-            .map(|(classroom_id, name)| ListedClassroom { classroom_id, name, school: String::new() })
-            .collect(),
+        classrooms,
+        places: Vec::new(),
         guests_max: SAMPLE_GUESTS,
         recording: None,
     };
-    app.store.insert_lesson(&lesson).await?;
+    let row = AuditRow::by_system(now, "schedule_lesson", format!("lesson:{}", lesson.lesson_id));
+    app.store.insert_lesson(&system_scope::sample(), &lesson, &row).await?;
     // With the schools' names, as the store lists them.
-    let lesson = app.store.lesson(Scope::System, lesson.lesson_id).await?.ok_or(SampleError::NotASample)?;
+    let lesson = app.store.lesson(&system_scope::sample(), lesson.lesson_id).await?.ok_or(SampleError::NotASample)?;
     app.registry.take_up(lesson.clone());
     Ok(lesson)
 }
 
 async fn describe(app: &App, base_url: &str, lesson: &Lesson, now: UnixMs) -> Result<Sample, SampleError> {
     let lesson_id = lesson.lesson_id;
-    let officers = app.store.people(Role::BureauOfficer).await?;
+    let officers = app.store.people_who_are(&system_scope::sample(), Role::Patrol).await?;
     let (officer, _) = officers.first().ok_or(SampleError::NotASample)?;
+    let schedulers = app.store.people_who_are(&system_scope::sample(), Role::Scheduler).await?;
     let publish_token =
         token(app, lesson, TokenKind::Publish, Some(Holder::Person(lesson.teacher.person_id)), now).await?;
     let viewer_token = token(app, lesson, TokenKind::Guest, None, now).await?;
@@ -214,6 +269,10 @@ async fn describe(app: &App, base_url: &str, lesson: &Lesson, now: UnixMs) -> Re
             teacher: sign_in_link(&app.store, base_url, teacher, now).await?,
             classrooms,
             bureau_officer: sign_in_link(&app.store, base_url, Holder::Person(*officer), now).await?,
+            scheduler: match schedulers.first() {
+                Some((id, _)) => Some(sign_in_link(&app.store, base_url, Holder::Person(*id), now).await?),
+                None => None,
+            },
         },
     })
 }
@@ -227,7 +286,8 @@ async fn token(
 ) -> Result<String, StoreError> {
     let seat_id = match holder {
         Some(holder) => {
-            Some(app.store.seat_of(lesson.lesson_id, holder, role_of(kind).as_str(), SeatId::fresh()).await?)
+            let role = role_of(kind).as_str();
+            app.store.seat_of(&system_scope::sample(), lesson.lesson_id, holder, role, SeatId::fresh()).await?
         }
         None => None,
     };

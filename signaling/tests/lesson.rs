@@ -109,8 +109,8 @@ async fn a_lesson_goes_from_open_to_live_to_its_replay() {
     let replay = school.get(&path, &officer).await;
     assert_eq!(replay.status, StatusCode::OK);
     assert_eq!((&replay.json()["state"], &replay.json()["lesson"]["may"]["replay"]), (&"sealed".into(), &true.into()));
-    let acts = school.app.store.newest_audit_acts(1).await.unwrap();
-    assert_eq!(acts[0].1, "look_into_recording");
+    let acts = school.acts(1).await;
+    assert_eq!(acts[0], "look_into_recording");
 }
 
 #[tokio::test]
@@ -163,8 +163,8 @@ async fn whoever_asks_again_sits_where_they_sat() {
     assert_eq!(claims.seat_id.unwrap().to_string(), first.json()["seat_id"].as_str().unwrap());
 
     assert_eq!(take(&school.officer().await).await.json()["role"], "observer");
-    let acts = school.app.store.newest_audit_acts(1).await.unwrap();
-    assert_eq!(acts[0].1, "look_into_lesson");
+    let acts = school.acts(1).await;
+    assert_eq!(acts[0], "look_into_lesson");
 
     let seat = first.json()["seat_id"].clone();
     let school = school.restart(Duration::from_secs(5)).await;
@@ -193,12 +193,12 @@ async fn a_live_lesson_comes_back_live_with_the_same_recording() {
 #[tokio::test]
 async fn a_lesson_that_nobody_ends_is_ended_after_its_time() {
     let school = School::open().await;
-    let teacher = school.teacher().await;
+    let (teacher, classroom) = (school.teacher().await, school.classroom(0).await);
     school.post(&school.lesson("/start"), &teacher, "{}").await;
     school.clock.turn(Duration::from_secs(4 * 3600 + 599));
-    school.app.registry.tick(0).await;
-    assert_eq!(school.get(&school.lesson(""), &teacher).await.json()["state"], "live");
+    school.app.registry.ring().await;
+    assert_eq!(school.get(&school.lesson(""), &classroom).await.json()["state"], "live");
     school.clock.turn(Duration::from_secs(1));
-    school.app.registry.tick(0).await;
-    assert_eq!(school.get(&school.lesson(""), &teacher).await.json()["state"], "ended");
+    school.app.registry.ring().await;
+    assert_eq!(school.get(&school.lesson(""), &classroom).await.json()["state"], "ended");
 }

@@ -12,6 +12,8 @@ use school::{CHROMIUM_RECEIVE, CHROMIUM_SEND, School};
 use signaling::{
     domain::id::{LessonId, SeatId},
     live::token::{Claims, TokenKind},
+    store::AuditRow,
+    system_scope,
 };
 use uuid::Uuid;
 
@@ -192,7 +194,8 @@ async fn guests_have_as_many_seats_as_the_lesson_gives_them() {
     let mut lesson = school.app.registry.lesson(school.lesson_id()).unwrap();
     lesson.lesson_id = LessonId::fresh();
     lesson.guests_max = 2;
-    school.app.store.insert_lesson(&lesson).await.unwrap();
+    let row = AuditRow::by_system(school.clock.wall(), "schedule_lesson", format!("lesson:{}", lesson.lesson_id));
+    school.app.store.insert_lesson(&system_scope::sample(), &lesson, &row).await.unwrap();
     school.app.registry.take_up(lesson.clone());
     let token = school.app.tokens.sign(&Claims {
         kind: TokenKind::Guest,

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The text is no UUID in its canonical form: lower case, with hyphens.
@@ -13,7 +14,7 @@ pub struct NotAnId;
 macro_rules! stored_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -82,6 +83,51 @@ stored_id!(
 stored_id!(
     /// One line of the audit.
     AuditId
+);
+
+stored_id!(
+    /// A year of school, from September to August.
+    SchoolYearId
+);
+stored_id!(
+    /// Half a school year.
+    TermId
+);
+stored_id!(
+    /// When the bell rings, for one season.
+    BellScheduleId
+);
+stored_id!(
+    /// A subject for a class in a term.
+    CourseId
+);
+stored_id!(
+    /// Who teaches whom for a term.
+    PairingId
+);
+stored_id!(
+    /// A class's right to listen for a term.
+    ListeningRightId
+);
+stored_id!(
+    /// A class of pupils: 三年级（2）班.
+    ClassId
+);
+stored_id!(
+    /// A role that a person holds at a place.
+    GrantId
+);
+stored_id!(
+    /// A machine in a classroom, with a key of its own.
+    DeviceId
+);
+stored_id!(
+    /// A device that shows its code and waits to be let in.
+    EnrolmentId
+);
+stored_id!(
+    /// Someone who is signed in, somewhere.
+    SessionId
 );
 
 #[cfg(test)]

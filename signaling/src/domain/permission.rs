@@ -1,18 +1,23 @@
-//! Who may do what: one function, used by every handler.
+//! Who may do what, and where: one function, used by every handler.
+//!
+//! [`may`] answers with a [`Scope`], and no query of school data runs without one: what the asker may not reach is not
+//! found. The hub's own few scopes are made in [`crate::system_scope`] and nowhere else.
 
 use super::{
     id::{ClassroomId, PersonId},
     lesson::Lesson,
-    organisation::{Holder, Role},
+    organisation::{Grant, Holder, Part, Role},
+    time::UnixMs,
 };
+use crate::system_scope::Reason;
 
-/// Whoever asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whoever asks, with every role they hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// Person or device.
     pub holder: Holder,
-    /// In which role.
-    pub role: Role,
+    /// What the person may be, and where. A device has none.
+    pub grants: Vec<Grant>,
 }
 
 impl Asker {
@@ -33,13 +38,56 @@ impl Asker {
             Holder::Person(_) => None,
         }
     }
+
+    /// The roles that hold at `now`. A device that claims a person's grants gets none of them.
+    pub fn roles(&self, now: UnixMs) -> impl Iterator<Item = &Grant> {
+        let is_a_person = self.person_id().is_some();
+        self.grants.iter().filter(move |grant| is_a_person && grant.holds(now))
+    }
+
+    /// How a page of lessons meets them.
+    #[must_use]
+    pub fn part(&self, now: UnixMs) -> Part {
+        if self.classroom_id().is_some() {
+            return Part::Classroom;
+        }
+        if self.roles(now).any(|grant| grant.role == Role::LeadTeacher) {
+            Part::LeadTeacher
+        } else {
+            Part::BureauOfficer
+        }
+    }
 }
 
-/// What one may want of a lesson.
+/// What one may want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Know that it exists.
-    See,
+pub enum Act {
+    /// Look at the tree, its classrooms and classes.
+    SeeOrganisations,
+    /// Add, change, move and close nodes of the tree.
+    EditOrganisations,
+    /// Add, change and close classrooms and classes.
+    EditClassrooms,
+    /// Look at devices.
+    SeeDevices,
+    /// Let a device in, name it, send it away.
+    EditDevices,
+    /// Look at people and what they are.
+    SeePeople,
+    /// Add, change and close people, and send them their set-up links.
+    EditPeople,
+    /// Give and end roles.
+    GrantRoles,
+    /// Look at others' sessions and end them; unlock an account; reset a password or a second factor.
+    EditSessions,
+    /// Look at terms, bells, courses, lessons of the timetable.
+    SeeTimetable,
+    /// Keep terms, bells, courses, pairings.
+    EditTimetable,
+    /// Schedule, move, cancel lessons across schools.
+    Dispatch,
+    /// Know that a lesson exists.
+    SeeLessons,
     /// Publish, start and end it.
     Teach,
     /// Sit in it as a receiving classroom.
@@ -48,49 +96,193 @@ pub enum Action {
     Watch,
     /// Replay what was recorded.
     Replay,
+    /// Read and export the audit.
+    SeeAudit,
 }
 
-/// Whether `asker` may do `action` with `lesson`. Guests are not asked here: their token says all they may.
+impl Act {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::SeeOrganisations,
+        Self::EditOrganisations,
+        Self::EditClassrooms,
+        Self::SeeDevices,
+        Self::EditDevices,
+        Self::SeePeople,
+        Self::EditPeople,
+        Self::GrantRoles,
+        Self::EditSessions,
+        Self::SeeTimetable,
+        Self::EditTimetable,
+        Self::Dispatch,
+        Self::SeeLessons,
+        Self::Teach,
+        Self::Attend,
+        Self::Watch,
+        Self::Replay,
+        Self::SeeAudit,
+    ];
+}
+
+/// Where one wants it.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// Wherever one may: for lists, and for what the store looks up in the answered scope.
+    Wherever,
+    /// At the organisation with this path.
+    At(&'a str),
+    /// In this lesson.
+    Lesson(&'a Lesson),
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// They may do it nowhere.
+    #[error("nobody with these roles may do this anywhere")]
+    Nowhere,
+    /// They may do it, but not there: whether there is such a place is not theirs to know.
+    #[error("not at this place")]
+    NotThere,
+}
+
+/// What a query may reach. There is no query of school data without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    reach: Reach,
+}
+
+/// The inside of a scope, for the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Everything: the hub itself.
+    Everything,
+    /// What lies below these paths, and the lessons of this person or classroom.
+    Some {
+        /// Paths of organisations, without one that lies below another.
+        below: Vec<String>,
+        /// Lessons that this person teaches.
+        teacher: Option<PersonId>,
+        /// Lessons that this classroom attends.
+        classroom: Option<ClassroomId>,
+    },
+}
+
+impl Scope {
+    /// Everything. The reason can only be had from [`crate::system_scope`].
+    pub(crate) fn everything(_: Reason) -> Self {
+        Self { reach: Reach::Everything }
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Whether the organisation with this path lies in it.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        match &self.reach {
+            Reach::Everything => true,
+            Reach::Some { below, .. } => below.iter().any(|place| path.starts_with(place.as_str())),
+        }
+    }
+
+    fn covers_lesson(&self, lesson: &Lesson) -> bool {
+        let Reach::Some { teacher, classroom, .. } = &self.reach else { return true };
+        *teacher == Some(lesson.teacher.person_id)
+            || classroom.is_some_and(|id| lesson.classrooms.iter().any(|listed| listed.classroom_id == id))
+            || lesson.places.iter().any(|path| self.covers(path))
+    }
+}
+
+/// Whether `asker` may do `act` at `place`, and if so, what the queries it takes may reach.
+///
+/// Guests are not asked here: their token says all they may.
+///
+/// # Errors
+/// [`Refused`].
+pub fn may(asker: &Asker, act: Act, place: Place<'_>, now: UnixMs) -> Result<Scope, Refused> {
+    let mut below: Vec<String> =
+        asker.roles(now).filter(|grant| allows(grant.role, act)).map(|grant| grant.path.clone()).collect();
+    below.sort();
+    below.dedup_by(|path, above| path.starts_with(above.as_str()));
+    let own = matches!(act, Act::SeeLessons | Act::Replay);
+    let teaches = asker.roles(now).any(|grant| grant.role == Role::LeadTeacher);
+    let teacher = asker.person_id().filter(|_| teaches && (own || act == Act::Teach));
+    let classroom = asker.classroom_id().filter(|_| own || act == Act::Attend);
+    if below.is_empty() && teacher.is_none() && classroom.is_none() {
+        return Err(Refused::Nowhere);
+    }
+    let scope = Scope { reach: Reach::Some { below, teacher, classroom } };
+    let there = match place {
+        Place::Wherever => true,
+        Place::At(path) => scope.covers(path),
+        Place::Lesson(lesson) => scope.covers_lesson(lesson),
+    };
+    if there { Ok(scope) } else { Err(Refused::NotThere) }
+}
+
+/// What a role allows at its place and below. A teacher's and a classroom's own lessons are not here: they are theirs
+/// by name, not by place.
+fn allows(role: Role, act: Act) -> bool {
+    use Act as A;
+    match role {
+        Role::LeadTeacher | Role::Assistant => matches!(act, A::SeeOrganisations | A::SeeTimetable),
+        Role::SchoolAdministrator => matches!(
+            act,
+            A::SeeOrganisations
+                | A::EditClassrooms
+                | A::SeeDevices
+                | A::EditDevices
+                | A::SeePeople
+                | A::EditPeople
+                | A::GrantRoles
+                | A::SeeTimetable
+                | A::EditTimetable
+                | A::SeeLessons
+        ),
+        Role::Scheduler => matches!(
+            act,
+            A::SeeOrganisations
+                | A::SeeDevices
+                | A::SeePeople
+                | A::SeeTimetable
+                | A::EditTimetable
+                | A::Dispatch
+                | A::SeeLessons
+        ),
+        Role::Patrol => {
+            matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Watch | A::Replay)
+        }
+        Role::Reviewer => matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Replay),
+        Role::SystemAdministrator => matches!(
+            act,
+            A::SeeOrganisations
+                | A::EditOrganisations
+                | A::EditClassrooms
+                | A::SeeDevices
+                | A::EditDevices
+                | A::SeePeople
+                | A::EditPeople
+        ),
+        Role::SecurityAdministrator => {
+            matches!(act, A::SeeOrganisations | A::SeePeople | A::GrantRoles | A::EditSessions)
+        }
+        Role::AuditAdministrator => matches!(act, A::SeeOrganisations | A::SeeAudit),
+        Role::Operator => matches!(act, A::SeeOrganisations | A::SeeDevices | A::EditDevices),
+    }
+}
+
+/// Whether somebody who gives roles as `giver` may give `given`: a school gives the classroom's roles alone, and
+/// nobody's own hand makes them more than they are.
 #[must_use]
-pub fn may(asker: &Asker, action: Action, lesson: &Lesson) -> bool {
-    let teaches = asker.role == Role::LeadTeacher && asker.person_id() == Some(lesson.teacher.person_id);
-    let attends = asker.role == Role::Classroom
-        && asker.classroom_id().is_some_and(|id| lesson.classrooms.iter().any(|listed| listed.classroom_id == id));
-    let oversees = asker.role == Role::BureauOfficer && asker.person_id().is_some();
-    match action {
-        Action::See | Action::Replay => teaches || attends || oversees,
-        Action::Teach => teaches,
-        Action::Attend => attends,
-        Action::Watch => oversees,
+pub fn may_give(giver: Role, given: Role) -> bool {
+    match giver {
+        Role::SecurityAdministrator => true,
+        Role::SchoolAdministrator => given.is_in_the_classroom(),
+        _ => false,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::lesson::tests::lesson_of;
-
-    #[test]
-    fn everyone_may_what_their_role_in_this_lesson_says() {
-        let (teacher, other_teacher, officer) = (PersonId::fresh(), PersonId::fresh(), PersonId::fresh());
-        let (listed, unlisted) = (ClassroomId::fresh(), ClassroomId::fresh());
-        let lesson = lesson_of(teacher, &[listed]);
-        let person = |id, role| Asker { holder: Holder::Person(id), role };
-        let device = |id| Asker { holder: Holder::Classroom(id), role: Role::Classroom };
-        //                                                          see    teach  attend watch  replay
-        let table = [
-            (person(teacher, Role::LeadTeacher), [true, true, false, false, true]),
-            (person(other_teacher, Role::LeadTeacher), [false; 5]),
-            (person(officer, Role::BureauOfficer), [true, false, false, true, true]),
-            (device(listed), [true, false, true, false, true]),
-            (device(unlisted), [false; 5]),
-            // A device that claims a person's role, or a person that claims a device's, gets nothing.
-            (Asker { holder: Holder::Classroom(listed), role: Role::BureauOfficer }, [false; 5]),
-            (person(teacher, Role::Classroom), [false; 5]),
-        ];
-        let actions = [Action::See, Action::Teach, Action::Attend, Action::Watch, Action::Replay];
-        for (asker, expected) in table {
-            assert_eq!(actions.map(|action| may(&asker, action, &lesson)), expected, "{asker:?}");
-        }
-    }
-}
+mod tests;

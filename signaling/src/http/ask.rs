@@ -10,12 +10,14 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, Uri, header, request::Parts},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use utoipa::ToSchema;
 
 use super::problem::ApiError;
+use crate::domain::name;
 
 /// No request of ours is larger: a form is small.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
@@ -94,7 +96,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
 }
 
 /// A body that says nothing: `{}` or nothing at all.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
@@ -108,6 +110,31 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Named<T> {
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
         text.parse().map(Self).map_err(|_| ApiError::NotFound)
     }
+}
+
+/// The query of a request.
+pub struct Queried<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Queried<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query.map(|Query(asked)| Self(asked)).map_err(|error| ApiError::BadRequest(error.body_text()))
+    }
+}
+
+/// A name in a body.
+///
+/// # Errors
+/// [`ApiError::Invalid`] where it is none.
+pub fn named(field: &'static str, typed: &str) -> Result<String, ApiError> {
+    name::name(typed).map_err(|why| ApiError::Invalid { field, why: why.to_string() })
+}
+
+/// A field that may be missing, `null` or a value: it stays, it is emptied, it is set.
+pub fn maybe_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
 }
 
 /// Whether a request names the page that it came from.

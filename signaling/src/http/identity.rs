@@ -1,6 +1,9 @@
 //! Who asks: the cookie of a signed-in person or an enrolled device.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    sync::{Arc, OnceLock},
+};
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
@@ -11,17 +14,20 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use tracing::warn;
 
 use super::{ask::Caller, problem::ApiError};
 use crate::{
     app::App,
     domain::{
-        lesson::Lesson,
+        id::PersonId,
         organisation::Holder,
-        permission::{Action, may},
+        permission::{Act, Place, Scope, may},
+        session::Stage,
+        time::UnixMs,
     },
-    live::token::TokenError,
-    store::{AuditRow, Outcome, Session},
+    live::{registry::chain, token::TokenError},
+    store::{AuditRow, Session},
 };
 
 /// Who asks, and from where.
@@ -33,15 +39,26 @@ pub struct Identity {
     pub session_sha256: String,
     /// Where the request came from.
     pub caller: Caller,
+    /// When it came.
+    pub now: UnixMs,
 }
 
 impl Identity {
-    /// Refuses with 404 what the asker may not do: whether the lesson exists is not theirs to know.
+    /// What a query may reach that looks for one thing by its id. Whoever may do `act` nowhere finds nothing: whether
+    /// the thing exists is not theirs to know.
     ///
     /// # Errors
     /// [`ApiError::NotFound`].
-    pub fn may(&self, action: Action, lesson: &Lesson) -> Result<(), ApiError> {
-        if may(&self.session.asker, action, lesson) { Ok(()) } else { Err(ApiError::NotFound) }
+    pub fn reach(&self, act: Act) -> Result<Scope, ApiError> {
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotFound)
+    }
+
+    /// What a query may reach that lists things, or makes one.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] where the asker may do `act` nowhere.
+    pub fn scope(&self, act: Act) -> Result<Scope, ApiError> {
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotAllowed)
     }
 
     /// `person:<id>` or `classroom:<id>`, as the audit writes it.
@@ -50,17 +67,25 @@ impl Identity {
         actor(self.session.asker.holder)
     }
 
+    /// The person who is signed in.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] where it is a classroom's device.
+    pub fn person(&self) -> Result<PersonId, ApiError> {
+        self.session.asker.person_id().ok_or(ApiError::NotAllowed)
+    }
+
+    /// The assistant who stands in the classroom, as the audit writes it. Empty: nobody was named.
+    fn beside(&self) -> String {
+        self.session.assistant.as_ref().map(|(id, _)| format!("person:{id}")).unwrap_or_default()
+    }
+
     /// A line for the audit.
     #[must_use]
     pub fn row(&self, app: &App, act: &'static str, object: String) -> AuditRow {
-        AuditRow {
-            at: app.clock.wall(),
-            actor: self.actor(),
-            act,
-            object,
-            outcome: Outcome::Done,
-            address: self.caller.ip().to_string(),
-        }
+        let mut row = AuditRow::done(app.clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
+        row.beside = self.beside();
+        row
     }
 }
 
@@ -80,14 +105,51 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Newcomer(identity) = Newcomer::from_request_parts(parts, state).await?;
+        if identity.session.stage == Stage::Full { Ok(identity) } else { Err(ApiError::SetUpNeeded) }
+    }
+}
+
+/// Somebody who may still have to set a password or a second factor.
+#[derive(Clone, Debug)]
+pub struct Newcomer(pub Identity);
+
+impl<S: Send + Sync> FromRequestParts<S> for Newcomer
+where
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let app = App::from_ref(state);
         let Ok(caller) = Caller::from_request_parts(parts, state).await;
         let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(ApiError::SignedOut)?;
         let session_sha256 = sha256_hex(&cookie);
-        let session = app.store.session(&session_sha256, app.clock.wall()).await?.ok_or(ApiError::SignedOut)?;
-        Ok(Self { session, session_sha256, caller })
+        let now = app.clock.wall();
+        let session = app.store.session(&session_sha256, now).await?.ok_or(ApiError::SignedOut)?;
+        if session.asker.person_id().is_some()
+            && let Err(error) = app.store.touch_session(&session, now).await
+        {
+            // They are signed in all the same.
+            warn!(error = chain(&error), "A session's use could not be noted");
+        }
+        let identity = Self::identity(session, session_sha256, caller, now);
+        if let Some(Asking(asking)) = parts.extensions.get::<Asking>() {
+            let _ = asking.set((identity.actor(), identity.beside()));
+        }
+        Ok(Self(identity))
     }
 }
+
+impl Newcomer {
+    fn identity(session: Session, session_sha256: String, caller: Caller, now: UnixMs) -> Identity {
+        Identity { session, session_sha256, caller, now }
+    }
+}
+
+/// Where a request's asker is noted, for the audit of what was refused.
+#[derive(Clone, Debug, Default)]
+pub struct Asking(pub Arc<OnceLock<(String, String)>>);
 
 /// The bearer token of WHIP and WHEP.
 ///
@@ -123,7 +185,9 @@ pub fn sha256_hex(secret: &str) -> String {
     })
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+/// A cookie of this name. `None`: there is none.
+#[must_use]
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     values.find_map(|value| {
         value.split(';').find_map(|pair| {

@@ -1,25 +1,22 @@
 //! Lessons: which there are, and the teacher's start and end.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ask::{Asked, Named, Nothing},
+    ask::{Asked, Named, Nothing, Queried},
     identity::Identity,
     problem::ApiError,
 };
 use crate::{
     app::App,
-    domain::{id::LessonId, lesson::Lesson, permission::Action, time::UnixMs},
+    domain::{id::LessonId, lesson::Lesson, permission::Act, time::UnixMs},
     live::{
         registry::Mover,
         wire::{LessonView, May},
     },
-    store::{LessonCursor, Scope},
+    store::LessonCursor,
 };
 
 /// Lessons on one page of the list.
@@ -43,10 +40,10 @@ pub struct Lessons {
 pub async fn list(
     State(app): State<App>,
     identity: Identity,
-    Query(page): Query<Page>,
+    Queried(page): Queried<Page>,
 ) -> Result<Json<Lessons>, ApiError> {
     let below = page.next.as_deref().map(read_cursor).transpose()?;
-    let mut lessons = app.store.lessons(Scope::Of(identity.session.asker), below, PAGE + 1).await?;
+    let mut lessons = app.store.lessons(&identity.reach(Act::SeeLessons)?, below, PAGE + 1).await?;
     let more = lessons.len() > PAGE as usize;
     lessons.truncate(PAGE as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
@@ -60,7 +57,7 @@ pub async fn show(
     identity: Identity,
     Named(lesson_id): Named<LessonId>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Action::See, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
     Ok(Json(view(&app, &identity, &lesson)))
 }
 
@@ -71,7 +68,7 @@ pub async fn start(
     Named(lesson_id): Named<LessonId>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Action::Teach, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.start(lesson, &mover(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson)))
 }
@@ -83,26 +80,20 @@ pub async fn end(
     Named(lesson_id): Named<LessonId>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Action::Teach, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.end(lesson, &mover(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson)))
 }
 
-/// A lesson with which the asker may do `action`; 404 for everyone else.
-pub(super) async fn find(
-    app: &App,
-    identity: &Identity,
-    action: Action,
-    lesson_id: LessonId,
-) -> Result<Lesson, ApiError> {
-    let lesson = app.store.lesson(Scope::Of(identity.session.asker), lesson_id).await?.ok_or(ApiError::NotFound)?;
-    identity.may(action, &lesson)?;
-    Ok(lesson)
+/// A lesson with which the asker may do `act`; 404 for everyone else.
+pub(super) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: LessonId) -> Result<Lesson, ApiError> {
+    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
 }
 
 /// The lesson as the asker sees it.
 pub(super) fn view(app: &App, identity: &Identity, lesson: &Lesson) -> LessonView {
-    LessonView::new(lesson, May::of(&identity.session.asker, lesson), app.clock.wall())
+    let now = app.clock.wall();
+    LessonView::new(lesson, May::of(&identity.session.asker, lesson, now), now)
 }
 
 fn mover(identity: &Identity) -> Mover {
@@ -110,7 +101,7 @@ fn mover(identity: &Identity) -> Mover {
 }
 
 fn write_cursor(lesson: &Lesson) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{} {}", lesson.starts_at.0, lesson.lesson_id))
+    URL_SAFE_NO_PAD.encode(format!("{} {}", lesson.times.starts_at.0, lesson.lesson_id))
 }
 
 fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {

@@ -1,6 +1,6 @@
 //! What went wrong, as RFC 9457 problems: a stable `type`, a Chinese title, a sentence that says what to do.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -9,14 +9,20 @@ use axum::{
 use serde::Serialize;
 use sfu::{OfferError, PatchError, TrackKind};
 use tracing::error;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::{
-    domain::lesson::{LessonState, WrongState},
+    domain::{
+        dispatch::ReceiverLimit,
+        lesson_life::{LessonState, WrongState},
+    },
+    http::dispatch::ClashView,
     live::{
         registry::{MoveError, SeatRefused, chain},
         token::TokenError,
     },
-    store::StoreError,
+    secret::TooBusy,
+    store::{RuleKind, StoreError, place::PlaceError},
 };
 
 /// Why a request is not answered as it hoped. Only this file knows status codes.
@@ -40,6 +46,50 @@ pub enum ApiError {
     /// There is no such thing, or the asker may not know of it.
     #[error("not found")]
     NotFound,
+    /// None of the asker's roles allows it.
+    #[error("none of the asker's roles allows it")]
+    NotAllowed,
+    /// A field holds what it must not.
+    #[error("{field} is not acceptable: {why}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// Why, in Chinese.
+        why: String,
+    },
+    /// Another thing has this name or code already, or has had it.
+    #[error("there is one already")]
+    AlreadyThere,
+    /// Nobody may be two of the three administrators.
+    #[error("nobody may be two of the three administrators")]
+    SeparatedPowers,
+    /// An edit must say which version it was made of.
+    #[error("an edit must say which version it was made of")]
+    VersionNeeded,
+    /// Somebody else has edited it since.
+    #[error("somebody else has edited it since")]
+    OtherVersion,
+    /// The same key came with another request.
+    #[error("the same key came with another request")]
+    KeyReused,
+    /// A password or a second factor has to be set first.
+    #[error("a password or a second factor has to be set first")]
+    SetUpNeeded,
+    /// Name, password or code are wrong: which of them is nobody's business.
+    #[error("name, password or code are wrong")]
+    SignInRefused,
+    /// The hub has its administrators already.
+    #[error("the hub is set up already")]
+    AlreadySetUp,
+    /// The store is busy.
+    #[error("the store is busy")]
+    Busy,
+    /// Lessons want what other lessons have.
+    #[error("{} clashes", .0.len())]
+    Clashes(Vec<ClashView>),
+    /// One receiving classroom too many.
+    #[error(transparent)]
+    ReceiverLimit(#[from] ReceiverLimit),
     /// The path exists, but not for this method.
     #[error("the path is not for this method")]
     MethodNotAllowed,
@@ -97,10 +147,15 @@ struct Body<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clashes: Option<&'a [ClashView]>,
 }
 
 /// A guest who finds every seat taken may find one free after this long.
 const GUEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Whoever writes now has written by then.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl ApiError {
     /// Status, the last part of `type`, title, and what to do.
@@ -131,6 +186,70 @@ impl ApiError {
             ),
             Self::CrossSite => (S::FORBIDDEN, "cross-site", "请求来自别的网站", "请在同课自己的页面里操作。".into()),
             Self::NotFound => (S::NOT_FOUND, "not-found", "没有找到", "请检查地址，或者换一个账号再看。".into()),
+            Self::NotAllowed => (
+                S::FORBIDDEN,
+                "not-allowed",
+                "您的角色不能做这件事",
+                "请换一个有权限的账号，或者请安全管理员授权。".into(),
+            ),
+            Self::Invalid { field, why } => {
+                (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查 {field}：{why}。"))
+            }
+            Self::AlreadyThere => (
+                S::CONFLICT,
+                "already-there",
+                "已经有了",
+                "同样的名称、代码或钥匙已经在用，或者曾经用过，请换一个。".into(),
+            ),
+            Self::SeparatedPowers => (
+                S::CONFLICT,
+                "separated-powers",
+                "三员分立",
+                "系统、安全、审计三种管理员必须由不同的人担任，请换一个人。".into(),
+            ),
+            Self::VersionNeeded => (
+                S::PRECONDITION_REQUIRED,
+                "version-needed",
+                "缺少 If-Match",
+                "请带上最近一次读到的 ETag 再修改。".into(),
+            ),
+            Self::OtherVersion => {
+                (S::PRECONDITION_FAILED, "other-version", "内容已被别人修改", "请重新读取最新内容后再修改。".into())
+            }
+            Self::KeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "Idempotency-Key 已用于另一个请求",
+                "请为新的请求换一个新的键。".into(),
+            ),
+            Self::SetUpNeeded => (
+                S::FORBIDDEN,
+                "set-up-needed",
+                "还要先设置密码或动态码",
+                "请先设置密码，再绑定动态码，然后重新登录。".into(),
+            ),
+            Self::SignInRefused => (
+                S::UNAUTHORIZED,
+                "sign-in-refused",
+                "登录失败",
+                "登录名、密码或动态码不对，或者账号暂时锁定。连续错 5 次会锁定 15 分钟；忘记密码请找管理员。".into(),
+            ),
+            Self::AlreadySetUp => (S::CONFLICT, "already-set-up", "已经初始化过了", "请直接登录。".into()),
+            Self::Clashes(clashes) => {
+                let titles: BTreeSet<&str> =
+                    clashes.iter().map(|clash| clash.with_title.as_str()).filter(|title| !title.is_empty()).collect();
+                let titles = titles.into_iter().take(5).collect::<Vec<_>>().join("、");
+                let with = if titles.is_empty() { "别的课节".to_owned() } else { format!("《{titles}》") };
+                let detail = format!("教师、教室、班级或设备在这个时间已经有课：{with}。请换一节，或先调开那节课。");
+                (S::CONFLICT, "double-booked", "时间冲突", detail)
+            }
+            Self::ReceiverLimit(limit) => {
+                let kind = if limit.interactive { "互动" } else { "只看" };
+                let watch = if limit.may_watch { "，多出的可以改为只看" } else { "" };
+                let detail = format!("{kind}接收教室最多 {} 个，这次有 {} 个{watch}。", limit.max, limit.asked);
+                (S::CONFLICT, "receiver-limit", "接收教室太多", detail)
+            }
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "系统正忙", "请过几秒再试。".into()),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "不支持这种请求", "请换一种请求方法。".into())
             }
@@ -139,7 +258,9 @@ impl ApiError {
                     LessonState::Scheduled => "课还没有开放，开课前 10 分钟再来。",
                     LessonState::Open => "课还没有开始，请等主讲教师开始上课。",
                     LessonState::Live => "课正在进行。",
-                    LessonState::Ended => "课已经结束，可以看回放。",
+                    LessonState::Ended | LessonState::Archived => "课已经结束，可以看回放。",
+                    LessonState::Cancelled => "这节课已经停课，请看课表里的原因。",
+                    LessonState::Missed => "这节课没有开成，请联系排课老师补课。",
                 };
                 (S::CONFLICT, "wrong-lesson-state", "现在不能这样做", detail.into())
             }
@@ -214,8 +335,88 @@ fn offer_words(error: &OfferError) -> (StatusCode, &'static str, &'static str, S
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(Box::new(error))
+        match error {
+            StoreError::Rule { kind: RuleKind::Unique, .. } => Self::AlreadyThere,
+            StoreError::SeparatedPowers => Self::SeparatedPowers,
+            StoreError::Busy => Self::Busy,
+            error => Self::Internal(Box::new(error)),
+        }
     }
+}
+
+impl From<TooBusy> for ApiError {
+    fn from(_: TooBusy) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<PlaceError> for ApiError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Store(error) => error.into(),
+            PlaceError::Code(why) => Self::Invalid { field: "code", why: why.to_string() },
+            PlaceError::Kind => Self::Invalid { field: "kind", why: error.to_string() },
+            PlaceError::BelowItself => Self::Invalid { field: "parent_id", why: error.to_string() },
+            PlaceError::NotEmpty => Self::Invalid { field: "closed", why: error.to_string() },
+        }
+    }
+}
+
+/// What every problem looks like (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Problem {
+    /// Stable, as `/problems/not-found`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// 没有找到
+    title: String,
+    /// The status, once more.
+    status: u16,
+    /// What to do now.
+    detail: String,
+    /// With `double-booked`: each clash, with the lesson that has what is wanted.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clashes: Option<Vec<ClashView>>,
+}
+
+/// The problems that any request may meet.
+#[derive(IntoResponses)]
+pub enum Problems {
+    /// It cannot be read.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(Problem),
+    /// Nobody is signed in.
+    #[response(status = 401, content_type = "application/problem+json")]
+    SignedOut(Problem),
+    /// No role of the asker's allows it.
+    #[response(status = 403, content_type = "application/problem+json")]
+    NotAllowed(Problem),
+    /// There is none, or it is not theirs to know of.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// Another thing stands in the way.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// Somebody else has edited it since.
+    #[response(status = 412, content_type = "application/problem+json")]
+    OtherVersion(Problem),
+    /// Too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// A field holds what it must not.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// An edit must say which version it was made of.
+    #[response(status = 428, content_type = "application/problem+json")]
+    VersionNeeded(Problem),
+    /// Too many attempts.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+    /// Busy.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
 }
 
 impl From<MoveError> for ApiError {
@@ -244,7 +445,11 @@ impl IntoResponse for ApiError {
         }
         let (status, kind, title, detail) = self.words();
         metrics::counter!("tongke_problems_total", "type" => kind).increment(1);
-        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail };
+        let clashes = match &self {
+            Self::Clashes(clashes) => Some(clashes.as_slice()),
+            _ => None,
+        };
+        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail, clashes };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         let headers = response.headers_mut();
@@ -252,6 +457,7 @@ impl IntoResponse for ApiError {
         let retry_after = match &self {
             Self::Offer(OfferError::Full { retry_after }) | Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::GuestsFull => Some(GUEST_RETRY_AFTER),
+            Self::Busy => Some(BUSY_RETRY_AFTER),
             _ => None,
         };
         if let Some(retry_after) = retry_after {

@@ -17,18 +17,13 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use super::{
-    ask::Named,
-    identity::Identity,
-    lesson::{find, view},
-    problem::ApiError,
-};
+use super::{ask::Named, identity::Identity, lesson::view, problem::ApiError};
 use crate::{
     app::App,
     domain::{
-        id::{LessonId, RecordingId},
-        lesson::RecordingState,
-        permission::Action,
+        id::RecordingId,
+        lesson::{Lesson, RecordingState},
+        permission::Act,
     },
     live::wire::LessonView,
 };
@@ -51,10 +46,11 @@ pub async fn show(
     identity: Identity,
     Named(recording_id): Named<RecordingId>,
 ) -> Result<Json<RecordingView>, ApiError> {
-    let lesson = find(&app, &identity, Action::Replay, lesson_of(&app, recording_id).await?).await?;
+    let lesson = lesson_of(&app, &identity, recording_id).await?;
     let note = lesson.recording.ok_or(ApiError::NotFound)?;
     // A replay looks into a class of minors: the audit sees who did.
-    app.store.audit(&identity.row(&app, "look_into_recording", format!("recording:{recording_id}"))).await?;
+    let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    app.store.audit(&row).await?;
     let recordings = app.recordings.clone();
     let manifest = blocking(move || recordings.manifest(recording_id)).await?;
     let media = |name: String| format!("/api/v1/recordings/{recording_id}/media/{name}");
@@ -88,7 +84,7 @@ pub async fn media(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let recording_id: RecordingId = recording_id.parse().map_err(|_| ApiError::NotFound)?;
-    let lesson = find(&app, &identity, Action::Replay, lesson_of(&app, recording_id).await?).await?;
+    let lesson = lesson_of(&app, &identity, recording_id).await?;
     let sealed = lesson.recording.is_some_and(|note| note.state == RecordingState::Sealed);
     if file.ends_with(".m3u8") {
         let recordings = app.recordings.clone();
@@ -107,8 +103,8 @@ pub async fn media(
     send(file, size_bytes, kind, headers.get(header::RANGE)).await
 }
 
-async fn lesson_of(app: &App, recording_id: RecordingId) -> Result<LessonId, ApiError> {
-    app.store.lesson_of_recording(recording_id).await?.ok_or(ApiError::NotFound)
+async fn lesson_of(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
+    app.store.lesson_of_recording(&identity.reach(Act::Replay)?, recording_id).await?.ok_or(ApiError::NotFound)
 }
 
 /// Sends a file or the one range of it that is asked for. A segment never changes, so a browser may keep it.

@@ -21,9 +21,9 @@ use crate::{
     app::App,
     domain::{
         id::{LessonId, SeatId},
-        lesson::{ENDS_AFTER_END, Lesson, WrongState},
-        organisation::Role,
-        permission::Action,
+        lesson::Lesson,
+        lesson_life::WrongState,
+        permission::{self, Act, Place},
         time::UnixMs,
     },
     live::{
@@ -56,26 +56,24 @@ pub async fn take(
     Named(lesson_id): Named<LessonId>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, ApiError> {
-    let kind = match identity.session.asker.role {
-        Role::LeadTeacher => TokenKind::Publish,
-        Role::Classroom => TokenKind::Receive,
-        Role::BureauOfficer => TokenKind::Observe,
-    };
-    let action = match kind {
-        TokenKind::Publish => Action::Teach,
-        TokenKind::Receive => Action::Attend,
-        TokenKind::Observe | TokenKind::Guest => Action::Watch,
-    };
-    let lesson = find(&app, &identity, action, lesson_id).await?;
+    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
+    // Whoever teaches it and may watch it as well comes to teach.
+    let kinds = [(Act::Teach, TokenKind::Publish), (Act::Attend, TokenKind::Receive), (Act::Watch, TokenKind::Observe)];
+    let now = app.clock.wall();
+    let may = |act| permission::may(&identity.session.asker, act, Place::Lesson(&lesson), now);
+    let (scope, kind) =
+        kinds.into_iter().find_map(|(act, kind)| Some((may(act).ok()?, kind))).ok_or(ApiError::NotFound)?;
     if !lesson.state.is_in_progress() {
         return Err(WrongState(lesson.state).into());
     }
     let role = role_of(kind);
     let holder = identity.session.asker.holder;
-    let seat_id = app.store.seat_of(lesson_id, holder, role.as_str(), SeatId::fresh()).await?;
+    let seat_id = app.store.seat_of(&scope, lesson_id, holder, role.as_str(), SeatId::fresh()).await?;
+    let seat_id = seat_id.ok_or(ApiError::NotFound)?;
     if kind == TokenKind::Observe {
         // Looking into a class is unseen by the room and always seen by the audit.
-        app.store.audit(&identity.row(&app, "look_into_lesson", format!("lesson:{lesson_id}"))).await?;
+        let row = identity.row(&app, "look_into_lesson", format!("lesson:{lesson_id}")).at_place(lesson.place());
+        app.store.audit(&row).await?;
     }
     let claims = Claims {
         kind,
@@ -101,5 +99,5 @@ pub async fn take(
 /// A ticket is good for this lesson's whole time: a classroom that lost its line in minute 30 comes back with it,
 /// also while the database does not answer.
 fn ticket_ends(lesson: &Lesson, now: UnixMs) -> UnixMs {
-    lesson.ends_at.plus(ENDS_AFTER_END).plus(TICKET_MARGIN).max(now.plus(TICKET_MARGIN))
+    lesson.times.closes_at.plus(TICKET_MARGIN).max(now.plus(TICKET_MARGIN))
 }

@@ -26,7 +26,7 @@ use crate::{
         token::TokenKind,
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
-    store::{AuditRow, Outcome},
+    store::AuditRow,
 };
 
 /// A socket that does not say hello by then is not a page of ours.
@@ -69,14 +69,8 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSoc
         Ok(claims) => claims,
         Err(error) => {
             debug!(lesson.id = %lesson_id, %error, "A socket was refused: {error}");
-            app.refusals.keep(AuditRow {
-                at: app.clock.wall(),
-                actor: "guest".into(),
-                act: "join",
-                object: format!("lesson:{lesson_id}"),
-                outcome: Outcome::Refused,
-                address: caller.ip().to_string(),
-            });
+            let row = AuditRow::done(app.clock.wall(), "guest", "join", format!("lesson:{lesson_id}"));
+            app.refusals.keep(row.refused().from(caller.ip().to_string()));
             return bye(socket, Bye::TokenExpired).await;
         }
     };

@@ -23,13 +23,15 @@ use crate::{
     app::App,
     domain::{
         id::{LessonId, SeatId},
-        lesson::{Lesson, WrongState},
+        lesson::Lesson,
+        lesson_life::WrongState,
     },
     live::{
         session::{GuestUse, Purpose},
         token::{Claims, TokenKind},
     },
-    store::{AuditRow, Outcome, Scope},
+    store::AuditRow,
+    system_scope,
 };
 
 const SDP: &str = "application/sdp";
@@ -164,15 +166,8 @@ async fn allowed(
         Ok(_) => ApiError::WrongKind,
         Err(error) => ApiError::Token(error),
     };
-    let row = AuditRow {
-        at: app.clock.wall(),
-        actor: "guest".into(),
-        act: "connect",
-        object: format!("lesson:{lesson_id}"),
-        outcome: Outcome::Refused,
-        address: caller.ip().to_string(),
-    };
-    app.refusals.keep(row);
+    let row = AuditRow::done(app.clock.wall(), "guest", "connect", format!("lesson:{lesson_id}"));
+    app.refusals.keep(row.refused().from(caller.ip().to_string()));
     Err(refused)
 }
 
@@ -184,7 +179,7 @@ async fn in_progress(app: &App, lesson_id: LessonId) -> Result<Lesson, ApiError>
         return Ok(lesson);
     }
     // The token named this lesson, so its bearer may know of it.
-    let lesson = app.store.lesson(Scope::System, lesson_id).await?.ok_or(ApiError::NotFound)?;
+    let lesson = app.store.lesson(&system_scope::bearer_of_a_token(), lesson_id).await?.ok_or(ApiError::NotFound)?;
     Err(WrongState(lesson.state).into())
 }
 

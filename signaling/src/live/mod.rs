@@ -1,5 +1,6 @@
 //! The lesson in progress: who sits in it, what flows, and what everyone is told.
 
+pub mod bell;
 pub mod recording;
 pub mod registry;
 pub mod resource;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span};
 
 use super::{
+    bell::Bell,
     recording::{Recording, Recordings},
     resource::Resources,
     session::{GuestUse, Output, Session, SocketId},
@@ -26,10 +27,12 @@ use crate::{
     clock::Clock,
     domain::{
         id::{LessonId, RecordingId, SeatId},
-        lesson::{Lesson, LessonState, OPENS_BEFORE_START, RecordingNote, RecordingState, Step, WrongState},
+        lesson::{Lesson, RecordingNote, RecordingState},
+        lesson_life::{LessonState, RunsBy, Step, WrongState},
         time::Now,
     },
-    store::{AuditRow, Outcome, Store, StoreError},
+    store::{AuditRow, Store, StoreError},
+    system_scope,
 };
 
 /// Unread messages of one socket. Seats change at most twice a second, so this page has not read for two minutes.
@@ -38,21 +41,22 @@ pub const SOCKET_QUEUE_MAX: usize = 256;
 /// How often seats are looked at: what others see of a seat is at most this old.
 pub const TICK: Duration = Duration::from_millis(500);
 
-/// Every so many ticks the hub's figures and the timetable are read.
+/// Every so many ticks the hub's figures are read.
 const TICKS_PER_ROUND: u64 = 4;
 
 /// Every lesson in progress. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     hub: Hub,
-    store: Store,
+    pub(super) store: Store,
     recordings: Recordings,
-    clock: Clock,
-    lessons: DashMap<LessonId, Arc<InProgress>>,
+    pub(super) clock: Clock,
+    pub(super) bell: Mutex<Bell>,
+    pub(super) lessons: DashMap<LessonId, Arc<InProgress>>,
     rooms: DashMap<RoomId, LessonId>,
     resources: Resources,
     sockets: AtomicU64,
@@ -109,6 +113,7 @@ impl Registry {
                 hub,
                 store,
                 recordings,
+                bell: Mutex::new(Bell::new(clock.now())),
                 clock,
                 lessons: DashMap::new(),
                 rooms: DashMap::new(),
@@ -124,14 +129,11 @@ impl Registry {
     /// # Errors
     /// [`StoreError`] where the lessons cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
-        let now = self.shared.clock.wall();
-        for lesson in self.shared.store.lessons_at_hand(now).await? {
-            if lesson.state.is_in_progress() {
-                self.take_up(lesson);
-            }
+        for lesson in self.shared.store.lessons_in_progress(&system_scope::bell()).await? {
+            self.take_up(lesson);
         }
         // Their lessons are over: the hub was killed while it sealed them.
-        for recording_id in self.shared.store.unsealed_recordings().await? {
+        for recording_id in self.shared.store.unsealed_recordings(&system_scope::bell()).await? {
             let recordings = self.shared.recordings.clone();
             if tokio::task::spawn_blocking(move || recordings.seal(recording_id)).await.unwrap_or(false) {
                 self.seal(recording_id).await?;
@@ -152,7 +154,10 @@ impl Registry {
                 .and_then(|note| self.record(note.recording_id, self.shared.hub.tap(room)));
             info!(lesson.id = %lesson_id, state = lesson.state.as_str(), "Lesson {lesson_id} is in progress");
             let session = Session::new(lesson.guests_max as usize);
-            InProgress::new(room, Table { lesson, session, sockets: BTreeMap::new(), recording })
+            InProgress::new(
+                room,
+                Table { armed: RecordingId::fresh(), lesson, session, sockets: BTreeMap::new(), recording },
+            )
         });
         drop(entry);
     }
@@ -161,6 +166,21 @@ impl Registry {
     #[must_use]
     pub fn lesson(&self, lesson_id: LessonId) -> Option<Lesson> {
         Some(self.entry(lesson_id)?.table().lesson.clone())
+    }
+
+    /// Reads a lesson in progress again: dispatch gave it another teacher. Harmless where it is not in progress.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it cannot be read.
+    pub async fn reread(&self, lesson_id: LessonId) -> Result<(), StoreError> {
+        let Some(entry) = self.entry(lesson_id) else { return Ok(()) };
+        let _moving = entry.moving.lock().await;
+        if let Some(lesson) = self.shared.store.lesson(&system_scope::bell(), lesson_id).await? {
+            let mut table = entry.table();
+            table.lesson = lesson;
+            table.tell_lesson(self.shared.clock.now());
+        }
+        Ok(())
     }
 
     /// Its room in the hub. `None`: it is not in progress.
@@ -203,14 +223,24 @@ impl Registry {
         if lesson.state == before {
             return Ok(lesson);
         }
-        let recording_id = RecordingId::fresh();
+        // Armed since the lesson opened: it runs before anything is written down, so that the first word is in it.
+        let (recording_id, recording) = {
+            let mut table = entry.table();
+            let recording_id = table.armed;
+            let recording =
+                table.recording.take().or_else(|| self.record(recording_id, self.shared.hub.tap(entry.room)));
+            (recording_id, recording)
+        };
         lesson.live_at = Some(self.shared.clock.wall());
         lesson.recording = Some(RecordingNote { recording_id, state: RecordingState::Recording });
-        let row = self.row(mover, "start_lesson", lesson.lesson_id);
-        if !self.shared.store.move_lesson(&lesson, before, Some(recording_id), &row).await? {
-            return Err(WrongState(before).into());
+        let row = self.row(mover, "start_lesson", &lesson);
+        let moved =
+            self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, Some(recording_id), &row).await;
+        if !matches!(moved, Ok(true)) {
+            // The next try goes on with it.
+            entry.table().recording = recording;
+            return if moved? { Ok(lesson) } else { Err(WrongState(before).into()) };
         }
-        let recording = self.record(recording_id, self.shared.hub.tap(entry.room));
         let mut table = entry.table();
         table.recording = recording;
         table.lesson = lesson.clone();
@@ -224,20 +254,28 @@ impl Registry {
     /// # Errors
     /// See [`MoveError`].
     pub async fn end(&self, lesson: Lesson, mover: &Mover) -> Result<Lesson, MoveError> {
+        self.close(lesson, Step::End, "", mover).await
+    }
+
+    /// Takes the last step of a lesson in progress: it ends, it is called off, or it is missed.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub async fn close(&self, lesson: Lesson, step: Step, reason: &str, mover: &Mover) -> Result<Lesson, MoveError> {
         let Some(entry) = self.entry(lesson.lesson_id) else {
-            lesson.state.after(Step::End)?;
+            lesson.state.after(step)?;
             return Ok(lesson);
         };
         let _moving = entry.moving.lock().await;
         let mut lesson = entry.table().lesson.clone();
         let before = lesson.state;
-        lesson.state = before.after(Step::End)?;
+        lesson.state = before.after(step)?;
         if lesson.state == before {
             return Ok(lesson);
         }
-        lesson.ended_at = Some(self.shared.clock.wall());
-        let row = self.row(mover, "end_lesson", lesson.lesson_id);
-        if !self.shared.store.move_lesson(&lesson, before, None, &row).await? {
+        lesson.ended_at = (step == Step::End).then(|| self.shared.clock.wall());
+        let row = self.row(mover, act_of(step), &lesson).saying(reason);
+        if !self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, None, &row).await? {
             return Err(WrongState(before).into());
         }
         let recording = {
@@ -265,7 +303,7 @@ impl Registry {
         self.shared.rooms.remove(&entry.room);
         self.shared.resources.forget_lesson(lesson.lesson_id);
         self.shared.hub.close_room(entry.room);
-        info!(lesson.id = %lesson.lesson_id, "Lesson {} has ended", lesson.lesson_id);
+        info!(lesson.id = %lesson.lesson_id, "Lesson {} is {}", lesson.lesson_id, lesson.state.as_str());
         Ok(lesson)
     }
 
@@ -343,35 +381,22 @@ impl Registry {
         self.with_session(lesson_id, |session, now| session.handle_hub_event(now, event));
     }
 
-    /// One beat of the lessons' own clock: seats that nobody comes back to, news of seats, figures, the bell.
+    /// One beat of the lessons' own clock: seats that nobody comes back to, news of seats, figures.
     pub async fn tick(&self, count: u64) {
         let now = self.shared.clock.now();
         let round = count.is_multiple_of(TICKS_PER_ROUND);
         let figures = round.then(|| self.shared.hub.stats());
         let entries: Vec<Arc<InProgress>> = self.shared.lessons.iter().map(|entry| entry.clone()).collect();
         for entry in entries {
-            let due = {
-                let mut table = entry.table();
-                for (peer, line) in figures.iter().flat_map(|figures| &figures.peers) {
-                    if line.room == entry.room {
-                        table.session.handle_line(*peer, line);
-                    }
-                }
-                table.session.handle_timeout(now);
-                self.settle(&mut table);
-                table.tell_seats(now);
-                table.lesson.due(now.wall).map(|_| table.lesson.clone())
-            };
-            if let Some(lesson) = due {
-                let lesson_id = lesson.lesson_id;
-                info!(lesson.id = %lesson_id, "Lesson {lesson_id} is long past its end: ending it");
-                if let Err(error) = self.end(lesson, &Mover::system()).await {
-                    error!(lesson.id = %lesson_id, error = chain(&error), "Lesson {lesson_id} could not be ended");
+            let mut table = entry.table();
+            for (peer, line) in figures.iter().flat_map(|figures| &figures.peers) {
+                if line.room == entry.room {
+                    table.session.handle_line(*peer, line);
                 }
             }
-        }
-        if round && let Err(error) = self.open_due(now).await {
-            error!(error = chain(&error), "Lessons that are due could not be opened");
+            table.session.handle_timeout(now);
+            self.settle(&mut table);
+            table.tell_seats(now);
         }
     }
 
@@ -392,21 +417,6 @@ impl Registry {
         }
     }
 
-    async fn open_due(&self, now: Now) -> Result<(), StoreError> {
-        for mut lesson in self.shared.store.lessons_at_hand(now.wall.plus(OPENS_BEFORE_START)).await? {
-            if lesson.due(now.wall) != Some(Step::Open) {
-                continue;
-            }
-            let before = lesson.state;
-            lesson.state = LessonState::Open;
-            let row = self.row(&Mover::system(), "open_lesson", lesson.lesson_id);
-            if self.shared.store.move_lesson(&lesson, before, None, &row).await? {
-                self.take_up(lesson);
-            }
-        }
-        Ok(())
-    }
-
     /// Does what the session answered. Sockets are told at once; the hub is asked without waiting for it.
     fn settle(&self, table: &mut Table) {
         let mut slots_changed = false;
@@ -420,7 +430,12 @@ impl Registry {
                 }
                 Output::SlotsChanged => slots_changed = true,
                 Output::SparedChanged(seat_id) => table.tell_spared(seat_id),
-                Output::GoLive if table.lesson.state == LessonState::Open => self.go_live(table.lesson.clone()),
+                // A lesson of the timetable waits for the bell, whatever its encoder sends.
+                Output::GoLive
+                    if table.lesson.state == LessonState::Open && table.lesson.runs_by == RunsBy::Teacher =>
+                {
+                    self.go_live(table.lesson.clone());
+                }
                 Output::GoLive => {}
             }
         }
@@ -454,30 +469,31 @@ impl Registry {
     }
 
     async fn seal(&self, recording_id: RecordingId) -> Result<(), StoreError> {
-        let row = AuditRow {
-            at: self.shared.clock.wall(),
-            actor: "system".into(),
-            act: "seal_recording",
-            object: format!("recording:{recording_id}"),
-            outcome: Outcome::Done,
-            address: String::new(),
-        };
-        self.shared.store.seal_recording(recording_id, &row).await
+        let row = AuditRow::by_system(self.shared.clock.wall(), "seal_recording", format!("recording:{recording_id}"));
+        self.shared.store.seal_recording(&system_scope::bell(), recording_id, &row).await
     }
 
-    fn row(&self, mover: &Mover, act: &'static str, lesson_id: LessonId) -> AuditRow {
-        AuditRow {
-            at: self.shared.clock.wall(),
-            actor: mover.actor.clone(),
-            act,
-            object: format!("lesson:{lesson_id}"),
-            outcome: Outcome::Done,
-            address: mover.address.clone(),
-        }
+    pub(super) fn row(&self, mover: &Mover, act: &'static str, lesson: &Lesson) -> AuditRow {
+        let object = format!("lesson:{}", lesson.lesson_id);
+        AuditRow::done(self.shared.clock.wall(), mover.actor.as_str(), act, object)
+            .from(mover.address.as_str())
+            .at_place(lesson.place())
     }
 
-    fn entry(&self, lesson_id: LessonId) -> Option<Arc<InProgress>> {
+    pub(super) fn entry(&self, lesson_id: LessonId) -> Option<Arc<InProgress>> {
         self.shared.lessons.get(&lesson_id).map(|entry| entry.clone())
+    }
+}
+
+/// What the audit calls a step.
+pub(super) fn act_of(step: Step) -> &'static str {
+    match step {
+        Step::Open => "open_lesson",
+        Step::Start => "start_lesson",
+        Step::End => "end_lesson",
+        Step::Cancel => "cancel_lesson",
+        Step::Miss => "miss_lesson",
+        Step::Archive => "archive_lesson",
     }
 }
 

@@ -297,6 +297,15 @@ impl Session {
         self.slots
     }
 
+    /// The teacher's page or encoder is connected.
+    #[must_use]
+    pub fn teacher_is_there(&self) -> bool {
+        self.seats.values().any(|seat| {
+            let here = seat.socket.is_some() || seat.peers.iter().any(|peer| peer.connected);
+            seat.sitter.role == SeatRole::Teacher && here
+        })
+    }
+
     /// Who is here, teacher first. Observers are not shown to the room, guests are many and have no name.
     #[must_use]
     pub fn seats(&self, now: Now) -> Vec<SeatView> {

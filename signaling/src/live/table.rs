@@ -17,8 +17,9 @@ use super::{
     wire::{Bye, LessonView, May, SeatRole, SeatView, Slots, ToPage},
 };
 use crate::domain::{
-    id::SeatId,
-    lesson::{Lesson, WrongState},
+    id::{RecordingId, SeatId},
+    lesson::Lesson,
+    lesson_life::WrongState,
     time::Now,
 };
 
@@ -36,6 +37,8 @@ pub(super) struct Table {
     pub(super) session: Session,
     pub(super) sockets: BTreeMap<SocketId, Listener>,
     pub(super) recording: Option<Recording>,
+    /// The name that its recording will have.
+    pub(super) armed: RecordingId,
 }
 
 /// One page that listens.

@@ -5,8 +5,9 @@ use sfu::{Codec, TrackKind};
 
 use crate::domain::{
     id::{ClassroomId, LessonId, SeatId},
-    lesson::{Lesson, LessonState, ListedClassroom, RecordingNote, Teacher},
-    permission::{self, Action, Asker},
+    lesson::{Lesson, ListedClassroom, RecordingNote, Teacher},
+    lesson_life::LessonState,
+    permission::{self, Act, Asker, Place},
     time::UnixMs,
 };
 
@@ -220,7 +221,7 @@ impl Slots {
 
 /// What the reader of a lesson may do with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names are those of `Action`")]
+#[expect(missing_docs, reason = "the names are those of `Act`")]
 pub struct May {
     pub teach: bool,
     pub attend: bool,
@@ -231,12 +232,13 @@ pub struct May {
 impl May {
     /// What `asker` may do. Replay needs something to replay.
     #[must_use]
-    pub fn of(asker: &Asker, lesson: &Lesson) -> Self {
+    pub fn of(asker: &Asker, lesson: &Lesson, now: UnixMs) -> Self {
+        let may = |act| permission::may(asker, act, Place::Lesson(lesson), now).is_ok();
         Self {
-            teach: permission::may(asker, Action::Teach, lesson),
-            attend: permission::may(asker, Action::Attend, lesson),
-            watch: permission::may(asker, Action::Watch, lesson),
-            replay: lesson.recording.is_some() && permission::may(asker, Action::Replay, lesson),
+            teach: may(Act::Teach),
+            attend: may(Act::Attend),
+            watch: may(Act::Watch),
+            replay: lesson.recording.is_some() && may(Act::Replay),
         }
     }
 }
@@ -253,8 +255,10 @@ pub struct LessonView {
     pub mode: String,
     pub teacher: Teacher,
     pub state: LessonState,
+    pub opens_at_ms: UnixMs,
     pub starts_at_ms: UnixMs,
     pub ends_at_ms: UnixMs,
+    pub closes_at_ms: UnixMs,
     pub live_at_ms: Option<UnixMs>,
     pub ended_at_ms: Option<UnixMs>,
     pub classrooms: Vec<ListedClassroom>,
@@ -277,8 +281,10 @@ impl LessonView {
             mode: lesson.mode.clone(),
             teacher: lesson.teacher.clone(),
             state: lesson.state,
-            starts_at_ms: lesson.starts_at,
-            ends_at_ms: lesson.ends_at,
+            opens_at_ms: lesson.times.opens_at,
+            starts_at_ms: lesson.times.starts_at,
+            ends_at_ms: lesson.times.ends_at,
+            closes_at_ms: lesson.times.closes_at,
             live_at_ms: lesson.live_at,
             ended_at_ms: lesson.ended_at,
             classrooms: lesson.classrooms.clone(),

@@ -2,25 +2,17 @@
 
 use std::collections::HashMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
+use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, Store, StoreError, audit, word, word_or_null};
+use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use crate::domain::{
     id::{LessonId, PersonId, RecordingId, SeatId},
-    lesson::{Lesson, LessonState, ListedClassroom, RecordingNote, RecordingState, Teacher},
-    organisation::{Holder, Role},
-    permission::Asker,
+    lesson::{Lesson, ListedClassroom, RecordingNote, RecordingState, Teacher},
+    lesson_life::{LessonState, LessonTimes},
+    organisation::Holder,
+    permission::{Reach, Scope},
     time::UnixMs,
 };
-
-/// Which lessons a query may see at all. There is no query without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Those that this asker teaches, attends or oversees.
-    Of(Asker),
-    /// Every lesson: for the hub itself, never for a request.
-    System,
-}
 
 /// Where a page of lessons ended: the next one begins below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,23 +26,34 @@ pub struct LessonCursor {
 const SELECT_LESSON: &str = "
     select lesson.lesson_id as lesson_id, teacher_id, person.name as teacher_name, title, subject, grade, program, mode,
            lesson.state as state, starts_at_ms, ends_at_ms, live_at_ms, ended_at_ms, guests_max,
-           recording_id, recording.state as recording_state
+           opens_at_ms, missed_at_ms, closes_at_ms, runs_by,
+           recording_id, recording.state as recording_state, school.path as path
     from lesson
+    join organisation school on school.organisation_id = lesson.organisation_id
     join person on person.person_id = lesson.teacher_id
     left join recording on recording.lesson_id = lesson.lesson_id
     where ";
 
 impl Store {
-    /// Keeps a new lesson and the classrooms it lists.
+    /// Keeps a new lesson and the classrooms it lists. It belongs to its teacher's school. False: that is not in scope.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn insert_lesson(&self, lesson: &Lesson) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+    pub async fn insert_lesson(&self, scope: &Scope, lesson: &Lesson, row: &AuditRow) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let mut sql = Sql::new(
+            "select 1 from person join organisation on organisation.organisation_id = person.organisation_id where person_id = ",
+        );
+        sql.bind(lesson.teacher.person_id.to_string()).push(" and ").within(scope, "path");
+        if sql.optional_on(writing.on()).await?.is_none() {
+            return Ok(false);
+        }
         sqlx::query(
             "insert into lesson (lesson_id, teacher_id, title, subject, grade, program, mode, state,
-                                 starts_at_ms, ends_at_ms, live_at_ms, ended_at_ms, guests_max)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                                 starts_at_ms, ends_at_ms, live_at_ms, ended_at_ms, guests_max, opens_at_ms,
+                                 missed_at_ms, closes_at_ms, runs_by, organisation_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                     (select organisation_id from person where person_id = $2))",
         )
         .bind(lesson.lesson_id.to_string())
         .bind(lesson.teacher.person_id.to_string())
@@ -60,31 +63,35 @@ impl Store {
         .bind(&lesson.program)
         .bind(&lesson.mode)
         .bind(lesson.state.as_str())
-        .bind(lesson.starts_at.0)
-        .bind(lesson.ends_at.0)
+        .bind(lesson.times.starts_at.0)
+        .bind(lesson.times.ends_at.0)
         .bind(lesson.live_at.map(|at| at.0))
         .bind(lesson.ended_at.map(|at| at.0))
-        .bind(lesson.guests_max)
-        .execute(&mut *transaction)
+        .bind(i64::from(lesson.guests_max))
+        .bind(lesson.times.opens_at.0)
+        .bind(lesson.times.missed_at.0)
+        .bind(lesson.times.closes_at.0)
+        .bind(lesson.runs_by.as_str())
+        .execute(writing.on())
         .await?;
         for classroom in &lesson.classrooms {
             sqlx::query("insert into lesson_classroom (lesson_id, classroom_id) values ($1, $2)")
                 .bind(lesson.lesson_id.to_string())
                 .bind(classroom.classroom_id.to_string())
-                .execute(&mut *transaction)
+                .execute(writing.on())
                 .await?;
         }
-        transaction.commit().await?;
-        Ok(())
+        writing.commit(row).await?;
+        Ok(true)
     }
 
     /// One lesson. `None`: there is none, or it lies outside `scope`.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn lesson(&self, scope: Scope, lesson_id: LessonId) -> Result<Option<Lesson>, StoreError> {
+    pub async fn lesson(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<Lesson>, StoreError> {
         let mut query = scoped(scope);
-        query.push(" and lesson.lesson_id = ").push_bind(lesson_id.to_string());
+        query.push(" and lesson.lesson_id = ").bind(lesson_id.to_string());
         Ok(self.fetch_lessons(query).await?.pop())
     }
 
@@ -94,45 +101,68 @@ impl Store {
     /// [`StoreError`] where the database refuses.
     pub async fn lessons(
         &self,
-        scope: Scope,
+        scope: &Scope,
         below: Option<LessonCursor>,
         limit: u32,
     ) -> Result<Vec<Lesson>, StoreError> {
         let mut query = scoped(scope);
         if let Some(below) = below {
-            query.push(" and (starts_at_ms < ").push_bind(below.starts_at.0);
-            query.push(" or (starts_at_ms = ").push_bind(below.starts_at.0);
-            query.push(" and lesson.lesson_id < ").push_bind(below.lesson_id.to_string()).push("))");
+            query.push(" and (starts_at_ms < ").bind(below.starts_at.0);
+            query.push(" or (starts_at_ms = ").bind(below.starts_at.0);
+            query.push(" and lesson.lesson_id < ").bind(below.lesson_id.to_string()).push("))");
         }
-        query.push(" order by starts_at_ms desc, lesson.lesson_id desc limit ").push_bind(limit);
+        query.push(" order by starts_at_ms desc, lesson.lesson_id desc limit ").bind(i64::from(limit));
         self.fetch_lessons(query).await
     }
 
-    /// Lessons that are open or live, and scheduled ones that start before `horizon`.
+    /// Lessons that are open or live.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn lessons_at_hand(&self, horizon: UnixMs) -> Result<Vec<Lesson>, StoreError> {
-        let mut query = scoped(Scope::System);
-        query.push(" and (lesson.state in ('open', 'live') or (lesson.state = 'scheduled' and starts_at_ms <= ");
-        query.push_bind(horizon.0).push("))");
+    pub async fn lessons_in_progress(&self, scope: &Scope) -> Result<Vec<Lesson>, StoreError> {
+        let mut query = scoped(scope);
+        query.push(" and lesson.state in ('open', 'live')");
         self.fetch_lessons(query).await
     }
 
-    /// Moves a lesson on, with its recording where one begins and its line in the audit.
+    /// Lessons that should have opened by `now`, and those that are over since `archives`, the earliest first, at most
+    /// `limit`.
     ///
-    /// False: the lesson was not in state `from` any more, and nothing was changed.
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn lessons_due(
+        &self,
+        scope: &Scope,
+        now: UnixMs,
+        archives: UnixMs,
+        limit: i64,
+    ) -> Result<Vec<Lesson>, StoreError> {
+        let mut query = scoped(scope);
+        query.push(" and ((lesson.state = 'scheduled' and opens_at_ms <= ").bind(now.0);
+        query.push(") or (lesson.state in ('ended', 'cancelled', 'missed') and closes_at_ms <= ").bind(archives.0);
+        query.push(")) order by starts_at_ms, lesson.lesson_id limit ").bind(limit);
+        self.fetch_lessons(query).await
+    }
+
+    /// Moves a lesson on, with its recording where one begins, the note of the step and its line in the audit. A lesson
+    /// that is called off, or that never began, gives back what it took up.
+    ///
+    /// False: the lesson was not in state `from` any more, or not in scope, and nothing was changed.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn move_lesson(
         &self,
+        scope: &Scope,
         lesson: &Lesson,
         from: LessonState,
         begins: Option<RecordingId>,
         row: &AuditRow,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut writing = self.write().await?;
+        if !writing.sees_lesson(scope, lesson.lesson_id).await? {
+            return Ok(false);
+        }
         let moved = sqlx::query(
             "update lesson set state = $3, live_at_ms = $4, ended_at_ms = $5 where lesson_id = $1 and state = $2",
         )
@@ -141,7 +171,7 @@ impl Store {
         .bind(lesson.state.as_str())
         .bind(lesson.live_at.map(|at| at.0))
         .bind(lesson.ended_at.map(|at| at.0))
-        .execute(&mut *transaction)
+        .execute(writing.on())
         .await?;
         if moved.rows_affected() == 0 {
             return Ok(false);
@@ -154,29 +184,38 @@ impl Store {
             .bind(recording_id.to_string())
             .bind(lesson.lesson_id.to_string())
             .bind(row.at.0)
-            .execute(&mut *transaction)
+            .execute(writing.on())
             .await?;
         }
-        audit::insert(&mut *transaction, row).await?;
-        transaction.commit().await?;
+        writing.insert_transition(lesson.lesson_id, from, lesson.state, &row.detail, row).await?;
+        if matches!(lesson.state, LessonState::Cancelled | LessonState::Missed) {
+            writing.unbook(lesson.lesson_id).await?;
+        }
+        writing.commit(row).await?;
         Ok(true)
     }
 
-    /// The seat of this holder in this lesson; `fresh` becomes theirs where they had none.
+    /// The seat of this holder in this lesson; `fresh` becomes theirs where they had none. `None`: the lesson is not in
+    /// scope.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn seat_of(
         &self,
+        scope: &Scope,
         lesson_id: LessonId,
         holder: Holder,
         role: &str,
         fresh: SeatId,
-    ) -> Result<SeatId, StoreError> {
+    ) -> Result<Option<SeatId>, StoreError> {
         let holder = match holder {
             Holder::Person(id) => id.to_string(),
             Holder::Classroom(id) => id.to_string(),
         };
+        let mut writing = self.write().await?;
+        if !writing.sees_lesson(scope, lesson_id).await? {
+            return Ok(None);
+        }
         let row = sqlx::query(
             "insert into seat (seat_id, lesson_id, holder_id, role) values ($1, $2, $3, $4)
              on conflict (lesson_id, holder_id) do update set role = excluded.role
@@ -186,71 +225,86 @@ impl Store {
         .bind(lesson_id.to_string())
         .bind(holder)
         .bind(role)
-        .fetch_one(&self.pool)
+        .fetch_one(writing.on())
         .await?;
-        word(&row, "seat_id")
+        writing.commit_unseen().await?;
+        word(&row, "seat_id").map(Some)
     }
 
-    async fn fetch_lessons(&self, mut query: QueryBuilder<'_, Sqlite>) -> Result<Vec<Lesson>, StoreError> {
-        let rows = query.build().fetch_all(&self.pool).await?;
+    async fn fetch_lessons(&self, query: Sql) -> Result<Vec<Lesson>, StoreError> {
+        let rows = query.all(&self.pool).await?;
         let mut lessons = rows.iter().map(lesson_from).collect::<Result<Vec<_>, _>>()?;
         if lessons.is_empty() {
             return Ok(lessons);
         }
-        let mut query = QueryBuilder::new(
-            "select lesson_id, classroom_id, classroom.name as name, organisation.name as school
+        let mut query = Sql::new(
+            "select lesson_id, lesson_classroom.classroom_id as classroom_id, classroom.name as name,
+                    organisation.name as school, organisation.path as path
              from lesson_classroom
-             join classroom using (classroom_id)
-             join organisation using (organisation_id)
-             where lesson_id in (",
+             join classroom on classroom.classroom_id = lesson_classroom.classroom_id
+             join organisation on organisation.organisation_id = classroom.organisation_id
+             where lesson_id in ",
         );
-        let mut ids = query.separated(", ");
-        for lesson in &lessons {
-            ids.push_bind(lesson.lesson_id.to_string());
-        }
-        query.push(") order by classroom_id");
-        let mut listed: HashMap<LessonId, Vec<ListedClassroom>> = HashMap::new();
-        for row in query.build().fetch_all(&self.pool).await? {
-            listed.entry(word(&row, "lesson_id")?).or_default().push(ListedClassroom {
+        query.list(lessons.iter().map(|lesson| lesson.lesson_id.to_string()));
+        query.push(" order by lesson_classroom.classroom_id");
+        let mut listed: HashMap<LessonId, (Vec<ListedClassroom>, Vec<String>)> = HashMap::new();
+        for row in query.all(&self.pool).await? {
+            let (classrooms, places) = listed.entry(word(&row, "lesson_id")?).or_default();
+            classrooms.push(ListedClassroom {
                 classroom_id: word(&row, "classroom_id")?,
                 name: row.try_get("name")?,
                 school: row.try_get("school")?,
             });
+            places.push(row.try_get("path")?);
         }
         for lesson in &mut lessons {
-            lesson.classrooms = listed.remove(&lesson.lesson_id).unwrap_or_default();
+            let (classrooms, places) = listed.remove(&lesson.lesson_id).unwrap_or_default();
+            lesson.classrooms = classrooms;
+            lesson.places.extend(places);
         }
         Ok(lessons)
     }
 }
 
-fn scoped(scope: Scope) -> QueryBuilder<'static, Sqlite> {
-    let mut query = QueryBuilder::new(SELECT_LESSON);
-    match scope {
-        Scope::System => {
-            query.push("1 = 1");
-        }
-        Scope::Of(asker) => match (asker.role, asker.holder) {
-            (Role::BureauOfficer, Holder::Person(_)) => {
-                query.push("1 = 1");
-            }
-            (Role::LeadTeacher, Holder::Person(person_id)) => {
-                query.push("teacher_id = ").push_bind(person_id.to_string());
-            }
-            (Role::Classroom, Holder::Classroom(classroom_id)) => {
-                query.push("lesson.lesson_id in (select lesson_id from lesson_classroom where classroom_id = ");
-                query.push_bind(classroom_id.to_string()).push(")");
-            }
-            // A device with a person's role, or the other way round: sees nothing.
-            _ => {
-                query.push("1 = 0");
-            }
-        },
+impl Writing {
+    /// Whether a lesson lies in scope.
+    pub(crate) async fn sees_lesson(&mut self, scope: &Scope, lesson_id: LessonId) -> Result<bool, StoreError> {
+        let mut query = scoped(scope);
+        query.push(" and lesson.lesson_id = ").bind(lesson_id.to_string());
+        Ok(query.optional_on(self.on()).await?.is_some())
     }
+}
+
+/// Lessons of the scope: taught or listened to below its places, or its own.
+fn scoped(scope: &Scope) -> Sql {
+    let mut query = Sql::new(SELECT_LESSON);
+    let Reach::Some { below, teacher, classroom } = scope.reach() else {
+        query.push("1 = 1");
+        return query;
+    };
+    query.push("(1 = 0");
+    if let Some(teacher) = teacher {
+        query.push(" or teacher_id = ").bind(teacher.to_string());
+    }
+    if let Some(classroom) = classroom {
+        query.push(" or lesson.lesson_id in (select lesson_id from lesson_classroom where classroom_id = ");
+        query.bind(classroom.to_string()).push(")");
+    }
+    if !below.is_empty() {
+        query.push(" or ").within(scope, "school.path");
+        query.push(
+            " or exists (select 1 from lesson_classroom
+                         join classroom on classroom.classroom_id = lesson_classroom.classroom_id
+                         join organisation listener on listener.organisation_id = classroom.organisation_id
+                         where lesson_classroom.lesson_id = lesson.lesson_id and ",
+        );
+        query.within(scope, "listener.path").push(")");
+    }
+    query.push(")");
     query
 }
 
-fn lesson_from(row: &SqliteRow) -> Result<Lesson, StoreError> {
+fn lesson_from(row: &AnyRow) -> Result<Lesson, StoreError> {
     let state: String = row.try_get("state")?;
     let recording_state: Option<String> = row.try_get("recording_state")?;
     let recording_id: Option<RecordingId> = word_or_null(row, "recording_id")?;
@@ -263,12 +317,19 @@ fn lesson_from(row: &SqliteRow) -> Result<Lesson, StoreError> {
         mode: row.try_get("mode")?,
         teacher: Teacher { person_id: word::<PersonId>(row, "teacher_id")?, name: row.try_get("teacher_name")? },
         state: LessonState::from_word(&state).ok_or(StoreError::UnknownWord { column: "state", value: state })?,
-        starts_at: UnixMs(row.try_get("starts_at_ms")?),
-        ends_at: UnixMs(row.try_get("ends_at_ms")?),
+        times: LessonTimes {
+            opens_at: UnixMs(row.try_get("opens_at_ms")?),
+            starts_at: UnixMs(row.try_get("starts_at_ms")?),
+            ends_at: UnixMs(row.try_get("ends_at_ms")?),
+            missed_at: UnixMs(row.try_get("missed_at_ms")?),
+            closes_at: UnixMs(row.try_get("closes_at_ms")?),
+        },
+        runs_by: word(row, "runs_by")?,
         live_at: row.try_get::<Option<i64>, _>("live_at_ms")?.map(UnixMs),
         ended_at: row.try_get::<Option<i64>, _>("ended_at_ms")?.map(UnixMs),
         classrooms: Vec::new(),
-        guests_max: row.try_get("guests_max")?,
+        places: vec![row.try_get("path")?],
+        guests_max: u32::try_from(row.try_get::<i64, _>("guests_max")?).unwrap_or_default(),
         recording: recording_id.map(|recording_id| RecordingNote {
             recording_id,
             state: match recording_state.as_deref() {

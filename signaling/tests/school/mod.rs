@@ -11,7 +11,7 @@ use axum::{
 use serde_json::Value;
 use sfu::HubConfig;
 use signaling::{
-    app::App,
+    app::{App, database_file},
     clock::Clock,
     domain::{
         id::LessonId,
@@ -20,6 +20,8 @@ use signaling::{
     },
     router,
     sample::{self, Sample},
+    store::{Database, Seed, audit::AuditSearch},
+    system_scope,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -77,7 +79,9 @@ impl School {
             workers: 1,
             max_seats: None,
         };
-        let app = App::open(folder.path(), hub, clock.clone(), None).await.unwrap();
+        let app = App::open(folder.path(), &Database::file(&database_file(folder.path())), hub, clock.clone(), None)
+            .await
+            .unwrap();
         let (sample, _) = sample::prepare(&app, folder.path(), "http://school").await.unwrap();
         Self { router: router::router(app.clone()), app, sample, clock, folder }
     }
@@ -142,18 +146,14 @@ impl School {
             id::{ClassroomId, OrganisationId},
             organisation::{Classroom, Organisation, OrganisationKind},
         };
-        let organisation = Organisation {
-            organisation_id: OrganisationId::fresh(),
-            parent_id: None,
-            kind: OrganisationKind::School,
-            name: "恒口小学".into(),
-            code: None,
-        };
+        let organisation_id = OrganisationId::fresh();
+        let (name, kind) = ("恒口小学".to_owned(), OrganisationKind::School);
+        let organisation = Organisation { organisation_id, parent_id: None, kind, name, code: None };
         let classroom_id = ClassroomId::fresh();
-        let organisation_id = organisation.organisation_id;
+        let classroom = Classroom { classroom_id, organisation_id, name: "一班".into() };
+        let seed = Seed { organisations: vec![organisation], classrooms: vec![classroom], people: vec![] };
         let store = &self.app.store;
-        store.insert_organisation(&organisation).await.unwrap();
-        store.insert_classroom(&Classroom { classroom_id, organisation_id, name: "一班".into() }).await.unwrap();
+        store.plant(&system_scope::sample(), &seed, self.clock.wall()).await.unwrap();
         let holder = Holder::Classroom(classroom_id);
         let link = sample::sign_in_link(store, "http://school", holder, self.clock.wall()).await.unwrap();
         self.sign_in(&link).await
@@ -169,12 +169,20 @@ impl School {
         let (name, kind) = ("恒口中学".to_owned(), OrganisationKind::School);
         let organisation = Organisation { organisation_id, parent_id: None, kind, name, code: None };
         let person_id = PersonId::fresh();
-        let person = Person { person_id, organisation_id, name: "王老师".into(), role: Role::LeadTeacher };
-        self.app.store.insert_organisation(&organisation).await.unwrap();
-        self.app.store.insert_person(&person).await.unwrap();
+        let person = Person { person_id, organisation_id, name: "王老师".into(), sign_in_name: None };
+        let people = vec![(person, Some(Role::LeadTeacher))];
+        let seed = Seed { organisations: vec![organisation], classrooms: vec![], people };
+        self.app.store.plant(&system_scope::sample(), &seed, self.clock.wall()).await.unwrap();
         let holder = Holder::Person(person_id);
         let link = sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap();
         self.sign_in(&link).await
+    }
+
+    /// The newest acts of the audit, the newest first.
+    pub async fn acts(&self, limit: u32) -> Vec<String> {
+        let (scope, all) = (system_scope::console(), AuditSearch::default());
+        let lines = self.app.store.audit_lines(&scope, &all, None, limit).await.unwrap();
+        lines.into_iter().map(|line| line.act).collect()
     }
 
     pub async fn offer(&self, path: &str, token: &str, sdp: &str) -> Answer {

@@ -1,0 +1,89 @@
+use super::*;
+use crate::domain::{id::OrganisationId, lesson::tests::lesson_of};
+
+const COUNTY: &str = "/county/";
+const SCHOOL: &str = "/county/school/";
+const SIBLING: &str = "/county/sibling/";
+const FOREIGN: &str = "/foreign/";
+const NOW: UnixMs = UnixMs(1_000);
+
+fn grant(role: Role, path: &str) -> Grant {
+    Grant { role, organisation_id: OrganisationId::fresh(), path: path.into(), from: UnixMs(0), until: None }
+}
+
+fn person(id: PersonId, grants: Vec<Grant>) -> Asker {
+    Asker { holder: Holder::Person(id), grants }
+}
+
+#[test]
+fn everyone_may_what_their_part_in_this_lesson_says() {
+    let (teacher, other) = (PersonId::fresh(), PersonId::fresh());
+    let (listed, unlisted) = (ClassroomId::fresh(), ClassroomId::fresh());
+    let mut lesson = lesson_of(teacher, &[listed]);
+    lesson.places = vec![SCHOOL.into()];
+    let device = |id, grants| Asker { holder: Holder::Classroom(id), grants };
+    let whole_county = |role| person(other, vec![grant(role, COUNTY)]);
+    //                                                          see    teach  attend watch  replay
+    let table = [
+        (person(teacher, vec![grant(Role::LeadTeacher, SCHOOL)]), [true, true, false, false, true]),
+        (person(other, vec![grant(Role::LeadTeacher, SCHOOL)]), [false; 5]),
+        (whole_county(Role::Patrol), [true, false, false, true, true]),
+        (whole_county(Role::Reviewer), [true, false, false, false, true]),
+        (whole_county(Role::Scheduler), [true, false, false, false, false]),
+        (whole_county(Role::Operator), [false; 5]),
+        (whole_county(Role::SystemAdministrator), [false; 5]),
+        (person(other, vec![grant(Role::Patrol, SIBLING)]), [false; 5]),
+        (person(other, vec![grant(Role::Patrol, FOREIGN)]), [false; 5]),
+        (device(listed, vec![]), [true, false, true, false, true]),
+        (device(unlisted, vec![]), [false; 5]),
+        // A device that claims a person's role gets nothing of it; a guest teacher whose time is over neither.
+        (device(unlisted, vec![grant(Role::Patrol, COUNTY)]), [false; 5]),
+        (person(teacher, vec![Grant { until: Some(NOW), ..grant(Role::LeadTeacher, SCHOOL) }]), [false; 5]),
+    ];
+    let acts = [Act::SeeLessons, Act::Teach, Act::Attend, Act::Watch, Act::Replay];
+    for (asker, expected) in table {
+        assert_eq!(acts.map(|act| may(&asker, act, Place::Lesson(&lesson), NOW).is_ok()), expected, "{asker:?}");
+    }
+}
+
+#[test]
+fn a_role_reaches_its_place_and_what_is_below_and_nothing_else() {
+    for role in Role::ALL {
+        let asker = person(PersonId::fresh(), vec![grant(*role, SCHOOL)]);
+        for act in Act::ALL {
+            let (there, below) = (Place::At(SCHOOL), Place::At("/county/school/point/"));
+            let allowed = may(&asker, act, there, NOW).is_ok();
+            assert_eq!(may(&asker, act, below, NOW).is_ok(), allowed, "{role:?} {act:?}");
+            for place in [COUNTY, SIBLING, FOREIGN, "/county/school", "/", ""] {
+                assert!(may(&asker, act, Place::At(place), NOW).is_err(), "{role:?} {act:?} {place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_three_administrators_share_no_power_over_each_other() {
+    let may_do = |role, act| {
+        let asker = person(PersonId::fresh(), vec![grant(role, COUNTY)]);
+        may(&asker, act, Place::Wherever, NOW).is_ok()
+    };
+    for act in [Act::GrantRoles, Act::SeeAudit, Act::EditOrganisations, Act::EditPeople, Act::EditSessions] {
+        let holders: Vec<_> = [Role::SystemAdministrator, Role::SecurityAdministrator, Role::AuditAdministrator]
+            .into_iter()
+            .filter(|role| may_do(*role, act))
+            .collect();
+        assert_eq!(holders.len(), 1, "{act:?}: {holders:?}");
+    }
+    for given in Role::ALL {
+        assert!(!may_give(Role::SystemAdministrator, *given) && !may_give(Role::AuditAdministrator, *given));
+        assert_eq!(may_give(Role::SchoolAdministrator, *given), given.is_in_the_classroom());
+    }
+}
+
+#[test]
+fn places_that_lie_in_each_other_are_one() {
+    let grants = vec![grant(Role::Patrol, SCHOOL), grant(Role::Patrol, COUNTY), grant(Role::Patrol, FOREIGN)];
+    let scope = may(&person(PersonId::fresh(), grants), Act::Watch, Place::Wherever, NOW).unwrap();
+    let Reach::Some { below, .. } = scope.reach() else { panic!("{scope:?}") };
+    assert_eq!(below, &[COUNTY.to_owned(), FOREIGN.to_owned()]);
+}

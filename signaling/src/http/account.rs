@@ -1,0 +1,225 @@
+//! One's own account: password, second factor, sessions, and who stands in the classroom.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    ask::{Asked, Named, Nothing},
+    identity::{Identity, Newcomer},
+    list::Listed,
+    problem::{ApiError, Problems},
+    sign_in::{MyAssistant, stage_of},
+};
+use crate::{
+    app::App,
+    domain::{
+        id::{PersonId, SessionId},
+        password::{self, WeakPassword},
+        session::Stage,
+        totp,
+    },
+    secret,
+    store::person::KeptSession,
+};
+
+/// A new password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    /// The one in use. Not asked of whoever came by a set-up link.
+    current: Option<String>,
+    #[schema(min_length = 10, max_length = 1024)]
+    new: String,
+}
+
+/// What is still missing.
+#[derive(Serialize, ToSchema)]
+pub struct SetUp {
+    /// `true`: everything is set. Sign in with it now.
+    complete: bool,
+}
+
+/// A second factor, for the authenticator app. It is shown once.
+#[derive(Serialize, ToSchema)]
+pub struct ShownSecret {
+    /// Base32, to be typed.
+    secret: String,
+    /// To be drawn as a QR code.
+    otpauth_url: String,
+}
+
+/// A code of the authenticator app.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    #[schema(min_length = 6, max_length = 8)]
+    code: String,
+}
+
+/// Who stands in the classroom now.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assistant {
+    /// `null`: nobody does any more.
+    person_id: Option<PersonId>,
+}
+
+fn weak(why: WeakPassword) -> ApiError {
+    ApiError::Invalid { field: "new", why: why.to_string() }
+}
+
+/// Set one's password. Everywhere else one is signed out
+#[utoipa::path(put, path = "/me/password", tag = "me", request_body = NewPassword,
+    responses((status = 200, body = SetUp), Problems))]
+pub async fn set_password(
+    State(app): State<App>,
+    Newcomer(identity): Newcomer,
+    Asked(ask): Asked<NewPassword>,
+) -> Result<Json<SetUp>, ApiError> {
+    let person_id = identity.person()?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let name = credentials.sign_in_name.clone().unwrap_or_default();
+    password::check(&ask.new, &name).map_err(weak)?;
+    if identity.session.stage == Stage::Full {
+        let now = app.clock.now();
+        app.attempts.check(identity.caller.ip(), now)?;
+        let current = ask.current.filter(|current| current.len() <= password::BYTES_MAX).unwrap_or_default();
+        let hashes = credentials.password.iter().map(|(hash, _)| hash.clone()).collect();
+        if !app.secrets.is_one_of(&current, hashes).await? {
+            app.attempts.failed(identity.caller.ip(), now);
+            app.refusals.keep(identity.row(&app, "set_password", format!("person:{person_id}")).refused());
+            return Err(ApiError::SignInRefused);
+        }
+    }
+    let before = app.store.last_passwords(person_id).await?;
+    if !before.is_empty() && app.secrets.is_one_of(&ask.new, before).await? {
+        return Err(weak(WeakPassword::UsedBefore));
+    }
+    let hash = app.secrets.hash(&ask.new).await?;
+    let row = identity.row(&app, "set_password", format!("person:{person_id}"));
+    app.store.set_password(person_id, &hash, Some(identity.session.session_id), &row).await?;
+    app.rights_changed();
+    finish(&app, &identity, person_id).await
+}
+
+/// Begin to bind a second factor
+#[utoipa::path(post, path = "/me/second-factor", tag = "me", request_body = Nothing,
+    responses((status = 200, body = ShownSecret), Problems))]
+pub async fn begin_second_factor(
+    State(app): State<App>,
+    Newcomer(identity): Newcomer,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Json<ShownSecret>, ApiError> {
+    let person_id = identity.person()?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let bytes = secret::random::<{ totp::SECRET_BYTES }>();
+    let row = identity.row(&app, "begin_second_factor", format!("person:{person_id}"));
+    if !app.store.begin_second_factor(person_id, &app.secrets.seal(&bytes), &row).await? {
+        return Err(ApiError::AlreadyThere);
+    }
+    let (secret, name) = (totp::base32(&bytes), credentials.sign_in_name.unwrap_or_else(|| person_id.to_string()));
+    let otpauth_url = format!("otpauth://totp/Tongke:{name}?secret={secret}&issuer=Tongke&digits=6&period=30");
+    Ok(Json(ShownSecret { secret, otpauth_url }))
+}
+
+/// Confirm it with a code
+#[utoipa::path(put, path = "/me/second-factor", tag = "me", request_body = Code,
+    responses((status = 200, body = SetUp), Problems))]
+pub async fn confirm_second_factor(
+    State(app): State<App>,
+    Newcomer(identity): Newcomer,
+    Asked(ask): Asked<Code>,
+) -> Result<Json<SetUp>, ApiError> {
+    let person_id = identity.person()?;
+    let now = app.clock.now();
+    app.attempts.check(identity.caller.ip(), now)?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let factor = credentials.second_factor.filter(|factor| !factor.confirmed).ok_or(ApiError::NotFound)?;
+    let secret = app.secrets.open_sealed(&factor.sealed_secret).ok_or(ApiError::NotFound)?;
+    let used = match totp::step_of(&secret, &ask.code, now.wall, factor.last_step) {
+        Some(step) => app.store.use_code(person_id, step, Some(now.wall)).await?,
+        None => false,
+    };
+    if !used {
+        app.attempts.failed(identity.caller.ip(), now);
+        return Err(ApiError::Invalid {
+            field: "code", why: "动态码不对，请检查手机的时间后用新的一个".into()
+        });
+    }
+    app.store.audit(&identity.row(&app, "bind_second_factor", format!("person:{person_id}"))).await?;
+    finish(&app, &identity, person_id).await
+}
+
+/// Whoever was setting up and has everything now signs in anew, with it.
+async fn finish(app: &App, identity: &Identity, person_id: PersonId) -> Result<Json<SetUp>, ApiError> {
+    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let complete = stage_of(app, &credentials, app.clock.wall()).await? == Stage::Full;
+    if complete && identity.session.stage == Stage::SetUp {
+        let row = identity.row(app, "finish_set_up", format!("person:{person_id}"));
+        app.store.delete_session(&identity.session_sha256, &row).await?;
+    }
+    Ok(Json(SetUp { complete }))
+}
+
+/// Where one is signed in
+#[utoipa::path(get, path = "/me/sessions", tag = "me",
+    responses((status = 200, body = Listed<KeptSession>), Problems))]
+pub async fn list_own_sessions(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<Json<Listed<KeptSession>>, ApiError> {
+    let items = app.store.own_sessions(identity.person()?, identity.now).await?;
+    Ok(Json(Listed { items, next: None }))
+}
+
+/// Sign out somewhere else
+#[utoipa::path(delete, path = "/me/sessions/{session_id}", tag = "me", params(("session_id" = SessionId, Path)),
+    responses((status = 204), Problems))]
+pub async fn end_own_session(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<SessionId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<StatusCode, ApiError> {
+    let row = identity.row(&app, "end_session", format!("session:{id}"));
+    if !app.store.end_session(Ok(identity.person()?), id, &row).await? {
+        return Err(ApiError::NotFound);
+    }
+    app.rights_changed();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Those who may stand in this classroom
+#[utoipa::path(get, path = "/me/assistants", tag = "me",
+    responses((status = 200, body = Listed<MyAssistant>), Problems))]
+pub async fn list_assistants(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<Json<Listed<MyAssistant>>, ApiError> {
+    let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotAllowed)?;
+    let found = app.store.assistants_of(classroom_id, identity.now).await?;
+    let items = found.into_iter().map(|(person_id, name)| MyAssistant { person_id, name }).collect();
+    Ok(Json(Listed { items, next: None }))
+}
+
+/// Say who stands in this classroom: the audit names the device and the person
+#[utoipa::path(put, path = "/me/assistant", tag = "me", request_body = Assistant,
+    responses((status = 204), Problems))]
+pub async fn name_assistant(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<Assistant>,
+) -> Result<StatusCode, ApiError> {
+    let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotAllowed)?;
+    let mut row = identity.row(&app, "name_assistant", format!("classroom:{classroom_id}"));
+    if let Some(person_id) = ask.person_id {
+        let known = app.store.assistants_of(classroom_id, identity.now).await?;
+        if !known.iter().any(|(id, _)| *id == person_id) {
+            return Err(ApiError::NotFound);
+        }
+        row.beside = format!("person:{person_id}");
+    }
+    app.store.name_assistant(identity.session.session_id, ask.person_id, &row).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

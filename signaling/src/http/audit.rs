@@ -1,0 +1,184 @@
+//! The audit: searched, and exported as a table.
+
+use std::fmt::Write;
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    ask::Queried,
+    identity::Identity,
+    list::{Listed, limit},
+    problem::{ApiError, Problems},
+};
+use crate::{
+    app::App,
+    domain::{permission::Act, time::UnixMs},
+    store::{
+        Outcome,
+        audit::{AuditLine, AuditSearch},
+    },
+};
+
+/// Lines of one export. Whoever needs more asks for less time at once.
+const EXPORT_MAX: u32 = 50_000;
+
+/// Lines read from the store at once.
+const BATCH: u32 = 2_000;
+
+/// What is looked for. Whatever is missing, every line has.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditListing {
+    /// `next` of the page before.
+    after: Option<i64>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `person:<id>`, `classroom:<id>`, `guest`, `publisher` or `system`.
+    actor: Option<String>,
+    /// As `sign_in`.
+    act: Option<String>,
+    /// As `lesson:<id>`.
+    object: Option<String>,
+    outcome: Option<Outcome>,
+    /// Not before.
+    from_ms: Option<UnixMs>,
+    /// Before.
+    until_ms: Option<UnixMs>,
+}
+
+/// One line.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `AuditLine`")]
+pub struct AuditEntry {
+    pub seq: i64,
+    pub at_ms: UnixMs,
+    pub actor: String,
+    /// The assistant teacher who stood there. Empty: nobody was named.
+    pub beside: String,
+    pub act: String,
+    pub object: String,
+    pub outcome: Outcome,
+    pub detail: String,
+    pub address: String,
+    /// SHA-256 of this line and, through it, of all before it.
+    pub sha256: String,
+}
+
+impl From<AuditLine> for AuditEntry {
+    fn from(line: AuditLine) -> Self {
+        Self {
+            seq: line.seq,
+            at_ms: line.at,
+            actor: line.actor,
+            beside: line.beside,
+            act: line.act,
+            object: line.object,
+            outcome: line.outcome,
+            detail: line.detail,
+            address: line.address,
+            sha256: line.sha256,
+        }
+    }
+}
+
+impl AuditListing {
+    fn search(self) -> Result<AuditSearch, ApiError> {
+        for text in [&self.actor, &self.act, &self.object].into_iter().flatten() {
+            if text.len() > 200 || text.contains('\0') {
+                return Err(ApiError::BadRequest("actor、act 和 object 最多 200 字节".into()));
+            }
+        }
+        Ok(AuditSearch {
+            actor: self.actor,
+            act: self.act,
+            object: self.object,
+            outcome: self.outcome,
+            from: self.from_ms,
+            until: self.until_ms,
+        })
+    }
+}
+
+/// Lines of the audit, the newest first
+#[utoipa::path(get, path = "/audit", tag = "audit", params(AuditListing), extensions(("x-act" = json!("see_audit"))),
+    responses((status = 200, body = Listed<AuditEntry>), Problems))]
+pub async fn list_audit(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<AuditListing>,
+) -> Result<Json<Listed<AuditEntry>>, ApiError> {
+    let scope = identity.scope(Act::SeeAudit)?;
+    let (limit, after) = (limit(listing.limit)? + 1, listing.after);
+    let lines = app.store.audit_lines(&scope, &listing.search()?, after, limit).await?;
+    let entries = lines.into_iter().map(AuditEntry::from).collect();
+    Ok(Json(Listed::new(entries, limit, |entry: &AuditEntry| entry.seq.to_string())))
+}
+
+/// Lines of the audit as CSV, the newest first. The audit sees that it was taken
+#[utoipa::path(get, path = "/exports/audit", tag = "audit", params(AuditListing),
+    extensions(("x-act" = json!("see_audit"))),
+    responses((status = 200, content_type = "text/csv", body = String), Problems))]
+pub async fn export_audit(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<AuditListing>,
+) -> Result<Response, ApiError> {
+    let scope = identity.scope(Act::SeeAudit)?;
+    let (mut below, search) = (listing.after, listing.search()?);
+    let mut text = String::from("\u{feff}seq,at_ms,actor,beside,act,object,outcome,detail,address,sha256\r\n");
+    let mut taken = 0;
+    while taken < EXPORT_MAX {
+        let lines = app.store.audit_lines(&scope, &search, below, BATCH).await?;
+        let Some(last) = lines.last() else { break };
+        below = Some(last.seq);
+        for line in &lines {
+            taken += 1;
+            let cells = [&line.actor, &line.beside, &line.act, &line.object].map(|text| cell(text));
+            let more = [line.outcome.as_str(), &line.detail, &line.address, &line.sha256].map(cell);
+            let _ = write!(text, "{},{},{},{}\r\n", line.seq, line.at.0, cells.join(","), more.join(","));
+        }
+    }
+    app.store.audit(&identity.row(&app, "export_audit", format!("audit:{taken}"))).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""),
+    ];
+    Ok((headers, text).into_response())
+}
+
+/// A cell that no spreadsheet takes for a formula.
+#[must_use]
+pub fn cell(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    let safe = format!("{guard}{text}");
+    if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_text_and_never_a_formula() {
+        let table = [
+            ("张老师", "张老师"),
+            ("=cmd|'/c calc'!A1", "'=cmd|'/c calc'!A1"),
+            ("+1,2", "\"'+1,2\""),
+            ("-1", "'-1"),
+            ("@x", "'@x"),
+            ("a\"b", "\"a\"\"b\""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(cell(text), expected);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The tree of bureaus and schools.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    ask::{Asked, Named, Queried, maybe_null, named},
+    identity::Identity,
+    list::{Listed, Listing},
+    problem::{ApiError, Problems},
+    version::{IfMatch, Tagged, edited},
+};
+use crate::{
+    app::App,
+    domain::{
+        code::CodeInUse,
+        id::OrganisationId,
+        organisation::{Organisation, OrganisationKind},
+        permission::Act,
+    },
+    store::place::{KeptOrganisation, OrganisationEdit},
+};
+
+/// A node to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrganisation {
+    /// What it stands below. `null`: at the top.
+    parent_id: Option<OrganisationId>,
+    kind: OrganisationKind,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// 行政区划代码 or 学校标识码.
+    code: Option<String>,
+}
+
+/// What is to be changed; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrganisationChange {
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    /// `null` ends the code in use.
+    #[serde(default, deserialize_with = "maybe_null")]
+    #[schema(value_type = Option<String>)]
+    code: Option<Option<String>>,
+    parent_id: Option<OrganisationId>,
+    /// `true` closes it, for good.
+    #[serde(default)]
+    closed: bool,
+}
+
+/// Organisations that the asker may see, by id
+#[utoipa::path(get, path = "/organisations", tag = "organisations", params(Listing),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = Listed<KeptOrganisation>), Problems))]
+pub async fn list_organisations(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<Listing>,
+) -> Result<Json<Listed<KeptOrganisation>>, ApiError> {
+    let (scope, ask) = (identity.scope(Act::SeeOrganisations)?, listing.ask()?);
+    let found = app.store.organisations(&scope, &ask).await?;
+    Ok(Json(Listed::new(found, ask.limit, |kept| kept.organisation_id.to_string())))
+}
+
+/// Add a node
+#[utoipa::path(post, path = "/organisations", tag = "organisations", request_body = NewOrganisation,
+    extensions(("x-act" = json!("edit_organisations"))),
+    responses((status = 201, body = KeptOrganisation), Problems))]
+pub async fn add_organisation(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewOrganisation>,
+) -> Result<Tagged<KeptOrganisation>, ApiError> {
+    let scope = identity.scope(Act::EditOrganisations)?;
+    let organisation = Organisation {
+        organisation_id: OrganisationId::fresh(),
+        parent_id: ask.parent_id,
+        kind: ask.kind,
+        name: named("name", &ask.name)?,
+        code: ask.code,
+    };
+    let id = organisation.organisation_id;
+    let row = identity.row(&app, "add_organisation", format!("organisation:{id}"));
+    let kept = app.store.add_organisation(&scope, &organisation, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(kept.version, kept, format!("/api/v1/organisations/{id}")))
+}
+
+/// One node
+#[utoipa::path(get, path = "/organisations/{organisation_id}", tag = "organisations",
+    params(("organisation_id" = OrganisationId, Path)),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = KeptOrganisation), Problems))]
+pub async fn show_organisation(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+) -> Result<Tagged<KeptOrganisation>, ApiError> {
+    let kept = app.store.organisation(&identity.reach(Act::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Rename, recode, move or close a node
+#[utoipa::path(patch, path = "/organisations/{organisation_id}", tag = "organisations",
+    params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
+    request_body = OrganisationChange, extensions(("x-act" = json!("edit_organisations"))),
+    responses((status = 200, body = KeptOrganisation), Problems))]
+pub async fn change_organisation(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<OrganisationChange>,
+) -> Result<Tagged<KeptOrganisation>, ApiError> {
+    let scope = identity.reach(Act::EditOrganisations)?;
+    let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
+    let edit = OrganisationEdit { name, code: ask.code, parent_id: ask.parent_id, close: ask.closed };
+    let row = identity.row(&app, "change_organisation", format!("organisation:{id}")).saying(format!("{edit:?}"));
+    let kept = edited(app.store.edit_organisation(&scope, id, version, &edit, row).await?)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Nodes right below one
+#[utoipa::path(get, path = "/organisations/{organisation_id}/children", tag = "organisations",
+    params(("organisation_id" = OrganisationId, Path), Listing),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = Listed<KeptOrganisation>), Problems))]
+pub async fn list_children(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+    Queried(listing): Queried<Listing>,
+) -> Result<Json<Listed<KeptOrganisation>>, ApiError> {
+    let scope = identity.reach(Act::SeeOrganisations)?;
+    app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    let mut ask = listing.ask()?;
+    ask.organisation_id = Some(id);
+    let found = app.store.organisations(&scope, &ask).await?;
+    Ok(Json(Listed::new(found, ask.limit, |kept| kept.organisation_id.to_string())))
+}
+
+/// Every code that a node has had
+#[utoipa::path(get, path = "/organisations/{organisation_id}/codes", tag = "organisations",
+    params(("organisation_id" = OrganisationId, Path)),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = Listed<CodeInUse>), Problems))]
+pub async fn list_codes(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+) -> Result<Json<Listed<CodeInUse>>, ApiError> {
+    let scope = identity.reach(Act::SeeOrganisations)?;
+    app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(Listed { items: app.store.codes(&scope, id).await?, next: None }))
+}

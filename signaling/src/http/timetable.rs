@@ -1,0 +1,571 @@
+//! School years, terms, special days, bell schedules, the figures of a bureau, and the lessons of a whole term.
+
+use axum::{Json, extract::State, http::StatusCode};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    ask::{Asked, Named, Queried, named},
+    course,
+    dispatch::{self, ClashView},
+    identity::Identity,
+    list::Listed,
+    problem::{ApiError, Problems},
+    version::Tagged,
+};
+use crate::{
+    app::App,
+    domain::{
+        bell_schedule::{BellSchedule, Period, Season},
+        calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
+        id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
+        organisation::Stage,
+        permission::Act,
+        rules::RuleSet,
+        zone::Minute,
+    },
+    planner::plan_term,
+    store::{Kept, ScheduleError},
+};
+
+/// A school year.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSchoolYear {
+    organisation_id: OrganisationId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    #[schema(value_type = String, format = Date)]
+    first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    last_day: Date,
+}
+
+/// A school year, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `SchoolYear`")]
+pub struct SchoolYearView {
+    pub school_year_id: SchoolYearId,
+    pub organisation_id: OrganisationId,
+    pub name: String,
+    #[schema(value_type = String, format = Date)]
+    pub first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    pub last_day: Date,
+    pub version: i64,
+}
+
+/// A term.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTerm {
+    school_year_id: SchoolYearId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    #[schema(value_type = String, format = Date)]
+    first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    last_day: Date,
+}
+
+/// A term, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Term`")]
+pub struct TermView {
+    pub term_id: TermId,
+    pub school_year_id: SchoolYearId,
+    pub name: String,
+    #[schema(value_type = String, format = Date)]
+    pub first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    pub last_day: Date,
+    /// How many teaching weeks it has.
+    pub weeks: u8,
+    pub version: i64,
+}
+
+/// A holiday, or a day that is taught as another.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Holiday {
+    organisation_id: OrganisationId,
+    #[schema(value_type = String, format = Date)]
+    date: Date,
+    /// 国庆节, 调休
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// Whose lessons are given on it. `null`: none, it is off.
+    #[schema(value_type = Option<String>, format = Date)]
+    taught_as: Option<Date>,
+}
+
+/// From one day to another.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Days {
+    #[param(value_type = String, format = Date)]
+    from: Date,
+    #[param(value_type = String, format = Date)]
+    until: Date,
+}
+
+/// Which day of which organisation.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichDay {
+    organisation_id: OrganisationId,
+    #[param(value_type = String, format = Date)]
+    date: Date,
+}
+
+/// One period, from bell to bell in minutes after midnight.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeriodView {
+    /// `early_study-1`, `lesson-3`, `long_break-1`, `eye_exercises-1`, `evening_study-2`
+    period: String,
+    #[schema(maximum = 1440)]
+    starts_min: u16,
+    #[schema(maximum = 1440)]
+    ends_min: u16,
+}
+
+/// A bell schedule for a season of every year.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBellSchedule {
+    organisation_id: OrganisationId,
+    /// `null`: for every stage that has none of its own.
+    stage: Option<Stage>,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// `10-01`
+    from_day: String,
+    /// `04-30`, itself included
+    until_day: String,
+    #[schema(min_items = 1, max_items = 32)]
+    periods: Vec<PeriodView>,
+}
+
+/// A bell schedule, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `BellSchedule`")]
+pub struct BellScheduleView {
+    pub bell_schedule_id: BellScheduleId,
+    #[serde(flatten)]
+    pub schedule: NewBellSchedule,
+    pub version: i64,
+}
+
+/// Which school's term is to be planned.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TermPlanAsk {
+    /// The school, or everything below a bureau.
+    organisation_id: OrganisationId,
+    /// Only say what would come of it.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What a term became.
+#[derive(Serialize, ToSchema)]
+pub struct TermPlanView {
+    /// Lessons in the plan.
+    planned: usize,
+    /// Lessons that are new. The others were there already.
+    scheduled: usize,
+    /// What became no lesson.
+    left_out: Vec<LeftOutView>,
+    /// What stands in the way. Then nothing is scheduled.
+    clashes: Vec<ClashView>,
+}
+
+/// A period of the plan that became no lesson, or that one classroom cannot listen to.
+#[derive(Serialize, ToSchema)]
+pub struct LeftOutView {
+    course_id: CourseId,
+    week_no: u8,
+    /// 1: Monday.
+    weekday: i8,
+    period: String,
+    /// The listening end, by its place in the course. `null`: the lesson itself.
+    end: Option<usize>,
+    /// Why, in Chinese.
+    why: String,
+}
+
+/// The routes of the timetable and of dispatch.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_school_years, add_school_year))
+        .routes(routes!(list_terms, add_term))
+        .routes(routes!(plan))
+        .routes(routes!(list_holidays, set_holiday, clear_holiday))
+        .routes(routes!(list_bell_schedules, add_bell_schedule))
+        .routes(routes!(remove_bell_schedule))
+        .routes(routes!(show_rules, set_rules))
+        .routes(routes!(course::list_courses, course::add_course))
+        .routes(routes!(course::show_course))
+        .routes(routes!(course::list_pairings, course::add_pairing))
+        .routes(routes!(course::change_pairing))
+        .routes(routes!(course::list_listening_rights, course::add_listening_right))
+        .routes(routes!(course::change_listening_right))
+        .routes(routes!(dispatch::week_grid))
+        .routes(routes!(dispatch::schedule))
+        .routes(routes!(dispatch::act))
+        .routes(routes!(dispatch::transitions))
+}
+
+/// School years that hold for what the asker sees, the latest first
+#[utoipa::path(get, path = "/school-years", tag = "timetable",
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<SchoolYearView>), Problems))]
+pub async fn list_school_years(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<Json<Listed<SchoolYearView>>, ApiError> {
+    let kept = app.store.school_years(&identity.scope(Act::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: kept.into_iter().map(year_view).collect(), next: None }))
+}
+
+/// Add a school year
+#[utoipa::path(post, path = "/school-years", tag = "timetable", request_body = NewSchoolYear,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = SchoolYearView), Problems))]
+pub async fn add_school_year(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewSchoolYear>,
+) -> Result<Tagged<SchoolYearView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let year = SchoolYear {
+        school_year_id: SchoolYearId::fresh(),
+        organisation_id: ask.organisation_id,
+        name: named("name", &ask.name)?,
+        first_day: ask.first_day,
+        last_day: ask.last_day,
+    };
+    if !YEARS.contains(&year.first_day.year()) || !YEARS.contains(&year.last_day.year()) {
+        return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
+    }
+    year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
+    let row = identity.row(&app, "add_school_year", format!("school_year:{}", year.school_year_id));
+    if !app.store.insert_school_year(&scope, &year, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/school-years/{}", year.school_year_id);
+    Ok(Tagged::created(1, year_view(Kept { value: year, version: 1 }), location))
+}
+
+/// Terms that hold for what the asker sees, the latest first
+#[utoipa::path(get, path = "/terms", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<TermView>), Problems))]
+pub async fn list_terms(State(app): State<App>, identity: Identity) -> Result<Json<Listed<TermView>>, ApiError> {
+    let kept = app.store.terms(&identity.scope(Act::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: kept.into_iter().map(term_view).collect(), next: None }))
+}
+
+/// Add a term to a school year
+#[utoipa::path(post, path = "/terms", tag = "timetable", request_body = NewTerm,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = TermView), Problems))]
+pub async fn add_term(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewTerm>,
+) -> Result<Tagged<TermView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let years = app.store.school_years(&scope).await?;
+    let year = years.into_iter().find(|kept| kept.value.school_year_id == ask.school_year_id);
+    let year = year.ok_or(ApiError::NotFound)?.value;
+    let term = Term {
+        term_id: TermId::fresh(),
+        school_year_id: ask.school_year_id,
+        name: named("name", &ask.name)?,
+        first_day: ask.first_day,
+        last_day: ask.last_day,
+    };
+    let others: Vec<Term> = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value).collect();
+    let others: Vec<Term> = others.into_iter().filter(|other| other.school_year_id == ask.school_year_id).collect();
+    term.check(&year, &others)
+        .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
+    let row = identity.row(&app, "add_term", format!("term:{}", term.term_id));
+    if !app.store.insert_term(&scope, &term, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/terms/{}", term.term_id);
+    Ok(Tagged::created(1, term_view(Kept { value: term, version: 1 }), location))
+}
+
+/// Plan all lessons of a school's term in one go; what was planned before stays
+#[utoipa::path(post, path = "/terms/{term_id}/lessons", tag = "timetable", request_body = TermPlanAsk,
+    params(("term_id" = TermId, Path)), extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = TermPlanView), Problems))]
+pub async fn plan(
+    State(app): State<App>,
+    identity: Identity,
+    Named(term_id): Named<TermId>,
+    Asked(ask): Asked<TermPlanAsk>,
+) -> Result<Json<TermPlanView>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
+    let paths = app.store.paths(&scope, [ask.organisation_id]).await?;
+    let path = paths.get(&ask.organisation_id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
+    let plan = plan_term(&app.store, &scope, &term, path).await?;
+    let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
+        course_id: *course_id,
+        week_no: left_out.week_no,
+        weekday: left_out.weekday.to_monday_one_offset(),
+        period: left_out.period.to_string(),
+        end: left_out.end,
+        why: dispatch::unresolved_words(&left_out.why),
+    });
+    let mut view =
+        TermPlanView { planned: plan.lessons.len(), scheduled: 0, left_out: left_out.collect(), clashes: Vec::new() };
+    let row = identity.row(&app, "plan_term", format!("term:{term_id}"));
+    let done = match ask.dry_run {
+        true => {
+            let fresh = app.store.unplanned(&scope, plan.lessons).await?;
+            let clashes = app.store.clashes_of_new(&scope, &fresh).await?;
+            if clashes.is_empty() { Ok(fresh.len()) } else { Err(ScheduleError::Clashes(clashes)) }
+        }
+        false => app.store.schedule(&scope, &plan.lessons, row).await,
+    };
+    match done {
+        Ok(scheduled) => view.scheduled = scheduled,
+        Err(ScheduleError::Clashes(clashes)) => {
+            view.clashes = ClashView::of(&app.store, &scope, &clashes).await?;
+        }
+        Err(error) => return Err(ApiError::of_schedule(&app.store, &scope, error).await),
+    }
+    Ok(Json(view))
+}
+
+/// Holidays and swapped days, from one day to another
+#[utoipa::path(get, path = "/holidays", tag = "timetable", params(Days),
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<Holiday>), Problems))]
+pub async fn list_holidays(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(days): Queried<Days>,
+) -> Result<Json<Listed<Holiday>>, ApiError> {
+    let kept = app.store.special_days(&identity.scope(Act::SeeTimetable)?, days.from, days.until).await?;
+    let items = kept.into_iter().map(|(organisation_id, day)| Holiday {
+        organisation_id,
+        date: day.date,
+        name: day.name,
+        taught_as: match day.kind {
+            DayKind::Off => None,
+            DayKind::TaughtAs { date } => Some(date),
+        },
+    });
+    Ok(Json(Listed { items: items.collect(), next: None }))
+}
+
+/// Set a holiday or a swapped day, or change it
+#[utoipa::path(put, path = "/holidays", tag = "timetable", request_body = Holiday,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = Holiday), Problems))]
+pub async fn set_holiday(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<Holiday>,
+) -> Result<Json<Holiday>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let kind = ask.taught_as.map_or(DayKind::Off, |date| DayKind::TaughtAs { date });
+    let day = SpecialDay { date: ask.date, kind, name: named("name", &ask.name)? };
+    // A calendar that contradicts itself would stop every plan: refuse it here, where it can be mended.
+    for kept in app.store.terms(&scope).await? {
+        let term = kept.value;
+        if term.contains(day.date) {
+            let days = app.store.special_days(&scope, term.first_day, term.last_day).await?;
+            let own = days.into_iter().filter(|(whose, _)| *whose == ask.organisation_id).map(|(_, day)| day);
+            Calendar::new(term, own.chain([day.clone()]))
+                .map_err(|_| invalid("taught_as", "被补的那天要在同一学期、已经放假，而且只补一次"))?;
+        }
+    }
+    let row =
+        identity.row(&app, "set_holiday", format!("organisation:{}", ask.organisation_id)).saying(format!("{day:?}"));
+    if !app.store.set_special_day(&scope, ask.organisation_id, &day, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Json(ask))
+}
+
+/// Make a day ordinary again
+#[utoipa::path(delete, path = "/holidays", tag = "timetable", params(WhichDay),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
+pub async fn clear_holiday(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(ask): Queried<WhichDay>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let row = identity.row(&app, "clear_holiday", format!("organisation:{}", ask.organisation_id));
+    let row = row.saying(ask.date.to_string());
+    match app.store.clear_special_day(&scope, ask.organisation_id, ask.date, row).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::NotFound),
+    }
+}
+
+/// Bell schedules that hold for what the asker sees
+#[utoipa::path(get, path = "/bell-schedules", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<BellScheduleView>), Problems))]
+pub async fn list_bell_schedules(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<Json<Listed<BellScheduleView>>, ApiError> {
+    let kept = app.store.bell_schedules(&identity.scope(Act::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: kept.into_iter().map(schedule_view).collect(), next: None }))
+}
+
+/// Add a bell schedule
+#[utoipa::path(post, path = "/bell-schedules", tag = "timetable", request_body = NewBellSchedule,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = BellScheduleView), Problems))]
+pub async fn add_bell_schedule(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewBellSchedule>,
+) -> Result<Tagged<BellScheduleView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let day = |field, text: &str| text.parse().map_err(|_| invalid(field, "日期写成 10-01"));
+    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, "时间是零点后的分钟数，最多 1440"));
+    let period = |view: &PeriodView| {
+        Ok(Period {
+            name: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
+            starts: minute("starts_min", view.starts_min)?,
+            ends: minute("ends_min", view.ends_min)?,
+        })
+    };
+    let schedule = BellSchedule {
+        bell_schedule_id: BellScheduleId::fresh(),
+        organisation_id: ask.organisation_id,
+        stage: ask.stage,
+        name: named("name", &ask.name)?,
+        season: Season { from: day("from_day", &ask.from_day)?, until: day("until_day", &ask.until_day)? },
+        periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
+    };
+    let others: Vec<BellSchedule> =
+        app.store.bell_schedules(&scope).await?.into_iter().map(|kept| kept.value).collect();
+    schedule.check(&others).map_err(|_| {
+        invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
+    })?;
+    let row = identity.row(&app, "add_bell_schedule", format!("bell_schedule:{}", schedule.bell_schedule_id));
+    if !app.store.insert_bell_schedule(&scope, &schedule, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/bell-schedules/{}", schedule.bell_schedule_id);
+    Ok(Tagged::created(1, schedule_view(Kept { value: schedule, version: 1 }), location))
+}
+
+/// Take a bell schedule away; lessons that were planned by it stay
+#[utoipa::path(delete, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
+    params(("bell_schedule_id" = BellScheduleId, Path)), extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 204), Problems))]
+pub async fn remove_bell_schedule(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<BellScheduleId>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let row = identity.row(&app, "remove_bell_schedule", format!("bell_schedule:{id}"));
+    match app.store.delete_bell_schedule(&scope, id, row).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::NotFound),
+    }
+}
+
+/// The figures that hold at an organisation
+#[utoipa::path(get, path = "/rules/{organisation_id}", tag = "timetable",
+    params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = RuleSet), Problems))]
+pub async fn show_rules(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+) -> Result<Json<RuleSet>, ApiError> {
+    let scope = identity.reach(Act::SeeTimetable)?;
+    let paths = app.store.paths(&scope, [id]).await?;
+    let path = paths.get(&id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
+    Ok(Json(app.store.rules_at(&scope, path).await?))
+}
+
+/// Set a bureau's figures: lessons to come go by them
+#[utoipa::path(put, path = "/rules/{organisation_id}", tag = "timetable", request_body = RuleSet,
+    params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = RuleSet), Problems))]
+pub async fn set_rules(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+    Asked(ask): Asked<RuleSet>,
+) -> Result<Json<RuleSet>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    ask.check().map_err(|why| invalid("rules", &format!("{} 最多 {}", why.figure, why.max)))?;
+    let row = identity.row(&app, "set_rules", format!("organisation:{id}"));
+    Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(ApiError::NotFound)?))
+}
+
+/// What stands outside is a slip of the pen.
+const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
+
+/// A field that must be written otherwise.
+pub(super) fn invalid(field: &'static str, why: &str) -> ApiError {
+    ApiError::Invalid { field, why: why.to_owned() }
+}
+
+fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
+    let Kept { value: year, version } = kept;
+    SchoolYearView {
+        school_year_id: year.school_year_id,
+        organisation_id: year.organisation_id,
+        name: year.name,
+        first_day: year.first_day,
+        last_day: year.last_day,
+        version,
+    }
+}
+
+fn term_view(kept: Kept<Term>) -> TermView {
+    let Kept { value: term, version } = kept;
+    TermView {
+        term_id: term.term_id,
+        school_year_id: term.school_year_id,
+        weeks: term.weeks(),
+        name: term.name,
+        first_day: term.first_day,
+        last_day: term.last_day,
+        version,
+    }
+}
+
+fn schedule_view(kept: Kept<BellSchedule>) -> BellScheduleView {
+    let Kept { value: schedule, version } = kept;
+    let period = |period: &Period| PeriodView {
+        period: period.name.to_string(),
+        starts_min: period.starts.after_midnight(),
+        ends_min: period.ends.after_midnight(),
+    };
+    let periods = schedule.periods.iter().map(period).collect();
+    let (from_day, until_day) = (schedule.season.from.to_string(), schedule.season.until.to_string());
+    BellScheduleView {
+        bell_schedule_id: schedule.bell_schedule_id,
+        schedule: NewBellSchedule {
+            organisation_id: schedule.organisation_id,
+            stage: schedule.stage,
+            name: schedule.name,
+            from_day,
+            until_day,
+            periods,
+        },
+        version,
+    }
+}

@@ -1,0 +1,87 @@
+//! A term of dated lessons, from what the store knows of courses, calendars, bells and rules.
+
+use std::collections::{HashMap, HashSet, hash_map::Entry};
+
+use crate::{
+    domain::{
+        calendar::Term,
+        course::Course,
+        id::{CourseId, OrganisationId},
+        lesson_life::LessonTimes,
+        permission::Scope,
+        rules::RuleSet,
+        timetable::{LeftOut, plan},
+    },
+    store::{NewLesson, Store, StoreError},
+};
+
+/// What a term becomes.
+#[derive(Clone, Debug, Default)]
+pub struct TermPlan {
+    /// Its lessons. Those that were planned before are among them; the store leaves them out.
+    pub lessons: Vec<NewLesson>,
+    /// What became no lesson, and why: people decide.
+    pub left_out: Vec<(CourseId, LeftOut)>,
+}
+
+/// Courses read at once.
+const COURSES_A_READ: i64 = 500;
+
+/// Plans every course that schools below `path` teach in a term.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn plan_term(store: &Store, scope: &Scope, term: &Term, path: &str) -> Result<TermPlan, StoreError> {
+    let mut courses: Vec<Course> = Vec::new();
+    loop {
+        let after = courses.last().map(|course| course.course_id);
+        let page = store.courses(scope, term.term_id, Some(path), after, COURSES_A_READ).await?;
+        let is_last = page.len() < usize::try_from(COURSES_A_READ).unwrap_or_default();
+        courses.extend(page.into_iter().map(|kept| kept.value));
+        if is_last {
+            break;
+        }
+    }
+    plan_courses(store, scope, term, &courses).await
+}
+
+/// Plans these courses of a term.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn plan_courses(
+    store: &Store,
+    scope: &Scope,
+    term: &Term,
+    courses: &[Course],
+) -> Result<TermPlan, StoreError> {
+    let schools: HashSet<OrganisationId> = courses
+        .iter()
+        .flat_map(|course| course.listening.iter().map(|end| end.organisation_id).chain([course.organisation_id]))
+        .collect();
+    let schools: Vec<OrganisationId> = schools.into_iter().collect();
+    let mut paths = HashMap::new();
+    for schools in schools.chunks(500) {
+        paths.extend(store.paths(scope, schools.iter().copied()).await?);
+    }
+    let times = store.school_times(scope, term, &paths).await?;
+    let mut rules: HashMap<OrganisationId, RuleSet> = HashMap::new();
+    let mut all = TermPlan::default();
+    for course in courses {
+        let rules = match rules.entry(course.organisation_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let path = paths.get(&course.organisation_id).map_or("", String::as_str);
+                unknown.insert(store.rules_at(scope, path).await?)
+            }
+        };
+        let rule = rules.program(course.program, course.mode);
+        let (guests_max, alone) = rule.map_or((0, false), |rule| (rule.guests_max, rule.starts_without_teacher));
+        let planned = plan(course, &times, rules);
+        all.left_out.extend(planned.left_out.into_iter().map(|left_out| (course.course_id, left_out)));
+        all.lessons.extend(planned.lessons.iter().map(|lesson| {
+            NewLesson::of_course(course, lesson, LessonTimes::by(rules, lesson.span), guests_max, alone)
+        }));
+    }
+    Ok(all)
+}

@@ -1,0 +1,660 @@
+//! Lessons put into the timetable, moved and called off, and what each of them takes up.
+//!
+//! Two guards stand against double booking. Whoever books takes the rows of the resources first (`booking_turn`), looks,
+//! and only then writes; and the table itself refuses what overlaps, whoever writes it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::civil::Weekday;
+use sqlx::{Row, any::AnyRow};
+
+use super::{AuditRow, Sql, Store, StoreError, Writing, course::listening_from, word, word_or_null};
+use crate::domain::{
+    course::{Course, Listening},
+    dispatch::{Clash, DAY_MS, DispatchedLesson, Resource, Taken, clashes_of},
+    id::{BellScheduleId, ClassId, ClassroomId, CourseId, LessonId, OrganisationId, PersonId, TermId},
+    lesson_life::{LessonState, LessonTimes, RunsBy},
+    permission::Scope,
+    program::{Delivery, Mode, Program},
+    time::UnixMs,
+    timetable::{PlannedLesson, Slot},
+    two_ends::Span,
+};
+
+/// A lesson that is not kept yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLesson {
+    /// Who, where, when.
+    pub lesson: DispatchedLesson,
+    /// 英语 三年级
+    pub title: String,
+    /// 英语
+    pub subject: String,
+    /// 三年级
+    pub grade: String,
+    /// Which of the three classrooms.
+    pub program: Program,
+    /// How it is taught.
+    pub mode: Mode,
+    /// With a local class or without.
+    pub delivery: Delivery,
+    /// The term that it is in. `None`: outside of any.
+    pub term_id: Option<TermId>,
+    /// Its course and its number there. `None`: it was put there by hand.
+    pub course: Option<(CourseId, u16)>,
+    /// When the bell does what.
+    pub times: LessonTimes,
+    /// Who starts it.
+    pub runs_by: RunsBy,
+    /// Guests at once.
+    pub guests_max: u32,
+    /// When each listening end may come in, in their order.
+    pub join_windows: Vec<Span>,
+}
+
+impl NewLesson {
+    /// A lesson of a course, as the timetable planned it.
+    #[must_use]
+    pub fn of_course(
+        course: &Course,
+        planned: &PlannedLesson,
+        times: LessonTimes,
+        guests_max: u32,
+        alone: bool,
+    ) -> Self {
+        Self {
+            lesson: DispatchedLesson {
+                lesson_id: LessonId::fresh(),
+                organisation_id: course.organisation_id,
+                state: LessonState::Scheduled,
+                teacher_id: course.teacher_id,
+                classroom_id: course.classroom_id,
+                class_id: course.class_id,
+                device_ids: Vec::new(),
+                slot: Some(planned.slot),
+                span: planned.span,
+                listening: planned.listening.iter().map(|(end, _)| course.listening[*end]).collect(),
+            },
+            title: course.title.clone(),
+            subject: course.subject.clone(),
+            grade: course.grade.clone(),
+            program: course.program,
+            mode: course.mode,
+            delivery: course.delivery,
+            term_id: Some(course.term_id),
+            course: Some((course.course_id, planned.number)),
+            times,
+            runs_by: if alone { RunsBy::BellAlone } else { RunsBy::Bell },
+            guests_max,
+            join_windows: planned.listening.iter().map(|(_, window)| *window).collect(),
+        }
+    }
+
+    /// Its place in its course's plan, which stays when it is moved. `None`: it has none.
+    #[must_use]
+    pub fn planned(&self) -> Option<String> {
+        let slot = self.lesson.slot.filter(|_| self.course.is_some())?;
+        Some(format!("{}-{}-{}", slot.week_no, slot.weekday.to_monday_one_offset(), slot.period))
+    }
+}
+
+/// A lesson before and after dispatch changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// As it was when dispatch looked.
+    pub before: DispatchedLesson,
+    /// As it shall be.
+    pub after: DispatchedLesson,
+    /// When the bell does what then. `None`: as before.
+    pub times: Option<LessonTimes>,
+}
+
+/// Why lessons are not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    /// They want what other lessons have.
+    #[error("{} clashes", .0.len())]
+    Clashes(Vec<Clash>),
+    /// A school, or a lesson, is not in scope.
+    #[error("there is no such school or lesson here")]
+    NotFound,
+    /// Somebody else changed one of them in between.
+    #[error("a lesson was changed by somebody else")]
+    ChangedMeanwhile(LessonId),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The table's own word for two bookings of one resource at one time; see `store/dialect.rs`.
+pub(super) const ONE_AT_A_TIME: &str = "booking_is_one_at_a_time";
+
+impl Store {
+    /// Keeps new lessons with everything they take up, all or none. Lessons of a course that were planned before are
+    /// left out. Answers how many are new.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Clashes`] names every clash with the lesson that has what is wanted.
+    pub async fn schedule(&self, scope: &Scope, lessons: &[NewLesson], row: AuditRow) -> Result<usize, ScheduleError> {
+        let mut writing = self.write().await?;
+        let mut place = None;
+        for organisation_id in lessons.iter().map(|new| new.lesson.organisation_id).collect::<BTreeSet<_>>() {
+            place = Some(writing.path(scope, organisation_id).await?.ok_or(ScheduleError::NotFound)?);
+        }
+        let Some(place) = place else { return Ok(0) };
+        let resources: BTreeSet<String> =
+            lessons.iter().flat_map(|new| new.lesson.resources()).map(|resource| resource.to_string()).collect();
+        writing.take_turns(&resources).await?;
+        let planned = writing.planned(lessons).await?;
+        let fresh: Vec<&NewLesson> = lessons.iter().filter(|new| !is_planned(new, &planned)).collect();
+        if fresh.is_empty() {
+            return Ok(0);
+        }
+        let spans = fresh.iter().map(|new| new.lesson.span);
+        let mut taken = writing.taken(&resources, spans).await?;
+        let mut clashes = Vec::new();
+        for new in &fresh {
+            clashes.extend(taken.clashes(&new.lesson));
+            taken.take_lesson(&new.lesson);
+        }
+        if !clashes.is_empty() {
+            return Err(ScheduleError::Clashes(clashes));
+        }
+        writing.insert_lessons(&fresh).await?;
+        let kept = writing.book(fresh.iter().map(|new| &new.lesson)).await;
+        self.second_guard(kept, &resources, &fresh.iter().map(|new| new.lesson.clone()).collect::<Vec<_>>()).await?;
+        writing.commit(&row.at_place(place).saying(format!("{} lessons", fresh.len()))).await?;
+        Ok(fresh.len())
+    }
+
+    /// What these changes would clash with, without making them.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn clashes(&self, _scope: &Scope, changes: &[Change]) -> Result<Vec<Clash>, StoreError> {
+        let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
+        let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
+        let spans = changes.iter().flat_map(|change| [change.before.span, change.after.span]);
+        let Some(sql) = taken_sql(&resources, spans) else { return Ok(Vec::new()) };
+        let taken = taken_from(&sql.all(&self.pool).await?)?;
+        Ok(clashes_of(&pairs, &taken))
+    }
+
+    /// What new lessons would clash with, without keeping them.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn clashes_of_new(&self, _scope: &Scope, lessons: &[NewLesson]) -> Result<Vec<Clash>, StoreError> {
+        let resources = resources_of(lessons.iter().map(|new| &new.lesson));
+        let Some(sql) = taken_sql(&resources, lessons.iter().map(|new| new.lesson.span)) else { return Ok(Vec::new()) };
+        let mut taken = taken_from(&sql.all(&self.pool).await?)?;
+        let mut clashes = Vec::new();
+        for new in lessons {
+            clashes.extend(taken.clashes(&new.lesson));
+            taken.take_lesson(&new.lesson);
+        }
+        Ok(clashes)
+    }
+
+    /// These lessons without those that were planned before.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn unplanned(&self, _scope: &Scope, lessons: Vec<NewLesson>) -> Result<Vec<NewLesson>, StoreError> {
+        let mut planned = BTreeSet::new();
+        for sql in planned_sql(&lessons) {
+            planned_from(&sql.all(&self.pool).await?, &mut planned)?;
+        }
+        Ok(lessons.into_iter().filter(|new| !is_planned(new, &planned)).collect())
+    }
+
+    /// Makes changes, all or none. A lesson that is called off gives back what it had and keeps its reason.
+    ///
+    /// # Errors
+    /// See [`ScheduleError`].
+    pub async fn change_lessons(
+        &self,
+        scope: &Scope,
+        changes: &[Change],
+        reason: &str,
+        row: AuditRow,
+    ) -> Result<(), ScheduleError> {
+        let mut writing = self.write().await?;
+        let mut place = String::new();
+        for change in changes {
+            place = writing.path(scope, change.before.organisation_id).await?.ok_or(ScheduleError::NotFound)?;
+        }
+        let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
+        writing.take_turns(&resources).await?;
+        let spans = changes.iter().flat_map(|change| [change.before.span, change.after.span]);
+        let taken = writing.taken(&resources, spans).await?;
+        let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
+        let clashes = clashes_of(&pairs, &taken);
+        if !clashes.is_empty() {
+            return Err(ScheduleError::Clashes(clashes));
+        }
+        for change in changes {
+            writing.unbook(change.before.lesson_id).await?;
+            writing.change_lesson(change, reason, &row).await?;
+        }
+        let kept = writing.book(changes.iter().map(|change| &change.after)).await;
+        let after: Vec<_> = changes.iter().map(|change| change.after.clone()).collect();
+        self.second_guard(kept, &resources, &after).await?;
+        Ok(writing.commit(&row.at_place(place).saying(reason)).await?)
+    }
+
+    /// Names the clash where the table refused what nobody saw before.
+    async fn second_guard(
+        &self,
+        kept: Result<(), StoreError>,
+        resources: &BTreeSet<String>,
+        lessons: &[DispatchedLesson],
+    ) -> Result<(), ScheduleError> {
+        match kept {
+            Err(StoreError::Rule { rule, .. }) if rule == ONE_AT_A_TIME => {
+                let Some(sql) = taken_sql(resources, lessons.iter().map(|lesson| lesson.span)) else { return Ok(()) };
+                let taken = taken_from(&sql.all(&self.pool).await?)?;
+                Err(ScheduleError::Clashes(lessons.iter().flat_map(|lesson| taken.clashes(lesson)).collect()))
+            }
+            kept => Ok(kept?),
+        }
+    }
+
+    /// Lessons as dispatch sees them: those of these ids that are taught in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn dispatched(
+        &self,
+        scope: &Scope,
+        lesson_ids: &[LessonId],
+    ) -> Result<Vec<DispatchedLesson>, StoreError> {
+        let mut sql = Sql::new(SELECT_DISPATCHED);
+        sql.within(scope, "organisation.path").push(" and lesson_id in ");
+        sql.list(lesson_ids.iter().map(ToString::to_string)).push(" order by starts_at_ms, lesson_id");
+        self.fetch_dispatched(sql).await
+    }
+
+    /// Lessons that schools below `path` teach on a date, those called off left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn dispatched_on(
+        &self,
+        scope: &Scope,
+        path: &str,
+        held_on: jiff::civil::Date,
+    ) -> Result<Vec<DispatchedLesson>, StoreError> {
+        let mut sql = Sql::new(SELECT_DISPATCHED);
+        sql.within(scope, "organisation.path").push(" and state <> 'cancelled' and held_on = ");
+        sql.bind(held_on.to_string()).push(" and organisation.path like ").bind(format!("{path}%"));
+        sql.push(" order by starts_at_ms, lesson_id limit 2000");
+        self.fetch_dispatched(sql).await
+    }
+
+    /// The term and the grade of a lesson that is taught in scope. `None`: it is not, or it is outside of any term.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn term_and_grade(
+        &self,
+        scope: &Scope,
+        lesson_id: LessonId,
+    ) -> Result<Option<(TermId, String)>, StoreError> {
+        let mut sql = Sql::new(
+            "select term_id, grade from lesson
+             join organisation on organisation.organisation_id = lesson.organisation_id
+             where term_id is not null and lesson_id = ",
+        );
+        sql.bind(lesson_id.to_string()).push(" and ").within(scope, "organisation.path");
+        let row = sql.optional(&self.pool).await?;
+        row.map(|row| Ok((word(&row, "term_id")?, row.try_get("grade")?))).transpose()
+    }
+
+    /// Whose these classrooms are, where the teacher, every classroom and every class are in scope. `None`: one is not.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn rooms_in(
+        &self,
+        scope: &Scope,
+        teacher_id: PersonId,
+        classroom_ids: &[ClassroomId],
+        class_ids: &[ClassId],
+    ) -> Result<Option<HashMap<ClassroomId, OrganisationId>>, StoreError> {
+        let (rooms, classes): (BTreeSet<_>, BTreeSet<_>) = (
+            classroom_ids.iter().map(ToString::to_string).collect(),
+            class_ids.iter().map(ToString::to_string).collect(),
+        );
+        let found = async |table: &str, key: &str, ids: BTreeSet<String>| {
+            let mut sql = Sql::new("select ");
+            sql.push(key).push(" as id, ").push(table).push(".organisation_id as organisation_id from ").push(table);
+            sql.push(" join organisation on organisation.organisation_id = ")
+                .push(table)
+                .push(".organisation_id where ");
+            sql.push(table).push(".closed_at_ms is null and ").push(key).push(" in ").list(ids).push(" and ");
+            sql.within(scope, "organisation.path").all(&self.pool).await
+        };
+        let teachers = found("person", "person_id", BTreeSet::from([teacher_id.to_string()])).await?;
+        let (wanted_rooms, wanted_classes) = (rooms.len(), classes.len());
+        let classes = found("school_class", "class_id", classes).await?;
+        let rooms = found("classroom", "classroom_id", rooms).await?;
+        if teachers.len() != 1 || rooms.len() != wanted_rooms || classes.len() != wanted_classes {
+            return Ok(None);
+        }
+        let read = |row: &AnyRow| Ok((word(row, "id")?, word(row, "organisation_id")?));
+        rooms.iter().map(read).collect::<Result<_, StoreError>>().map(Some)
+    }
+
+    /// What these lessons are called: those that are taught in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn titles(
+        &self,
+        scope: &Scope,
+        lesson_ids: &[LessonId],
+    ) -> Result<HashMap<LessonId, String>, StoreError> {
+        let mut sql = Sql::new(
+            "select lesson_id, title from lesson
+             join organisation on organisation.organisation_id = lesson.organisation_id where ",
+        );
+        sql.within(scope, "organisation.path").push(" and lesson_id in ");
+        sql.list(lesson_ids.iter().take(500).map(ToString::to_string));
+        sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "lesson_id")?, row.try_get("title")?))).collect()
+    }
+
+    async fn fetch_dispatched(&self, sql: Sql) -> Result<Vec<DispatchedLesson>, StoreError> {
+        let rows = sql.all(&self.pool).await?;
+        let mut lessons = rows.iter().map(dispatched_from).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<String> = lessons.iter().map(|lesson| lesson.lesson_id.to_string()).collect();
+        let place: HashMap<LessonId, usize> =
+            lessons.iter().enumerate().map(|(n, lesson)| (lesson.lesson_id, n)).collect();
+        for ids in ids.chunks(500) {
+            let mut sql = Sql::new(
+                "select lesson_id, lesson_classroom.classroom_id as classroom_id, class_id, interactive,
+                        classroom.organisation_id as organisation_id
+                 from lesson_classroom join classroom on classroom.classroom_id = lesson_classroom.classroom_id
+                 where lesson_id in ",
+            );
+            sql.list(ids.iter().map(String::as_str)).push(" order by lesson_classroom.classroom_id");
+            for row in sql.all(&self.pool).await? {
+                if let Some(n) = place.get(&word(&row, "lesson_id")?) {
+                    lessons[*n].listening.push(listening_from(&row)?);
+                }
+            }
+            let mut sql =
+                Sql::new("select lesson_id, resource from booking where resource like 'device:%' and lesson_id in ");
+            sql.list(ids.iter().map(String::as_str));
+            for row in sql.all(&self.pool).await? {
+                if let (Some(n), Resource::Device(id)) = (place.get(&word(&row, "lesson_id")?), word(&row, "resource")?)
+                {
+                    lessons[*n].device_ids.push(id);
+                }
+            }
+        }
+        Ok(lessons)
+    }
+}
+
+impl Writing {
+    /// Waits for everybody who books one of these, in the order of names.
+    async fn take_turns(&mut self, resources: &BTreeSet<String>) -> Result<(), StoreError> {
+        let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
+        for resources in resources.chunks(500) {
+            let mut sql = Sql::new("insert into booking_turn (resource, turns) values ");
+            for (n, resource) in resources.iter().enumerate() {
+                sql.push(if n == 0 { "(" } else { ", (" }).bind(*resource).push(", 1)");
+            }
+            sql.push(" on conflict (resource) do update set turns = booking_turn.turns + 1");
+            sql.run(self.on()).await?;
+        }
+        Ok(())
+    }
+
+    async fn taken(
+        &mut self,
+        resources: &BTreeSet<String>,
+        spans: impl Iterator<Item = Span>,
+    ) -> Result<Taken, StoreError> {
+        let Some(sql) = taken_sql(resources, spans) else { return Ok(Taken::default()) };
+        let rows = sql.query().fetch_all(self.on()).await?;
+        taken_from(&rows)
+    }
+
+    /// Which places of the plan have their lesson already.
+    async fn planned(&mut self, lessons: &[NewLesson]) -> Result<BTreeSet<(CourseId, String)>, StoreError> {
+        let mut planned = BTreeSet::new();
+        for sql in planned_sql(lessons) {
+            planned_from(&sql.query().fetch_all(self.on()).await?, &mut planned)?;
+        }
+        Ok(planned)
+    }
+
+    async fn insert_lessons(&mut self, lessons: &[&NewLesson]) -> Result<(), StoreError> {
+        for lessons in lessons.chunks(200) {
+            let mut sql = Sql::new(
+                "insert into lesson (lesson_id, organisation_id, teacher_id, title, subject, grade, program, mode, state,
+                     starts_at_ms, ends_at_ms, guests_max, course_id, term_id, number, planned, week_no, weekday, period,
+                     held_on, classroom_id, class_id, delivery, opens_at_ms, missed_at_ms, closes_at_ms, runs_by, listening)
+                 values ",
+            );
+            let (mut listening, mut any) = (Sql::new(
+                "insert into lesson_classroom (lesson_id, classroom_id, class_id, interactive, join_from_ms, join_until_ms)
+                 values ",
+            ), false);
+            for (n, new) in lessons.iter().enumerate() {
+                let (lesson, slot) = (&new.lesson, new.lesson.slot);
+                sql.push(if n == 0 { "(" } else { ", (" }).bind(lesson.lesson_id.to_string());
+                sql.push(", ").bind(lesson.organisation_id.to_string()).push(", ").bind(lesson.teacher_id.to_string());
+                sql.push(", ").bind(new.title.as_str()).push(", ").bind(new.subject.as_str());
+                sql.push(", ").bind(new.grade.as_str()).push(", ").bind(new.program.as_str());
+                sql.push(", ").bind(new.mode.as_str()).push(", ").bind(lesson.state.as_str());
+                sql.push(", ").bind(lesson.span.starts_at.0).push(", ").bind(lesson.span.ends_at.0);
+                sql.push(", ").bind(i64::from(new.guests_max));
+                sql.push(", ").bind(new.course.map(|(id, _)| id.to_string()));
+                sql.push(", ").bind(new.term_id.map(|id| id.to_string()));
+                sql.push(", ").bind(new.course.map(|(_, number)| i64::from(number)));
+                sql.push(", ").bind(new.planned()).push(", ").bind(slot.map(|slot| i64::from(slot.week_no)));
+                sql.push(", ").bind(slot.map(|slot| i64::from(slot.weekday.to_monday_one_offset())));
+                sql.push(", ").bind(slot.map(|slot| slot.period.to_string()));
+                sql.push(", ").bind(slot.map(|slot| slot.date.to_string()));
+                sql.push(", ").bind(lesson.classroom_id.map(|id| id.to_string()));
+                sql.push(", ").bind(lesson.class_id.map(|id| id.to_string())).push(", ").bind(new.delivery.as_str());
+                sql.push(", ").bind(new.times.opens_at.0).push(", ").bind(new.times.missed_at.0);
+                sql.push(", ").bind(new.times.closes_at.0).push(", ").bind(new.runs_by.as_str()).push(", ");
+                sql.bind(super::timetable::write_listening(&lesson.listening)).push(")");
+                for (end, listens) in lesson.listening.iter().enumerate() {
+                    let window = new.join_windows.get(end);
+                    listening.push(if any { ", (" } else { "(" }).bind(lesson.lesson_id.to_string());
+                    listening.push(", ").bind(listens.classroom_id.to_string());
+                    listening.push(", ").bind(listens.class_id.map(|id| id.to_string()));
+                    listening.push(", ").bind(i64::from(listens.interactive));
+                    listening.push(", ").bind(window.map(|window| window.starts_at.0));
+                    listening.push(", ").bind(window.map(|window| window.ends_at.0)).push(")");
+                    any = true;
+                }
+            }
+            sql.run(self.on()).await?;
+            if any {
+                listening.run(self.on()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn book<'a>(&mut self, lessons: impl Iterator<Item = &'a DispatchedLesson>) -> Result<(), StoreError> {
+        let bookings: Vec<(String, Resource, Span)> = lessons
+            .flat_map(|lesson| {
+                let id = lesson.lesson_id.to_string();
+                lesson.resources().into_iter().map(move |resource| (id.clone(), resource, lesson.span))
+            })
+            .collect();
+        for bookings in bookings.chunks(500) {
+            let mut sql = Sql::new("insert into booking (lesson_id, resource, from_ms, until_ms) values ");
+            for (n, (lesson_id, resource, span)) in bookings.iter().enumerate() {
+                sql.push(if n == 0 { "(" } else { ", (" }).bind(lesson_id.as_str()).push(", ");
+                sql.bind(resource.to_string()).push(", ").bind(span.starts_at.0).push(", ");
+                sql.bind(span.ends_at.0).push(")");
+            }
+            sql.run(self.on()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn unbook(&mut self, lesson_id: LessonId) -> Result<(), StoreError> {
+        let mut sql = Sql::new("delete from booking where lesson_id = ");
+        sql.bind(lesson_id.to_string());
+        sql.run(self.on()).await?;
+        Ok(())
+    }
+
+    async fn change_lesson(&mut self, change: &Change, reason: &str, row: &AuditRow) -> Result<(), ScheduleError> {
+        let (before, after) = (&change.before, &change.after);
+        let mut sql = Sql::new("update lesson set version = version + 1, teacher_id = ");
+        sql.bind(after.teacher_id.to_string()).push(", state = ").bind(after.state.as_str());
+        sql.push(", classroom_id = ").bind(after.classroom_id.map(|id| id.to_string()));
+        sql.push(", starts_at_ms = ").bind(after.span.starts_at.0).push(", ends_at_ms = ").bind(after.span.ends_at.0);
+        if let Some(times) = &change.times {
+            sql.push(", opens_at_ms = ").bind(times.opens_at.0).push(", missed_at_ms = ").bind(times.missed_at.0);
+            sql.push(", closes_at_ms = ").bind(times.closes_at.0);
+        }
+        if let Some(slot) = after.slot {
+            sql.push(", week_no = ").bind(i64::from(slot.week_no)).push(", weekday = ");
+            sql.bind(i64::from(slot.weekday.to_monday_one_offset())).push(", period = ").bind(slot.period.to_string());
+            sql.push(", held_on = ").bind(slot.date.to_string());
+        }
+        sql.push(" where lesson_id = ").bind(before.lesson_id.to_string());
+        // Unless somebody else was here since we looked.
+        sql.push(" and state = ").bind(before.state.as_str()).push(" and teacher_id = ");
+        sql.bind(before.teacher_id.to_string()).push(" and starts_at_ms = ").bind(before.span.starts_at.0);
+        sql.push(" and ends_at_ms = ").bind(before.span.ends_at.0);
+        if sql.run(self.on()).await? == 0 {
+            return Err(ScheduleError::ChangedMeanwhile(before.lesson_id));
+        }
+        if before.span != after.span {
+            // Its ends may come in as much earlier or later.
+            let moved = after.span.starts_at.0 - before.span.starts_at.0;
+            let mut sql = Sql::new("update lesson_classroom set join_from_ms = join_from_ms + ");
+            sql.bind(moved).push(", join_until_ms = join_until_ms + ").bind(moved).push(" where lesson_id = ");
+            sql.bind(after.lesson_id.to_string());
+            sql.run(self.on()).await?;
+        }
+        if before.state != after.state {
+            self.insert_transition(before.lesson_id, before.state, after.state, reason, row).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes a step of a lesson. The table refuses the same state a second time.
+    pub(super) async fn insert_transition(
+        &mut self,
+        lesson_id: LessonId,
+        from: LessonState,
+        to: LessonState,
+        reason: &str,
+        row: &AuditRow,
+    ) -> Result<(), StoreError> {
+        let mut sql =
+            Sql::new("insert into lesson_transition (lesson_id, to_state, from_state, at_ms, actor, reason) values (");
+        sql.bind(lesson_id.to_string()).push(", ").bind(to.as_str()).push(", ").bind(from.as_str()).push(", ");
+        sql.bind(row.at.0).push(", ").bind(row.actor.as_str()).push(", ").bind(reason).push(")");
+        sql.run(self.on()).await?;
+        Ok(())
+    }
+}
+
+const SELECT_DISPATCHED: &str = "
+    select lesson_id, lesson.organisation_id as organisation_id, state, teacher_id, classroom_id, class_id, week_no,
+           weekday, period, held_on, starts_at_ms, ends_at_ms
+    from lesson join organisation on organisation.organisation_id = lesson.organisation_id where ";
+
+fn dispatched_from(row: &AnyRow) -> Result<DispatchedLesson, StoreError> {
+    let span = Span { starts_at: UnixMs(row.try_get("starts_at_ms")?), ends_at: UnixMs(row.try_get("ends_at_ms")?) };
+    Ok(DispatchedLesson {
+        lesson_id: word(row, "lesson_id")?,
+        organisation_id: word::<OrganisationId>(row, "organisation_id")?,
+        state: word(row, "state")?,
+        teacher_id: word(row, "teacher_id")?,
+        classroom_id: word_or_null(row, "classroom_id")?,
+        class_id: word_or_null(row, "class_id")?,
+        device_ids: Vec::new(),
+        slot: slot_from(row, span)?,
+        span,
+        listening: Vec::<Listening>::new(),
+    })
+}
+
+fn slot_from(row: &AnyRow, span: Span) -> Result<Option<Slot>, StoreError> {
+    let (week_no, weekday): (Option<i64>, Option<i64>) = (row.try_get("week_no")?, row.try_get("weekday")?);
+    let weekday =
+        weekday.and_then(|day| i8::try_from(day).ok()).and_then(|day| Weekday::from_monday_one_offset(day).ok());
+    let week_no = week_no.and_then(|week| u8::try_from(week).ok());
+    let (period, date) = (word_or_null(row, "period")?, word_or_null(row, "held_on")?);
+    // Which schedule it was planned by is not kept: the instants are.
+    let bell_schedule_id = BellScheduleId::from(uuid::Uuid::nil());
+    let found = week_no.zip(weekday).zip(period).zip(date);
+    Ok(found.map(|(((week_no, weekday), period), date)| Slot {
+        week_no,
+        weekday,
+        period,
+        date,
+        span,
+        bell_schedule_id,
+    }))
+}
+
+fn planned_sql(lessons: &[NewLesson]) -> Vec<Sql> {
+    let courses: BTreeSet<String> =
+        lessons.iter().filter_map(|new| new.course).map(|(course_id, _)| course_id.to_string()).collect();
+    let courses: Vec<String> = courses.into_iter().collect();
+    let sql = |courses: &[String]| {
+        let mut sql = Sql::new("select course_id, planned from lesson where planned is not null and course_id in ");
+        sql.list(courses.iter().map(String::as_str));
+        sql
+    };
+    courses.chunks(500).map(sql).collect()
+}
+
+fn planned_from(rows: &[AnyRow], planned: &mut BTreeSet<(CourseId, String)>) -> Result<(), StoreError> {
+    for row in rows {
+        planned.insert((word(row, "course_id")?, row.try_get("planned")?));
+    }
+    Ok(())
+}
+
+fn is_planned(new: &NewLesson, planned: &BTreeSet<(CourseId, String)>) -> bool {
+    new.course.zip(new.planned()).is_some_and(|((id, _), slot)| planned.contains(&(id, slot)))
+}
+
+fn resources_of<'a>(lessons: impl Iterator<Item = &'a DispatchedLesson>) -> BTreeSet<String> {
+    lessons.flat_map(|lesson| lesson.resources()).map(|resource| resource.to_string()).collect()
+}
+
+/// Bookings of these resources that may touch these spans. `None`: nothing is asked.
+fn taken_sql(resources: &BTreeSet<String>, spans: impl Iterator<Item = Span>) -> Option<Sql> {
+    let (mut from, mut until) = (i64::MAX, i64::MIN);
+    for span in spans {
+        (from, until) = (from.min(span.starts_at.0), until.max(span.ends_at.0));
+    }
+    if resources.is_empty() || from >= until {
+        return None;
+    }
+    let mut sql = Sql::new("select resource, from_ms, until_ms, lesson_id from booking where from_ms > ");
+    sql.bind(from.saturating_sub(DAY_MS)).push(" and from_ms < ").bind(until).push(" and until_ms > ").bind(from);
+    sql.push(" and resource in ").list(resources.iter().map(String::as_str));
+    Some(sql)
+}
+
+fn taken_from(rows: &[AnyRow]) -> Result<Taken, StoreError> {
+    let mut taken = Taken::default();
+    for row in rows {
+        let span = Span { starts_at: UnixMs(row.try_get("from_ms")?), ends_at: UnixMs(row.try_get("until_ms")?) };
+        taken.take(word(row, "resource")?, span, word(row, "lesson_id")?);
+    }
+    Ok(taken)
+}
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

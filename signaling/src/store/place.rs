@@ -1,0 +1,641 @@
+//! The tree, its classrooms and its classes, as those who keep them see and change them.
+
+use serde::Serialize;
+use sqlx::{Row, any::AnyRow};
+use utoipa::ToSchema;
+
+use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::domain::{
+    code::{self, BadCode},
+    id::{ClassId, ClassroomId, OrganisationId},
+    organisation::{Classroom, Organisation, OrganisationKind, Stage},
+    permission::Scope,
+    time::UnixMs,
+};
+
+/// A node of the tree, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Organisation`")]
+pub struct KeptOrganisation {
+    pub organisation_id: OrganisationId,
+    pub parent_id: Option<OrganisationId>,
+    pub kind: OrganisationKind,
+    pub name: String,
+    /// The code in use. `null`: it has none.
+    pub code: Option<String>,
+    /// Nodes right below it that are open.
+    pub children: i64,
+    /// When it was closed. `null`: it is open.
+    pub closed_at_ms: Option<i64>,
+    /// Counts its edits: the ETag.
+    pub version: i64,
+    #[serde(skip)]
+    pub path: String,
+}
+
+/// A classroom, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Classroom`")]
+pub struct KeptClassroom {
+    pub classroom_id: ClassroomId,
+    pub organisation_id: OrganisationId,
+    /// The name of its school.
+    pub school: String,
+    pub name: String,
+    /// When it was closed. `null`: it is open.
+    pub closed_at_ms: Option<i64>,
+    /// Counts its edits: the ETag.
+    pub version: i64,
+    #[serde(skip)]
+    pub path: String,
+}
+
+/// A class of pupils, as it is kept. It has a number of no pupil and a name of none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct KeptClass {
+    pub class_id: ClassId,
+    pub organisation_id: OrganisationId,
+    /// The name of its school.
+    pub school: String,
+    /// Its own room. `null`: it has none.
+    pub classroom_id: Option<ClassroomId>,
+    pub stage: Stage,
+    /// 三年级
+    pub grade: String,
+    /// （2）班
+    pub name: String,
+    /// When it was closed. `null`: it is open.
+    pub closed_at_ms: Option<i64>,
+    /// Counts its edits: the ETag.
+    pub version: i64,
+    #[serde(skip)]
+    pub path: String,
+}
+
+/// How an edit ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edited<T> {
+    /// It is now so.
+    Done(T),
+    /// There is no such thing in scope.
+    Gone,
+    /// Somebody else has edited it since.
+    OtherVersion,
+}
+
+/// What is wrong with a place in the tree.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The code.
+    #[error(transparent)]
+    Code(#[from] BadCode),
+    /// A school below a teaching point, a county below a school.
+    #[error("这一级机构不能放在这个上级之下")]
+    Kind,
+    /// A node cannot be moved below itself.
+    #[error("不能移到自己的下级")]
+    BelowItself,
+    /// What is open stands below it.
+    #[error("下级还有未撤销的机构、教室或班级，请先撤销它们")]
+    NotEmpty,
+}
+
+/// What is changed of an organisation. `None`: it stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of `Organisation`")]
+pub struct OrganisationEdit {
+    pub name: Option<String>,
+    /// `Some(None)`: its code ends.
+    pub code: Option<Option<String>>,
+    pub parent_id: Option<OrganisationId>,
+    /// It is closed, for good.
+    pub close: bool,
+}
+
+/// What is changed of a classroom. `None`: it stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of `Classroom`")]
+pub struct ClassroomEdit {
+    pub name: Option<String>,
+    pub close: bool,
+}
+
+/// A class to be kept.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names are those of `KeptClass`")]
+pub struct NewClass {
+    pub class_id: ClassId,
+    pub organisation_id: OrganisationId,
+    pub classroom_id: Option<ClassroomId>,
+    pub stage: Stage,
+    pub grade: String,
+    pub name: String,
+}
+
+/// What is changed of a class. `None`: it stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of `KeptClass`")]
+pub struct ClassEdit {
+    pub classroom_id: Option<Option<ClassroomId>>,
+    pub grade: Option<String>,
+    pub name: Option<String>,
+    pub close: bool,
+}
+
+const SELECT_ORGANISATION: &str = "
+    select organisation.organisation_id as organisation_id, parent_id, kind, name, path, closed_at_ms, version, code,
+           (select count(*) from organisation below
+            where below.parent_id = organisation.organisation_id and below.closed_at_ms is null) as children
+    from organisation
+    left join organisation_code on organisation_code.organisation_id = organisation.organisation_id
+                               and until_ms is null
+    where ";
+
+const SELECT_CLASSROOM: &str = "
+    select classroom_id, classroom.organisation_id as organisation_id, organisation.name as school,
+           classroom.name as name, path, classroom.closed_at_ms as closed_at_ms, classroom.version as version
+    from classroom
+    join organisation on organisation.organisation_id = classroom.organisation_id
+    where ";
+
+const SELECT_CLASS: &str = "
+    select class_id, school_class.organisation_id as organisation_id, organisation.name as school, classroom_id, stage,
+           grade, school_class.name as name, path, school_class.closed_at_ms as closed_at_ms,
+           school_class.version as version
+    from school_class
+    join organisation on organisation.organisation_id = school_class.organisation_id
+    where ";
+
+/// Which part of a list is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ListAsk {
+    /// Begin behind this id.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+    /// Only what stands right below, or belongs to, this organisation.
+    pub organisation_id: Option<OrganisationId>,
+    /// Only what has this in its name or code.
+    pub text: Option<String>,
+    /// What is closed as well.
+    pub closed: bool,
+}
+
+impl ListAsk {
+    /// Conditions, order and limit. `table` names the closed column's and the name's table, `id` orders.
+    pub(super) fn finish(&self, sql: &mut Sql, table: &str, id: &str, belongs: &str, searched: &[&str]) {
+        if !self.closed {
+            sql.push(" and ").push(table).push(".closed_at_ms is null");
+        }
+        if let Some(organisation_id) = self.organisation_id {
+            sql.push(" and ").push(belongs).push(" = ").bind(organisation_id.to_string());
+        }
+        if let Some(text) = self.text.as_deref().filter(|text| !text.is_empty()) {
+            sql.push(" and (1 = 0");
+            // Whatever was typed means itself.
+            let pattern = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+            for column in searched {
+                sql.push(" or ").push(column).push(" like ").bind(pattern.as_str()).push(" escape '\\'");
+            }
+            sql.push(")");
+        }
+        if let Some(after) = &self.after {
+            sql.push(" and ").push(id).push(" > ").bind(after.as_str());
+        }
+        sql.push(" order by ").push(id).push(" limit ").bind(i64::from(self.limit));
+    }
+}
+
+impl Store {
+    /// Organisations in scope, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn organisations(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptOrganisation>, StoreError> {
+        let mut sql = Sql::new(SELECT_ORGANISATION);
+        sql.within(scope, "path");
+        let (id, belongs) = ("organisation.organisation_id", "organisation.parent_id");
+        ask.finish(&mut sql, "organisation", id, belongs, &["name", "code"]);
+        sql.all(&self.pool).await?.iter().map(organisation_from).collect()
+    }
+
+    /// One organisation. `None`: there is none in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn organisation(
+        &self,
+        scope: &Scope,
+        id: OrganisationId,
+    ) -> Result<Option<KeptOrganisation>, StoreError> {
+        let mut sql = Sql::new(SELECT_ORGANISATION);
+        sql.within(scope, "path").push(" and organisation.organisation_id = ").bind(id.to_string());
+        sql.all(&self.pool).await?.first().map(organisation_from).transpose()
+    }
+
+    /// Adds a node. `None`: its parent is not in scope.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub async fn add_organisation(
+        &self,
+        scope: &Scope,
+        organisation: &Organisation,
+        row: AuditRow,
+    ) -> Result<Option<KeptOrganisation>, PlaceError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.add_organisation(scope, organisation, row.at).await? else { return Ok(None) };
+        let kept = writing.organisation(organisation.organisation_id).await?;
+        writing.commit(&row.at_place(path)).await?;
+        Ok(kept)
+    }
+
+    /// Changes a node: its name, its code, its place in the tree with all that is below, or closes it.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub async fn edit_organisation(
+        &self,
+        scope: &Scope,
+        id: OrganisationId,
+        version: i64,
+        edit: &OrganisationEdit,
+        row: AuditRow,
+    ) -> Result<Edited<KeptOrganisation>, PlaceError> {
+        let mut writing = self.write().await?;
+        if writing.path(scope, id).await?.is_none() {
+            return Ok(Edited::Gone);
+        }
+        let Some(before) = writing.organisation(id).await? else { return Ok(Edited::Gone) };
+        if !writing.take_version("organisation", "organisation_id", &id.to_string(), version).await? {
+            return Ok(Edited::OtherVersion);
+        }
+        if !writing.edit_organisation(scope, &before, edit, row.at).await? {
+            return Ok(Edited::Gone);
+        }
+        let Some(kept) = writing.organisation(id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(kept.path.as_str())).await?;
+        Ok(Edited::Done(kept))
+    }
+
+    /// Classrooms in scope, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn classrooms(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClassroom>, StoreError> {
+        let mut sql = Sql::new(SELECT_CLASSROOM);
+        sql.within(scope, "path");
+        ask.finish(&mut sql, "classroom", "classroom_id", "classroom.organisation_id", &["classroom.name"]);
+        sql.all(&self.pool).await?.iter().map(classroom_from).collect()
+    }
+
+    /// One classroom. `None`: there is none in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn classroom(&self, scope: &Scope, id: ClassroomId) -> Result<Option<KeptClassroom>, StoreError> {
+        let mut sql = Sql::new(SELECT_CLASSROOM);
+        sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
+        sql.all(&self.pool).await?.first().map(classroom_from).transpose()
+    }
+
+    /// Adds a classroom. `None`: its school is not in scope.
+    ///
+    /// # Errors
+    /// [`PlaceError::Kind`] where the organisation is a bureau.
+    pub async fn add_classroom(
+        &self,
+        scope: &Scope,
+        classroom: &Classroom,
+        row: AuditRow,
+    ) -> Result<Option<KeptClassroom>, PlaceError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.insert_classroom(scope, classroom, row.at).await? else { return Ok(None) };
+        writing.needs_a_school(classroom.organisation_id).await?;
+        let kept = writing.classroom(scope, classroom.classroom_id).await?;
+        writing.commit(&row.at_place(path)).await?;
+        Ok(kept)
+    }
+
+    /// Changes a classroom's name, or closes it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn edit_classroom(
+        &self,
+        scope: &Scope,
+        id: ClassroomId,
+        version: i64,
+        edit: &ClassroomEdit,
+        row: AuditRow,
+    ) -> Result<Edited<KeptClassroom>, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(before) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
+        if !writing.take_version("classroom", "classroom_id", &id.to_string(), version).await? {
+            return Ok(Edited::OtherVersion);
+        }
+        let mut sql = Sql::new("update classroom set version = version");
+        if let Some(name) = &edit.name {
+            sql.push(", name = ").bind(name.as_str());
+        }
+        if edit.close && before.closed_at_ms.is_none() {
+            sql.push(", closed_at_ms = ").bind(row.at.0);
+        }
+        sql.push(" where classroom_id = ").bind(id.to_string());
+        sql.run(writing.on()).await?;
+        let Some(kept) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(kept.path.as_str())).await?;
+        Ok(Edited::Done(kept))
+    }
+
+    /// Classes in scope, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn classes(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClass>, StoreError> {
+        let mut sql = Sql::new(SELECT_CLASS);
+        sql.within(scope, "path");
+        let searched = ["school_class.name", "grade"];
+        ask.finish(&mut sql, "school_class", "class_id", "school_class.organisation_id", &searched);
+        sql.all(&self.pool).await?.iter().map(class_from).collect()
+    }
+
+    /// One class. `None`: there is none in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn class(&self, scope: &Scope, id: ClassId) -> Result<Option<KeptClass>, StoreError> {
+        let mut sql = Sql::new(SELECT_CLASS);
+        sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
+        sql.all(&self.pool).await?.first().map(class_from).transpose()
+    }
+
+    /// Adds a class. `None`: its school, or its room, is not in scope.
+    ///
+    /// # Errors
+    /// [`PlaceError::Kind`] where the organisation is a bureau.
+    pub async fn add_class(
+        &self,
+        scope: &Scope,
+        class: &NewClass,
+        row: AuditRow,
+    ) -> Result<Option<KeptClass>, PlaceError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.insert_class(scope, class, row.at).await? else { return Ok(None) };
+        writing.needs_a_school(class.organisation_id).await?;
+        let kept = writing.class(scope, class.class_id).await?;
+        writing.commit(&row.at_place(path)).await?;
+        Ok(kept)
+    }
+
+    /// Changes a class's name, grade or room, or closes it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn edit_class(
+        &self,
+        scope: &Scope,
+        id: ClassId,
+        version: i64,
+        edit: &ClassEdit,
+        row: AuditRow,
+    ) -> Result<Edited<KeptClass>, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(before) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
+        if !writing.take_version("school_class", "class_id", &id.to_string(), version).await? {
+            return Ok(Edited::OtherVersion);
+        }
+        let mut sql = Sql::new("update school_class set version = version");
+        if let Some(room) = edit.classroom_id {
+            if let Some(room) = room
+                && writing.classroom(scope, room).await?.is_none()
+            {
+                return Ok(Edited::Gone);
+            }
+            sql.push(", classroom_id = ").bind(room.map(|id| id.to_string()));
+        }
+        for (column, value) in [("grade", &edit.grade), ("name", &edit.name)] {
+            if let Some(value) = value {
+                sql.push(", ").push(column).push(" = ").bind(value.as_str());
+            }
+        }
+        if edit.close && before.closed_at_ms.is_none() {
+            sql.push(", closed_at_ms = ").bind(row.at.0);
+        }
+        sql.push(" where class_id = ").bind(id.to_string());
+        sql.run(writing.on()).await?;
+        let Some(kept) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(kept.path.as_str())).await?;
+        Ok(Edited::Done(kept))
+    }
+}
+
+impl Writing {
+    /// Counts one edit, and holds the row until the end. False: somebody else has counted since `version`.
+    pub(crate) async fn take_version(
+        &mut self,
+        table: &str,
+        id_column: &str,
+        id: &str,
+        version: i64,
+    ) -> Result<bool, StoreError> {
+        let mut sql = Sql::new("update ");
+        sql.push(table).push(" set version = version + 1 where ").push(id_column).push(" = ").bind(id);
+        sql.push(" and version = ").bind(version);
+        Ok(sql.run(self.on()).await? == 1)
+    }
+
+    async fn organisation(&mut self, id: OrganisationId) -> Result<Option<KeptOrganisation>, StoreError> {
+        let mut sql = Sql::new(SELECT_ORGANISATION);
+        sql.push("organisation.organisation_id = ").bind(id.to_string());
+        sql.optional_on(self.on()).await?.as_ref().map(organisation_from).transpose()
+    }
+
+    async fn classroom(&mut self, scope: &Scope, id: ClassroomId) -> Result<Option<KeptClassroom>, StoreError> {
+        let mut sql = Sql::new(SELECT_CLASSROOM);
+        sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
+        sql.optional_on(self.on()).await?.as_ref().map(classroom_from).transpose()
+    }
+
+    async fn class(&mut self, scope: &Scope, id: ClassId) -> Result<Option<KeptClass>, StoreError> {
+        let mut sql = Sql::new(SELECT_CLASS);
+        sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
+        sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()
+    }
+
+    /// Adds a node whose kind and code fit its parent's. `None`: the parent is not in scope.
+    pub(crate) async fn add_organisation(
+        &mut self,
+        scope: &Scope,
+        organisation: &Organisation,
+        now: UnixMs,
+    ) -> Result<Option<String>, PlaceError> {
+        let parent = match organisation.parent_id {
+            None => None,
+            Some(id) if self.path(scope, id).await?.is_none() => return Ok(None),
+            Some(id) => self.organisation(id).await?,
+        };
+        if !organisation.kind.may_stand_below(parent.as_ref().map(|parent| parent.kind)) {
+            return Err(PlaceError::Kind);
+        }
+        if let Some(code) = &organisation.code {
+            code::check(organisation.kind, code, parent.as_ref().and_then(|parent| parent.code.as_deref()))?;
+        }
+        Ok(self.insert_organisation(scope, organisation, now).await?)
+    }
+
+    /// False: the new parent is not in scope.
+    pub(crate) async fn edit_organisation(
+        &mut self,
+        scope: &Scope,
+        before: &KeptOrganisation,
+        edit: &OrganisationEdit,
+        now: UnixMs,
+    ) -> Result<bool, PlaceError> {
+        let id = before.organisation_id;
+        let parent_id = edit.parent_id.or(before.parent_id);
+        let parent = match parent_id {
+            Some(parent_id) => self.organisation(parent_id).await?,
+            None => None,
+        };
+        if let Some(parent_id) = edit.parent_id.filter(|parent_id| Some(*parent_id) != before.parent_id) {
+            let Some(above) = self.path(scope, parent_id).await? else { return Ok(false) };
+            if above.starts_with(&before.path) {
+                return Err(PlaceError::BelowItself);
+            }
+            if !before.kind.may_stand_below(parent.as_ref().map(|parent| parent.kind)) {
+                return Err(PlaceError::Kind);
+            }
+            self.move_below(before, parent_id, &above).await?;
+        }
+        if let Some(code) = &edit.code
+            && *code != before.code
+        {
+            match code {
+                None => self.end_code(id, now).await?,
+                Some(code) => {
+                    code::check(before.kind, code, parent.as_ref().and_then(|parent| parent.code.as_deref()))?;
+                    self.give_code(id, code, before.kind, now).await?;
+                }
+            }
+        }
+        let mut sql = Sql::new("update organisation set version = version");
+        if let Some(name) = &edit.name {
+            sql.push(", name = ").bind(name.as_str());
+        }
+        if edit.close && before.closed_at_ms.is_none() {
+            self.needs_to_be_empty(id).await?;
+            self.end_code(id, now).await?;
+            sql.push(", closed_at_ms = ").bind(now.0);
+        }
+        sql.push(" where organisation_id = ").bind(id.to_string());
+        sql.run(self.on()).await?;
+        Ok(true)
+    }
+
+    async fn move_below(
+        &mut self,
+        before: &KeptOrganisation,
+        parent_id: OrganisationId,
+        above: &str,
+    ) -> Result<(), StoreError> {
+        let path = format!("{above}{}/", before.organisation_id);
+        let kept = i64::try_from(before.path.len()).unwrap_or_default() + 1;
+        let mut sql = Sql::new("update organisation set path = ");
+        sql.bind(path).push(" || substr(path, ").push(&kept.to_string()).push(") where path like ");
+        sql.bind(format!("{}%", before.path));
+        sql.run(self.on()).await?;
+        let mut sql = Sql::new("update organisation set parent_id = ");
+        sql.bind(parent_id.to_string()).push(" where organisation_id = ").bind(before.organisation_id.to_string());
+        sql.run(self.on()).await?;
+        Ok(())
+    }
+
+    async fn needs_to_be_empty(&mut self, id: OrganisationId) -> Result<(), PlaceError> {
+        for (table, column) in
+            [("organisation", "parent_id"), ("classroom", "organisation_id"), ("school_class", "organisation_id")]
+        {
+            let mut sql = Sql::new("select 1 from ");
+            sql.push(table).push(" where closed_at_ms is null and ").push(column).push(" = ").bind(id.to_string());
+            sql.push(" limit 1");
+            if sql.optional_on(self.on()).await?.is_some() {
+                return Err(PlaceError::NotEmpty);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bureaus have no classrooms and no classes.
+    pub(crate) async fn needs_a_school(&mut self, id: OrganisationId) -> Result<(), PlaceError> {
+        let teaches = self.organisation(id).await?.is_some_and(|organisation| organisation.kind.teaches());
+        if teaches { Ok(()) } else { Err(PlaceError::Kind) }
+    }
+
+    /// Adds a class. `None`: its school or its room is not in scope.
+    pub(crate) async fn insert_class(
+        &mut self,
+        scope: &Scope,
+        class: &NewClass,
+        now: UnixMs,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(path) = self.path(scope, class.organisation_id).await? else { return Ok(None) };
+        if let Some(room) = class.classroom_id
+            && self.classroom(scope, room).await?.is_none()
+        {
+            return Ok(None);
+        }
+        let mut sql =
+            Sql::new("insert into school_class (class_id, organisation_id, classroom_id, stage, grade, name,");
+        sql.push(" created_at_ms, version) values (").bind(class.class_id.to_string()).push(", ");
+        sql.bind(class.organisation_id.to_string()).push(", ").bind(class.classroom_id.map(|id| id.to_string()));
+        sql.push(", ").bind(class.stage.as_str()).push(", ").bind(class.grade.as_str()).push(", ");
+        sql.bind(class.name.as_str()).push(", ").bind(now.0).push(", 1)");
+        sql.run(self.on()).await?;
+        Ok(Some(path))
+    }
+}
+
+fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
+    Ok(KeptOrganisation {
+        organisation_id: word(row, "organisation_id")?,
+        parent_id: word_or_null(row, "parent_id")?,
+        kind: word(row, "kind")?,
+        name: row.try_get("name")?,
+        code: row.try_get("code")?,
+        children: row.try_get("children")?,
+        closed_at_ms: row.try_get("closed_at_ms")?,
+        version: row.try_get("version")?,
+        path: row.try_get("path")?,
+    })
+}
+
+fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
+    Ok(KeptClassroom {
+        classroom_id: word(row, "classroom_id")?,
+        organisation_id: word(row, "organisation_id")?,
+        school: row.try_get("school")?,
+        name: row.try_get("name")?,
+        closed_at_ms: row.try_get("closed_at_ms")?,
+        version: row.try_get("version")?,
+        path: row.try_get("path")?,
+    })
+}
+
+fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
+    Ok(KeptClass {
+        class_id: word(row, "class_id")?,
+        organisation_id: word(row, "organisation_id")?,
+        school: row.try_get("school")?,
+        classroom_id: word_or_null(row, "classroom_id")?,
+        stage: word(row, "stage")?,
+        grade: row.try_get("grade")?,
+        name: row.try_get("name")?,
+        closed_at_ms: row.try_get("closed_at_ms")?,
+        version: row.try_get("version")?,
+        path: row.try_get("path")?,
+    })
+}

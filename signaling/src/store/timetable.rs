@@ -1,0 +1,222 @@
+//! The week grid, and the story of each lesson.
+
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use sqlx::{Row, any::AnyRow};
+
+use super::{Sql, Store, StoreError, word};
+use crate::domain::{
+    course::Listening,
+    id::{ClassId, ClassroomId, LessonId, OrganisationId, PersonId},
+    lesson_life::{LessonState, Transition},
+    permission::Scope,
+    time::UnixMs,
+};
+
+/// A lesson in the grid: no more than a cell shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the lesson")]
+pub struct GridLesson {
+    pub lesson_id: LessonId,
+    pub organisation_id: OrganisationId,
+    pub title: String,
+    pub subject: String,
+    pub state: LessonState,
+    pub teacher_id: PersonId,
+    pub teacher: String,
+    pub classroom_id: Option<ClassroomId>,
+    pub class_id: Option<ClassId>,
+    /// 1: Monday of the plan.
+    pub weekday: i64,
+    /// `lesson-3`
+    pub period: String,
+    pub held_on: Date,
+    pub starts_at: UnixMs,
+    pub ends_at: UnixMs,
+    /// Listening classrooms, each with its class.
+    pub listening: Vec<(ClassroomId, Option<ClassId>)>,
+    pub version: i64,
+}
+
+/// Whose week it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GridOf {
+    /// A class's, at either end.
+    Class(ClassId),
+    /// A teacher's.
+    Teacher(PersonId),
+    /// A classroom's, at either end.
+    Classroom(ClassroomId),
+    /// That of every school below this path, as they teach.
+    Path(String),
+}
+
+/// Lessons in one grid: a county of 400 schools has 3,000 a week.
+pub const GRID_MAX: i64 = 10_000;
+
+impl Store {
+    /// The lessons of one week from Monday to Sunday, by the date they are given on, that are taught or listened to in
+    /// scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn week_grid(
+        &self,
+        scope: &Scope,
+        monday: Date,
+        sunday: Date,
+        of: &GridOf,
+    ) -> Result<Vec<GridLesson>, StoreError> {
+        // One text a row: a county's week has 3,000 rows, and making a value of each of 16 columns takes far longer
+        // than finding them. No name of ours holds the separator: control characters are refused.
+        let columns = [
+            "lesson_id",
+            "lesson.organisation_id",
+            "title",
+            "subject",
+            "state",
+            "teacher_id",
+            "person.name",
+            "coalesce(lesson.classroom_id, '')",
+            "coalesce(class_id, '')",
+            "cast(weekday as text)",
+            "period",
+            "held_on",
+            "cast(starts_at_ms as text)",
+            "cast(ends_at_ms as text)",
+            "cast(lesson.version as text)",
+            "listening",
+        ];
+        let mut sql = Sql::new("select ");
+        sql.push(&columns.join(&format!(" || '{SEPARATOR}' || "))).push(
+            " as cell from lesson
+             join organisation on organisation.organisation_id = lesson.organisation_id
+             join person on person.person_id = teacher_id
+             where held_on between ",
+        );
+        sql.bind(monday.to_string()).push(" and ").bind(sunday.to_string()).push(" and ");
+        narrow(&mut sql, of, scope);
+        sql.push(" order by starts_at_ms, lesson_id limit ").bind(GRID_MAX);
+        sql.all(&self.pool).await?.iter().map(grid_from).collect()
+    }
+
+    /// Every step that a lesson took, the first one first. Empty: it took none, or it is not in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn transitions(&self, scope: &Scope, lesson_id: LessonId) -> Result<Vec<Transition>, StoreError> {
+        if self.lesson(scope, lesson_id).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut sql =
+            Sql::new("select from_state, to_state, at_ms, actor, reason from lesson_transition where lesson_id = ");
+        sql.bind(lesson_id.to_string());
+        let read = |row: &AnyRow| {
+            Ok(Transition {
+                from: word(row, "from_state")?,
+                to: word(row, "to_state")?,
+                at: UnixMs(row.try_get("at_ms")?),
+                actor: row.try_get("actor")?,
+                reason: row.try_get("reason")?,
+            })
+        };
+        let mut steps = sql.all(&self.pool).await?.iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        // By the order of a life, not by the time: clocks go back.
+        steps.sort_by_key(|step| step.to);
+        Ok(steps)
+    }
+}
+
+/// Between the columns of one cell.
+const SEPARATOR: char = '\u{1f}';
+
+fn narrow(sql: &mut Sql, of: &GridOf, scope: &Scope) {
+    match of {
+        GridOf::Teacher(id) => {
+            sql.push("teacher_id = ").bind(id.to_string());
+        }
+        GridOf::Class(id) => {
+            sql.push("(lesson.class_id = ").bind(id.to_string());
+            sql.push(" or lesson.lesson_id in (select lesson_id from lesson_classroom where class_id = ");
+            sql.bind(id.to_string()).push("))");
+        }
+        GridOf::Classroom(id) => {
+            sql.push("(lesson.classroom_id = ").bind(id.to_string());
+            sql.push(" or lesson.lesson_id in (select lesson_id from lesson_classroom where classroom_id = ");
+            sql.bind(id.to_string()).push("))");
+        }
+        GridOf::Path(path) => {
+            // A range of paths, which an index finds: `0` comes after `/`.
+            let end = format!("{}0", path.trim_end_matches('/'));
+            sql.push("(lesson.organisation_id in (select organisation_id from organisation where path >= ");
+            sql.bind(path.as_str()).push(" and path < ").bind(end.as_str());
+            // A teaching point teaches nothing and listens all day.
+            sql.push(
+                ") or lesson.lesson_id in (
+                     select there.lesson_id from organisation point
+                     join classroom on classroom.organisation_id = point.organisation_id
+                     join lesson_classroom there on there.classroom_id = classroom.classroom_id
+                     where point.path >= ",
+            );
+            sql.bind(path.as_str()).push(" and point.path < ").bind(end).push("))");
+            if scope.covers(path) {
+                return;
+            }
+        }
+    }
+    sql.push(" and (").within(scope, "organisation.path");
+    sql.push(
+        " or exists (select 1 from lesson_classroom heard
+                     join classroom on classroom.classroom_id = heard.classroom_id
+                     join organisation listener on listener.organisation_id = classroom.organisation_id
+                     where heard.lesson_id = lesson.lesson_id and ",
+    );
+    sql.within(scope, "listener.path").push("))");
+}
+
+fn grid_from(row: &AnyRow) -> Result<GridLesson, StoreError> {
+    let cell: &str = row.try_get("cell")?;
+    let read = || {
+        let mut columns = cell.split(SEPARATOR);
+        let mut next = || columns.next();
+        Some(GridLesson {
+            lesson_id: next()?.parse().ok()?,
+            organisation_id: next()?.parse().ok()?,
+            title: next()?.into(),
+            subject: next()?.into(),
+            state: next()?.parse().ok()?,
+            teacher_id: next()?.parse().ok()?,
+            teacher: next()?.into(),
+            classroom_id: maybe(next()?)?,
+            class_id: maybe(next()?)?,
+            weekday: next()?.parse().ok()?,
+            period: next()?.into(),
+            held_on: next()?.parse().ok()?,
+            starts_at: UnixMs(next()?.parse().ok()?),
+            ends_at: UnixMs(next()?.parse().ok()?),
+            version: next()?.parse().ok()?,
+            listening: read_listening(next()?)?,
+        })
+    };
+    read().ok_or_else(|| StoreError::UnknownWord { column: "cell", value: cell.to_owned() })
+}
+
+/// Empty: there is none.
+fn maybe<T: FromStr>(text: &str) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+pub(super) fn write_listening(listening: &[Listening]) -> String {
+    let line =
+        |end: &Listening| format!("{} {}", end.classroom_id, end.class_id.map(|id| id.to_string()).unwrap_or_default());
+    listening.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn read_listening(text: &str) -> Option<Vec<(ClassroomId, Option<ClassId>)>> {
+    let line = |line: &str| {
+        let (classroom_id, class_id) = line.split_once(' ')?;
+        Some((classroom_id.parse().ok()?, maybe(class_id)?))
+    };
+    text.lines().map(line).collect()
+}
