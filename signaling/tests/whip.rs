@@ -88,7 +88,17 @@ async fn no_token_no_way_in() {
     let sign = |lesson_id, exp| {
         let (seat_id, jti) = (Some(SeatId::fresh()), Uuid::now_v7());
         let kind = TokenKind::Publish;
-        school.app.tokens.sign(&Claims { kind, lesson_id, seat_id, classroom_id: None, auto_start: false, exp, jti })
+        school.app.tokens.sign(&Claims {
+            kind,
+            lesson_id,
+            seat_id,
+            classroom_id: None,
+            session: None,
+            device_id: None,
+            auto_start: false,
+            exp,
+            jti,
+        })
     };
     let half = sample.publish_token.len() / 2;
     let table = [
@@ -202,6 +212,8 @@ async fn guests_have_as_many_seats_as_the_lesson_gives_them() {
         lesson_id: lesson.lesson_id,
         seat_id: None,
         classroom_id: None,
+        session: None,
+        device_id: None,
         auto_start: false,
         exp: school.clock.wall().plus(Duration::from_secs(60)),
         jti: Uuid::now_v7(),
