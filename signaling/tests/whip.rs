@@ -123,12 +123,19 @@ async fn no_token_no_way_in() {
 #[tokio::test]
 async fn a_token_that_receives_cannot_publish() {
     let school = School::open().await;
-    let observe = school.post(&school.lesson("/seats"), &school.officer().await, "{}").await.json();
+    let officer = school.officer().await;
+    let observe = school.post(&school.lesson("/seats"), &officer, "{}").await.json();
     let tokens = [&school.sample.receive_tokens[0], &school.sample.viewer_token, observe["token"].as_str().unwrap()];
     for token in tokens {
         let answer = school.offer(&school.whip(), token, CHROMIUM_SEND).await;
         assert_eq!(answer.problem(), (403, "wrong-kind-of-token".into()));
-        assert_eq!(school.offer(&school.whep(), token, CHROMIUM_RECEIVE).await.status, StatusCode::CREATED);
+        // An observer's token is good in the observer's own browser only.
+        let request = Request::post(school.whep())
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/sdp")
+            .header(header::COOKIE, &officer)
+            .body(Body::from(CHROMIUM_RECEIVE));
+        assert_eq!(school.send(request.unwrap()).await.status, StatusCode::CREATED);
     }
 }
 
