@@ -182,6 +182,13 @@ impl Session {
         }
     }
 
+    /// Empties a seat whose holder may not stay: their media end now.
+    pub fn expel(&mut self, seat_id: SeatId) {
+        if let Some(seat) = self.seats.get_mut(&seat_id) {
+            self.outputs.extend(seat.peers.drain(..).map(|peer| Output::ClosePeer(peer.peer)));
+        }
+    }
+
     /// A page has said hello. The page before it in this seat is told that it was replaced.
     pub fn handle_socket_opened(&mut self, seat_id: SeatId, socket: SocketId) {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
