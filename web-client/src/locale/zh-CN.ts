@@ -1,15 +1,18 @@
+import { office } from './office.zh-CN'
+
 export const zhCN = {
   product: '同课',
   language: { switch: 'English', label: '换成英文' },
   role: { lead_teacher: '主讲教师', classroom: '教室', bureau_officer: '教育局', teacher: '主讲教师', observer: '旁听', guest: '来宾' },
   presence: { online: '在线', weak: '线路差', lost: '掉线', absent: '未到' },
   action: {
-    retry: '再试一次', lessons: '回到课程列表', signOut: '退出', reload: '重新打开',
+    retry: '再试一次', lessons: '回到课程列表', signOut: '退出', reload: '重新打开', copy: '复制', copied: '已复制',
   },
   fault: {
+    unanswered: '服务器没有回答。请检查网络，再试一次。',
     unreachable: '暂时连不上服务器，正在自动重试。请检查网线或无线网络。',
     signedOutTitle: '还没有登录',
-    signedOut: '请打开学校发给您的登录链接。链接只能用一次，找不到时请向学校管理员要一个新的。',
+    signedOut: '请用登录名和密码登录，或者打开学校发给您的登录链接。链接只能用一次，找不到时请向学校管理员要一个新的。',
     notFoundTitle: '没有这个页面',
     notFound: '地址可能抄错了，或者这节课不在您的名单里。请回到课程列表再找一找。',
     refusedTitle: '进不了这节课',
@@ -25,6 +28,7 @@ export const zhCN = {
     missing: '地址里没有登录密钥。请把链接完整地复制到地址栏，包括 # 后面的部分。',
     goOn: '直接进入',
   },
+  ...office,
   lessons: {
     title: '课程',
     today: '今天', tomorrow: '明天', yesterday: '昨天',
@@ -94,7 +98,7 @@ export const zhCN = {
     fullscreen: '全屏', leaveFullscreen: '退出全屏',
     line: { good: '线路好', weak: '线路差', lost: '掉线' }, byTcp: '{line} · 走备用通道',
     noPicture: '老师没有开摄像头', spared: '网络较慢，先保证声音和板书，画面稍后自己回来。',
-    notEnrolledTitle: '这台电脑还没有登记到教室', notEnrolled: '请打开学校发给本教室的登录链接。只要打开一次，以后会自己进入课堂。',
+    notEnrolledTitle: '这台电脑还没有登记到教室',
   },
   watch: {
     before: '老师还没有开始。开始以后，画面会自己出现。', beforeTitle: '{time} 上课',
