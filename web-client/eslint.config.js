@@ -1,10 +1,10 @@
 import vue from 'eslint-plugin-vue'
 import ts from 'typescript-eslint'
 
-const surfaces = ['teacher', 'classroom', 'watch', 'replay', 'lessons', 'entry']
+const surfaces = ['teacher', 'classroom', 'watch', 'replay', 'lessons', 'entry', 'timetable', 'dispatch', 'organisations', 'people', 'devices', 'audit', 'account', 'recordings']
 
 export default ts.config(
-  { ignores: ['dist/'] },
+  { ignores: ['dist/', 'src/api/schema.ts'] },
   ...ts.configs.recommended,
   ...vue.configs['flat/recommended'],
   {

@@ -6,7 +6,10 @@ export const router = createRouter({
   routes: [
     { path: '/', component: () => import('./entry/HomePage.vue') },
     { path: '/enter', component: () => import('./entry/EnterPage.vue'), meta: { open: true } },
-    { path: '/lessons', component: () => import('./lessons/LessonsPage.vue') },
+    { path: '/sign-in', component: () => import('./entry/SignInPage.vue'), meta: { open: true } },
+    { path: '/lessons', component: () => import('./lessons/LessonsPage.vue'), meta: { console: true } },
+    { path: '/timetable', component: () => import('./timetable/TimetablePage.vue'), meta: { console: true } },
+    { path: '/dispatch', component: () => import('./dispatch/DispatchPage.vue'), meta: { console: true } },
     { path: '/teach/:lessonId', component: () => import('./teacher/DeskPage.vue'), props: true },
     // A wall speaks for itself when it is not enrolled or the line is down.
     { path: '/classroom/:lessonId?', component: () => import('./classroom/WallPage.vue'), props: true, meta: { open: true } },
@@ -26,5 +29,7 @@ declare module 'vue-router' {
   interface RouteMeta {
     /** The page works without a signed-in person, or says itself what is missing. */
     open?: boolean
+    /** It stands in the console, beside its ways. */
+    console?: boolean
   }
 }

@@ -2,11 +2,23 @@
 
 export type Role = 'lead_teacher' | 'classroom' | 'bureau_officer'
 
+export type RoleName
+  = | 'lead_teacher' | 'assistant' | 'school_administrator' | 'scheduler' | 'patrol' | 'reviewer'
+    | 'system_administrator' | 'security_administrator' | 'audit_administrator' | 'operator'
+
 export interface Me {
+  session_id: string
   person_id: string | null
   name: string
+  /** How the pages of lessons meet them. */
   role: Role
+  /** What they are, and where. */
+  roles: { role: RoleName, organisation_id: string, until_ms: number | null }[]
+  /** `set_up`: a password or a second factor has to be set before anything else. */
+  stage: 'full' | 'set_up'
   classroom: { classroom_id: string, name: string } | null
+  device_id: string | null
+  assistant: { person_id: string, name: string } | null
   expires_at_ms: number
 }
 

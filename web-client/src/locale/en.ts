@@ -27,6 +27,14 @@ export const en: Words = {
     missing: 'The address holds no sign-in secret. Please copy the whole link, with what follows the #.',
     goOn: 'Go on',
   },
+  console: {
+    navigation: 'Where to', fold: 'Fold', unfold: 'Unfold',
+    way: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', organisations: 'Schools', people: 'People', devices: 'Devices', audit: 'Audit' },
+    closedTitle: 'This page is not yours to look after', closed: 'Your roles do not open this page. If you need it, please ask an administrator to give you the role.',
+  },
+  signIn: {
+    title: 'Sign in',
+  },
   lessons: {
     title: 'Lessons',
     today: 'Today', tomorrow: 'Tomorrow', yesterday: 'Yesterday',

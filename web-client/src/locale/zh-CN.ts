@@ -25,6 +25,14 @@ export const zhCN = {
     missing: '地址里没有登录密钥。请把链接完整地复制到地址栏，包括 # 后面的部分。',
     goOn: '直接进入',
   },
+  console: {
+    navigation: '去哪里', fold: '收起', unfold: '展开',
+    way: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', organisations: '学校', people: '人员', devices: '设备', audit: '审计' },
+    closedTitle: '这一页不归您管', closed: '您的角色打不开这一页。需要用的话，请向管理员说明，由管理员给您加上角色。',
+  },
+  signIn: {
+    title: '登录',
+  },
   lessons: {
     title: '课程',
     today: '今天', tomorrow: '明天', yesterday: '昨天',

@@ -1,0 +1,50 @@
+import type { Me, RoleName } from '../api/model'
+
+/** One entry at the left of the console. */
+export interface Way {
+  name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'organisations' | 'people' | 'devices' | 'audit'
+  to: string
+  /** Any of these opens it; `null`: everybody. The hub decides again. */
+  roles: readonly RoleName[] | null
+}
+
+const SCHOOL: readonly RoleName[] = ['school_administrator', 'scheduler', 'system_administrator']
+
+export const ways: readonly Way[] = [
+  { name: 'today', to: '/lessons', roles: null },
+  { name: 'timetable', to: '/timetable', roles: ['lead_teacher', 'assistant', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
+  { name: 'dispatch', to: '/dispatch', roles: ['scheduler'] },
+  { name: 'recordings', to: '/recordings', roles: ['lead_teacher', 'patrol', 'reviewer'] },
+  { name: 'organisations', to: '/organisations', roles: [...SCHOOL, 'patrol', 'reviewer', 'security_administrator', 'audit_administrator', 'operator'] },
+  { name: 'people', to: '/people', roles: [...SCHOOL, 'security_administrator'] },
+  { name: 'devices', to: '/devices', roles: [...SCHOOL, 'operator'] },
+  { name: 'audit', to: '/audit', roles: ['audit_administrator'] },
+]
+
+export const holds = (me: Me, ...roles: RoleName[]): boolean => me.roles.some(held => roles.includes(held.role))
+
+/** What of the console there is for this person. */
+export function waysOf(me: Me): readonly Way[] {
+  if (me.role === 'classroom')
+    return []
+  return ways.filter(way => way.roles === null || holds(me, ...way.roles))
+}
+
+/** Where this person begins: whoever has no lessons of their own begins with what they look after. */
+export function firstWay(me: Me): string {
+  if (me.role === 'classroom')
+    return '/classroom'
+  if (holds(me, 'audit_administrator'))
+    return '/audit'
+  if (holds(me, 'system_administrator', 'operator'))
+    return '/organisations'
+  if (holds(me, 'security_administrator'))
+    return '/people'
+  return '/lessons'
+}
+
+/** Whether the address stands behind one of the ways that this person does not have. */
+export function isClosedTo(me: Me, path: string): boolean {
+  const way = ways.find(one => path === one.to || path.startsWith(`${one.to}/`))
+  return way !== undefined && !waysOf(me).includes(way)
+}
