@@ -54,7 +54,7 @@ export function linesOf(lessons: readonly GridLesson[], group: Group, nowMs: num
   const lines = new Map<string, Line>()
   for (const lesson of [...lessons].sort((a, b) => a.starts_at_ms - b.starts_at_ms)) {
     const id = group === 'school' ? lesson.organisation_id : lesson.teacher_id
-    const line = lines.get(id) ?? { id, lessons: [], troubles: new Map(), weight: 0 }
+    const line: Line = lines.get(id) ?? { id, lessons: [], troubles: new Map(), weight: 0 }
     lines.set(id, line)
     line.lessons.push(lesson)
     const own = troubles.get(lesson.lesson_id)

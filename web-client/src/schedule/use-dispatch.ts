@@ -37,10 +37,12 @@ export function useDispatch() {
   /** `seen`: the lessons as they were drawn. What somebody else changed meanwhile is not overwritten. */
   async function carryOut(act: Deed, seen: readonly GridLesson[] = [], at?: { termId: string, week: number }): Promise<Verdict> {
     try {
-      for (const lesson of at === undefined ? [] : seen) {
-        const now = (await readGrid(at.termId, at.week, 'teacher', lesson.teacher_id)).lessons.find(one => one.lesson_id === lesson.lesson_id)
-        if (now?.version !== lesson.version)
-          return { kind: 'refused', detail: t('timetable.changedMeanwhile') }
+      if (at !== undefined) {
+        for (const lesson of seen) {
+          const { lessons } = await readGrid(at.termId, at.week, 'teacher', lesson.teacher_id)
+          if (lessons.find(one => one.lesson_id === lesson.lesson_id)?.version !== lesson.version)
+            return { kind: 'refused', detail: t('timetable.changedMeanwhile') }
+        }
       }
       await dispatch(act, false, seen[0]?.version)
       return { kind: 'free' }
