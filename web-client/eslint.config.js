@@ -13,7 +13,8 @@ export default ts.config(
   },
   {
     rules: {
-      'eqeqeq': 'error',
+      // What the hub leaves out and what it says is null are the same to a page.
+      'eqeqeq': ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       'no-undef': 'off',
       'prefer-const': 'error',

@@ -7,9 +7,17 @@ export const router = createRouter({
     { path: '/', component: () => import('./entry/HomePage.vue') },
     { path: '/enter', component: () => import('./entry/EnterPage.vue'), meta: { open: true } },
     { path: '/sign-in', component: () => import('./entry/SignInPage.vue'), meta: { open: true } },
+    { path: '/set-up', component: () => import('./entry/SetUpPage.vue'), meta: { open: true } },
+    { path: '/welcome', component: () => import('./entry/WelcomePage.vue') },
     { path: '/lessons', component: () => import('./lessons/LessonsPage.vue'), meta: { console: true } },
     { path: '/timetable', component: () => import('./timetable/TimetablePage.vue'), meta: { console: true } },
     { path: '/dispatch', component: () => import('./dispatch/DispatchPage.vue'), meta: { console: true } },
+    { path: '/recordings', component: () => import('./recordings/RecordingsPage.vue'), meta: { console: true } },
+    { path: '/organisations', component: () => import('./organisations/OrganisationsPage.vue'), meta: { console: true } },
+    { path: '/people', component: () => import('./people/PeoplePage.vue'), meta: { console: true } },
+    { path: '/devices', component: () => import('./devices/DevicesPage.vue'), meta: { console: true } },
+    { path: '/audit', component: () => import('./audit/AuditPage.vue'), meta: { console: true } },
+    { path: '/account', component: () => import('./account/AccountPage.vue'), meta: { console: true } },
     { path: '/teach/:lessonId', component: () => import('./teacher/DeskPage.vue'), props: true },
     // A wall speaks for itself when it is not enrolled or the line is down.
     { path: '/classroom/:lessonId?', component: () => import('./classroom/WallPage.vue'), props: true, meta: { open: true } },
@@ -21,8 +29,15 @@ export const router = createRouter({
 })
 
 router.beforeEach(async (to) => {
-  if (to.meta.open !== true)
-    await recognise()
+  if (to.meta.open === true)
+    return true
+  const who = await recognise()
+  if (who.kind === 'signed-out')
+    return { path: '/sign-in', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
+  // Until everything is set that their role needs, there is one page for them.
+  if (who.kind === 'signed-in' && who.me.stage === 'set_up' && to.path !== '/welcome')
+    return '/welcome'
+  return true
 })
 
 declare module 'vue-router' {

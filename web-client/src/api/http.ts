@@ -34,12 +34,12 @@ export async function readProblem(response: Response): Promise<Problem> {
 }
 
 /** Sends one request to the hub's own origin. Throws {@link Refused} or {@link Unreachable}. */
-export async function ask<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+export async function ask<Answer>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answer> {
   let response: Response
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: body === undefined ? more : { 'content-type': 'application/json', ...more },
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     })

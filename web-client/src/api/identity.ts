@@ -32,7 +32,11 @@ export async function recognise(): Promise<Identity> {
 
 /** Throws what the hub refused with. */
 export async function enter(link: string): Promise<Me> {
-  const me = await signIn(link)
+  return take(await signIn(link))
+}
+
+/** The hub has let this browser in. */
+export function take(me: Me): Me {
   identity.value = { kind: 'signed-in', me }
   return me
 }

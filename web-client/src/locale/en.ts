@@ -1,5 +1,6 @@
 import type { Words } from './zh-CN'
 import { timetableEn } from './timetable/en'
+import { office } from './office.en'
 
 export const en: Words = {
   product: 'Tongke',
@@ -8,9 +9,10 @@ export const en: Words = {
   role: { lead_teacher: 'Lead teacher', classroom: 'Classroom', bureau_officer: 'Education bureau', teacher: 'Lead teacher', observer: 'Observer', guest: 'Guest' },
   presence: { online: 'Online', weak: 'Weak line', lost: 'Lost', absent: 'Not here' },
   action: {
-    retry: 'Try again', lessons: 'Back to lessons', signOut: 'Sign out', reload: 'Open again',
+    retry: 'Try again', lessons: 'Back to lessons', signOut: 'Sign out', reload: 'Open again', copy: 'Copy', copied: 'Copied',
   },
   fault: {
+    unanswered: 'The server did not answer. Please check the network and try again.',
     unreachable: 'The server cannot be reached; trying again by itself. Please check the network cable or Wi-Fi.',
     signedOutTitle: 'Not signed in',
     signedOut: 'Please open the sign-in link from your school. A link works once; the school’s administrator can give you a new one.',
@@ -29,14 +31,7 @@ export const en: Words = {
     missing: 'The address holds no sign-in secret. Please copy the whole link, with what follows the #.',
     goOn: 'Go on',
   },
-  console: {
-    navigation: 'Where to', fold: 'Fold', unfold: 'Unfold',
-    way: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', organisations: 'Schools', people: 'People', devices: 'Devices', audit: 'Audit' },
-    closedTitle: 'This page is not yours to look after', closed: 'Your roles do not open this page. If you need it, please ask an administrator to give you the role.',
-  },
-  signIn: {
-    title: 'Sign in',
-  },
+  ...office,
   lessons: {
     title: 'Lessons',
     today: 'Today', tomorrow: 'Tomorrow', yesterday: 'Yesterday',

@@ -47,3 +47,12 @@ export function wholeMinutes(ms: number): number {
 function twoDigits(count: number): string {
   return String(count).padStart(2, '0')
 }
+
+/** 11月21日 09:40, with the year where it is another than this one. */
+export function dayTime(ms: number, language: string, nowMs: number = Date.now()): string {
+  const date = new Date(ms)
+  const year = date.getFullYear() === new Date(nowMs).getFullYear() ? '' : language === 'en' ? ` ${date.getFullYear()}` : `${date.getFullYear()}年`
+  if (language === 'en')
+    return `${new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' }).format(ms)}${year} ${wallTime(ms)}`
+  return `${year}${date.getMonth() + 1}月${date.getDate()}日 ${wallTime(ms)}`
+}

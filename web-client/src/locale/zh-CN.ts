@@ -1,5 +1,7 @@
 import { timetableZhCN } from './timetable/zh-CN'
 
+import { office } from './office.zh-CN'
+
 export const zhCN = {
   product: '同课',
   ...timetableZhCN,
@@ -7,9 +9,10 @@ export const zhCN = {
   role: { lead_teacher: '主讲教师', classroom: '教室', bureau_officer: '教育局', teacher: '主讲教师', observer: '旁听', guest: '来宾' },
   presence: { online: '在线', weak: '线路差', lost: '掉线', absent: '未到' },
   action: {
-    retry: '再试一次', lessons: '回到课程列表', signOut: '退出', reload: '重新打开',
+    retry: '再试一次', lessons: '回到课程列表', signOut: '退出', reload: '重新打开', copy: '复制', copied: '已复制',
   },
   fault: {
+    unanswered: '服务器没有回答。请检查网络，再试一次。',
     unreachable: '暂时连不上服务器，正在自动重试。请检查网线或无线网络。',
     signedOutTitle: '还没有登录',
     signedOut: '请打开学校发给您的登录链接。链接只能用一次，找不到时请向学校管理员要一个新的。',
@@ -28,14 +31,7 @@ export const zhCN = {
     missing: '地址里没有登录密钥。请把链接完整地复制到地址栏，包括 # 后面的部分。',
     goOn: '直接进入',
   },
-  console: {
-    navigation: '去哪里', fold: '收起', unfold: '展开',
-    way: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', organisations: '学校', people: '人员', devices: '设备', audit: '审计' },
-    closedTitle: '这一页不归您管', closed: '您的角色打不开这一页。需要用的话，请向管理员说明，由管理员给您加上角色。',
-  },
-  signIn: {
-    title: '登录',
-  },
+  ...office,
   lessons: {
     title: '课程',
     today: '今天', tomorrow: '明天', yesterday: '昨天',

@@ -1,0 +1,77 @@
+/** Places, people, devices and their audit, as the console asks the hub for them. */
+import type { Me, RoleName } from './model'
+import type { components } from './schema'
+import { ask } from './http'
+
+type Schema = components['schemas']
+
+// The document names these words as the hub's own code does; on the wire they are written like this.
+export type OrganisationKind = 'province' | 'city' | 'county' | 'centre_school' | 'school' | 'teaching_point'
+export type SchoolStage = 'kindergarten' | 'primary' | 'junior' | 'senior' | 'vocational' | 'special'
+export type Outcome = 'done' | 'refused'
+
+export type Organisation = Omit<Schema['KeptOrganisation'], 'kind'> & { kind: OrganisationKind }
+export type Classroom = Schema['KeptClassroom']
+export type SchoolClass = Omit<Schema['KeptClass'], 'stage'> & { stage: SchoolStage }
+export type Person = Schema['KeptPerson']
+export type RoleGrant = Omit<Schema['KeptGrant'], 'role'> & { role: RoleName }
+export type Device = Omit<Schema['KeptDevice'], 'algorithm'>
+export type Session = Omit<Schema['KeptSession'], 'stage'>
+export type AuditEntry = Omit<Schema['AuditEntry'], 'outcome'> & { outcome: Outcome }
+export type CodeInUse = Omit<Schema['CodeInUse'], 'scheme'> & { scheme: 'region' | 'school' | 'local' }
+export type SetUpLink = Schema['SetUpLink']
+export type SetUpLinks = Schema['SetUpLinks']
+export type ShownSecret = Schema['ShownSecret']
+export type ShownCode = Schema['ShownCode']
+
+export interface Listed<Item> {
+  items: Item[]
+  next?: string | null
+}
+
+export type Query = Record<string, string | number | boolean | null | undefined>
+
+const API = '/api/v1'
+
+/** `path` with what is not empty of `query`. */
+export function asked(path: string, query: Query): string {
+  const search = new URLSearchParams()
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '' && value !== false)
+      search.set(key, String(value))
+  }
+  const text = search.toString()
+  return text === '' ? path : `${path}?${text}`
+}
+
+export const list = <Item>(what: string, query: Query = {}) => ask<Listed<Item>>('GET', asked(`${API}/${what}`, query))
+export const show = <Item>(what: string, id: string) => ask<Item>('GET', `${API}/${what}/${encodeURIComponent(id)}`)
+
+/** Pressed twice, done once: the same key goes along until the hub has answered. */
+export const add = <Item>(what: string, item: unknown, key: string = crypto.randomUUID()) =>
+  ask<Item>('POST', `${API}/${what}`, item, { 'idempotency-key': key })
+
+/** Changes what is at `version`; whoever changed it since makes the hub refuse with 412. */
+export const change = <Item>(what: string, id: string, version: number, item: unknown) =>
+  ask<Item>('PATCH', `${API}/${what}/${encodeURIComponent(id)}`, item, { 'if-match': `"v${version}"` })
+
+export const end = (what: string, id: string) => ask<void>('DELETE', `${API}/${what}/${encodeURIComponent(id)}`, {})
+
+export const makeSetUpLink = (personId: string) => ask<SetUpLink>('POST', `${API}/people/${encodeURIComponent(personId)}/set-up-links`, {})
+export const dropSecondFactor = (personId: string) => ask<void>('DELETE', `${API}/people/${encodeURIComponent(personId)}/second-factor`, {})
+
+export const signInByPassword = (name: string, password: string, code: string) =>
+  ask<Me>('POST', `${API}/sign-in`, { sign_in_name: name, password, ...(code === '' ? {} : { code }) })
+export const setPassword = (next: string, current?: string) =>
+  ask<{ complete: boolean }>('PUT', `${API}/me/password`, { new: next, ...(current === undefined ? {} : { current }) })
+export const beginSecondFactor = () => ask<ShownSecret>('POST', `${API}/me/second-factor`, {})
+export const confirmSecondFactor = (code: string) => ask<{ complete: boolean }>('PUT', `${API}/me/second-factor`, { code })
+
+export const isSetUpNeeded = () => ask<{ needed: boolean }>('GET', `${API}/set-up`).then(state => state.needed)
+export const setUpHub = (hub: unknown) => ask<SetUpLinks>('POST', `${API}/set-up`, hub)
+
+export const beginEnrolment = (publicKey: string) => ask<ShownCode>('POST', `${API}/enrolments`, { algorithm: 'p256', public_key: publicKey })
+export const readEnrolment = (id: string) => ask<{ device_id?: string | null }>('GET', `${API}/enrolments/${encodeURIComponent(id)}`)
+export const askChallenge = (deviceId: string) => ask<{ challenge: string }>('POST', `${API}/device-challenges`, { device_id: deviceId })
+export const signInByDevice = (deviceId: string, challenge: string, signature: string) =>
+  ask<Me>('POST', `${API}/sign-in`, { device_id: deviceId, challenge, signature })
