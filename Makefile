@@ -7,7 +7,7 @@ SHELL := bash
 DATA ?= tongke-data
 HTTP ?= 127.0.0.1:8080
 FUZZ_SECONDS ?= 10
-FUZZ_TARGETS := depacketise dtls rtcp rtp sdp stun worker
+FUZZ_TARGETS := depacketise dtls framing red rtcp rtp sdp stun worker
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

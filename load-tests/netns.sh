@@ -8,7 +8,7 @@
 #   netns.sh block-udp         drop UDP on its way into both namespaces (`free-udp` ends it)
 #   netns.sh move ADDRESS      the classroom's IPv4 address becomes 10.77.0.ADDRESS, and its IPv6 address fd77::ADDRESS
 #   netns.sh rebind PORT TO [ADDRESS]   to the hub, the classroom's UDP port PORT looks like TO, as behind a NAT that
-#                              forgot; with an ADDRESS also like 10.77.0.ADDRESS, as when a school's line changes
+#                              forgot: what is sent to PORT is lost; with an ADDRESS also like 10.77.0.ADDRESS, as when a school's line changes
 #   netns.sh down              take it all away
 #
 # up is classroom to hub, down is hub to classroom. Run a program on one side with: ip netns exec classroom COMMAND
@@ -127,6 +127,8 @@ table inet nat_port {
   }
   chain in {
     type filter hook prerouting priority -300;
+    iifname line0 ip daddr 10.77.0.2 udp dport $2 drop
+    iifname line0 ip6 daddr fd77::2 udp dport $2 drop
     iifname line0 ip daddr 10.77.0.$address udp dport $3 udp dport set $2 ip daddr set 10.77.0.2
     iifname line0 ip6 daddr fd77::$address udp dport $3 udp dport set $2 ip6 daddr set fd77::2
   }

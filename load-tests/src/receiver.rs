@@ -222,6 +222,8 @@ pub struct SpeakerCounts {
     pub played: u64,
     /// Pieces that were not.
     pub concealed: u64,
+    /// The most of them in a row.
+    pub longest_gap: u64,
 }
 
 impl SpeakerCounts {
@@ -240,6 +242,7 @@ pub struct Speaker {
     /// Pieces of late that were concealed.
     concealed: BTreeSet<i64>,
     next: i64,
+    gap: u64,
     counts: SpeakerCounts,
 }
 
@@ -277,12 +280,15 @@ impl Speaker {
         while clock.time_of(self.next * SAMPLES) + clock.delay <= now {
             if self.there.remove(&self.next) {
                 self.counts.played += 1;
+                self.gap = 0;
             } else {
                 self.counts.concealed += 1;
                 self.concealed.insert(self.next);
                 if self.concealed.len() > CONCEALED_MAX {
                     self.concealed.pop_first();
                 }
+                self.gap += 1;
+                self.counts.longest_gap = self.counts.longest_gap.max(self.gap);
             }
             self.next += 1;
         }

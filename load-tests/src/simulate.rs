@@ -24,20 +24,20 @@ use sfu::{
     dtls::Identity,
     lobby::{Lobby, Terms},
     srtp::{Keys, Profile},
-    stats::HubStats,
+    stats::{HubStats, PeerStats},
     worker::{Worker, WorkerConfig},
 };
 
 use crate::{
     client::{
-        description::{Answer, Credentials, Sources, play_offer, publish_offer},
+        description::{Answer, Credentials, Sources, play_offer, publish_offer, simulcast_offer},
         srtp::{KEYING_MATERIAL_BYTES, Srtp},
     },
     line::{Line, Link, LinkCounts},
     receiver::{ScreenCounts, SpeakerCounts},
 };
 use classroom::{Classroom, Noticed, Slot};
-use teacher::Teacher;
+use teacher::{LAYERS, Teacher};
 
 /// A lesson that runs as fast as it can be computed.
 pub struct Simulation {
@@ -48,6 +48,7 @@ pub struct Simulation {
     dice: StdRng,
     teachers: Vec<Place<Teacher>>,
     classrooms: Vec<Place<Classroom>>,
+    classroom_peers: Vec<PeerId>,
     by_address: HashMap<SocketAddr, Seat>,
     story: String,
     next_peer: u64,
@@ -113,6 +114,7 @@ impl Simulation {
             dice: StdRng::seed_from_u64(seed),
             teachers: Vec::new(),
             classrooms: Vec::new(),
+            classroom_peers: Vec::new(),
             by_address: HashMap::new(),
             story: String::new(),
             next_peer: 1,
@@ -133,20 +135,37 @@ impl Simulation {
     /// # Panics
     /// As [`Self::teacher`].
     #[must_use]
-    pub fn teacher_over(mut self, picture: &str, line: Line) -> Self {
+    pub fn teacher_over(self, picture: &str, line: Line) -> Self {
+        self.publish(picture, false, line)
+    }
+
+    /// A teacher whose camera comes in two layers, 180p of 120 kbit/s and 720p of 950, over a clean line of 10 ms.
+    ///
+    /// # Panics
+    /// The hub does not accept the offer: a fault of the hub.
+    #[must_use]
+    pub fn layered_camera(self) -> Self {
+        self.publish("camera", true, Line { delay: Duration::from_millis(10), ..Line::CLEAN })
+    }
+
+    fn publish(mut self, picture: &str, layered: bool, line: Line) -> Self {
         let kind: TrackKind = picture.parse().expect("the picture is camera or board");
         let number = self.teachers.len();
         let base = 1_000 + 100 * number as u32;
         let sources = Sources { voice: (number == 0).then_some(base), picture: Some((base + 1, base + 2)) };
         let (keys, srtp) = self.keys();
         let local = local(&[]);
-        let (sdp, terms) =
-            answer_publisher(&publish_offer(&far_end(), sources), kind, &local).expect("the hub takes our offer");
+        let offer =
+            if layered { simulcast_offer(&far_end(), sources, &LAYERS) } else { publish_offer(&far_end(), sources) };
+        let (sdp, terms) = answer_publisher(&offer, kind, &local).expect("the hub takes our offer");
         let media = Answer::parse(&sdp).expect("we can read the hub's answer").media;
         let address = SocketAddr::from(([10, 0, 1, number as u8], 5_000));
         self.connect(Terms::Publish(terms), &keys, address);
         let seed = self.dice.random();
-        let who = Teacher::new(self.now, seed, kind, sources, &media, srtp);
+        let mut who = Teacher::new(self.now, seed, kind, sources, &media, srtp);
+        if layered {
+            who.layer(&media, (base + 3, base + 4));
+        }
         self.tell(format_args!("A teacher shows the {picture}"));
         self.by_address.insert(address, Seat::Teacher(number));
         let (up, down) = self.links(line, line);
@@ -182,6 +201,7 @@ impl Simulation {
             .expect("the hub takes our offer");
         let media = Answer::parse(&sdp).expect("we can read the hub's answer").media;
         let address = SocketAddr::from(([10, 0, 2, number as u8], 5_000));
+        self.classroom_peers.push(PeerId(self.next_peer));
         self.connect(Terms::View(terms), &keys, address);
         let who = Classroom::new(self.now, line.delay * 2 + HUB_TIME, &media, srtp);
         self.tell(format_args!("{name} joins"));
@@ -282,6 +302,24 @@ impl Simulation {
             }
         }
         attendance
+    }
+
+    /// How long the queue is at the bottleneck towards a classroom, now.
+    ///
+    /// # Panics
+    /// There is no classroom of that name.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Duration {
+        self.classrooms[self.find(name)].down.waiting(self.now)
+    }
+
+    /// What the hub sends a classroom, as of its last full second. `None`: less has passed.
+    ///
+    /// # Panics
+    /// There is no classroom of that name.
+    #[must_use]
+    pub fn seat(&self, name: &str) -> Option<&PeerStats> {
+        self.hub().peers.get(&self.classroom_peers[self.find(name)])
     }
 
     /// Keyframes that the teachers encoded, their first ones included.

@@ -41,7 +41,7 @@ struct School {
 }
 
 impl School {
-    fn open() -> Self {
+    fn open(workers: usize) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -50,7 +50,7 @@ impl School {
                 listen: (Ipv4Addr::LOCALHOST, 0).into(),
                 announce: vec![Ipv4Addr::LOCALHOST.into()],
                 tcp: true,
-                workers: 1,
+                workers,
                 max_seats: None,
             };
             let clock = Clock::standing_at(UnixMs(1_789_948_800_000));
@@ -69,6 +69,12 @@ impl School {
 
     fn hub(&self) -> &Hub {
         &self.app.hub
+    }
+
+    fn end_viewers(&self) {
+        for (peer, _) in self.hub().stats().peers.iter().filter(|(_, stats)| !stats.publishes) {
+            self.hub().close_peer(*peer);
+        }
     }
 
     fn close(self) {
@@ -185,6 +191,15 @@ enum Way {
     Udp(UdpSocket),
 }
 
+impl Way {
+    fn udp(school: &School) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.connect(school.hub().media_address()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self::Udp(socket)
+    }
+}
+
 struct Pupils {
     way: Way,
     door: SocketAddr,
@@ -195,6 +210,10 @@ struct Pupils {
 
 impl Pupils {
     fn join(school: &School, now: Instant) -> Self {
+        Self::join_by(school, now, Way::Tcp(Framed::to(school.door)))
+    }
+
+    fn join_by(school: &School, now: Instant, way: Way) -> Self {
         let identity = Identity::generate().unwrap();
         let own = identity.credentials();
         let slots = [TrackKind::Voice, TrackKind::Camera];
@@ -202,7 +221,7 @@ impl Pupils {
         let answer = Answer::parse(&answered.sdp).unwrap();
         let transport = Transport::new(now, identity, own, &answer);
         Self {
-            way: Way::Tcp(Framed::to(school.door)),
+            way,
             door: school.door,
             classroom: Classroom::new(now, now, transport, &answer, 1, Habit::Ordinary),
             times: SendTimes::new(now),
@@ -252,7 +271,7 @@ fn until(teacher: &mut Teacher, pupils: &mut Pupils, mut done: impl FnMut(&mut P
 
 #[test]
 fn a_lesson_is_taught_and_received_by_tcp_and_goes_on_by_udp() {
-    let school = School::open();
+    let school = School::open(1);
     let begin = Instant::now();
     let mut teacher = Teacher::join(&school, begin);
     let mut pupils = Pupils::join(&school, begin);
@@ -268,10 +287,7 @@ fn a_lesson_is_taught_and_received_by_tcp_and_goes_on_by_udp() {
     });
 
     // UDP opens: the next check, which nominates, moves the classroom over. Its keys and numbers go on.
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.connect(school.hub().media_address()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let before = std::mem::replace(&mut pupils.way, Way::Udp(socket));
+    let before = std::mem::replace(&mut pupils.way, Way::udp(&school));
     until(&mut teacher, &mut pupils, |_| {
         let stats = school.hub().stats();
         stats.peers.values().any(|peer| !peer.by_tcp) && stats.peers.values().any(|peer| peer.by_tcp)
@@ -288,6 +304,42 @@ fn a_lesson_is_taught_and_received_by_tcp_and_goes_on_by_udp() {
     school.close();
 }
 
+#[test]
+fn connections_are_dealt_to_all_workers_and_find_the_worker_that_has_their_peer() {
+    let school = School::open(2);
+    let begin = Instant::now();
+    let mut teacher = Teacher::join(&school, begin);
+    // By TCP from the start: each connection's worker takes its peer.
+    let mut rooms: Vec<Pupils> = (0..4).map(|_| Pupils::join(&school, begin)).collect();
+    let (last, others) = rooms.split_last_mut().unwrap();
+    until(&mut teacher, last, |last| {
+        others.iter_mut().for_each(|room| room.work(Instant::now()));
+        last.classroom.first_picture().is_some()
+            && others.iter().all(|room| room.classroom.first_picture().is_some())
+            && school.hub().stats().peers.len() == 5
+    });
+    let workers: Vec<_> = school.hub().stats().peers.values().map(|peer| peer.worker.0).collect();
+    assert!(workers.contains(&0) && workers.contains(&1), "{workers:?}");
+    drop(rooms);
+    school.end_viewers();
+    // By UDP first, which the kernel deals out; then UDP is blocked, and the connection is anybody's.
+    for _ in 0..4 {
+        let mut room = Pupils::join_by(&school, Instant::now(), Way::udp(&school));
+        until(&mut teacher, &mut room, |room| room.classroom.first_picture().is_some());
+        room.way = Way::Tcp(Framed::to(school.door));
+        until(&mut teacher, &mut room, |_| {
+            let stats = school.hub().stats();
+            let mut viewers = stats.peers.values().filter(|peer| !peer.publishes);
+            viewers.next().is_some_and(|peer| peer.by_tcp) && viewers.next().is_none()
+        });
+        room.classroom.mark();
+        until(&mut teacher, &mut room, |room| room.classroom.tally().packets >= 100);
+        assert_eq!(room.classroom.tally().refused, 0);
+        school.end_viewers();
+    }
+    school.close();
+}
+
 /// What the hub says to `bytes` until it closes, and how long that takes.
 fn said_to(door: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let begin = Instant::now();
@@ -301,7 +353,7 @@ fn said_to(door: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
 
 #[test]
 fn whoever_is_nobody_is_closed_soon_and_http_is_answered_beside_it() {
-    let school = School::open();
+    let school = School::open(1);
     // A check that is well formed and signed by nobody.
     let unsigned = [&[0, 20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
     let silent_after: [(&[u8], &str); 3] =

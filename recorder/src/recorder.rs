@@ -204,17 +204,20 @@ impl Work {
     fn run(mut self) -> Result<(), ArchiveError> {
         let mut connected = true;
         loop {
-            if connected {
-                connected = self.read();
-                if let Ok(stop) = self.stopped.try_recv() {
-                    return self.stop(stop);
-                }
-            } else {
-                // The room is closed; only the word that ends the recording is still to come.
-                match self.stopped.recv_timeout(PATIENCE) {
-                    Ok(stop) => return self.stop(stop),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return self.stop(Stop::Suspend),
+            connected = connected && self.read();
+            let now = self.archive.clock.now();
+            let due = self.session.recording.poll_timeout().map_or(REST, |due| due.saturating_duration_since(now));
+            // Who waits for packets is woken for each of them, at the cost of the thread that forwards it; who rests is
+            // not. Where the room is closed, only the word that ends the recording is still to come.
+            match self.stopped.recv_timeout(due.min(REST)) {
+                Ok(stop) => return self.stop(stop),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) if !connected => return self.stop(Stop::Suspend),
+                // Nobody can stop it any more but the room, which is still open.
+                Err(RecvTimeoutError::Disconnected) => {
+                    if let Ok(item) = self.tap.recv_timeout(REST) {
+                        self.take(item);
+                    }
                 }
             }
             let now = self.archive.clock.now();
@@ -227,19 +230,13 @@ impl Work {
         }
     }
 
-    /// False: the tap is closed.
+    /// Takes what waits. False: the tap is closed.
     fn read(&mut self) -> bool {
-        let now = self.archive.clock.now();
-        let due = self.session.recording.poll_timeout().map_or(PATIENCE, |due| due.saturating_duration_since(now));
-        match self.tap.recv_timeout(due.min(PATIENCE)) {
-            Ok(item) => self.take(item),
-            Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return false,
-        }
         for _ in 0..BATCH {
-            match self.tap.try_recv() {
-                Some(item) => self.take(item),
-                None => break,
+            match self.tap.recv_timeout(Duration::ZERO) {
+                Ok(item) => self.take(item),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
         true
@@ -351,8 +348,8 @@ impl Work {
     }
 }
 
-/// The longest wait before a word to stop is heard.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// The longest time between two looks at the tap.
+const REST: Duration = Duration::from_millis(20);
 
 /// Items read before the disk has its turn.
 const BATCH: usize = 512;

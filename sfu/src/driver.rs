@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread::JoinHandle,
@@ -33,7 +33,7 @@ use crate::{
     load::Lag,
     lobby::Lobby,
     stats::HubStats,
-    tcp::{self, Arrival, Streams},
+    tcp::{self, Arrival, Door, Streams},
     worker::{Command, Relay, Worker, WorkerConfig},
 };
 
@@ -41,13 +41,15 @@ use crate::{
 pub(crate) struct Driver {
     address: SocketAddr,
     workers: Vec<Handle>,
+    /// Whose turn it is to take a connection.
+    next_door: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
 }
 
 struct Handle {
     commands: Sender<Command>,
-    arrivals: Sender<Arrival>,
+    door: Door,
     waker: Arc<Waker>,
     stats: Arc<Mutex<HubStats>>,
 }
@@ -66,21 +68,24 @@ impl Driver {
         let epoch_ntp = ntp(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         let stopping = Arc::new(AtomicBool::new(false));
         let mut address = listen;
-        let mut doors = Vec::new();
+        let mut parts = Vec::new();
         for _ in 0..workers {
             let socket = open(address, workers > 1).map_err(bind)?;
             address = socket.local_addr().map_err(bind)?;
             let poll = Poll::new().map_err(bind)?;
             let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(bind)?);
             let (relays, relayed) = sync_channel(RELAYS_MAX);
-            doors.push((socket, poll, Post { relays, waker, held: VecDeque::new(), told: false }, relayed));
+            let (arrivals, streams) = channel();
+            let door = Door { arrivals, waker: waker.clone() };
+            let post = Post { relays, waker, held: VecDeque::new(), told: false };
+            parts.push((socket, poll, post, relayed, door, streams));
         }
-        let posts: Vec<Post> = doors.iter().map(|(_, _, post, _)| post.clone()).collect();
+        let posts: Vec<Post> = parts.iter().map(|(_, _, post, ..)| post.clone()).collect();
+        let doors: Vec<Door> = parts.iter().map(|(.., door, _)| door.clone()).collect();
         let cores = own_cores(workers);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
-        for (number, (socket, poll, Post { waker, .. }, relayed)) in doors.into_iter().enumerate() {
+        for (number, (socket, poll, Post { waker, .. }, relayed, door, streams)) in parts.into_iter().enumerate() {
             let (commands, inbox) = channel();
-            let (arrivals, streams) = channel();
             let stats = Arc::new(Mutex::new(HubStats::default()));
             let id = WorkerId(number as u8);
             let worker = Worker::new(WorkerConfig {
@@ -96,7 +101,7 @@ impl Driver {
                 socket,
                 poll,
                 worker,
-                streams: Streams::new(epoch, streams),
+                streams: Streams::new(epoch, streams, doors.clone()),
                 inbox,
                 relayed,
                 posts: posts.clone(),
@@ -116,10 +121,10 @@ impl Driver {
                 run.run();
             };
             threads.push(thread.spawn(work).map_err(bind)?);
-            handles.push(Handle { commands, arrivals, waker, stats });
+            handles.push(Handle { commands, door, waker, stats });
         }
         info!(%address, workers, "Media port {address} is open");
-        Ok(Self { address, workers: handles, threads: Mutex::new(threads), stopping })
+        Ok(Self { address, workers: handles, next_door: AtomicUsize::new(0), threads: Mutex::new(threads), stopping })
     }
 
     /// The address that is really bound.
@@ -156,12 +161,11 @@ impl Driver {
         }
     }
 
-    /// Brings a TCP connection to a worker.
-    pub(crate) fn bring(&self, worker: WorkerId, arrival: Arrival) {
-        if let Some(handle) = self.workers.get(usize::from(worker.0)) {
-            // A worker that has stopped closes it by dropping it.
-            let _ = handle.arrivals.send(arrival);
-            let _ = handle.waker.wake();
+    /// Brings a TCP connection to the next worker in turn.
+    pub(crate) fn bring(&self, arrival: Arrival) {
+        let turn = self.next_door.fetch_add(1, Ordering::Relaxed);
+        if let Some(handle) = self.workers.get(turn % self.workers.len().max(1)) {
+            handle.door.bring(arrival);
         }
     }
 
@@ -365,22 +369,25 @@ impl Run {
         let mut unsent = 0;
         let mut outbox = std::mem::take(self.worker.outbox());
         for run in outbox.runs() {
-            if let Some(connection) = tcp::connection(run.to) {
+            if tcp::connection(run.to).is_some() {
                 let datagrams = &outbox.bytes()[run.bytes.clone()];
-                unsent += self.streams.push(now, connection, datagrams, run.segment, &self.worker);
+                unsent += self.streams.push(now, run.to, datagrams, run.segment, &self.worker);
                 continue;
             }
-            let transmit = Transmit {
-                destination: run.to,
-                ecn: None,
-                contents: &outbox.bytes()[run.bytes.clone()],
-                segment_size: (run.datagrams() > 1).then_some(run.segment),
-                src_ip: None,
-            };
-            // A full socket drops: the line's own repair mends it, and nobody waits for one classroom.
-            if self.state.try_send(UdpSockRef::from(&self.socket), &transmit).is_err() {
-                unsent += run.datagrams() as u64;
+            let contents = &outbox.bytes()[run.bytes.clone()];
+            let fits = run.datagrams() <= self.state.max_gso_segments();
+            if fits && self.transmit(run.to, contents, run.segment).is_ok() {
+                continue;
             }
+            // A full socket drops: the line's own repair mends it, and nobody waits for one classroom.
+            unsent += match self.state.max_gso_segments() {
+                // The kernel or the card does not cut runs (UDP GSO): each datagram goes alone.
+                1 if run.datagrams() > 1 => {
+                    let refused = |datagram: &&[u8]| self.transmit(run.to, datagram, run.segment).is_err();
+                    contents.chunks(run.segment.max(1)).filter(refused).count() as u64
+                }
+                _ => run.datagrams() as u64,
+            };
         }
         outbox.clear();
         *self.worker.outbox() = outbox;
@@ -388,6 +395,12 @@ impl Run {
         if unsent > 0 {
             self.worker.note_unsent(unsent);
         }
+    }
+
+    fn transmit(&self, to: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
+        let segment_size = (contents.len() > segment).then_some(segment);
+        let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None };
+        self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
     }
 }
 

@@ -57,6 +57,18 @@ impl Deframer {
         self.begun.extend_from_slice(bytes);
         Ok(())
     }
+
+    /// What has begun and is not all there, as it came.
+    #[must_use]
+    pub fn unfinished(&self) -> &[u8] {
+        &self.begun
+    }
+}
+
+/// Appends a packet as it travels. It is at most [`FRAME_BYTES_MAX`] long.
+pub fn write(packet: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(packet.len() as u16).to_be_bytes());
+    out.extend_from_slice(packet);
 }
 
 /// The length that a frame begins with. `None`: it is not all there.

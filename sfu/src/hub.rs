@@ -312,7 +312,7 @@ impl Hub {
     ///
     /// It is closed where no authentic check comes within 5 s of its being accepted.
     pub fn bring_stream(&self, arrival: Arrival) {
-        self.inner.driver.bring(WorkerId(0), arrival);
+        self.inner.driver.bring(arrival);
     }
 
     /// The workers' newest figures, at most a second old.

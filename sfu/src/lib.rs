@@ -11,6 +11,7 @@
 //! Everything but [`driver`] and [`tcp`] is told the time and the bytes. Deliberately not here: schools, people, storage, HTTP.
 
 pub mod answer;
+pub mod bandwidth;
 pub mod driver;
 pub mod dtls;
 pub mod feedback;
@@ -30,6 +31,7 @@ pub mod peer;
 pub mod publish;
 pub mod red;
 pub mod room;
+pub mod rtcp;
 pub mod slot;
 pub mod srtp;
 pub mod stats;

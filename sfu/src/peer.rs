@@ -135,7 +135,6 @@ impl Peer {
     ///
     /// Returns a path that is forgotten for it.
     pub fn note_path(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
-        self.heard = now;
         let mut forgotten = None;
         if !self.paths.contains(&from) {
             if self.paths.len() == PATHS_MAX {
@@ -145,9 +144,22 @@ impl Peer {
             self.paths.push(from);
         }
         if nominated || self.address.is_none() {
-            self.address = Some(from);
+            self.settle(now, from);
         }
+        self.heard = now;
         forgotten
+    }
+
+    /// Sends to `from` from now on: something of the peer's has just authenticated there, and it is no late packet.
+    pub fn settle(&mut self, now: Instant, from: SocketAddr) {
+        let has_moved = self.address.replace(from).is_some_and(|before| before != from);
+        if let Role::Viewer(viewer) = &mut self.role
+            && has_moved
+        {
+            viewer.recall(now.saturating_duration_since(self.heard));
+            viewer.bandwidth.handle_move();
+        }
+        self.heard = now;
     }
 
     /// Forgets a path that has ended. What is sent goes by the newest one left, until a check says better.
@@ -158,12 +170,30 @@ impl Peer {
         }
     }
 
+    /// Has it not been heard for longer than it ever pauses? Then a check on another way need not settle on it first:
+    /// what it is sent on the old one is lost, and its next packet would lead back there.
+    #[must_use]
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) >= QUIET_AFTER
+    }
+
     /// Has it been silent, or unconnected, for too long?
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.heard) >= CONSENT_EXPIRES_AFTER;
         let never = self.srtp.is_none() && now.saturating_duration_since(self.born) >= CONNECT_WITHIN;
         silent || never
+    }
+
+    /// Looks at all that sending a burst will look at. The sum means nothing.
+    #[must_use]
+    pub fn warm(&self) -> u64 {
+        let keys = self.srtp.as_ref().map_or(0, |(sealer, _)| sealer.tag_len() as u64);
+        let address = self.address.map_or(0, |address| u64::from(address.port()));
+        match &self.role {
+            Role::Publisher(_) => 0,
+            Role::Viewer(viewer) => keys ^ address ^ viewer.warm(),
+        }
     }
 
     /// Moves what DTLS wants sent into the outbox.
@@ -199,10 +229,14 @@ impl Peer {
         }
         match &self.role {
             Role::Publisher(publisher) => publisher.nack_due().map_or(due, |at| due.min(at)),
+            Role::Viewer(viewer) if self.srtp.is_some() => viewer.bandwidth.due().map_or(due, |at| due.min(at)),
             Role::Viewer(_) => due,
         }
     }
 }
+
+/// Viewers report every 50 to 100 ms, publishers send.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
 
 /// A browser on two networks, each with IPv4 and IPv6.
 const PATHS_MAX: usize = 4;

@@ -13,7 +13,7 @@ use crate::{history::History, packet::Packet};
 /// Which earlier packets go along: `distance` of them, each `stride` packets before the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pattern {
-    /// How many earlier packets, 0 to [`DISTANCE_MAX`]. 0: plain Opus.
+    /// How many earlier packets, below [`BLOCKS_MAX`]. 0: plain Opus.
     pub distance: u8,
     /// 1 where packets are lost one by one; more where they are lost in a row, so that one burst does not take a packet
     /// together with all its repeats.
@@ -34,11 +34,13 @@ pub fn write(
     out: &mut Vec<u8>,
 ) -> usize {
     out.clear();
-    let mut chosen: [Option<(&Packet, u16)>; DISTANCE_MAX as usize] = [None; DISTANCE_MAX as usize];
+    let mut chosen: [Option<(&Packet, u16)>; BLOCKS_MAX - 1] = [None; BLOCKS_MAX - 1];
     let mut left = bytes_max.saturating_sub(packet.payload.len() + LAST_HEADER_BYTES);
     let mut blocks = 0;
     // The nearest first: it mends soonest, and where room is short it is the one that counts.
-    for back in (1..=pattern.distance.min(DISTANCE_MAX)).map(|number| u64::from(number) * u64::from(pattern.stride)) {
+    for back in
+        (1..=pattern.distance.min(BLOCKS_MAX as u8 - 1)).map(|number| u64::from(number) * u64::from(pattern.stride))
+    {
         let earlier = packet.seq.checked_sub(back.max(1)).and_then(|seq| history.get(seq));
         let Some(earlier) = earlier.filter(|earlier| earlier.codec == packet.codec) else { continue };
         let offset = packet.timestamp.wrapping_sub(earlier.timestamp);
@@ -255,7 +257,7 @@ mod tests {
             let now = voice(seq, timestamp, size);
             let mut out = vec![9; 10];
             let count = write(&history, &now, pattern(distance, stride), PT, bytes_max, &mut out);
-            prop_assert!(count <= DISTANCE_MAX.into());
+            prop_assert!(count < BLOCKS_MAX);
             prop_assert_eq!(out.is_empty(), count == 0);
             if count > 0 {
                 prop_assert!(out.len() <= bytes_max);

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::PublishTrack,
+    bandwidth::share::Rung,
     history::History,
     id::{PeerId, RoomId, TrackId, WorkerId},
     keyframe::{ASK_EVERY, Authority},
@@ -95,17 +96,25 @@ pub struct Layer {
     pub burst: Vec<Arc<Packet>>,
     /// The longest payload of the burst: others are padded to it where little is missing.
     pub even: usize,
+    /// Bytes of it, headers included.
+    pub burst_bytes: usize,
     /// Who asks its publisher for keyframes.
     pub authority: Authority,
     /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
     pub sync: Option<(u32, Instant)>,
     /// When its home was asked for a keyframe.
     pub asked_home: Option<Instant>,
+    /// When it began, and when its newest packet came.
+    began: Instant,
+    heard: Instant,
+    /// Bytes since the last full second, headers included.
     bytes: usize,
+    /// Bits per second, smoothed over some seconds, headers included. `None`: less than a second is known.
+    rate_bps: Option<u64>,
 }
 
 impl Layer {
-    fn new(id: TrackId, kind: TrackKind) -> Self {
+    fn new(now: Instant, id: TrackId, kind: TrackKind) -> Self {
         Self {
             id,
             history: History::new(if kind.is_sound() { SOUND_PACKETS } else { PICTURE_PACKETS }),
@@ -113,10 +122,14 @@ impl Layer {
             due: None,
             burst: Vec::new(),
             even: 0,
+            burst_bytes: 0,
             authority: Authority::new(kind),
             sync: None,
             asked_home: None,
+            began: now,
+            heard: now,
             bytes: 0,
+            rate_bps: None,
         }
     }
 
@@ -145,6 +158,7 @@ impl Layer {
             }
         }
         self.even = self.burst.iter().map(|packet| packet.payload.len()).max().unwrap_or(0);
+        self.burst_bytes = self.burst.iter().map(|packet| packet.payload.len() + HEADERS_BYTES).sum();
         !self.burst.is_empty()
     }
 
@@ -156,6 +170,32 @@ impl Layer {
             None => self.history.live_timestamp(now, clock_rate),
         }
     }
+
+    /// What it takes of a viewer's line, bits per second.
+    #[must_use]
+    pub fn rate_bps(&self, now: Instant) -> u64 {
+        self.rate_bps.unwrap_or_else(|| {
+            let known = now.saturating_duration_since(self.began).max(RATE_KNOWN_AFTER);
+            (self.bytes as f64 * 8.0 / known.as_secs_f64()) as u64
+        })
+    }
+
+    fn note_heard(&mut self, now: Instant, packet: &Packet) {
+        self.heard = now;
+        self.bytes += packet.payload.len() + HEADERS_BYTES;
+    }
+
+    /// Ends a second: smooths the rate.
+    fn close_second(&mut self, now: Instant) {
+        let bps = self.bytes as u64 * 8;
+        self.rate_bps = match self.rate_bps {
+            // A keyframe in one second is not what the layer takes.
+            Some(before) => Some((before * 3 + bps) / 4),
+            None if now.saturating_duration_since(self.began) >= RATE_KNOWN_AFTER => Some(self.rate_bps(now)),
+            None => return,
+        };
+        self.bytes = 0;
+    }
 }
 
 impl Track {
@@ -163,6 +203,18 @@ impl Track {
     #[must_use]
     pub fn flowing(&self) -> Option<&Layer> {
         self.layers.get(self.best)?.as_ref()
+    }
+
+    /// The layers that a viewer may be given, cheapest first. One that has fallen silent while others flow is no choice:
+    /// browsers switch layers off as they like.
+    pub fn rungs(&self, now: Instant) -> SmallVec<[Rung; 3]> {
+        let newest = self.layers.iter().flatten().map(|layer| layer.heard).max();
+        let flows = |layer: &Layer| newest.is_none_or(|at| at.saturating_duration_since(layer.heard) <= SILENT_AFTER);
+        let layers = self.layers.iter().enumerate().filter_map(|(at, layer)| Some((at, layer.as_ref()?)));
+        let mut rungs: SmallVec<[Rung; 3]> =
+            layers.filter(|(_, layer)| flows(layer)).map(|(layer, it)| Rung { layer, bps: it.rate_bps(now) }).collect();
+        rungs.sort_by_key(|rung| rung.bps);
+        rungs
     }
 }
 
@@ -177,6 +229,11 @@ impl Room {
     #[must_use]
     pub fn track(&self, kind: TrackKind) -> Option<&Track> {
         self.tracks.iter().find(|track| track.kind == kind)
+    }
+
+    /// As [`Self::track`], to change it.
+    pub fn track_mut(&mut self, kind: TrackKind) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.kind == kind)
     }
 
     /// The layer behind a slot's span, wherever it is.
@@ -249,12 +306,12 @@ impl Room {
         let best = track.best == layer_at;
         let slot = track.layers.get_mut(layer_at)?;
         let is_new = slot.is_none();
-        let layer = slot.get_or_insert_with(|| Layer::new(next_id(), kind));
+        let layer = slot.get_or_insert_with(|| Layer::new(now, next_id(), kind));
         if !layer.is_new(packet.seq) {
             return None;
         }
         let packet = Arc::new(packet);
-        layer.bytes += packet.payload.len();
+        layer.note_heard(now, &packet);
         if packet.keyframe && !codec.is_sound() {
             layer.authority.came(now);
         }
@@ -350,17 +407,17 @@ impl Room {
         let slot = track.layers.get_mut(source.layer)?;
         let is_new = slot.as_ref().is_none_or(|layer| layer.id != source.id);
         if is_new {
-            *slot = Some(Layer::new(source.id, source.kind));
+            *slot = Some(Layer::new(now, source.id, source.kind));
         }
         let layer = slot.as_mut()?;
         let fresh: Vec<_> = packets.iter().filter(|packet| layer.is_new(packet.seq)).cloned().collect();
         for packet in &fresh {
-            layer.bytes += packet.payload.len();
             match cached_at {
                 Some(at) => {
                     layer.history.insert_at(at, packet.clone());
                 }
                 None => {
+                    layer.note_heard(now, packet);
                     layer.waiting.push(packet.clone());
                     layer.due = Some(now);
                 }
@@ -423,7 +480,7 @@ impl Room {
                 changed.push(track.kind);
             }
             for layer in track.layers.iter_mut().flatten() {
-                layer.bytes = 0;
+                layer.close_second(now);
             }
         }
         for item in told {
@@ -508,6 +565,15 @@ const GATHERED_MAX: usize = 32;
 
 /// A device that falls back to another encoder does so once; as rarely as a keyframe may be asked for.
 const CODEC_STAYS_FOR: Duration = ASK_EVERY;
+
+/// RTP header with one extension, SRTP tag, IPv4 and UDP.
+const HEADERS_BYTES: usize = 64;
+
+/// A rate is told after so long.
+const RATE_KNOWN_AFTER: Duration = Duration::from_millis(700);
+
+/// A layer that is silent for longer, while another flows, was switched off by its sender.
+const SILENT_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Ten seconds of voice.
 const SOUND_PACKETS: usize = 512;

@@ -24,6 +24,12 @@ pub struct Slot {
     route: Option<Route>,
     /// Earlier routes, for NACKs that still ask for their packets.
     past: VecDeque<Span>,
+    /// A layer that takes the slot over when its next keyframe comes; until then the old one stays.
+    pub next: Option<(TrackId, usize)>,
+    /// The line has no room for it.
+    pub is_paused: bool,
+    /// Numbers from here on went out only once.
+    pub once: u64,
     /// RTP packets and payload bytes sent, for sender reports.
     pub sent: (u32, u32),
 }
@@ -102,6 +108,9 @@ impl Slot {
             tl0_pic_idx: (seed >> 48) as u8,
             route: None,
             past: VecDeque::new(),
+            next: None,
+            is_paused: false,
+            once: 0,
             sent: (0, 0),
             terms,
         }
@@ -111,6 +120,13 @@ impl Slot {
     #[must_use]
     pub fn terms(&self) -> &ViewSlot {
         &self.terms
+    }
+
+    /// As [`crate::peer::Peer::warm`].
+    #[must_use]
+    pub fn warm(&self) -> u64 {
+        let route = self.route.as_ref().map_or(0, |route| route.span.source_start);
+        route ^ self.next_index ^ u64::from(self.sent.0) ^ u64::from(self.terms.ssrc)
     }
 
     /// What flows in it. `None`: nothing.
@@ -135,6 +151,7 @@ impl Slot {
     /// decode `codec`: then nothing flows.
     pub fn start(&mut self, now: Instant, track: TrackId, layer: usize, codec: Codec, history: &History) -> bool {
         self.stop();
+        self.is_paused = false;
         let Some((pt, rtx_pt)) = self.terms.payload_type(codec).map(|known| (known.pt, known.rtx_pt)) else {
             return false;
         };
@@ -166,6 +183,7 @@ impl Slot {
 
     /// Nothing flows any more. What was sent can still be asked for again.
     pub fn stop(&mut self) {
+        self.next = None;
         if let Some(route) = self.route.take()
             && route.phase != Phase::AwaitingKeyframe
         {
@@ -174,6 +192,43 @@ impl Slot {
             }
             self.past.push_front(route.span);
         }
+    }
+
+    /// From now on live packets wait in the history, behind those that were sent, until [`Self::next_cached`] takes them.
+    pub fn hold(&mut self) {
+        if let Some(route) = &mut self.route
+            && route.phase == Phase::Live
+        {
+            let cursor = route.span.source_start + self.next_index.saturating_sub(route.span.index_start);
+            route.phase = Phase::CatchingUp { cursor, per_tick: CATCH_UP_BYTES_MIN };
+        }
+    }
+
+    /// How far what waits in the history is behind the newest packet there, where the keyframe of its group has gone out
+    /// whole and a newer group waits: then it may begin anew with that. `None`: it may not.
+    #[must_use]
+    pub fn overtaken_by(&self, history: &History) -> Option<Duration> {
+        let route = self.route.as_ref()?;
+        let Phase::CatchingUp { cursor, .. } = route.phase else { return None };
+        let newer = history.group_start().filter(|start| *start > cursor)?;
+        let (waiting, newest) = ((cursor..newer).find_map(|seq| history.get(seq))?, history.get(history.newest()?)?);
+        if waiting.timestamp == route.span.timestamps.group {
+            return None;
+        }
+        let behind = newest.timestamp.wrapping_sub(waiting.timestamp);
+        Some(Duration::from_secs_f64(f64::from(behind) / f64::from(route.span.clock_rate.max(1))))
+    }
+
+    /// Next free 48-bit index.
+    #[must_use]
+    pub fn next_index(&self) -> u64 {
+        self.next_index
+    }
+
+    /// The newest of our sequence numbers. `None`: nothing was sent.
+    #[must_use]
+    pub fn newest_seq(&self) -> Option<u16> {
+        self.newest.map(|_| self.next_index.wrapping_sub(1) as u16)
     }
 
     /// A live packet's place. `None`: it is not sent now (it waits for a keyframe or in the history), or never.

@@ -309,6 +309,25 @@ impl Opener {
         matches!(self.kind, Open::Gcm(_))
     }
 
+    /// By how much an RTP packet is ahead of all that this peer has sent on its SSRC, if it is this peer's: told from
+    /// the header alone. `Some(0)`: the SSRC is new. `None`: it cannot be, or it is a late one.
+    #[must_use]
+    pub fn rtp_lead(&self, ssrc: u32, seq: u16) -> Option<u64> {
+        lead(&self.rtp, ssrc, |received| received.guess(seq))
+    }
+
+    /// As [`Self::rtp_lead`], of an RTCP packet. Its index stands in the clear (RFC 7714 §9.2).
+    #[must_use]
+    pub fn rtcp_lead(&self, packet: &[u8]) -> Option<u64> {
+        let ssrc = u32::from_be_bytes(*packet.get(4..)?.first_chunk()?);
+        let word = match self.kind {
+            Open::Gcm(_) => packet.last_chunk()?,
+            Open::Sha1(_) => packet.get(..packet.len().checked_sub(SHA1_TAG_LEN)?)?.last_chunk()?,
+        };
+        let index = u32::from_be_bytes(*word) & !ENCRYPTED;
+        lead(&self.rtcp, ssrc, |_| index.into()).filter(|lead| *lead <= RTCP_LEAD_MAX)
+    }
+
     /// Opens one RTP packet in place and cuts the tag off. Returns its 48-bit index.
     ///
     /// # Errors
@@ -380,15 +399,28 @@ impl Opener {
                 }
             }
             Open::Sha1(context) => {
+                let index = packet.len().checked_sub(SHA1_TAG_LEN).and_then(|end| packet.get(..end)?.last_chunk());
+                let index = index.map_or(0, |word| u64::from(u32::from_be_bytes(*word) & !ENCRYPTED));
                 *packet = context.decrypt_rtcp(packet).map_err(|_| Dropped::NotAuthentic)?;
-                if at.is_none() {
-                    self.rtcp.push((ssrc, Received::starting_at(0)));
+                match at {
+                    Some(at) => self.rtcp[at].1.note(index),
+                    None => self.rtcp.push((ssrc, Received::starting_at(index))),
                 }
             }
         }
         Ok(())
     }
 }
+
+fn lead(known: &[(u32, Received)], ssrc: u32, index: impl Fn(&Received) -> u64) -> Option<u64> {
+    match known.iter().find(|(known, _)| *known == ssrc) {
+        Some((_, received)) => index(received).checked_sub(received.highest).filter(|lead| *lead > 0),
+        None => (known.len() < SSRCS_PER_PEER_MAX).then_some(0),
+    }
+}
+
+/// Reports that may have been lost before one comes through: a peer that was silent for longer is forgotten anyway.
+const RTCP_LEAD_MAX: u64 = 1_024;
 
 /// The E bit of an SRTCP packet (RFC 3711 §3.4).
 const ENCRYPTED: u32 = 1 << 31;

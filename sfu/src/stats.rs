@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::id::{PeerId, RoomId};
+use crate::id::{PeerId, RoomId, WorkerId};
 use crate::media::TrackKind;
 
 /// The whole hub.
@@ -41,6 +41,8 @@ pub struct PeerStats {
     pub connected: bool,
     /// Its packets go by TCP: its UDP is blocked.
     pub by_tcp: bool,
+    /// The worker that has it.
+    pub worker: WorkerId,
     /// Smoothed round trip in milliseconds. `None`: not measured yet.
     pub rtt_ms: Option<f64>,
     /// Share of packets lost in the last report, 0 to 1: on the way to a viewer, or from a publisher.
@@ -49,6 +51,21 @@ pub struct PeerStats {
     pub bitrate_bps: u64,
     /// What flows.
     pub tracks: Vec<TrackKind>,
+    /// What the line to a viewer carries, bits per second. `None`: a publisher.
+    pub estimate_bps: Option<u64>,
+    /// A viewer's slots. Empty: a publisher.
+    pub slots: Vec<SlotStats>,
+}
+
+/// What one slot of a viewer carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SlotStats {
+    /// What it shows.
+    pub kind: TrackKind,
+    /// The layer that flows: the index of its rid, 0 without simulcast. `None`: nothing does.
+    pub layer: Option<usize>,
+    /// Its track flows, but the line has no room for it.
+    pub paused: bool,
 }
 
 /// Why a packet went no further. The name is also the label of its metric.

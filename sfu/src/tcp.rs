@@ -3,22 +3,28 @@
 //! To the cores a connection is one more address. It is the real one of the other side, with the connection's number as
 //! its IPv6 flow label: UDP never brings a label (the kernel gives 0), so the two cannot be taken for each other, every
 //! map by address works as it is, and answers to checks still name the address that they came from.
+//!
+//! Connections are dealt out to the workers in turn. One whose first check is for another worker's peer goes on there.
 
 use std::{
     collections::{BTreeSet, HashMap},
     io::{self, Read as _, Write as _},
     net::{SocketAddr, SocketAddrV6},
-    sync::mpsc::Receiver,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
-use mio::{Events, Interest, Registry, Token, net::TcpStream};
+use mio::{Events, Interest, Registry, Token, Waker, net::TcpStream};
 use socket2::SockRef;
 use tracing::{debug, trace};
 
 use crate::{
-    framing::{Backlog, Class, Deframer},
+    framing::{self, Backlog, Class, Deframer},
+    id::WorkerId,
     worker::Worker,
 };
 
@@ -34,6 +40,22 @@ pub struct Arrival {
     pub read: Vec<u8>,
     /// Dropped when the connection is closed: its place among those that its address may have.
     pub place: Box<dyn Send>,
+}
+
+/// Where a worker takes connections in.
+#[derive(Clone)]
+pub(crate) struct Door {
+    /// Bounded by the places that the listener gives.
+    pub(crate) arrivals: Sender<Arrival>,
+    pub(crate) waker: Arc<Waker>,
+}
+
+impl Door {
+    pub(crate) fn bring(&self, arrival: Arrival) {
+        // A worker that has stopped closes it by dropping it.
+        let _ = self.arrivals.send(arrival);
+        let _ = self.waker.wake();
+    }
 }
 
 /// The connection that packets to this address go by. `None`: they go by UDP.
@@ -55,8 +77,9 @@ fn address(from: SocketAddr, number: u32) -> SocketAddr {
 
 /// One worker's connections.
 pub(crate) struct Streams {
-    /// Bounded by the places that the listener gives.
     arrivals: Receiver<Arrival>,
+    /// Every worker's, this one's too, by number.
+    doors: Vec<Door>,
     open: HashMap<u32, Stream>,
     /// The number given last. Never 0.
     last: u32,
@@ -68,18 +91,28 @@ pub(crate) struct Streams {
 
 struct Stream {
     socket: TcpStream,
+    from: SocketAddr,
     address: SocketAddr,
     deframer: Deframer,
     backlog: Backlog,
     /// When it was last somebody's, or was opened.
     known: Instant,
-    _place: Box<dyn Send>,
+    place: Box<dyn Send>,
+}
+
+/// What became of bytes that a connection brought.
+enum Taken {
+    /// The packets in them were handed over.
+    Here,
+    /// It is for another worker's peer: what was not handed over.
+    Elsewhere(WorkerId, Vec<u8>),
 }
 
 impl Streams {
-    pub(crate) fn new(now: Instant, arrivals: Receiver<Arrival>) -> Self {
+    pub(crate) fn new(now: Instant, arrivals: Receiver<Arrival>, doors: Vec<Door>) -> Self {
         Self {
             arrivals,
+            doors,
             open: HashMap::new(),
             last: 0,
             readable: BTreeSet::new(),
@@ -107,7 +140,7 @@ impl Streams {
             self.accept(now, arrival, registry, worker);
         }
         for number in std::mem::take(&mut self.readable) {
-            match self.read(now, number, worker) {
+            match self.read(now, number, registry, worker) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.readable.insert(number);
@@ -123,9 +156,13 @@ impl Streams {
     }
 
     /// Lets datagrams of `size` bytes, the last perhaps shorter, wait for a connection. Returns how many were dropped.
-    pub(crate) fn push(&mut self, now: Instant, number: u32, datagrams: &[u8], size: usize, worker: &Worker) -> u64 {
+    pub(crate) fn push(&mut self, now: Instant, to: SocketAddr, datagrams: &[u8], size: usize, worker: &Worker) -> u64 {
         let datagrams = datagrams.chunks(size.max(1));
-        let Some(stream) = self.open.get_mut(&number) else { return datagrams.count() as u64 };
+        let Some(number) = connection(to) else { return datagrams.count() as u64 };
+        // Each worker has numbers of its own: another's connection is not this one.
+        let Some(stream) = self.open.get_mut(&number).filter(|stream| stream.address == to) else {
+            return datagrams.count() as u64;
+        };
         self.writable.insert(number);
         let mut dropped = 0;
         for datagram in datagrams {
@@ -163,29 +200,47 @@ impl Streams {
         }
         let mut stream = Stream {
             socket,
+            from,
             address: address(from, number),
             deframer: Deframer::default(),
             backlog: Backlog::default(),
             known: opened,
-            _place: place,
+            place,
         };
         let taken = stream.take(now, &read, worker);
         self.open.insert(number, stream);
         match taken {
-            Ok(()) => {
+            Ok(Taken::Here) => {
                 self.readable.insert(number);
             }
+            Ok(Taken::Elsewhere(owner, rest)) => self.pass_on(number, owner, rest, registry),
             Err(error) => self.close(number, worker, &error),
         }
     }
 
+    /// Lets a connection go on at the worker whose peer it is for, with what was read of it.
+    fn pass_on(&mut self, number: u32, owner: WorkerId, read: Vec<u8>, registry: &Registry) {
+        let Some(mut stream) = self.open.remove(&number) else { return };
+        let Some(door) = self.doors.get(usize::from(owner.0)) else { return };
+        if let Err(error) = registry.deregister(&mut stream.socket) {
+            return debug!(from = %stream.from, %error, "A connection from {} cannot be passed on: {error}", stream.from);
+        }
+        let Stream { socket, from, known, place, .. } = stream;
+        door.bring(Arrival { stream: socket.into(), from, opened: known, read, place });
+    }
+
     /// Reads a bounded share of what has come. False where there may be more.
-    fn read(&mut self, now: Instant, number: u32, worker: &mut Worker) -> io::Result<bool> {
+    fn read(&mut self, now: Instant, number: u32, registry: &Registry, worker: &mut Worker) -> io::Result<bool> {
         let Some(stream) = self.open.get_mut(&number) else { return Ok(true) };
         for _ in 0..READS_MAX {
             match stream.socket.read(&mut self.buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => stream.take(now, &self.buffer[..count], worker)?,
+                Ok(count) => {
+                    if let Taken::Elsewhere(owner, rest) = stream.take(now, &self.buffer[..count], worker)? {
+                        self.pass_on(number, owner, rest, registry);
+                        return Ok(true);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -218,20 +273,34 @@ impl Streams {
 
 impl Stream {
     /// Hands over the packets in `bytes`. Until a check has authenticated, nothing but checks is listened to.
-    fn take(&mut self, now: Instant, bytes: &[u8], worker: &mut Worker) -> io::Result<()> {
+    fn take(&mut self, now: Instant, bytes: &[u8], worker: &mut Worker) -> io::Result<Taken> {
         let address = self.address;
-        let mut is_check = true;
+        let (mut is_check, mut owner, mut rest) = (true, None, Vec::new());
         let taken = self.deframer.take(bytes, |packet| {
-            is_check &= packet.first().is_some_and(|first| *first <= 3) || worker.knows(address);
+            let known = worker.knows(address);
+            if owner.is_none() && !known {
+                owner = worker.owner_elsewhere(packet);
+            }
+            if owner.is_some() {
+                framing::write(packet, &mut rest);
+                return;
+            }
+            is_check &= known || packet.first().is_some_and(|first| *first <= 3);
             if is_check {
                 trace!(from = %address, bytes = packet.len(), "A packet by TCP");
                 worker.handle_datagram(now, address, BytesMut::from(packet));
             }
         });
-        match taken {
-            Ok(()) if is_check => Ok(()),
-            Ok(()) => Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin with a check")),
-            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        match (taken, owner) {
+            (Err(error), _) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            (Ok(()), _) if !is_check => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin with a check"))
+            }
+            (Ok(()), Some(owner)) => {
+                rest.extend_from_slice(self.deframer.unfinished());
+                Ok(Taken::Elsewhere(owner, rest))
+            }
+            (Ok(()), None) => Ok(Taken::Here),
         }
     }
 

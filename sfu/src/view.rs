@@ -7,21 +7,21 @@ use std::{
 };
 
 use rtc_rtcp::{
-    reception_report::ReceptionReport,
     sender_report::SenderReport,
     source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem},
-    transport_feedbacks::transport_layer_cc::TransportLayerCc,
 };
 use smallvec::SmallVec;
 
 use crate::{
     answer::ViewTerms,
+    bandwidth::Bandwidth,
     history::History,
     media::TrackKind,
     outbox::Outbox,
     packet::{Packet, rewrite_vp8},
     publish::append,
-    red::{self, depth::Depth},
+    red::{self, BLOCKS_MAX, PAYLOAD_BYTES_MAX, Pattern, depth::Depth},
+    rtcp::{Receptions, TransportFeedback},
     slot::{Placed, Slot},
     srtp::Sealer,
 };
@@ -30,12 +30,16 @@ use crate::{
 pub struct Viewer {
     /// Its slots, in the order of its offer.
     pub slots: SmallVec<[Slot; 4]>,
+    /// What its line carries.
+    pub bandwidth: Bandwidth,
     twcc_ext: Option<u8>,
     twcc_seq: u16,
     scratch: Vec<u8>,
     repeats: Repeats,
     /// How much redundancy its voice carries, by what its line loses.
     pub depth: Depth,
+    /// How many earlier packets its next voice packet carries: those that went the old way when it moved.
+    recalled: u8,
     /// Smoothed round trip. `None`: no report yet.
     pub rtt: Option<Duration>,
     /// Share lost on the way there in the last reports, 0 to 1: the worst slot.
@@ -50,15 +54,24 @@ impl Viewer {
     pub fn new(terms: ViewTerms, mut seed: impl FnMut() -> u64) -> Self {
         Self {
             slots: terms.slots.into_iter().map(|slot| Slot::new(slot, seed())).collect(),
+            bandwidth: Bandwidth::new(terms.twcc_ext.is_some()),
             twcc_ext: terms.twcc_ext,
             twcc_seq: 0,
             scratch: Vec::new(),
             repeats: Repeats::default(),
             depth: Depth::new(),
+            recalled: 0,
             rtt: None,
             loss: 0.0,
             sent: (0, 0),
         }
+    }
+
+    /// As [`crate::peer::Peer::warm`].
+    #[must_use]
+    pub fn warm(&self) -> u64 {
+        let slots = self.slots.iter().fold(0, |sum, slot| sum ^ slot.warm());
+        slots ^ self.bandwidth.warm() ^ self.sent.0 ^ self.repeats.allowance as u64
     }
 
     /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even` bytes
@@ -84,18 +97,19 @@ impl Viewer {
         }
     }
 
-    /// Sends a slot's share of the cached group. True while there is more.
+    /// Sends what waits of a slot in the history, while `budget_bytes` last. True while there is more.
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn catch_up(
         &mut self,
         now: Instant,
         slot: usize,
         history: &History,
+        budget_bytes: &mut Option<usize>,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) -> bool {
-        let mut budget = None;
-        while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, &mut budget) {
+        while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, budget_bytes) {
             self.send(slot, placed, packet, 0, to, sealer, out);
         }
         self.slots[slot].catches_up()
@@ -119,9 +133,91 @@ impl Viewer {
         let Some(packet) = history(span.track, span.layer).and_then(|history| history.get(source_seq)) else { return };
         let Some(placed) = span.place(packet) else { return };
         let pause = self.rtt.unwrap_or(FIRST_RTT).clamp(RTT_MIN, RTT_MAX);
-        if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len()) {
+        if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len())
+            || !self.bandwidth.may_repeat(packet.payload.len())
+        {
             return;
         }
+        self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+    }
+
+    /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so that
+    /// what was lost in a row is not lost again. Where little is lost, nothing.
+    pub fn send_twice(
+        &mut self,
+        slot: usize,
+        live: u64,
+        history: &History,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let first = std::mem::replace(&mut self.slots[slot].once, live);
+        if !self.bandwidth.sends_twice() {
+            return;
+        }
+        for index in first.max(live.saturating_sub(TWICE_MAX))..live {
+            let Some((span, source_seq)) = self.slots[slot].locate(index as u16) else { continue };
+            let (Some(rtx_pt), Some(packet)) = (span.rtx_pt, history.get(source_seq)) else { continue };
+            let Some(placed) = span.place(packet).filter(|placed| placed.index == index) else { continue };
+            self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+        }
+    }
+
+    /// Sends about `bytes` that nobody needs, so that the line shows what it carries: the newest packets of a picture
+    /// once more, by RTX, or padding where there are none.
+    pub fn probe<'a>(
+        &mut self,
+        bytes: usize,
+        history: impl Fn(crate::id::TrackId, usize) -> Option<&'a History>,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let repairs = |slot: &Slot| slot.terms().codecs.iter().find_map(|codec| codec.rtx_pt);
+        let picture =
+            |slot: &&usize| self.slots[**slot].source().is_some() && self.slots[**slot].newest_seq().is_some();
+        let slots: SmallVec<[usize; 4]> =
+            (0..self.slots.len()).filter(|at| repairs(&self.slots[*at]).is_some()).collect();
+        let Some(slot) = slots.iter().find(picture).or(slots.first()).copied() else { return };
+        let goal = self.sent.1 + bytes as u64;
+        self.bandwidth.set_probing(true);
+        for back in 0..PROBE_PACKETS_MAX {
+            if self.sent.1 >= goal {
+                break;
+            }
+            // A whole packet in front of the voice is a tenth of a second on the thinnest lines.
+            let newest = self.slots[slot].newest_seq().filter(|_| bytes > 2 * PADDING_MAX);
+            let newest = newest.map(|seq| seq.wrapping_sub(back));
+            let found = newest.and_then(|seq| {
+                let (span, source_seq) = self.slots[slot].locate(seq)?;
+                let packet = history(span.track, span.layer)?.get(source_seq)?;
+                Some((span.rtx_pt?, span.place(packet)?, packet))
+            });
+            match found {
+                Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, to, sealer, out),
+                None => {
+                    let Some(pt) = repairs(&self.slots[slot]) else { break };
+                    let placed = Placed { index: self.slots[slot].take_rtx_index(), timestamp: 0, pt, vp8: None };
+                    let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
+                    self.write(rtx_ssrc, placed, false, &[], PADDING_MAX, to, sealer, out);
+                }
+            }
+        }
+        self.bandwidth.set_probing(false);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
+    fn send_again(
+        &mut self,
+        slot: usize,
+        rtx_pt: u8,
+        placed: Placed,
+        packet: &Packet,
+        to: SocketAddr,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&(placed.index as u16).to_be_bytes());
@@ -149,9 +245,11 @@ impl Viewer {
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
-        let pattern = self.depth.pattern();
+        let (pattern, bytes_max) = match std::mem::take(&mut self.recalled) {
+            0 => (self.depth.pattern(), self.depth.bytes_allowed(now)),
+            distance => (Pattern { distance, stride: 1 }, PAYLOAD_BYTES_MAX),
+        };
         let mut scratch = std::mem::take(&mut self.scratch);
-        let bytes_max = self.depth.bytes_allowed(now);
         let red_pt = self.slots[slot].terms().red_pt.filter(|_| {
             pattern.distance > 0 && red::write(history, packet, pattern, placed.pt, bytes_max, &mut scratch) > 0
         });
@@ -183,8 +281,8 @@ impl Viewer {
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
-        self.repeats.streamed(packet.payload.len());
-        let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= PADDING_MAX).unwrap_or(0);
+        self.repeats.streamed(packet.payload.len(), self.bandwidth.repeat_part());
+        let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= EVEN_WITHIN).unwrap_or(0);
         if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
@@ -224,16 +322,14 @@ impl Viewer {
                 &mut header[..20]
             }
         };
-        let mut tail = [0u8; PADDING_MAX];
-        let tail = &mut tail[..padding];
-        if let Some(last) = tail.last_mut() {
-            // RFC 3550 §5.1: the last byte counts the padding, itself included.
-            *last = padding as u8;
+        if padding > 0 {
             header[0] |= 0x20;
         }
+        let tail = &PADDING[..padding];
         let size = header.len() + payload.len() + padding + sealer.tag_len();
         let size = out.sized(to, size, |room| sealer.seal_rtp_into(ssrc, placed.index, header, payload, tail, room));
         if size > 0 {
+            self.bandwidth.note_sent(self.twcc_seq, size);
             self.twcc_seq = self.twcc_seq.wrapping_add(1);
             self.sent.0 += 1;
             self.sent.1 += size as u64;
@@ -274,13 +370,15 @@ impl Viewer {
     }
 
     /// Takes a viewer's transport-wide feedback.
-    pub fn handle_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
-        self.depth.note_arrivals(now, feedback);
+    pub fn handle_arrivals(&mut self, now: Instant, arrivals: TransportFeedback<'_>) {
+        self.depth.note_arrivals(now, arrivals.clone());
+        self.bandwidth.handle_feedback(now, self.rtt, arrivals);
+        self.depth.allow(self.bandwidth.voice_bps());
     }
 
     /// Takes a viewer's reception report. `ntp_middle` is the middle of the hub's NTP time now.
-    pub fn handle_report(&mut self, now: Instant, ntp_middle: u32, reports: &[ReceptionReport]) {
-        let ours = reports.iter().filter(|report| self.slots.iter().any(|slot| slot.terms().ssrc == report.ssrc));
+    pub fn handle_report(&mut self, now: Instant, ntp_middle: u32, reports: Receptions<'_>) {
+        let ours = reports.filter(|report| self.slots.iter().any(|slot| slot.terms().ssrc == report.ssrc));
         let mut loss: Option<f64> = None;
         for report in ours {
             loss = Some(loss.unwrap_or(0.0).max(f64::from(report.fraction_lost) / 256.0));
@@ -292,8 +390,16 @@ impl Viewer {
         }
         if let Some(loss) = loss {
             self.depth.note_report(now, loss);
+            self.bandwidth.handle_loss(now, loss);
             self.loss = loss;
         }
+    }
+
+    /// It has moved, and was last heard on its old way so long ago: what it was sent since has gone astray. Pictures it
+    /// asks for again; its next voice packet brings the voice along.
+    pub fn recall(&mut self, silent_for: Duration) {
+        let astray = silent_for + self.rtt.unwrap_or(FIRST_RTT).min(RTT_MAX);
+        self.recalled = (astray.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;
     }
 
     /// The slot that sends on that SSRC.
@@ -308,11 +414,34 @@ impl Viewer {
     }
 }
 
+/// A picture of more packets is a keyframe: repairs mend it.
+const TWICE_MAX: u64 = 24;
+
+/// A probe is cut into shares of 5 ms: more packets at once are none.
+const PROBE_PACKETS_MAX: u16 = 64;
+
+/// Of one packet.
+const PADDING_MAX: usize = 240;
+
+/// The last byte of a padding counts it, itself included; the others mean nothing (RFC 3550 §5.1).
+static PADDING: [u8; PADDING_MAX] = {
+    let mut bytes = [0; PADDING_MAX];
+    let mut at = 0;
+    while at < PADDING_MAX {
+        bytes[at] = at as u8 + 1;
+        at += 1;
+    }
+    bytes
+};
+
+/// What Opus is cut into, unless a publisher insists on less.
+const VOICE_PACKET_MS: u128 = 20;
+
 /// RTP header with the transport-wide sequence number.
 const HEADER_MAX: usize = 20;
 
 /// What evenness may cost: 3 % of a full packet. Browsers cut a picture into parts that differ by a byte.
-const PADDING_MAX: usize = 32;
+const EVEN_WITHIN: usize = 32;
 
 /// All our tracks share one clock, so they share one canonical name (RFC 3550 §6.5.1): the answer says the same.
 const CNAME: &str = "tongke";
@@ -321,12 +450,13 @@ const FIRST_RTT: Duration = Duration::from_millis(40);
 const RTT_MIN: Duration = Duration::from_millis(10);
 const RTT_MAX: Duration = Duration::from_millis(500);
 
-/// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most.
+/// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most, more where it loses
+/// much.
 #[derive(Debug)]
 struct Repeats {
     last: HashMap<(usize, u64), Instant>,
     cleared: Option<Instant>,
-    /// Bytes that may be repeated now: every byte of the stream adds a fifth of one.
+    /// Bytes that may be repeated now: every byte of the stream adds a part of one.
     allowance: usize,
 }
 
@@ -337,9 +467,10 @@ impl Default for Repeats {
 }
 
 impl Repeats {
-    /// Notes a packet of the stream itself.
-    fn streamed(&mut self, size: usize) {
-        self.allowance = (self.allowance + (size + PACKET_OVERHEAD_BYTES) / 5).min(REPEAT_BURST_BYTES);
+    /// Notes a packet of the stream itself, of which `part` may be repeated.
+    fn streamed(&mut self, size: usize, part: f64) {
+        let earned = (size + PACKET_OVERHEAD_BYTES) as f64 * part;
+        self.allowance = (self.allowance + earned as usize).min(REPEAT_BURST_BYTES);
     }
 
     fn allows(&mut self, now: Instant, pause: Duration, slot: usize, index: u64, size: usize) -> bool {

@@ -8,6 +8,7 @@ mod forward;
 #[cfg(test)]
 mod panics;
 mod relay;
+mod share;
 mod timers;
 
 pub use relay::Relay;
@@ -36,7 +37,7 @@ use crate::{
     peer::{Peer, Role},
     room::{Began, PeerKey, Room},
     srtp::Keys,
-    stats::{Dropped, HubStats, PeerStats},
+    stats::{Dropped, HubStats, PeerStats, SlotStats},
     tap::TapSender,
     tcp,
 };
@@ -202,6 +203,8 @@ impl Worker {
                     peer.ours.push(ours);
                 }
             }
+            // It may have been closed while the command was on its way: nobody would ever close it again.
+            Command::Tap { room, .. } if self.config.lobby.flowing(room).is_none() => {}
             Command::Tap { room, tap } => self.room_entry(room).tap(now, tap),
             Command::CloseAll => {
                 for key in 0..self.peers.len() {
@@ -305,7 +308,8 @@ impl Worker {
         let key = match self.by_ufrag.get(&ufrag) {
             Some(&key) => key,
             None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
-                Some(owner) if !handed => {
+                // A connection is its worker's: nobody else can answer on it.
+                Some(owner) if !handed && tcp::connection(from).is_none() => {
                     self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
                     return Ok(());
                 }
@@ -327,7 +331,7 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
-        let forgotten = peer.note_path(now, from, check.nominates());
+        let forgotten = peer.note_path(now, from, check.nominates() || peer.is_quiet(now));
         self.move_address(forgotten, from, key);
         let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
         self.outbox.seal_run();
@@ -409,10 +413,16 @@ impl Worker {
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let header = rtp_header(&bytes).ok_or(Dropped::Malformed)?;
         let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
-        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
+        if !matches!(peer.role, Role::Publisher(_)) {
+            return Err(Dropped::NotAgreed);
+        }
+        let leads = opener.rtp_lead(header.ssrc, header.seq).is_some();
         let index = opener.open_rtp(header.ssrc, header.seq, header.header_len.into(), &mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
         peer.heard = now;
-        peer.address = Some(from);
+        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
         peer.received += bytes.len() as u64;
         self.counters.packets_in += 1;
         let arrived = publisher.handle_rtp(now, &header, index, &bytes)?;
@@ -537,6 +547,7 @@ impl Worker {
         for peer in self.peers.iter_mut().flatten() {
             let connected = peer.is_connected();
             let by_tcp = peer.address.and_then(tcp::connection).is_some();
+            let (mut estimate_bps, mut slots) = (None, Vec::new());
             let (publishes, rtt, loss, bytes, tracks) = match &mut peer.role {
                 Role::Publisher(publisher) => {
                     (true, None, publisher.loss(), std::mem::take(&mut peer.received), publisher.flowing().collect())
@@ -545,6 +556,12 @@ impl Worker {
                     let (packets, bytes) = std::mem::take(&mut viewer.sent);
                     self.counters.packets_out += packets;
                     self.counters.bytes_out += bytes;
+                    estimate_bps = Some(viewer.bandwidth.estimate_bps());
+                    slots.extend(viewer.slots.iter().map(|slot| SlotStats {
+                        kind: slot.terms().kind,
+                        layer: slot.source().map(|(_, layer)| layer),
+                        paused: slot.is_paused,
+                    }));
                     (false, viewer.rtt, viewer.loss, bytes, viewer.flowing().collect())
                 }
             };
@@ -553,10 +570,13 @@ impl Worker {
                 publishes,
                 connected,
                 by_tcp,
+                worker: self.config.id,
                 rtt_ms: rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
                 loss,
                 bitrate_bps: (bytes as f64 * 8.0 / seconds) as u64,
                 tracks,
+                estimate_bps,
+                slots,
             };
             peers.insert(peer.id, stats);
         }

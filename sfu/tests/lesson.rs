@@ -2,12 +2,13 @@
 
 mod seeded;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::mpsc::RecvTimeoutError, time::Duration};
 
 use bytes::BytesMut;
 use seeded::{FRAME, Far, Lesson, ROOM, publish_terms, view_terms};
 use sfu::{
     HubEvent, PeerId, TrackKind,
+    lobby::Terms,
     tap::{self, TapItem},
     worker::Command,
 };
@@ -172,6 +173,59 @@ fn a_classroom_whose_address_changes_is_followed_by_its_next_report() {
     let sent = lesson.run(FRAME);
     assert_eq!(room.rtp(&sent).len(), 1);
     assert!(sent.iter().all(|(to, _)| *to == room.address || *to == teacher.address));
+}
+
+#[test]
+fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astray() {
+    use rtc_rtcp::receiver_report::ReceiverReport;
+    let report = ReceiverReport { ssrc: 1, ..Default::default() };
+    let mut lesson = Lesson::new();
+    let mut teacher = lesson.join(1, publish_terms());
+    let Terms::View(mut terms) = view_terms() else { unreachable!() };
+    terms.slots[0].red_pt = Some(63);
+    let mut mover = lesson.join(200, Terms::View(terms));
+    let mut others: Vec<Far> = (2..150).map(|peer| lesson.join(peer, view_terms())).collect();
+    let voice = |lesson: &mut Lesson, teacher: &mut Far, number: u16| {
+        lesson.send(teacher, 2_000, 111, number, u32::from(number) * 960, false, &[number as u8; 60]);
+        lesson.run(Duration::from_millis(20))
+    };
+    // Chromium's classrooms all report under one SSRC, more and less often; everybody was heard just now.
+    for number in 0..50u16 {
+        voice(&mut lesson, &mut teacher, number);
+        for (_, other) in others.iter_mut().enumerate().filter(|(at, _)| usize::from(number) % (at % 7 + 1) == 0) {
+            let said = other.report(&report);
+            lesson.worker.handle_datagram(lesson.now, other.address, said);
+        }
+        let said = mover.report(&report);
+        lesson.worker.handle_datagram(lesson.now, mover.address, said);
+    }
+    // The old way is dead: four packets go astray before a report comes from elsewhere.
+    let late = mover.report(&report);
+    for number in 50..54 {
+        voice(&mut lesson, &mut teacher, number);
+    }
+    let before = std::mem::replace(&mut mover.address, "198.51.100.9:5555".parse().unwrap());
+    let said = mover.report(&report);
+    lesson.worker.handle_datagram(lesson.now, mover.address, said);
+    // What is late on the old way leads nowhere.
+    lesson.worker.handle_datagram(lesson.now, before, late);
+    let sent = voice(&mut lesson, &mut teacher, 54);
+    let packets = mover.rtp(&sent);
+    assert_eq!((packets.len(), packets[0].1), (1, 63));
+    let blocks = sfu::red::read(&packets[0].4, packets[0].3).unwrap();
+    let astray: Vec<u8> = blocks.iter().map(|block| block.payload[0]).collect();
+    assert!(astray.ends_with(&[50, 51, 52, 53, 54]), "{astray:?}");
+    assert_eq!(mover.rtp(&voice(&mut lesson, &mut teacher, 55))[0].1, 109, "once is enough");
+}
+
+#[test]
+fn a_room_that_was_closed_before_the_tap_came_stays_closed() {
+    let mut lesson = Lesson::new();
+    lesson.lobby.close_room(ROOM);
+    lesson.worker.handle_command(lesson.now, Command::CloseRoom(ROOM));
+    let (tap, reader) = tap::channel(8);
+    lesson.worker.handle_command(lesson.now, Command::Tap { room: ROOM, tap });
+    assert_eq!(reader.recv_timeout(Duration::ZERO).unwrap_err(), RecvTimeoutError::Disconnected);
 }
 
 #[test]

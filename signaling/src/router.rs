@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{OriginalUri, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -150,7 +150,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
 async fn note_refusals(State(app): State<App>, caller: Caller, mut request: Request, next: Next) -> Response {
     let asking = Asking::default();
     request.extensions_mut().insert(asking.clone());
-    let asked: String = format!("{} {}", request.method(), request.uri().path()).chars().take(200).collect();
+    let whole = request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone());
+    let asked: String = format!("{} {}", request.method(), whole.path()).chars().take(200).collect();
     let response = next.run(request).await;
     if matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
         && let Some((actor, beside)) = asking.0.get()

@@ -300,6 +300,8 @@ async fn token(
         lesson_id: lesson.lesson_id,
         seat_id,
         classroom_id,
+        session: None,
+        device_id: None,
         auto_start: kind == TokenKind::Publish,
         exp: now.plus(SAMPLE_VALID),
         jti: Uuid::now_v7(),

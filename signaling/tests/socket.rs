@@ -203,3 +203,49 @@ async fn a_hub_that_stops_says_so_and_lets_everyone_back_in() {
     let (_page, back) = Page::hello(door, &school, &token, None).await;
     assert_eq!((&back["type"], &back["seat_id"]), (&"welcome".into(), &welcome["seat_id"]));
 }
+
+#[tokio::test]
+async fn case_51_a_role_that_ends_ends_the_open_socket_too() {
+    use signaling::{domain::organisation::Holder, domain::organisation::Role, sample, system_scope};
+    let school = School::open().await;
+    let (door, _stop) = door(&school).await;
+    let scope = system_scope::console();
+    let (officer, _) = school.app.store.people_who_are(&scope, Role::Patrol).await.unwrap()[0].clone();
+    let cookie = school.officer().await;
+    let ticket = school.post(&school.lesson("/seats"), &cookie, "{}").await.json();
+    let open = async |cookie: &str| {
+        let mut request = format!("ws://{door}{}", school.lesson("/socket")).into_client_request().unwrap();
+        request.headers_mut().insert("cookie", HeaderValue::from_str(cookie).unwrap());
+        let mut page = Page(connect_async(request).await.unwrap().0);
+        page.say(json!({"type": "hello", "token": ticket["token"]})).await;
+        let first = page.hear().await.unwrap();
+        (page, first)
+    };
+    // 44: the ticket alone is not enough.
+    let (_, stolen) = open("").await;
+    assert_eq!((&stolen["type"], &stolen["reason"]), (&"bye".into(), &"token_expired".into()));
+    let (mut page, first) = open(&cookie).await;
+    assert_eq!(first["type"], "welcome");
+
+    let security = {
+        use signaling::{
+            domain::{id::PersonId, organisation::Person},
+            store::Seed,
+        };
+        let person_id = PersonId::fresh();
+        let organisation_id = school.app.store.grants_of(officer).await.unwrap()[0].organisation_id;
+        let person = Person { person_id, organisation_id, name: "安全员".into(), sign_in_name: None };
+        let seed = Seed { people: vec![(person, Some(Role::SecurityAdministrator))], ..Seed::default() };
+        school.app.store.plant(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
+        let holder = Holder::Person(person_id);
+        let link = sample::sign_in_link(&school.app.store, "http://school", holder, school.clock.wall()).await.unwrap();
+        school.sign_in(&link).await
+    };
+    let roles = school.get(&format!("/api/v1/people/{officer}/roles"), &security).await.json();
+    let grant = roles["items"][0]["role_grant_id"].as_str().unwrap().to_owned();
+    let request = axum::http::Request::delete(format!("/api/v1/people/{officer}/roles/{grant}"))
+        .header("cookie", &security)
+        .header("content-type", "application/json");
+    assert_eq!(school.send(request.body(axum::body::Body::empty()).unwrap()).await.status, 204);
+    assert_eq!(page.hear_of("bye").await["reason"], "token_expired");
+}

@@ -88,7 +88,17 @@ async fn no_token_no_way_in() {
     let sign = |lesson_id, exp| {
         let (seat_id, jti) = (Some(SeatId::fresh()), Uuid::now_v7());
         let kind = TokenKind::Publish;
-        school.app.tokens.sign(&Claims { kind, lesson_id, seat_id, classroom_id: None, auto_start: false, exp, jti })
+        school.app.tokens.sign(&Claims {
+            kind,
+            lesson_id,
+            seat_id,
+            classroom_id: None,
+            session: None,
+            device_id: None,
+            auto_start: false,
+            exp,
+            jti,
+        })
     };
     let half = sample.publish_token.len() / 2;
     let table = [
@@ -113,12 +123,19 @@ async fn no_token_no_way_in() {
 #[tokio::test]
 async fn a_token_that_receives_cannot_publish() {
     let school = School::open().await;
-    let observe = school.post(&school.lesson("/seats"), &school.officer().await, "{}").await.json();
+    let officer = school.officer().await;
+    let observe = school.post(&school.lesson("/seats"), &officer, "{}").await.json();
     let tokens = [&school.sample.receive_tokens[0], &school.sample.viewer_token, observe["token"].as_str().unwrap()];
     for token in tokens {
         let answer = school.offer(&school.whip(), token, CHROMIUM_SEND).await;
         assert_eq!(answer.problem(), (403, "wrong-kind-of-token".into()));
-        assert_eq!(school.offer(&school.whep(), token, CHROMIUM_RECEIVE).await.status, StatusCode::CREATED);
+        // An observer's token is good in the observer's own browser only.
+        let request = Request::post(school.whep())
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/sdp")
+            .header(header::COOKIE, &officer)
+            .body(Body::from(CHROMIUM_RECEIVE));
+        assert_eq!(school.send(request.unwrap()).await.status, StatusCode::CREATED);
     }
 }
 
@@ -202,6 +219,8 @@ async fn guests_have_as_many_seats_as_the_lesson_gives_them() {
         lesson_id: lesson.lesson_id,
         seat_id: None,
         classroom_id: None,
+        session: None,
+        device_id: None,
         auto_start: false,
         exp: school.clock.wall().plus(Duration::from_secs(60)),
         jti: Uuid::now_v7(),

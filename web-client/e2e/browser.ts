@@ -68,12 +68,13 @@ export async function heard(): Promise<{ energy: number, samples: number, concea
   return sum
 }
 
-export async function visit(browser: Browser, url: string, options: { width?: number, height?: number, draws?: boolean, watches?: string[] } = {}): Promise<Visitor> {
+export async function visit(browser: Browser, url: string, options: { width?: number, height?: number, draws?: boolean, watches?: string[], devices?: boolean } = {}): Promise<Visitor> {
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 720 },
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
-    permissions: ['camera', 'microphone'],
+    // A wall is never asked for them; where they were given, the browser binds each address for itself.
+    permissions: options.devices === false ? [] : ['camera', 'microphone'],
   })
   const page = await context.newPage()
   const errors: string[] = []

@@ -41,10 +41,10 @@ export class TestHub {
   // In a network namespace of its own, pages are also served to the other end of its line.
   private constructor(readonly data: string, readonly ports: { https: number, http: number, metrics: number }, readonly namespace?: string) {}
 
-  static async start(namespace?: string): Promise<TestHub> {
+  static async start(namespace?: string, more: string[] = []): Promise<TestHub> {
     const data = await mkdtemp(join(tmpdir(), 'tongke-e2e-'))
     const hub = new TestHub(data, { https: await freePort(), http: await freePort(), metrics: await freePort() }, namespace)
-    await hub.launch(['--sample'])
+    await hub.launch(['--sample', ...more])
     hub.sample = JSON.parse(await readFile(join(data, 'sample.json'), 'utf8')) as Sample
     return hub
   }
@@ -59,7 +59,7 @@ export class TestHub {
       ...before, 'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `${pages}:${http}`,
       '--metrics', `127.0.0.1:${metrics}`, ...more,
     ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' } })
-    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-200_000) }
+    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-2_000_000) }
     this.process.stdout?.on('data', keep)
     this.process.stderr?.on('data', keep)
     const deadline = Date.now() + 20_000

@@ -112,6 +112,18 @@ export function longestVoiceGap(looks: Look[]): number {
   return longest
 }
 
+// The longest time in which no voice packet arrived, in milliseconds.
+export function longestSilence(looks: Look[]): number {
+  let longest = 0
+  let heard = looks[0]
+  for (const look of looks) {
+    if (heard === undefined || look.voicePackets === heard.voicePackets) continue
+    longest = Math.max(longest, look.at - heard.at)
+    heard = look
+  }
+  return longest
+}
+
 // Freezes by their definition: a gap between shown pictures of at least three times the average gap, or the average
 // and 150 ms, whichever is longer; the average is of the last 30 gaps, from before `from` too, so that few pictures in a
 // long time are no smooth film. Share of the time from `from` to `until`.

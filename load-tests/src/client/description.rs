@@ -44,6 +44,25 @@ pub fn publish_offer(own: &Credentials, sources: Sources) -> String {
     sdp
 }
 
+/// As [`publish_offer`], with the picture in layers of those names, cheapest first (RFC 8853). Their sources are told by
+/// header extensions, as browsers do.
+#[must_use]
+pub fn simulcast_offer(own: &Credentials, sources: Sources, rids: &[&str]) -> String {
+    let picture = sources.picture.map(|(ssrc, rtx)| (format!(":{ssrc} "), format!(":{rtx} ")));
+    let is_of_picture = |line: &&str| {
+        let named = picture.as_ref().is_some_and(|(ssrc, rtx)| line.contains(ssrc) || line.contains(rtx));
+        (line.starts_with("a=ssrc:") && named) || line.starts_with("a=ssrc-group:")
+    };
+    let offer = publish_offer(own, sources);
+    let mut sdp: String = offer.lines().filter(|line| !is_of_picture(line)).flat_map(|line| [line, "\r\n"]).collect();
+    let _ = write!(sdp, "a=extmap:{RID_ID} {RID_URI}\r\na=extmap:{REPAIRED_RID_ID} {REPAIRED_RID_URI}\r\n");
+    for rid in rids {
+        let _ = write!(sdp, "a=rid:{rid} send\r\n");
+    }
+    let _ = write!(sdp, "a=simulcast:send {}\r\n", rids.join(";"));
+    sdp
+}
+
 /// A WHEP offer: one receive-only m-line per slot, in order.
 #[must_use]
 pub fn play_offer(own: &Credentials, slots: &[TrackKind]) -> String {
@@ -86,6 +105,8 @@ pub struct AnsweredMedia {
     pub twcc_id: Option<u8>,
     /// Header extension id of the mid, where agreed.
     pub mid_id: Option<u8>,
+    /// Header extension ids of a layer's name and of the layer that a retransmission repairs, where agreed.
+    pub rid_ids: Option<(u8, u8)>,
 }
 
 impl Answer {
@@ -128,6 +149,7 @@ impl AnsweredMedia {
             rejected: media.media_name.port.value == 0,
             ..Self::default()
         };
+        let (mut rid, mut repaired_rid) = (None, None);
         for attribute in &media.attributes {
             let Some(value) = attribute.value.as_deref() else { continue };
             let mut words = value.split_whitespace();
@@ -144,12 +166,15 @@ impl AnsweredMedia {
                     match words.next() {
                         Some(TWCC_URI) => read.twcc_id = id,
                         Some(MID_URI) => read.mid_id = id,
+                        Some(RID_URI) => rid = id,
+                        Some(REPAIRED_RID_URI) => repaired_rid = id,
                         _ => {}
                     }
                 }
                 _ => {}
             }
         }
+        read.rid_ids = rid.zip(repaired_rid);
         read
     }
 }
@@ -213,6 +238,10 @@ pub const RTX: u8 = 103;
 
 const MID_ID: u8 = 4;
 const TWCC_ID: u8 = 3;
+const RID_ID: u8 = 5;
+const REPAIRED_RID_ID: u8 = 6;
+const RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+const REPAIRED_RID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
 const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const TWCC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 const CNAME: &str = "tongke-load";

@@ -49,12 +49,16 @@ pub struct PublisherCounts {
 pub struct Publisher {
     voice: Option<Track>,
     picture: Option<Track>,
+    /// Cheaper layers of the picture.
+    lower: Vec<Track>,
     payloader: H264Payloader,
     twcc_seq: u16,
     ntp_at_origin: u64,
     origin: Instant,
     next_report: Instant,
     keyframe_wanted: bool,
+    /// The same for each of `lower`.
+    lower_wanted: Vec<bool>,
     outputs: VecDeque<Outgoing>,
     counts: PublisherCounts,
 }
@@ -68,6 +72,8 @@ struct Track {
     mid: String,
     mid_id: Option<u8>,
     twcc_id: Option<u8>,
+    /// Its layer's name, with the extension ids of its own packets and of its retransmissions.
+    rid: Option<(u8, u8, String)>,
     kept: VecDeque<Kept>,
     newest: Option<(u32, Instant)>,
     packets: u32,
@@ -104,6 +110,7 @@ impl Publisher {
                 mid: media.mid.clone(),
                 mid_id: media.mid_id,
                 twcc_id: media.twcc_id,
+                rid: None,
                 kept: VecDeque::new(),
                 newest: None,
                 packets: 0,
@@ -113,15 +120,57 @@ impl Publisher {
         Self {
             voice: sources.voice.and_then(|ssrc| track(ssrc, OPUS, 48_000, None, true)),
             picture: sources.picture.and_then(|(ssrc, rtx)| track(ssrc, H264, 90_000, Some(rtx), false)),
+            lower: Vec::new(),
             payloader: H264Payloader::default(),
             twcc_seq: 0,
             ntp_at_origin: ntp,
             origin: now,
             next_report: now + REPORT_INTERVAL,
             keyframe_wanted: false,
+            lower_wanted: Vec::new(),
             outputs: VecDeque::new(),
             counts: PublisherCounts::default(),
         }
+    }
+
+    /// Sends the picture in layers: `rid` names the one of [`Self::send_picture`], `lower` the cheaper ones with their
+    /// sources and those of their retransmissions. Nothing happens where the answer agreed no layers.
+    pub fn set_layers(&mut self, media: &[AnsweredMedia], rid: &str, lower: &[(&str, u32, u32)]) {
+        let ids = media.iter().find_map(|media| media.rid_ids.filter(|_| !media.sound));
+        let (Some((own, repaired)), Some(picture)) = (ids, &mut self.picture) else { return };
+        picture.rid = Some((own, repaired, rid.to_owned()));
+        for (rid, ssrc, rtx) in lower {
+            self.lower.push(Track {
+                ssrc: *ssrc,
+                rtx: picture.rtx.as_ref().map(|before| Rtx { ssrc: *rtx, seq: before.seq }),
+                mid: picture.mid.clone(),
+                rid: Some((own, repaired, (*rid).to_owned())),
+                kept: VecDeque::new(),
+                ..*picture
+            });
+            self.lower_wanted.push(false);
+        }
+    }
+
+    /// Queues one access unit of the cheaper layer of that index, as [`Self::send_picture`].
+    ///
+    /// # Errors
+    /// The bytes are no Annex B.
+    pub fn send_lower(&mut self, now: Instant, layer: usize, timestamp: u32, access_unit: &Bytes) -> Result<()> {
+        let Some(track) = self.lower.get_mut(layer) else { return Ok(()) };
+        let payloads = self.payloader.payload(PAYLOAD_BYTES_MAX, access_unit)?;
+        let last = payloads.len().saturating_sub(1);
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let packet = track.next(now, timestamp, index == last, payload, &mut self.twcc_seq);
+            self.counts.packets += 1;
+            self.outputs.push_back(Outgoing::Rtp(packet));
+        }
+        Ok(())
+    }
+
+    /// True once after the hub asked for a keyframe of that cheaper layer.
+    pub fn take_lower_wanted(&mut self, layer: usize) -> bool {
+        self.lower_wanted.get_mut(layer).is_some_and(std::mem::take)
     }
 
     /// Queues one access unit (Annex B) sampled at `timestamp` (90 kHz). Returns how many packets it took.
@@ -159,7 +208,11 @@ impl Publisher {
                 }
             } else if any.is::<PictureLossIndication>() || any.is::<FullIntraRequest>() {
                 self.counts.keyframes_asked += 1;
-                self.keyframe_wanted = true;
+                let asked = any.downcast_ref::<PictureLossIndication>().map(|pli| pli.media_ssrc);
+                match self.lower.iter().position(|track| Some(track.ssrc) == asked) {
+                    Some(layer) => self.lower_wanted[layer] = true,
+                    None => self.keyframe_wanted = true,
+                }
             } else if any.is::<TransportLayerCc>() {
                 self.counts.feedback += 1;
             }
@@ -177,7 +230,7 @@ impl Publisher {
         self.next_report = now + REPORT_INTERVAL;
         let since = now.saturating_duration_since(self.origin).as_nanos();
         let ntp = self.ntp_at_origin.wrapping_add(((since << 32) / 1_000_000_000) as u64);
-        for track in self.voice.iter().chain(self.picture.iter()) {
+        for track in self.voice.iter().chain(self.picture.iter()).chain(&self.lower) {
             let Some((timestamp, at)) = track.newest else { continue };
             let ahead = now.saturating_duration_since(at).as_micros() * u128::from(track.clock_rate) / 1_000_000;
             let report = SenderReport {
@@ -221,10 +274,8 @@ impl Publisher {
     }
 
     fn retransmit(&mut self, ssrc: u32, seq: u16) {
-        let Some(track) = [&mut self.voice, &mut self.picture].into_iter().flatten().find(|track| track.ssrc == ssrc)
-        else {
-            return;
-        };
+        let tracks = [&mut self.voice, &mut self.picture].into_iter().flatten().chain(&mut self.lower);
+        let Some(track) = tracks.into_iter().find(|track| track.ssrc == ssrc) else { return };
         let Some(rtx) = &mut track.rtx else { return };
         let newest = track.kept.back().map_or(0, |kept| kept.seq);
         let back = usize::from(newest.wrapping_sub(seq));
@@ -234,7 +285,8 @@ impl Publisher {
         };
         let mut packet = BytesMut::with_capacity(kept.payload.len() + HEADROOM);
         let twcc = self.twcc_seq.to_be_bytes();
-        let extensions = extensions(track.mid_id, &track.mid, track.twcc_id, &twcc);
+        let rid = track.rid.as_ref().map(|(_, repaired, rid)| (*repaired, rid.as_bytes()));
+        let extensions = extensions(track.mid_id, &track.mid, track.twcc_id, &twcc, rid);
         self.twcc_seq = self.twcc_seq.wrapping_add(u16::from(track.twcc_id.is_some()));
         RtpHeader {
             marker: kept.marker,
@@ -257,7 +309,8 @@ impl Track {
     fn next(&mut self, now: Instant, timestamp: u32, marker: bool, payload: Bytes, twcc_seq: &mut u16) -> Bytes {
         let mut packet = BytesMut::with_capacity(payload.len() + HEADROOM);
         let twcc = twcc_seq.to_be_bytes();
-        let extensions = extensions(self.mid_id, &self.mid, self.twcc_id, &twcc);
+        let rid = self.rid.as_ref().map(|(own, _, rid)| (*own, rid.as_bytes()));
+        let extensions = extensions(self.mid_id, &self.mid, self.twcc_id, &twcc, rid);
         *twcc_seq = twcc_seq.wrapping_add(u16::from(self.twcc_id.is_some()));
         RtpHeader {
             marker,
@@ -283,9 +336,15 @@ impl Track {
     }
 }
 
-fn extensions<'a>(mid_id: Option<u8>, mid: &'a str, twcc_id: Option<u8>, twcc: &'a [u8]) -> Vec<(u8, &'a [u8])> {
+fn extensions<'a>(
+    mid_id: Option<u8>,
+    mid: &'a str,
+    twcc_id: Option<u8>,
+    twcc: &'a [u8],
+    rid: Option<(u8, &'a [u8])>,
+) -> Vec<(u8, &'a [u8])> {
     let mid = mid_id.filter(|_| !mid.is_empty()).map(|id| (id, mid.as_bytes()));
-    mid.into_iter().chain(twcc_id.map(|id| (id, twcc))).collect()
+    mid.into_iter().chain(twcc_id.map(|id| (id, twcc))).chain(rid).collect()
 }
 
 /// A browser's packets carry about this much, which leaves room for headers, extensions and tag below 1,200.

@@ -23,6 +23,9 @@ struct Pictures {
 
 /// A face at 360p: 600 kbit/s.
 const CAMERA: Pictures = Pictures { rate: 25, bytes: 2_900.0, keyframe_bytes: 16_000.0 };
+/// A face at 720p and at 180p, as one camera in two layers.
+const CAMERA_HIGH: Pictures = Pictures { rate: 25, bytes: 4_400.0, keyframe_bytes: 26_000.0 };
+const CAMERA_LOW: Pictures = Pictures { rate: 25, bytes: 500.0, keyframe_bytes: 4_000.0 };
 /// A board on which somebody writes: 200 kbit/s, and a keyframe as large as a screen full of text.
 const BOARD: Pictures = Pictures { rate: 15, bytes: 1_600.0, keyframe_bytes: 45_000.0 };
 /// Opus at 32 kbit/s.
@@ -43,6 +46,9 @@ pub struct Teacher {
     has_voice: bool,
     keyframe_from: Option<Instant>,
     keyframes: u64,
+    /// The camera comes in two layers; when a keyframe of the cheaper one is due.
+    layered: bool,
+    low_from: Option<Instant>,
 }
 
 impl Teacher {
@@ -66,7 +72,16 @@ impl Teacher {
             has_voice: sources.voice.is_some(),
             keyframe_from: Some(now),
             keyframes: 0,
+            layered: false,
+            low_from: Some(now),
         }
+    }
+
+    /// Sends its camera in two layers, [`LAYERS`]; `low` are the cheaper one's sources.
+    pub fn layer(&mut self, media: &[AnsweredMedia], low: (u32, u32)) {
+        self.layered = true;
+        self.pictures = CAMERA_HIGH;
+        self.publisher.set_layers(media, LAYERS[1], &[(LAYERS[0], low.0, low.1)]);
     }
 
     /// Encodes and sends what is due.
@@ -74,15 +89,25 @@ impl Teacher {
         if self.publisher.take_keyframe_wanted() && self.keyframe_from.is_none() {
             self.keyframe_from = Some(now + ENCODER);
         }
+        if self.publisher.take_lower_wanted(0) && self.low_from.is_none() {
+            self.low_from = Some(now + ENCODER);
+        }
         while self.picture_at() <= now {
             let keyframe = self.keyframe_from.is_some_and(|from| from <= self.picture_at());
             if keyframe {
                 self.keyframe_from = None;
                 self.keyframes += 1;
             }
-            let unit = self.encode(keyframe);
+            let unit = self.encode(self.pictures, keyframe);
             let timestamp = (u64::from(self.shown) * 90_000 / u64::from(self.pictures.rate)) as u32;
             self.publisher.send_picture(now, timestamp, &unit)?;
+            if self.layered {
+                let keyframe = self.low_from.is_some_and(|from| from <= self.picture_at());
+                self.low_from = self.low_from.filter(|_| !keyframe);
+                self.keyframes += u64::from(keyframe);
+                let unit = self.encode(CAMERA_LOW, keyframe);
+                self.publisher.send_lower(now, 0, timestamp, &unit)?;
+            }
             self.shown += 1;
         }
         while self.has_voice && self.voice_at() <= now {
@@ -138,8 +163,8 @@ impl Teacher {
     }
 
     /// Annex B with sizes as an encoder's: 30 % up and down. Content is of no matter, but it holds no start code.
-    fn encode(&mut self, keyframe: bool) -> Bytes {
-        let mean = if keyframe { self.pictures.keyframe_bytes } else { self.pictures.bytes };
+    fn encode(&mut self, pictures: Pictures, keyframe: bool) -> Bytes {
+        let mean = if keyframe { pictures.keyframe_bytes } else { pictures.bytes };
         let size = (mean * self.dice.random_range(0.7..1.3)) as usize;
         let mut unit = Vec::with_capacity(size + 32);
         if keyframe {
@@ -150,6 +175,9 @@ impl Teacher {
         Bytes::from(unit)
     }
 }
+
+/// A layered camera's rids, the cheaper first.
+pub const LAYERS: [&str; 2] = ["q", "h"];
 
 /// 1 September 2026, 8:00 in Beijing; any fixed moment would do.
 const NTP_AT_START: u64 = 3_997_180_800 << 32;

@@ -6,9 +6,10 @@ mod seeded;
 
 use std::{cell::RefCell, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use seeded::{Far, Lesson, publish_terms, view_terms};
+use sfu::rtcp::{self, Report};
 
 thread_local! {
     static LESSON: RefCell<(Lesson, Far, Far, u16)> = RefCell::new({
@@ -23,7 +24,13 @@ fuzz_target!(|compound: &[u8]| {
     if compound.len() < 8 || compound.len() > 1_400 {
         return;
     }
-    let _ = rtc_rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(compound));
+    for report in rtcp::reports(compound) {
+        match report {
+            Ok(Report::Nack { lost, .. }) => drop(lost.count()),
+            Ok(Report::Arrivals(arrivals)) => drop(arrivals.count()),
+            _ => {}
+        }
+    }
     LESSON.with_borrow_mut(|(lesson, teacher, room, number)| {
         *number = number.wrapping_add(1);
         lesson.picture(teacher, *number, *number % 64 == 0);

@@ -5,10 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use rtc_rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
-
 use super::{DISTANCE_MAX, PAYLOAD_BYTES_MAX, Pattern};
-use crate::feedback::extend;
+use crate::{feedback::extend, rtcp::TransportFeedback};
 
 /// One classroom's choice.
 #[derive(Debug)]
@@ -129,26 +127,13 @@ impl Depth {
     }
 
     /// Takes transport-wide feedback: what became of every packet, voice or not.
-    pub fn note_arrivals(&mut self, now: Instant, feedback: &TransportLayerCc) {
-        let base = match self.told {
-            None => u64::from(feedback.base_sequence_number) + (1 << 16),
-            Some(told) => extend(told, feedback.base_sequence_number),
+    pub fn note_arrivals(&mut self, now: Instant, arrivals: TransportFeedback<'_>) {
+        let first = match self.told {
+            None => u64::from(arrivals.first()) + (1 << 16),
+            Some(told) => extend(told, arrivals.first()),
         };
-        let mut number = base;
-        let end = base + u64::from(feedback.packet_status_count).min(STATUSES_MAX);
-        for chunk in &feedback.packet_chunks {
-            match chunk {
-                PacketStatusChunk::RunLengthChunk(run) => {
-                    for _ in 0..run.run_length {
-                        self.note_status(&mut number, end, run.packet_status_symbol);
-                    }
-                }
-                PacketStatusChunk::StatusVectorChunk(vector) => {
-                    for symbol in &vector.symbol_list {
-                        self.note_status(&mut number, end, *symbol);
-                    }
-                }
-            }
+        for (number, (_, arrived)) in (first..).zip(arrivals.take(STATUSES_MAX)) {
+            self.note_status(number, arrived.is_none());
         }
         self.told_at = Some(now);
         self.look(now);
@@ -164,13 +149,7 @@ impl Depth {
         self.choose(now);
     }
 
-    fn note_status(&mut self, number: &mut u64, end: u64, symbol: SymbolTypeTcc) {
-        let at = *number;
-        if at >= end {
-            return;
-        }
-        *number += 1;
-        let lost = symbol == SymbolTypeTcc::PacketNotReceived;
+    fn note_status(&mut self, at: u64, lost: bool) {
         if self.told.is_none_or(|told| at > told) {
             self.told = Some(at);
             self.window.packets += 1;
@@ -356,15 +335,14 @@ const SAVED_FOR: Duration = Duration::from_millis(500);
 const SENT_MAX: usize = 64;
 
 /// A feedback that speaks of more packets is no report of a tenth of a second.
-const STATUSES_MAX: u64 = 4_096;
+const STATUSES_MAX: usize = 4_096;
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::feedback::Arrivals;
+    use crate::{feedback::Arrivals, rtcp::tests::arrivals_of};
     use rand::{Rng, SeedableRng, rngs::StdRng};
-    use rtc_shared::marshal::Unmarshal;
 
     /// A line that is told of each packet every 100 ms; every `voice_every`-th packet is voice.
     struct Trial {
@@ -412,8 +390,7 @@ mod tests {
                 if step % 5 == 4
                     && let Some(bytes) = self.arrivals.feedback(1, 1)
                 {
-                    let feedback = TransportLayerCc::unmarshal(&mut &bytes[..]).unwrap();
-                    self.depth.note_arrivals(self.now, &feedback);
+                    self.depth.note_arrivals(self.now, arrivals_of(&bytes));
                 }
             }
         }
@@ -503,18 +480,11 @@ mod tests {
             for (base, count, symbol, pause) in steps {
                 now += Duration::from_millis(pause);
                 depth.note_sent(usize::from(count), Some(base.wrapping_add(count % 7)));
-                let run = rtc_rtcp::transport_feedbacks::transport_layer_cc::RunLengthChunk {
-                    packet_status_symbol: symbol.into(),
-                    run_length: count.wrapping_mul(3),
-                    ..Default::default()
-                };
-                let feedback = TransportLayerCc {
-                    base_sequence_number: base,
-                    packet_status_count: count,
-                    packet_chunks: vec![PacketStatusChunk::RunLengthChunk(run)],
-                    ..Default::default()
-                };
-                depth.note_arrivals(now, &feedback);
+                let chunk = symbol << 13 | 0x1fff;
+                let mut packet = vec![0x8f, 205, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                packet.extend([base, count, 0, 0, chunk, 0, 0, 0].iter().flat_map(|half| half.to_be_bytes()));
+                packet[3] = packet.len() as u8 / 4 - 1;
+                depth.note_arrivals(now, arrivals_of(&packet));
                 let pattern = depth.pattern();
                 proptest::prop_assert!(pattern.distance <= DISTANCE_MAX && pattern.stride > 0);
                 proptest::prop_assert!(depth.bytes_allowed(now) <= PAYLOAD_BYTES_MAX);

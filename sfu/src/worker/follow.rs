@@ -11,7 +11,7 @@ use std::{
 use bytes::BytesMut;
 
 use super::{Relay, Worker};
-use crate::{packet::rtp_header, peer::Role, room::PeerKey, stats::Dropped};
+use crate::{ice::Check, id::WorkerId, packet::rtp_header, peer::Role, room::PeerKey, stats::Dropped};
 
 impl Worker {
     /// Has a peer been authenticated at that address?
@@ -32,6 +32,14 @@ impl Worker {
         }
     }
 
+    /// The other worker whose peer a check is for, as far as the name in it tells: nothing is authenticated here.
+    #[must_use]
+    pub fn owner_elsewhere(&self, packet: &[u8]) -> Option<WorkerId> {
+        // One worker alone need not read it twice.
+        self.config.lobby.others(self.config.id).next()?;
+        self.config.lobby.worker_of(Check::read(packet)?.our_ufrag()?, self.config.id)
+    }
+
     /// Notes that an address leads nowhere any more: its connection is closed.
     pub fn forget_path(&mut self, address: SocketAddr) {
         let key = self.by_address.remove(&address);
@@ -40,7 +48,8 @@ impl Worker {
         }
     }
 
-    /// Tries a stray packet on the keys of peers that have just fallen silent, those at the same host first.
+    /// Tries a stray packet on the keys of those it may be from, the likeliest first: numbers stand in the clear, and
+    /// whoever has moved goes on where he was. What it says is heeded at once.
     pub(super) fn take_stray(
         &mut self,
         now: Instant,
@@ -52,32 +61,43 @@ impl Worker {
         if self.tries >= TRIES_PER_SECOND_MAX {
             return Err(Dropped::Unroutable);
         }
-        // Looking for who fell silent walks over everybody: noise pays for that too.
+        // Looking for whose it may be walks over everybody: noise pays for that too.
         self.tries += 1 + (self.peers.len() / PEERS_PER_TRY) as u32;
-        let mut silent: Vec<(bool, PeerKey)> = self
+        let header = if is_rtcp { None } else { Some(rtp_header(&bytes).ok_or(Dropped::Malformed)?) };
+        let mut likely: Vec<(u64, bool, PeerKey)> = self
             .peers
             .iter()
             .enumerate()
             .filter_map(|(key, peer)| {
                 let peer = peer.as_ref()?;
                 let (_, opener) = peer.srtp.as_ref()?;
-                let fell_silent = now.saturating_duration_since(peer.heard) >= SILENT_FOR && opener.can_be_tried();
-                fell_silent.then(|| (peer.address.map(|address| address.ip()) != Some(from.ip()), key))
+                let lead = match &header {
+                    None => opener.rtcp_lead(&bytes),
+                    Some(header) => opener.rtp_lead(header.ssrc, header.seq),
+                }?;
+                // Of whom nothing is known by that name it may be, if he was not heard just now.
+                let silent = now.saturating_duration_since(peer.heard) >= SILENT_FOR;
+                let rank = if lead == 0 { silent.then_some(u64::MAX) } else { Some(lead) }?;
+                let elsewhere = peer.address.map(|address| address.ip()) != Some(from.ip());
+                opener.can_be_tried().then_some((rank, elsewhere, key))
             })
             .collect();
-        silent.sort_unstable();
-        for (_, key) in silent.into_iter().take(TRIES_PER_PACKET_MAX) {
+        likely.sort_unstable();
+        for (_, _, key) in likely.into_iter().take(TRIES_PER_PACKET_MAX) {
             if self.tries >= TRIES_PER_SECOND_MAX {
                 return Err(Dropped::Unroutable);
             }
             self.tries += 1;
-            if self.opens(key, bytes.clone(), is_rtcp) {
-                let Some(peer) = self.peers[key].as_mut() else { continue };
-                let forgotten = peer.note_path(now, from, true);
-                tracing::info!(peer = %peer.id, "Peer {} has moved to another address", peer.id);
-                self.move_address(forgotten, from, key);
-                return Ok(());
-            }
+            let taken = match is_rtcp {
+                true => self.take_rtcp(now, key, from, bytes.clone()),
+                false => self.take_rtp(now, key, from, bytes.clone()),
+            };
+            // Only what has authenticated moves a peer.
+            let Some(peer) = self.peers[key].as_mut().filter(|peer| peer.address == Some(from)) else { continue };
+            let forgotten = peer.note_path(now, from, true);
+            tracing::info!(peer = %peer.id, "Peer {} has moved to another address", peer.id);
+            self.move_address(forgotten, from, key);
+            return taken;
         }
         let lobby = &self.config.lobby;
         if !handed && lobby.others(self.config.id).next().is_some() {
@@ -87,18 +107,6 @@ impl Worker {
             return Ok(());
         }
         Err(Dropped::Unroutable)
-    }
-
-    /// Opening notes the packet as seen, so what it said is lost; the next one comes soon.
-    fn opens(&mut self, key: PeerKey, mut bytes: BytesMut, is_rtcp: bool) -> bool {
-        let opener = self.peers[key].as_mut().and_then(|peer| peer.srtp.as_mut()).map(|(_, opener)| opener);
-        match (opener, is_rtcp) {
-            (Some(opener), true) => opener.open_rtcp(&mut bytes).is_ok(),
-            (Some(opener), false) => rtp_header(&bytes).is_some_and(|header| {
-                opener.open_rtp(header.ssrc, header.seq, header.header_len.into(), &mut bytes).is_ok()
-            }),
-            (None, _) => false,
-        }
     }
 }
 

@@ -7,13 +7,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use rtc_rtcp::{
-    packet::unmarshal,
-    payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
-    receiver_report::ReceiverReport,
-    sender_report::SenderReport,
-    transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
-};
+use smallvec::SmallVec;
 
 use super::{Relay, Worker};
 use crate::{
@@ -21,7 +15,7 @@ use crate::{
     keyframe::Need,
     peer::{Peer, Role},
     room::{PeerKey, Room},
-    slot::CATCH_UP_TICK,
+    rtcp::{self, Lost, Report},
     stats::Dropped,
 };
 
@@ -40,14 +34,22 @@ impl Worker {
             };
             let Some(mut room) = self.rooms.remove(&id) else { continue };
             let mut broken = None;
+            let mut held = None;
             while broken.is_none()
+                && held.is_none()
                 && self.outbox.len() < bytes
                 && let Some(&key) = room.members.get(at)
             {
+                if at.is_multiple_of(WARMED) {
+                    let ahead = room.members[at..].iter().take(WARMED).filter_map(|key| self.peers[*key].as_deref());
+                    std::hint::black_box(ahead.fold(0, |sum, peer| sum ^ peer.warm()));
+                }
                 at += 1;
                 let Some(peer) = self.peers[key].as_mut() else { continue };
-                let sent = catch_unwind(AssertUnwindSafe(|| forward_bursts(now, &room, peer, &mut self.outbox)));
-                broken = sent.is_err().then_some(key);
+                match catch_unwind(AssertUnwindSafe(|| forward_bursts(now, &room, peer, &mut self.outbox))) {
+                    Ok(due) => held = due.map(|due| (due, key)),
+                    Err(_) => broken = Some(key),
+                }
             }
             let is_done = at >= room.members.len();
             if is_done {
@@ -57,6 +59,9 @@ impl Worker {
                 self.flushing = Some((id, at - usize::from(broken.is_some())));
             }
             self.rooms.insert(id, room);
+            if let Some((due, key)) = held {
+                self.schedule_catch_up(due, key);
+            }
             if broken.is_some() {
                 self.bury(now, broken);
             }
@@ -101,34 +106,6 @@ impl Worker {
         }
     }
 
-    /// Chooses anew what flows in each slot of a viewer.
-    pub(super) fn route(&mut self, now: Instant, key: PeerKey) {
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        let Some(room) = self.rooms.get(&peer.room) else { return };
-        let Role::Viewer(viewer) = &mut peer.role else { return };
-        if peer.srtp.is_none() {
-            return;
-        }
-        let mut catches_up = false;
-        for slot in &mut viewer.slots {
-            let wanted = room.track(slot.terms().kind).and_then(|track| Some((track, track.flowing()?)));
-            match wanted {
-                None => slot.stop(),
-                // Whoever still waits for a keyframe starts from the cache as soon as that has one.
-                Some((_, layer))
-                    if slot.source().is_some_and(|(id, _)| id == layer.id)
-                        && !(slot.awaits_keyframe() && layer.history.group_start().is_some()) => {}
-                Some((track, layer)) => {
-                    slot.start(now, layer.id, track.best, track.codec, &layer.history);
-                    catches_up |= slot.catches_up();
-                }
-            }
-        }
-        if catches_up {
-            self.schedule_catch_up(now, key);
-        }
-    }
-
     /// Sends a viewer its share of the cached groups, and comes back while there is more.
     ///
     /// Never in the middle of a flush: what is released is in the history already and would go out twice.
@@ -138,22 +115,29 @@ impl Worker {
         let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
             return;
         };
+        let mut waiting: SmallVec<[usize; 4]> =
+            (0..viewer.slots.len()).filter(|slot| viewer.slots[*slot].catches_up()).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        waiting.sort_by_key(|slot| viewer.slots[*slot].terms().kind);
+        viewer.bandwidth.at(now);
+        let mut budget = Some(viewer.bandwidth.allowance());
         let mut more = false;
-        for slot in 0..viewer.slots.len() {
-            if !viewer.slots[slot].catches_up() {
-                continue;
-            }
+        for slot in waiting {
             let source = viewer.slots[slot].source().and_then(|(id, _)| room.layer(id));
             match source {
-                Some((_, layer)) => {
-                    more |= viewer.catch_up(now, slot, &layer.history, to, sealer, &mut self.outbox);
+                Some((track, layer)) => {
+                    super::share::overtake(now, &mut viewer.slots[slot], track, layer);
+                    more |= viewer.catch_up(now, slot, &layer.history, &mut budget, to, sealer, &mut self.outbox);
                     self.outbox.seal_run();
                 }
                 None => viewer.slots[slot].stop(),
             }
         }
         if more {
-            self.schedule_catch_up(now + CATCH_UP_TICK, key);
+            let due = viewer.bandwidth.allowed_at(now);
+            self.schedule_catch_up(due, key);
         }
     }
 
@@ -167,84 +151,103 @@ impl Worker {
         let ntp_middle = (self.ntp(now) >> 16) as u32;
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
+        // What was late on the old way leads nobody back there.
+        let leads = opener.rtcp_lead(&bytes).is_some();
         opener.open_rtcp(&mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
         peer.heard = now;
-        peer.address = Some(from);
-        let packets = unmarshal(&mut bytes.freeze()).map_err(|_| Dropped::Malformed)?;
         let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
-        for packet in packets.iter().take(RTCP_PACKETS_MAX) {
-            let packet = packet.as_any();
-            if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-                repeat(now, room, peer, nack, &mut self.outbox);
-                continue;
-            }
-            match &mut peer.role {
+        let mut outcome = Ok(());
+        for report in rtcp::reports(&bytes) {
+            match (report, &mut peer.role) {
+                (Err(reason), _) => outcome = Err(reason),
                 // A goodbye (BYE) of one source is not the end of the connection: DTLS says that.
-                Role::Publisher(publisher) => {
-                    if let Some(report) = packet.downcast_ref::<SenderReport>()
-                        && let Some(clock) =
-                            publisher.handle_sender_report(now, report.ssrc, report.ntp_time, report.rtp_time)
-                    {
+                (Ok(Report::Sender { ssrc, ntp, rtp }), Role::Publisher(publisher)) => {
+                    if let Some(clock) = publisher.handle_sender_report(now, ssrc, ntp, rtp) {
                         let kind = publisher.terms().tracks[clock.track].kind;
                         room.report(now, peer.id, kind, clock);
                         let relay = Relay::Report { room: peer.room, publisher: peer.id, kind, clock };
                         self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
                     }
                 }
-                Role::Viewer(viewer) => {
-                    if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-                        viewer.handle_report(now, ntp_middle, &report.reports);
-                    } else if let Some(feedback) = packet.downcast_ref::<TransportLayerCc>() {
-                        viewer.handle_arrivals(now, feedback);
-                    } else if let Some(pli) = packet.downcast_ref::<PictureLossIndication>() {
-                        let slot = viewer.slot_of(pli.media_ssrc).map(|slot| &viewer.slots[slot]);
-                        self.relays.extend(want_keyframe(now, room, slot));
-                    } else if let Some(fir) = packet.downcast_ref::<FullIntraRequest>() {
-                        for entry in fir.fir.iter().take(RTCP_PACKETS_MAX) {
-                            let slot = viewer.slot_of(entry.ssrc).map(|slot| &viewer.slots[slot]);
-                            self.relays.extend(want_keyframe(now, room, slot));
-                        }
-                    }
+                (Ok(_), Role::Publisher(_)) | (Ok(Report::Sender { .. }), Role::Viewer(_)) => {}
+                (Ok(Report::Nack { ssrc, lost }), Role::Viewer(_)) => {
+                    repeat(now, room, peer, ssrc, lost, &mut self.outbox);
+                }
+                (Ok(Report::Receptions(blocks)), Role::Viewer(viewer)) => {
+                    viewer.handle_report(now, ntp_middle, blocks);
+                }
+                (Ok(Report::Arrivals(arrivals)), Role::Viewer(viewer)) => viewer.handle_arrivals(now, arrivals),
+                (Ok(Report::Remb(bps)), Role::Viewer(viewer)) => viewer.bandwidth.handle_remb(now, bps),
+                (Ok(Report::Keyframe { ssrc }), Role::Viewer(viewer)) => {
+                    let slot = viewer.slot_of(ssrc).map(|slot| &viewer.slots[slot]);
+                    self.relays.extend(want_keyframe(now, room, slot));
                 }
             }
         }
-        // A viewer's deadlines only move away when it is heard.
-        if matches!(peer.role, Role::Publisher(_)) {
+        // A viewer's deadlines only move away when it is heard, but for what its line carries now.
+        let is_due = match &peer.role {
+            Role::Publisher(_) => true,
+            Role::Viewer(viewer) => viewer.bandwidth.is_due(),
+        };
+        if is_due {
             self.schedule(key);
         }
-        Ok(())
+        outcome
     }
 }
 
-fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::outbox::Outbox) {
+/// When what the viewer's pacer holds back is due. `None`: nothing is.
+fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::outbox::Outbox) -> Option<Instant> {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-        return;
+        return None;
     };
+    viewer.bandwidth.at(now);
+    let mut due = None;
     for slot in 0..viewer.slots.len() {
+        if viewer.slots[slot].next.is_some() && super::share::take_over(now, room, &mut viewer.slots[slot]) {
+            due = Some(now);
+        }
         let Some((id, layer_at)) = viewer.slots[slot].source() else { continue };
         let layer = room
             .track(viewer.slots[slot].terms().kind)
             .and_then(|track| track.layers.get(layer_at)?.as_ref())
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
+            // Voice never waits; a picture does where its burst is long for the line.
+            if !viewer.slots[slot].terms().kind.is_sound() && !viewer.bandwidth.allows(layer.burst_bytes) {
+                viewer.slots[slot].hold();
+                due.get_or_insert_with(|| viewer.bandwidth.allowed_at(now));
+            }
+            let live = viewer.slots[slot].next_index();
             for (at, packet) in layer.burst.iter().enumerate() {
                 // The last of a run may be shorter as it is.
                 let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
                 viewer.forward(now, slot, packet, &layer.history, even, to, sealer, out);
             }
             out.seal_run();
+            if !viewer.slots[slot].terms().kind.is_sound() {
+                viewer.send_twice(slot, live, &layer.history, to, sealer, out);
+                out.seal_run();
+            }
         }
     }
+    due
 }
 
-fn repeat(now: Instant, room: &Room, peer: &mut Peer, nack: &TransportLayerNack, out: &mut crate::outbox::Outbox) {
+fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut crate::outbox::Outbox) {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
         return;
     };
-    let Some(slot) = viewer.slot_of(nack.media_ssrc) else { return };
-    let seqs = nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(NACKED_MAX);
+    // What is paused is not missed.
+    let Some(slot) = viewer.slot_of(ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
+        return;
+    };
+    viewer.bandwidth.at(now);
     let history = |id: TrackId, _| room.layer(id).map(|(_, layer)| &layer.history);
-    for seq in seqs {
+    for seq in lost.take(NACKED_MAX) {
         viewer.repeat(now, slot, seq, history, to, sealer, out);
     }
     out.seal_run();
@@ -271,8 +274,9 @@ fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&crate::slot::Slot>
 /// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
 const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
 
-/// More packets in one compound are no report.
-const RTCP_PACKETS_MAX: usize = 32;
+/// Hundreds of viewers do not fit the cache. So many are looked at together before they are sent to: the processor
+/// fetches them side by side, and not one after the other.
+const WARMED: usize = 8;
 
 /// More repairs at once are an outage.
 const NACKED_MAX: usize = 512;

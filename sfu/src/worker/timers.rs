@@ -165,7 +165,9 @@ impl Worker {
     }
 
     fn look_at_viewer(&mut self, now: Instant, key: PeerKey) {
+        self.look_at_share(now, key);
         self.catch_up(now, key);
+        self.probe(now, key);
         let ntp = self.ntp(now);
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Role::Viewer(viewer) = &mut peer.role else { return };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::BytesMut;
 use rtc_rtcp::{
-    payload_feedbacks::picture_loss_indication::PictureLossIndication,
-    transport_feedbacks::transport_layer_nack::TransportLayerNack,
+    payload_feedbacks::picture_loss_indication::PictureLossIndication, receiver_report::ReceiverReport,
+    reception_report::ReceptionReport, transport_feedbacks::transport_layer_nack::TransportLayerNack,
 };
 use sfu::{
     Codec, HubEvent, PeerId, TrackKind,
@@ -285,7 +285,14 @@ fn a_teacher_at_100_megabits_is_cut_and_heard_again() {
     }
     assert!(sent * 8 / 3 > 95_000_000 && got * 8 / 3 <= 25_000_000, "{sent} bytes came, {got} went on");
     // What waits for a classroom whose share is paced runs out.
-    (0..200).for_each(|_| drop(scene.frame()));
+    for step in 0..300 {
+        if step % 25 == 0 {
+            let block = ReceptionReport { ssrc: 80, ..Default::default() };
+            let report = scene.room.report(&ReceiverReport { ssrc: 1, reports: vec![block], ..Default::default() });
+            scene.lesson.worker.handle_datagram(scene.lesson.now, scene.room.address, report);
+        }
+        drop(scene.frame());
+    }
     let before = scene.frame().len();
     scene.lesson.send_raw(&mut scene.teacher, &header(102, index as u16, 1_000), index, &[0x65, 0x80, 7]);
     assert_eq!((before, scene.frame().len()), (0, 1));

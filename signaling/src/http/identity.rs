@@ -26,7 +26,10 @@ use crate::{
         session::Stage,
         time::UnixMs,
     },
-    live::{registry::chain, token::TokenError},
+    live::{
+        registry::chain,
+        token::{Claims, TokenError},
+    },
     store::{AuditRow, Session},
 };
 
@@ -159,6 +162,26 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(TokenError::Missing)?;
     let (scheme, token) = value.split_once(' ').ok_or(TokenError::Missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Missing) }
+}
+
+/// Whether a token is in the hands it was given to: its holder's session comes along, and still lives.
+///
+/// Where the store does not answer, the signature is enough: a lesson goes on without it.
+///
+/// # Errors
+/// [`TokenError::OtherHolder`].
+pub async fn held(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Result<(), TokenError> {
+    let Some(expected) = &claims.session else { return Ok(()) };
+    let cookie = cookie(headers, cookie_name(caller.tls)).ok_or(TokenError::OtherHolder)?;
+    let session_sha256 = sha256_hex(&cookie);
+    if sha256_hex(&session_sha256) != *expected {
+        return Err(TokenError::OtherHolder);
+    }
+    match app.store.session(&session_sha256, app.clock.wall()).await {
+        Ok(Some(session)) if session.device_id == claims.device_id => Ok(()),
+        Ok(_) => Err(TokenError::OtherHolder),
+        Err(_) => Ok(()),
+    }
 }
 
 /// On TLS the browser itself holds the cookie to this host, to `Secure` and to the whole path.

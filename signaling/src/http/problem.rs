@@ -175,7 +175,7 @@ impl ApiError {
             Self::Token(TokenError::Expired) => {
                 (S::UNAUTHORIZED, "token-expired", "令牌已过期", "请重新进入课堂，取得新的令牌。".into())
             }
-            Self::Token(TokenError::Forged | TokenError::OtherLesson) => {
+            Self::Token(TokenError::Forged | TokenError::OtherLesson | TokenError::OtherHolder) => {
                 (S::UNAUTHORIZED, "token-refused", "令牌无效", "请检查令牌和课节地址是否对应。".into())
             }
             Self::WrongKind => (

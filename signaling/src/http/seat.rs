@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     ask::{Asked, Named, Nothing},
-    identity::Identity,
+    identity::{Identity, sha256_hex},
     lesson::find,
     problem::ApiError,
 };
@@ -80,6 +80,8 @@ pub async fn take(
         lesson_id,
         seat_id: Some(seat_id),
         classroom_id: identity.session.asker.classroom_id(),
+        session: Some(sha256_hex(&identity.session_sha256)),
+        device_id: identity.session.device_id,
         auto_start: false,
         exp: ticket_ends(&lesson, app.clock.wall()),
         jti: Uuid::now_v7(),

@@ -15,15 +15,20 @@ use tracing::{debug, info};
 
 use super::{
     ask::{Caller, HeldPlace, Named, own_origin},
+    identity::{cookie, cookie_name, held, sha256_hex},
     problem::ApiError,
 };
 use crate::{
     app::App,
-    domain::{id::LessonId, time::Now},
+    domain::{
+        id::LessonId,
+        permission::{Act, Place, may},
+        time::Now,
+    },
     live::{
         registry::SeatRefused,
         table::{Joined, Said, text_of},
-        token::TokenKind,
+        token::{Claims, TokenKind},
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
     store::AuditRow,
@@ -57,15 +62,20 @@ pub async fn open(
         .max_write_buffer_size(4 * MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let _place = place;
-        serve(app, caller, lesson_id, socket).await;
+        serve(app, caller, lesson_id, headers, socket).await;
     }))
 }
 
-async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSocket) {
+async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap, mut socket: WebSocket) {
     let Some((token, had)) = hello(&mut socket).await else {
         return close(socket, close_code::POLICY, "hello").await;
     };
-    let claims = match app.tokens.check_for(lesson_id, &token, app.clock.wall()) {
+    let mut rights = app.watch_rights();
+    let checked = match app.tokens.check_for(lesson_id, &token, app.clock.wall()) {
+        Ok(claims) => held(&app, &headers, &caller, &claims).await.map(|()| claims),
+        Err(error) => Err(error),
+    };
+    let claims = match checked {
         Ok(claims) => claims,
         Err(error) => {
             debug!(lesson.id = %lesson_id, %error, "A socket was refused: {error}");
@@ -96,6 +106,10 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSoc
                     Some(Said::Last(text)) => { say(&mut socket, text).await; break Ended::Bye }
                     None => break Ended::Deaf,
                 },
+                changed = rights.changed() => {
+                    // Somebody's session, device or role has ended: it may be this one's.
+                    if changed.is_err() || !may_stay(&app, &headers, &caller, &claims).await { break Ended::Sent }
+                }
                 heard = timeout_at(patience, socket.recv()) => {
                     let Ok(Some(Ok(message))) = heard else { break Ended::Gone };
                     patience = Instant::now() + SILENT_AFTER;
@@ -103,6 +117,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSoc
                     match message {
                         Message::Text(text) => match serde_json::from_str(text.as_str()) {
                             Ok(FromPage::Ping { sent_ms }) => {
+                                stay_signed_in(&app, &headers, &caller, &claims).await;
                                 let pong = ToPage::Pong { sent_ms, now_ms: app.clock.wall() };
                                 if !say(&mut socket, text_of(&pong)).await { break Ended::Gone }
                             }
@@ -122,13 +137,52 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, mut socket: WebSoc
     match ended {
         Ended::Gone => {}
         Ended::Bye => close(socket, close_code::NORMAL, "bye").await,
+        Ended::Sent => {
+            app.registry.close_seat(lesson_id, seat_id);
+            bye(socket, Bye::TokenExpired).await;
+        }
         Ended::Deaf => close(socket, close_code::POLICY, "not reading").await,
         Ended::TooFast => close(socket, close_code::POLICY, "too many messages").await,
         Ended::Unreadable => close(socket, close_code::POLICY, "unreadable").await,
     }
 }
 
+/// A lesson is work: its teacher is not signed out for not clicking. At most once a minute this writes.
+async fn stay_signed_in(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) {
+    if claims.session.is_none() || claims.classroom_id.is_some() {
+        return;
+    }
+    let Some(cookie) = cookie(headers, cookie_name(caller.tls)) else { return };
+    let now = app.clock.wall();
+    if let Ok(Some(session)) = app.store.session(&sha256_hex(&cookie), now).await {
+        let _ = app.store.touch_session(&session, now).await;
+    }
+}
+
+/// Whether whoever sits here still may, now that somebody's rights have changed.
+async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> bool {
+    if claims.session.is_none() {
+        return true;
+    }
+    let Some(cookie) = cookie(headers, cookie_name(caller.tls)) else { return false };
+    let now = app.clock.wall();
+    let session = match app.store.session(&sha256_hex(&cookie), now).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return false,
+        Err(_) => return true, // A lesson goes on while the store does not answer.
+    };
+    let act = match claims.kind {
+        TokenKind::Publish => Act::Teach,
+        TokenKind::Receive => Act::Attend,
+        TokenKind::Observe | TokenKind::Guest => Act::Watch,
+    };
+    let lesson = app.registry.lesson(claims.lesson_id);
+    lesson.is_some_and(|lesson| may(&session.asker, act, Place::Lesson(&lesson), now).is_ok())
+}
+
 enum Ended {
+    /// It may not stay.
+    Sent,
     /// The line or the page is gone.
     Gone,
     /// We have said goodbye.

@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::{
     ask::{Caller, Named, media_type, read_body},
-    identity::{bearer, unguessable},
+    identity::{bearer, held, unguessable},
     problem::ApiError,
 };
 use crate::{
@@ -162,7 +162,10 @@ async fn allowed(
 ) -> Result<Claims, ApiError> {
     let checked = bearer(headers).and_then(|token| app.tokens.check_for(lesson_id, token, app.clock.wall()));
     let refused = match checked {
-        Ok(claims) if kinds.contains(&claims.kind) => return Ok(claims),
+        Ok(claims) if kinds.contains(&claims.kind) => match held(app, headers, &caller, &claims).await {
+            Ok(()) => return Ok(claims),
+            Err(error) => ApiError::Token(error),
+        },
         Ok(_) => ApiError::WrongKind,
         Err(error) => ApiError::Token(error),
     };

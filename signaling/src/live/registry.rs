@@ -201,6 +201,11 @@ impl Registry {
         self.shared.hub.close_peer(peer);
     }
 
+    /// Ends the media of a seat whose holder may not stay.
+    pub fn close_seat(&self, lesson_id: LessonId, seat_id: SeatId) {
+        self.with_session(lesson_id, |session, _| session.expel(seat_id));
+    }
+
     /// How many lessons are in progress, and how many sockets listen.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
@@ -429,6 +434,7 @@ impl Registry {
                     }
                 }
                 Output::SlotsChanged => slots_changed = true,
+                Output::SparedChanged(seat_id) => table.tell_spared(seat_id),
                 // A lesson of the timetable waits for the bell, whatever its encoder sends.
                 Output::GoLive
                     if table.lesson.state == LessonState::Open && table.lesson.runs_by == RunsBy::Teacher =>

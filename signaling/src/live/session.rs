@@ -81,6 +81,8 @@ pub enum Output {
     Bye(SocketId, Bye),
     /// What flows has changed: tell everyone.
     SlotsChanged,
+    /// What the seat's line has no room for has changed: tell its page.
+    SparedChanged(SeatId),
     /// An encoder's first packet is here: the lesson goes live.
     GoLive,
 }
@@ -118,6 +120,8 @@ struct Peer {
     connected: bool,
     loss: f64,
     rtt_ms: Option<f64>,
+    /// What flows in the lesson, but has no room on its line.
+    spared: Vec<TrackKind>,
 }
 
 impl Session {
@@ -178,9 +182,18 @@ impl Session {
         }
     }
 
+    /// Empties a seat whose holder may not stay: their media end now.
+    pub fn expel(&mut self, seat_id: SeatId) {
+        if let Some(seat) = self.seats.get_mut(&seat_id) {
+            self.outputs.extend(seat.peers.drain(..).map(|peer| Output::ClosePeer(peer.peer)));
+        }
+    }
+
     /// A page has said hello. The page before it in this seat is told that it was replaced.
     pub fn handle_socket_opened(&mut self, seat_id: SeatId, socket: SocketId) {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
+        // A page that has just come knows of nothing spared: the next figures tell it.
+        seat.peers.iter_mut().for_each(|peer| peer.spared.clear());
         if let Some(before) = seat.socket.replace(socket) {
             self.outputs.push_back(Output::Bye(before, Bye::Replaced));
         }
@@ -206,7 +219,7 @@ impl Session {
         };
         let replaced: Vec<PeerId> =
             seat.peers.iter().filter(|before| before.purpose.is_same_thing_as(purpose)).map(|p| p.peer).collect();
-        seat.peers.push(Peer { peer, purpose, connected: false, loss: 0.0, rtt_ms: None });
+        seat.peers.push(Peer { peer, purpose, connected: false, loss: 0.0, rtt_ms: None, spared: Vec::new() });
         self.peers.insert(peer, seat_id);
         for before in replaced {
             self.outputs.push_back(Output::ClosePeer(before));
@@ -254,10 +267,23 @@ impl Session {
 
     /// The hub's newest figures of one peer.
     pub fn handle_line(&mut self, peer: PeerId, line: &PeerStats) {
-        if let Some(known) = self.peer_mut(peer) {
-            known.loss = line.loss;
-            known.rtt_ms = line.rtt_ms;
+        let Some(known) = self.peer_mut(peer) else { return };
+        known.loss = line.loss;
+        known.rtt_ms = line.rtt_ms;
+        let spared: Vec<TrackKind> = line.slots.iter().filter(|slot| slot.paused).map(|slot| slot.kind).collect();
+        if known.spared != spared {
+            known.spared = spared;
+            self.outputs.extend(self.peers.get(&peer).map(|seat_id| Output::SparedChanged(*seat_id)));
         }
+    }
+
+    /// What a seat's line has no room for, and the socket to tell it on. `None`: its page is not here.
+    #[must_use]
+    pub fn spared(&self, seat_id: SeatId) -> Option<(SocketId, Vec<TrackKind>)> {
+        let seat = self.seats.get(&seat_id)?;
+        let receives = |peer: &&Peer| peer.purpose == Purpose::Receive;
+        let spared = seat.peers.iter().rfind(receives).map(|peer| peer.spared.clone()).unwrap_or_default();
+        Some((seat.socket?, spared))
     }
 
     /// Gives up seats that nobody came back to.

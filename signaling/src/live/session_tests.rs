@@ -1,6 +1,6 @@
 //! Stories of one lesson's seats, on a clock turned by hand.
 
-use sfu::{Codec, RoomId, hub::GoneReason};
+use sfu::{Codec, RoomId, WorkerId, hub::GoneReason, stats::SlotStats};
 
 use super::*;
 use crate::clock::Clock;
@@ -248,4 +248,37 @@ fn a_guest_cannot_sit_down_in_a_classrooms_seat() {
     let now = story.clock.now();
     let guest = story.session.sit_guest(now, Some(classroom), SeatId::fresh(), GuestUse::Media).unwrap();
     assert_ne!(guest, classroom);
+}
+
+#[test]
+fn a_page_is_told_what_its_line_has_no_room_for_and_again_when_it_comes_back() {
+    let mut story = Story::new(0);
+    let seat_id = story.seat(SeatRole::Classroom);
+    let peer = story.connects(seat_id, Purpose::Receive);
+    let socket = story.opens_page(seat_id);
+    story.outputs();
+    let line = |paused| PeerStats {
+        slots: vec![SlotStats { kind: TrackKind::Camera, layer: None, paused }],
+        room: RoomId(1),
+        publishes: false,
+        connected: true,
+        by_tcp: false,
+        worker: WorkerId(0),
+        rtt_ms: None,
+        loss: 0.0,
+        bitrate_bps: 0,
+        tracks: vec![],
+        estimate_bps: None,
+    };
+    story.session.handle_line(peer, &line(true));
+    story.session.handle_line(peer, &line(true));
+    assert_eq!(story.outputs(), [Output::SparedChanged(seat_id)]);
+    assert_eq!(story.session.spared(seat_id), Some((socket, vec![TrackKind::Camera])));
+
+    let again = story.opens_page(seat_id);
+    story.outputs();
+    story.session.handle_line(peer, &line(true));
+    assert_eq!(story.outputs(), [Output::SparedChanged(seat_id)], "a new page knows of nothing");
+    story.session.handle_line(peer, &line(false));
+    assert_eq!(story.session.spared(seat_id), Some((again, vec![])));
 }

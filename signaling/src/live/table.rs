@@ -125,6 +125,14 @@ impl Table {
         self.tell_by_role(|_, _| ToPage::Slots { slots });
     }
 
+    pub(super) fn tell_spared(&mut self, seat_id: SeatId) {
+        let Some((socket, kinds)) = self.session.spared(seat_id) else { return };
+        if let Some(listener) = self.sockets.get(&socket) {
+            // A page that does not read is let go of with the next word to everybody.
+            let _ = listener.queue.try_send(Said::Text(text_of(&ToPage::Spared { kinds })));
+        }
+    }
+
     pub(super) fn tell_seats(&mut self, now: Now) {
         if let Some(seats) = self.session.seats_if_changed(now) {
             self.tell_by_role(|_, role| ToPage::Seats { seats: seats_for(role, &seats) });

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        id::{ClassroomId, LessonId, SeatId},
+        id::{ClassroomId, DeviceId, LessonId, SeatId},
         time::UnixMs,
     },
     keep,
@@ -46,6 +46,12 @@ pub struct Claims {
     /// Which classroom sits there.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub classroom_id: Option<ClassroomId>,
+    /// SHA-256 of the session that it was given to: nobody else may use it. `None`: whoever has it, as guests do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<String>,
+    /// The device that it was given to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device_id: Option<DeviceId>,
     /// The lesson goes live with this publisher's first packet: an encoder has no start button.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub auto_start: bool,
@@ -67,6 +73,9 @@ pub enum TokenError {
     /// Its time is over.
     #[error("the token has expired")]
     Expired,
+    /// It was given to somebody else, or they have been signed out.
+    #[error("the token was given to somebody else")]
+    OtherHolder,
     /// It belongs to another lesson.
     #[error("the token belongs to another lesson")]
     OtherLesson,
@@ -152,6 +161,8 @@ mod tests {
             lesson_id: LessonId::fresh(),
             seat_id: Some(SeatId::fresh()),
             classroom_id: Some(ClassroomId::fresh()),
+            session: None,
+            device_id: None,
             auto_start: false,
             exp: UnixMs(exp),
             jti: Uuid::now_v7(),

@@ -95,6 +95,11 @@ pub enum ToPage {
         /// As it is now.
         slots: Slots,
     },
+    /// What this seat's line has no room for has changed.
+    Spared {
+        /// What flows in the lesson, but not to this seat now. Empty: all of it does.
+        kinds: Vec<TrackKind>,
+    },
     /// The answer to `ping`.
     Pong {
         /// As it came.

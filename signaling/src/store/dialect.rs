@@ -104,6 +104,14 @@ impl Dialect {
         }
     }
 
+    /// Said before the last connection closes: what is in the log goes into the file, so that the file is whole.
+    pub(super) fn farewell(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("pragma wal_checkpoint(truncate)"),
+            Self::Postgres => None,
+        }
+    }
+
     /// Before the tables are brought up to date: the first version guarded its audit by these.
     fn before_migrations(self) -> &'static [&'static str] {
         match self {

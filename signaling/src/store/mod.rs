@@ -215,6 +215,11 @@ impl Store {
 
     /// Waits for running statements and closes the database.
     pub async fn close(&self) {
+        if let Some(farewell) = self.dialect.farewell()
+            && let Err(error) = sqlx::query(farewell).execute(&self.pool).await
+        {
+            tracing::debug!(%error, "The write-ahead log stays beside the file");
+        }
         self.pool.close().await;
     }
 

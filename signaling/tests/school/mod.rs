@@ -72,6 +72,35 @@ impl School {
     }
 
     pub async fn in_folder(folder: TempDir, clock: Clock) -> Self {
+        let app = Self::app(&folder, &clock).await;
+        let (sample, _) = sample::prepare(&app, folder.path(), "http://school").await.unwrap();
+        Self { router: router::router(app.clone()), app, sample, clock, folder }
+    }
+
+    /// A hub that nobody has set up. Its sample is made of nothing.
+    pub async fn empty(folder: TempDir, clock: Clock) -> Self {
+        let app = Self::app(&folder, &clock).await;
+        let links = sample::SignInLinks {
+            teacher: String::new(),
+            classrooms: vec![],
+            bureau_officer: String::new(),
+            scheduler: None,
+        };
+        let sample = Sample {
+            base_url: String::new(),
+            lesson_id: LessonId::fresh(),
+            whip_url: String::new(),
+            whep_url: String::new(),
+            publish_token: String::new(),
+            receive_tokens: vec![],
+            viewer_token: String::new(),
+            sign_in_links: links,
+            guest_watch_url: String::new(),
+        };
+        Self { router: router::router(app.clone()), app, sample, clock, folder }
+    }
+
+    async fn app(folder: &TempDir, clock: &Clock) -> App {
         let hub = HubConfig {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             announce: vec![Ipv4Addr::LOCALHOST.into()],
@@ -79,11 +108,8 @@ impl School {
             workers: 1,
             max_seats: None,
         };
-        let app = App::open(folder.path(), &Database::file(&database_file(folder.path())), hub, clock.clone(), None)
-            .await
-            .unwrap();
-        let (sample, _) = sample::prepare(&app, folder.path(), "http://school").await.unwrap();
-        Self { router: router::router(app.clone()), app, sample, clock, folder }
+        let database = Database::file(&database_file(folder.path()));
+        App::open(folder.path(), &database, hub, clock.clone(), None).await.unwrap()
     }
 
     /// The hub is stopped, and started again a while later on the same folder.

@@ -9,7 +9,7 @@ import { type Visitor, launchChromium, visit } from '../browser'
 import { TestHub } from '../hub'
 import { RuralLine } from '../line'
 import { ages, framesOf, percentile } from '../material'
-import { type Look, concealedShare, freezeShare, longestStandstill, longestVoiceGap, looksOf, watchReception } from '../reception'
+import { type Look, concealedShare, freezeShare, longestSilence, longestStandstill, longestVoiceGap, looksOf, watchReception } from '../reception'
 
 const BOARD = '[data-testid="board-video"]'
 const CAMERA = '[data-testid="camera-video"]'
@@ -44,7 +44,7 @@ beforeAll(async () => {
   await teacher.page.click('[data-testid="start"]')
   await teacher.page.waitForSelector('[data-testid="desk"]')
   const link = hub.at(hub.sample.sign_in_links.classrooms[0] ?? '', `http://${line.hubAddress}:${hub.ports.http}`)
-  room = await visit(there, link, { width: 960, height: 540, watches: [BOARD, CAMERA] })
+  room = await visit(there, link, { width: 960, height: 540, watches: [BOARD, CAMERA], devices: false })
   await room.page.waitForSelector('[data-testid="wall"][data-state="live"]')
   await room.page.keyboard.press('Enter')
   await room.page.evaluate(watchReception, LOOK_EVERY_MS)
@@ -146,6 +146,10 @@ test('4 Mbit/s to 300 kbit/s and back', async () => {
   const after = await stretch(recovered, Date.now())
 
   const gap = longestVoiceGap(thin.looks)
+  if (process.env.LINE_TRACE) {
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync(process.env.LINE_TRACE, JSON.stringify({ dropped, recovered, queues, looks: thin.looks, board: thin.board, camera: thin.camera, log: hub.story }))
+  }
   const standstill = longestStandstill(thin.board, dropped, recovered)
   const late = queues.filter(([at]) => at > dropped + 5000).map(([, queue]) => queue)
   const full = after.looks.find(({ at, height: now }) => now >= height
@@ -175,7 +179,7 @@ async function moved(figure: string, change: (port: number) => Promise<void>): P
   const same = seen.looks.at(-1)?.connections === seen.looks[0]?.connections
   const lost = same ? (seen.looks.at(-1)?.voiceLost ?? 0) - (seen.looks[0]?.voiceLost ?? 0) : 'unknown'
   tell(figure, 'media gap <= 300 ms, no keyframe asked, the same connection',
-    `picture ${picture.toFixed(0)} ms, voice ${voice.toFixed(0)} ms, ${lost} voice packets lost, ${keyframes} keyframes asked by viewers, connection ${same ? 'the same' : 'new'} (the change itself took ${changed - at} ms)`)
+    `nothing arrived for ${longestSilence(seen.looks).toFixed(0)} ms, picture ${picture.toFixed(0)} ms, voice ${voice.toFixed(0)} ms, ${lost} voice packets lost, ${keyframes} keyframes asked by viewers, connection ${same ? 'the same' : 'new'} (the change itself took ${changed - at} ms)`)
   expect.soft(picture).toBeLessThanOrEqual(300)
   expect.soft(voice).toBeLessThanOrEqual(300)
   expect.soft(keyframes).toBe(0)
@@ -201,6 +205,7 @@ test('UDP is blocked, and opens again', async () => {
   await line.blockUdp()
   const back = await seenSince(blocked + 200, 20_000)
   const protocol = (await room.page.evaluate(looksOf)).at(-1)?.protocol
+  await room.page.waitForFunction(() => document.querySelector('[data-testid="line"]')?.textContent?.includes('走备用通道'), null, { timeout: 5000 })
   await line.freeUdp()
   const freed = Date.now()
   let again: Look | undefined

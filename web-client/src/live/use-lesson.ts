@@ -19,6 +19,8 @@ export interface LessonTie {
   lesson: Readonly<Ref<LessonView | null>>
   seats: Readonly<Ref<readonly SeatView[]>>
   slots: Readonly<Ref<Slots>>
+  /** What flows in the lesson, but finds no room on this place's line. */
+  spared: Readonly<Ref<readonly string[]>>
   /** The hub's clock, now. */
   hubNowMs: () => number
 }
@@ -29,6 +31,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
   const lesson = shallowRef<LessonView | null>(null)
   const seats = shallowRef<readonly SeatView[]>([])
   const slots = shallowRef<Slots>(nothingFlows)
+  const spared = shallowRef<readonly string[]>([])
 
   const session = new LessonSession({
     admit,
@@ -42,6 +45,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         lesson.value = message.lesson
         seats.value = message.seats
         slots.value = message.slots
+        spared.value = []
         onWelcome(message.seats.find(seat => seat.seat_id === message.seat_id) ?? null)
         break
       case 'lesson':
@@ -52,6 +56,9 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         break
       case 'slots':
         slots.value = message.slots
+        break
+      case 'spared':
+        spared.value = message.kinds
         break
     }
   }
@@ -70,6 +77,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     lesson: readonly(lesson) as Readonly<Ref<LessonView | null>>,
     seats: readonly(seats) as Readonly<Ref<readonly SeatView[]>>,
     slots: readonly(slots) as Readonly<Ref<Slots>>,
+    spared: readonly(spared) as Readonly<Ref<readonly string[]>>,
     hubNowMs: () => Date.now() + session.clockOffsetMs,
   }
 }

@@ -36,6 +36,8 @@ export interface ReceptionTie extends LessonTie {
   line: Readonly<Ref<LineState>>
   quality: Readonly<Ref<LineQuality>>
   reception: Readonly<Ref<Reception | null>>
+  /** The pictures that come: those that flow and find room on this place's line. */
+  shown: Readonly<Ref<{ board: boolean, camera: boolean }>>
   /** Told by whoever plays the streams: is the voice heard? */
   playing: Ref<boolean>
 }
@@ -60,6 +62,10 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   // A board that nobody writes on may rightly send nothing.
   const steadyFlows = () => tie.slots.value.voice.flowing || tie.slots.value.camera.flowing
   const anyFlows = computed(() => steadyFlows() || tie.slots.value.board.flowing)
+  const shown = computed(() => ({
+    board: tie.slots.value.board.flowing && !tie.spared.value.includes('board'),
+    camera: tie.slots.value.camera.flowing && !tie.spared.value.includes('camera'),
+  }))
   watch(anyFlows, (flows, flowed) => {
     if (flowed && !flows)
       lastFlowMs.value = Date.now()
@@ -94,8 +100,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     },
     flowing: () => ({
       voice: tie.slots.value.voice.flowing,
-      board: tie.slots.value.board.flowing,
-      camera: tie.slots.value.camera.flowing,
+      ...shown.value,
     }),
   })
 
@@ -162,6 +167,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     line: readonly(line) as Readonly<Ref<LineState>>,
     quality: readonly(quality) as Readonly<Ref<LineQuality>>,
     reception: readonly(reception) as Readonly<Ref<Reception | null>>,
+    shown,
     playing,
   }
 }

@@ -25,6 +25,8 @@ export type ServerMessage
     | { type: 'lesson', lesson: LessonView }
     | { type: 'seats', seats: SeatView[] }
     | { type: 'slots', slots: Slots }
+    /** What flows in the lesson, but finds no room on this place's line. */
+    | { type: 'spared', kinds: readonly string[] }
     | { type: 'pong', sent_ms: number, now_ms: number }
     | { type: 'bye', reason: ByeReason }
 
@@ -35,6 +37,7 @@ const shapes: Record<ServerMessage['type'], Shape> = {
   lesson: { lesson: 'object' },
   seats: { seats: 'array' },
   slots: { slots: 'object' },
+  spared: { kinds: 'array' },
   pong: { sent_ms: 'number', now_ms: 'number' },
   bye: { reason: 'string' },
 }

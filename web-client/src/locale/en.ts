@@ -66,6 +66,7 @@ export const en: Words = {
     guests: 'Guests and observers: {count}',
     micOn: 'Microphone on', micOff: 'Microphone off', cameraOn: 'Camera on', cameraOff: 'Camera off',
     sending: { closed: 'Not sending', connecting: 'Connecting…', up: 'Classrooms see and hear you.', heardOnly: 'Classrooms hear you but do not see you.', seenOnly: 'Classrooms see you but do not hear you.', neither: 'Classrooms neither see nor hear you now.', waiting: 'The line dropped; reconnecting by itself. Keep teaching, no need to reload.', refused: 'The server did not accept the picture: {detail}' },
+    byTcp: 'This network lets no UDP through: we use the backup path. The lesson is not affected.',
     link: 'The link to the server dropped {seconds} s ago; reconnecting by itself. No need to reload.',
     replaced: 'This lesson was opened in another window; this page has stopped sending.', takeBack: 'Teach from here',
     endedTitle: 'Lesson over', ended: 'It lasted {minutes} minutes.', endedReplay: 'The recording is ready.', watchReplay: 'Watch replay',
@@ -98,8 +99,8 @@ export const en: Words = {
     refusedTitle: 'This lesson is closed to you',
     left: '{minutes} min left', overdue: 'Past the bell',
     fullscreen: 'Full screen', leaveFullscreen: 'Leave full screen',
-    line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' },
-    noPicture: 'The teacher’s camera is off',
+    line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' }, byTcp: '{line} · by the backup path',
+    noPicture: 'The teacher’s camera is off', spared: 'The line is slow: voice and board come first, the picture will be back.',
     notEnrolledTitle: 'This computer belongs to no classroom yet', notEnrolled: 'Please open the sign-in link that the school gave this classroom. Once is enough; afterwards it enters lessons by itself.',
   },
   watch: {

@@ -66,6 +66,7 @@ export const zhCN = {
     guests: '另有 {count} 位来宾和旁听',
     micOn: '麦克风开着', micOff: '麦克风已关', cameraOn: '摄像头开着', cameraOff: '摄像头已关',
     sending: { closed: '未发送', connecting: '正在接通…', up: '教室看得见您，听得见您。', heardOnly: '教室听得见您，看不见您。', seenOnly: '教室看得见您，听不见您。', neither: '教室现在看不见也听不见您。', waiting: '线路断了，正在自动重连。请继续讲，不用刷新页面。', refused: '服务器没有接受画面：{detail}' },
+    byTcp: '这里的网络不通 UDP，正走备用通道，不影响上课。',
     link: '与服务器的联系断了 {seconds} 秒，正在自动重连。不用刷新页面。',
     replaced: '这节课已在另一个窗口打开，本页已停止发送。', takeBack: '在这里继续上课',
     endedTitle: '下课了', ended: '本节课上了 {minutes} 分钟。', endedReplay: '录像已经可以看。', watchReplay: '看回放',
@@ -98,8 +99,8 @@ export const zhCN = {
     refusedTitle: '进不了这节课',
     left: '还有 {minutes} 分', overdue: '已到下课时间',
     fullscreen: '全屏', leaveFullscreen: '退出全屏',
-    line: { good: '线路好', weak: '线路差', lost: '掉线' },
-    noPicture: '老师没有开摄像头',
+    line: { good: '线路好', weak: '线路差', lost: '掉线' }, byTcp: '{line} · 走备用通道',
+    noPicture: '老师没有开摄像头', spared: '网络较慢，先保证声音和板书，画面稍后自己回来。',
     notEnrolledTitle: '这台电脑还没有登记到教室', notEnrolled: '请打开学校发给本教室的登录链接。只要打开一次，以后会自己进入课堂。',
   },
   watch: {

@@ -8,6 +8,7 @@ class Peer {
   connectionState: RTCPeerConnectionState = 'new'
   onconnectionstatechange: (() => void) | null = null
   localDescription: { sdp: string } | null = null
+  remoteDescription: { sdp: string } | null = null
   remote: string | null = null
   closed = false
   bytesReceived = 0
@@ -33,6 +34,7 @@ class Peer {
 
   setRemoteDescription(answer: { sdp: string }): Promise<void> {
     this.remote = answer.sdp
+    this.remoteDescription = { sdp: answer.sdp }
     this.signalingState = 'stable'
     return Promise.resolve()
   }
@@ -57,6 +59,7 @@ class Peer {
 
 const asked: { method: string, url: string, authorization: string | undefined }[] = []
 let answer: () => Response
+let pulse = 0
 
 function made(status: number, body = 'answer', location = '/sessions/1'): Response {
   const response = new Response(body, { status, headers: { location } })
@@ -72,6 +75,9 @@ function line(lingers = false) {
     credentials: { token: () => 'old', renew: () => Promise.resolve(`new-${++tokens}`) },
     prepare: () => {},
     onState: state => states.push(state),
+    pulse: () => pulse,
+    feelEveryMs: 100,
+    quietMs: 200,
     lingers,
     silenceMs: 4_000,
   })
@@ -85,6 +91,8 @@ beforeEach(() => {
   vi.useFakeTimers()
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
   vi.stubGlobal('RTCPeerConnection', Peer)
+  vi.stubGlobal('window', new EventTarget())
+  vi.stubGlobal('navigator', {})
   vi.stubGlobal('fetch', (url: string, options: RequestInit) => {
     const headers = options.headers as Record<string, string>
     asked.push({ method: options.method ?? 'GET', url, authorization: headers.authorization })
@@ -147,10 +155,40 @@ it('waits out a break of a breath, and makes a longer one good with a new line',
   expect(Peer.all).toHaveLength(2)
 })
 
+it('looks for another way without asking anybody as soon as nothing comes, and not all the time', async () => {
+  const { line: up, now } = line()
+  up.open()
+  await settle()
+  peer(0).become('connected')
+  const flow = async (looks: number) => {
+    for (let look = 0; look < looks; look++) {
+      pulse += 1
+      peer(0).bytesReceived += 1
+      await vi.advanceTimersByTimeAsync(100)
+    }
+  }
+  await flow(25)
+  expect(peer(0).restarts).toBe(0)
+  await vi.advanceTimersByTimeAsync(300)
+  expect(peer(0)).toMatchObject({ restarts: 1, remote: 'answer', signalingState: 'stable' })
+  await vi.advanceTimersByTimeAsync(1_000)
+  peer(0).become('disconnected')
+  expect(peer(0).restarts).toBe(1)
+  peer(0).become('connected')
+  await flow(25)
+  window.dispatchEvent(new Event('online'))
+  expect(peer(0).restarts).toBe(2)
+  expect(asked).toHaveLength(1)
+  expect(now()).toBe('up')
+  up.close()
+  window.dispatchEvent(new Event('online'))
+  expect(peer(0).restarts).toBe(2)
+})
+
 it('tries UDP again every minute while it goes by TCP, and leaves the line as it is where that fails', async () => {
   const remote = (ufrag: string) => `v=0\r\na=ice-ufrag:${ufrag}\r\na=ice-pwd:pwd\r\n`
   answer = () => made(201, remote('theirs'))
-  const { line: up, now } = line()
+  const { line: up, now, states } = line()
   up.open()
   await settle()
   const flow = async (seconds: number) => {
@@ -162,11 +200,13 @@ it('tries UDP again every minute while it goes by TCP, and leaves the line as it
   peer(0).become('connected')
   await flow(61)
   expect(peer(0).restarts).toBe(0)
+  expect(states.at(-1)).toMatchObject({ byTcp: false })
   peer(0).protocol = 'tcp'
   answer = () => made(200, 'a=ice-ufrag:fresh\r\na=ice-pwd:pwd\r\n')
   await flow(1)
   expect(asked.at(-1)).toMatchObject({ method: 'PATCH', url: 'https://hub/sessions/1', authorization: 'Bearer old' })
   expect(peer(0).remote).toBe(remote('fresh'))
+  expect(states.at(-1)).toMatchObject({ kind: 'up', byTcp: true })
   answer = () => made(404, '{}')
   await flow(60)
   expect(peer(0).restarts).toBe(2)

@@ -2,12 +2,14 @@ import { Refused } from '../api/http'
 import { retryDelayMs } from '../live/backoff'
 import type { SdpAnswer } from './resource'
 import { credentialsOf, goesByTcp, withCredentials } from './ladder'
+import { Pulse } from './pulse'
 import { exchangeSdp } from './resource'
 
 export type LineState
   = | { kind: 'closed' }
     | { kind: 'connecting', attempt: number }
-    | { kind: 'up', sinceMs: number }
+    /** `byTcp`: UDP does not get through, and the packets go by TCP. */
+    | { kind: 'up', sinceMs: number, byTcp: boolean }
     | { kind: 'waiting', attempt: number }
     | { kind: 'refused', status: number, detail: string }
 
@@ -29,6 +31,11 @@ export interface LineOptions {
   onState(state: LineState): void
   /** Sees every statistics report, once a second. True: this line must be made anew. */
   inspect?(stats: RTCStatsReport, nowMs: number): boolean
+  /** A figure that changes with whatever arrives, many times a second. What looks at it is {@link Pulse}. */
+  pulse(peer: RTCPeerConnection): number | Promise<number>
+  feelEveryMs: number
+  /** So long without a change, where it changed all the time before, and another way is looked for. */
+  quietMs: number
   /** A failed connection stays open until the next one is up, so that its last pictures stay on the screen. */
   lingers: boolean
   /** The far end answers nothing for this long: the line is dead. */
@@ -40,16 +47,19 @@ const UP_WITHIN_MS = 8_000
 /** ICE often mends itself within a breath; longer than this, a new line is quicker. */
 const DISCONNECTED_MS = 2_000
 const INSPECT_EVERY_MS = 1_000
+/** A restart that brought nothing is not repeated sooner: a browser learns of a new network within two seconds. */
+const RESTART_EVERY_MS = 3_000
 /** While packets go by TCP, UDP is tried so often: by an ICE restart, which media do not feel. */
 const TRY_UDP_EVERY_MS = 60_000
 /** A ticket asked for again and refused again is not going to help. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
 
 /**
- * One RTCPeerConnection to a WHIP or WHEP endpoint, made anew whenever it fails.
+ * One RTCPeerConnection to a WHIP or WHEP endpoint, which finds another way when its own breaks off, and is made anew
+ * whenever it fails.
  *
- * Anew means a new offer, not an ICE restart: the hub keeps the seat, so both cost one round trip,
- * and a new offer also works when the hub itself has restarted.
+ * Another way is an ICE restart of this side alone, which asks nobody. Anew means a new offer: it also works when the hub
+ * itself has restarted.
  */
 export class Line {
   private peer: RTCPeerConnection | null = null
@@ -63,6 +73,9 @@ export class Line {
   private retry: ReturnType<typeof setTimeout> | undefined
   private patience: ReturnType<typeof setTimeout> | undefined
   private inspection: ReturnType<typeof setInterval> | undefined
+  private feeling: ReturnType<typeof setInterval> | undefined
+  private readonly onNetwork = () => this.findWay()
+  private restartedAtMs = 0
   private heard = { figure: -1, atMs: 0 }
 
   constructor(private readonly options: LineOptions) {}
@@ -148,11 +161,12 @@ export class Line {
         this.forgetFailed()
         this.attempt = 0
         if (this.state.kind !== 'up') {
-          this.become({ kind: 'up', sinceMs: Date.now() })
+          this.become({ kind: 'up', sinceMs: Date.now(), byTcp: false })
           this.startInspecting(peer)
         }
         break
       case 'disconnected':
+        this.findWay()
         clearTimeout(this.patience)
         this.patience = setTimeout(() => this.again(), DISCONNECTED_MS)
         break
@@ -167,6 +181,44 @@ export class Line {
     this.triedUdpAtMs = Date.now()
     clearInterval(this.inspection)
     this.inspection = setInterval(() => void this.look(peer), INSPECT_EVERY_MS)
+    const pulse = new Pulse(this.options.quietMs)
+    let feels = false
+    clearInterval(this.feeling)
+    this.feeling = setInterval(() => {
+      if (feels)
+        return
+      feels = true
+      void Promise.resolve(this.options.pulse(peer)).then((figure) => {
+        if (peer === this.peer && pulse.feel(figure, Date.now()))
+          this.findWay()
+      }).catch(() => {}).finally(() => feels = false)
+    }, this.options.feelEveryMs)
+    window.addEventListener('online', this.onNetwork)
+    networkInformation()?.addEventListener('change', this.onNetwork)
+  }
+
+  private stopInspecting(): void {
+    clearInterval(this.inspection)
+    clearInterval(this.feeling)
+    window.removeEventListener('online', this.onNetwork)
+    networkInformation()?.removeEventListener('change', this.onNetwork)
+  }
+
+  /**
+   * Restarts ICE on this side alone. The hub (ICE-lite) answers every check that is signed with its own password, from
+   * wherever it comes, so nobody has to be asked: new sockets, UDP and TCP, and whichever gets through first is taken.
+   * Where the old way still works nothing is felt.
+   */
+  private findWay(): void {
+    const { peer } = this
+    const answer = peer?.remoteDescription?.sdp
+    if (peer === null || answer === undefined || peer.signalingState !== 'stable' || this.state.kind !== 'up' || Date.now() - this.restartedAtMs < RESTART_EVERY_MS)
+      return
+    this.restartedAtMs = Date.now()
+    peer.restartIce()
+    peer.setLocalDescription()
+      .then(() => peer.setRemoteDescription({ type: 'answer', sdp: answer }))
+      .catch(() => rollBack(peer))
   }
 
   private async look(peer: RTCPeerConnection): Promise<void> {
@@ -174,13 +226,16 @@ export class Line {
     if (stats === null || peer !== this.peer || this.state.kind !== 'up')
       return
     const nowMs = Date.now()
+    const byTcp = goesByTcp(stats)
+    if (byTcp !== this.state.byTcp)
+      this.become({ ...this.state, byTcp })
     const figure = heardFigure(stats)
     if (figure !== this.heard.figure)
       this.heard = { figure, atMs: nowMs }
     const silent = nowMs - this.heard.atMs > this.options.silenceMs
     if (this.options.inspect?.(stats, nowMs) || silent)
       this.again()
-    else if (nowMs - this.triedUdpAtMs >= TRY_UDP_EVERY_MS && goesByTcp(stats))
+    else if (nowMs - this.triedUdpAtMs >= TRY_UDP_EVERY_MS && byTcp)
       await this.tryUdp(peer, nowMs)
   }
 
@@ -188,7 +243,7 @@ export class Line {
   private async tryUdp(peer: RTCPeerConnection, nowMs: number): Promise<void> {
     this.triedUdpAtMs = nowMs
     const session = this.session
-    if (session === null)
+    if (session === null || peer.signalingState !== 'stable')
       return
     try {
       peer.restartIce()
@@ -201,8 +256,8 @@ export class Line {
     }
     catch {
       // As it was; what the hub has lost shows by itself.
-      if (peer === this.peer && peer.signalingState === 'have-local-offer')
-        await peer.setLocalDescription({ type: 'rollback' }).catch(() => {})
+      if (peer === this.peer)
+        await rollBack(peer)
     }
   }
 
@@ -217,7 +272,7 @@ export class Line {
     this.turn += 1
     clearTimeout(this.retry)
     clearTimeout(this.patience)
-    clearInterval(this.inspection)
+    this.stopInspecting()
     const { peer, session } = this
     this.peer = null
     this.session = null
@@ -237,6 +292,16 @@ export class Line {
     this.state = state
     this.options.onState(state)
   }
+}
+
+async function rollBack(peer: RTCPeerConnection): Promise<void> {
+  if (peer.signalingState === 'have-local-offer')
+    await peer.setLocalDescription({ type: 'rollback' }).catch(() => {})
+}
+
+/** Chromium alone has it. */
+function networkInformation(): EventTarget | undefined {
+  return (navigator as { connection?: EventTarget }).connection
 }
 
 /** Grows with anything that comes from the far end: media, feedback, or the answer to a connectivity check. */

@@ -1,7 +1,7 @@
 import type { VideoCodec } from './codec'
 import type { Credentials, LineState } from './line'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
-import { Line } from './line'
+import { heardFigure, Line } from './line'
 
 /** The camera's session carries the voice too; the board's carries pictures alone. */
 export type PublishedTrack = 'camera' | 'board'
@@ -20,8 +20,13 @@ export interface PublisherOptions {
   onState(state: LineState): void
 }
 
-/** A voice and a moving face at 720p; what a school's uplink carries beside the board. */
+/** A moving face at 720p, and the same at 360p. With the lower layer it is what a school's uplink carries beside the board. */
 const CAMERA_MAX_BPS = 1_200_000
+const CAMERA_360P_MAX_BPS = 600_000
+/** 180p: what a classroom at the end of a thin line gets of the face. */
+const CAMERA_LOW_MAX_BPS = 150_000
+/** Below this height a second layer would be a stamp. */
+const LAYERED_FROM_HEIGHT = 360
 /** Small writing at 1080p, rarely moving. */
 const BOARD_MAX_BPS = 1_500_000
 const BOARD_MAX_FPS = 15
@@ -50,6 +55,10 @@ export class WhipPublisher {
       prepare: peer => this.prepare(peer),
       describe: repeatVoice,
       settled: () => this.limit(),
+      pulse: async peer => heardFigure(await peer.getStats()),
+      feelEveryMs: 150,
+      // The hub reports every 60 ms.
+      quietMs: 400,
     })
   }
 
@@ -89,7 +98,12 @@ export class WhipPublisher {
       transceiver.setCodecPreferences(orderVoiceCodecs(RTCRtpSender.getCapabilities('audio')?.codecs ?? []))
       this.senders.voice = transceiver.sender
     }
-    const transceiver = peer.addTransceiver(video ?? 'video', { direction: 'sendonly', streams: [this.stream] })
+    const encodings = this.options.track === 'camera' ? cameraLayers(video) : []
+    const transceiver = peer.addTransceiver(video ?? 'video', {
+      direction: 'sendonly',
+      streams: [this.stream],
+      ...encodings.length > 0 && { sendEncodings: encodings },
+    })
     transceiver.setCodecPreferences(orderVideoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? [], this.options.codec))
     this.senders.video = transceiver.sender
   }
@@ -101,16 +115,33 @@ export class WhipPublisher {
     if (this.senders.video)
       await this.limitSender(this.senders.video, board
         ? { maxBitrate: BOARD_MAX_BPS, maxFramerate: BOARD_MAX_FPS }
-        : { maxBitrate: CAMERA_MAX_BPS }, board ? 'maintain-resolution' : 'balanced')
+        : null, board ? 'maintain-resolution' : 'balanced')
   }
 
-  private async limitSender(sender: RTCRtpSender, limits: RTCRtpEncodingParameters, preference?: RTCDegradationPreference): Promise<void> {
+  /** `limits` `null`: each layer keeps the limits that it was offered with, or gets the camera's where it is alone. */
+  private async limitSender(sender: RTCRtpSender, limits: RTCRtpEncodingParameters | null, preference?: RTCDegradationPreference): Promise<void> {
     const parameters = sender.getParameters()
     for (const encoding of parameters.encodings)
-      Object.assign(encoding, limits)
+      Object.assign(encoding, limits ?? (parameters.encodings.length > 1 ? {} : { maxBitrate: CAMERA_MAX_BPS }))
     if (preference)
       parameters.degradationPreference = preference
     // A browser that knows a parameter not (Firefox) still sends well without it.
     await sender.setParameters(parameters).catch(() => {})
   }
+}
+
+/**
+ * The camera's simulcast layers, the cheaper first: the hub gives each classroom the one that its line carries.
+ * No layer has a frame rate of its own: Chromium would hold both to the lower one.
+ * Empty: one layer only, where the picture is too small for two. A camera that is off yet is thought to be large.
+ */
+export function cameraLayers(video: MediaStreamTrack | null): RTCRtpEncodingParameters[] {
+  const height = video?.getSettings().height ?? 720
+  if (height < LAYERED_FROM_HEIGHT)
+    return []
+  const large = height > 480
+  return [
+    { rid: 'q', scaleResolutionDownBy: large ? 4 : 2, maxBitrate: CAMERA_LOW_MAX_BPS },
+    { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: large ? CAMERA_MAX_BPS : CAMERA_360P_MAX_BPS },
+  ]
 }

@@ -1,5 +1,7 @@
 import type { Credentials, LineState } from './line'
 import { Line } from './line'
+import { PlayoutDelay } from './playout'
+import { totalsOf } from './quality'
 
 export type ReceivedSlot = 'voice' | 'board' | 'camera'
 
@@ -34,6 +36,7 @@ const SILENCE_MS = 8_000
  */
 export class WhepReceiver {
   private readonly line: Line
+  private readonly playout = new PlayoutDelay()
   private mids = new Map<ReceivedSlot, RTCRtpTransceiver>()
   private readonly progress = new Map<ReceivedSlot, { packets: number, atMs: number }>()
 
@@ -49,8 +52,15 @@ export class WhepReceiver {
       silenceMs: SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => options.onReception(this.reception()),
+      // Unlike statistics, these cost next to nothing to ask for.
+      pulse: peer => peer.getReceivers().flatMap(receiver => receiver.getSynchronizationSources())
+        .reduce((sum, source) => sum + source.timestamp, 0),
+      feelEveryMs: 50,
+      // Seven voice packets in a row, and every picture meanwhile. Where a line does that of its own accord, looking costs little.
+      quietMs: 150,
       inspect: (stats, nowMs) => {
         options.onStats(stats, nowMs)
+        this.setDelay(stats, nowMs)
         return this.isStarved(stats, nowMs)
       },
     })
@@ -86,6 +96,17 @@ export class WhepReceiver {
       return new MediaStream(track ? [track] : [])
     }
     return { voice: stream('voice'), board: stream('board'), camera: stream('camera') }
+  }
+
+  /** Voice and pictures wait alike, so that lips and voice stay in step. */
+  private setDelay(stats: RTCStatsReport, nowMs: number): void {
+    const { packetsLost: lost, packetsReceived: received, rttMs } = totalsOf(stats.values())
+    const delay = this.playout.note(nowMs, { lost, received, roundTripMs: rttMs ?? 0 })
+    for (const transceiver of this.mids.values()) {
+      // A browser that does not know it (older ones, Firefox) plays as soon as it likes.
+      if ('jitterBufferTarget' in transceiver.receiver)
+        transceiver.receiver.jitterBufferTarget = delay
+    }
   }
 
   /** True when voice or camera ought to flow and has brought nothing for {@link STARVED_MS}. */

@@ -1,0 +1,283 @@
+//! Who gets what of a line: voice before board before camera before the stage.
+//!
+//! First every picture gets its lowest layer, then the better ones go round in the same order. Down at once, up only when
+//! the line has had room for a while, and for longer where going up was regretted.
+
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use crate::media::TrackKind;
+
+/// One layer that a slot could carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rung {
+    /// Index of the layer in its track.
+    pub layer: usize,
+    /// What it takes of the line, headers included.
+    pub bps: u64,
+}
+
+/// What one slot could carry.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// What it shows.
+    pub kind: TrackKind,
+    /// Layers that flow, cheapest first. Empty: nothing does.
+    pub rungs: SmallVec<[Rung; 3]>,
+    /// The layer that flows in it now, or is waited for.
+    pub current: Option<usize>,
+}
+
+/// What one slot gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Its track sends nothing.
+    Nothing,
+    /// The line has no room for it.
+    Paused,
+    /// That layer of its track.
+    Layer(usize),
+}
+
+/// What there is to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// The estimate, bits per second.
+    pub bps: u64,
+    /// Congestion was met lately. Where it was not, nothing that flows is taken away on a guess.
+    pub bound: bool,
+    /// Reports have stopped: only voice goes on.
+    pub voice_only: bool,
+}
+
+/// Shares of one receiver, with what hysteresis needs to remember.
+#[derive(Debug)]
+pub struct Sharer {
+    roomy: SmallVec<[Option<Instant>; 6]>,
+    hold: Duration,
+    rose: Option<Instant>,
+}
+
+impl Default for Sharer {
+    fn default() -> Self {
+        Self { roomy: SmallVec::new(), hold: HOLD_MIN, rose: None }
+    }
+}
+
+impl Sharer {
+    /// Shares `budget` among `wants`, one choice each, in their order.
+    pub fn choose(&mut self, now: Instant, budget: Budget, wants: &[Want]) -> SmallVec<[Choice; 6]> {
+        self.roomy.resize(wants.len(), None);
+        let targets = allot(budget, wants);
+        let hold = if budget.bound { self.hold } else { HOLD_UNBOUND };
+        let (mut fell, mut rose) = (false, false);
+        let choices = wants
+            .iter()
+            .zip(&targets)
+            .zip(&mut self.roomy)
+            .map(|((want, target), roomy)| {
+                let current = want.rung();
+                let chosen = match (current, *target) {
+                    (Some(from), Some(to)) if to > from => wait(now, roomy, hold).then_some(to).or(Some(from)),
+                    // What was paused, or has just begun: at once where the line was never full.
+                    (None, Some(to)) if budget.bound && !want.kind.is_sound() => wait(now, roomy, hold).then_some(to),
+                    (_, target) => {
+                        *roomy = None;
+                        target
+                    }
+                };
+                if chosen > current {
+                    *roomy = None;
+                    rose |= !want.kind.is_sound();
+                }
+                fell |= chosen < current;
+                match chosen {
+                    Some(rung) => Choice::Layer(want.rungs[rung].layer),
+                    None if want.rungs.is_empty() => Choice::Nothing,
+                    None => Choice::Paused,
+                }
+            })
+            .collect();
+        if fell && self.rose.is_some_and(|at| now.saturating_duration_since(at) < REGRET) {
+            self.hold = (self.hold * 2).min(HOLD_MAX);
+            self.rose = None;
+        } else if self.rose.is_some_and(|at| now.saturating_duration_since(at) > 2 * REGRET) {
+            self.hold = HOLD_MIN;
+        }
+        if rose && budget.bound {
+            self.rose = Some(now);
+        }
+        choices
+    }
+
+    /// The next choice need not wait until the line has had room for a while.
+    pub fn skip_hold(&mut self, now: Instant) {
+        self.roomy.fill(now.checked_sub(HOLD_MAX));
+    }
+
+    /// What everything at its best would take, bits per second.
+    #[must_use]
+    pub fn best_bps(wants: &[Want]) -> u64 {
+        wants.iter().filter_map(|want| want.rungs.last()).map(|rung| rung.bps).sum()
+    }
+}
+
+impl Want {
+    /// The rung that flows. `None`: nothing does, or it has fallen silent.
+    fn rung(&self) -> Option<usize> {
+        let current = self.current?;
+        self.rungs.iter().position(|rung| rung.layer == current)
+    }
+
+    /// What a rung is reckoned at: a little less than it takes where it flows already, more where it does not.
+    fn cost(&self, rung: usize) -> u64 {
+        let flows = self.rung().is_some_and(|current| rung <= current);
+        self.rungs[rung].bps * if flows { 95 } else { 115 } / 100
+    }
+}
+
+fn wait(now: Instant, since: &mut Option<Instant>, hold: Duration) -> bool {
+    now.saturating_duration_since(*since.get_or_insert(now)) >= hold
+}
+
+/// The rung of each want that the budget has room for, hysteresis of size but not of time included.
+fn allot(budget: Budget, wants: &[Want]) -> SmallVec<[Option<usize>; 6]> {
+    let mut order: SmallVec<[usize; 6]> = (0..wants.len()).filter(|at| !wants[*at].rungs.is_empty()).collect();
+    order.sort_by_key(|at| wants[*at].kind);
+    let mut given: SmallVec<[Option<usize>; 6]> = SmallVec::from_elem(None, wants.len());
+    let mut left = budget.bps;
+    for &at in order.iter().filter(|at| wants[**at].kind.is_sound()) {
+        let is_stage = wants[at].kind == TrackKind::StageVoice;
+        let cost = wants[at].rungs[0].bps;
+        if !is_stage || !budget.bound || cost <= left {
+            given[at] = Some(0);
+            left = left.saturating_sub(cost);
+        }
+    }
+    if budget.voice_only {
+        return given;
+    }
+    let pictures = || order.iter().copied().filter(|at| !wants[*at].kind.is_sound());
+    for at in pictures() {
+        let want = &wants[at];
+        let cost = want.cost(0);
+        if cost <= left {
+            given[at] = Some(0);
+            left -= cost;
+        } else if want.kind == TrackKind::Board && left >= BOARD_LEAST_BPS || !budget.bound {
+            // A board is readable late too: its pictures wait for the line, the newest keyframe overtakes the rest.
+            given[at] = Some(0);
+            left = 0;
+        }
+    }
+    for at in pictures() {
+        let Some(base) = given[at] else { continue };
+        let want = &wants[at];
+        let paid = want.cost(base);
+        let better = (base + 1..want.rungs.len()).rev().find(|rung| want.cost(*rung).saturating_sub(paid) <= left);
+        if let Some(rung) = better {
+            left -= want.cost(rung).saturating_sub(paid);
+            given[at] = Some(rung);
+        }
+        if !budget.bound {
+            // Nothing that flows is taken away on a guess.
+            given[at] = given[at].max(want.rung());
+        }
+    }
+    given
+}
+
+/// How long the line must have had room before more is sent, after congestion and before any.
+const HOLD_MIN: Duration = Duration::from_millis(2_500);
+const HOLD_MAX: Duration = Duration::from_secs(8);
+const HOLD_UNBOUND: Duration = Duration::from_millis(700);
+
+/// A rise that is taken back within this time was a mistake.
+const REGRET: Duration = Duration::from_secs(8);
+
+/// A keyframe of small writing in half a minute: below that a board is a frozen one.
+const BOARD_LEAST_BPS: u64 = 12_000;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
+mod tests {
+    use super::*;
+
+    fn want(kind: TrackKind, rungs: &[u64], current: Option<usize>) -> Want {
+        let rungs = rungs.iter().enumerate().map(|(layer, bps)| Rung { layer, bps: bps * 1_000 }).collect();
+        Want { kind, rungs, current }
+    }
+
+    fn lesson(board: Option<usize>, camera: Option<usize>) -> [Want; 3] {
+        [
+            want(TrackKind::Voice, &[50], Some(0)),
+            want(TrackKind::Board, &[200], board),
+            want(TrackKind::Camera, &[150, 900], camera),
+        ]
+    }
+
+    const fn budget(kbps: u64) -> Budget {
+        Budget { bps: kbps * 1_000, bound: true, voice_only: false }
+    }
+
+    /// What a lesson settles on, after a minute at one estimate.
+    fn settled(sharer: &mut Sharer, budget: Budget, from: (Option<usize>, Option<usize>)) -> [Choice; 3] {
+        let start = Instant::now();
+        let (mut board, mut camera) = from;
+        let layer = |choice: Choice| if let Choice::Layer(layer) = choice { Some(layer) } else { None };
+        let mut last = [Choice::Nothing; 3];
+        for second in 0..60 {
+            let choices = sharer.choose(start + Duration::from_secs(second), budget, &lesson(board, camera));
+            (board, camera) = (layer(choices[1]), layer(choices[2]));
+            last.copy_from_slice(&choices);
+        }
+        last
+    }
+
+    #[test]
+    fn voice_comes_before_the_board_and_the_board_before_the_camera() {
+        use Choice::{Layer, Paused};
+        let table = [
+            (2_000, [Layer(0), Layer(0), Layer(1)]),
+            (1_400, [Layer(0), Layer(0), Layer(1)]),
+            (800, [Layer(0), Layer(0), Layer(0)]),
+            (450, [Layer(0), Layer(0), Layer(0)]),
+            (350, [Layer(0), Layer(0), Paused]),
+            (300, [Layer(0), Layer(0), Paused]),
+            (100, [Layer(0), Layer(0), Paused]),
+            (55, [Layer(0), Paused, Paused]),
+            (40, [Layer(0), Paused, Paused]),
+        ];
+        for (kbps, expected) in table {
+            assert_eq!(settled(&mut Sharer::default(), budget(kbps), (None, None)), expected, "{kbps} kbit/s");
+        }
+    }
+
+    #[test]
+    fn down_is_at_once_and_up_takes_its_time() {
+        let start = Instant::now();
+        let mut sharer = Sharer::default();
+        let wants = lesson(Some(0), Some(1));
+        assert_eq!(sharer.choose(start, budget(800), &wants)[2], Choice::Layer(0));
+        let wants = lesson(Some(0), Some(0));
+        let up = |sharer: &mut Sharer, at: u64, kbps| {
+            sharer.choose(start + Duration::from_millis(at), budget(kbps), &wants)[2] == Choice::Layer(1)
+        };
+        assert!(!up(&mut sharer, 100, 2_000) && !up(&mut sharer, 2_000, 2_000));
+        assert!(!up(&mut sharer, 2_500, 1_200), "the room has gone meanwhile");
+        assert!(!up(&mut sharer, 3_000, 2_000) && up(&mut sharer, 5_500, 2_000));
+    }
+
+    #[test]
+    fn an_estimate_that_never_met_congestion_takes_nothing_away() {
+        let guess = Budget { bound: false, ..budget(300) };
+        let choices = Sharer::default().choose(Instant::now(), guess, &lesson(Some(0), Some(1)));
+        assert_eq!(choices[1..], [Choice::Layer(0), Choice::Layer(1)]);
+        let joiner = Sharer::default().choose(Instant::now(), guess, &lesson(None, None));
+        assert_eq!(joiner[1..], [Choice::Layer(0), Choice::Layer(0)], "the lowest layer of each");
+        let silent = Budget { voice_only: true, ..budget(3_000) };
+        let choices = Sharer::default().choose(Instant::now(), silent, &lesson(Some(0), Some(1)));
+        assert_eq!(choices[..], [Choice::Layer(0), Choice::Paused, Choice::Paused]);
+    }
+}
