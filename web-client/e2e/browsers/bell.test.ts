@@ -81,7 +81,6 @@ test('a lesson that is planned in the grid goes live at the bell, untouched, and
   await scheduler.page.click('[data-testid="listening"]')
   await scheduler.page.keyboard.type('景家三年级')
   await scheduler.page.click('.n-base-select-option:has-text("景家三年级复式班")')
-  await scheduler.page.keyboard.press('Escape')
   await scheduler.page.waitForSelector('[data-testid="new-lesson"] .free')
   await scheduler.page.click('[data-testid="schedule"]')
   const lessonId = await scheduler.page.locator(`[data-testid="cell-${day}-lesson-1"] [data-lesson]`).getAttribute('data-lesson')

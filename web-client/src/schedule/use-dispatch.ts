@@ -12,6 +12,9 @@ export type Verdict
     | { kind: 'clash', clashes: Clash[] }
     | { kind: 'refused', detail: string }
 
+/** The teacher and two rooms: the rest is counted. */
+const NAMED_MAX = 3
+
 export function verdictOf(error: unknown, unreachable: string): Verdict {
   const clashes = clashesOf(error)
   if (clashes.length > 0)
@@ -52,20 +55,36 @@ export function useDispatch() {
     }
   }
 
-  function clashWords(clash: Clash): string {
-    const who = clash.resource === 'teacher'
-      ? nameOf('person', clash.resource_id)
-      : clash.resource === 'device' ? '' : placeName(clash.resource, clash.resource_id)
-    const time = `${clock(schoolMinute(clash.starts_at_ms))}–${clock(schoolMinute(clash.ends_at_ms))}`
-    const lesson = clash.with_title === '' ? t('timetable.clash.hidden') : t('timetable.clash.lesson', { title: clash.with_title })
-    return t(`timetable.clash.${clash.resource}`, { who, lesson, time })
+  /** One sentence for each lesson that is in the way: which, when, and what both would need. */
+  function clashSentences(clashes: readonly Clash[]): string[] {
+    const lessons = new Map<string, Clash[]>()
+    for (const clash of clashes)
+      lessons.set(clash.with, [...lessons.get(clash.with) ?? [], clash])
+    return [...lessons.values()].flatMap((held) => {
+      const [first] = held
+      if (first === undefined)
+        return []
+      const time = `${clock(schoolMinute(first.starts_at_ms))}–${clock(schoolMinute(first.ends_at_ms))}`
+      const lesson = first.with_title === '' ? t('timetable.clash.hidden') : t('timetable.clash.lesson', { title: first.with_title })
+      const whos = [...new Set(held.map(whoWords))].filter(who => who !== '')
+      const named = whos.slice(0, NAMED_MAX).join(t('timetable.comma'))
+      return t(whos.length > NAMED_MAX ? 'timetable.clash.more' : 'timetable.clash.all', { lesson, time, named, count: whos.length })
+    })
+  }
+
+  function whoWords(clash: Clash): string {
+    switch (clash.resource) {
+      case 'teacher': return nameOf('person', clash.resource_id)
+      case 'device': return t('timetable.clash.device')
+      default: return placeName(clash.resource, clash.resource_id)
+    }
   }
 
   function verdictWords(verdict: Verdict): string[] {
     if (verdict.kind === 'clash')
-      return [...new Set(verdict.clashes.map(clashWords))]
+      return clashSentences(verdict.clashes)
     return verdict.kind === 'refused' ? [verdict.detail] : []
   }
 
-  return { tryOut, carryOut, clashWords, verdictWords, failed }
+  return { tryOut, carryOut, clashSentences, verdictWords, failed }
 }

@@ -15,8 +15,7 @@ export const timetableEn: typeof timetableZhCN = {
     stage: { kindergarten: 'Kindergarten', primary: 'Primary', junior: 'Junior', senior: 'Senior', special: 'Special', vocational: 'Vocational' },
     field: { time: 'Time', teacher: 'Teacher', school: 'School', room: 'Teaching room', program: 'Program', mode: 'Mode', listening: 'Listening', subject: 'Subject', class: 'Local class', stage: 'Stage', grade: 'Grade', title: 'Title', period: 'Period' },
     clash: {
-      teacher: '{who} has a lesson then: {lesson} ({time})', classroom: '{who} is taken then: {lesson} ({time})', class: '{who} is in {lesson} then ({time})', device: 'A device is taken then: {lesson} ({time})',
-      lesson: '“{title}”', hidden: 'a lesson elsewhere',
+      all: '{lesson} ({time}) already has {named}', more: '{lesson} ({time}) already has {named} and more, {count} in all', device: 'a device', lesson: '“{title}”', hidden: 'A lesson elsewhere',
     },
     changedMeanwhile: 'Somebody else has just changed this lesson. Please close the card and look at the newest week first.',
     move: { free: 'Fits here', asking: 'Looking for conflicts…', saving: 'Saving…', home: 'Where it was', leave: 'Put it back' },
@@ -40,7 +39,7 @@ export const timetableEn: typeof timetableZhCN = {
     year: 'School year', addYear: 'School year', addTerm: 'Term', add: 'Add', name: 'Name', fromUntil: 'From and until', yearExample: '2026-2027', termExample: 'Autumn 2026',
     setUp: { calendar: 'Calendar', bells: 'Bells', courses: 'Courses', plan: 'Plan the term' },
     calendar: {
-      whose: 'Holds for', hint: 'Click a day to make it a holiday or a swapped day.', off: 'Holiday', swapped: 'Swapped day', offExample: 'National Day', swappedExample: 'Made up', lessonsOf: 'With the lessons of', ordinary: 'Make it ordinary again', others: 'Schools’ own days',
+      madeUp: 'as {day}', whose: 'Holds for', hint: 'Click a day to make it a holiday or a swapped day.', off: 'Holiday', swapped: 'Swapped day', offExample: 'National Day', swappedExample: 'Made up', lessonsOf: 'With the lessons of', ordinary: 'Make it ordinary again', others: 'Schools’ own days',
     },
     bells: {
       add: 'New bells', example: 'Primary, winter', everyStage: 'Every stage', from: 'From (MM-DD)', until: 'Until (MM-DD)', starts: 'Begins', ends: 'Ends', addLine: 'Add a period', removeLine: 'Take this line away', copy: 'New one like this', remove: 'Delete', removeNow: 'Press again to delete',

@@ -13,8 +13,7 @@ export const timetableZhCN = {
     stage: { kindergarten: '幼儿园', primary: '小学', junior: '初中', senior: '高中', special: '特殊教育', vocational: '中职' },
     field: { time: '时间', teacher: '主讲教师', school: '学校', room: '主讲教室', program: '课堂', mode: '模式', listening: '听讲教室', subject: '学科', class: '本地班级', stage: '学段', grade: '年级', title: '课名', period: '节次' },
     clash: {
-      teacher: '{who}这时有课：{lesson}（{time}）', classroom: '{who}这时有课：{lesson}（{time}）', class: '{who}这时在上{lesson}（{time}）', device: '有设备这时被占用：{lesson}（{time}）',
-      lesson: '《{title}》', hidden: '外校的一节课',
+      all: '和{lesson}（{time}）冲突：{named}', more: '和{lesson}（{time}）冲突：{named}等 {count} 项', device: '设备', lesson: '《{title}》', hidden: '外校的一节课',
     },
     changedMeanwhile: '这节课刚刚被别人改过。请关上卡片，看过最新的课表再改。',
     move: { free: '可以排在这里', asking: '正在查有没有冲突…', saving: '正在保存…', home: '原来的位置', leave: '放回原处' },
@@ -38,7 +37,7 @@ export const timetableZhCN = {
     year: '学年', addYear: '学年', addTerm: '学期', add: '加上', name: '名称', fromUntil: '起止日期', yearExample: '2026-2027学年', termExample: '2026-2027学年 第一学期',
     setUp: { calendar: '校历', bells: '作息', courses: '课程', plan: '排出学期' },
     calendar: {
-      whose: '适用于', hint: '点一天，设为放假或调休。', off: '放假', swapped: '调休上课', offExample: '国庆节', swappedExample: '调休', lessonsOf: '上哪一天的课', ordinary: '恢复成平常的一天', others: '各校自己的安排',
+      madeUp: '补 {day}', whose: '适用于', hint: '点一天，设为放假或调休。', off: '放假', swapped: '调休上课', offExample: '国庆节', swappedExample: '调休', lessonsOf: '上哪一天的课', ordinary: '恢复成平常的一天', others: '各校自己的安排',
     },
     bells: {
       add: '新的作息', example: '小学冬季作息', everyStage: '所有学段', from: '从（月-日）', until: '到（月-日）', starts: '上课', ends: '下课', addLine: '加一节', removeLine: '去掉这一行', copy: '照着新建', remove: '删除', removeNow: '再按一次删除',
