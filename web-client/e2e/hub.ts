@@ -19,7 +19,7 @@ export interface Sample {
   receive_tokens: string[]
   viewer_token: string
   guest_watch_url: string
-  sign_in_links: { teacher: string, classrooms: string[], bureau_officer: string }
+  sign_in_links: { teacher: string, classrooms: string[], bureau_officer: string, scheduler: string }
 }
 
 const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../target/debug/tongke', import.meta.url))

@@ -1,0 +1,122 @@
+// The bell: planned in the grid for the next minute, live by itself in a classroom that nobody touches, and recorded.
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launchChromium, visit } from '../browser'
+import { TestHub } from '../hub'
+
+const MINUTE_MS = 60_000
+const ZONE_MS = 8 * 60 * MINUTE_MS
+/** Time enough to click, and to let both pages find the open lesson. */
+const AHEAD_MS = 100_000
+const LESSON_MIN = 30
+const TAUGHT_MS = 6_000
+/** The bell looks at its clock ten times a second. */
+const LATE_MAX_MS = 1_500
+
+let hub: TestHub
+let browser: Browser
+
+beforeAll(async () => {
+  hub = await TestHub.start()
+  browser = await launchChromium()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await hub?.stop()
+})
+
+/** Asks the hub as whoever is signed in on the page. */
+async function ask<Answer>(page: Page, method: string, path: string, body?: unknown): Promise<Answer> {
+  const { status, text } = await page.evaluate(async ([method, path, body]) => {
+    const response = await fetch(`/api/v1/${path}`, {
+      method, headers: body === null ? {} : { 'content-type': 'application/json' }, body,
+    })
+    return { status: response.status, text: await response.text() }
+  }, [method, path, body === undefined ? null : JSON.stringify(body)] as const)
+  if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`)
+  return (text === '' ? undefined : JSON.parse(text)) as Answer
+}
+
+interface Days { first_day: string, last_day: string }
+
+/** A school day with one bell, soon: whatever day and hour the test is run at. */
+async function bellSoon(page: Page, schoolId: string, bureauId: string): Promise<{ day: string, startsAtMs: number }> {
+  const startsAtMs = Math.ceil((Date.now() + AHEAD_MS) / MINUTE_MS) * MINUTE_MS
+  const local = new Date(startsAtMs + ZONE_MS)
+  const day = local.toISOString().slice(0, 10)
+  const minute = local.getUTCHours() * 60 + local.getUTCMinutes()
+  if (minute + LESSON_MIN > 1440) throw new Error('NOT RUN: a lesson does not go over midnight')
+  const within = (one: Days) => one.first_day <= day && day <= one.last_day
+  const { items: terms } = await ask<{ items: Days[] }>(page, 'GET', 'terms')
+  if (!terms.some(within)) {
+    const span = { first_day: day, last_day: day }
+    const year = await ask<{ school_year_id: string }>(page, 'POST', 'school-years', { organisation_id: bureauId, name: '铃声学年', ...span })
+    await ask(page, 'POST', 'terms', { school_year_id: year.school_year_id, name: '铃声学期', ...span })
+  }
+  const { items: days } = await ask<{ items: { organisation_id: string }[] }>(page, 'GET', `holidays?from=${day}&until=${day}`)
+  for (const special of days) await ask(page, 'DELETE', `holidays?organisation_id=${special.organisation_id}&date=${day}`)
+  await ask(page, 'POST', 'bell-schedules', {
+    organisation_id: schoolId, stage: 'primary', name: '今天的铃', from_day: day.slice(5), until_day: day.slice(5),
+    periods: [{ period: 'lesson-1', starts_min: minute, ends_min: minute + LESSON_MIN }],
+  })
+  return { day, startsAtMs }
+}
+
+test('a lesson that is planned in the grid goes live at the bell, untouched, and is recorded', async () => {
+  const scheduler = await visit(browser, hub.at(hub.sample.sign_in_links.scheduler), { width: 1366, height: 768 })
+  await scheduler.page.waitForURL(url => !url.pathname.startsWith('/enter'))
+  const { items: [school] } = await ask<{ items: { organisation_id: string, parent_id: string }[] }>(scheduler.page, 'GET', `organisations?text=${encodeURIComponent('茨沟镇中心小学')}&limit=1`)
+  if (school === undefined) throw new Error('the sample has no centre school')
+  // The sample's lesson of all day would keep teacher and classroom.
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  await teacher.page.waitForURL(url => !url.pathname.startsWith('/enter'))
+  await ask(teacher.page, 'POST', `lessons/${hub.sample.lesson_id}/start`, {})
+  await ask(teacher.page, 'POST', `lessons/${hub.sample.lesson_id}/end`, {})
+  const { day, startsAtMs } = await bellSoon(scheduler.page, school.organisation_id, school.parent_id)
+
+  // The scheduler: an empty cell, who listens, and the button.
+  await scheduler.page.goto(`${hub.origin}/timetable?school=${school.organisation_id}`)
+  await scheduler.page.click(`[data-testid="cell-${day}-lesson-1"] .add`)
+  await scheduler.page.click('[data-testid="listening"]')
+  await scheduler.page.keyboard.type('景家三年级')
+  await scheduler.page.click('.n-base-select-option:has-text("景家三年级复式班")')
+  await scheduler.page.waitForSelector('[data-testid="new-lesson"] .free')
+  await scheduler.page.click('[data-testid="schedule"]')
+  const lessonId = await scheduler.page.locator(`[data-testid="cell-${day}-lesson-1"] [data-lesson]`).getAttribute('data-lesson')
+  const plannedBeforeMs = startsAtMs - Date.now()
+  console.log(`planned ${(plannedBeforeMs / 1000).toFixed(0)} s before the bell`)
+  expect(plannedBeforeMs).toBeGreaterThan(0)
+
+  // The classroom is opened and let alone: no key, no click. The teacher's desk is open, and nobody presses start.
+  const link = hub.sample.sign_in_links.classrooms[1]
+  if (link === undefined) throw new Error('the sample has no second classroom')
+  const classroom = await visit(browser, hub.at(link))
+  await teacher.page.goto(`${hub.origin}/teach/${lessonId}?camera=360p`)
+  await teacher.page.waitForSelector('[data-testid="device-check"]')
+
+  const patience = startsAtMs - Date.now() + 30_000
+  await classroom.page.waitForSelector('[data-testid="wall"][data-state="live"]', { timeout: patience })
+  const seenLiveMs = Date.now()
+  await classroom.page.waitForFunction(() => [...document.querySelectorAll('video')].some(video => video.videoWidth > 0), undefined, { timeout: 30_000 })
+  const { items: steps } = await ask<{ items: { to: string, at_ms: number, actor: string }[] }>(scheduler.page, 'GET', `lessons/${lessonId}/transitions`)
+  const live = steps.find(step => step.to === 'live')
+  const lateMs = (live?.at_ms ?? Number.NaN) - startsAtMs
+  console.log(`live ${lateMs} ms after the bell by ${live?.actor}, on the wall ${seenLiveMs - startsAtMs} ms after it`)
+  expect(lateMs).toBeGreaterThanOrEqual(0)
+  expect(lateMs).toBeLessThan(LATE_MAX_MS)
+  expect(live?.actor).toBe('system')
+
+  await teacher.page.waitForTimeout(TAUGHT_MS)
+  await ask(teacher.page, 'POST', `lessons/${lessonId}/end`, {})
+  await classroom.page.waitForSelector('[data-testid="wall"][data-state="over"]')
+  const { recording } = await ask<{ recording: { recording_id: string } | null }>(teacher.page, 'GET', `lessons/${lessonId}`)
+  if (recording === null) throw new Error('the lesson has no recording')
+  await expect.poll(async () => (await ask<{ state: string }>(teacher.page, 'GET', `recordings/${recording.recording_id}`)).state, { timeout: 20_000 }).toBe('sealed')
+  const recorded = await ask<{ duration_ms: number, tracks: { kind: string }[] }>(teacher.page, 'GET', `recordings/${recording.recording_id}`)
+  console.log(`recorded ${recorded.duration_ms} ms: ${recorded.tracks.map(track => track.kind).join(', ')}`)
+  expect(recorded.duration_ms).toBeGreaterThan(TAUGHT_MS / 2)
+  expect(recorded.tracks.map(track => track.kind)).toContain('camera')
+  expect([...scheduler.errors, ...teacher.errors, ...classroom.errors]).toEqual([])
+  expect(hub.faults()).toEqual([])
+}, 240_000)

@@ -1,0 +1,90 @@
+import type { Clash, Deed, GridLesson } from './wire'
+import { useI18n } from 'vue-i18n'
+import { Refused } from '../api/http'
+import { clock } from './bells'
+import { schoolMinute } from './days'
+import { clashesOf, dispatch, readGrid } from './hub'
+import { nameOf, placeName } from './names'
+
+/** What the hub says to an act, asked dry or done. */
+export type Verdict
+  = | { kind: 'free' }
+    | { kind: 'clash', clashes: Clash[] }
+    | { kind: 'refused', detail: string }
+
+/** The teacher and two rooms: the rest is counted. */
+const NAMED_MAX = 3
+
+export function verdictOf(error: unknown, unreachable: string): Verdict {
+  const clashes = clashesOf(error)
+  if (clashes.length > 0)
+    return { kind: 'clash', clashes }
+  return { kind: 'refused', detail: error instanceof Refused ? error.message : unreachable }
+}
+
+/** Acts of dispatch, first dry, then done; and clashes in words. */
+export function useDispatch() {
+  const { t } = useI18n()
+  const failed = (error: unknown) => verdictOf(error, t('fault.unreachable'))
+
+  async function tryOut(act: Deed): Promise<Verdict> {
+    try {
+      const { clashes } = await dispatch(act, true)
+      return clashes.length === 0 ? { kind: 'free' } : { kind: 'clash', clashes }
+    }
+    catch (error) {
+      return failed(error)
+    }
+  }
+
+  /** `seen`: the lessons as they were drawn. What somebody else changed meanwhile is not overwritten. */
+  async function carryOut(act: Deed, seen: readonly GridLesson[] = [], at?: { termId: string, week: number }): Promise<Verdict> {
+    try {
+      if (at !== undefined) {
+        for (const lesson of seen) {
+          const { lessons } = await readGrid(at.termId, at.week, 'teacher', lesson.teacher_id)
+          if (lessons.find(one => one.lesson_id === lesson.lesson_id)?.version !== lesson.version)
+            return { kind: 'refused', detail: t('timetable.changedMeanwhile') }
+        }
+      }
+      await dispatch(act, false, seen[0]?.version)
+      return { kind: 'free' }
+    }
+    catch (error) {
+      return failed(error)
+    }
+  }
+
+  /** One sentence for each lesson that is in the way: which, when, and what both would need. */
+  function clashSentences(clashes: readonly Clash[]): string[] {
+    const lessons = new Map<string, Clash[]>()
+    for (const clash of clashes)
+      lessons.set(clash.with, [...lessons.get(clash.with) ?? [], clash])
+    return [...lessons.values()].flatMap((held) => {
+      const [first] = held
+      if (first === undefined)
+        return []
+      const time = `${clock(schoolMinute(first.starts_at_ms))}–${clock(schoolMinute(first.ends_at_ms))}`
+      const lesson = first.with_title === '' ? t('timetable.clash.hidden') : t('timetable.clash.lesson', { title: first.with_title })
+      const whos = [...new Set(held.map(whoWords))].filter(who => who !== '')
+      const named = whos.slice(0, NAMED_MAX).join(t('timetable.comma'))
+      return t(whos.length > NAMED_MAX ? 'timetable.clash.more' : 'timetable.clash.all', { lesson, time, named, count: whos.length })
+    })
+  }
+
+  function whoWords(clash: Clash): string {
+    switch (clash.resource) {
+      case 'teacher': return nameOf('person', clash.resource_id)
+      case 'device': return t('timetable.clash.device')
+      default: return placeName(clash.resource, clash.resource_id)
+    }
+  }
+
+  function verdictWords(verdict: Verdict): string[] {
+    if (verdict.kind === 'clash')
+      return clashSentences(verdict.clashes)
+    return verdict.kind === 'refused' ? [verdict.detail] : []
+  }
+
+  return { tryOut, carryOut, clashSentences, verdictWords, failed }
+}
