@@ -49,6 +49,20 @@ export class TestHub {
     return hub
   }
 
+  // As on the first day: no school, no person, only the secret on the console.
+  static async empty(): Promise<TestHub> {
+    const hub = new TestHub(await mkdtemp(join(tmpdir(), 'tongke-e2e-')), { https: await freePort(), http: await freePort(), metrics: await freePort() })
+    await hub.launch()
+    return hub
+  }
+
+  // What the console shows at the first start, for `/set-up`.
+  get setUpLink(): string {
+    const found = /\S+\/set-up#\S+/.exec(this.log)
+    if (found === null) throw new Error(`the console shows no link to set up:\n${this.log}`)
+    return this.at(found[0])
+  }
+
   // Media goes over every address of the machine, as in a school; pages over the plain listener.
   async launch(more: string[] = []): Promise<void> {
     const { https, http, metrics } = this.ports
@@ -65,7 +79,7 @@ export class TestHub {
     const deadline = Date.now() + 20_000
     while (Date.now() < deadline) {
       if (this.process.exitCode !== null) break
-      const ready = existsSync(join(this.data, 'sample.json'))
+      const ready = (!more.includes('--sample') || existsSync(join(this.data, 'sample.json')))
         && await this.get(`http://127.0.0.1:${http}/readyz`).then(() => true, () => false)
       if (ready) return
       await new Promise(resolve => setTimeout(resolve, 30))

@@ -15,7 +15,7 @@ export const en: Words = {
     unanswered: 'The server did not answer. Please check the network and try again.',
     unreachable: 'The server cannot be reached; trying again by itself. Please check the network cable or Wi-Fi.',
     signedOutTitle: 'Not signed in',
-    signedOut: 'Please open the sign-in link from your school. A link works once; the school’s administrator can give you a new one.',
+    signedOut: 'Please sign in with name and password, or open the sign-in link from your school. A link works once; the school’s administrator can give you a new one.',
     notFoundTitle: 'No such page',
     notFound: 'The address may be mistyped, or the lesson is not on your list. Please look again in the lesson list.',
     refusedTitle: 'This lesson is closed to you',
@@ -101,7 +101,7 @@ export const en: Words = {
     fullscreen: 'Full screen', leaveFullscreen: 'Leave full screen',
     line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' }, byTcp: '{line} · by the backup path',
     noPicture: 'The teacher’s camera is off', spared: 'The line is slow: voice and board come first, the picture will be back.',
-    notEnrolledTitle: 'This computer belongs to no classroom yet', notEnrolled: 'Please open the sign-in link that the school gave this classroom. Once is enough; afterwards it enters lessons by itself.',
+    notEnrolledTitle: 'This computer belongs to no classroom yet',
   },
   watch: {
     before: 'The teacher has not begun. The picture appears by itself.', beforeTitle: 'Starts {time}',

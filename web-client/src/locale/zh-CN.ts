@@ -15,7 +15,7 @@ export const zhCN = {
     unanswered: '服务器没有回答。请检查网络，再试一次。',
     unreachable: '暂时连不上服务器，正在自动重试。请检查网线或无线网络。',
     signedOutTitle: '还没有登录',
-    signedOut: '请打开学校发给您的登录链接。链接只能用一次，找不到时请向学校管理员要一个新的。',
+    signedOut: '请用登录名和密码登录，或者打开学校发给您的登录链接。链接只能用一次，找不到时请向学校管理员要一个新的。',
     notFoundTitle: '没有这个页面',
     notFound: '地址可能抄错了，或者这节课不在您的名单里。请回到课程列表再找一找。',
     refusedTitle: '进不了这节课',
@@ -101,7 +101,7 @@ export const zhCN = {
     fullscreen: '全屏', leaveFullscreen: '退出全屏',
     line: { good: '线路好', weak: '线路差', lost: '掉线' }, byTcp: '{line} · 走备用通道',
     noPicture: '老师没有开摄像头', spared: '网络较慢，先保证声音和板书，画面稍后自己回来。',
-    notEnrolledTitle: '这台电脑还没有登记到教室', notEnrolled: '请打开学校发给本教室的登录链接。只要打开一次，以后会自己进入课堂。',
+    notEnrolledTitle: '这台电脑还没有登记到教室',
   },
   watch: {
     before: '老师还没有开始。开始以后，画面会自己出现。', beforeTitle: '{time} 上课',

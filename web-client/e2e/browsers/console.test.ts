@@ -1,0 +1,117 @@
+// The first day of a bureau: the hub is set up, its administrator signs in, a school and a room come into being,
+// and the room's PC is let in by the code on its screen.
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launchChromium, visit } from '../browser'
+import { TestHub } from '../hub'
+import { nextCodeInMs, totp } from '../totp'
+
+const PASSWORD = 'Jing-jia-2026'
+const SCHOOL = '汉滨区茨沟镇中心小学'
+const ROOM = '三年级（2）班教室'
+const DEVICE = '讲台电脑'
+
+const by = (name: string) => `[data-testid="${name}"]`
+
+let hub: TestHub
+let browser: Browser
+
+beforeAll(async () => {
+  hub = await TestHub.empty()
+  browser = await launchChromium()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await hub?.stop()
+})
+
+async function setUp(page: Page): Promise<string> {
+  await page.fill(by('top-name'), '汉滨区教育体育局')
+  await page.fill(by('top-code'), '610902')
+  for (const [role, name] of [['system', '王系统'], ['security', '孙安全'], ['audit', '钱审计']] as const) {
+    await page.fill(by(`${role}_administrator-name`), name)
+    await page.fill(by(`${role}_administrator-sign-in-name`), `${role}-one`)
+  }
+  await page.click(by('set-up'))
+  return page.locator(`${by('link-system_administrator')} input`).inputValue()
+}
+
+async function setOwnPassword(page: Page): Promise<string> {
+  await page.fill(by('new-password'), PASSWORD)
+  await page.fill(by('new-password-again'), PASSWORD)
+  await page.click(by('set-password'))
+  const secret = await page.locator(by('totp-secret')).textContent() ?? ''
+  await page.fill(by('totp-code'), totp(secret))
+  await page.click(by('bind-totp'))
+  await page.waitForSelector(by('set-up-done'))
+  return secret
+}
+
+async function signIn(page: Page, secret: string): Promise<void> {
+  await page.waitForTimeout(nextCodeInMs())
+  await page.fill(by('sign-in-name'), 'system-one')
+  await page.fill(by('password'), PASSWORD)
+  await page.fill(by('code'), totp(secret))
+  await page.click(by('sign-in'))
+  await page.waitForSelector(by('organisation'))
+}
+
+async function addSchoolAndRoom(page: Page): Promise<void> {
+  await page.click(by('add-below'))
+  await page.fill(by('organisation-name'), SCHOOL)
+  await page.click(by('form-go'))
+  await page.locator(by('organisation')).getByRole('heading', { name: SCHOOL }).waitFor()
+  await page.click(by('add-room'))
+  await page.fill(by('room-name'), ROOM)
+  await page.click(by('form-go'))
+  await page.locator(by('organisation')).getByText(ROOM).waitFor()
+}
+
+test('an administrator signs in with a password, and lets a classroom in by the code on its screen', async () => {
+  const office = await visit(browser, hub.setUpLink)
+  const { page } = office
+  const link = await setUp(page)
+  await page.goto(hub.at(link))
+  const secret = await setOwnPassword(page)
+  await signIn(page, secret)
+  await addSchoolAndRoom(page)
+
+  const room = await visit(browser, `${hub.origin}/classroom`)
+  const code = await room.page.locator(by('enrolment-code')).textContent() ?? ''
+  expect(code).toMatch(/^[2-9A-HJ-NP-Z]{4}-[2-9A-HJ-NP-Z]{4}$/)
+
+  await page.click(by('way-devices'))
+  await page.click(by('enrol'))
+  await page.fill(by('device-code'), code.toLowerCase())
+  await page.click(`${by('device-classroom')} .n-base-selection`)
+  await page.keyboard.type('三年级')
+  await page.locator('.n-base-select-option', { hasText: ROOM }).click()
+  await page.fill(by('device-name'), DEVICE)
+  await page.click(by('form-go'))
+
+  // It is on the list, and the room's screen has gone in by itself: nobody touched it.
+  await page.locator('.n-data-table', { hasText: DEVICE }).waitFor()
+  await room.page.waitForSelector(`${by('wall')}[data-state="today"]`)
+  expect(await room.page.locator(by('wall')).textContent()).toContain(ROOM)
+
+  // Its key stays with it: without its cookie it comes back by itself, and the key cannot be read out.
+  await room.context.clearCookies()
+  await room.page.reload()
+  await room.page.waitForSelector(`${by('wall')}[data-state="today"]`)
+  await expect(room.page.evaluate(async () => {
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const open = indexedDB.open('tongke', 1)
+      open.onsuccess = () => resolve(open.result)
+      open.onerror = () => reject(open.error ?? new Error('the database does not open'))
+    })
+    const key = await new Promise<{ pair: CryptoKeyPair }>((resolve) => {
+      const request = database.transaction('device').objectStore('device').get('key')
+      request.onsuccess = () => resolve(request.result as { pair: CryptoKeyPair })
+    })
+    await crypto.subtle.exportKey('pkcs8', key.pair.privateKey)
+  })).rejects.toThrow()
+
+  expect([...office.errors, ...room.errors]).toEqual([])
+  expect(hub.faults()).toEqual([])
+})
