@@ -24,7 +24,7 @@ test: ## everything that judges a commit: lints, units, simulation, HTTP, pages,
 
 deep: setup-test web ## what is long: rural lines, pictures of every page, long lessons, many seeds, ten minutes of fuzzing each
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
-	cargo build --bins
+	cargo build --workspace --bins --tests
 	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
 	DEEP=1 cargo test --release -p recorder -p load-tests -- --nocapture
 
@@ -69,11 +69,11 @@ web-test:
 	cd web-client && npm run --silent lint && npm run --silent typecheck && npm run --silent test
 
 browsers: ## real Chromium and Firefox against the real binary
-	cargo build --bins
+	cargo build --workspace --bins --tests
 	cd web-client && npx vitest run --config e2e/vitest.config.ts browsers
 
 foreign: ## ffmpeg, aiortc and others by WHIP and WHEP
-	cargo build --bins
+	cargo build --workspace --bins --tests
 	cd web-client && npx vitest run --config e2e/vitest.config.ts foreign
 
 clean: ## forget what was built; data folders stay

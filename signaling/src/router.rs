@@ -19,7 +19,7 @@ use crate::{
     app::App,
     http::{
         account, again,
-        ask::Caller,
+        ask::{self, Caller},
         assets, audit, classroom, device,
         identity::Asking,
         lesson, organisation, person,
@@ -41,6 +41,7 @@ pub fn router(app: App) -> Router {
         .route("/lessons/{lesson_id}/socket", get(socket::open))
         .route("/recordings/{recording_id}", get(recording::show))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn(ask::own_pages_only))
         .layer(from_fn_with_state(app.clone(), again::repeat))
         .layer(from_fn_with_state(app.clone(), note_refusals))
         .layer(from_fn(never_stored));

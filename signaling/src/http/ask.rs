@@ -12,6 +12,8 @@ use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, Uri, header, request::Parts},
+    middleware::Next,
+    response::Response,
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use utoipa::ToSchema;
@@ -161,6 +163,24 @@ pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError>
         _ => Err(ApiError::CrossSite),
     }
 }
+
+/// Refuses what another site's page has its visitor's browser change, whatever the handler reads of the request.
+///
+/// # Errors
+/// [`ApiError::CrossSite`] where the request changes something and comes from another site, or may: a browser names the
+/// origin of all but old forms, and those have one of three media types.
+pub async fn own_pages_only(request: Request, next: Next) -> Result<Response, ApiError> {
+    if !request.method().is_safe() && own_origin(request.headers(), request.uri())? == OwnOrigin::NotNamed {
+        let is_form = |kind: String| FORM_TYPES.contains(&kind.as_str());
+        if media_type(request.headers()).is_some_and(is_form) {
+            return Err(ApiError::CrossSite);
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+/// What a form can send without asking us first (Fetch, CORS-safelisted request headers).
+const FORM_TYPES: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
 
 /// The media type without its parameters, in lower case. `None`: there is none.
 #[must_use]
