@@ -136,6 +136,8 @@ impl School {
             lesson_id,
             seat_id: Some(seat.unwrap()),
             classroom_id: None,
+            session: None,
+            device_id: None,
             auto_start: false,
             exp: UnixMs(i64::MAX),
             jti: Uuid::now_v7(),

@@ -40,7 +40,7 @@ pub use organisation::Seed;
 pub use pairing::AgreementError;
 pub use session::{LinkPurpose, NewSession, Session};
 pub(crate) use sql::Sql;
-pub use timetable::{GRID_MAX, GridLesson, GridOf};
+pub use timetable::{GRID_MAX, GridDay, GridLesson, GridOf};
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
