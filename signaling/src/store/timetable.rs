@@ -203,7 +203,10 @@ fn narrow(sql: &mut Sql, of: &GridOf, scope: &Scope) {
             // `0` comes after `/`: a range of paths. What a school of it teaches is found first, and of that nobody asks
             // who listens. A teaching point teaches nothing and listens all day.
             let end = format!("{}0", path.trim_end_matches('/'));
-            sql.push("((organisation.path >= ").bind(path.as_str()).push(" and organisation.path < ").bind(end.as_str());
+            sql.push("((organisation.path >= ")
+                .bind(path.as_str())
+                .push(" and organisation.path < ")
+                .bind(end.as_str());
             sql.push(
                 ") or exists (
                      select 1 from lesson_classroom there
