@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::civil::Weekday;
+use jiff::civil::{Date, Weekday};
 use signaling::{
     county::{County, Node},
     domain::{
@@ -43,6 +43,8 @@ async fn main() {
     for course in &courses {
         store.insert_course(&scope, course, row()).await.expect("a course");
     }
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    println!("{profile} profile, SQLite, {LOOKS} looks at each grid");
     println!("{} schools, {} courses", schools.len(), courses.len());
 
     // One school's term, as a school plans it: read, work out, look for clashes, keep.
@@ -69,6 +71,7 @@ async fn main() {
     let county_of = GridOf::Path(format!("/{bureau}/"));
     let school_of = GridOf::Path(format!("/{bureau}/{}/", school.organisation_id));
     measure(&store, &scope, term, "week grid, whole county", &county_of, "50 ms").await;
+    measure_counts(&store, &scope, term, &format!("/{bureau}/")).await;
     measure(&store, &scope, term, "week grid, one school", &school_of, "50 ms").await;
     measure(&store, &scope, term, "week grid, one class", &GridOf::Class(class.class_id), "50 ms").await;
     measure(&store, &scope, term, "week grid, one teacher", &GridOf::Teacher(school.teachers[0].0), "50 ms").await;
@@ -79,16 +82,36 @@ async fn main() {
 async fn measure(store: &Store, scope: &Scope, term: &Term, what: &str, of: &GridOf, asked: &str) {
     let mut figures = Figures::default();
     let mut most = 0;
-    for n in 0..200_i64 {
-        let week = jiff::Span::new().weeks(n % i64::from(term.weeks()));
-        let monday = monday_of(term.first_day).checked_add(week).expect("a Monday");
-        let sunday = monday.checked_add(jiff::Span::new().days(6)).expect("a Sunday");
+    for n in 0..LOOKS {
+        let (monday, sunday) = week_of(term, n);
         let started = Instant::now();
         let lessons = store.week_grid(scope, monday, sunday, of).await.expect("a week");
         figures.add(started.elapsed());
         most = most.max(lessons.len());
     }
     figures.print(&format!("{what} (up to {most} lessons)"), asked);
+}
+
+async fn measure_counts(store: &Store, scope: &Scope, term: &Term, path: &str) {
+    let mut figures = Figures::default();
+    let mut most = 0;
+    for n in 0..LOOKS {
+        let (monday, sunday) = week_of(term, n);
+        let started = Instant::now();
+        let days = store.week_counts(scope, monday, sunday, path).await.expect("a week");
+        figures.add(started.elapsed());
+        most = most.max(days.len());
+    }
+    figures.print(&format!("week grid, whole county counted (up to {most} days)"), "50 ms");
+}
+
+/// Each grid is looked at so many times, week after week of the term.
+const LOOKS: i64 = 200;
+
+fn week_of(term: &Term, n: i64) -> (Date, Date) {
+    let week = jiff::Span::new().weeks(n % i64::from(term.weeks()));
+    let monday = monday_of(term.first_day).checked_add(week).expect("a Monday");
+    (monday, monday.checked_add(jiff::Span::new().days(6)).expect("a Sunday"))
 }
 
 #[derive(Default)]

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         bell_schedule::PeriodName,
         calendar::Term,
-        course::{Course, CourseError, GRADES, WeeklyPeriod, Weeks},
+        course::{Course, CourseError, WeeklyPeriod, Weeks, stage_of},
         dispatch::{Act, DispatchError, DispatchedLesson, admit, after},
         id::{ClassId, DeviceId, LessonId, OrganisationId},
         lesson_life::{LessonState, LessonTimes, RunsBy},
@@ -180,9 +180,4 @@ async fn placed(
     let shared = share(slot.span, &spans, &rules)
         .map_err(|few| Unresolved::TooLittleShared { shared_min: few.shared_min, needed_min: few.needed_min })?;
     Ok(Placed { slot, span: shared.span, join_windows: shared.join_windows, rules })
-}
-
-/// The stage that has this grade. Grades of stages that do not count in years go by the primary school's bells.
-fn stage_of(grade: &str) -> Stage {
-    GRADES.iter().find(|(_, grades)| grades.contains(&grade)).map_or(Stage::Primary, |(stage, _)| *stage)
 }

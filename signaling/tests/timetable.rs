@@ -95,6 +95,16 @@ impl Bureau {
         self.ask(Method::POST, path, &self.scheduler, body).await
     }
 
+    async fn edit(&self, method: Method, path: &str, cookie: &str, version: i64, body: Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(format!("/api/v1{path}")).header(header::COOKIE, cookie);
+        let request = request.header(header::IF_MATCH, format!("\"v{version}\""));
+        let request = match body {
+            Value::Null => request.body(Body::empty()),
+            body => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+        };
+        answer(self.router.clone(), request.unwrap()).await
+    }
+
     /// The first town's whole autumn, planned.
     async fn plan(&self) -> Value {
         let body = json!({ "organisation_id": self.county.schools()[0].organisation_id });
@@ -129,7 +139,11 @@ async fn ask(router: Router, method: Method, path: &str, cookie: &str, body: Val
         Value::Null => request.body(Body::empty()),
         body => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
     };
-    let answer = router.oneshot(request.unwrap()).await.unwrap();
+    answer(router, request.unwrap()).await
+}
+
+async fn answer(router: Router, request: Request<Body>) -> (u16, Value) {
+    let answer = router.oneshot(request).await.unwrap();
     let status = answer.status().as_u16();
     let bytes = axum::body::to_bytes(answer.into_body(), 1 << 24).await.unwrap();
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
@@ -252,6 +266,69 @@ on_both! {
         assert_eq!(bureau.post("/dispatch/lessons", later).await.0, 422);
     }
 
+    async fn nothing_is_changed_from_under_a_lesson(database) {
+        let bureau = Bureau::open(database).await;
+        bureau.plan().await;
+        let (term, town) = (&bureau.county.terms[0], &bureau.county.schools()[0]);
+        let cookie = bureau.scheduler.clone();
+        let edit = async |method, path: &str, body| bureau.edit(method, path, &cookie, 1, body).await;
+        let refused = |(status, problem): (u16, Value), because: &str| {
+            assert_eq!((status, &problem["type"]), (409, &json!("/problems/stands-on")), "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains(because), "{problem}");
+        };
+        let path = format!("/terms/{}", term.term_id);
+        refused(edit(Method::PATCH, &path, json!({ "last_day": "2026-10-30" })).await, "节课已经按它排好");
+        refused(edit(Method::PATCH, &format!("{path}?dry_run=true"), json!({ "last_day": "2026-10-30" })).await, "节课");
+        refused(edit(Method::DELETE, &path, Value::Null).await, "节课");
+        refused(edit(Method::DELETE, &format!("/school-years/{}", term.school_year_id), Value::Null).await, "学期");
+        let courses = bureau.get(&format!("/courses?term_id={}&limit=200", term.term_id)).await;
+        let courses = courses["items"].as_array().unwrap();
+        let course = courses.iter().find(|course| course["organisation_id"] == json!(town.organisation_id)).unwrap();
+        let path = format!("/courses/{}", course["course_id"].as_str().unwrap());
+        let weekly = json!({ "weekly": [{ "weekday": 1, "period": "lesson-1", "weeks": "every" }] });
+        refused(edit(Method::PATCH, &path, weekly).await, "节课");
+        refused(edit(Method::DELETE, &path, Value::Null).await, "节课");
+        for bells in bureau.get("/bell-schedules").await["items"].as_array().unwrap() {
+            if bells["organisation_id"] != json!(bureau.county.bureau().organisation_id) || bells["stage"] != json!("primary") {
+                continue;
+            }
+            let path = format!("/bell-schedules/{}", bells["bell_schedule_id"].as_str().unwrap());
+            let periods = json!({ "periods": [{ "period": "lesson-1", "starts_min": 500, "ends_min": 540 }] });
+            refused(edit(Method::PATCH, &path, periods).await, "节课");
+        }
+        // A name goes nowhere near a lesson.
+        let (status, kept) = edit(Method::PATCH, &path, json!({ "title": "英语 新名" })).await;
+        assert_eq!((status, &kept["title"], &kept["version"]), (200, &json!("英语 新名"), &json!(2)), "{kept}");
+        assert_eq!(edit(Method::PATCH, &path, json!({ "title": "英语" })).await.0, 412);
+    }
+
+    async fn a_lesson_says_what_it_lacks_and_who_answers_for_that(database) {
+        let bureau = Bureau::open(database).await;
+        let (status, kept) = bureau.post("/dispatch/lessons", bureau.lesson_on_tuesday("lesson-2")).await;
+        assert_eq!(status, 201, "{kept}");
+        let lesson = format!("/lessons/{}", kept["lesson_ids"][0].as_str().unwrap());
+        let list = bureau.get(&format!("{lesson}/readiness")).await;
+        let told = |list: &Value, state: &str| -> Vec<String> {
+            let items = list["items"].as_array().unwrap().iter().filter(|one| one["state"] == state);
+            items.map(|one| one["item"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(told(&list, "met"), ["lead_teacher", "receivers", "listening_rights"], "{list}");
+        assert_eq!(told(&list, "missing"), ["broadcast_device", "receiving_devices", "assistants"]);
+        let path = format!("{lesson}/waivers");
+        let waiver = |item: &str, reason: &str| json!({ "item": item, "reason": reason });
+        assert_eq!(bureau.post(&path, waiver("assistants", " ")).await.0, 422);
+        assert_eq!(bureau.post(&path, waiver("piece_chosen", "没有片段")).await.0, 422, "a live lesson needs none");
+        let (status, list) = bureau.post(&path, waiver("assistants", "村小教师兼任")).await;
+        assert_eq!((status, told(&list, "waived")), (201, vec!["assistants".to_owned()]), "{list}");
+        let waived = list["items"].as_array().unwrap().iter().find(|one| one["item"] == "assistants").unwrap();
+        assert_eq!((&waived["waiver"]["name"], &waived["waiver"]["reason"]), (&json!("赵排课"), &json!("村小教师兼任")));
+        assert_eq!(list["ready"], false);
+        assert_eq!(bureau.post(&path, waiver("assistants", "再写一次")).await.0, 409, "once, by one name");
+        assert_eq!(bureau.get(&lesson).await["readiness"], json!({ "met": 3, "missing": 2, "waived": 1 }));
+        let (status, _) = bureau.ask(Method::POST, &path, &bureau.neighbour, waiver("receivers", "外校")).await;
+        assert_eq!(status, 404);
+    }
+
     async fn years_terms_bells_holidays_and_figures_are_kept(database) {
         let bureau = Bureau::open(database).await;
         let organisation_id = bureau.county.bureau().organisation_id;
@@ -280,8 +357,13 @@ on_both! {
         assert_eq!(status, 201, "{kept}");
         assert_eq!(bureau.post("/bell-schedules", bells("12-01")).await.0, 422, "two would ring in December");
         let path = format!("/bell-schedules/{}", kept["bell_schedule_id"].as_str().unwrap());
-        assert_eq!(bureau.ask(Method::DELETE, &path, &bureau.neighbour, Value::Null).await.0, 404);
-        assert_eq!(bureau.ask(Method::DELETE, &path, &bureau.scheduler, Value::Null).await.0, 204);
+        assert_eq!(bureau.ask(Method::DELETE, &path, &bureau.scheduler, Value::Null).await.0, 428);
+        assert_eq!(bureau.edit(Method::DELETE, &path, &bureau.neighbour, 1, Value::Null).await.0, 404);
+        assert_eq!(bureau.edit(Method::DELETE, &path, &bureau.scheduler, 9, Value::Null).await.0, 412);
+        assert_eq!(bureau.edit(Method::DELETE, &format!("{path}?dry_run=true"), &bureau.scheduler, 1, Value::Null).await.0, 204);
+        let (status, kept) = bureau.edit(Method::PATCH, &path, &bureau.scheduler, 1, json!({ "name": "冬季" })).await;
+        assert_eq!((status, &kept["version"], &kept["name"]), (200, &json!(2), &json!("冬季")), "{kept}");
+        assert_eq!(bureau.edit(Method::DELETE, &path, &bureau.scheduler, 2, Value::Null).await.0, 204);
         let path = format!("/rules/{organisation_id}");
         let mut rules = bureau.get(&path).await;
         rules["opens_before_min"] = json!(20);

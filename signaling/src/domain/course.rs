@@ -58,6 +58,12 @@ pub fn grade_fits(stage: Stage, grade: &str) -> bool {
     }
 }
 
+/// The stage that has this grade. Grades of stages that do not count in years go by the primary school's bells.
+#[must_use]
+pub fn stage_of(grade: &str) -> Stage {
+    GRADES.iter().find(|(_, grades)| grades.contains(&grade)).map_or(Stage::Primary, |(stage, _)| *stage)
+}
+
 /// A class of pupils. Who its pupils are is not known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchoolClass {

@@ -182,13 +182,6 @@ pub async fn add_course(
     let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
     let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
     let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(ApiError::NotFound)?;
-    let weekly = |view: &WeeklyView| {
-        Ok(WeeklyPeriod {
-            weekday: weekday(view.weekday)?,
-            period: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
-            weeks: view.weeks.parse().map_err(|_| invalid("weeks", "周次写成 every、odd、even 或 3-8"))?,
-        })
-    };
     let listening = |end: &ListeningAsk| {
         let organisation_id = *owners.get(&end.classroom_id).ok_or(ApiError::NotFound)?;
         let (classroom_id, class_id, interactive) = (end.classroom_id, end.class_id, end.interactive);
@@ -391,7 +384,16 @@ fn subjects(extent: Extent) -> Option<Vec<String>> {
     }
 }
 
-fn course_view(kept: Kept<Course>) -> CourseView {
+/// A period of the week as it is kept.
+pub(super) fn weekly(view: &WeeklyView) -> Result<WeeklyPeriod, ApiError> {
+    Ok(WeeklyPeriod {
+        weekday: weekday(view.weekday)?,
+        period: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
+        weeks: view.weeks.parse().map_err(|_| invalid("weeks", "周次写成 every、odd、even 或 3-8"))?,
+    })
+}
+
+pub(super) fn course_view(kept: Kept<Course>) -> CourseView {
     let Kept { value: course, version } = kept;
     let weekly = |weekly: &WeeklyPeriod| WeeklyView {
         weekday: weekly.weekday.to_monday_one_offset(),

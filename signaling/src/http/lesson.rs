@@ -8,6 +8,7 @@ use super::{
     ask::{Asked, Named, Nothing, Queried},
     identity::Identity,
     problem::ApiError,
+    readiness,
 };
 use crate::{
     app::App,
@@ -43,11 +44,17 @@ pub async fn list(
     Queried(page): Queried<Page>,
 ) -> Result<Json<Lessons>, ApiError> {
     let below = page.next.as_deref().map(read_cursor).transpose()?;
-    let mut lessons = app.store.lessons(&identity.reach(Act::SeeLessons)?, below, PAGE + 1).await?;
+    let scope = identity.reach(Act::SeeLessons)?;
+    let mut lessons = app.store.lessons(&scope, below, PAGE + 1).await?;
     let more = lessons.len() > PAGE as usize;
     lessons.truncate(PAGE as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
-    let items = lessons.iter().map(|lesson| view(&app, &identity, lesson)).collect();
+    let counts = readiness::counts(&app, &scope, &lessons).await?;
+    let with_count = |lesson: &Lesson| {
+        let readiness = counts.get(&lesson.lesson_id).copied();
+        LessonView { readiness, ..view(&app, &identity, lesson) }
+    };
+    let items = lessons.iter().map(with_count).collect();
     Ok(Json(Lessons { items, next }))
 }
 
@@ -58,7 +65,9 @@ pub async fn show(
     Named(lesson_id): Named<LessonId>,
 ) -> Result<Json<LessonView>, ApiError> {
     let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
-    Ok(Json(view(&app, &identity, &lesson)))
+    let counts = readiness::counts(&app, &identity.reach(Act::SeeLessons)?, std::slice::from_ref(&lesson)).await?;
+    let readiness = counts.get(&lesson_id).copied();
+    Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson) }))
 }
 
 /// `POST /api/v1/lessons/{lesson_id}/start`

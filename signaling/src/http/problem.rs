@@ -22,7 +22,7 @@ use crate::{
         token::TokenError,
     },
     secret::TooBusy,
-    store::{RuleKind, StoreError, place::PlaceError},
+    store::{EditError, RuleKind, Standing, StandsOn, StoreError, place::PlaceError},
 };
 
 /// Why a request is not answered as it hoped. Only this file knows status codes.
@@ -60,6 +60,9 @@ pub enum ApiError {
     /// Another thing has this name or code already, or has had it.
     #[error("there is one already")]
     AlreadyThere,
+    /// Something stands on what was to be changed or taken away.
+    #[error(transparent)]
+    StandsOn(#[from] StandsOn),
     /// Nobody may be two of the three administrators.
     #[error("nobody may be two of the three administrators")]
     SeparatedPowers,
@@ -201,6 +204,15 @@ impl ApiError {
                 "已经有了",
                 "同样的名称、代码或钥匙已经在用，或者曾经用过，请换一个。".into(),
             ),
+            Self::StandsOn(StandsOn { what, count }) => {
+                let (what, then) = match what {
+                    Standing::Terms => ("个学期属于它", "请先删除这些学期"),
+                    Standing::Courses => ("门课程排在里面", "请先删除这些课程"),
+                    Standing::Agreements => ("份结对或收听授权在里面", "请换一个学期"),
+                    Standing::Lessons => ("节课已经按它排好", "请先在调度里调开或停掉这些课"),
+                };
+                (S::CONFLICT, "stands-on", "已经有安排", format!("有 {count} {what}，{then}，再修改。"))
+            }
             Self::SeparatedPowers => (
                 S::CONFLICT,
                 "separated-powers",
@@ -340,6 +352,15 @@ impl From<StoreError> for ApiError {
             StoreError::SeparatedPowers => Self::SeparatedPowers,
             StoreError::Busy => Self::Busy,
             error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<EditError> for ApiError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::StandsOn(stands_on) => stands_on.into(),
+            EditError::Store(error) => error.into(),
         }
     }
 }

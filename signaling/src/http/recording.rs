@@ -17,13 +17,14 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use super::{ask::Named, identity::Identity, lesson::view, problem::ApiError};
+use super::{ask::Named, identity::Identity, lesson::view, problem::ApiError, readiness};
 use crate::{
     app::App,
     domain::{
-        id::RecordingId,
+        id::{ClassId, RecordingId},
         lesson::{Lesson, RecordingState},
-        permission::Act,
+        pairing::{Hearing, may_replay},
+        permission::{Act, Scope},
     },
     live::wire::LessonView,
 };
@@ -104,7 +105,30 @@ pub async fn media(
 }
 
 async fn lesson_of(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
-    app.store.lesson_of_recording(&identity.reach(Act::Replay)?, recording_id).await?.ok_or(ApiError::NotFound)
+    let scope = identity.reach(Act::Replay)?;
+    let lesson = app.store.lesson_of_recording(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
+    let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
+    if teaches || scope.covers(lesson.place()) || had_the_right(app, &scope, &lesson).await? {
+        return Ok(lesson);
+    }
+    Err(ApiError::NotFound)
+}
+
+/// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays
+/// its own, also after the right was frozen or cancelled.
+async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+    if !readiness::rule(app, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
+        return Ok(true);
+    }
+    let Some(heard) = app.store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
+    // Rights are given for a term: a lesson outside of any was put there for the classrooms that it lists.
+    let (Some(term_id), Some(live_at)) = (heard.term_id, lesson.live_at) else { return Ok(!heard.classes.is_empty()) };
+    let class_ids: Vec<ClassId> = heard.classes.iter().copied().flatten().collect();
+    let rights = app.store.rights_of_classes(scope, term_id, &class_ids).await?;
+    let (teaching_id, subject) = (heard.teaching_id, lesson.subject.as_str());
+    Ok(class_ids
+        .into_iter()
+        .any(|class_id| may_replay(&rights, &Hearing { term_id, teaching_id, class_id, subject }, live_at)))
 }
 
 /// Sends a file or the one range of it that is asked for. A segment never changes, so a browser may keep it.

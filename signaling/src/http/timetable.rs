@@ -8,17 +8,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ask::{Asked, Named, Queried, named},
-    course,
+    calendar_edit as edit, course,
     dispatch::{self, ClashView},
     identity::Identity,
     list::Listed,
     problem::{ApiError, Problems},
+    readiness,
     version::Tagged,
 };
 use crate::{
     app::App,
     domain::{
-        bell_schedule::{BellSchedule, Period, Season},
+        bell_schedule::{BellSchedule, MonthDay, Period, Season},
         calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
         id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
         organisation::Stage,
@@ -203,14 +204,16 @@ pub struct LeftOutView {
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_school_years, add_school_year))
+        .routes(routes!(edit::show_school_year, edit::change_school_year, edit::remove_school_year))
         .routes(routes!(list_terms, add_term))
+        .routes(routes!(edit::show_term, edit::change_term, edit::remove_term))
         .routes(routes!(plan))
         .routes(routes!(list_holidays, set_holiday, clear_holiday))
         .routes(routes!(list_bell_schedules, add_bell_schedule))
-        .routes(routes!(remove_bell_schedule))
+        .routes(routes!(edit::show_bell_schedule, edit::change_bell_schedule, edit::remove_bell_schedule))
         .routes(routes!(show_rules, set_rules))
         .routes(routes!(course::list_courses, course::add_course))
-        .routes(routes!(course::show_course))
+        .routes(routes!(course::show_course, edit::change_course, edit::remove_course))
         .routes(routes!(course::list_pairings, course::add_pairing))
         .routes(routes!(course::change_pairing))
         .routes(routes!(course::list_listening_rights, course::add_listening_right))
@@ -219,6 +222,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(dispatch::schedule))
         .routes(routes!(dispatch::act))
         .routes(routes!(dispatch::transitions))
+        .routes(routes!(readiness::show))
+        .routes(routes!(readiness::waive))
 }
 
 /// School years that hold for what the asker sees, the latest first
@@ -436,21 +441,12 @@ pub async fn add_bell_schedule(
     Asked(ask): Asked<NewBellSchedule>,
 ) -> Result<Tagged<BellScheduleView>, ApiError> {
     let scope = identity.scope(Act::EditTimetable)?;
-    let day = |field, text: &str| text.parse().map_err(|_| invalid(field, "日期写成 10-01"));
-    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, "时间是零点后的分钟数，最多 1440"));
-    let period = |view: &PeriodView| {
-        Ok(Period {
-            name: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
-            starts: minute("starts_min", view.starts_min)?,
-            ends: minute("ends_min", view.ends_min)?,
-        })
-    };
     let schedule = BellSchedule {
         bell_schedule_id: BellScheduleId::fresh(),
         organisation_id: ask.organisation_id,
         stage: ask.stage,
         name: named("name", &ask.name)?,
-        season: Season { from: day("from_day", &ask.from_day)?, until: day("until_day", &ask.until_day)? },
+        season: Season { from: month_day("from_day", &ask.from_day)?, until: month_day("until_day", &ask.until_day)? },
         periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
     };
     let others: Vec<BellSchedule> =
@@ -464,23 +460,6 @@ pub async fn add_bell_schedule(
     }
     let location = format!("/api/v1/bell-schedules/{}", schedule.bell_schedule_id);
     Ok(Tagged::created(1, schedule_view(Kept { value: schedule, version: 1 }), location))
-}
-
-/// Take a bell schedule away; lessons that were planned by it stay
-#[utoipa::path(delete, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
-    params(("bell_schedule_id" = BellScheduleId, Path)), extensions(("x-act" = json!("edit_timetable"))),
-    responses((status = 204), Problems))]
-pub async fn remove_bell_schedule(
-    State(app): State<App>,
-    identity: Identity,
-    Named(id): Named<BellScheduleId>,
-) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
-    let row = identity.row(&app, "remove_bell_schedule", format!("bell_schedule:{id}"));
-    match app.store.delete_bell_schedule(&scope, id, row).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::NotFound),
-    }
 }
 
 /// The figures that hold at an organisation
@@ -515,14 +494,29 @@ pub async fn set_rules(
 }
 
 /// What stands outside is a slip of the pen.
-const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
+pub(super) const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
+
+/// `10-01`
+pub(super) fn month_day(field: &'static str, text: &str) -> Result<MonthDay, ApiError> {
+    text.parse().map_err(|_| invalid(field, "日期写成 10-01"))
+}
+
+/// A period as it is kept.
+pub(super) fn period(view: &PeriodView) -> Result<Period, ApiError> {
+    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, "时间是零点后的分钟数，最多 1440"));
+    Ok(Period {
+        name: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
+        starts: minute("starts_min", view.starts_min)?,
+        ends: minute("ends_min", view.ends_min)?,
+    })
+}
 
 /// A field that must be written otherwise.
 pub(super) fn invalid(field: &'static str, why: &str) -> ApiError {
     ApiError::Invalid { field, why: why.to_owned() }
 }
 
-fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
+pub(super) fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
     let Kept { value: year, version } = kept;
     SchoolYearView {
         school_year_id: year.school_year_id,
@@ -534,7 +528,7 @@ fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
     }
 }
 
-fn term_view(kept: Kept<Term>) -> TermView {
+pub(super) fn term_view(kept: Kept<Term>) -> TermView {
     let Kept { value: term, version } = kept;
     TermView {
         term_id: term.term_id,
@@ -547,7 +541,7 @@ fn term_view(kept: Kept<Term>) -> TermView {
     }
 }
 
-fn schedule_view(kept: Kept<BellSchedule>) -> BellScheduleView {
+pub(super) fn schedule_view(kept: Kept<BellSchedule>) -> BellScheduleView {
     let Kept { value: schedule, version } = kept;
     let period = |period: &Period| PeriodView {
         period: period.name.to_string(),

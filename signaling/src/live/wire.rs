@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sfu::{Codec, TrackKind};
+use utoipa::ToSchema;
 
 use crate::domain::{
     id::{ClassroomId, LessonId, SeatId},
@@ -243,6 +244,15 @@ impl May {
     }
 }
 
+/// How a readiness list stands, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "each is what it says")]
+pub struct ReadinessCount {
+    pub met: u32,
+    pub missing: u32,
+    pub waived: u32,
+}
+
 /// A lesson, as one reader sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the names are those of `Lesson`")]
@@ -264,6 +274,8 @@ pub struct LessonView {
     pub classrooms: Vec<ListedClassroom>,
     pub guests_max: u32,
     pub recording: Option<RecordingNote>,
+    /// How its readiness list stands. `null`: it began already, or its bureau asks for nothing.
+    pub readiness: Option<ReadinessCount>,
     pub may: May,
     pub now_ms: UnixMs,
 }
@@ -290,6 +302,7 @@ impl LessonView {
             classrooms: lesson.classrooms.clone(),
             guests_max: lesson.guests_max,
             recording: lesson.recording,
+            readiness: None,
             may,
             now_ms: now,
         }

@@ -7,11 +7,11 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, Sql, Store, StoreError, word, word_or_null};
+use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use crate::domain::{
     bell_schedule::{BellSchedule, Bells, Period, Season},
     calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
-    id::{BellScheduleId, OrganisationId, SchoolYearId, TermId},
+    id::{OrganisationId, SchoolYearId, TermId},
     organisation::OrganisationKind,
     permission::{Reach, Scope},
     rules::RuleSet,
@@ -240,40 +240,7 @@ impl Store {
         sql.bind(schedule.name.as_str()).push(", ").bind(schedule.season.from.to_string()).push(", ");
         sql.bind(schedule.season.until.to_string()).push(", 1)");
         sql.run(writing.on()).await?;
-        let mut sql = Sql::new("insert into bell_period (bell_schedule_id, period, starts_min, ends_min) values ");
-        for (n, period) in schedule.periods.iter().enumerate() {
-            sql.push(if n == 0 { "(" } else { ", (" }).bind(schedule.bell_schedule_id.to_string()).push(", ");
-            sql.bind(period.name.to_string()).push(", ").bind(i64::from(period.starts.after_midnight())).push(", ");
-            sql.bind(i64::from(period.ends.after_midnight())).push(")");
-        }
-        sql.run(writing.on()).await?;
-        writing.commit(&row.at_place(path)).await?;
-        Ok(true)
-    }
-
-    /// Takes a bell schedule away. False: there is none in scope. Lessons that were planned by it stay where they are.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn delete_bell_schedule(
-        &self,
-        scope: &Scope,
-        bell_schedule_id: BellScheduleId,
-        row: AuditRow,
-    ) -> Result<bool, StoreError> {
-        let mut writing = self.write().await?;
-        let mut sql = Sql::new(
-            "select path from bell_schedule
-             join organisation on organisation.organisation_id = bell_schedule.organisation_id where bell_schedule_id = ",
-        );
-        sql.bind(bell_schedule_id.to_string()).push(" and ").within(scope, "path");
-        let Some(found) = sql.optional_on(writing.on()).await? else { return Ok(false) };
-        let path: String = found.try_get("path")?;
-        for table in ["bell_period", "bell_schedule"] {
-            let mut sql = Sql::new("delete from ");
-            sql.push(table).push(" where bell_schedule_id = ").bind(bell_schedule_id.to_string());
-            sql.run(writing.on()).await?;
-        }
+        writing.insert_bell_periods(schedule).await?;
         writing.commit(&row.at_place(path)).await?;
         Ok(true)
     }
@@ -447,6 +414,20 @@ impl Store {
             }
         }
         Ok(nearest.map(|(_, rules)| rules).unwrap_or_default())
+    }
+}
+
+impl Writing {
+    /// The periods of a bell schedule.
+    pub(super) async fn insert_bell_periods(&mut self, schedule: &BellSchedule) -> Result<(), StoreError> {
+        let mut sql = Sql::new("insert into bell_period (bell_schedule_id, period, starts_min, ends_min) values ");
+        for (n, period) in schedule.periods.iter().enumerate() {
+            sql.push(if n == 0 { "(" } else { ", (" }).bind(schedule.bell_schedule_id.to_string()).push(", ");
+            sql.bind(period.name.to_string()).push(", ").bind(i64::from(period.starts.after_midnight())).push(", ");
+            sql.bind(i64::from(period.ends.after_midnight())).push(")");
+        }
+        sql.run(self.on()).await?;
+        Ok(())
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) const TABLES: &[(&str, &str)] = &[
     ("lesson", "lesson_id"),
     ("lesson_classroom", "lesson_id"),
     ("lesson_transition", "lesson_id"),
+    ("lesson_waiver", "lesson_id"),
     ("booking", "lesson_id"),
     ("booking_turn", "resource"),
     ("seat", "seat_id"),

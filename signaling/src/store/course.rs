@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Weekday;
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, Kept, Sql, Store, StoreError, word, word_or_null};
+use super::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
 use crate::domain::{
     course::{Course, Listening, WeeklyPeriod},
     id::{CourseId, OrganisationId, TermId},
@@ -32,24 +32,7 @@ impl Store {
         sql.bind(course.class_id.map(|id| id.to_string())).push(", ").bind(course.program.as_str()).push(", ");
         sql.bind(course.mode.as_str()).push(", ").bind(course.delivery.as_str()).push(", 1)");
         sql.run(writing.on()).await?;
-        let mut sql = Sql::new("insert into course_period (course_id, weekday, period, weeks) values ");
-        for (n, weekly) in course.weekly.iter().enumerate() {
-            sql.push(if n == 0 { "(" } else { ", (" }).bind(course.course_id.to_string()).push(", ");
-            sql.bind(i64::from(weekly.weekday.to_monday_one_offset())).push(", ");
-            sql.bind(weekly.period.to_string()).push(", ").bind(weekly.weeks.to_string()).push(")");
-        }
-        sql.run(writing.on()).await?;
-        for (place, listening) in (0_i64..).zip(&course.listening) {
-            let mut sql = Sql::new(
-                "insert into course_listening (course_id, place, classroom_id, class_id, organisation_id, interactive)
-                 values (",
-            );
-            sql.bind(course.course_id.to_string()).push(", ").bind(place).push(", ");
-            sql.bind(listening.classroom_id.to_string()).push(", ");
-            sql.bind(listening.class_id.map(|id| id.to_string())).push(", ");
-            sql.bind(listening.organisation_id.to_string()).push(", ").bind(i64::from(listening.interactive)).push(")");
-            sql.run(writing.on()).await?;
-        }
+        writing.insert_course_parts(course).await?;
         writing.commit(&row.at_place(path)).await?;
         Ok(true)
     }
@@ -130,6 +113,31 @@ impl Store {
                     courses[*n].value.listening.push(listening_from(&row)?);
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl Writing {
+    /// A course's weekly periods and listeners.
+    pub(super) async fn insert_course_parts(&mut self, course: &Course) -> Result<(), StoreError> {
+        let mut sql = Sql::new("insert into course_period (course_id, weekday, period, weeks) values ");
+        for (n, weekly) in course.weekly.iter().enumerate() {
+            sql.push(if n == 0 { "(" } else { ", (" }).bind(course.course_id.to_string()).push(", ");
+            sql.bind(i64::from(weekly.weekday.to_monday_one_offset())).push(", ");
+            sql.bind(weekly.period.to_string()).push(", ").bind(weekly.weeks.to_string()).push(")");
+        }
+        sql.run(self.on()).await?;
+        for (place, listening) in (0_i64..).zip(&course.listening) {
+            let mut sql = Sql::new(
+                "insert into course_listening (course_id, place, classroom_id, class_id, organisation_id, interactive)
+                 values (",
+            );
+            sql.bind(course.course_id.to_string()).push(", ").bind(place).push(", ");
+            sql.bind(listening.classroom_id.to_string()).push(", ");
+            sql.bind(listening.class_id.map(|id| id.to_string())).push(", ");
+            sql.bind(listening.organisation_id.to_string()).push(", ").bind(i64::from(listening.interactive)).push(")");
+            sql.run(self.on()).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ pub mod account;
 pub mod again;
 pub mod audit;
 mod calendar;
+mod calendar_edit;
 mod code;
 pub mod copy;
 mod course;
@@ -17,6 +18,7 @@ mod pairing;
 pub mod person;
 pub mod place;
 mod plant;
+mod readiness;
 mod recording;
 mod session;
 mod sql;
@@ -33,14 +35,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use audit::{AuditRow, Outcome};
 pub use calendar::Kept;
+pub use calendar_edit::{EditError, Standing, StandsOn};
 use dialect::{Dialect, WAIT_MAX};
 pub use dispatch::{Change, NewLesson, ScheduleError};
 pub use lesson::LessonCursor;
 pub use organisation::Seed;
 pub use pairing::AgreementError;
+pub use readiness::{Heard, Waiver};
 pub use session::{LinkPurpose, NewSession, Session};
 pub(crate) use sql::Sql;
-pub use timetable::{GRID_MAX, GridLesson, GridOf};
+pub use timetable::{GRID_MAX, GridDay, GridLesson, GridOf};
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]

@@ -84,6 +84,17 @@ pub enum Edited<T> {
     OtherVersion,
 }
 
+impl<T> Edited<T> {
+    /// The same ending, of something else.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Edited<U> {
+        match self {
+            Self::Done(thing) => Edited::Done(of(thing)),
+            Self::Gone => Edited::Gone,
+            Self::OtherVersion => Edited::OtherVersion,
+        }
+    }
+}
+
 /// What is wrong with a place in the tree.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {

@@ -52,6 +52,21 @@ pub enum GridOf {
     Path(String),
 }
 
+/// One school's day in a grid of many schools: what it teaches, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GridDay {
+    /// Which school.
+    pub organisation_id: OrganisationId,
+    /// Which day.
+    pub held_on: Date,
+    /// All lessons of the day.
+    pub lessons: i64,
+    /// Those of them that are called off.
+    pub cancelled: i64,
+    /// Those of them that never began.
+    pub missed: i64,
+}
+
 /// Lessons in one grid: a county of 400 schools has 3,000 a week.
 pub const GRID_MAX: i64 = 10_000;
 
@@ -97,8 +112,46 @@ impl Store {
         );
         sql.bind(monday.to_string()).push(" and ").bind(sunday.to_string()).push(" and ");
         narrow(&mut sql, of, scope);
-        sql.push(" order by starts_at_ms, lesson_id limit ").bind(GRID_MAX);
+        sql.push(" order by held_on, starts_at_ms, lesson_id limit ").bind(GRID_MAX);
         sql.all(&self.pool).await?.iter().map(grid_from).collect()
+    }
+
+    /// How many lessons each school below `path` teaches on each day from Monday to Sunday. Days and schools without any
+    /// are left out. Empty: `path` is not in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn week_counts(
+        &self,
+        scope: &Scope,
+        monday: Date,
+        sunday: Date,
+        path: &str,
+    ) -> Result<Vec<GridDay>, StoreError> {
+        if !scope.covers(path) {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new(
+            "select lesson.organisation_id as organisation_id, held_on, count(*) as lessons,
+                    count(case when state = 'cancelled' then 1 end) as cancelled,
+                    count(case when state = 'missed' then 1 end) as missed
+             from lesson join organisation on organisation.organisation_id = lesson.organisation_id
+             where held_on between ",
+        );
+        sql.bind(monday.to_string()).push(" and ").bind(sunday.to_string()).push(" and organisation.path >= ");
+        sql.bind(path).push(" and organisation.path < ").bind(format!("{}0", path.trim_end_matches('/')));
+        sql.push(" group by held_on, lesson.organisation_id order by held_on, lesson.organisation_id limit ");
+        sql.bind(GRID_MAX);
+        let read = |row: &AnyRow| {
+            Ok(GridDay {
+                organisation_id: word(row, "organisation_id")?,
+                held_on: word(row, "held_on")?,
+                lessons: row.try_get("lessons")?,
+                cancelled: row.try_get("cancelled")?,
+                missed: row.try_get("missed")?,
+            })
+        };
+        sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
     /// Every step that a lesson took, the first one first. Empty: it took none, or it is not in scope.
@@ -147,17 +200,19 @@ fn narrow(sql: &mut Sql, of: &GridOf, scope: &Scope) {
             sql.bind(id.to_string()).push("))");
         }
         GridOf::Path(path) => {
-            // A range of paths, which an index finds: `0` comes after `/`.
+            // `0` comes after `/`: a range of paths. What a school of it teaches is found first, and of that nobody asks
+            // who listens. A teaching point teaches nothing and listens all day.
             let end = format!("{}0", path.trim_end_matches('/'));
-            sql.push("(lesson.organisation_id in (select organisation_id from organisation where path >= ");
-            sql.bind(path.as_str()).push(" and path < ").bind(end.as_str());
-            // A teaching point teaches nothing and listens all day.
+            sql.push("((organisation.path >= ")
+                .bind(path.as_str())
+                .push(" and organisation.path < ")
+                .bind(end.as_str());
             sql.push(
-                ") or lesson.lesson_id in (
-                     select there.lesson_id from organisation point
-                     join classroom on classroom.organisation_id = point.organisation_id
-                     join lesson_classroom there on there.classroom_id = classroom.classroom_id
-                     where point.path >= ",
+                ") or exists (
+                     select 1 from lesson_classroom there
+                     join classroom on classroom.classroom_id = there.classroom_id
+                     join organisation point on point.organisation_id = classroom.organisation_id
+                     where there.lesson_id = lesson.lesson_id and point.path >= ",
             );
             sql.bind(path.as_str()).push(" and point.path < ").bind(end).push("))");
             if scope.covers(path) {
