@@ -133,7 +133,7 @@ fn at(path: &str, place: Option<&Place>) -> Option<String> {
     for (name, id) in ids {
         filled = filled.replace(&format!("{{{name}}}"), &id);
     }
-    for name in ["term_id", "bell_schedule_id", "course_id", "pairing_id", "listening_right_id"] {
+    for name in ["school_year_id", "term_id", "bell_schedule_id", "course_id", "pairing_id", "listening_right_id"] {
         filled = filled.replace(&format!("{{{name}}}"), &LessonId::fresh().to_string());
     }
     if path == "/holidays" {
@@ -197,6 +197,7 @@ fn timetable_body(method: &str, path: &str, place: &Place) -> String {
         ("POST", "/listening-rights") => json!({ "term_id": fresh, "teaching_id": organisation_id,
             "class_id": place.class, "subjects": null }),
         ("POST", path) if path.ends_with("/standing") => json!({ "act": "freeze" }),
+        ("POST", "/lessons/{lesson_id}/waivers") => json!({ "item": "assistants", "reason": "今天没有" }),
         ("POST", "/dispatch/lessons") => with(lesson, json!({ "date": "2026-09-22", "period": "lesson-1" })),
         ("POST", "/dispatch/acts") => json!({ "act": { "kind": "move_day", "organisation_id": organisation_id,
             "from": "2026-09-22", "to": "2026-09-23" } }),
