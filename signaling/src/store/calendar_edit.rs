@@ -85,7 +85,7 @@ impl Thing {
     }
 
     /// `where` its row.
-    fn find<'a>(self, sql: &'a mut Sql) -> &'a mut Sql {
+    fn find(self, sql: &mut Sql) -> &mut Sql {
         sql.push(" where ").push(self.table()).push(".").push(self.table()).push("_id = ").bind(self.id())
     }
 }
