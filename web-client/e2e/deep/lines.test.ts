@@ -146,10 +146,6 @@ test('4 Mbit/s to 300 kbit/s and back', async () => {
   const after = await stretch(recovered, Date.now())
 
   const gap = longestVoiceGap(thin.looks)
-  if (process.env.LINE_TRACE) {
-    const { writeFileSync } = await import('node:fs')
-    writeFileSync(process.env.LINE_TRACE, JSON.stringify({ dropped, recovered, queues, looks: thin.looks, board: thin.board, camera: thin.camera, log: hub.story }))
-  }
   const standstill = longestStandstill(thin.board, dropped, recovered)
   const late = queues.filter(([at]) => at > dropped + 5000).map(([, queue]) => queue)
   const full = after.looks.find(({ at, height: now }) => now >= height
