@@ -46,8 +46,6 @@ pub struct Bandwidth {
     is_very_lossy: bool,
     /// Share lost over some seconds.
     settled_loss: f64,
-    /// What everything at its best would take.
-    best_bps: u64,
     look_us: i64,
     /// The line has changed since the shares were last looked at.
     is_due: bool,
@@ -78,7 +76,6 @@ impl Bandwidth {
             is_lossy: false,
             is_very_lossy: false,
             settled_loss: 0.0,
-            best_bps: 0,
             look_us: 0,
             is_due: true,
             repeat_bits: 0.0,
@@ -205,7 +202,7 @@ impl Bandwidth {
     pub fn share(&mut self, now: Instant, wants: &[Want], is_behind: bool) -> SmallVec<[Choice; 6]> {
         self.at(now);
         self.note_silence();
-        self.best_bps = Sharer::best_bps(wants);
+        let best_bps = Sharer::best_bps(wants);
         let budget =
             Budget { bps: self.estimator.bps(), bound: self.estimator.is_bound(), voice_only: self.silences > 0 };
         let mut small: SmallVec<[Want; 6]> = SmallVec::new();
@@ -223,7 +220,7 @@ impl Bandwidth {
             _ => true,
         };
         let content = wants.iter().zip(&choices).all(best);
-        let aim = (self.best_bps * 14 / 10).min(estimate::BPS_MAX);
+        let aim = (best_bps * 14 / 10).min(estimate::BPS_MAX);
         // What waits fills the line to its brim: nothing else need ask for room.
         let may_ask = self.reports() && !budget.voice_only && !(is_behind && budget.bound);
         if may_ask && self.estimator.bps() < aim {
