@@ -107,8 +107,7 @@ mod tests {
             audio_level: None,
             vp8: None,
             frame_start: true,
-            temporal_id: 0,
-            spatial_id: 0,
+            layered: None,
         })
     }
 

@@ -114,7 +114,7 @@ proptest! {
                         let keyframe = codec.is_sound() || (keyframes && n % 30 == 0);
                         let packet = Packet {
                             seq: *seq, timestamp: *timestamp, marker: true, codec, keyframe,
-                            payload: payload(codec, keyframe), audio_level: None, vp8: None, frame_start: true, temporal_id: 0, spatial_id: 0,
+                            payload: payload(codec, keyframe), audio_level: None, vp8: None, frame_start: true, layered: None,
                         };
                         now_ms += wait_ms;
                         let arrived = moment(now_ms);
@@ -133,7 +133,7 @@ proptest! {
                     *seq += 1;
                     let packet = Packet {
                         seq: *seq, timestamp: *timestamp, marker: false, codec, keyframe: true,
-                        payload: junk.into(), audio_level: None, vp8: None, frame_start: true, temporal_id: 0, spatial_id: 0,
+                        payload: junk.into(), audio_level: None, vp8: None, frame_start: true, layered: None,
                     };
                     let arrived = moment(now_ms);
                     let item = TapItem::Packet { track: TrackId(track), arrived, packet: Arc::new(packet) };

@@ -78,8 +78,7 @@ fn speak(clock: &HandClock, tap: &TapSender, track: TrackId, ms: u64) {
             audio_level: None,
             vp8: None,
             frame_start: true,
-            temporal_id: 0,
-            spatial_id: 0,
+            layered: None,
         });
         tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
     }
@@ -292,8 +291,7 @@ fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::
                 audio_level: None,
                 vp8: None,
                 frame_start: true,
-                temporal_id: 0,
-                spatial_id: 0,
+                layered: None,
             });
             tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
         }

@@ -208,14 +208,14 @@ impl Bandwidth {
         let mut small: SmallVec<[Want; 6]> = SmallVec::new();
         let wants = if self.is_very_lossy {
             small.extend(wants.iter().cloned());
-            small.iter_mut().for_each(|want| want.rungs.truncate(1));
+            small.iter_mut().for_each(Want::keep_smallest);
             &small[..]
         } else {
             wants
         };
         let choices = self.sharer.choose(now, budget, wants);
         let best = |(want, choice): (&Want, &Choice)| match (want.rungs.last(), choice) {
-            (Some(rung), Choice::Layer(layer)) => rung.layer == *layer,
+            (Some(rung), Choice::Layer(layer, target)) => (rung.layer, rung.target) == (*layer, *target),
             (Some(_), Choice::Paused) => false,
             _ => true,
         };
@@ -382,13 +382,15 @@ const REPEAT_BITS_MIN: f64 = 20_000.0;
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::{bandwidth::share::Rung, feedback::Arrivals, media::TrackKind, rtcp::tests::arrivals_of};
+    use crate::{
+        bandwidth::share::Rung, feedback::Arrivals, media::TrackKind, rtcp::tests::arrivals_of, target::Target,
+    };
 
     fn wants(board: Option<usize>) -> [Want; 2] {
-        let rung = |bps| SmallVec::from_iter([Rung { layer: 0, bps }]);
+        let rung = |bps| SmallVec::from_iter([Rung { layer: 0, target: Target::ALL, bps }]);
         [
-            Want { kind: TrackKind::Voice, rungs: rung(50_000), current: Some(0) },
-            Want { kind: TrackKind::Board, rungs: rung(200_000), current: board },
+            Want { kind: TrackKind::Voice, rungs: rung(50_000), current: Some((0, Target::ALL)) },
+            Want { kind: TrackKind::Board, rungs: rung(200_000), current: board.map(|layer| (layer, Target::ALL)) },
         ]
     }
 
@@ -417,8 +419,8 @@ mod tests {
                 bandwidth.handle_feedback(now, None, feedback);
             }
             let choices = bandwidth.share(now, &wants(board), false);
-            board = if let Choice::Layer(layer) = choices[1] { Some(layer) } else { None };
-            assert_eq!(choices[0], Choice::Layer(0), "voice always");
+            board = if let Choice::Layer(layer, _) = choices[1] { Some(layer) } else { None };
+            assert_eq!(choices[0], Choice::Layer(0, Target::ALL), "voice always");
             if step % 50 == 49 {
                 shown.push(board.is_some());
             }

@@ -1,6 +1,6 @@
 //! The recent packets of one track layer, shared by all its viewers: NACKs are answered and joiners started from here.
 
-use std::{sync::Arc, time::Instant};
+use std::{cmp::Ordering, sync::Arc, time::Instant};
 
 use crate::{packet::Packet, slot::ticks};
 
@@ -56,6 +56,26 @@ impl History {
     #[must_use]
     pub fn get(&self, seq: u64) -> Option<&Arc<Packet>> {
         self.ring[self.at(seq)].as_ref().filter(|packet| packet.seq == seq)
+    }
+
+    /// The packet of which `key` says `Equal`, among those from `from` on; along their numbers `key` never falls.
+    #[must_use]
+    pub fn search(&self, from: u64, key: impl Fn(&Packet) -> Ordering) -> Option<&Arc<Packet>> {
+        let mut end = self.newest? + 1;
+        let mut start = from.max(end.saturating_sub(self.ring.len() as u64));
+        while start < end {
+            let middle = start + (end - start) / 2;
+            // In a hole: the next above it.
+            match (middle..end).find_map(|seq| self.get(seq)) {
+                None => end = middle,
+                Some(packet) => match key(packet) {
+                    Ordering::Less => start = packet.seq + 1,
+                    Ordering::Equal => return Some(packet),
+                    Ordering::Greater => end = middle,
+                },
+            }
+        }
+        None
     }
 
     /// The highest number kept.

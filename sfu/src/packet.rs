@@ -1,6 +1,7 @@
 //! One RTP packet, parsed once when it arrives and never again.
 
 mod av1;
+mod dependency;
 mod h264;
 mod header;
 mod vp8;
@@ -8,10 +9,11 @@ mod vp9;
 
 use bytes::Bytes;
 
+pub use dependency::{Descriptor, Indication, Structure};
 pub use header::{Extensions, RtpHeader, rtp_header};
 pub use vp8::{Vp8Descriptor, rewrite_vp8};
 
-use crate::media::Codec;
+use crate::{media::Codec, target::Layered};
 
 /// A publisher's packet after its SRTP was opened: what slots and taps read.
 #[derive(Debug, Clone)]
@@ -28,10 +30,8 @@ pub struct Packet {
     pub keyframe: bool,
     /// This packet is the first of its picture, as far as the payload tells (see [`PayloadFacts::frame_start`]).
     pub frame_start: bool,
-    /// Temporal layer, 0 the base. 0 where unknown.
-    pub temporal_id: u8,
-    /// Spatial layer inside the stream, 0 the base. 0 where unknown.
-    pub spatial_id: u8,
+    /// Its place among the layers inside the stream. `None`: it has none.
+    pub layered: Option<Box<Layered>>,
     /// RTP payload without padding. Shared by every viewer, never copied.
     pub payload: Bytes,
     /// RFC 6464 level in −dBov (0 loudest, 127 silent). `None`: the publisher does not say.
@@ -51,8 +51,7 @@ impl Packet {
             codec,
             keyframe: false,
             frame_start: true,
-            temporal_id: 0,
-            spatial_id: 0,
+            layered: None,
             payload: Bytes::new(),
             audio_level: None,
             vp8: None,
@@ -72,8 +71,30 @@ pub struct PayloadFacts {
     pub temporal_id: u8,
     /// Spatial layer. 0 where unknown.
     pub spatial_id: u8,
+    /// It begins what one spatial layer has of its picture.
+    pub begins: bool,
+    /// It ends that. Known of VP9 only: the others have one spatial layer, or leave it to the marker.
+    pub ends: bool,
+    /// From here on a receiver may take higher temporal layers: VP8's Y, VP9's U.
+    pub switch: bool,
     /// What a layer switch has to rewrite. `None`: nothing.
     pub vp8: Option<Vp8Descriptor>,
+}
+
+impl PayloadFacts {
+    /// Of a packet in a stream without layers.
+    const fn plain(frame_start: bool) -> Self {
+        Self {
+            keyframe: false,
+            frame_start,
+            temporal_id: 0,
+            spatial_id: 0,
+            begins: frame_start,
+            ends: false,
+            switch: false,
+            vp8: None,
+        }
+    }
 }
 
 /// Reads the first bytes of a payload (padding already taken off). `None`: malformed, or empty.
@@ -83,9 +104,7 @@ pub fn parse(codec: Codec, payload: &[u8]) -> Option<PayloadFacts> {
         return None;
     }
     match codec {
-        Codec::Opus => {
-            Some(PayloadFacts { keyframe: true, frame_start: true, temporal_id: 0, spatial_id: 0, vp8: None })
-        }
+        Codec::Opus => Some(PayloadFacts { keyframe: true, ..PayloadFacts::plain(true) }),
         Codec::H264 => h264::parse(payload),
         Codec::Vp8 => vp8::parse(payload),
         Codec::Vp9 => vp9::parse(payload),

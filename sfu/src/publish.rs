@@ -23,6 +23,7 @@ use crate::{
     media::TrackKind,
     packet::{Packet, RtpHeader, parse},
     stats::Dropped,
+    target::Layering,
 };
 
 /// What one publisher sends, by track and layer.
@@ -56,6 +57,7 @@ struct Layer {
     highest: Option<u64>,
     reception: Reception,
     missing: VecDeque<Missing>,
+    layering: Layering,
     /// Repairs were given up since it was last asked: a keyframe is needed.
     lost: bool,
     fir: u8,
@@ -184,6 +186,12 @@ impl Publisher {
             .and_then(|id| header.extension(id, packet))
             .and_then(|value| value.first())
             .map(|byte| byte & 0x7f);
+        let descriptor = self
+            .terms
+            .dependency_descriptor_ext
+            .and_then(|id| header.extension(id, packet))
+            .filter(|it| !it.is_empty());
+        let layered = layer.layering.judge(codec, seq, header.marker, &facts, descriptor)?;
         let packet = Packet {
             seq,
             timestamp: header.timestamp,
@@ -191,8 +199,7 @@ impl Publisher {
             codec,
             keyframe: facts.keyframe,
             frame_start: facts.frame_start,
-            temporal_id: facts.temporal_id,
-            spatial_id: facts.spatial_id,
+            layered,
             // A copy of its own: a slice would keep the whole receive buffer alive for as long as the history.
             payload: Bytes::copy_from_slice(payload),
             audio_level,
@@ -338,6 +345,7 @@ impl Publisher {
                     highest: None,
                     reception: Reception::default(),
                     missing: VecDeque::new(),
+                    layering: Layering::default(),
                     lost: false,
                     fir: 0,
                 });

@@ -17,6 +17,7 @@ use crate::{
     media::{Codec, TrackKind},
     packet::Packet,
     publish::SenderClock,
+    rate::{HEADERS_BYTES, Rates},
     slot::ticks,
     stats::Dropped,
     tap::{TapItem, TapSender},
@@ -104,13 +105,10 @@ pub struct Layer {
     pub sync: Option<(u32, Instant)>,
     /// When its home was asked for a keyframe.
     pub asked_home: Option<Instant>,
-    /// When it began, and when its newest packet came.
-    began: Instant,
+    /// When its newest packet came.
     heard: Instant,
-    /// Bytes since the last full second, headers included.
-    bytes: usize,
-    /// Bits per second, smoothed over some seconds, headers included. `None`: less than a second is known.
-    rate_bps: Option<u64>,
+    /// What it takes of a line.
+    pub rates: Rates,
 }
 
 impl Layer {
@@ -126,10 +124,8 @@ impl Layer {
             authority: Authority::new(kind),
             sync: None,
             asked_home: None,
-            began: now,
             heard: now,
-            bytes: 0,
-            rate_bps: None,
+            rates: Rates::new(now),
         }
     }
 
@@ -171,30 +167,9 @@ impl Layer {
         }
     }
 
-    /// What it takes of a viewer's line, bits per second.
-    #[must_use]
-    pub fn rate_bps(&self, now: Instant) -> u64 {
-        self.rate_bps.unwrap_or_else(|| {
-            let known = now.saturating_duration_since(self.began).max(RATE_KNOWN_AFTER);
-            (self.bytes as f64 * 8.0 / known.as_secs_f64()) as u64
-        })
-    }
-
     fn note_heard(&mut self, now: Instant, packet: &Packet) {
         self.heard = now;
-        self.bytes += packet.payload.len() + HEADERS_BYTES;
-    }
-
-    /// Ends a second: smooths the rate.
-    fn close_second(&mut self, now: Instant) {
-        let bps = self.bytes as u64 * 8;
-        self.rate_bps = match self.rate_bps {
-            // A keyframe in one second is not what the layer takes.
-            Some(before) => Some((before * 3 + bps) / 4),
-            None if now.saturating_duration_since(self.began) >= RATE_KNOWN_AFTER => Some(self.rate_bps(now)),
-            None => return,
-        };
-        self.bytes = 0;
+        self.rates.note(now, packet);
     }
 }
 
@@ -212,7 +187,7 @@ impl Track {
         let flows = |layer: &Layer| newest.is_none_or(|at| at.saturating_duration_since(layer.heard) <= SILENT_AFTER);
         let layers = self.layers.iter().enumerate().filter_map(|(at, layer)| Some((at, layer.as_ref()?)));
         let mut rungs: SmallVec<[Rung; 3]> =
-            layers.filter(|(_, layer)| flows(layer)).map(|(layer, it)| Rung { layer, bps: it.rate_bps(now) }).collect();
+            layers.filter(|(_, layer)| flows(layer)).flat_map(|(at, layer)| layer.rates.rungs(now, at)).collect();
         rungs.sort_by_key(|rung| rung.bps);
         rungs
     }
@@ -468,7 +443,7 @@ impl Room {
         let mut changed = Vec::new();
         let mut told = Vec::new();
         for track in &mut self.tracks {
-            let rate = |at: usize| track.layers[at].as_ref().map_or(0, |layer| layer.bytes);
+            let rate = |at: usize| track.layers[at].as_ref().map_or(0, |layer| layer.rates.bytes());
             let richest = (0..track.layers.len()).max_by_key(|&at| rate(at)).unwrap_or(track.best);
             let ready = track.layers[richest].as_ref().is_some_and(|layer| layer.history.group_start().is_some());
             if richest != track.best && ready && rate(richest) > rate(track.best) * 5 / 4 {
@@ -480,7 +455,7 @@ impl Room {
                 changed.push(track.kind);
             }
             for layer in track.layers.iter_mut().flatten() {
-                layer.close_second(now);
+                layer.rates.close_second(now);
             }
         }
         for item in told {
@@ -565,12 +540,6 @@ const GATHERED_MAX: usize = 32;
 
 /// A device that falls back to another encoder does so once; as rarely as a keyframe may be asked for.
 const CODEC_STAYS_FOR: Duration = ASK_EVERY;
-
-/// RTP header with one extension, SRTP tag, IPv4 and UDP.
-const HEADERS_BYTES: usize = 64;
-
-/// A rate is told after so long.
-const RATE_KNOWN_AFTER: Duration = Duration::from_millis(700);
 
 /// A layer that is silent for longer, while another flows, was switched off by its sender.
 const SILENT_AFTER: Duration = Duration::from_millis(1_500);

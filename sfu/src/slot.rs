@@ -2,12 +2,26 @@
 //!
 //! Everything is worked out when a source is chosen; per packet a slot only adds.
 
+mod span;
+
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::{answer::ViewSlot, history::History, id::TrackId, media::Codec, packet::Packet};
+use crate::{
+    answer::ViewSlot,
+    history::History,
+    id::TrackId,
+    media::Codec,
+    packet::{Descriptor, Packet},
+    rate::HEADERS_BYTES,
+    target::{Skipped, Target},
+};
+
+use self::span::Timestamps;
+pub use self::span::{Placed, Span};
 
 /// Numbers and state of one slot. It seals nothing and sends nothing: [`crate::view`] does.
 #[derive(Debug)]
@@ -21,11 +35,14 @@ pub struct Slot {
     newest: Option<(u32, Instant)>,
     picture_id: u16,
     tl0_pic_idx: u8,
+    frame_number: u16,
     route: Option<Route>,
     /// Earlier routes, for NACKs that still ask for their packets.
     past: VecDeque<Span>,
     /// A layer that takes the slot over when its next keyframe comes; until then the old one stays.
     pub next: Option<(TrackId, usize)>,
+    /// How much of a scalable layer it should carry; it turns to that where the layer lets it.
+    pub aim: Target,
     /// The line has no room for it.
     pub is_paused: bool,
     /// Numbers from here on went out only once.
@@ -38,40 +55,9 @@ pub struct Slot {
 struct Route {
     span: Span,
     phase: Phase,
+    /// Source numbers from here on have not been looked at.
+    reached: u64,
 }
-
-/// How one source's numbers become ours. A packet keeps its place for ever, so that it can be sent again.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    /// The source.
-    pub track: TrackId,
-    /// The source's layer.
-    pub layer: usize,
-    /// Payload type of `codec` in this viewer's answer.
-    pub pt: u8,
-    /// Payload type of its retransmissions.
-    pub rtx_pt: Option<u8>,
-    clock_rate: u32,
-    source_start: u64,
-    index_start: u64,
-    timestamps: Timestamps,
-    picture_id_offset: u16,
-    tl0_offset: u8,
-}
-
-/// Timestamps before `pivot` are pressed together: what was cached is shown at once, and live needs no catching up.
-#[derive(Debug, Clone, Copy)]
-struct Timestamps {
-    /// Source timestamp at which the cached group begins.
-    group: u32,
-    /// Source timestamps from here on are only shifted.
-    pivot: u32,
-    /// Ours at the beginning of the group.
-    start: u32,
-    /// Ours minus the source's from the pivot on.
-    shift: u32,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing goes out before a keyframe.
@@ -81,20 +67,6 @@ enum Phase {
     /// Every packet goes out as it comes.
     Live,
 }
-
-/// A packet's place in the slot's own series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
-    /// 48-bit index: roll-over counter and sequence number.
-    pub index: u64,
-    /// Timestamp.
-    pub timestamp: u32,
-    /// Payload type.
-    pub pt: u8,
-    /// PictureID and TL0PICIDX to write into a VP8 payload. `None`: the payload stays as it is.
-    pub vp8: Option<(u16, u8)>,
-}
-
 impl Slot {
     /// A slot in which nothing flows. `seed` makes the first numbers unguessable; sequence numbers start below 2^15, so
     /// that a receiver who misses the beginning still guesses the roll-over counter right.
@@ -106,6 +78,8 @@ impl Slot {
             newest: None,
             picture_id: (seed >> 32) as u16 & 0x7fff,
             tl0_pic_idx: (seed >> 48) as u8,
+            frame_number: (seed >> 24) as u16,
+            aim: Target::ALL,
             route: None,
             past: VecDeque::new(),
             next: None,
@@ -166,8 +140,11 @@ impl Slot {
             timestamps: Timestamps { group: 0, pivot: 0, start: 0, shift: 0 },
             picture_id_offset: 0,
             tl0_offset: 0,
+            target: self.aim,
+            skipped: Skipped::default(),
+            frame_offset: 0,
         };
-        let mut route = Route { span, phase: Phase::AwaitingKeyframe };
+        let mut route = Route { span, phase: Phase::AwaitingKeyframe, reached: 0 };
         if !codec.is_sound()
             && let Some(start) = history.group_start()
             && let (Some(first), Some(live)) = (history.get(start), history.live_timestamp(now, codec.clock_rate()))
@@ -175,6 +152,7 @@ impl Slot {
             self.begin_group(now, &mut route.span, first, live);
             let (_, bytes) = history.group_bytes();
             let per_tick = (bytes / CATCH_UP_TICKS).max(CATCH_UP_BYTES_MIN);
+            route.reached = start;
             route.phase = Phase::CatchingUp { cursor: start, per_tick };
         }
         self.route = Some(route);
@@ -187,11 +165,15 @@ impl Slot {
         if let Some(route) = self.route.take()
             && route.phase != Phase::AwaitingKeyframe
         {
-            if self.past.len() == PAST_SPANS_MAX {
-                self.past.pop_back();
-            }
-            self.past.push_front(route.span);
+            self.remember(route.span);
         }
+    }
+
+    fn remember(&mut self, span: Span) {
+        if self.past.len() == PAST_SPANS_MAX {
+            self.past.pop_back();
+        }
+        self.past.push_front(span);
     }
 
     /// From now on live packets wait in the history, behind those that were sent, until [`Self::next_cached`] takes them.
@@ -199,8 +181,7 @@ impl Slot {
         if let Some(route) = &mut self.route
             && route.phase == Phase::Live
         {
-            let cursor = route.span.source_start + self.next_index.saturating_sub(route.span.index_start);
-            route.phase = Phase::CatchingUp { cursor, per_tick: CATCH_UP_BYTES_MIN };
+            route.phase = Phase::CatchingUp { cursor: route.reached, per_tick: CATCH_UP_BYTES_MIN };
         }
     }
 
@@ -217,6 +198,17 @@ impl Slot {
         }
         let behind = newest.timestamp.wrapping_sub(waiting.timestamp);
         Some(Duration::from_secs_f64(f64::from(behind) / f64::from(route.span.clock_rate.max(1))))
+    }
+
+    /// Bytes of a burst of `bytes` that are for this slot.
+    #[must_use]
+    pub fn takes_of(&self, burst: &[Arc<Packet>], bytes: usize) -> usize {
+        let Some(route) = self.route.as_ref() else { return bytes };
+        if burst.first().is_none_or(|packet| packet.layered.is_none()) {
+            return bytes;
+        }
+        let sent = burst.iter().filter(|packet| route.span.has_place(packet));
+        sent.map(|packet| packet.payload.len() + HEADERS_BYTES).sum()
     }
 
     /// Next free 48-bit index.
@@ -245,9 +237,49 @@ impl Slot {
             }
             Phase::AwaitingKeyframe => return None,
         }
-        let placed = self.route.as_ref()?.span.place(packet)?;
+        if packet.layered.is_some() {
+            let mut route = self.route.take()?;
+            let placed = self.place_in(now, &mut route, packet);
+            self.route = Some(route);
+            return placed;
+        }
+        let route = self.route.as_mut()?;
+        route.reached = route.reached.max(packet.seq + 1);
+        let placed = route.span.place(packet)?;
         self.note(now, placed);
         Some(placed)
+    }
+
+    /// A packet's place in a route that flows, turned first to what is aimed at where the packet lets it.
+    fn place_in(&mut self, now: Instant, route: &mut Route, packet: &Packet) -> Option<Placed> {
+        if let Some(layered) = &packet.layered
+            && route.span.target != self.aim
+            && packet.seq >= route.reached
+            && layered.turns(route.span.target, self.aim, packet.keyframe)
+        {
+            self.turn(&mut route.span, packet);
+        }
+        route.reached = route.reached.max(packet.seq + 1);
+        let placed = route.span.place(packet)?;
+        self.note(now, placed);
+        Some(placed)
+    }
+
+    /// Begins a span of the same source with the target that is aimed at.
+    fn turn(&mut self, span: &mut Span, packet: &Packet) {
+        // Numbers before this packet that are still kept free for what is to be repaired would be closed up.
+        let is_whole = span.index_of(packet) == Some(self.next_index);
+        if !is_whole && !packet.keyframe {
+            return;
+        }
+        self.remember(*span);
+        span.target = self.aim;
+        span.skipped = packet.layered.as_ref().map_or_else(Skipped::default, |layered| layered.before(self.aim));
+        span.source_start = packet.seq;
+        span.index_start = self.next_index;
+        if let Some(picture_id) = packet.vp8.and_then(|vp8| vp8.picture_id) {
+            span.picture_id_offset = self.picture_id.wrapping_add(1).wrapping_sub(picture_id);
+        }
     }
 
     /// The next cached packet of the group, while `budget_bytes` lasts; taking it moves on. `None`: no more for now, and
@@ -267,16 +299,19 @@ impl Slot {
                 break None;
             }
             let packet = history.get(*cursor);
-            if packet.is_some_and(|packet| *left < packet.payload.len()) {
+            let (target, aim) = (route.span.target, self.aim);
+            let is_sent = |packet: &Packet| {
+                packet.layered.as_ref().is_none_or(|layered| layered.has_place(target) || layered.has_place(aim))
+            };
+            if packet.is_some_and(|packet| *left < packet.payload.len() && is_sent(packet)) {
                 *left = 0;
                 break None;
             }
             *cursor += 1;
             // A hole: it is being repaired, and goes out when it comes.
             let Some(packet) = packet else { continue };
-            *left -= packet.payload.len();
-            if let Some(placed) = route.span.place(packet) {
-                self.note(now, placed);
+            if let Some(placed) = self.place_in(now, &mut route, packet) {
+                *left -= packet.payload.len().min(*left);
                 break Some((&**packet, placed));
             }
         };
@@ -284,7 +319,7 @@ impl Slot {
         found
     }
 
-    /// The source packet behind one of our sequence numbers, and the span that placed it. `None`: never sent, or too old.
+    /// The span that gave one of our sequence numbers, and its 48-bit index. `None`: never sent, or too old.
     #[must_use]
     pub fn locate(&self, seq: u16) -> Option<(Span, u64)> {
         let index = crate::feedback::extend(self.next_index.checked_sub(1)?, seq);
@@ -293,7 +328,7 @@ impl Slot {
         }
         let current = self.route.iter().filter(|route| route.phase != Phase::AwaitingKeyframe).map(|route| &route.span);
         let span = current.chain(&self.past).find(|span| span.index_start <= index)?;
-        Some((*span, span.source_start + (index - span.index_start)))
+        Some((*span, index))
     }
 
     /// The index of the next retransmission; each is given once.
@@ -316,6 +351,9 @@ impl Slot {
             self.newest = Some((placed.timestamp, now));
             if let Some((picture_id, tl0_pic_idx)) = placed.vp8 {
                 (self.picture_id, self.tl0_pic_idx) = (picture_id, tl0_pic_idx);
+            }
+            if let Some(number) = placed.frame_number {
+                self.frame_number = number;
             }
         }
     }
@@ -362,44 +400,14 @@ impl Slot {
             span.picture_id_offset = (self.picture_id.wrapping_add(1)).wrapping_sub(vp8.picture_id.unwrap_or(0));
             span.tl0_offset = self.tl0_pic_idx.wrapping_add(1).wrapping_sub(vp8.tl0_pic_idx.unwrap_or(0));
         }
-    }
-}
-
-impl Span {
-    /// A packet's place. `None`: it is older than where the span begins.
-    #[must_use]
-    pub fn place(&self, packet: &Packet) -> Option<Placed> {
-        let age = packet.seq.checked_sub(self.source_start)?;
-        let vp8 = packet.vp8.map(|vp8| {
-            let mask = if vp8.long_picture_id { 0x7fff } else { 0x7f };
-            let picture_id = vp8.picture_id.unwrap_or(0).wrapping_add(self.picture_id_offset) & mask;
-            (picture_id, vp8.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_offset))
-        });
-        Some(Placed {
-            index: self.index_start + age,
-            timestamp: self.timestamps.map(packet.timestamp),
-            pt: self.pt,
-            vp8,
-        })
-    }
-}
-
-impl Timestamps {
-    fn map(&self, source: u32) -> u32 {
-        let before_pivot = self.pivot.wrapping_sub(source);
-        if before_pivot == 0 || before_pivot > i32::MAX as u32 {
-            return source.wrapping_add(self.shift);
+        if let Some(layered) = &first.layered {
+            span.skipped = layered.before(span.target);
+            if let Some(number) = layered.descriptor.as_deref().and_then(Descriptor::number_of) {
+                span.frame_offset = self.frame_number.wrapping_add(1).wrapping_sub(number);
+            }
         }
-        let since_group = source.wrapping_sub(self.group);
-        if since_group > i32::MAX as u32 {
-            return self.start.wrapping_sub(1);
-        }
-        let theirs = u64::from(self.pivot.wrapping_sub(self.group)).max(1);
-        let ours = u64::from(self.pivot.wrapping_add(self.shift).wrapping_sub(self.start));
-        self.start.wrapping_add((u64::from(since_group) * ours / theirs) as u32)
     }
 }
-
 /// RTP ticks of a span of time, bounded.
 #[must_use]
 pub fn ticks(span: Duration, clock_rate: u32) -> u32 {
@@ -458,8 +466,9 @@ mod tests {
         let third = slot.place(later, &packet(5, 777, true)).unwrap();
         assert_eq!(third.index, second.index + 1);
         assert_eq!(third.timestamp.wrapping_sub(second.timestamp), 9_000, "by the clock: 100 ms");
-        assert_eq!(slot.locate(third.index as u16).map(|(span, seq)| (span.track, seq)), Some((TrackId(2), 5)));
-        assert_eq!(slot.locate(first.index as u16).map(|(span, seq)| (span.track, seq)), Some((TrackId(1), 70_001)));
+        let track = |index: u64| slot.locate(index as u16).map(|(span, found)| (span.track, found == index));
+        assert_eq!(track(third.index), Some((TrackId(2), true)));
+        assert_eq!(track(first.index), Some((TrackId(1), true)));
         assert!(slot.locate(third.index as u16 + 1).is_none());
     }
 
@@ -522,7 +531,90 @@ mod tests {
         assert_eq!(slot.source(), None);
     }
 
+    /// VP8 of three temporal layers: 0 2 1 2, two packets a picture, the pictures of the upper layers built on the base
+    /// alone.
+    fn temporal(seq: u64) -> (Vec<u8>, u8) {
+        let picture = seq / 2;
+        let temporal_id = [0, 2, 1, 2][picture as usize % 4];
+        let first = u8::from(seq.is_multiple_of(2)) << 4;
+        (vec![0x80 | first, 0xa0, picture as u8 & 0x7f, temporal_id << 6 | 0x20, u8::from(picture != 0)], temporal_id)
+    }
+
     proptest::proptest! {
+        /// Whatever of a scalable stream is aimed at, lost on its way here or comes late: what is sent has numbers of its
+        /// own without gaps but for what is still to come, each is found again, and no picture lacks its base.
+        #[test]
+        fn what_is_skipped_closes_up_and_is_found_again(
+            steps in proptest::collection::vec((0u8..16, 0u8..5), 40..400),
+        ) {
+            let start = Instant::now();
+            let mut slot = slot(TrackKind::Camera, &[(Codec::Vp8, 100)]);
+            let mut history = History::new(1024);
+            let mut layering = crate::target::Layering::default();
+            let mut given = std::collections::BTreeMap::new();
+            let mut late: VecDeque<u64> = VecDeque::new();
+            slot.start(start, TrackId(1), 0, Codec::Vp8, &history);
+            let mut arrive = |seq: u64, slot: &mut Slot| {
+                let now = start + Duration::from_millis(seq * 10);
+                let (bytes, temporal_id) = temporal(seq);
+                let facts = crate::packet::parse(Codec::Vp8, &bytes).unwrap();
+                let marker = seq % 2 == 1;
+                let layered = layering.judge(Codec::Vp8, seq + 1000, marker, &facts, None).unwrap();
+                let packet = Packet {
+                    marker,
+                    keyframe: facts.keyframe,
+                    frame_start: facts.frame_start,
+                    vp8: facts.vp8,
+                    layered,
+                    payload: bytes.into(),
+                    ..Packet::empty(Codec::Vp8, seq + 1000, (seq / 2 * 3_600) as u32)
+                };
+                let is_layered = packet.layered.is_some();
+                proptest::prop_assert!(history.insert_at(now, Arc::new(packet.clone())));
+                if let Some(placed) = slot.place(now, &packet) {
+                    proptest::prop_assert_eq!(given.insert(placed.index, (seq, placed)), None);
+                }
+                for (index, (seq, placed)) in given.iter().rev().take(12) {
+                    let (span, found) = slot.locate(*index as u16).unwrap();
+                    proptest::prop_assert_eq!(found, *index);
+                    let (packet, again) = span.find(&history, found).unwrap();
+                    proptest::prop_assert_eq!((packet.seq - 1000, again), (*seq, *placed));
+                }
+                proptest::prop_assert!(is_layered || temporal_id == 0);
+                Ok(())
+            };
+            for (at, (what, aim)) in steps.iter().enumerate() {
+                let seq = at as u64;
+                if at % 24 == 0 && *aim < 4 {
+                    slot.aim = [Target::new(0, 0), Target::new(0, 1), Target::new(0, 2), Target::ALL][usize::from(*aim)];
+                }
+                // The first picture is whole; later every eighth packet comes up to eight others late.
+                if seq > 1 && *what < 2 {
+                    late.push_back(seq);
+                } else {
+                    arrive(seq, &mut slot)?;
+                }
+                if let Some(seq) = late.pop_front_if(|_| *what == 15) {
+                    arrive(seq, &mut slot)?;
+                }
+            }
+            for seq in late {
+                arrive(seq, &mut slot)?;
+            }
+            // Of the pictures that are whole the ids close up: a base picture follows within four of the one before.
+            let ids: Vec<u16> = given.values().filter(|(_, it)| !it.is_hollow).filter_map(|(_, it)| it.vp8).map(|it| it.0).collect();
+            proptest::prop_assert!(ids.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) & 0x7f <= 4));
+            // What came too late to be sent live is sent when it is asked for.
+            let found = (0..slot.next_index()).rev().take(24).filter_map(|index| {
+                let (span, index) = slot.locate(index as u16)?;
+                Some((span.find(&history, index)?.0.seq - 1000) / 2)
+            });
+            let sent: std::collections::BTreeSet<u64> = found.collect();
+            for picture in sent.iter().skip(4).filter(|picture| *picture % 4 != 0) {
+                proptest::prop_assert!(sent.contains(&(picture - picture % 4)), "{picture} without its base");
+            }
+        }
+
         /// No pair of SSRC and index may ever seal two different packets.
         #[test]
         fn an_index_is_given_to_one_packet_only(steps in proptest::collection::vec((0u8..8, 0u64..40), 1..300)) {

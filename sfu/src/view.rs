@@ -24,6 +24,7 @@ use crate::{
     rtcp::{Receptions, TransportFeedback},
     slot::{Placed, Slot},
     srtp::Sealer,
+    target::DESCRIPTOR_BYTES_MAX,
 };
 
 /// What flows to one viewer.
@@ -33,6 +34,7 @@ pub struct Viewer {
     /// What its line carries.
     pub bandwidth: Bandwidth,
     twcc_ext: Option<u8>,
+    descriptor_ext: Option<u8>,
     twcc_seq: u16,
     scratch: Vec<u8>,
     repeats: Repeats,
@@ -56,6 +58,7 @@ impl Viewer {
             slots: terms.slots.into_iter().map(|slot| Slot::new(slot, seed())).collect(),
             bandwidth: Bandwidth::new(terms.twcc_ext.is_some()),
             twcc_ext: terms.twcc_ext,
+            descriptor_ext: terms.dependency_descriptor_ext,
             twcc_seq: 0,
             scratch: Vec::new(),
             repeats: Repeats::default(),
@@ -128,10 +131,10 @@ impl Viewer {
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
-        let Some((span, source_seq)) = self.slots[slot].locate(seq) else { return };
+        let Some((span, index)) = self.slots[slot].locate(seq) else { return };
         let Some(rtx_pt) = span.rtx_pt else { return };
-        let Some(packet) = history(span.track, span.layer).and_then(|history| history.get(source_seq)) else { return };
-        let Some(placed) = span.place(packet) else { return };
+        let found = history(span.track, span.layer).and_then(|history| span.find(history, index));
+        let Some((packet, placed)) = found else { return };
         let pause = self.rtt.unwrap_or(FIRST_RTT).clamp(RTT_MIN, RTT_MAX);
         if !self.repeats.allows(now, pause, slot, placed.index, packet.payload.len())
             || !self.bandwidth.may_repeat(packet.payload.len())
@@ -157,9 +160,8 @@ impl Viewer {
             return;
         }
         for index in first.max(live.saturating_sub(TWICE_MAX))..live {
-            let Some((span, source_seq)) = self.slots[slot].locate(index as u16) else { continue };
-            let (Some(rtx_pt), Some(packet)) = (span.rtx_pt, history.get(source_seq)) else { continue };
-            let Some(placed) = span.place(packet).filter(|placed| placed.index == index) else { continue };
+            let Some((span, _)) = self.slots[slot].locate(index as u16) else { continue };
+            let (Some(rtx_pt), Some((packet, placed))) = (span.rtx_pt, span.find(history, index)) else { continue };
             self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
         }
     }
@@ -190,17 +192,17 @@ impl Viewer {
             let newest = self.slots[slot].newest_seq().filter(|_| bytes > 2 * PADDING_MAX);
             let newest = newest.map(|seq| seq.wrapping_sub(back));
             let found = newest.and_then(|seq| {
-                let (span, source_seq) = self.slots[slot].locate(seq)?;
-                let packet = history(span.track, span.layer)?.get(source_seq)?;
-                Some((span.rtx_pt?, span.place(packet)?, packet))
+                let (span, index) = self.slots[slot].locate(seq)?;
+                let (packet, placed) = span.find(history(span.track, span.layer)?, index)?;
+                Some((span.rtx_pt?, placed, packet))
             });
             match found {
                 Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, to, sealer, out),
                 None => {
                     let Some(pt) = repairs(&self.slots[slot]) else { break };
-                    let placed = Placed { index: self.slots[slot].take_rtx_index(), timestamp: 0, pt, vp8: None };
+                    let placed = Placed::padding(self.slots[slot].take_rtx_index(), pt);
                     let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
-                    self.write(rtx_ssrc, placed, false, &[], PADDING_MAX, to, sealer, out);
+                    self.write(rtx_ssrc, placed, None, &[], PADDING_MAX, to, sealer, out);
                 }
             }
         }
@@ -221,13 +223,15 @@ impl Viewer {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&(placed.index as u16).to_be_bytes());
-        scratch.extend_from_slice(&packet.payload);
-        if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
-            rewrite_vp8(&mut scratch[2..], descriptor, picture_id, tl0);
+        if !placed.is_hollow {
+            scratch.extend_from_slice(&packet.payload);
+            if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
+                rewrite_vp8(&mut scratch[2..], descriptor, picture_id, tl0);
+            }
         }
         let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
         let placed = Placed { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
-        self.write(rtx_ssrc, placed, packet.marker, &scratch, 0, to, sealer, out);
+        self.write(rtx_ssrc, placed, dependencies(packet), &scratch, 0, to, sealer, out);
         self.scratch = scratch;
     }
 
@@ -262,7 +266,7 @@ impl Viewer {
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(payload.len() as u32);
         let ssrc = state.terms().ssrc;
-        self.write(ssrc, placed, packet.marker, payload, 0, to, sealer, out);
+        self.write(ssrc, placed, None, payload, 0, to, sealer, out);
         self.scratch = scratch;
     }
 
@@ -282,16 +286,20 @@ impl Viewer {
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
         self.repeats.streamed(packet.payload.len(), self.bandwidth.repeat_part());
+        if placed.is_hollow {
+            self.write(ssrc, placed, None, &[], HOLLOW_BYTES, to, sealer, out);
+            return;
+        }
         let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= EVEN_WITHIN).unwrap_or(0);
         if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
             let mut scratch = std::mem::take(&mut self.scratch);
             scratch.clear();
             scratch.extend_from_slice(&packet.payload);
             rewrite_vp8(&mut scratch, descriptor, picture_id, tl0);
-            self.write(ssrc, placed, packet.marker, &scratch, padding, to, sealer, out);
+            self.write(ssrc, placed, dependencies(packet), &scratch, padding, to, sealer, out);
             self.scratch = scratch;
         } else {
-            self.write(ssrc, placed, packet.marker, &packet.payload, padding, to, sealer, out);
+            self.write(ssrc, placed, dependencies(packet), &packet.payload, padding, to, sealer, out);
         }
     }
 
@@ -300,26 +308,53 @@ impl Viewer {
         &mut self,
         ssrc: u32,
         placed: Placed,
-        marker: bool,
+        descriptor: Option<&[u8]>,
         payload: &[u8],
         padding: usize,
         to: SocketAddr,
         sealer: &mut Sealer,
         out: &mut Outbox,
     ) {
-        let mut header = [0u8; HEADER_MAX];
+        let (mut plain, mut long);
+        let header = match descriptor.filter(|_| self.descriptor_ext.is_some()) {
+            None => {
+                plain = [0u8; HEADER_PLAIN];
+                &mut plain[..]
+            }
+            Some(_) => {
+                long = [0u8; HEADER_MAX];
+                &mut long[..]
+            }
+        };
         header[0] = 0x80;
-        header[1] = placed.pt | u8::from(marker) << 7;
+        header[1] = placed.pt | u8::from(placed.marker) << 7;
         header[2..4].copy_from_slice(&(placed.index as u16).to_be_bytes());
         header[4..8].copy_from_slice(&placed.timestamp.to_be_bytes());
         header[8..12].copy_from_slice(&ssrc.to_be_bytes());
-        let header = match self.twcc_ext {
-            None => &mut header[..12],
-            Some(id) => {
+        let [high, low] = self.twcc_seq.to_be_bytes();
+        let header = match (self.twcc_ext, self.descriptor_ext.zip(descriptor)) {
+            (None, None) => &mut header[..12],
+            (Some(id), None) => {
                 header[0] |= 0x10;
-                let [high, low] = self.twcc_seq.to_be_bytes();
                 header[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
                 &mut header[..20]
+            }
+            (twcc, Some((id, bytes))) => {
+                // Long values ask for two-byte headers (RFC 8285 §4.3), and no block mixes the two kinds.
+                header[0] |= 0x10;
+                let mut at = 16;
+                if let Some(id) = twcc {
+                    header[at..at + 4].copy_from_slice(&[id, 2, high, low]);
+                    at += 4;
+                }
+                header[at..at + 2].copy_from_slice(&[id, bytes.len() as u8]);
+                header[at + 2..at + 2 + bytes.len()].copy_from_slice(bytes);
+                if let Some(number) = placed.frame_number {
+                    header[at + 3..at + 5].copy_from_slice(&number.to_be_bytes());
+                }
+                at = (at + 2 + bytes.len()).next_multiple_of(4);
+                header[12..16].copy_from_slice(&[0x10, 0, 0, ((at - 16) / 4) as u8]);
+                &mut header[..at]
             }
         };
         if padding > 0 {
@@ -423,6 +458,11 @@ const PROBE_PACKETS_MAX: u16 = 64;
 /// Of one packet.
 const PADDING_MAX: usize = 240;
 
+/// A packet's dependency descriptor.
+fn dependencies(packet: &Packet) -> Option<&[u8]> {
+    packet.layered.as_ref()?.descriptor.as_deref()
+}
+
 /// The last byte of a padding counts it, itself included; the others mean nothing (RFC 3550 §5.1).
 static PADDING: [u8; PADDING_MAX] = {
     let mut bytes = [0; PADDING_MAX];
@@ -438,7 +478,13 @@ static PADDING: [u8; PADDING_MAX] = {
 const VOICE_PACKET_MS: u128 = 20;
 
 /// RTP header with the transport-wide sequence number.
-const HEADER_MAX: usize = 20;
+const HEADER_PLAIN: usize = 20;
+
+/// The same with the longest dependency descriptor.
+const HEADER_MAX: usize = (16 + 4 + 2 + DESCRIPTOR_BYTES_MAX).next_multiple_of(4);
+
+/// Padding of a packet that only fills its number.
+const HOLLOW_BYTES: usize = 1;
 
 /// What evenness may cost: 3 % of a full packet. Browsers cut a picture into parts that differ by a byte.
 const EVEN_WITHIN: usize = 32;

@@ -194,8 +194,7 @@ pub fn camera(
                 audio_level: None,
                 vp8: None,
                 frame_start: true,
-                temporal_id: 0,
-                spatial_id: 0,
+                layered: None,
             });
             seq += 1;
             // Encoding takes 45 ms.
@@ -234,8 +233,7 @@ pub fn microphone(start: Instant, from: f64, id: TrackId, packets: &[Bytes], lin
             audio_level: None,
             vp8: None,
             frame_start: true,
-            temporal_id: 0,
-            spatial_id: 0,
+            layered: None,
         });
         if let Some(arrival) = line.arrival(from + spoken + 0.020) {
             items.push((arrival, TapItem::Packet { track: id, arrived: at(start, arrival), packet }));

@@ -120,8 +120,7 @@ impl Writer {
             audio_level: None,
             vp8: None,
             frame_start: true,
-            temporal_id: 0,
-            spatial_id: 0,
+            layered: None,
         });
         let arrived = self.now();
         self.recording.handle_item(arrived, TapItem::Packet { track, arrived, packet });

@@ -110,10 +110,12 @@ fn every_codec(terms: Terms) -> Terms {
         Terms::Publish(mut terms) => {
             terms.tracks[1].codecs = codecs;
             (terms.mid_ext, terms.twcc_ext, terms.audio_level_ext) = (Some(4), Some(5), Some(1));
+            terms.dependency_descriptor_ext = Some(6);
             Terms::Publish(terms)
         }
         Terms::View(mut terms) => {
             terms.slots[1].codecs = codecs;
+            terms.dependency_descriptor_ext = Some(6);
             Terms::View(terms)
         }
     }

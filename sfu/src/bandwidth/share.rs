@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::media::TrackKind;
+use crate::{media::TrackKind, target::Target};
 
 /// One layer that a slot could carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rung {
     /// Index of the layer in its track.
     pub layer: usize,
+    /// How much of that layer.
+    pub target: Target,
     /// What it takes of the line, headers included.
     pub bps: u64,
 }
@@ -25,8 +27,8 @@ pub struct Want {
     pub kind: TrackKind,
     /// Layers that flow, cheapest first. Empty: nothing does.
     pub rungs: SmallVec<[Rung; 3]>,
-    /// The layer that flows in it now, or is waited for.
-    pub current: Option<usize>,
+    /// The layer that flows in it now, or is waited for, and how much of it.
+    pub current: Option<(usize, Target)>,
 }
 
 /// What one slot gets.
@@ -36,8 +38,8 @@ pub enum Choice {
     Nothing,
     /// The line has no room for it.
     Paused,
-    /// That layer of its track.
-    Layer(usize),
+    /// So much of that layer of its track.
+    Layer(usize, Target),
 }
 
 /// What there is to give.
@@ -93,7 +95,7 @@ impl Sharer {
                 }
                 fell |= chosen < current;
                 match chosen {
-                    Some(rung) => Choice::Layer(want.rungs[rung].layer),
+                    Some(rung) => Choice::Layer(want.rungs[rung].layer, want.rungs[rung].target),
                     None if want.rungs.is_empty() => Choice::Nothing,
                     None => Choice::Paused,
                 }
@@ -124,10 +126,22 @@ impl Sharer {
 }
 
 impl Want {
-    /// The rung that flows. `None`: nothing does, or it has fallen silent.
+    /// The rung that flows: the best that is no more than what does. `None`: nothing does, or it has fallen silent.
     fn rung(&self) -> Option<usize> {
-        let current = self.current?;
-        self.rungs.iter().position(|rung| rung.layer == current)
+        let (layer, target) = self.current?;
+        let of = |rung: &&Rung| rung.layer == layer;
+        let least = self.rungs.iter().filter(of).map(|rung| rung.target).min()?;
+        self.rungs.iter().rposition(|rung| of(&rung) && rung.target <= target.max(least))
+    }
+
+    /// Only the smallest picture, at whatever rate.
+    pub fn keep_smallest(&mut self) {
+        let Some(first) = self.rungs.first().copied() else { return };
+        let size = self.rungs.iter().filter(|rung| rung.layer == first.layer).map(|rung| rung.target.spatial()).min();
+        self.rungs.retain(|rung| rung.layer == first.layer && (size.is_none_or(|it| rung.target.spatial() == it)));
+        if self.rungs.is_empty() {
+            self.rungs.push(first);
+        }
     }
 
     /// What a rung is reckoned at: a little less than it takes where it flows already, more where it does not.
@@ -205,8 +219,12 @@ mod tests {
     use super::*;
 
     fn want(kind: TrackKind, rungs: &[u64], current: Option<usize>) -> Want {
-        let rungs = rungs.iter().enumerate().map(|(layer, bps)| Rung { layer, bps: bps * 1_000 }).collect();
-        Want { kind, rungs, current }
+        let rungs = rungs
+            .iter()
+            .enumerate()
+            .map(|(layer, bps)| Rung { layer, target: Target::ALL, bps: bps * 1_000 })
+            .collect();
+        Want { kind, rungs, current: current.map(|layer| (layer, Target::ALL)) }
     }
 
     fn lesson(board: Option<usize>, camera: Option<usize>) -> [Want; 3] {
@@ -225,7 +243,7 @@ mod tests {
     fn settled(sharer: &mut Sharer, budget: Budget, from: (Option<usize>, Option<usize>)) -> [Choice; 3] {
         let start = Instant::now();
         let (mut board, mut camera) = from;
-        let layer = |choice: Choice| if let Choice::Layer(layer) = choice { Some(layer) } else { None };
+        let layer = |choice: Choice| if let Choice::Layer(layer, _) = choice { Some(layer) } else { None };
         let mut last = [Choice::Nothing; 3];
         for second in 0..60 {
             let choices = sharer.choose(start + Duration::from_secs(second), budget, &lesson(board, camera));
@@ -237,17 +255,20 @@ mod tests {
 
     #[test]
     fn voice_comes_before_the_board_and_the_board_before_the_camera() {
-        use Choice::{Layer, Paused};
+        use Choice::Paused;
+        const fn layer(at: usize) -> Choice {
+            Choice::Layer(at, Target::ALL)
+        }
         let table = [
-            (2_000, [Layer(0), Layer(0), Layer(1)]),
-            (1_400, [Layer(0), Layer(0), Layer(1)]),
-            (800, [Layer(0), Layer(0), Layer(0)]),
-            (450, [Layer(0), Layer(0), Layer(0)]),
-            (350, [Layer(0), Layer(0), Paused]),
-            (300, [Layer(0), Layer(0), Paused]),
-            (100, [Layer(0), Layer(0), Paused]),
-            (55, [Layer(0), Paused, Paused]),
-            (40, [Layer(0), Paused, Paused]),
+            (2_000, [layer(0), layer(0), layer(1)]),
+            (1_400, [layer(0), layer(0), layer(1)]),
+            (800, [layer(0), layer(0), layer(0)]),
+            (450, [layer(0), layer(0), layer(0)]),
+            (350, [layer(0), layer(0), Paused]),
+            (300, [layer(0), layer(0), Paused]),
+            (100, [layer(0), layer(0), Paused]),
+            (55, [layer(0), Paused, Paused]),
+            (40, [layer(0), Paused, Paused]),
         ];
         for (kbps, expected) in table {
             assert_eq!(settled(&mut Sharer::default(), budget(kbps), (None, None)), expected, "{kbps} kbit/s");
@@ -259,10 +280,10 @@ mod tests {
         let start = Instant::now();
         let mut sharer = Sharer::default();
         let wants = lesson(Some(0), Some(1));
-        assert_eq!(sharer.choose(start, budget(800), &wants)[2], Choice::Layer(0));
+        assert_eq!(sharer.choose(start, budget(800), &wants)[2], Choice::Layer(0, Target::ALL));
         let wants = lesson(Some(0), Some(0));
         let up = |sharer: &mut Sharer, at: u64, kbps| {
-            sharer.choose(start + Duration::from_millis(at), budget(kbps), &wants)[2] == Choice::Layer(1)
+            sharer.choose(start + Duration::from_millis(at), budget(kbps), &wants)[2] == Choice::Layer(1, Target::ALL)
         };
         assert!(!up(&mut sharer, 100, 2_000) && !up(&mut sharer, 2_000, 2_000));
         assert!(!up(&mut sharer, 2_500, 1_200), "the room has gone meanwhile");
@@ -273,11 +294,15 @@ mod tests {
     fn an_estimate_that_never_met_congestion_takes_nothing_away() {
         let guess = Budget { bound: false, ..budget(300) };
         let choices = Sharer::default().choose(Instant::now(), guess, &lesson(Some(0), Some(1)));
-        assert_eq!(choices[1..], [Choice::Layer(0), Choice::Layer(1)]);
+        assert_eq!(choices[1..], [Choice::Layer(0, Target::ALL), Choice::Layer(1, Target::ALL)]);
         let joiner = Sharer::default().choose(Instant::now(), guess, &lesson(None, None));
-        assert_eq!(joiner[1..], [Choice::Layer(0), Choice::Layer(0)], "the lowest layer of each");
+        assert_eq!(
+            joiner[1..],
+            [Choice::Layer(0, Target::ALL), Choice::Layer(0, Target::ALL)],
+            "the lowest layer of each"
+        );
         let silent = Budget { voice_only: true, ..budget(3_000) };
         let choices = Sharer::default().choose(Instant::now(), silent, &lesson(Some(0), Some(1)));
-        assert_eq!(choices[..], [Choice::Layer(0), Choice::Paused, Choice::Paused]);
+        assert_eq!(choices[..], [Choice::Layer(0, Target::ALL), Choice::Paused, Choice::Paused]);
     }
 }

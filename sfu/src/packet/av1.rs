@@ -3,7 +3,7 @@
 use super::PayloadFacts;
 
 /// Layers stand in the headers of OBUs: a packet that goes on with a fragment does not tell them, and neither does a
-/// sequence header. Whoever drops layers keeps those of the packet before with the same timestamp.
+/// sequence header. So layers are chosen by the dependency descriptor alone.
 pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     let (&aggregation, elements) = payload.split_first()?;
     let goes_on = aggregation & CONTINUES != 0;
@@ -11,8 +11,7 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     if elements.is_empty() || (goes_on && new_sequence) {
         return None;
     }
-    let mut facts =
-        PayloadFacts { keyframe: new_sequence, frame_start: false, temporal_id: 0, spatial_id: 0, vp8: None };
+    let mut facts = PayloadFacts { keyframe: new_sequence, ..PayloadFacts::plain(false) };
     if goes_on {
         return Some(facts);
     }
@@ -35,6 +34,7 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     }
     let begins = matches!((header >> 3) & 0x0f, SEQUENCE_HEADER | DELIMITER | FRAME_HEADER | METADATA | FRAME);
     facts.frame_start = begins && facts.spatial_id == 0;
+    facts.begins = begins;
     Some(facts)
 }
 

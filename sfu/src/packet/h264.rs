@@ -9,10 +9,11 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     if header & 0x80 != 0 {
         return None; // forbidden_zero_bit
     }
-    let mut facts = PayloadFacts { keyframe: false, frame_start: false, temporal_id: 0, spatial_id: 0, vp8: None };
+    let mut facts = PayloadFacts::plain(false);
     let mut see = |(keyframe, frame_start): (bool, bool)| {
         facts.keyframe |= keyframe;
         facts.frame_start |= frame_start;
+        facts.begins |= frame_start;
     };
     match header & 0x1f {
         nal @ 1..=23 => see(begins(nal, payload.get(1).copied())),

@@ -49,7 +49,7 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
         byte
     };
     let first = next()?;
-    let (mut picture_id, mut tl0_pic_idx, mut temporal_id) = (None, None, 0);
+    let (mut picture_id, mut tl0_pic_idx, mut temporal_id, mut needs_base_only) = (None, None, 0, false);
     let (mut picture_id_at, mut tl0_pic_idx_at, mut long_picture_id) = (0, 0, false);
     if first & 0x80 != 0 {
         let extended = next()?;
@@ -70,6 +70,7 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
             let temporal = next()?;
             // Without the T bit the two TID bits mean nothing (RFC 7741 §4.2).
             temporal_id = if extended & 0x20 != 0 { temporal >> 6 } else { 0 };
+            needs_base_only = extended & 0x20 != 0 && temporal & 0x20 != 0;
         }
     }
     // The payload header's first byte is there in every packet that starts a picture; a packet of nothing but a
@@ -78,9 +79,8 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     let frame_start = first & 0x10 != 0 && first & 0x07 == 0;
     Some(PayloadFacts {
         keyframe: frame_start && header & 0x01 == 0,
-        frame_start,
         temporal_id,
-        spatial_id: 0,
+        switch: needs_base_only,
         vp8: (picture_id.is_some() || tl0_pic_idx.is_some()).then_some(Vp8Descriptor {
             picture_id,
             tl0_pic_idx,
@@ -88,6 +88,7 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
             tl0_pic_idx_at,
             long_picture_id,
         }),
+        ..PayloadFacts::plain(frame_start)
     })
 }
 

@@ -9,10 +9,11 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     if has(PICTURE_ID) && rest.next()? & 0x80 != 0 {
         rest.next()?;
     }
-    let (mut temporal_id, mut spatial_id) = (0, 0);
+    let (mut temporal_id, mut spatial_id, mut switching_up) = (0, 0, false);
     if has(LAYERS) {
         let layers = rest.next()?;
         temporal_id = layers >> 5;
+        switching_up = layers & 0x10 != 0;
         spatial_id = (layers >> 1) & 0x07;
         if !has(FLEXIBLE) {
             rest.next()?; // TL0PICIDX
@@ -35,7 +36,16 @@ pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     }
     rest.next()?; // A descriptor without a byte of picture is no packet.
     let frame_start = has(BEGIN) && spatial_id == 0;
-    Some(PayloadFacts { keyframe: frame_start && !has(PREDICTED), frame_start, temporal_id, spatial_id, vp8: None })
+    Some(PayloadFacts {
+        keyframe: frame_start && !has(PREDICTED),
+        frame_start,
+        temporal_id,
+        spatial_id,
+        begins: has(BEGIN),
+        ends: has(END),
+        switch: switching_up,
+        vp8: None,
+    })
 }
 
 /// The scalability structure (§4.2.1): sizes of the spatial layers, then a group of pictures.
@@ -61,6 +71,7 @@ const PREDICTED: u8 = 0x40;
 const LAYERS: u8 = 0x20;
 const FLEXIBLE: u8 = 0x10;
 const BEGIN: u8 = 0x08;
+const END: u8 = 0x04;
 const STRUCTURE: u8 = 0x02;
 
 #[cfg(test)]

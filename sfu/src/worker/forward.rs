@@ -217,7 +217,9 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
             // Voice never waits; a picture does where its burst is long for the line.
-            if !viewer.slots[slot].terms().kind.is_sound() && !viewer.bandwidth.allows(layer.burst_bytes) {
+            if !viewer.slots[slot].terms().kind.is_sound()
+                && !viewer.bandwidth.allows(viewer.slots[slot].takes_of(&layer.burst, layer.burst_bytes))
+            {
                 viewer.slots[slot].hold();
                 due.get_or_insert_with(|| viewer.bandwidth.allowed_at(now));
             }

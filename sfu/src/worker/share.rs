@@ -12,6 +12,7 @@ use crate::{
     peer::Role,
     room::{Layer, PeerKey, Room, Track},
     slot::Slot,
+    target::Target,
 };
 
 impl Worker {
@@ -34,9 +35,9 @@ impl Worker {
                     slot.stop();
                     slot.is_paused = choice == Choice::Paused;
                 }
-                Choice::Layer(at) => {
+                Choice::Layer(at, target) => {
                     let Some(track) = room.track_mut(want.kind) else { continue };
-                    catches_up |= carry(now, slot, track, at, bps);
+                    catches_up |= carry(now, slot, track, (at, target), bps);
                 }
             }
         }
@@ -78,22 +79,26 @@ fn want(now: Instant, room: &Room, slot: &Slot) -> Want {
     let Some(track) = track else { return Want { kind, rungs: SmallVec::new(), current: None } };
     let flows =
         slot.next.or(slot.source()).filter(|(id, _)| track.layers.iter().flatten().any(|layer| layer.id == *id));
-    Want { kind, rungs: track.rungs(now), current: flows.map(|(_, layer)| layer) }
+    Want { kind, rungs: track.rungs(now), current: flows.map(|(_, layer)| (layer, slot.aim)) }
 }
 
 /// Lets a layer flow in a slot: at once where its cached group is soon out, else from its next keyframe on, and until
 /// then the old layer stays. True where there is something to catch up with.
-fn carry(now: Instant, slot: &mut Slot, track: &mut Track, at: usize, bps: u64) -> bool {
+fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize, Target), bps: u64) -> bool {
     let (codec, is_sound) = (track.codec, track.kind.is_sound());
-    let rate = |layer: &Layer| layer.rate_bps(now);
+    let rate = |layer: &Layer| layer.rates.bps(now);
     let before = slot.source().and_then(|(id, _)| track.layers.iter().flatten().find(|layer| layer.id == id)).map(rate);
     let Some(Some(layer)) = track.layers.get_mut(at) else { return false };
+    let aimed = std::mem::replace(&mut slot.aim, target);
     if slot.source().is_some_and(|(id, _)| id == layer.id) {
         slot.next = None;
+        if target.spatial() > aimed.spatial() {
+            layer.authority.want(Need::Viewer);
+        }
         return false;
     }
     let within = match before {
-        Some(before) if before > layer.rate_bps(now) => SWITCH_DOWN_WITHIN,
+        Some(before) if before > rate(layer) => SWITCH_DOWN_WITHIN,
         Some(_) => SWITCH_UP_WITHIN,
         None if slot.is_paused => RESUME_WITHIN,
         // It shows nothing yet, or its publisher has changed: nothing is better than the cached group.

@@ -48,6 +48,34 @@ export function repeatVoice(offer: string): string {
   return offer.replace(/^(a=rtpmap:\d+ opus\/48000\/2)(\r?)$/m, `$1$2\na=rtcp-fb:${opus} nack$2`)
 }
 
+const DEPENDENCY_DESCRIPTOR = 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension'
+
+interface HeaderExtension { uri: string, direction: RTCRtpTransceiverDirection | 'stopped' }
+
+/**
+ * Offers the dependency descriptor where the browser knows it but leaves it out (Chromium does, for pictures that it
+ * receives): with it a classroom on a thin line goes on with part of a scalable stream.
+ */
+export function withDependencies<T extends RTCRtpTransceiver>(transceiver: T): T {
+  const extensible = transceiver as T & {
+    getHeaderExtensionsToNegotiate?: () => HeaderExtension[]
+    setHeaderExtensionsToNegotiate?: (extensions: HeaderExtension[]) => void
+  }
+  const known = extensible.getHeaderExtensionsToNegotiate?.() ?? []
+  const wanted = known.map(extension => extension.uri === DEPENDENCY_DESCRIPTOR ? { ...extension, direction: 'sendrecv' as const } : extension)
+  if (known.some(extension => extension.uri === DEPENDENCY_DESCRIPTOR))
+    extensible.setHeaderExtensionsToNegotiate?.(wanted)
+  return transceiver
+}
+
+/** How a camera's one encoding is layered inside, as the address of the teacher's page names it: `L1T3`, `L3T3_KEY`. */
+export type ScalabilityMode = `L${1 | 2 | 3}T${1 | 2 | 3}${'' | '_KEY'}`
+
+/** `?layers=L3T3_KEY`: one encoding that the hub can thin out, in place of two. `null`: nothing that we know. */
+export function readScalabilityMode(text: unknown): ScalabilityMode | null {
+  return typeof text === 'string' && /^L[1-3]T[1-3](_KEY)?$/.test(text) ? text as ScalabilityMode : null
+}
+
 function mime(codec: Codec): string {
   return codec.mimeType.toLowerCase()
 }

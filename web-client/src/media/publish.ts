@@ -1,4 +1,4 @@
-import type { VideoCodec } from './codec'
+import type { ScalabilityMode, VideoCodec } from './codec'
 import type { Credentials, LineState } from './line'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
 import { heardFigure, Line } from './line'
@@ -15,6 +15,8 @@ export interface PublisherOptions {
   track: PublishedTrack
   /** The pictures go out in this codec alone. `null`: in the best that browser and hub share. */
   codec: VideoCodec | null
+  /** The camera goes out in one encoding with these layers inside. `null`: in two sizes. */
+  layers: ScalabilityMode | null
   url(): string
   credentials: Credentials
   onState(state: LineState): void
@@ -98,7 +100,7 @@ export class WhipPublisher {
       transceiver.setCodecPreferences(orderVoiceCodecs(RTCRtpSender.getCapabilities('audio')?.codecs ?? []))
       this.senders.voice = transceiver.sender
     }
-    const encodings = this.options.track === 'camera' ? cameraLayers(video) : []
+    const encodings = this.options.track === 'camera' ? this.cameraEncodings() : []
     const transceiver = peer.addTransceiver(video ?? 'video', {
       direction: 'sendonly',
       streams: [this.stream],
@@ -106,6 +108,15 @@ export class WhipPublisher {
     })
     transceiver.setCodecPreferences(orderVideoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? [], this.options.codec))
     this.senders.video = transceiver.sender
+  }
+
+  private cameraEncodings(): RTCRtpEncodingParameters[] {
+    const { layers } = this.options
+    if (layers === null)
+      return cameraLayers(this.publication.video)
+    // TypeScript's own list of encoding parameters is older than scalable ones.
+    const scalable: RTCRtpEncodingParameters & { scalabilityMode: string } = { scalabilityMode: layers, maxBitrate: CAMERA_MAX_BPS }
+    return [scalable]
   }
 
   private async limit(): Promise<void> {

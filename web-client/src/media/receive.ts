@@ -1,4 +1,5 @@
 import type { Credentials, LineState } from './line'
+import { withDependencies } from './codec'
 import { Line } from './line'
 import { PlayoutDelay } from './playout'
 import { totalsOf } from './quality'
@@ -86,7 +87,7 @@ export class WhepReceiver {
     this.progress.clear()
     this.mids = new Map(SLOTS.map(slot => [
       slot,
-      peer.addTransceiver(slot === 'voice' ? 'audio' : 'video', { direction: 'recvonly' }),
+      withDependencies(peer.addTransceiver(slot === 'voice' ? 'audio' : 'video', { direction: 'recvonly' })),
     ]))
   }
 

@@ -1,7 +1,7 @@
 import type { ComputedRef, Ref } from 'vue'
 import type { LessonView } from '../api/model'
 import type { LessonTie } from '../live/use-lesson'
-import type { VideoCodec } from '../media/codec'
+import type { ScalabilityMode, VideoCodec } from '../media/codec'
 import type { LineState } from '../media/line'
 import type { DeskDevices } from './use-devices'
 import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
@@ -19,9 +19,9 @@ export interface Teaching extends LessonTie {
 /**
  * The teacher's seat: what the devices give is sent while, and only while, the lesson is live.
  *
- * `codec`: asked for by the address. `null`: the best that browser and hub share.
+ * `codec`, `layers`: asked for by the address. `null`: the best that browser and hub share; a camera in two sizes.
  */
-export function useTeaching(first: LessonView, devices: DeskDevices, codec: VideoCodec | null): Teaching {
+export function useTeaching(first: LessonView, devices: DeskDevices, codec: VideoCodec | null, layers: ScalabilityMode | null): Teaching {
   const told = shallowRef(first)
   const camera = shallowRef<LineState>({ kind: 'closed' })
   const board = shallowRef<LineState>({ kind: 'closed' })
@@ -36,6 +36,7 @@ export function useTeaching(first: LessonView, devices: DeskDevices, codec: Vide
   const publisher = (track: 'camera' | 'board', state: Ref<LineState>) => new WhipPublisher({
     track,
     codec,
+    layers,
     url: () => tie.admission()?.whipUrl ?? `/whip/${encodeURIComponent(first.lesson_id)}`,
     credentials: tie.credentials,
     onState: next => state.value = next,

@@ -1,0 +1,152 @@
+//! How one source's numbers, timestamps and picture ids become a slot's own.
+//!
+//! A packet keeps its place for ever, so that it can be sent again.
+
+use std::cmp::Ordering;
+
+use crate::{
+    history::History,
+    id::TrackId,
+    packet::{Descriptor, Packet},
+    target::{Skipped, Target},
+};
+
+/// How one source's numbers become ours. A packet keeps its place for ever, so that it can be sent again.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// The source.
+    pub track: TrackId,
+    /// The source's layer.
+    pub layer: usize,
+    /// Payload type of `codec` in this viewer's answer.
+    pub pt: u8,
+    /// Payload type of its retransmissions.
+    pub rtx_pt: Option<u8>,
+    pub(super) clock_rate: u32,
+    pub(super) source_start: u64,
+    pub(super) index_start: u64,
+    pub(super) timestamps: Timestamps,
+    pub(super) picture_id_offset: u16,
+    pub(super) tl0_offset: u8,
+    /// What of a scalable layer is sent; of what is not, the numbers close up.
+    pub(super) target: Target,
+    /// What the target was not sent before the span began.
+    pub(super) skipped: Skipped,
+    pub(super) frame_offset: u16,
+}
+/// A packet's place in the slot's own series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// 48-bit index: roll-over counter and sequence number.
+    pub index: u64,
+    /// Timestamp.
+    pub timestamp: u32,
+    /// Payload type.
+    pub pt: u8,
+    /// PictureID and TL0PICIDX to write into a VP8 payload. `None`: the payload stays as it is.
+    pub vp8: Option<(u16, u8)>,
+    /// Last packet of its picture, or first of a talk spurt.
+    pub marker: bool,
+    /// The frame number to write into its dependency descriptor. `None`: it has none.
+    pub frame_number: Option<u16>,
+    /// The number was kept free for a packet that the viewer does not need: padding fills it.
+    pub is_hollow: bool,
+}
+
+impl Placed {
+    /// Nothing but padding, under a number of its own.
+    #[must_use]
+    pub fn padding(index: u64, pt: u8) -> Self {
+        Self { index, timestamp: 0, pt, vp8: None, marker: false, frame_number: None, is_hollow: true }
+    }
+}
+/// Timestamps before `pivot` are pressed together: what was cached is shown at once, and live needs no catching up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timestamps {
+    /// Source timestamp at which the cached group begins.
+    pub(super) group: u32,
+    /// Source timestamps from here on are only shifted.
+    pub(super) pivot: u32,
+    /// Ours at the beginning of the group.
+    pub(super) start: u32,
+    /// Ours minus the source's from the pivot on.
+    pub(super) shift: u32,
+}
+impl Span {
+    /// A packet's place. `None`: it is older than where the span begins, or no part of what is sent.
+    #[must_use]
+    pub fn place(&self, packet: &Packet) -> Option<Placed> {
+        let layered = packet.layered.as_deref();
+        if !self.has_place(packet) {
+            return None;
+        }
+        let index = self.index_of(packet)?;
+        let pictures = layered.map_or(0, |layered| self.skipped_of(layered.before(self.target)).pictures);
+        let vp8 = packet.vp8.map(|vp8| {
+            let mask = if vp8.long_picture_id { 0x7fff } else { 0x7f };
+            let picture_id = vp8.picture_id.unwrap_or(0).wrapping_add(self.picture_id_offset).wrapping_sub(pictures);
+            (picture_id & mask, vp8.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_offset))
+        });
+        let number = layered.and_then(|layered| layered.descriptor.as_deref()).and_then(Descriptor::number_of);
+        Some(Placed {
+            index,
+            timestamp: self.timestamps.map(packet.timestamp),
+            pt: self.pt,
+            vp8,
+            marker: layered.map_or(packet.marker, |layered| layered.ends(self.target)),
+            frame_number: number.map(|number| number.wrapping_add(self.frame_offset)),
+            is_hollow: layered.is_some_and(|layered| !layered.is_wanted(self.target)),
+        })
+    }
+
+    /// The packet that has an index of ours, and its place. `None`: it is gone, or was never there.
+    #[must_use]
+    pub fn find<'a>(&self, history: &'a History, index: u64) -> Option<(&'a Packet, Placed)> {
+        // What was skipped moves it up.
+        let least = self.source_start + index.checked_sub(self.index_start)?;
+        let packet = match history.get(least) {
+            Some(packet) if packet.layered.is_none() => packet,
+            _ => history.search(least, |packet| {
+                let found = self.index_of(packet).map_or(Ordering::Less, |found| found.cmp(&index));
+                // What was skipped has the index of the next that was not.
+                found.then(if self.has_place(packet) { Ordering::Equal } else { Ordering::Less })
+            })?,
+        };
+        self.place(packet).filter(|placed| placed.index == index).map(|placed| (&**packet, placed))
+    }
+
+    pub(super) fn has_place(&self, packet: &Packet) -> bool {
+        packet.layered.as_ref().is_none_or(|layered| layered.has_place(self.target))
+    }
+
+    /// Our index of a packet, if it has one. `None`: it is older than where the span begins.
+    pub(super) fn index_of(&self, packet: &Packet) -> Option<u64> {
+        let age = packet.seq.checked_sub(self.source_start)?;
+        let skipped = packet.layered.as_ref().map_or(0, |it| self.skipped_of(it.before(self.target)).packets);
+        Some(self.index_start + age.checked_sub(u64::from(skipped))?)
+    }
+
+    /// What was skipped since the span began.
+    fn skipped_of(&self, before: Skipped) -> Skipped {
+        Skipped {
+            packets: before.packets.wrapping_sub(self.skipped.packets),
+            pictures: before.pictures.wrapping_sub(self.skipped.pictures),
+        }
+    }
+}
+
+impl Timestamps {
+    pub(super) fn map(&self, source: u32) -> u32 {
+        let before_pivot = self.pivot.wrapping_sub(source);
+        if before_pivot == 0 || before_pivot > i32::MAX as u32 {
+            return source.wrapping_add(self.shift);
+        }
+        let since_group = source.wrapping_sub(self.group);
+        if since_group > i32::MAX as u32 {
+            return self.start.wrapping_sub(1);
+        }
+        let theirs = u64::from(self.pivot.wrapping_sub(self.group)).max(1);
+        let ours = u64::from(self.pivot.wrapping_add(self.shift).wrapping_sub(self.start));
+        self.start.wrapping_add((u64::from(since_group) * ours / theirs) as u32)
+    }
+}
