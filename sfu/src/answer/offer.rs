@@ -23,6 +23,8 @@ pub(super) struct Offer {
     session: Identity,
     /// Chromium, Safari and whatever else is built on libwebrtc.
     pub libwebrtc: bool,
+    /// As [`Line::mixed`], said of all.
+    pub mixed: bool,
 }
 
 /// One m-line with its attributes.
@@ -41,6 +43,8 @@ pub(super) struct Line {
     pub direction: Direction,
     /// Reduced-size RTCP (RFC 5506).
     pub rtcp_rsize: bool,
+    /// Header extensions in either form (RFC 8285 §6), said of this line alone: values beyond 16 bytes need the long one.
+    pub mixed: bool,
     /// Header extensions with an id that fits the one-byte form.
     pub extensions: Vec<Extension>,
     /// SSRCs that are no retransmission and no repair of another.
@@ -100,7 +104,7 @@ impl Offer {
     fn from_description(description: &SessionDescription) -> Result<Self, OfferError> {
         let session = Identity::read(&description.attributes)?;
         let mut direction = Direction::SendRecv;
-        let (mut bundles, mut extensions) = (Vec::new(), Vec::new());
+        let (mut bundles, mut extensions, mut mixed) = (Vec::new(), Vec::new(), false);
         for (key, value) in pairs(&description.attributes) {
             match key {
                 "ice-lite" => return Err(bad("both sides are ICE-lite: neither would start")),
@@ -111,6 +115,7 @@ impl Offer {
                     }
                 }
                 "extmap" => push_extension(&mut extensions, value)?,
+                "extmap-allow-mixed" => mixed = true,
                 word => direction = Direction::from_word(word).unwrap_or(direction),
             }
         }
@@ -124,7 +129,7 @@ impl Offer {
         }
         let libwebrtc =
             lines.iter().flat_map(|line| &line.extensions).any(|extension| extension.uri == LIBWEBRTC_EXTENSION);
-        Ok(Self { lines, bundles, session, libwebrtc })
+        Ok(Self { lines, bundles, session, libwebrtc, mixed })
     }
 
     /// The mids of the accepted lines as the answer's BUNDLE group lists them, the tagged one first; and the index of
@@ -194,6 +199,7 @@ impl Line {
             mid: String::new(),
             direction,
             rtcp_rsize: false,
+            mixed: false,
             extensions: Vec::new(),
             ssrcs: Vec::new(),
             rtx_ssrcs: Vec::new(),
@@ -213,6 +219,7 @@ impl Line {
                 "mid" => line.mid = token(value, MID_CHARS_MAX).ok_or_else(|| bad("a mid is no token"))?,
                 "rtcp-mux" => rtcp_mux = true,
                 "rtcp-rsize" => line.rtcp_rsize = true,
+                "extmap-allow-mixed" => line.mixed = true,
                 "bundle-only" => bundle_only = true,
                 "extmap" => push_extension(&mut line.extensions, value)?,
                 "simulcast" => simulcast = simulcast.or(Some(value)),

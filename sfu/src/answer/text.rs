@@ -55,6 +55,9 @@ pub(super) fn answer(
     if !mids.is_empty() {
         line(&mut text, &format!("a=group:BUNDLE {}", mids.join(" ")));
     }
+    if offer.mixed {
+        line(&mut text, MIXED);
+    }
     if accepted.iter().any(|media| media.source.is_some()) {
         line(&mut text, "a=msid-semantic: WMS *");
     }
@@ -132,6 +135,9 @@ impl Accepted<'_> {
         line(text, "a=rtcp-mux");
         if media.rtcp_rsize {
             line(text, "a=rtcp-rsize");
+        }
+        if media.mixed {
+            line(text, MIXED);
         }
         for Extension { id, uri, direction } in self.extensions {
             let mirrored = match direction {
@@ -222,6 +228,8 @@ pub(super) const TWCC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transpo
 pub(super) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// The time of sending.
 pub(super) const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
+/// Header extensions in either form (RFC 8285 §6).
+const MIXED: &str = "a=extmap-allow-mixed";
 /// The wished playout delay.
 pub(super) const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 /// AV1's, which VP9 and H.264 use too.

@@ -60,10 +60,11 @@ pub fn answer_viewer(
                 choice.feedback.nack &= choice.payload_type.rtx_pt.is_some();
             }
         }
-        let wanted: &[&str] = if kind.is_sound() {
-            &[MID, TWCC, ABS_SEND_TIME]
-        } else {
-            &[MID, TWCC, ABS_SEND_TIME, PLAYOUT_DELAY, DEPENDENCY_DESCRIPTOR]
+        let wanted: &[&str] = match (kind.is_sound(), offer.mixed || line.mixed) {
+            (true, _) => &[MID, TWCC, ABS_SEND_TIME],
+            // A key picture's descriptor does not fit the short form.
+            (false, false) => &[MID, TWCC, ABS_SEND_TIME, PLAYOUT_DELAY],
+            (false, true) => &[MID, TWCC, ABS_SEND_TIME, PLAYOUT_DELAY, DEPENDENCY_DESCRIPTOR],
         };
         let extensions = agreed.agree(line, wanted, Direction::SendOnly);
         let red = if kind.is_sound() { redundancy(line, choices[0].payload_type.pt) } else { None };
