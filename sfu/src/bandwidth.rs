@@ -387,7 +387,7 @@ mod tests {
     };
 
     fn wants(board: Option<usize>) -> [Want; 2] {
-        let rung = |bps| SmallVec::from_iter([Rung { layer: 0, target: Target::ALL, bps }]);
+        let rung = |bps| SmallVec::from_iter([Rung { layer: 0, target: Target::ALL, size: 0, bps }]);
         [
             Want { kind: TrackKind::Voice, rungs: rung(50_000), current: Some((0, Target::ALL)) },
             Want { kind: TrackKind::Board, rungs: rung(200_000), current: board.map(|layer| (layer, Target::ALL)) },

@@ -84,13 +84,14 @@ impl Rates {
     /// shows a lesson better.
     #[must_use]
     pub fn rungs(&self, now: Instant, layer: usize) -> SmallVec<[Rung; 3]> {
-        let mut rungs = SmallVec::from_iter([Rung { layer, target: Target::ALL, bps: self.bps(now) }]);
+        let mut rungs = SmallVec::from_iter([Rung { layer, target: Target::ALL, size: 0, bps: self.bps(now) }]);
         let Some(parts) = &self.parts else { return rungs };
         let fresh = |target: &Target| {
             parts.heard[target.index()].is_some_and(|at| now.saturating_duration_since(at) <= LAYER_SILENT_AFTER)
         };
         let top = |of: fn(Target) -> u8| Target::every().filter(fresh).map(of).max().unwrap_or(0);
         let (spatial, temporal) = (top(Target::spatial), top(Target::temporal));
+        rungs[0].size = spatial;
         rungs[0].bps = parts.rates[Target::new(spatial, temporal).index()].bps(now, self.began).max(1);
         for size in (0..=spatial).rev() {
             let least = if size == 0 { 0 } else { temporal.saturating_sub(1) };
@@ -98,7 +99,7 @@ impl Rates {
                 let bps = parts.rates[target.index()].bps(now, self.began);
                 // A step that saves next to nothing is none.
                 if bps > 0 && rungs.last().is_some_and(|above: &Rung| bps * 10 <= above.bps * 9) {
-                    rungs.push(Rung { layer, target, bps });
+                    rungs.push(Rung { layer, target, size, bps });
                 }
             }
         }

@@ -16,6 +16,8 @@ pub struct Rung {
     pub layer: usize,
     /// How much of that layer.
     pub target: Target,
+    /// The spatial layer inside it that is shown; the target of all says less.
+    pub size: u8,
     /// What it takes of the line, headers included.
     pub bps: u64,
 }
@@ -82,8 +84,11 @@ impl Sharer {
                 let current = want.rung();
                 let chosen = match (current, *target) {
                     (Some(from), Some(to)) if to > from => wait(now, roomy, hold).then_some(to).or(Some(from)),
-                    // What was paused, or has just begun: at once where the line was never full.
-                    (None, Some(to)) if budget.bound && !want.kind.is_sound() => wait(now, roomy, hold).then_some(to),
+                    // What was paused, or has just begun: at once where the line was never full. What takes the place of
+                    // a layer that has ended, or that is too large for a lossy line, never waits.
+                    (None, Some(to)) if budget.bound && want.current.is_none() && !want.kind.is_sound() => {
+                        wait(now, roomy, hold).then_some(to)
+                    }
                     (_, target) => {
                         *roomy = None;
                         target
@@ -137,11 +142,7 @@ impl Want {
     /// Only the smallest picture, at whatever rate.
     pub fn keep_smallest(&mut self) {
         let Some(first) = self.rungs.first().copied() else { return };
-        let size = self.rungs.iter().filter(|rung| rung.layer == first.layer).map(|rung| rung.target.spatial()).min();
-        self.rungs.retain(|rung| rung.layer == first.layer && (size.is_none_or(|it| rung.target.spatial() == it)));
-        if self.rungs.is_empty() {
-            self.rungs.push(first);
-        }
+        self.rungs.retain(|rung| (rung.layer, rung.size) == (first.layer, first.size));
     }
 
     /// What a rung is reckoned at: a little less than it takes where it flows already, more where it does not.
@@ -222,7 +223,7 @@ mod tests {
         let rungs = rungs
             .iter()
             .enumerate()
-            .map(|(layer, bps)| Rung { layer, target: Target::ALL, bps: bps * 1_000 })
+            .map(|(layer, bps)| Rung { layer, target: Target::ALL, size: 0, bps: bps * 1_000 })
             .collect();
         Want { kind, rungs, current: current.map(|layer| (layer, Target::ALL)) }
     }
@@ -288,6 +289,39 @@ mod tests {
         assert!(!up(&mut sharer, 100, 2_000) && !up(&mut sharer, 2_000, 2_000));
         assert!(!up(&mut sharer, 2_500, 1_200), "the room has gone meanwhile");
         assert!(!up(&mut sharer, 3_000, 2_000) && up(&mut sharer, 5_500, 2_000));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_another_layer_comes_at_once() {
+        let mut sharer = Sharer::default();
+        let mut wants = lesson(Some(0), Some(1));
+        wants[2].keep_smallest();
+        assert_eq!(sharer.choose(Instant::now(), budget(2_000), &wants)[2], Choice::Layer(0, Target::ALL));
+    }
+
+    #[test]
+    fn half_the_pictures_come_before_none() {
+        let mut wants = lesson(Some(0), None);
+        let [half, whole] = [Target::new(0, 0), Target::ALL];
+        wants[2].rungs = [(0, half, 80), (0, whole, 150), (1, half, 500), (1, whole, 900)]
+            .map(|(layer, target, kbps)| Rung { layer, target, size: 0, bps: kbps * 1_000 })
+            .into_iter()
+            .collect();
+        for (kbps, expected) in [
+            (300, Choice::Paused),
+            (360, Choice::Layer(0, half)),
+            (440, Choice::Layer(0, whole)),
+            (850, Choice::Layer(1, half)),
+            (1_400, Choice::Layer(1, whole)),
+        ] {
+            let mut sharer = Sharer::default();
+            let start = Instant::now();
+            sharer.choose(start, budget(kbps), &wants);
+            let settled = sharer.choose(start + HOLD_MAX, budget(kbps), &wants);
+            assert_eq!(settled[2], expected, "{kbps} kbit/s");
+        }
+        wants[2].keep_smallest();
+        assert_eq!(wants[2].rungs.iter().map(|rung| rung.layer).collect::<Vec<_>>(), [0, 0]);
     }
 
     #[test]

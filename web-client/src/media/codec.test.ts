@@ -1,6 +1,6 @@
 import type { Codec } from './codec'
-import { expect, it } from 'vitest'
-import { orderVideoCodecs, orderVoiceCodecs, readVideoCodec, repeatVoice } from './codec'
+import { expect, it, vi } from 'vitest'
+import { orderVideoCodecs, orderVoiceCodecs, readScalabilityMode, readVideoCodec, repeatVoice, withDependencies } from './codec'
 
 const h264 = (profile: string, mode: number) =>
   ({ mimeType: 'video/H264', sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}` })
@@ -55,4 +55,21 @@ it('promises to repeat voice, once', () => {
   expect(described).toBe(offer.replace('a=rtcp-fb:111 t', 'a=rtcp-fb:111 nack\r\na=rtcp-fb:111 t'))
   expect(repeatVoice(described)).toBe(described)
   expect(repeatVoice('m=video 9\r\na=rtpmap:96 VP8/90000\r\n')).not.toContain('nack')
+})
+
+it('the layers that an address asks for are known ones or none', () => {
+  expect(readScalabilityMode('L3T3_KEY')).toBe('L3T3_KEY')
+  expect(['L4T1', 'S2T1', '', null, 'L1T3h'].map(readScalabilityMode)).toEqual([null, null, null, null, null])
+})
+
+it('a picture that is received offers the dependency descriptor where the browser knows it', () => {
+  const uri = 'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension'
+  const set = vi.fn()
+  const transceiver = {
+    getHeaderExtensionsToNegotiate: () => [{ uri: 'urn:other', direction: 'stopped' }, { uri, direction: 'stopped' }],
+    setHeaderExtensionsToNegotiate: set,
+  } as unknown as RTCRtpTransceiver
+  expect(withDependencies(transceiver)).toBe(transceiver)
+  expect(set).toHaveBeenCalledWith([{ uri: 'urn:other', direction: 'stopped' }, { uri, direction: 'sendrecv' }])
+  expect(() => withDependencies({} as RTCRtpTransceiver)).not.toThrow()
 })

@@ -11,6 +11,10 @@ describe('the layers of a camera', () => {
     expect(cameraLayers(camera(360)).map(layer => [layer.rid, layer.scaleResolutionDownBy])).toEqual([['q', 2], ['h', 1]])
   })
 
+  it('can each be sent at half the pictures', () => {
+    expect(cameraLayers(camera(720)).map(layer => layer.scalabilityMode)).toEqual(['L1T2', 'L1T2'])
+  })
+
   it('are one where a second would be a stamp', () => {
     expect(cameraLayers(camera(240))).toEqual([])
   })

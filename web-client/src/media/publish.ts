@@ -3,6 +3,9 @@ import type { Credentials, LineState } from './line'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
 import { heardFigure, Line } from './line'
 
+/** TypeScript's own list of encoding parameters is older than scalable ones. */
+export type ScalableEncoding = RTCRtpEncodingParameters & { scalabilityMode?: ScalabilityMode | undefined }
+
 /** The camera's session carries the voice too; the board's carries pictures alone. */
 export type PublishedTrack = 'camera' | 'board'
 
@@ -27,6 +30,8 @@ const CAMERA_MAX_BPS = 1_200_000
 const CAMERA_360P_MAX_BPS = 600_000
 /** 180p: what a classroom at the end of a thin line gets of the face. */
 const CAMERA_LOW_MAX_BPS = 150_000
+/** Every second picture can be left out: a thin line, or one that loses much, shows half of them before it shows none. */
+const HALVES: ScalabilityMode = 'L1T2'
 /** Below this height a second layer would be a stamp. */
 const LAYERED_FROM_HEIGHT = 360
 /** Small writing at 1080p, rarely moving. */
@@ -93,7 +98,7 @@ export class WhipPublisher {
   }
 
   private prepare(peer: RTCPeerConnection): void {
-    const { voice, video } = this.publication
+    const { voice } = this.publication
     // Both kinds stand in the offer even while a device is off: it can be switched on without a new offer.
     if (this.options.track === 'camera') {
       const transceiver = peer.addTransceiver(voice ?? 'audio', { direction: 'sendonly', streams: [this.stream] })
@@ -101,22 +106,31 @@ export class WhipPublisher {
       this.senders.voice = transceiver.sender
     }
     const encodings = this.options.track === 'camera' ? this.cameraEncodings() : []
-    const transceiver = peer.addTransceiver(video ?? 'video', {
-      direction: 'sendonly',
-      streams: [this.stream],
-      ...encodings.length > 0 && { sendEncodings: encodings },
-    })
+    const transceiver = this.addPicture(peer, encodings)
     transceiver.setCodecPreferences(orderVideoCodecs(RTCRtpSender.getCapabilities('video')?.codecs ?? [], this.options.codec))
     this.senders.video = transceiver.sender
   }
 
-  private cameraEncodings(): RTCRtpEncodingParameters[] {
+  private addPicture(peer: RTCPeerConnection, encodings: ScalableEncoding[]): RTCRtpTransceiver {
+    const add = (sendEncodings: ScalableEncoding[]) => peer.addTransceiver(this.publication.video ?? 'video', {
+      direction: 'sendonly',
+      streams: [this.stream],
+      ...sendEncodings.length > 0 && { sendEncodings },
+    })
+    try {
+      return add(encodings)
+    }
+    catch {
+      // No codec of this browser has such layers: then whole pictures.
+      return add(encodings.map(encoding => ({ ...encoding, scalabilityMode: undefined })))
+    }
+  }
+
+  private cameraEncodings(): ScalableEncoding[] {
     const { layers } = this.options
     if (layers === null)
       return cameraLayers(this.publication.video)
-    // TypeScript's own list of encoding parameters is older than scalable ones.
-    const scalable: RTCRtpEncodingParameters & { scalabilityMode: string } = { scalabilityMode: layers, maxBitrate: CAMERA_MAX_BPS }
-    return [scalable]
+    return [{ scalabilityMode: layers, maxBitrate: CAMERA_MAX_BPS }]
   }
 
   private async limit(): Promise<void> {
@@ -146,13 +160,13 @@ export class WhipPublisher {
  * No layer has a frame rate of its own: Chromium would hold both to the lower one.
  * Empty: one layer only, where the picture is too small for two. A camera that is off yet is thought to be large.
  */
-export function cameraLayers(video: MediaStreamTrack | null): RTCRtpEncodingParameters[] {
+export function cameraLayers(video: MediaStreamTrack | null): ScalableEncoding[] {
   const height = video?.getSettings().height ?? 720
   if (height < LAYERED_FROM_HEIGHT)
     return []
   const large = height > 480
   return [
-    { rid: 'q', scaleResolutionDownBy: large ? 4 : 2, maxBitrate: CAMERA_LOW_MAX_BPS },
-    { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: large ? CAMERA_MAX_BPS : CAMERA_360P_MAX_BPS },
+    { rid: 'q', scalabilityMode: HALVES, scaleResolutionDownBy: large ? 4 : 2, maxBitrate: CAMERA_LOW_MAX_BPS },
+    { rid: 'h', scalabilityMode: HALVES, scaleResolutionDownBy: 1, maxBitrate: large ? CAMERA_MAX_BPS : CAMERA_360P_MAX_BPS },
   ]
 }
