@@ -113,10 +113,6 @@ test.each(losses)('loss "$settings"', async ({ settings, concealed, height, free
   const voice = concealedShare(seen.looks)
   const frozen = freezeShare(await room.page.evaluate(framesOf, CAMERA), from, seen.until)
   const frozenByBrowser = ((last?.frozen ?? 0) - (first?.frozen ?? 0)) * 1000 / MEASURED_MS
-  const fr = (await room.page.evaluate(framesOf, CAMERA)).map(([at]) => at).filter(at => at > from - 5000)
-  console.log('row: gaps ' + fr.slice(1).map((at, i) => [((fr[i] ?? 0) - from) | 0, (at - (fr[i] ?? 0)) | 0]).filter(([, g]) => (g ?? 0) > 200).map(x => x.join('+')).join(' '))
-  const lk = (await room.page.evaluate(looksOf)).filter(l => l.at > from - 5000)
-  console.log('row: heights ' + lk.filter((l, i) => i % 10 === 0).map(l => `${((l.at - from) / 1000).toFixed(1)}:${l.height}/${l.frames}/${l.keyframesAsked}`).join(' '))
   const lowest = Math.min(...seen.looks.map(look => look.height))
   const fresh = last?.connections === first?.connections && last?.state === 'connected'
   const lost = ((last?.voiceLost ?? 0) - (first?.voiceLost ?? 0)) / ((last?.voicePackets ?? 0) - (first?.voicePackets ?? 0) + (last?.voiceLost ?? 0) - (first?.voiceLost ?? 0))
