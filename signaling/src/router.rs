@@ -22,7 +22,7 @@ use crate::{
         ask::{self, Caller},
         assets, audit, classroom, device,
         identity::Asking,
-        lesson, organisation, person,
+        import, lesson, organisation, person,
         problem::{self, ApiError},
         recording, seat, set_up, sign_in, socket, timetable, whip,
     },
@@ -102,6 +102,14 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(person::end_session))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(import::import_organisations))
+        .routes(routes!(import::import_classrooms))
+        .routes(routes!(import::import_classes))
+        .routes(routes!(import::import_people))
+        .routes(routes!(import::export_organisations))
+        .routes(routes!(import::export_classrooms))
+        .routes(routes!(import::export_classes))
+        .routes(routes!(import::export_people))
         .merge(timetable::routes())
 }
 

@@ -12,6 +12,7 @@ mod course;
 pub mod device;
 mod dialect;
 mod dispatch;
+pub mod import;
 mod lesson;
 mod organisation;
 mod pairing;

@@ -84,7 +84,7 @@ pub struct PersonEdit {
     pub close: bool,
 }
 
-const SELECT_PERSON: &str = "
+pub(super) const SELECT_PERSON: &str = "
     select person.person_id as person_id, person.organisation_id as organisation_id, organisation.name as organisation,
            person.name as name, sign_in_name, path, person.closed_at_ms as closed_at_ms, person.version as version,
            (select count(*) from password where password.person_id = person.person_id) as passwords,
@@ -352,7 +352,7 @@ fn select_sessions(now: UnixMs) -> Sql {
     sql
 }
 
-fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
+pub(super) fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
     Ok(KeptPerson {
         person_id: word(row, "person_id")?,
         organisation_id: word(row, "organisation_id")?,

@@ -157,7 +157,7 @@ pub struct ClassEdit {
     pub close: bool,
 }
 
-const SELECT_ORGANISATION: &str = "
+pub(super) const SELECT_ORGANISATION: &str = "
     select organisation.organisation_id as organisation_id, parent_id, kind, name, path, closed_at_ms, version, code,
            (select count(*) from organisation below
             where below.parent_id = organisation.organisation_id and below.closed_at_ms is null) as children
@@ -166,14 +166,14 @@ const SELECT_ORGANISATION: &str = "
                                and until_ms is null
     where ";
 
-const SELECT_CLASSROOM: &str = "
+pub(super) const SELECT_CLASSROOM: &str = "
     select classroom_id, classroom.organisation_id as organisation_id, organisation.name as school,
            classroom.name as name, path, classroom.closed_at_ms as closed_at_ms, classroom.version as version
     from classroom
     join organisation on organisation.organisation_id = classroom.organisation_id
     where ";
 
-const SELECT_CLASS: &str = "
+pub(super) const SELECT_CLASS: &str = "
     select class_id, school_class.organisation_id as organisation_id, organisation.name as school, classroom_id, stage,
            grade, school_class.name as name, path, school_class.closed_at_ms as closed_at_ms,
            school_class.version as version
@@ -460,7 +460,7 @@ impl Writing {
         Ok(sql.run(self.on()).await? == 1)
     }
 
-    async fn organisation(&mut self, id: OrganisationId) -> Result<Option<KeptOrganisation>, StoreError> {
+    pub(super) async fn organisation(&mut self, id: OrganisationId) -> Result<Option<KeptOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.push("organisation.organisation_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(organisation_from).transpose()
@@ -610,7 +610,7 @@ impl Writing {
     }
 }
 
-fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
+pub(super) fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
     Ok(KeptOrganisation {
         organisation_id: word(row, "organisation_id")?,
         parent_id: word_or_null(row, "parent_id")?,
@@ -624,7 +624,7 @@ fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
     })
 }
 
-fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
+pub(super) fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
     Ok(KeptClassroom {
         classroom_id: word(row, "classroom_id")?,
         organisation_id: word(row, "organisation_id")?,
@@ -636,7 +636,7 @@ fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
     })
 }
 
-fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
+pub(super) fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
     Ok(KeptClass {
         class_id: word(row, "class_id")?,
         organisation_id: word(row, "organisation_id")?,
