@@ -7,7 +7,7 @@ use std::{
 };
 
 use sfu::{Hub, HubConfig, HubEvent};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         again::UnderWay,
         device::{Challenges, ENROLMENTS_PER_MINUTE},
         set_up::FirstStart,
+        sheet::TABLES_MAX,
         sign_in::{Attempts, FAILURES_PER_MINUTE},
     },
     keep::{self, KeepError},
@@ -51,6 +52,8 @@ pub struct App {
     pub challenges: Arc<Challenges>,
     /// Creates under way.
     pub under_way: Arc<UnderWay>,
+    /// Turns at reading and writing tables.
+    pub tables: Arc<Semaphore>,
     /// Passwords and second factors.
     pub secrets: Arc<Secrets>,
     /// The secret of the first start. `None`: the hub has its administrators.
@@ -125,6 +128,7 @@ impl App {
             enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),
             challenges: Arc::default(),
             under_way: Arc::default(),
+            tables: Arc::new(Semaphore::new(TABLES_MAX)),
             secrets,
             first_start: Arc::default(),
             rights: Arc::new(watch::Sender::new(0)),

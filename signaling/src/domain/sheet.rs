@@ -42,8 +42,11 @@ const fn column(title: &'static str, word: &'static str, needed: bool, narrow: b
     Column { title, word, needed, narrow }
 }
 
+/// What tells namesakes apart. Whoever adds something leaves it empty.
+const ID: Column = column("编号", "id", false, true);
+
 impl Sheet {
-    /// Its columns, in the order in which they are written.
+    /// Its columns, in the order in which they are written. The last one is the id.
     #[must_use]
     pub fn columns(self) -> &'static [Column] {
         match self {
@@ -54,11 +57,12 @@ impl Sheet {
                         column("名称", "name", true, false),
                         column("类型", "kind", true, false),
                         column("上级", "parent", false, false),
+                        ID,
                     ]
                 }
             }
             Self::Classrooms => {
-                const { &[column("学校", "organisation", true, false), column("名称", "name", true, false)] }
+                const { &[column("学校", "organisation", true, false), column("名称", "name", true, false), ID] }
             }
             Self::Classes => {
                 const {
@@ -68,6 +72,7 @@ impl Sheet {
                         column("年级", "grade", true, false),
                         column("名称", "name", true, false),
                         column("教室", "classroom", false, false),
+                        ID,
                     ]
                 }
             }
@@ -77,6 +82,7 @@ impl Sheet {
                         column("机构", "organisation", true, false),
                         column("姓名", "name", true, false),
                         column("登录名", "sign_in_name", false, true),
+                        ID,
                     ]
                 }
             }
@@ -99,13 +105,28 @@ pub const A_DATE: &str = "表格软件把它变成了日期，请把这一列设
 /// `#REF!` and the like.
 pub const AN_ERROR: &str = "这个单元格是公式错误，请填写内容";
 
+const NOT_TEXT: &str = "含有看不见的控制字符，请重新填写";
+
+const TOO_LONG: &str = "太长，最多 200 个字";
+
+/// No cell of ours is longer: a name has 80 characters.
+const CELL_CHARACTERS_MAX: usize = 200;
+
 const SCIENTIFIC: &str = "表格软件把它变成了科学计数法，请把这一列设为“文本”格式后重新填写";
 
 impl Cell {
-    /// A cell of text.
+    /// A cell of text. What no column can hold is told, and cut.
     #[must_use]
     pub fn text(typed: &str) -> Self {
-        Self { text: typed.trim().to_owned(), spoiled: None }
+        let typed = typed.trim();
+        let cut = |limit: usize| typed.chars().filter(|c| !c.is_control()).take(limit).collect();
+        if typed.chars().nth(CELL_CHARACTERS_MAX).is_some() {
+            Self::spoiled(cut(CELL_CHARACTERS_MAX), TOO_LONG)
+        } else if typed.chars().any(char::is_control) {
+            Self::spoiled(cut(CELL_CHARACTERS_MAX), NOT_TEXT)
+        } else {
+            Self { text: typed.to_owned(), spoiled: None }
+        }
     }
 
     /// A cell of which the spreadsheet has made something else.
@@ -299,6 +320,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_that_no_column_can_hold_is_cut_and_told() {
+        let long = Cell::text(&"长".repeat(201));
+        assert_eq!((long.text.chars().count(), long.spoiled), (200, Some(TOO_LONG)));
+        assert_eq!(Cell::text("张\0老师"), Cell::spoiled("张老师".into(), NOT_TEXT));
+    }
+
+    #[test]
     fn columns_are_found_by_their_heading_and_every_bad_cell_is_told() {
         let file = vec![
             line(1, &["姓名", "机构", "sign_in_name"]),
@@ -307,7 +335,7 @@ mod tests {
             line(5, &["", "", ""]),
         ];
         let (good, faults) = lines(Sheet::People, file);
-        assert_eq!(good, [line(2, &["2161000917", "张老师", "zhang"])]);
+        assert_eq!(good, [line(2, &["2161000917", "张老师", "zhang", ""])]);
         assert_eq!(faults, [Fault::new(4, "姓名", "", "不能为空")]);
         let (good, faults) = lines(Sheet::People, vec![line(1, &["机构", "机构", "电话"])]);
         assert!(good.is_empty());

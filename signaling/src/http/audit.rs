@@ -136,7 +136,7 @@ pub async fn export_audit(
     let (mut below, search) = (listing.after, listing.search()?);
     let mut text = String::from("\u{feff}seq,at_ms,actor,beside,act,object,outcome,detail,address,sha256\r\n");
     let mut taken = 0;
-    while taken < EXPORT_MAX {
+    loop {
         let lines = app.store.audit_lines(&scope, &search, below, BATCH).await?;
         let Some(last) = lines.last() else { break };
         below = Some(last.seq);
@@ -145,6 +145,10 @@ pub async fn export_audit(
             let cells = [&line.actor, &line.beside, &line.act, &line.object].map(|text| cell(text));
             let more = [line.outcome.as_str(), &line.detail, &line.address, &line.sha256].map(cell);
             let _ = write!(text, "{},{},{},{}\r\n", line.seq, line.at.0, cells.join(","), more.join(","));
+        }
+        if taken > EXPORT_MAX {
+            let why = format!("一次最多导出 {EXPORT_MAX} 行，请缩短时间，分几次导出");
+            return Err(ApiError::Invalid { field: "from_ms", why });
         }
     }
     app.store.audit(&identity.row(&app, "export_audit", format!("audit:{taken}"))).await?;
@@ -155,12 +159,22 @@ pub async fn export_audit(
     Ok((headers, text).into_response())
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula. One that looks guarded already is guarded once more, so that
+/// [`unguarded`] gives back what was there.
 #[must_use]
 pub fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    let guard = if text.trim_start_matches('\'').starts_with(FORMULA) { "'" } else { "" };
     let safe = format!("{guard}{text}");
     if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+/// What spreadsheets take for a formula's beginning, those of China the full-width ones too.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
+/// A cell without the mark that [`cell`] puts before what looks like a formula.
+#[must_use]
+pub fn unguarded(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|rest| rest.trim_start_matches('\'').starts_with(FORMULA)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -175,10 +189,15 @@ mod tests {
             ("+1,2", "\"'+1,2\""),
             ("-1", "'-1"),
             ("@x", "'@x"),
+            ("＝1+1", "'＝1+1"),
+            ("'=1", "''=1"),
+            ("'引号", "'引号"),
             ("a\"b", "\"a\"\"b\""),
         ];
         for (text, expected) in table {
             assert_eq!(cell(text), expected);
+            let bare = expected.trim_matches('"').replace("\"\"", "\"");
+            assert_eq!(unguarded(&bare), text);
         }
     }
 }

@@ -20,13 +20,18 @@ use super::{
 use crate::{
     app::App,
     domain::{
+        id::OrganisationId,
         permission::{Act, Scope},
         sheet::{Sheet, kind_title, lines, stage_title},
     },
-    store::{import::Imported, place::ListAsk},
+    store::{
+        import::Imported,
+        person::KeptPerson,
+        place::{KeptClass, KeptClassroom, KeptOrganisation, ListAsk},
+    },
 };
 
-/// Lines of one export at most: a province's schools.
+/// Lines of one export at most: a province's schools, a city's people.
 const EXPORT_MAX: usize = 50_000;
 
 /// Lines that are read from the store at once.
@@ -50,6 +55,8 @@ pub struct Exporting {
     /// CSV, where it is missing.
     #[serde(default)]
     format: Format,
+    /// Only what belongs to this organisation and to those below it.
+    organisation_id: Option<OrganisationId>,
 }
 
 /// Kinds of files.
@@ -84,7 +91,7 @@ impl<S: Send + Sync> FromRequest<S> for Table {
 
 /// Take in a table of the tree, with codes
 #[utoipa::path(post, path = "/imports/organisations", tag = "imports", params(Importing),
-    request_body(content((String = "text/csv"))), extensions(("x-act" = json!("edit_organisations"))),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_organisations"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_organisations(
     State(app): State<App>,
@@ -97,7 +104,7 @@ pub async fn import_organisations(
 
 /// Take in a table of classrooms
 #[utoipa::path(post, path = "/imports/classrooms", tag = "imports", params(Importing),
-    request_body(content((String = "text/csv"))), extensions(("x-act" = json!("edit_classrooms"))),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_classrooms(
     State(app): State<App>,
@@ -110,7 +117,7 @@ pub async fn import_classrooms(
 
 /// Take in a table of classes
 #[utoipa::path(post, path = "/imports/classes", tag = "imports", params(Importing),
-    request_body(content((String = "text/csv"))), extensions(("x-act" = json!("edit_classrooms"))),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_classes(
     State(app): State<App>,
@@ -123,7 +130,7 @@ pub async fn import_classes(
 
 /// Take in a table of people. It gives no roles: that is another duty
 #[utoipa::path(post, path = "/imports/people", tag = "imports", params(Importing),
-    request_body(content((String = "text/csv"))), extensions(("x-act" = json!("edit_people"))),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_people"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_people(
     State(app): State<App>,
@@ -143,13 +150,17 @@ async fn import(
     Table(kind, bytes): Table,
 ) -> Result<Json<Imported>, ApiError> {
     let scope = identity.scope(act)?;
-    let sha256 = sha256_hex(&String::from_utf8_lossy(&bytes));
+    let _turn = sheet::turn(&app.tables).await?;
+    let sha256 = sha256_hex(&bytes);
     let file = tokio::task::spawn_blocking(move || sheet::read(kind, &bytes)).await;
-    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))??;
+    // A file that its reader stumbles over is as good as unreadable.
+    let file = file.map_err(|_| ApiError::BadRequest("文件打不开，请重新另存".into()))??;
     let row = identity.row(app, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
     let imported = app.store.import(&scope, sheet, lines(sheet, file), importing.dry_run, row).await?;
     if imported.kept {
         app.rights_changed();
+    } else if !importing.dry_run {
+        return Err(ApiError::BadLines(imported.faults));
     }
     Ok(Json(imported))
 }
@@ -210,7 +221,8 @@ async fn export(
     exporting: &Exporting,
 ) -> Result<Response, ApiError> {
     let scope = identity.scope(act)?;
-    let table = table(app, &scope, sheet).await?;
+    let _turn = sheet::turn(&app.tables).await?;
+    let table = table(app, &scope, sheet, exporting.organisation_id).await?;
     let taken = table.len();
     let (kind, media_type, end) = match exporting.format {
         Format::Csv => (FileKind::Csv, "text/csv; charset=utf-8", "csv"),
@@ -226,59 +238,82 @@ async fn export(
 
 /// A page of the store after the other, each item's id and what is wanted of it.
 macro_rules! all {
-    ($app:ident.$list:ident($scope:ident), $id:ident) => {{
-        let mut ask = ListAsk { limit: BATCH, ..ListAsk::default() };
+    ($app:ident.$list:ident($scope:ident, $below:expr), $id:ident) => {{
+        let mut ask = ListAsk { limit: BATCH, organisation_id: $below, ..ListAsk::default() };
         let mut all = Vec::new();
         loop {
             let found = $app.store.$list($scope, &ask).await?;
             let Some(last) = found.last() else { break };
             ask.after = Some(last.$id.to_string());
             all.extend(found);
-            if all.len() >= EXPORT_MAX {
-                all.truncate(EXPORT_MAX);
-                break;
+            if all.len() > EXPORT_MAX {
+                return Err(too_many());
             }
         }
         all
     }};
 }
 
-/// The lines of a table: what names an organisation is its code, or its name where it has none.
-async fn table(app: &App, scope: &Scope, sheet: Sheet) -> Result<Vec<Vec<String>>, ApiError> {
-    let tree = all!(app.organisations(scope), organisation_id);
+fn too_many() -> ApiError {
+    let why = format!("一次最多导出 {EXPORT_MAX} 行，请选择下级机构，分几次导出");
+    ApiError::Invalid { field: "organisation_id", why }
+}
+
+/// The lines of a table. What names an organisation is its code; its name, where it has none; its id, where others have
+/// that name too.
+async fn table(
+    app: &App,
+    scope: &Scope,
+    sheet: Sheet,
+    below: Option<OrganisationId>,
+) -> Result<Vec<Vec<String>>, ApiError> {
     // What stands above the asker's part is not theirs to know.
-    let named: HashMap<_, _> = tree
-        .iter()
-        .map(|kept| (kept.organisation_id, kept.code.clone().unwrap_or_else(|| kept.name.clone())))
-        .collect();
+    let tree = all!(app.organisations(scope, None), organisation_id);
+    let mut namesakes: HashMap<&str, usize> = HashMap::new();
+    for kept in &tree {
+        *namesakes.entry(&kept.name).or_default() += 1;
+    }
+    let name = |kept: &KeptOrganisation| match &kept.code {
+        Some(code) => code.clone(),
+        None if namesakes.get(kept.name.as_str()) == Some(&1) => kept.name.clone(),
+        None => kept.organisation_id.to_string(),
+    };
+    let named: HashMap<_, _> = tree.iter().map(|kept| (kept.organisation_id, name(kept))).collect();
     let place = |id| named.get(&id).cloned().unwrap_or_default();
     Ok(match sheet {
         Sheet::Organisations => {
-            let line = |kept: &crate::store::place::KeptOrganisation| {
+            let line = |kept: &KeptOrganisation| {
+                let (code, id) = (kept.code.clone().unwrap_or_default(), kept.organisation_id.to_string());
                 let parent = kept.parent_id.map(place).unwrap_or_default();
-                vec![kept.code.clone().unwrap_or_default(), kept.name.clone(), kind_title(kept.kind).into(), parent]
+                vec![code, kept.name.clone(), kind_title(kept.kind).into(), parent, id]
             };
-            tree.iter().map(line).collect()
+            let shown = match below {
+                None => tree.iter().map(line).collect(),
+                Some(_) => all!(app.organisations(scope, below), organisation_id).iter().map(line).collect(),
+            };
+            shown
         }
         Sheet::Classrooms => {
-            let rooms = all!(app.classrooms(scope), classroom_id);
-            rooms.into_iter().map(|kept| vec![place(kept.organisation_id), kept.name]).collect()
+            let line =
+                |kept: KeptClassroom| vec![place(kept.organisation_id), kept.name, kept.classroom_id.to_string()];
+            all!(app.classrooms(scope, below), classroom_id).into_iter().map(line).collect()
         }
         Sheet::Classes => {
-            let rooms = all!(app.classrooms(scope), classroom_id);
+            let rooms = all!(app.classrooms(scope, below), classroom_id);
             let rooms: HashMap<_, _> = rooms.into_iter().map(|kept| (kept.classroom_id, kept.name)).collect();
             let room = |id| rooms.get(&id).cloned().unwrap_or_default();
-            let line = |kept: crate::store::place::KeptClass| {
-                let room = kept.classroom_id.map(room).unwrap_or_default();
-                vec![place(kept.organisation_id), stage_title(kept.stage).into(), kept.grade, kept.name, room]
+            let line = |kept: KeptClass| {
+                let (room, id) = (kept.classroom_id.map(room).unwrap_or_default(), kept.class_id.to_string());
+                vec![place(kept.organisation_id), stage_title(kept.stage).into(), kept.grade, kept.name, room, id]
             };
-            all!(app.classes(scope), class_id).into_iter().map(line).collect()
+            all!(app.classes(scope, below), class_id).into_iter().map(line).collect()
         }
         Sheet::People => {
-            let line = |kept: crate::store::person::KeptPerson| {
-                vec![place(kept.organisation_id), kept.name, kept.sign_in_name.unwrap_or_default()]
+            let line = |kept: KeptPerson| {
+                let id = kept.person_id.to_string();
+                vec![place(kept.organisation_id), kept.name, kept.sign_in_name.unwrap_or_default(), id]
             };
-            all!(app.people(scope), person_id).into_iter().map(line).collect()
+            all!(app.people(scope, below), person_id).into_iter().map(line).collect()
         }
     })
 }

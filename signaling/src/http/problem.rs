@@ -15,6 +15,7 @@ use crate::{
     domain::{
         dispatch::ReceiverLimit,
         lesson_life::{LessonState, WrongState},
+        sheet::Fault,
     },
     http::dispatch::ClashView,
     live::{
@@ -57,6 +58,9 @@ pub enum ApiError {
         /// Why, in Chinese.
         why: String,
     },
+    /// Lines of a table are bad, and so nothing of it was kept.
+    #[error("{} cells of the table are bad", .0.len())]
+    BadLines(Vec<Fault>),
     /// Another thing has this name or code already, or has had it.
     #[error("there is one already")]
     AlreadyThere,
@@ -152,6 +156,8 @@ struct Body<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     clashes: Option<&'a [ClashView]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<&'a [Fault]>,
 }
 
 /// A guest who finds every seat taken may find one free after this long.
@@ -198,6 +204,12 @@ impl ApiError {
             Self::Invalid { field, why } => {
                 (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查 {field}：{why}。"))
             }
+            Self::BadLines(faults) => (
+                S::UNPROCESSABLE_ENTITY,
+                "bad-lines",
+                "表格里有错误的行",
+                format!("有 {} 处错误，一行也没有导入。请按列出的行号改好，再导入一次。", faults.len()),
+            ),
             Self::AlreadyThere => (
                 S::CONFLICT,
                 "already-there",
@@ -400,6 +412,10 @@ pub struct Problem {
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     clashes: Option<Vec<ClashView>>,
+    /// With `bad-lines`: each bad cell.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<Fault>>,
 }
 
 /// The problems that any request may meet.
@@ -470,7 +486,12 @@ impl IntoResponse for ApiError {
             Self::Clashes(clashes) => Some(clashes.as_slice()),
             _ => None,
         };
-        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail, clashes };
+        let faults = match &self {
+            Self::BadLines(faults) => Some(faults.as_slice()),
+            _ => None,
+        };
+        let kind = format!("/problems/{kind}");
+        let body = Body { kind, title, status: status.as_u16(), detail: &detail, clashes, faults };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         let headers = response.headers_mut();

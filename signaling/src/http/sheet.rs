@@ -1,9 +1,14 @@
 //! Files of tables: CSV and XLSX, read within bounds and written so that no spreadsheet takes a cell for a formula.
 
-use std::io::{Cursor, Read};
+use std::{
+    io::{Cursor, Read},
+    sync::Arc,
+    time::Duration,
+};
 
 use calamine::{DataRef, Reader, Xlsx};
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{audit, problem::ApiError};
 use crate::domain::sheet::{A_DATE, AN_ERROR, Cell, LINES_MAX, Line, Sheet};
@@ -11,8 +16,11 @@ use crate::domain::sheet::{A_DATE, AN_ERROR, Cell, LINES_MAX, Line, Sheet};
 /// A file of [`LINES_MAX`] lines is smaller.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
 
-/// What is packed in an XLSX file, unpacked: a small file may hold very much.
-const UNPACKED_BYTES_MAX: u64 = 64 << 20;
+/// What is packed in an XLSX file, unpacked: a small file may hold very much. A table of [`LINES_MAX`] lines is 3 MB.
+const UNPACKED_BYTES_MAX: u64 = 32 << 20;
+
+/// Tables that are read or written at once. Each may take some hundred megabytes for a moment.
+pub const TABLES_MAX: usize = 2;
 
 /// Tables of ours have five.
 const CELLS_MAX: usize = 32;
@@ -40,6 +48,20 @@ pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     }
 }
 
+/// Waits for a turn: see [`TABLES_MAX`].
+///
+/// # Errors
+/// [`ApiError::Busy`] where others take too long.
+pub async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    match tokio::time::timeout(TURN_WITHIN, turns.clone().acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(ApiError::Busy),
+    }
+}
+
+/// Whoever waits longer is better told so.
+const TURN_WITHIN: Duration = Duration::from_secs(20);
+
 fn too_long() -> ApiError {
     ApiError::Invalid { field: "rows", why: format!("一次最多导入 {LINES_MAX} 行，请分成几个文件") }
 }
@@ -61,15 +83,10 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
             return Err(too_long());
         }
         let row = record.position().map_or(0, csv::Position::line);
-        let cells = record.iter().take(CELLS_MAX).map(|text| Cell::text(unguarded(text))).collect();
+        let cells = record.iter().take(CELLS_MAX).map(|text| Cell::text(audit::unguarded(text))).collect();
         lines.push(Line { row: u32::try_from(row).unwrap_or(u32::MAX), cells });
     }
     Ok(lines)
-}
-
-/// Without the mark that [`audit::cell`] puts before what looks like a formula.
-fn unguarded(text: &str) -> &str {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(text)
 }
 
 fn read_xlsx(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
@@ -168,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_again_and_no_cell_is_a_formula() {
-        let names = ["2161000917", "=cmd|'/c calc'!A1", "+1", "-1", "@x", "a\"b,c", "'引号"];
+        let names = ["2161000917", "=cmd|'/c calc'!A1", "+1", "-1", "@x", "a\"b,c", "'引号", "'=1", "''-1", "＋1"];
         let written: Vec<Vec<String>> = names.iter().map(|name| vec!["安康中学".into(), (*name).into()]).collect();
         for kind in [FileKind::Csv, FileKind::Xlsx] {
             let bytes = write(kind, Sheet::Classrooms, &written).unwrap();
@@ -196,6 +213,32 @@ mod tests {
         assert_eq!(lines[2].cells[0].spoiled, Some(A_DATE));
         let (gbk, ..) = encoding_rs::GB18030.encode("学校,名称\r\n安康,一班\r\n");
         assert_eq!(read(FileKind::Csv, &gbk).unwrap()[1].cells[1], Cell::text("一班"));
+    }
+
+    /// A workbook of one sheet, with this much of spaces in it.
+    fn bomb(spaces: usize) -> Vec<u8> {
+        let mut packed = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let method = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        packed.start_file("xl/worksheets/sheet1.xml", method).unwrap();
+        std::io::copy(&mut std::io::repeat(b' ').take(spaces as u64), &mut packed).unwrap();
+        packed.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_bomb_and_a_million_lines_are_refused_unread() {
+        let bomb = bomb(1 << 30);
+        assert!(bomb.len() < FILE_BYTES_MAX, "{}", bomb.len());
+        assert!(matches!(read(FileKind::Xlsx, &bomb), Err(ApiError::Invalid { field: "rows", .. })));
+        let lines = "a\n".repeat(1_000_000);
+        assert!(lines.len() < FILE_BYTES_MAX);
+        assert!(matches!(read(FileKind::Csv, lines.as_bytes()), Err(ApiError::Invalid { field: "rows", .. })));
+        let mut book = Workbook::new();
+        let page = book.add_worksheet();
+        for row in 0..20_000 {
+            page.write_string(row, 0, "甲").unwrap();
+        }
+        let long = book.save_to_buffer().unwrap();
+        assert!(matches!(read(FileKind::Xlsx, &long), Err(ApiError::Invalid { field: "rows", .. })));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod device;
 mod dialect;
 mod dispatch;
 pub mod import;
+mod import_line;
 mod lesson;
 mod organisation;
 mod pairing;

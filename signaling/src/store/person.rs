@@ -102,8 +102,7 @@ impl Store {
     pub async fn people(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path");
-        let searched = ["person.name", "sign_in_name"];
-        ask.finish(&mut sql, "person", "person.person_id", "person.organisation_id", &searched);
+        ask.finish(&mut sql, scope, "person", "person.person_id", &["person.name", "sign_in_name"]);
         sql.all(&self.pool).await?.iter().map(person_from).collect()
     }
 

@@ -188,8 +188,10 @@ pub struct ListAsk {
     pub after: Option<String>,
     /// At most so many.
     pub limit: u32,
-    /// Only what stands right below, or belongs to, this organisation.
+    /// Only what belongs to this organisation or to one below it: the organisation itself too.
     pub organisation_id: Option<OrganisationId>,
+    /// Only organisations right below this one.
+    pub parent_id: Option<OrganisationId>,
     /// Only what has this in its name or code.
     pub text: Option<String>,
     /// What is closed as well.
@@ -197,13 +199,15 @@ pub struct ListAsk {
 }
 
 impl ListAsk {
-    /// Conditions, order and limit. `table` names the closed column's and the name's table, `id` orders.
-    pub(super) fn finish(&self, sql: &mut Sql, table: &str, id: &str, belongs: &str, searched: &[&str]) {
+    /// Conditions, order and limit. `table` names the closed column's table, `id` orders, and `organisation` is joined.
+    pub(super) fn finish(&self, sql: &mut Sql, scope: &Scope, table: &str, id: &str, searched: &[&str]) {
         if !self.closed {
             sql.push(" and ").push(table).push(".closed_at_ms is null");
         }
         if let Some(organisation_id) = self.organisation_id {
-            sql.push(" and ").push(belongs).push(" = ").bind(organisation_id.to_string());
+            // A path is ids and slashes: no character of it means anything to `like`. A top out of scope has nothing.
+            sql.push(" and organisation.path like (select path || '%' from organisation top where organisation_id = ");
+            sql.bind(organisation_id.to_string()).push(" and ").within(scope, "top.path").push(")");
         }
         if let Some(text) = self.text.as_deref().filter(|text| !text.is_empty()) {
             sql.push(" and (1 = 0");
@@ -229,8 +233,10 @@ impl Store {
     pub async fn organisations(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.within(scope, "path");
-        let (id, belongs) = ("organisation.organisation_id", "organisation.parent_id");
-        ask.finish(&mut sql, "organisation", id, belongs, &["name", "code"]);
+        if let Some(parent_id) = ask.parent_id {
+            sql.push(" and organisation.parent_id = ").bind(parent_id.to_string());
+        }
+        ask.finish(&mut sql, scope, "organisation", "organisation.organisation_id", &["name", "code"]);
         sql.all(&self.pool).await?.iter().map(organisation_from).collect()
     }
 
@@ -300,7 +306,7 @@ impl Store {
     pub async fn classrooms(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path");
-        ask.finish(&mut sql, "classroom", "classroom_id", "classroom.organisation_id", &["classroom.name"]);
+        ask.finish(&mut sql, scope, "classroom", "classroom_id", &["classroom.name"]);
         sql.all(&self.pool).await?.iter().map(classroom_from).collect()
     }
 
@@ -370,8 +376,7 @@ impl Store {
     pub async fn classes(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path");
-        let searched = ["school_class.name", "grade"];
-        ask.finish(&mut sql, "school_class", "class_id", "school_class.organisation_id", &searched);
+        ask.finish(&mut sql, scope, "school_class", "class_id", &["school_class.name", "grade"]);
         sql.all(&self.pool).await?.iter().map(class_from).collect()
     }
 
