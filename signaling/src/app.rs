@@ -88,6 +88,10 @@ pub enum OpenError {
 /// Events between the hub's workers and the registry. A thousand classrooms that join at the bell make 3,000.
 const EVENTS_MAX: usize = 65_536;
 
+/// A hub that has just started has better things to do.
+const RETIRE_AFTER: Duration = Duration::from_secs(3600);
+const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
+
 /// Refusals that wait to be written. A flood of them must not fill the disk, and its first thousand tell enough.
 const REFUSALS_MAX: usize = 1_024;
 
@@ -158,6 +162,23 @@ impl App {
                 }
                 _ = rings.tick() => self.registry.ring().await,
                 () = stopping.stopping() => return,
+            }
+        }
+    }
+
+    /// Once a day takes out of the audit what is older than `kept`, until the hub stops.
+    pub async fn retire_audit(self, kept: Duration) {
+        let mut days = tokio::time::interval_at(tokio::time::Instant::now() + RETIRE_AFTER, RETIRE_EVERY);
+        loop {
+            tokio::select! {
+                _ = days.tick() => {}
+                () = self.stopping() => return,
+            }
+            match self.store.retire_audit(self.clock.wall(), kept).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(rows)) => info!(rows, "Took {rows} rows out of the audit after their time"),
+                Ok(Err(touched)) => error!(%touched, "Nothing is taken out of the audit: {touched}"),
+                Err(error) => error!(error = chain(&error), "The audit's old rows could not be taken out"),
             }
         }
     }

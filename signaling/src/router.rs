@@ -96,6 +96,7 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(person::show_person, person::change_person))
         .routes(routes!(person::make_set_up_link))
         .routes(routes!(person::drop_second_factor))
+        .routes(routes!(person::lock_person, person::unlock_person))
         .routes(routes!(person::list_roles, person::give_role))
         .routes(routes!(person::end_role))
         .routes(routes!(person::list_sessions))

@@ -7,29 +7,7 @@ use axum::{
     http::{Request, header},
 };
 use school::{Answer, School};
-use signaling::{
-    domain::{
-        id::PersonId,
-        organisation::{Holder, Person, Role},
-    },
-    http::sheet::XLSX,
-    sample,
-    store::{Seed, place::ListAsk},
-    system_scope,
-};
-
-/// Somebody with this role at the top of the sample county.
-async fn at_the_top(school: &School, role: Role) -> String {
-    let (store, scope, now) = (&school.app.store, system_scope::sample(), school.clock.wall());
-    let tree = store.organisations(&scope, &ListAsk { limit: 200, ..ListAsk::default() }).await.unwrap();
-    let organisation_id = tree.iter().find(|kept| kept.parent_id.is_none()).unwrap().organisation_id;
-    let person_id = PersonId::fresh();
-    let person = Person { person_id, organisation_id, name: "管理员".into(), sign_in_name: None };
-    let seed = Seed { people: vec![(person, Some(role))], ..Seed::default() };
-    store.plant(&scope, &seed, now).await.unwrap();
-    let link = sample::sign_in_link(store, "http://school", Holder::Person(person_id), now).await.unwrap();
-    school.sign_in(&link).await
-}
+use signaling::{domain::organisation::Role, http::sheet::XLSX};
 
 async fn send(school: &School, path: &str, cookie: &str, kind: &str, body: impl Into<Body>) -> Answer {
     let request = Request::post(path).header(header::COOKIE, cookie).header(header::CONTENT_TYPE, kind);
@@ -50,7 +28,7 @@ const WHAT: [&str; 4] = ["organisations", "classrooms", "classes", "people"];
 #[tokio::test]
 async fn what_was_exported_is_imported_again_and_changes_nothing() {
     let school = School::open().await;
-    let admin = at_the_top(&school, Role::SystemAdministrator).await;
+    let admin = school.at_the_top(Role::SystemAdministrator).await;
     for what in WHAT {
         let csv = school.get(&format!("/api/v1/exports/{what}"), &admin).await;
         assert_eq!(csv.status, 200, "{}", csv.text);
@@ -77,7 +55,7 @@ async fn what_was_exported_is_imported_again_and_changes_nothing() {
 #[tokio::test]
 async fn an_export_goes_by_a_part_of_the_tree_and_what_looks_like_a_formula_comes_back_as_it_was() {
     let school = School::open().await;
-    let admin = at_the_top(&school, Role::SystemAdministrator).await;
+    let admin = school.at_the_top(Role::SystemAdministrator).await;
     let tree = school.get("/api/v1/organisations?limit=200", &admin).await.json();
     let node = |found: &dyn Fn(&serde_json::Value) -> bool| {
         tree["items"].as_array().unwrap().iter().find(|node| found(node)).unwrap()["organisation_id"]
@@ -114,7 +92,7 @@ async fn an_export_goes_by_a_part_of_the_tree_and_what_looks_like_a_formula_come
 #[tokio::test]
 async fn a_dry_run_keeps_nothing_and_a_bad_line_keeps_all_of_a_file_out() {
     let school = School::open().await;
-    let admin = at_the_top(&school, Role::SystemAdministrator).await;
+    let admin = school.at_the_top(Role::SystemAdministrator).await;
     let people =
         "\u{feff}机构,姓名,登录名\r\n没有的学校,=1+1,\r\n汉滨区教育体育局,好老师,x\r\n汉滨区教育体育局,李老师,\r\n";
     let (dry, real) = ("/api/v1/imports/people?dry_run=true", "/api/v1/imports/people");
@@ -146,7 +124,7 @@ async fn a_dry_run_keeps_nothing_and_a_bad_line_keeps_all_of_a_file_out() {
 #[tokio::test]
 async fn a_file_of_another_kind_or_size_is_refused() {
     let school = School::open().await;
-    let admin = at_the_top(&school, Role::SystemAdministrator).await;
+    let admin = school.at_the_top(Role::SystemAdministrator).await;
     let (dry, people) = ("/api/v1/imports/people?dry_run=true", "机构,姓名\r\n某校,某人\r\n");
     let json = send(&school, dry, &admin, "application/json", "{}").await;
     assert_eq!(json.problem(), (415, "unsupported-media-type".into()));

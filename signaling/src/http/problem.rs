@@ -85,6 +85,9 @@ pub enum ApiError {
     /// Name, password or code are wrong: which of them is nobody's business.
     #[error("name, password or code are wrong")]
     SignInRefused,
+    /// Others on the line could read what an administrator sends.
+    #[error("the connection is not encrypted")]
+    PlainHttp,
     /// The hub has its administrators already.
     #[error("the hub is set up already")]
     AlreadySetUp,
@@ -257,6 +260,12 @@ impl ApiError {
                 "sign-in-refused",
                 "登录失败",
                 "登录名、密码或动态码不对，或者账号暂时锁定。连续错 5 次会锁定 15 分钟；忘记密码请找管理员。".into(),
+            ),
+            Self::PlainHttp => (
+                S::FORBIDDEN,
+                "plain-http",
+                "连接没有加密",
+                "管理员和巡课账号请用 https:// 开头的地址登录；这次输入的密码可能已被看到，请登录后修改。".into(),
             ),
             Self::AlreadySetUp => (S::CONFLICT, "already-set-up", "已经初始化过了", "请直接登录。".into()),
             Self::Clashes(clashes) => {

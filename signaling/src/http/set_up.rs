@@ -128,6 +128,9 @@ pub async fn set_up(
 ) -> Result<(StatusCode, Json<SetUpLinks>), ApiError> {
     let now = app.clock.now();
     app.attempts.check(caller.ip(), now)?;
+    if !caller.is_private() {
+        return Err(ApiError::PlainHttp);
+    }
     if !app.first_start.is(&ask.secret, now.wall) {
         app.attempts.failed(caller.ip(), now);
         let row = AuditRow::done(now.wall, "guest", "set_up", "hub").refused().from(caller.ip().to_string());

@@ -14,13 +14,13 @@ use signaling::{
     app::{App, database_file},
     clock::Clock,
     domain::{
-        id::LessonId,
-        organisation::{Holder, Role},
+        id::{LessonId, PersonId},
+        organisation::{Holder, Person, Role},
         time::UnixMs,
     },
     router,
     sample::{self, Sample},
-    store::{Database, Seed, audit::AuditSearch},
+    store::{Database, Seed, audit::AuditSearch, place::ListAsk},
     system_scope,
 };
 use tempfile::TempDir;
@@ -188,8 +188,8 @@ impl School {
     /// A teacher who teaches none of these lessons.
     pub async fn other_teacher(&self) -> String {
         use signaling::domain::{
-            id::{OrganisationId, PersonId},
-            organisation::{Organisation, OrganisationKind, Person},
+            id::OrganisationId,
+            organisation::{Organisation, OrganisationKind},
         };
         let organisation_id = OrganisationId::fresh();
         let (name, kind) = ("恒口中学".to_owned(), OrganisationKind::School);
@@ -202,6 +202,30 @@ impl School {
         let holder = Holder::Person(person_id);
         let link = sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap();
         self.sign_in(&link).await
+    }
+
+    /// Somebody with this role at the top of the sample county.
+    pub async fn person_at_the_top(&self, role: Role) -> PersonId {
+        let (store, scope, now) = (&self.app.store, system_scope::sample(), self.clock.wall());
+        let tree = store.organisations(&scope, &ListAsk { limit: 200, ..ListAsk::default() }).await.unwrap();
+        let organisation_id = tree.iter().find(|kept| kept.parent_id.is_none()).unwrap().organisation_id;
+        let person_id = PersonId::fresh();
+        let person = Person { person_id, organisation_id, name: "管理员".into(), sign_in_name: None };
+        let seed = Seed { people: vec![(person, Some(role))], ..Seed::default() };
+        store.plant(&scope, &seed, now).await.unwrap();
+        person_id
+    }
+
+    /// The same, signed in.
+    pub async fn at_the_top(&self, role: Role) -> String {
+        let person_id = self.person_at_the_top(role).await;
+        self.sign_in(&self.link(person_id).await).await
+    }
+
+    /// A one-time link for this person.
+    pub async fn link(&self, person_id: PersonId) -> String {
+        let holder = Holder::Person(person_id);
+        sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap()
     }
 
     /// The newest acts of the audit, the newest first.
