@@ -75,14 +75,21 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
             .decode_without_bom_handling_and_without_replacement(bytes)
             .ok_or_else(|| ApiError::BadRequest("CSV 应为 UTF-8 或 GB 18030 编码".into()))?,
     };
+    // The reader counts neither empty lines nor the two ends of CRLF as a spreadsheet does.
+    let text = text.replace("\r\n", "\n");
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    let (mut lines, mut row) = (Vec::new(), 0);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let from = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+        let empty = text.as_bytes().get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b'\n').count();
+        if !reader.read_record(&mut record).map_err(|error| ApiError::BadRequest(error.to_string()))? {
+            break;
+        }
         if lines.len() > LINES_MAX {
             return Err(too_long());
         }
-        let row = record.position().map_or(0, csv::Position::line);
+        row += 1 + empty;
         let cells = record.iter().take(CELLS_MAX).map(|text| Cell::text(audit::unguarded(text))).collect();
         lines.push(Line { row: u32::try_from(row).unwrap_or(u32::MAX), cells });
     }
@@ -222,6 +229,15 @@ mod tests {
         packed.start_file("xl/worksheets/sheet1.xml", method).unwrap();
         std::io::copy(&mut std::io::repeat(b' ').take(spaces as u64), &mut packed).unwrap();
         packed.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn lines_are_numbered_as_a_spreadsheet_shows_them() {
+        for end in ["\n", "\r\n"] {
+            let text = ["学校,名称", "甲,1", "", "", "\"乙\",\"a\nb\"", "丙,3", ""].join(end);
+            let rows: Vec<u32> = read(FileKind::Csv, text.as_bytes()).unwrap().iter().map(|line| line.row).collect();
+            assert_eq!(rows, [1, 2, 5, 6], "{end:?}");
+        }
     }
 
     #[test]

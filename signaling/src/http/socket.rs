@@ -119,7 +119,8 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
                     let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
                     may_until = until;
                 }
-                _ = looks.tick(), if app.clock.wall() >= may_until => {
+                _ = looks.tick() => {
+                    if app.clock.wall() < may_until { continue }
                     // A role or a session has ended by its own date.
                     let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
                     may_until = until;
