@@ -287,11 +287,10 @@ async fn table(
                 let parent = kept.parent_id.map(place).unwrap_or_default();
                 vec![code, kept.name.clone(), kind_title(kept.kind).into(), parent, id]
             };
-            let shown = match below {
+            match below {
                 None => tree.iter().map(line).collect(),
                 Some(_) => all!(app.organisations(scope, below), organisation_id).iter().map(line).collect(),
-            };
-            shown
+            }
         }
         Sheet::Classrooms => {
             let line =

@@ -175,7 +175,7 @@ pub async fn set_up(
         seed.people.push((person, Some(role)));
     }
     let secrets = [unguessable(), unguessable(), unguessable()];
-    let links = secrets.each_ref().map(|secret| sha256_hex(secret));
+    let links = secrets.each_ref().map(sha256_hex);
     let until = now.wall.plus(SET_UP_LINK_VALID);
     let row = AuditRow::done(now.wall, "guest", "set_up", "hub").from(caller.ip().to_string());
     if !app.store.found(&system_scope::first_start(), &seed, &links, until, &row).await? {
