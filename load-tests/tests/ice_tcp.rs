@@ -60,7 +60,15 @@ impl School {
             let listener = front::listen(app.hub.media_address()).await.unwrap();
             let door = listener.local_addr().unwrap();
             let router = router::router(app.clone());
-            tokio::spawn(front::serve(listener, None, router, Some(app.hub.clone()), Connections::default(), stopped));
+            tokio::spawn(front::serve(
+                listener,
+                None,
+                [].into(),
+                router,
+                Some(app.hub.clone()),
+                Connections::default(),
+                stopped,
+            ));
             (app, door)
         });
         let room = app.hub.open_room();

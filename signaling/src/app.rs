@@ -7,7 +7,7 @@ use std::{
 };
 
 use sfu::{Hub, HubConfig, HubEvent};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         again::UnderWay,
         device::{Challenges, ENROLMENTS_PER_MINUTE},
         set_up::FirstStart,
+        sheet::TABLES_MAX,
         sign_in::{Attempts, FAILURES_PER_MINUTE},
     },
     keep::{self, KeepError},
@@ -51,6 +52,8 @@ pub struct App {
     pub challenges: Arc<Challenges>,
     /// Creates under way.
     pub under_way: Arc<UnderWay>,
+    /// Turns at reading and writing tables.
+    pub tables: Arc<Semaphore>,
     /// Passwords and second factors.
     pub secrets: Arc<Secrets>,
     /// The secret of the first start. `None`: the hub has its administrators.
@@ -84,6 +87,10 @@ pub enum OpenError {
 
 /// Events between the hub's workers and the registry. A thousand classrooms that join at the bell make 3,000.
 const EVENTS_MAX: usize = 65_536;
+
+/// A hub that has just started has better things to do.
+const RETIRE_AFTER: Duration = Duration::from_secs(3600);
+const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Refusals that wait to be written. A flood of them must not fill the disk, and its first thousand tell enough.
 const REFUSALS_MAX: usize = 1_024;
@@ -125,6 +132,7 @@ impl App {
             enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),
             challenges: Arc::default(),
             under_way: Arc::default(),
+            tables: Arc::new(Semaphore::new(TABLES_MAX)),
             secrets,
             first_start: Arc::default(),
             rights: Arc::new(watch::Sender::new(0)),
@@ -154,6 +162,23 @@ impl App {
                 }
                 _ = rings.tick() => self.registry.ring().await,
                 () = stopping.stopping() => return,
+            }
+        }
+    }
+
+    /// Once a day takes out of the audit what is older than `kept`, until the hub stops.
+    pub async fn retire_audit(self, kept: Duration) {
+        let mut days = tokio::time::interval_at(tokio::time::Instant::now() + RETIRE_AFTER, RETIRE_EVERY);
+        loop {
+            tokio::select! {
+                _ = days.tick() => {}
+                () = self.stopping() => return,
+            }
+            match self.store.retire_audit(self.clock.wall(), kept).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(rows)) => info!(rows, "Took {rows} rows out of the audit after their time"),
+                Ok(Err(touched)) => error!(%touched, "Nothing is taken out of the audit: {touched}"),
+                Err(error) => error!(error = chain(&error), "The audit's old rows could not be taken out"),
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
@@ -41,6 +42,9 @@ pub struct Said {
     /// A plain HTTP listener, for loopback and reverse proxies
     #[arg(long, env = "TONGKE_HTTP", value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
+    /// Reverse proxies whose `X-Forwarded-Proto: https` is believed
+    #[arg(long, env = "TONGKE_TRUSTED_PROXY", value_name = "IP", num_args = 1.., value_delimiter = ',')]
+    trusted_proxy: Option<Vec<IpAddr>>,
     /// Address that clients reach this machine by [default: those of its interfaces]
     #[arg(long, env = "TONGKE_ANNOUNCE", value_name = "IP", num_args = 1.., value_delimiter = ',')]
     announce: Option<Vec<IpAddr>>,
@@ -62,6 +66,9 @@ pub struct Said {
     /// How the log is written [default: text]
     #[arg(long, env = "TONGKE_LOG", value_name = "FORMAT", value_enum)]
     log: Option<LogFormat>,
+    /// Days that the audit is kept, 180 at least [default: 400]
+    #[arg(long, env = "TONGKE_AUDIT_DAYS", value_name = "N")]
+    audit_days: Option<u32>,
     /// Make a small county with a lesson that is open now, and write DIR/sample.json
     #[arg(long, env = "TONGKE_SAMPLE", num_args = 0..=1, default_missing_value = "true")]
     sample: Option<bool>,
@@ -78,6 +85,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Plain HTTP. `None`: there is none.
     pub http: Option<SocketAddr>,
+    /// Proxies that are believed that what they bring was encrypted.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Addresses for candidates and certificate. Empty: those of the machine.
     pub announce: Vec<IpAddr>,
     /// Figures and probes.
@@ -90,6 +99,8 @@ pub struct Config {
     pub max_seats: Option<usize>,
     /// How the log is written.
     pub log: LogFormat,
+    /// How long the audit is kept.
+    pub audit_kept: Duration,
     /// Make the sample county.
     pub sample: bool,
 }
@@ -141,6 +152,9 @@ pub enum ConfigError {
     /// No worker or more than a machine has.
     #[error("--workers must be between 1 and {WORKERS_MAX}")]
     Workers,
+    /// An audit that forgets too early.
+    #[error("--audit-days must be between {AUDIT_DAYS_MIN} and {AUDIT_DAYS_MAX}: the law asks for half a year of logs")]
+    AuditDays,
     /// No seat at all.
     #[error("--max-seats must be at least 1")]
     MaxSeats,
@@ -148,6 +162,13 @@ pub enum ConfigError {
 
 /// A worker's name is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
 const WORKERS_MAX: usize = 128;
+
+/// The store holds to it too: [`crate::store::audit_chain::AUDIT_KEPT_MIN`].
+const AUDIT_DAYS_MIN: u32 = 180;
+const AUDIT_DAYS_MAX: u32 = 36_500;
+
+/// A school year, and a month to look at it.
+const AUDIT_DAYS: u32 = 400;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
@@ -168,6 +189,8 @@ impl Said {
             database: self.database.or(file.database),
             listen: self.listen.or(file.listen),
             http: self.http.or(file.http),
+            trusted_proxy: self.trusted_proxy.or(file.trusted_proxy),
+            audit_days: self.audit_days.or(file.audit_days),
             announce: self.announce.or(file.announce),
             metrics: self.metrics.or(file.metrics),
             cert: self.cert.or(file.cert),
@@ -200,17 +223,23 @@ impl Said {
             Some(url) => url.parse()?,
             None => Database::file(&database_file(&data)),
         };
+        let audit_days = self.audit_days.unwrap_or(AUDIT_DAYS);
+        if !(AUDIT_DAYS_MIN..=AUDIT_DAYS_MAX).contains(&audit_days) {
+            return Err(ConfigError::AuditDays);
+        }
         let config = Config {
             data,
             database,
             listen: self.listen.unwrap_or(LISTEN),
             http: self.http,
+            trusted_proxies: self.trusted_proxy.unwrap_or_default(),
             announce: self.announce.unwrap_or_default(),
             metrics: self.metrics.unwrap_or(METRICS),
             certificate,
             workers: self.workers.unwrap_or(1),
             max_seats: self.max_seats,
             log: self.log.unwrap_or_default(),
+            audit_kept: Duration::from_secs(u64::from(audit_days) * 24 * 3600),
             sample: self.sample.unwrap_or(false),
         };
         if !(1..=WORKERS_MAX).contains(&config.workers) {
@@ -256,7 +285,7 @@ mod tests {
     #[test]
     fn each_mistake_is_one_sentence() {
         type Change = fn(&mut Said);
-        let table: [(Change, &str); 9] = [
+        let table: [(Change, &str); 10] = [
             (|s| s.database = Some("mysql://x".into()), "sqlite:FILE or postgres://"),
             (|s| s.data = None, "say with --data"),
             (|s| s.data = Some("/dev/null".into()), "is not a folder"),
@@ -272,6 +301,7 @@ mod tests {
             (|s| s.announce = Some(vec!["0.0.0.0".parse().unwrap()]), "cannot be announced"),
             (|s| s.workers = Some(0), "between 1 and 128"),
             (|s| s.max_seats = Some(0), "at least 1"),
+            (|s| s.audit_days = Some(179), "between 180 and"),
         ];
         for (change, sentence) in table {
             let error = said(change).check().unwrap_err().to_string();

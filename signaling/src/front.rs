@@ -96,9 +96,11 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves one listener until `stop` turns true. `media` takes the connections that carry media; `None`: none do here.
+/// `proxies` are believed that what they bring was encrypted.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    proxies: Arc<[IpAddr]>,
     router: Router,
     media: Option<Hub>,
     connections: Connections,
@@ -124,6 +126,7 @@ pub async fn serve(
             continue;
         };
         let (tls, router, media, mut stop) = (tls.clone(), router.clone(), media.clone(), stop.clone());
+        let proxies = proxies.clone();
         let opened = Instant::now();
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
@@ -138,7 +141,8 @@ pub async fn serve(
                     Beginning::Nothing => return debug!(%address, "A connection from {address} said nothing"),
                 }
             }
-            let visit = Visit { caller: Caller { address, tls: tls.is_some() }, place: HeldPlace::new(place) };
+            let caller = Caller { address, tls: tls.is_some(), plain_before: false };
+            let visit = Visit { caller, proxies, place: HeldPlace::new(place) };
             connection(stream, visit, tls, router, stop).await;
         });
     }
@@ -205,6 +209,7 @@ const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 #[derive(Clone)]
 struct Visit {
     caller: Caller,
+    proxies: Arc<[IpAddr]>,
     place: HeldPlace,
 }
 
@@ -246,7 +251,8 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let counted = asked.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(visit.caller);
+        let caller = visit.caller.told_by(request.headers(), &visit.proxies);
+        request.extensions_mut().insert(caller);
         request.extensions_mut().insert(visit.place.clone());
         let (router, asked) = (router.clone(), counted.clone());
         async move {
@@ -359,8 +365,8 @@ mod tests {
     /// Speaks with someone over a pipe, on a clock that jumps to whatever is waited for next.
     fn visitor(router: &Router) -> tokio::io::DuplexStream {
         let (theirs, ours) = tokio::io::duplex(4_096);
-        let caller = Caller { address: ([10, 0, 0, 1], 1).into(), tls: false };
-        let visit = Visit { caller, place: HeldPlace::default() };
+        let caller = Caller { address: ([10, 0, 0, 1], 1).into(), tls: false, plain_before: false };
+        let visit = Visit { caller, proxies: [].into(), place: HeldPlace::default() };
         let (keep, stop) = watch::channel(false);
         let router = router.clone();
         tokio::spawn(async move {

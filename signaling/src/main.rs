@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -22,7 +23,7 @@ use signaling::{
     },
     live::registry::chain,
     router, sample,
-    store::{AuditRow, Database, Store},
+    store::{AuditRow, Database, Store, audit_chain::Retired},
     system_scope, telemetry,
 };
 use tokio::{
@@ -275,21 +276,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut listeners = JoinSet::new();
     let public = router::router(app.clone());
     let media = Some(app.hub.clone());
+    let proxies: Arc<[IpAddr]> = config.trusted_proxies.into();
     let tls = TlsAcceptor::from(certificate.tls.clone());
     listeners.spawn(front::serve(
         https,
         Some(tls),
+        proxies.clone(),
         public.clone(),
         media.clone(),
         connections.clone(),
         stopped.clone(),
     ));
     if let Some(http) = http {
-        listeners.spawn(front::serve(http, None, public, media, connections.clone(), stopped.clone()));
+        listeners.spawn(front::serve(http, None, proxies.clone(), public, media, connections.clone(), stopped.clone()));
     }
     let figures = telemetry::router(app.clone(), figures);
-    listeners.spawn(front::serve(operations, None, figures, None, connections, stopped));
+    listeners.spawn(front::serve(operations, None, proxies, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
+    tokio::spawn(app.clone().retire_audit(config.audit_kept));
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 
     wait_for_the_end().await?;
@@ -376,6 +380,9 @@ async fn verify_audit(hub: Hub) -> anyhow::Result<()> {
     store.close().await;
     let whole = verified.map_err(|touched| anyhow::anyhow!("{touched}"))?;
     println!("{} rows, none touched. SHA-256 of the last: {}", whole.rows, whole.sha256);
+    if let Some(Retired { rows, tombstone }) = whole.retired {
+        println!("Rows 1 to {rows} were taken out after their time: row {tombstone} says so.");
+    }
     Ok(())
 }
 

@@ -22,7 +22,7 @@ use crate::{
         ask::{self, Caller},
         assets, audit, classroom, device,
         identity::Asking,
-        lesson, organisation, person,
+        import, lesson, organisation, person,
         problem::{self, ApiError},
         recording, seat, set_up, sign_in, socket, timetable, whip,
     },
@@ -96,12 +96,21 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(person::show_person, person::change_person))
         .routes(routes!(person::make_set_up_link))
         .routes(routes!(person::drop_second_factor))
+        .routes(routes!(person::lock_person, person::unlock_person))
         .routes(routes!(person::list_roles, person::give_role))
         .routes(routes!(person::end_role))
         .routes(routes!(person::list_sessions))
         .routes(routes!(person::end_session))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(import::import_organisations))
+        .routes(routes!(import::import_classrooms))
+        .routes(routes!(import::import_classes))
+        .routes(routes!(import::import_people))
+        .routes(routes!(import::export_organisations))
+        .routes(routes!(import::export_classrooms))
+        .routes(routes!(import::export_classes))
+        .routes(routes!(import::export_people))
         .merge(timetable::routes())
 }
 

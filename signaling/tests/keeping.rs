@@ -9,7 +9,7 @@ use signaling::{
     app::{App, database_file},
     backup,
     http::set_up::FirstStart,
-    store::{Database, Store, audit::Touch},
+    store::{Database, Store, audit_chain::Touch},
 };
 
 #[tokio::test]

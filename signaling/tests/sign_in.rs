@@ -84,7 +84,7 @@ async fn on_tls_the_cookie_is_held_to_the_host() {
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(format!(r#"{{"link":"{secret}"}}"#)))
         .unwrap();
-    request.extensions_mut().insert(Caller { address: ([10, 0, 0, 1], 1).into(), tls: true });
+    request.extensions_mut().insert(Caller { address: ([10, 0, 0, 1], 1).into(), tls: true, plain_before: false });
     let cookie = school.send(request).await.header("set-cookie").to_owned();
     assert!(cookie.starts_with("__Host-tongke="), "{cookie}");
     for part in ["Path=/", "HttpOnly", "SameSite=Lax", "Secure"] {

@@ -60,7 +60,7 @@ async fn door(school: &School) -> (SocketAddr, watch::Sender<bool>) {
     let listener = front::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(front::serve(listener, None, school.router.clone(), None, Connections::default(), stopped));
+    tokio::spawn(front::serve(listener, None, [].into(), school.router.clone(), None, Connections::default(), stopped));
     (address, stop)
 }
 
@@ -248,4 +248,36 @@ async fn case_51_a_role_that_ends_ends_the_open_socket_too() {
         .header("content-type", "application/json");
     assert_eq!(school.send(request.body(axum::body::Body::empty()).unwrap()).await.status, 204);
     assert_eq!(page.hear_of("bye").await["reason"], "token_expired");
+}
+
+#[tokio::test]
+async fn a_role_that_ends_by_its_date_ends_the_open_socket_within_seconds() {
+    use signaling::{
+        domain::organisation::{Holder, Role},
+        sample,
+        store::AuditRow,
+        system_scope,
+    };
+    let school = School::open().await;
+    let (door, _stop) = door(&school).await;
+    let (store, now) = (&school.app.store, school.clock.wall());
+    let (officer, _) = store.people_who_are(&system_scope::console(), Role::Patrol).await.unwrap()[0].clone();
+    let grant = store.grants(&system_scope::console(), officer).await.unwrap().unwrap()[0].clone();
+    let row = AuditRow::by_system(now, "end_role", format!("person:{officer}"));
+    let until = now.plus(Duration::from_secs(600));
+    store.end_grant(&system_scope::console(), officer, grant.role_grant_id, until, row).await.unwrap();
+    let link = sample::sign_in_link(store, "http://school", Holder::Person(officer), now).await.unwrap();
+    let cookie = school.sign_in(&link).await;
+    let ticket = school.post(&school.lesson("/seats"), &cookie, "{}").await.json();
+    let mut request = format!("ws://{door}{}", school.lesson("/socket")).into_client_request().unwrap();
+    request.headers_mut().insert("cookie", HeaderValue::from_str(&cookie).unwrap());
+    let mut page = Page(connect_async(request).await.unwrap().0);
+    page.say(json!({"type": "hello", "token": ticket["token"]})).await;
+    assert_eq!(page.hear().await.unwrap()["type"], "welcome");
+    school.clock.turn(Duration::from_secs(599));
+    page.say(json!({"type": "ping", "sent_ms": 1})).await;
+    page.hear_of("pong").await;
+    school.clock.turn(Duration::from_secs(1));
+    let said = timeout(Duration::from_secs(5), page.hear_of("bye")).await.expect("within five seconds");
+    assert_eq!(said["reason"], "token_expired");
 }

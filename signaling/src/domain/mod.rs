@@ -18,6 +18,7 @@ pub mod program;
 pub mod rules;
 pub mod serve_scope;
 pub mod session;
+pub mod sheet;
 pub mod time;
 pub mod timetable;
 pub mod totp;

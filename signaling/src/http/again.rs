@@ -30,10 +30,12 @@ pub struct UnderWay {
     keys: DashMap<(String, String), Arc<tokio::sync::Mutex<()>>>,
 }
 
-/// Answers a repeated create as the first time. What holds a secret is not kept, and so not repeated.
+/// Answers a repeated create as the first time. What holds a secret is not kept, and so not repeated. A table needs no
+/// key: taken in twice it changes nothing, and it is larger than what is held back here.
 pub async fn repeat(State(app): State<App>, caller: Caller, request: Request, next: Next) -> Response {
     let key = request.headers().get("idempotency-key").cloned();
-    let Some(key) = key.filter(|_| *request.method() == Method::POST) else { return next.run(request).await };
+    let creates = *request.method() == Method::POST && !request.uri().path().starts_with("/imports/");
+    let Some(key) = key.filter(|_| creates) else { return next.run(request).await };
     match answer(&app, &caller, &key, request, next).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
@@ -56,7 +58,7 @@ async fn answer(
     let bytes = read_body(body, JSON_BYTES_MAX).await?;
     let mut asked = format!("{} {}\n", parts.method, parts.uri).into_bytes();
     asked.extend_from_slice(&bytes);
-    let request_sha256 = sha256_hex(&String::from_utf8_lossy(&asked));
+    let request_sha256 = sha256_hex(&asked);
     let lock = app.under_way.keys.entry((holder.clone(), key.clone())).or_default().clone();
     let turn = lock.lock().await;
     let done = once(app, (&holder, &key), &request_sha256, Request::from_parts(parts, Body::from(bytes)), next).await;

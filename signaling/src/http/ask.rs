@@ -32,11 +32,32 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 pub struct Caller {
     /// The other end of the connection.
     pub address: SocketAddr,
-    /// The connection is encrypted by us.
+    /// The connection is encrypted, by us or by a proxy that we were told to trust.
     pub tls: bool,
+    /// Something in between says that it was not encrypted before it came here.
+    pub plain_before: bool,
 }
 
 impl Caller {
+    /// Nobody on the network can read along: it is encrypted, or never left this machine.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        let ip = self.ip();
+        // Unspecified is nobody's address: a request that came through no listener.
+        self.tls || ((ip.is_loopback() || ip.is_unspecified()) && !self.plain_before)
+    }
+
+    /// The same caller, as the proxy in between tells of them. Only trusted ones are believed that it was encrypted;
+    /// that it was not, is believed of anybody.
+    #[must_use]
+    pub fn told_by(self, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
+        let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Of proxies in a row the first one speaks with the browser.
+        let proto = proto.split(',').next().unwrap_or_default().trim();
+        let tls = self.tls || (proto.eq_ignore_ascii_case("https") && trusted.contains(&self.ip()));
+        Self { tls, plain_before: proto.eq_ignore_ascii_case("http"), ..self }
+    }
+
     /// The network address alone.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
@@ -70,7 +91,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let nowhere = Self { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), tls: false };
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let nowhere = Self { address, tls: false, plain_before: false };
         Ok(parts.extensions.get().copied().unwrap_or(nowhere))
     }
 }
@@ -215,4 +237,36 @@ fn is_too_large(error: &axum::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_private_where_it_is_encrypted_or_never_leaves_the_machine() {
+        let (proxy, far, here) = ("10.0.0.1", "10.0.0.9", "127.0.0.1");
+        let table = [
+            (here, None, true),
+            (here, Some("https"), true),
+            (here, Some("http"), false),
+            (far, None, false),
+            (far, Some("https"), false),
+            (proxy, None, false),
+            (proxy, Some("http"), false),
+            (proxy, Some("HTTPS, http"), true),
+        ];
+        for (ip, proto, private) in table {
+            let mut headers = HeaderMap::new();
+            if let Some(proto) = proto {
+                headers.insert("x-forwarded-proto", proto.parse().unwrap());
+            }
+            let address = SocketAddr::new(ip.parse().unwrap(), 1);
+            let caller = Caller { address, tls: false, plain_before: false };
+            let told = caller.told_by(&headers, &[proxy.parse().unwrap()]);
+            assert_eq!(told.is_private(), private, "{ip} {proto:?}");
+            // Only the proxy that is trusted makes the cookie one of TLS.
+            assert_eq!(told.tls, ip == proxy && private, "{ip} {proto:?}");
+        }
+    }
 }

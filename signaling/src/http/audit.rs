@@ -1,6 +1,6 @@
 //! The audit: searched, and exported as a table.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 use axum::{
     Json,
@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{permission::Act, time::UnixMs},
+    domain::{
+        permission::{Act, Scope},
+        time::UnixMs,
+    },
     store::{
         Outcome,
         audit::{AuditLine, AuditSearch},
@@ -62,10 +65,14 @@ pub struct AuditEntry {
     pub seq: i64,
     pub at_ms: UnixMs,
     pub actor: String,
+    /// What whoever acted is called now. `null`: it has no name, or one that is not the asker's to know.
+    pub actor_name: Option<String>,
     /// The assistant teacher who stood there. Empty: nobody was named.
     pub beside: String,
+    pub beside_name: Option<String>,
     pub act: String,
     pub object: String,
+    pub object_name: Option<String>,
     pub outcome: Outcome,
     pub detail: String,
     pub address: String,
@@ -73,11 +80,15 @@ pub struct AuditEntry {
     pub sha256: String,
 }
 
-impl From<AuditLine> for AuditEntry {
-    fn from(line: AuditLine) -> Self {
+impl AuditEntry {
+    fn of(line: AuditLine, names: &HashMap<String, String>) -> Self {
+        let name = |of: &String| names.get(of).cloned();
         Self {
             seq: line.seq,
             at_ms: line.at,
+            actor_name: name(&line.actor),
+            beside_name: name(&line.beside),
+            object_name: name(&line.object),
             actor: line.actor,
             beside: line.beside,
             act: line.act,
@@ -88,6 +99,12 @@ impl From<AuditLine> for AuditEntry {
             sha256: line.sha256,
         }
     }
+}
+
+/// What is named in these lines, with its name.
+async fn names(app: &App, scope: &Scope, lines: &[AuditLine]) -> Result<HashMap<String, String>, ApiError> {
+    let named = lines.iter().flat_map(|line| [line.actor.as_str(), &line.beside, &line.object]);
+    Ok(app.store.names(scope, named).await?)
 }
 
 impl AuditListing {
@@ -119,7 +136,8 @@ pub async fn list_audit(
     let scope = identity.scope(Act::SeeAudit)?;
     let (limit, after) = (limit(listing.limit)? + 1, listing.after);
     let lines = app.store.audit_lines(&scope, &listing.search()?, after, limit).await?;
-    let entries = lines.into_iter().map(AuditEntry::from).collect();
+    let names = names(&app, &scope, &lines).await?;
+    let entries = lines.into_iter().map(|line| AuditEntry::of(line, &names)).collect();
     Ok(Json(Listed::new(entries, limit, |entry: &AuditEntry| entry.seq.to_string())))
 }
 
@@ -134,17 +152,26 @@ pub async fn export_audit(
 ) -> Result<Response, ApiError> {
     let scope = identity.scope(Act::SeeAudit)?;
     let (mut below, search) = (listing.after, listing.search()?);
-    let mut text = String::from("\u{feff}seq,at_ms,actor,beside,act,object,outcome,detail,address,sha256\r\n");
+    let mut text = String::from(
+        "\u{feff}seq,at_ms,actor,actor_name,beside,beside_name,act,object,object_name,outcome,detail,address,sha256\r\n",
+    );
     let mut taken = 0;
-    while taken < EXPORT_MAX {
+    loop {
         let lines = app.store.audit_lines(&scope, &search, below, BATCH).await?;
         let Some(last) = lines.last() else { break };
         below = Some(last.seq);
+        let names = names(&app, &scope, &lines).await?;
+        let name = |of: &String| names.get(of).map(String::as_str).unwrap_or_default();
         for line in &lines {
             taken += 1;
-            let cells = [&line.actor, &line.beside, &line.act, &line.object].map(|text| cell(text));
+            let who = [&line.actor, name(&line.actor), &line.beside, name(&line.beside)];
+            let cells = [who[0], who[1], who[2], who[3], &line.act, &line.object, name(&line.object)].map(cell);
             let more = [line.outcome.as_str(), &line.detail, &line.address, &line.sha256].map(cell);
             let _ = write!(text, "{},{},{},{}\r\n", line.seq, line.at.0, cells.join(","), more.join(","));
+        }
+        if taken > EXPORT_MAX {
+            let why = format!("一次最多导出 {EXPORT_MAX} 行，请缩短时间，分几次导出");
+            return Err(ApiError::Invalid { field: "from_ms", why });
         }
     }
     app.store.audit(&identity.row(&app, "export_audit", format!("audit:{taken}"))).await?;
@@ -155,12 +182,22 @@ pub async fn export_audit(
     Ok((headers, text).into_response())
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula. One that looks guarded already is guarded once more, so that
+/// [`unguarded`] gives back what was there.
 #[must_use]
 pub fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    let guard = if text.trim_start_matches('\'').starts_with(FORMULA) { "'" } else { "" };
     let safe = format!("{guard}{text}");
     if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+/// What spreadsheets take for a formula's beginning, those of China the full-width ones too.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
+/// A cell without the mark that [`cell`] puts before what looks like a formula.
+#[must_use]
+pub fn unguarded(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|rest| rest.trim_start_matches('\'').starts_with(FORMULA)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -175,10 +212,15 @@ mod tests {
             ("+1,2", "\"'+1,2\""),
             ("-1", "'-1"),
             ("@x", "'@x"),
+            ("＝1+1", "'＝1+1"),
+            ("'=1", "''=1"),
+            ("'引号", "'引号"),
             ("a\"b", "\"a\"\"b\""),
         ];
         for (text, expected) in table {
             assert_eq!(cell(text), expected);
+            let bare = expected.trim_matches('"').replace("\"\"", "\"");
+            assert_eq!(unguarded(&bare), text);
         }
     }
 }

@@ -192,7 +192,7 @@ pub async fn add_device(
     app.attempts.check(identity.caller.ip(), now)?;
     let (device_id, name) = (DeviceId::fresh(), named("name", &ask.name)?);
     let code: String = ask.code.chars().filter(char::is_ascii_alphanumeric).take(CODE_LENGTH + 1).collect();
-    let code_sha256 = sha256_hex(&code.to_ascii_uppercase());
+    let code_sha256 = sha256_hex(code.to_ascii_uppercase());
     let row = identity.row(&app, "enrol_device", format!("device:{device_id}"));
     let kept = app.store.enrol(&scope, &code_sha256, (device_id, &name), ask.classroom_id, row).await?;
     let Some(kept) = kept else {

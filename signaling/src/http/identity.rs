@@ -201,8 +201,8 @@ pub fn unguessable() -> String {
 
 /// What the store keeps of a secret.
 #[must_use]
-pub fn sha256_hex(secret: &str) -> String {
-    digest(&SHA256, secret.as_bytes()).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+pub fn sha256_hex(secret: impl AsRef<[u8]>) -> String {
+    digest(&SHA256, secret.as_ref()).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -9,6 +9,7 @@ use super::{
     identity::Identity,
     problem::ApiError,
     readiness,
+    recording::may_look,
 };
 use crate::{
     app::App,
@@ -50,11 +51,11 @@ pub async fn list(
     lessons.truncate(PAGE as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
     let counts = readiness::counts(&app, &scope, &lessons).await?;
-    let with_count = |lesson: &Lesson| {
+    let mut items = Vec::with_capacity(lessons.len());
+    for lesson in &lessons {
         let readiness = counts.get(&lesson.lesson_id).copied();
-        LessonView { readiness, ..view(&app, &identity, lesson) }
-    };
-    let items = lessons.iter().map(with_count).collect();
+        items.push(LessonView { readiness, ..view(&app, &identity, lesson).await? });
+    }
     Ok(Json(Lessons { items, next }))
 }
 
@@ -67,7 +68,7 @@ pub async fn show(
     let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
     let counts = readiness::counts(&app, &identity.reach(Act::SeeLessons)?, std::slice::from_ref(&lesson)).await?;
     let readiness = counts.get(&lesson_id).copied();
-    Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson) }))
+    Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson).await? }))
 }
 
 /// `POST /api/v1/lessons/{lesson_id}/start`
@@ -79,7 +80,7 @@ pub async fn start(
 ) -> Result<Json<LessonView>, ApiError> {
     let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.start(lesson, &mover(&identity)).await?;
-    Ok(Json(view(&app, &identity, &lesson)))
+    Ok(Json(view(&app, &identity, &lesson).await?))
 }
 
 /// `POST /api/v1/lessons/{lesson_id}/end`
@@ -91,7 +92,7 @@ pub async fn end(
 ) -> Result<Json<LessonView>, ApiError> {
     let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.end(lesson, &mover(&identity)).await?;
-    Ok(Json(view(&app, &identity, &lesson)))
+    Ok(Json(view(&app, &identity, &lesson).await?))
 }
 
 /// A lesson with which the asker may do `act`; 404 for everyone else.
@@ -100,9 +101,12 @@ pub(super) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: Le
 }
 
 /// The lesson as the asker sees it.
-pub(super) fn view(app: &App, identity: &Identity, lesson: &Lesson) -> LessonView {
+pub(super) async fn view(app: &App, identity: &Identity, lesson: &Lesson) -> Result<LessonView, ApiError> {
     let now = app.clock.wall();
-    LessonView::new(lesson, May::of(&identity.session.asker, lesson, now), now)
+    let mut may = May::of(&identity.session.asker, lesson, now);
+    // Those who listened may by the right they had then: what is offered here is what the replay's own door lets in.
+    may.replay = may.replay && may_look(app, identity, &identity.reach(Act::Replay)?, lesson).await?;
+    Ok(LessonView::new(lesson, may, now))
 }
 
 fn mover(identity: &Identity) -> Mover {

@@ -23,7 +23,7 @@ pub struct Listing {
     /// At most so many, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Only what belongs to this organisation itself.
+    /// Only what belongs to this organisation or to one below it.
     organisation_id: Option<OrganisationId>,
     /// Only what has this in its name.
     #[param(max_length = 80)]
@@ -59,6 +59,7 @@ impl Listing {
             after: self.after,
             limit: limit + 1,
             organisation_id: self.organisation_id,
+            parent_id: None,
             text: self.text,
             closed: self.closed,
         })

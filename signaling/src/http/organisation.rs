@@ -136,7 +136,7 @@ pub async fn list_children(
     let scope = identity.reach(Act::SeeOrganisations)?;
     app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
     let mut ask = listing.ask()?;
-    ask.organisation_id = Some(id);
+    ask.parent_id = Some(id);
     let found = app.store.organisations(&scope, &ask).await?;
     Ok(Json(Listed::new(found, ask.limit, |kept| kept.organisation_id.to_string())))
 }

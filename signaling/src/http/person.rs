@@ -85,6 +85,8 @@ pub struct SessionListing {
     /// At most so many, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
+    /// Only this person's.
+    person_id: Option<PersonId>,
 }
 
 fn typed_sign_in_name(typed: Option<String>) -> Result<Option<String>, ApiError> {
@@ -224,6 +226,43 @@ pub async fn drop_second_factor(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lock somebody out and sign them out everywhere
+#[utoipa::path(put, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
+    request_body = Nothing, extensions(("x-act" = json!("edit_sessions"))),
+    responses((status = 200, body = KeptPerson), Problems))]
+pub async fn lock_person(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    lock(&app, &identity, id, true).await
+}
+
+/// Let somebody in again whom an administrator, or too many wrong passwords, locked out
+#[utoipa::path(delete, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
+    extensions(("x-act" = json!("edit_sessions"))), responses((status = 200, body = KeptPerson), Problems))]
+pub async fn unlock_person(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    lock(&app, &identity, id, false).await
+}
+
+async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Result<Tagged<KeptPerson>, ApiError> {
+    let scope = identity.reach(Act::EditSessions)?;
+    app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    if identity.person()? == id {
+        return Err(ApiError::NotAllowed); // Nobody locks themselves out, nor in.
+    }
+    let row = identity.row(app, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
+    let kept = app.store.lock(&scope, id, locked, row).await?.ok_or(ApiError::NotFound)?;
+    app.rights_changed();
+    Ok(Tagged::new(kept.version, kept))
+}
+
 /// What a person is, was, and will be
 #[utoipa::path(get, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("see_people"))), responses((status = 200, body = Listed<KeptGrant>), Problems))]
@@ -305,7 +344,7 @@ pub async fn list_sessions(
 ) -> Result<Json<Listed<KeptSession>>, ApiError> {
     let (scope, limit) = (identity.scope(Act::EditSessions)?, limit(listing.limit)? + 1);
     let below = listing.after.map(|after| after.to_string());
-    let found = app.store.sessions(&scope, below.as_deref(), limit, identity.now).await?;
+    let found = app.store.sessions(&scope, listing.person_id, below.as_deref(), limit, identity.now).await?;
     Ok(Json(Listed::new(found, limit, |kept| kept.session_id.to_string())))
 }
 

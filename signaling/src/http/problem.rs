@@ -15,6 +15,7 @@ use crate::{
     domain::{
         dispatch::ReceiverLimit,
         lesson_life::{LessonState, WrongState},
+        sheet::Fault,
     },
     http::dispatch::ClashView,
     live::{
@@ -57,6 +58,9 @@ pub enum ApiError {
         /// Why, in Chinese.
         why: String,
     },
+    /// Lines of a table are bad, and so nothing of it was kept.
+    #[error("{} cells of the table are bad", .0.len())]
+    BadLines(Vec<Fault>),
     /// Another thing has this name or code already, or has had it.
     #[error("there is one already")]
     AlreadyThere,
@@ -81,6 +85,9 @@ pub enum ApiError {
     /// Name, password or code are wrong: which of them is nobody's business.
     #[error("name, password or code are wrong")]
     SignInRefused,
+    /// Others on the line could read what an administrator sends.
+    #[error("the connection is not encrypted")]
+    PlainHttp,
     /// The hub has its administrators already.
     #[error("the hub is set up already")]
     AlreadySetUp,
@@ -152,6 +159,8 @@ struct Body<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     clashes: Option<&'a [ClashView]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<&'a [Fault]>,
 }
 
 /// A guest who finds every seat taken may find one free after this long.
@@ -198,6 +207,12 @@ impl ApiError {
             Self::Invalid { field, why } => {
                 (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查 {field}：{why}。"))
             }
+            Self::BadLines(faults) => (
+                S::UNPROCESSABLE_ENTITY,
+                "bad-lines",
+                "表格里有错误的行",
+                format!("有 {} 处错误，一行也没有导入。请按列出的行号改好，再导入一次。", faults.len()),
+            ),
             Self::AlreadyThere => (
                 S::CONFLICT,
                 "already-there",
@@ -245,6 +260,12 @@ impl ApiError {
                 "sign-in-refused",
                 "登录失败",
                 "登录名、密码或动态码不对，或者账号暂时锁定。连续错 5 次会锁定 15 分钟；忘记密码请找管理员。".into(),
+            ),
+            Self::PlainHttp => (
+                S::FORBIDDEN,
+                "plain-http",
+                "连接没有加密",
+                "管理员和巡课账号请用 https:// 开头的地址登录；这次输入的密码可能已被看到，请登录后修改。".into(),
             ),
             Self::AlreadySetUp => (S::CONFLICT, "already-set-up", "已经初始化过了", "请直接登录。".into()),
             Self::Clashes(clashes) => {
@@ -400,6 +421,10 @@ pub struct Problem {
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     clashes: Option<Vec<ClashView>>,
+    /// With `bad-lines`: each bad cell.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<Fault>>,
 }
 
 /// The problems that any request may meet.
@@ -470,7 +495,12 @@ impl IntoResponse for ApiError {
             Self::Clashes(clashes) => Some(clashes.as_slice()),
             _ => None,
         };
-        let body = Body { kind: format!("/problems/{kind}"), title, status: status.as_u16(), detail: &detail, clashes };
+        let faults = match &self {
+            Self::BadLines(faults) => Some(faults.as_slice()),
+            _ => None,
+        };
+        let kind = format!("/problems/{kind}");
+        let body = Body { kind, title, status: status.as_u16(), detail: &detail, clashes, faults };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         let headers = response.headers_mut();

@@ -58,7 +58,7 @@ pub async fn show(
     let mut shown = RecordingView {
         recording_id,
         state: note.state,
-        lesson: view(&app, &identity, &lesson),
+        lesson: view(&app, &identity, &lesson).await?,
         duration_ms: 0,
         main_playlist: None,
         board_playlist: None,
@@ -107,11 +107,14 @@ pub async fn media(
 async fn lesson_of(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
     let scope = identity.reach(Act::Replay)?;
     let lesson = app.store.lesson_of_recording(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
+    if may_look(app, identity, &scope, &lesson).await? { Ok(lesson) } else { Err(ApiError::NotFound) }
+}
+
+/// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
+/// over its school, and who could hear it.
+pub(super) async fn may_look(app: &App, identity: &Identity, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
     let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
-    if teaches || scope.covers(lesson.place()) || had_the_right(app, &scope, &lesson).await? {
-        return Ok(lesson);
-    }
-    Err(ApiError::NotFound)
+    Ok(teaches || scope.covers(lesson.place()) || had_the_right(app, scope, lesson).await?)
 }
 
 /// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays

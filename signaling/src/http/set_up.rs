@@ -128,6 +128,9 @@ pub async fn set_up(
 ) -> Result<(StatusCode, Json<SetUpLinks>), ApiError> {
     let now = app.clock.now();
     app.attempts.check(caller.ip(), now)?;
+    if !caller.is_private() {
+        return Err(ApiError::PlainHttp);
+    }
     if !app.first_start.is(&ask.secret, now.wall) {
         app.attempts.failed(caller.ip(), now);
         let row = AuditRow::done(now.wall, "guest", "set_up", "hub").refused().from(caller.ip().to_string());
@@ -172,7 +175,7 @@ pub async fn set_up(
         seed.people.push((person, Some(role)));
     }
     let secrets = [unguessable(), unguessable(), unguessable()];
-    let links = secrets.each_ref().map(|secret| sha256_hex(secret));
+    let links = secrets.each_ref().map(sha256_hex);
     let until = now.wall.plus(SET_UP_LINK_VALID);
     let row = AuditRow::done(now.wall, "guest", "set_up", "hub").from(caller.ip().to_string());
     if !app.store.found(&system_scope::first_start(), &seed, &links, until, &row).await? {

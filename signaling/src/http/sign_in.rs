@@ -65,6 +65,8 @@ pub struct Me {
     pub roles: Vec<MyRole>,
     /// `set_up`: a password or a second factor has to be set first.
     pub stage: Stage,
+    /// They have bound a second factor.
+    pub has_second_factor: bool,
     pub classroom: Option<MyClassroom>,
     pub device_id: Option<DeviceId>,
     /// The assistant teacher who stands in the classroom.
@@ -110,6 +112,7 @@ impl Me {
             role: session.asker.part(now),
             roles: session.asker.roles(now).map(role).collect(),
             stage: session.stage,
+            has_second_factor: session.has_second_factor,
             classroom: classroom_id.map(|classroom_id| MyClassroom { classroom_id, name: session.name.clone() }),
             device_id: session.device_id,
             assistant: session.assistant.map(|(person_id, name)| MyAssistant { person_id, name }),
@@ -148,7 +151,24 @@ pub async fn sign_in(State(app): State<App>, caller: Caller, Asked(ask): Asked<S
             ));
         }
     };
+    needs_a_private_line(&app, &caller, &entered, now.wall).await?;
     enter(&app, &caller, entered, now).await
+}
+
+/// A password or cookie of somebody who has power is not sent where others on the line can read it.
+async fn needs_a_private_line(app: &App, caller: &Caller, entered: &Entered, now: UnixMs) -> Result<(), ApiError> {
+    let Holder::Person(person_id) = entered.holder else { return Ok(()) };
+    if caller.is_private() {
+        return Ok(());
+    }
+    let grants = app.store.grants_of(person_id).await?;
+    // Roles that are to come are as worth a theft.
+    if !grants.iter().any(|grant| grant.role.needs_second_factor() && grant.until.is_none_or(|until| now < until)) {
+        return Ok(());
+    }
+    let row = AuditRow::done(now, actor(entered.holder), "sign_in", "session").refused().saying("plain http");
+    app.store.audit(&row.from(caller.ip().to_string())).await?;
+    Err(ApiError::PlainHttp)
 }
 
 async fn enter(app: &App, caller: &Caller, entered: Entered, now: Now) -> Result<Response, ApiError> {

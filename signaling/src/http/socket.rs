@@ -23,7 +23,7 @@ use crate::{
     domain::{
         id::LessonId,
         permission::{Act, Place, may},
-        time::Now,
+        time::{Now, UnixMs},
     },
     live::{
         registry::SeatRefused,
@@ -36,6 +36,9 @@ use crate::{
 
 /// A socket that does not say hello by then is not a page of ours.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whose role ends by its date is out this long afterwards at most.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A page pings every few seconds; after this long without a word its line is gone.
 const SILENT_AFTER: Duration = Duration::from_secs(30);
@@ -94,6 +97,10 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
     if claims.kind != TokenKind::Guest {
         info!(lesson.id = %lesson_id, seat.id = %seat_id, "Seat {seat_id} has a page");
     }
+    // The first look tells when to look again.
+    let mut may_until = UnixMs(0);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut pace = Pace::new(app.clock.now());
     let mut patience = Instant::now() + SILENT_AFTER;
     let ended = if say(&mut socket, text_of(&welcome)).await { None } else { Some(Ended::Gone) };
@@ -108,7 +115,15 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
                 },
                 changed = rights.changed() => {
                     // Somebody's session, device or role has ended: it may be this one's.
-                    if changed.is_err() || !may_stay(&app, &headers, &caller, &claims).await { break Ended::Sent }
+                    if changed.is_err() { break Ended::Sent }
+                    let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
+                    may_until = until;
+                }
+                _ = looks.tick() => {
+                    if app.clock.wall() < may_until { continue }
+                    // A role or a session has ended by its own date.
+                    let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
+                    may_until = until;
                 }
                 heard = timeout_at(patience, socket.recv()) => {
                     let Ok(Some(Ok(message))) = heard else { break Ended::Gone };
@@ -159,25 +174,28 @@ async fn stay_signed_in(app: &App, headers: &HeaderMap, caller: &Caller, claims:
     }
 }
 
-/// Whether whoever sits here still may, now that somebody's rights have changed.
-async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> bool {
+/// Until when whoever sits here may, as far as one can tell now: until the first of their roles, or their session, ends
+/// by its date. `None`: they may not.
+async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Option<UnixMs> {
     if claims.session.is_none() {
-        return true;
+        return Some(UnixMs(i64::MAX));
     }
-    let Some(cookie) = cookie(headers, cookie_name(caller.tls)) else { return false };
+    let cookie = cookie(headers, cookie_name(caller.tls))?;
     let now = app.clock.wall();
     let session = match app.store.session(&sha256_hex(&cookie), now).await {
         Ok(Some(session)) => session,
-        Ok(None) => return false,
-        Err(_) => return true, // A lesson goes on while the store does not answer.
+        Ok(None) => return None,
+        Err(_) => return Some(now), // A lesson goes on while the store does not answer.
     };
     let act = match claims.kind {
         TokenKind::Publish => Act::Teach,
         TokenKind::Receive => Act::Attend,
         TokenKind::Observe | TokenKind::Guest => Act::Watch,
     };
-    let lesson = app.registry.lesson(claims.lesson_id);
-    lesson.is_some_and(|lesson| may(&session.asker, act, Place::Lesson(&lesson), now).is_ok())
+    let lesson = app.registry.lesson(claims.lesson_id)?;
+    may(&session.asker, act, Place::Lesson(&lesson), now).ok()?;
+    let ends = session.asker.roles(now).filter_map(|grant| grant.until);
+    Some(ends.fold(session.expires_at, UnixMs::min))
 }
 
 enum Ended {

@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
+use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, person::KeptPerson, word};
 use crate::domain::{
     id::{PersonId, SessionId},
     organisation::Holder,
@@ -62,7 +62,7 @@ impl Store {
              from person
              left join password on password.person_id = person.person_id
              left join second_factor on second_factor.person_id = person.person_id
-             where person.closed_at_ms is null and ",
+             where person.closed_at_ms is null and person.locked_at_ms is null and ",
         );
         sql.push(column).push(" = ").bind(value);
         let rows = sql.all(&self.pool).await?;
@@ -215,6 +215,35 @@ impl Store {
         writing.end_sessions_of(id, None).await?;
         writing.commit(&row.at_place(person.path)).await?;
         Ok(true)
+    }
+
+    /// Locks somebody out, and signs them out everywhere; or lets them in again, as well where too many wrong passwords
+    /// keep them out. `None`: the person is not in scope, or has left.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn lock(
+        &self,
+        scope: &Scope,
+        id: PersonId,
+        locked: bool,
+        row: AuditRow,
+    ) -> Result<Option<KeptPerson>, StoreError> {
+        let mut writing = self.write().await?;
+        let before = writing.person(scope, id).await?.filter(|person| person.closed_at_ms.is_none());
+        let Some(before) = before else { return Ok(None) };
+        let locked_at_ms = locked.then(|| before.locked_at_ms.unwrap_or(row.at.0));
+        let mut sql = Sql::new("update person set version = version + 1, locked_at_ms = ");
+        sql.bind(locked_at_ms).push(" where person_id = ").bind(id.to_string());
+        sql.run(writing.on()).await?;
+        if locked {
+            writing.end_sessions_of(id, None).await?;
+        } else {
+            writing.unlock(id).await?;
+        }
+        let kept = writing.person(scope, id).await?;
+        writing.commit(&row.at_place(before.path)).await?;
+        Ok(kept)
     }
 
     /// Makes a one-time link by which somebody sets their password, and frees their name. False: not in scope.

@@ -137,45 +137,9 @@ pub struct AuditSearch {
     pub until: Option<UnixMs>,
 }
 
-/// The whole chain holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// How many rows.
-    pub rows: i64,
-    /// SHA-256 of the last one. Written down elsewhere, it proves that nobody made the whole chain anew.
-    pub sha256: String,
-}
-
-/// The first row that was touched.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("audit row {seq} {touched}")]
-pub struct Touched {
-    /// Its number.
-    pub seq: i64,
-    /// How one can tell.
-    pub touched: Touch,
-}
-
-/// What is wrong with a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Touch {
-    /// It says something else than when it was written.
-    #[error("was changed")]
-    Changed,
-    /// It is not there.
-    #[error("is missing")]
-    Missing,
-    /// It stands behind the end of the chain.
-    #[error("was added behind the end of the chain")]
-    Added,
-}
-
-const SELECT_LINE: &str = "
+pub(super) const SELECT_LINE: &str = "
     select seq, audit_id, at_ms, actor, beside, act, object, place, outcome, detail, address, before_sha256, sha256
     from audit where ";
-
-/// Rows read at once while the chain is verified.
-const VERIFY_ROWS: i64 = 2_000;
 
 impl Store {
     /// Adds one line that stands alone. Changes write theirs in their own transaction.
@@ -233,56 +197,6 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(line_from).collect()
     }
 
-    /// Reads the whole chain and says which row was touched first, if any.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn verify_audit(&self) -> Result<Result<Verified, Touched>, StoreError> {
-        let head = sqlx::query("select seq, sha256 from audit_head").fetch_one(&self.pool).await?;
-        let (rows, end): (i64, String) = (head.try_get("seq")?, head.try_get("sha256")?);
-        let (mut seq, mut before) = (0, String::new());
-        loop {
-            let mut sql = Sql::new(SELECT_LINE);
-            sql.push("seq > ").bind(seq).push(" order by seq limit ").bind(VERIFY_ROWS);
-            let batch = sql.all(&self.pool).await?;
-            for row in &batch {
-                let touched = |touched| Ok(Err(Touched { seq: seq + 1, touched }));
-                let at: i64 = row.try_get("seq")?;
-                if at > rows {
-                    // Written since the head was read, or slipped in behind it.
-                    return self.verify_behind(seq, before, rows, &end, at).await;
-                }
-                if at != seq + 1 {
-                    return touched(Touch::Missing);
-                }
-                // A touched row may hold what is no word of ours, or no text at all.
-                match line_from(row) {
-                    Ok(line) if line.before_sha256 == before && line.sha256 == line.hash() => before = line.sha256,
-                    _ => return touched(Touch::Changed),
-                }
-                seq += 1;
-            }
-            if batch.is_empty() {
-                return Ok(verdict(seq, before, rows, &end));
-            }
-        }
-    }
-
-    async fn verify_behind(
-        &self,
-        seq: i64,
-        before: String,
-        rows: i64,
-        end: &str,
-        extra: i64,
-    ) -> Result<Result<Verified, Touched>, StoreError> {
-        let now: i64 = sqlx::query_scalar("select seq from audit_head").fetch_one(&self.pool).await?;
-        if now < extra {
-            return Ok(Err(Touched { seq: extra, touched: Touch::Added }));
-        }
-        Ok(verdict(seq, before, rows, end))
-    }
-
     /// Takes the rows of the first version, which had no chain, into it.
     pub(super) async fn chain_the_unchained(&self) -> Result<(), StoreError> {
         const COUNT: &str = "select count(*) from audit_unchained";
@@ -315,15 +229,6 @@ impl Store {
         }
         sqlx::query("delete from audit_unchained").execute(writing.on()).await?;
         writing.commit_unseen().await
-    }
-}
-
-/// What ends where the chain's head says it ends.
-fn verdict(seq: i64, before: String, rows: i64, end: &str) -> Result<Verified, Touched> {
-    match seq {
-        _ if seq < rows => Err(Touched { seq: seq + 1, touched: Touch::Missing }),
-        _ if before != end => Err(Touched { seq, touched: Touch::Changed }),
-        _ => Ok(Verified { rows, sha256: before }),
     }
 }
 
@@ -390,7 +295,7 @@ async fn append_line(on: &mut AnyConnection, mut line: AuditLine) -> Result<(), 
 
 impl AuditLine {
     /// SHA-256 of every field but itself, in an order and form that never changes: a JSON list.
-    fn hash(&self) -> String {
+    pub(super) fn hash(&self) -> String {
         let fields = serde_json::to_vec(&(
             &self.before_sha256,
             self.seq,
@@ -408,7 +313,7 @@ impl AuditLine {
     }
 }
 
-fn line_from(row: &AnyRow) -> Result<AuditLine, StoreError> {
+pub(super) fn line_from(row: &AnyRow) -> Result<AuditLine, StoreError> {
     Ok(AuditLine {
         seq: row.try_get("seq")?,
         audit_id: word(row, "audit_id")?,
@@ -424,72 +329,4 @@ fn line_from(row: &AnyRow) -> Result<AuditLine, StoreError> {
         before_sha256: row.try_get("before_sha256")?,
         sha256: row.try_get("sha256")?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        store::{
-            Database,
-            stores::{fresh_postgres_url, on_both},
-        },
-        system_scope,
-    };
-
-    async fn with_rows(database: &Database, rows: i64) -> Store {
-        let store = Store::open(database).await.unwrap();
-        for n in 0..rows {
-            store.audit(&AuditRow::by_system(UnixMs(n), "start", format!("hub:{n}"))).await.unwrap();
-        }
-        store
-    }
-
-    /// As somebody would who has the file or the database's password.
-    async fn touch(store: &Store, statements: &[&str]) {
-        let untie = match store.dialect {
-            crate::store::Dialect::Sqlite => "drop trigger audit_is_never_changed; drop trigger audit_is_never_deleted",
-            crate::store::Dialect::Postgres => "drop trigger audit_is_never_changed on audit",
-        };
-        sqlx::raw_sql(untie).execute(&store.pool).await.unwrap();
-        for statement in statements {
-            sqlx::query(statement).execute(&store.pool).await.unwrap();
-        }
-    }
-
-    on_both! {
-        async fn a_line_of_the_audit_is_neither_changed_nor_deleted(database) {
-            let store = with_rows(&database, 1).await;
-            assert!(sqlx::query("update audit set actor = 'nobody'").execute(&store.pool).await.is_err());
-            assert!(sqlx::query("delete from audit").execute(&store.pool).await.is_err());
-            let lines = store.audit_lines(&system_scope::console(), &AuditSearch::default(), None, 9).await.unwrap();
-            assert_eq!((lines.len(), lines[0].act.as_str(), lines[0].seq), (1, "start", 1));
-        }
-
-        async fn the_first_touched_row_is_named(database) {
-            let store = with_rows(&database, 5).await;
-            assert_eq!(store.verify_audit().await.unwrap().unwrap().rows, 5);
-            touch(&store, &["update audit set object = 'hub:8' where seq = 3"]).await;
-            assert_eq!(store.verify_audit().await.unwrap(), Err(Touched { seq: 3, touched: Touch::Changed }));
-        }
-
-        async fn a_row_taken_out_of_the_middle_or_the_end_is_missed(database) {
-            let store = with_rows(&database, 5).await;
-            touch(&store, &["delete from audit where seq = 5"]).await;
-            assert_eq!(store.verify_audit().await.unwrap(), Err(Touched { seq: 5, touched: Touch::Missing }));
-            touch_again(&store, "delete from audit where seq = 2").await;
-            assert_eq!(store.verify_audit().await.unwrap(), Err(Touched { seq: 2, touched: Touch::Missing }));
-        }
-
-        async fn a_row_slipped_in_behind_the_end_is_noticed(database) {
-            let store = with_rows(&database, 2).await;
-            touch(&store, &["insert into audit select 3, 'x', at_ms, actor, beside, act, object, place, outcome, detail,
-                             address, sha256, sha256 from audit where seq = 2"]).await;
-            assert_eq!(store.verify_audit().await.unwrap(), Err(Touched { seq: 3, touched: Touch::Added }));
-        }
-    }
-
-    async fn touch_again(store: &Store, statement: &str) {
-        sqlx::query(statement).execute(&store.pool).await.unwrap();
-    }
 }

@@ -159,7 +159,7 @@ impl Store {
             sql.push(" and revoked_at_ms is null");
         }
         let ask = ListAsk { closed: true, ..ask.clone() };
-        ask.finish(&mut sql, "device", "device_id", "classroom.organisation_id", &["device.name", "classroom.name"]);
+        ask.finish(&mut sql, scope, "device", "device_id", &["device.name", "classroom.name"]);
         sql.all(&self.pool).await?.iter().map(device_from).collect()
     }
 

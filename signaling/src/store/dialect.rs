@@ -122,13 +122,14 @@ impl Dialect {
         }
     }
 
-    /// How each says that audit rows are neither changed nor deleted.
+    /// How each says that audit rows are neither changed nor deleted, but for those that have their tombstone.
     fn after_migrations(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
                 "create trigger if not exists audit_is_never_changed before update on audit
                  begin select raise(abort, 'audit rows are never changed'); end",
                 "create trigger if not exists audit_is_never_deleted before delete on audit
+                 when old.seq > (select retired_seq from audit_head)
                  begin select raise(abort, 'audit rows are never deleted'); end",
                 BOOKING_ON_SQLITE,
                 "create trigger if not exists booking_is_made_anew before update on booking
@@ -136,8 +137,15 @@ impl Dialect {
             ],
             Self::Postgres => &[
                 "create or replace function audit_only_grows() returns trigger language plpgsql as
-                 $$ begin raise exception 'audit rows are neither changed nor deleted'; end $$",
-                "create or replace trigger audit_is_never_changed before update or delete or truncate on audit
+                 $$ begin
+                     if tg_op = 'DELETE' then
+                         if old.seq <= (select retired_seq from audit_head) then return old; end if;
+                     end if;
+                     raise exception 'audit rows are neither changed nor deleted';
+                 end $$",
+                "create or replace trigger audit_is_never_changed before update or delete on audit
+                 for each row execute function audit_only_grows()",
+                "create or replace trigger audit_is_never_emptied before truncate on audit
                  for each statement execute function audit_only_grows()",
                 BOOKING_ON_POSTGRES,
             ],

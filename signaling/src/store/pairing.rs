@@ -89,13 +89,16 @@ impl Store {
         let mut sql = Sql::new("update pairing set version = version + 1, standing = ");
         sql.bind(kept.value.standing.as_str()).push(" where pairing_id = ").bind(pairing_id.to_string());
         sql.run(writing.on()).await?;
+        let mut changed = Vec::new();
         for right in writing.rights_of_pairing(pairing_id).await? {
             // A right that was cancelled by itself stays cancelled.
             if let Ok(after) = right.after(act, row.at) {
                 writing.change_right(&after).await?;
+                changed.push(after);
             }
         }
-        writing.commit(&row.at_place(path)).await?;
+        let row = self.released(scope, &mut writing, act, &changed, row.at_place(path)).await?;
+        writing.commit(&row).await?;
         Ok(kept)
     }
 
@@ -160,8 +163,29 @@ impl Store {
         let path: String = found.try_get("path").map_err(StoreError::from)?;
         let after = right_from(&found)?.after(act, row.at)?;
         writing.change_right(&after).await?;
-        writing.commit(&row.at_place(path)).await?;
+        let changed = std::slice::from_ref(&after);
+        let row = self.released(scope, &mut writing, act, changed, row.at_place(path)).await?;
+        writing.commit(&row).await?;
         Ok(after)
+    }
+
+    /// What is cancelled takes lessons to come with it, and the audit says how many. What is frozen can go on, and its
+    /// lessons stay planned.
+    async fn released(
+        &self,
+        scope: &Scope,
+        writing: &mut Writing,
+        act: StandingAct,
+        changed: &[ListeningRight],
+        row: AuditRow,
+    ) -> Result<AuditRow, StoreError> {
+        if act != StandingAct::Cancel {
+            return Ok(row);
+        }
+        let rules = self.rules_at(scope, &row.place).await?;
+        let lessons = writing.release(&rules, changed, row.at).await?;
+        let said = format!("{} lessons={lessons}", row.detail);
+        Ok(row.saying(said))
     }
 
     /// Rights of a term whose class or teaching school is in scope.
@@ -199,10 +223,7 @@ impl Store {
         term_id: TermId,
         class_ids: &[ClassId],
     ) -> Result<Vec<ListeningRight>, StoreError> {
-        let mut sql = Sql::new(SELECT_RIGHT);
-        sql.push("listening_right.term_id = ").bind(term_id.to_string()).push(" and class_id in ");
-        sql.list(class_ids.iter().map(ToString::to_string));
-        sql.all(&self.pool).await?.iter().map(right_from).collect()
+        rights_sql(term_id, class_ids).all(&self.pool).await?.iter().map(right_from).collect()
     }
 }
 
@@ -275,6 +296,14 @@ impl Writing {
     }
 }
 
+/// Every right of these classes in a term.
+pub(super) fn rights_sql(term_id: TermId, class_ids: &[ClassId]) -> Sql {
+    let mut sql = Sql::new(SELECT_RIGHT);
+    sql.push("listening_right.term_id = ").bind(term_id.to_string()).push(" and class_id in ");
+    sql.list(class_ids.iter().map(ToString::to_string));
+    sql
+}
+
 const SELECT_RIGHT: &str = "
     select listening_right_id, term_id, teaching_id, class_id, pairing_id, subjects, standing, ended_at_ms, path
     from listening_right join organisation on organisation.organisation_id = teaching_id where ";
@@ -292,7 +321,7 @@ fn pairing_from(row: &AnyRow) -> Result<Kept<Pairing>, StoreError> {
     Ok(Kept { value, version: row.try_get("version")? })
 }
 
-fn right_from(row: &AnyRow) -> Result<ListeningRight, StoreError> {
+pub(super) fn right_from(row: &AnyRow) -> Result<ListeningRight, StoreError> {
     Ok(ListeningRight {
         listening_right_id: word(row, "listening_right_id")?,
         term_id: word(row, "term_id")?,

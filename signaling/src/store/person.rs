@@ -32,6 +32,10 @@ pub struct KeptPerson {
     pub has_password: bool,
     /// They have bound a second factor.
     pub has_second_factor: bool,
+    /// When they were locked out. `null`: nobody locked them out.
+    pub locked_at_ms: Option<i64>,
+    /// Until when too many wrong passwords keep them out. `null`: they do not.
+    pub locked_until_ms: Option<i64>,
     /// When they left. `null`: they are here.
     pub closed_at_ms: Option<i64>,
     /// Counts the edits: the ETag.
@@ -84,9 +88,12 @@ pub struct PersonEdit {
     pub close: bool,
 }
 
-const SELECT_PERSON: &str = "
+pub(super) const SELECT_PERSON: &str = "
     select person.person_id as person_id, person.organisation_id as organisation_id, organisation.name as organisation,
-           person.name as name, sign_in_name, path, person.closed_at_ms as closed_at_ms, person.version as version,
+           person.name as name, person.sign_in_name as sign_in_name, path, person.closed_at_ms as closed_at_ms,
+           locked_at_ms, person.version as version,
+           (select locked_until_ms from sign_in_failure
+            where sign_in_failure.sign_in_name = person.sign_in_name) as locked_until_ms,
            (select count(*) from password where password.person_id = person.person_id) as passwords,
            (select count(*) from second_factor where second_factor.person_id = person.person_id
                                                  and confirmed_at_ms is not null) as factors
@@ -102,8 +109,7 @@ impl Store {
     pub async fn people(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path");
-        let searched = ["person.name", "sign_in_name"];
-        ask.finish(&mut sql, "person", "person.person_id", "person.organisation_id", &searched);
+        ask.finish(&mut sql, scope, "person", "person.person_id", &["person.name", "sign_in_name"]);
         sql.all(&self.pool).await?.iter().map(person_from).collect()
     }
 
@@ -255,19 +261,23 @@ impl Store {
         Ok(true)
     }
 
-    /// Sessions of people and classrooms in scope, the newest first.
+    /// Sessions of people and classrooms in scope, the newest first; of one person, where `of` says so.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn sessions(
         &self,
         scope: &Scope,
+        of: Option<PersonId>,
         below: Option<&str>,
         limit: u32,
         now: UnixMs,
     ) -> Result<Vec<KeptSession>, StoreError> {
         let mut sql = select_sessions(now);
         sql.push(" and (").within(scope, "of_person.path").push(" or ").within(scope, "of_classroom.path").push(")");
+        if let Some(person_id) = of {
+            sql.push(" and session.person_id = ").bind(person_id.to_string());
+        }
         if let Some(below) = below {
             sql.push(" and session_id < ").bind(below);
         }
@@ -352,7 +362,7 @@ fn select_sessions(now: UnixMs) -> Sql {
     sql
 }
 
-fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
+pub(super) fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
     Ok(KeptPerson {
         person_id: word(row, "person_id")?,
         organisation_id: word(row, "organisation_id")?,
@@ -361,6 +371,8 @@ fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
         sign_in_name: row.try_get("sign_in_name")?,
         has_password: row.try_get::<i64, _>("passwords")? > 0,
         has_second_factor: row.try_get::<i64, _>("factors")? > 0,
+        locked_at_ms: row.try_get("locked_at_ms")?,
+        locked_until_ms: row.try_get("locked_until_ms")?,
         closed_at_ms: row.try_get("closed_at_ms")?,
         version: row.try_get("version")?,
         path: row.try_get("path")?,

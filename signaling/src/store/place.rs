@@ -157,7 +157,7 @@ pub struct ClassEdit {
     pub close: bool,
 }
 
-const SELECT_ORGANISATION: &str = "
+pub(super) const SELECT_ORGANISATION: &str = "
     select organisation.organisation_id as organisation_id, parent_id, kind, name, path, closed_at_ms, version, code,
            (select count(*) from organisation below
             where below.parent_id = organisation.organisation_id and below.closed_at_ms is null) as children
@@ -166,14 +166,14 @@ const SELECT_ORGANISATION: &str = "
                                and until_ms is null
     where ";
 
-const SELECT_CLASSROOM: &str = "
+pub(super) const SELECT_CLASSROOM: &str = "
     select classroom_id, classroom.organisation_id as organisation_id, organisation.name as school,
            classroom.name as name, path, classroom.closed_at_ms as closed_at_ms, classroom.version as version
     from classroom
     join organisation on organisation.organisation_id = classroom.organisation_id
     where ";
 
-const SELECT_CLASS: &str = "
+pub(super) const SELECT_CLASS: &str = "
     select class_id, school_class.organisation_id as organisation_id, organisation.name as school, classroom_id, stage,
            grade, school_class.name as name, path, school_class.closed_at_ms as closed_at_ms,
            school_class.version as version
@@ -188,8 +188,10 @@ pub struct ListAsk {
     pub after: Option<String>,
     /// At most so many.
     pub limit: u32,
-    /// Only what stands right below, or belongs to, this organisation.
+    /// Only what belongs to this organisation or to one below it: the organisation itself too.
     pub organisation_id: Option<OrganisationId>,
+    /// Only organisations right below this one.
+    pub parent_id: Option<OrganisationId>,
     /// Only what has this in its name or code.
     pub text: Option<String>,
     /// What is closed as well.
@@ -197,13 +199,15 @@ pub struct ListAsk {
 }
 
 impl ListAsk {
-    /// Conditions, order and limit. `table` names the closed column's and the name's table, `id` orders.
-    pub(super) fn finish(&self, sql: &mut Sql, table: &str, id: &str, belongs: &str, searched: &[&str]) {
+    /// Conditions, order and limit. `table` names the closed column's table, `id` orders, and `organisation` is joined.
+    pub(super) fn finish(&self, sql: &mut Sql, scope: &Scope, table: &str, id: &str, searched: &[&str]) {
         if !self.closed {
             sql.push(" and ").push(table).push(".closed_at_ms is null");
         }
         if let Some(organisation_id) = self.organisation_id {
-            sql.push(" and ").push(belongs).push(" = ").bind(organisation_id.to_string());
+            // A path is ids and slashes: no character of it means anything to `like`. A top out of scope has nothing.
+            sql.push(" and organisation.path like (select path || '%' from organisation top where organisation_id = ");
+            sql.bind(organisation_id.to_string()).push(" and ").within(scope, "top.path").push(")");
         }
         if let Some(text) = self.text.as_deref().filter(|text| !text.is_empty()) {
             sql.push(" and (1 = 0");
@@ -229,8 +233,10 @@ impl Store {
     pub async fn organisations(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.within(scope, "path");
-        let (id, belongs) = ("organisation.organisation_id", "organisation.parent_id");
-        ask.finish(&mut sql, "organisation", id, belongs, &["name", "code"]);
+        if let Some(parent_id) = ask.parent_id {
+            sql.push(" and organisation.parent_id = ").bind(parent_id.to_string());
+        }
+        ask.finish(&mut sql, scope, "organisation", "organisation.organisation_id", &["name", "code"]);
         sql.all(&self.pool).await?.iter().map(organisation_from).collect()
     }
 
@@ -300,7 +306,7 @@ impl Store {
     pub async fn classrooms(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path");
-        ask.finish(&mut sql, "classroom", "classroom_id", "classroom.organisation_id", &["classroom.name"]);
+        ask.finish(&mut sql, scope, "classroom", "classroom_id", &["classroom.name"]);
         sql.all(&self.pool).await?.iter().map(classroom_from).collect()
     }
 
@@ -370,8 +376,7 @@ impl Store {
     pub async fn classes(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path");
-        let searched = ["school_class.name", "grade"];
-        ask.finish(&mut sql, "school_class", "class_id", "school_class.organisation_id", &searched);
+        ask.finish(&mut sql, scope, "school_class", "class_id", &["school_class.name", "grade"]);
         sql.all(&self.pool).await?.iter().map(class_from).collect()
     }
 
@@ -460,7 +465,7 @@ impl Writing {
         Ok(sql.run(self.on()).await? == 1)
     }
 
-    async fn organisation(&mut self, id: OrganisationId) -> Result<Option<KeptOrganisation>, StoreError> {
+    pub(super) async fn organisation(&mut self, id: OrganisationId) -> Result<Option<KeptOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.push("organisation.organisation_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(organisation_from).transpose()
@@ -610,7 +615,7 @@ impl Writing {
     }
 }
 
-fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
+pub(super) fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
     Ok(KeptOrganisation {
         organisation_id: word(row, "organisation_id")?,
         parent_id: word_or_null(row, "parent_id")?,
@@ -624,7 +629,7 @@ fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
     })
 }
 
-fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
+pub(super) fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
     Ok(KeptClassroom {
         classroom_id: word(row, "classroom_id")?,
         organisation_id: word(row, "organisation_id")?,
@@ -636,7 +641,7 @@ fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
     })
 }
 
-fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
+pub(super) fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
     Ok(KeptClass {
         class_id: word(row, "class_id")?,
         organisation_id: word(row, "organisation_id")?,

@@ -25,6 +25,8 @@ pub struct Session {
     pub stage: Stage,
     /// The classroom's device. `None`: a person, or a classroom that came by a link.
     pub device_id: Option<DeviceId>,
+    /// The person has bound a second factor.
+    pub has_second_factor: bool,
     /// The assistant teacher who stands in the classroom. `None`: a person's session, or nobody was named.
     pub assistant: Option<(PersonId, String)>,
     /// When it was last used, to the minute.
@@ -87,7 +89,8 @@ impl Store {
             "update sign_in_link set used_at_ms = $2
              where link_sha256 = $1 and used_at_ms is null and expires_at_ms > $2
                and not exists (select 1 from person
-                               where person.person_id = sign_in_link.person_id and closed_at_ms is not null)
+                               where person.person_id = sign_in_link.person_id
+                                 and (closed_at_ms is not null or locked_at_ms is not null))
                and not exists (select 1 from classroom
                                where classroom.classroom_id = sign_in_link.classroom_id and closed_at_ms is not null)
              returning person_id, classroom_id, purpose",
@@ -131,14 +134,16 @@ impl Store {
             "select session.session_id as session_id, session.person_id as person_id,
                     session.classroom_id as classroom_id, session.device_id as device_id, stage, session.seen_at_ms as seen_at_ms,
                     expires_at_ms, person.name as person_name, classroom.name as classroom_name,
-                    session.assistant_id as assistant_id, assistant.name as assistant_name
+                    session.assistant_id as assistant_id, assistant.name as assistant_name,
+                    (select count(*) from second_factor where second_factor.person_id = session.person_id
+                                                          and confirmed_at_ms is not null) as factors
              from session
              left join person on person.person_id = session.person_id
              left join classroom on classroom.classroom_id = session.classroom_id
              left join device on device.device_id = session.device_id
              left join person assistant on assistant.person_id = session.assistant_id
              where session_sha256 = $1 and expires_at_ms > $2 and person.closed_at_ms is null
-               and classroom.closed_at_ms is null and device.revoked_at_ms is null",
+               and person.locked_at_ms is null and classroom.closed_at_ms is null and device.revoked_at_ms is null",
         )
         .bind(session_sha256)
         .bind(now.0)
@@ -167,6 +172,7 @@ impl Store {
             name,
             stage: word(row, "stage")?,
             device_id: word_or_null(row, "device_id")?,
+            has_second_factor: row.try_get::<i64, _>("factors")? > 0,
             assistant: assistant.zip(assistant_name),
             seen_at: UnixMs(row.try_get("seen_at_ms")?),
             expires_at: UnixMs(row.try_get("expires_at_ms")?),

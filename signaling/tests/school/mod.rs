@@ -14,13 +14,13 @@ use signaling::{
     app::{App, database_file},
     clock::Clock,
     domain::{
-        id::LessonId,
-        organisation::{Holder, Role},
+        id::{LessonId, OrganisationId, PersonId},
+        organisation::{Holder, Organisation, OrganisationKind, Person, Role},
         time::UnixMs,
     },
     router,
     sample::{self, Sample},
-    store::{Database, Seed, audit::AuditSearch},
+    store::{Database, Seed, audit::AuditSearch, place::ListAsk},
     system_scope,
 };
 use tempfile::TempDir;
@@ -168,10 +168,7 @@ impl School {
 
     /// A classroom that no lesson lists: it moved in this morning.
     pub async fn stranger(&self) -> String {
-        use signaling::domain::{
-            id::{ClassroomId, OrganisationId},
-            organisation::{Classroom, Organisation, OrganisationKind},
-        };
+        use signaling::domain::{id::ClassroomId, organisation::Classroom};
         let organisation_id = OrganisationId::fresh();
         let (name, kind) = ("恒口小学".to_owned(), OrganisationKind::School);
         let organisation = Organisation { organisation_id, parent_id: None, kind, name, code: None };
@@ -187,10 +184,6 @@ impl School {
 
     /// A teacher who teaches none of these lessons.
     pub async fn other_teacher(&self) -> String {
-        use signaling::domain::{
-            id::{OrganisationId, PersonId},
-            organisation::{Organisation, OrganisationKind, Person},
-        };
         let organisation_id = OrganisationId::fresh();
         let (name, kind) = ("恒口中学".to_owned(), OrganisationKind::School);
         let organisation = Organisation { organisation_id, parent_id: None, kind, name, code: None };
@@ -202,6 +195,52 @@ impl School {
         let holder = Holder::Person(person_id);
         let link = sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap();
         self.sign_in(&link).await
+    }
+
+    /// Somebody with this role at the top of the sample county.
+    pub async fn person_at_the_top(&self, role: Role) -> PersonId {
+        let (store, scope, now) = (&self.app.store, system_scope::sample(), self.clock.wall());
+        let tree = store.organisations(&scope, &ListAsk { limit: 200, ..ListAsk::default() }).await.unwrap();
+        let organisation_id = tree.iter().find(|kept| kept.parent_id.is_none()).unwrap().organisation_id;
+        let person_id = PersonId::fresh();
+        let person = Person { person_id, organisation_id, name: "管理员".into(), sign_in_name: None };
+        let seed = Seed { people: vec![(person, Some(role))], ..Seed::default() };
+        store.plant(&scope, &seed, now).await.unwrap();
+        person_id
+    }
+
+    /// A school, a teaching point below it, and a school beside it, at the top of the sample county.
+    pub async fn school_with_a_point(&self) -> [OrganisationId; 3] {
+        let (store, scope, now) = (&self.app.store, system_scope::sample(), self.clock.wall());
+        let tree = store.organisations(&scope, &ListAsk { limit: 200, ..ListAsk::default() }).await.unwrap();
+        let top = tree.iter().find(|kept| kept.parent_id.is_none()).unwrap().organisation_id;
+        let ids = [OrganisationId::fresh(), OrganisationId::fresh(), OrganisationId::fresh()];
+        let node = |n: usize, parent, kind, name: &str| Organisation {
+            organisation_id: ids[n],
+            parent_id: Some(parent),
+            kind,
+            name: name.into(),
+            code: None,
+        };
+        let organisations = vec![
+            node(0, top, OrganisationKind::School, "石梯小学"),
+            node(1, ids[0], OrganisationKind::TeachingPoint, "石梯教学点"),
+            node(2, top, OrganisationKind::School, "双龙小学"),
+        ];
+        store.plant(&scope, &Seed { organisations, ..Seed::default() }, now).await.unwrap();
+        ids
+    }
+
+    /// The same, signed in.
+    pub async fn at_the_top(&self, role: Role) -> String {
+        let person_id = self.person_at_the_top(role).await;
+        self.sign_in(&self.link(person_id).await).await
+    }
+
+    /// A one-time link for this person.
+    pub async fn link(&self, person_id: PersonId) -> String {
+        let holder = Holder::Person(person_id);
+        sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap()
     }
 
     /// The newest acts of the audit, the newest first.

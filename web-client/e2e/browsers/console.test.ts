@@ -112,6 +112,19 @@ test('an administrator signs in with a password, and lets a classroom in by the 
     await crypto.subtle.exportKey('pkcs8', key.pair.privateKey)
   })).rejects.toThrow()
 
+  // A table with a bad line is told line by line and not taken in; the mended one is, and a second time changes nothing.
+  await page.click(by('way-tables'))
+  await page.click(by('table-classes'))
+  const table = (grade: string) => ({ name: '班级.csv', mimeType: 'text/csv', buffer: Buffer.from(`学校,学段,年级,名称,教室\n${SCHOOL},小学,${grade},（2）班,${ROOM}\n`) })
+  await page.setInputFiles(by('table-file'), table(''))
+  await page.locator(by('table-faults'), { hasText: '不能为空' }).waitFor()
+  expect(await page.locator(by('table-take')).count()).toBe(0)
+  await page.setInputFiles(by('table-file'), table('三年级'))
+  await page.click(by('table-take'))
+  await page.waitForSelector(by('table-taken'))
+  await page.setInputFiles(by('table-file'), table('三年级'))
+  await page.locator(by('table-report'), { hasText: '不变 1' }).waitFor()
+
   expect([...office.errors, ...room.errors]).toEqual([])
   expect(hub.faults()).toEqual([])
 })

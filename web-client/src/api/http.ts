@@ -23,6 +23,9 @@ export class Unreachable extends Error {}
 /** A person gives up on a page after about this long. */
 const ANSWER_WITHIN_MS = 10_000
 
+/** Four megabytes on a line of a megabit, and the hub's work with them. */
+const FILE_WITHIN_MS = 90_000
+
 export async function readProblem(response: Response): Promise<Problem> {
   const unnamed: Problem = { type: 'about:blank', title: response.statusText, status: response.status, detail: '' }
   try {
@@ -34,15 +37,23 @@ export async function readProblem(response: Response): Promise<Problem> {
 }
 
 /** Sends one request to the hub's own origin. Throws {@link Refused} or {@link Unreachable}. */
-export async function ask<Answer>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answer> {
+export function ask<Answer>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answer> {
+  return answered(path, ANSWER_WITHIN_MS, {
+    method,
+    headers: body === undefined ? more : { 'content-type': 'application/json', ...more },
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+}
+
+/** Sends a file as it is, and waits longer: it has to go up a rural line first. */
+export function sendFile<Answer>(path: string, file: Blob, mediaType: string): Promise<Answer> {
+  return answered(path, FILE_WITHIN_MS, { method: 'POST', headers: { 'content-type': mediaType }, body: file })
+}
+
+async function answered<Answer>(path: string, withinMs: number, request: RequestInit): Promise<Answer> {
   let response: Response
   try {
-    response = await fetch(path, {
-      method,
-      headers: body === undefined ? more : { 'content-type': 'application/json', ...more },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    })
+    response = await fetch(path, { ...request, signal: AbortSignal.timeout(withinMs) })
   }
   catch (cause) {
     throw new Unreachable('no answer', { cause })

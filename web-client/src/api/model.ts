@@ -16,6 +16,8 @@ export interface Me {
   roles: { role: RoleName, organisation_id: string, until_ms: number | null }[]
   /** `set_up`: a password or a second factor has to be set before anything else. */
   stage: 'full' | 'set_up'
+  /** They have bound a second factor. */
+  has_second_factor: boolean
   classroom: { classroom_id: string, name: string } | null
   device_id: string | null
   assistant: { person_id: string, name: string } | null

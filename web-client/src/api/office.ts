@@ -1,7 +1,7 @@
 /** Places, people, devices and their audit, as the console asks the hub for them. */
 import type { Me, RoleName } from './model'
 import type { components } from './schema'
-import { ask } from './http'
+import { ask, sendFile } from './http'
 
 type Schema = components['schemas']
 
@@ -23,6 +23,9 @@ export type SetUpLink = Schema['SetUpLink']
 export type SetUpLinks = Schema['SetUpLinks']
 export type ShownSecret = Schema['ShownSecret']
 export type ShownCode = Schema['ShownCode']
+export type Imported = Schema['Imported']
+export type Fault = Schema['Fault']
+export type Sheet = 'organisations' | 'classrooms' | 'classes' | 'people'
 
 export interface Listed<Item> {
   items: Item[]
@@ -59,6 +62,13 @@ export const end = (what: string, id: string) => ask<void>('DELETE', `${API}/${w
 
 export const makeSetUpLink = (personId: string) => ask<SetUpLink>('POST', `${API}/people/${encodeURIComponent(personId)}/set-up-links`, {})
 export const dropSecondFactor = (personId: string) => ask<void>('DELETE', `${API}/people/${encodeURIComponent(personId)}/second-factor`, {})
+
+/** Locks somebody out; or lets them in again. */
+export const lock = (personId: string, locked: boolean) => ask<Person>(locked ? 'PUT' : 'DELETE', `${API}/people/${encodeURIComponent(personId)}/lock`, {})
+
+/** Takes a table in, all of it or nothing; as a dry run the hub only says what it would do, and every bad line. */
+export const takeIn = (what: Sheet, file: Blob, mediaType: string, dryRun: boolean) =>
+  sendFile<Imported>(asked(`${API}/imports/${what}`, { dry_run: dryRun }), file, mediaType)
 
 export const signInByPassword = (name: string, password: string, code: string) =>
   ask<Me>('POST', `${API}/sign-in`, { sign_in_name: name, password, ...(code === '' ? {} : { code }) })

@@ -7,7 +7,7 @@ export const office: typeof words = {
   },
   console: {
     navigation: 'Where to', fold: 'Fold', unfold: 'Unfold',
-    way: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', organisations: 'Schools', people: 'People', devices: 'Devices', audit: 'Audit' },
+    way: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', organisations: 'Schools', people: 'People', devices: 'Devices', tables: 'Tables', audit: 'Audit' },
     closedTitle: 'This page is not yours to look after', closed: 'Your roles do not open this page. If you need it, please ask an administrator to give you the role.',
     loading: 'Reading…', more: 'Show more', search: 'Find by name', noMatch: 'Nothing found', noMatchHint: 'Try another word, or clear the filters.', clear: 'Clear filters',
     refused: 'Could not be read: {detail}', save: 'Save', cancel: 'Cancel', saved: 'Saved', place: 'Organisation', anyPlace: 'All organisations', pickPlace: 'Type a name to find it', closedToo: 'Closed ones too',
@@ -61,6 +61,7 @@ export const office: typeof words = {
     link: 'Make a set-up link', linkWhy: 'For the first password, a forgotten one, or a locked account.', linkShown: 'Shown once; it opens once, until {time}. Hand it to the person directly.',
     drop: 'Take phone code away', dropAsk: 'Take the phone code of “{name}” away? Only when the phone is lost. A new one has to be bound at the next sign-in.', dropped: 'Phone code taken away',
     leave: 'Let go', leaveAsk: 'Let “{name}” go? All roles end and they are signed out, for good. Past lessons and records stay.',
+    lock: 'Lock account', lockAsk: 'Lock “{name}” out? They are signed out at once and cannot sign in until unlocked.', unlock: 'Unlock', locked: 'Locked since {time}', lockedUntil: 'Too many wrong passwords: no sign-in before {time}',
     sessions: 'Signed in', noSessions: 'Not signed in now.', signOut: 'Sign out', signOutAll: 'Sign out everywhere', edit: 'Edit',
   },
   devices: {
@@ -78,6 +79,18 @@ export const office: typeof words = {
     export: 'Export CSV', emptyTitle: 'Nothing recorded under these filters', empty: 'Choose another time, or clear the filters.', beside: 'beside {name}',
     head: 'Head of the chain: line {seq}, {sha}', headHint: 'Each line holds the digest of the one before. Write the head down elsewhere; tongke verify audit on the server then tells whether, and from which line, anything was touched.',
     who: { system: 'System', guest: 'Not signed in', publisher: 'Encoder', person: 'Person', classroom: 'Classroom' },
+  },
+  tables: {
+    title: 'Tables in and out', what: { organisations: 'Organisations', classrooms: 'Classrooms', classes: 'Classes', people: 'People' },
+    out: 'Take out', outHint: 'A table that was taken out can be changed and taken in again. Leave the column “编号” (id) alone: it tells namesakes apart.', xlsx: 'Download XLSX', csv: 'Download CSV',
+    in: 'Take in', inHint: 'New lines leave “编号” (id) empty. The file is checked first; one bad line keeps the whole table out. Taken in twice, it changes nothing. At most 5000 lines.',
+    columns: {
+      organisations: 'Columns: 代码 code, 名称 name, 类型 kind, 上级 parent (code or full name), 编号 id', classrooms: 'Columns: 学校 organisation (code or full name), 名称 name, 编号 id',
+      classes: 'Columns: 学校 organisation (code or full name), 学段 stage, 年级 grade, 名称 name, 教室 classroom, 编号 id', people: 'Columns: 机构 organisation (code or full name), 姓名 name, 登录名 sign_in_name, 编号 id. Roles are given on the people page by the security administrator.',
+    },
+    choose: 'Choose a CSV or XLSX file', chooseOther: 'Another file', wrongFile: 'Only .csv or .xlsx files. Please save an old .xls as .xlsx first.', looking: 'Checking…',
+    counts: '{rows} lines: {added} new, {changed} changed, {unchanged} unchanged', bad: '{count} mistakes: no line will be taken in. Please mend them by their line numbers and choose the file again.', same: 'It is as everything is already; nothing to take in.',
+    take: 'Take in', taken: 'Taken in.', row: 'Line', column: 'Column', value: 'What stands there', reason: 'What to do',
   },
   account: {
     title: 'My account', passwordTitle: 'Password', current: 'Present password', next: 'New password', again: 'Once more', rules: 'At least 10 characters; three of capitals, small letters, digits, signs; none of the last 5.', differs: 'The two are not the same.',

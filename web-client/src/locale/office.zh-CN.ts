@@ -6,7 +6,7 @@ export const office = {
   },
   console: {
     navigation: '去哪里', fold: '收起', unfold: '展开',
-    way: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', organisations: '学校', people: '人员', devices: '设备', audit: '审计' },
+    way: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', organisations: '学校', people: '人员', devices: '设备', tables: '表格', audit: '审计' },
     closedTitle: '这一页不归您管', closed: '您的角色打不开这一页。需要用的话，请向管理员说明，由管理员给您加上角色。',
     loading: '正在读取…', more: '再看一些', search: '按名称查找', noMatch: '没有找到', noMatchHint: '换一个词，或者去掉筛选条件再找。', clear: '去掉筛选',
     refused: '没有读到：{detail}', save: '保存', cancel: '取消', saved: '已保存', place: '所在机构', anyPlace: '全部机构', pickPlace: '输入名称查找机构', closedToo: '包括已停用的',
@@ -60,6 +60,7 @@ export const office = {
     link: '生成设置链接', linkWhy: '用来设第一个密码，或者忘记密码、账号锁定时重新设。', linkShown: '链接只显示这一次，{time} 前可以打开一次。请直接交给本人。',
     drop: '解除动态码', dropAsk: '解除“{name}”的动态码？手机丢了才需要。对方下次登录要重新绑定。', dropped: '动态码已解除',
     leave: '办理离开', leaveAsk: '让“{name}”离开？角色全部结束，立即退出登录，不能恢复。上过的课和记录都会留着。',
+    lock: '锁定账号', lockAsk: '锁定“{name}”？立即退出登录，解锁以前不能再登录。', unlock: '解锁', locked: '{time} 起被锁定', lockedUntil: '密码连续输错，{time} 前不能登录',
     sessions: '登录情况', noSessions: '现在没有登录。', signOut: '退出', signOutAll: '全部退出', edit: '修改',
   },
   devices: {
@@ -77,6 +78,18 @@ export const office = {
     export: '导出 CSV', emptyTitle: '这个条件下没有记录', empty: '换一段时间，或者去掉筛选条件。', beside: '在场 {name}',
     head: '记录链头：第 {seq} 条，{sha}', headHint: '每一条都含有前一条的摘要。把链头抄在别处，以后在服务器上运行 tongke verify audit 就能知道有没有被改过、从哪一条改起。',
     who: { system: '系统', guest: '未登录', publisher: '推流端', person: '人员', classroom: '教室' },
+  },
+  tables: {
+    title: '表格导入导出', what: { organisations: '机构', classrooms: '教室', classes: '班级', people: '人员' },
+    out: '导出', outHint: '导出的表格改好以后可以再导入。“编号”一列请不要改：靠它认出同名的人和教室。', xlsx: '下载 XLSX', csv: '下载 CSV',
+    in: '导入', inHint: '新增的行“编号”留空。先检查，没有错误才能导入；有一行错，整张表都不导入。同一张表导入两次，第二次什么也不变。最多 5000 行。',
+    columns: {
+      organisations: '列：代码、名称、类型（省、市、县、中心校、学校、教学点）、上级（写代码或全称）、编号', classrooms: '列：学校（写代码或全称）、名称、编号',
+      classes: '列：学校（写代码或全称）、学段、年级、名称、教室、编号', people: '列：机构（写代码或全称）、姓名、登录名、编号。角色请在人员页面由安全管理员授予。',
+    },
+    choose: '选择 CSV 或 XLSX 文件', chooseOther: '换一个文件', wrongFile: '只能选 .csv 或 .xlsx 文件。旧的 .xls 请先另存为 .xlsx。', looking: '正在检查…',
+    counts: '共 {rows} 行：新增 {added}，修改 {changed}，不变 {unchanged}', bad: '有 {count} 处错误，一行也不会导入。请按行号改好，再选一次文件。', same: '和现在的一样，不用导入。',
+    take: '导入', taken: '已导入。', row: '行号', column: '列', value: '填的内容', reason: '怎么改',
   },
   account: {
     title: '我的账号', passwordTitle: '密码', current: '现在的密码', next: '新密码', again: '再输一次', rules: '至少 10 个字符，大写、小写、数字、符号里至少三种，不能用最近 5 次用过的。', differs: '两次输入的不一样。',
