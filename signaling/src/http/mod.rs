@@ -23,5 +23,7 @@ pub mod set_up;
 pub mod sign_in;
 pub mod socket;
 pub mod timetable;
+pub mod today;
 pub mod version;
+pub mod week_grid;
 pub mod whip;

@@ -161,6 +161,11 @@ const GUEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl ApiError {
+    /// What is wrong and what to do, in a sentence.
+    pub(super) fn detail(&self) -> String {
+        self.words().3
+    }
+
     /// Status, the last part of `type`, title, and what to do.
     fn words(&self) -> (StatusCode, &'static str, &'static str, String) {
         use StatusCode as S;
