@@ -93,7 +93,8 @@ async fn main() {
     let hub = Hub::open(folder.path(), &database, bureau).await;
     let grid = format!("/week-grid?term={}&by", term.term_id);
     let weeks: Vec<String> = (0..LOOKS).map(|n| format!("&week={}", n % i64::from(term.weeks()) + 1)).collect();
-    let days: Vec<String> = (0..LOOKS).map(|n| format!("&date={}", week_of(term, n).0)).collect();
+    let wednesday = |n| week_of(term, n).0.checked_add(jiff::Span::new().days(2)).expect("a Wednesday");
+    let days: Vec<String> = (0..LOOKS).map(|n| format!("&date={}", wednesday(n))).collect();
     let schools_of = format!("/week-grid/schools?term={}&organisation_id={bureau}", term.term_id);
     let room = class.classroom_id.expect("a room");
     for (what, path, parts) in [

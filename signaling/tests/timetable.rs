@@ -214,7 +214,7 @@ on_both! {
             "kind": "move", "lesson_id": wednesday["lesson_id"], "date": date, "period": period, "classroom_id": null } });
         // Week 5's Friday is a holiday; a teacher's own lesson of week 4 stands in the way elsewhere.
         let (status, problem) = bureau.post("/dispatch/acts", drag("2026-10-02", "lesson-2", true)).await;
-        assert_eq!((status, problem["detail"].as_str().unwrap()), (422, "请检查 period：2026-10-02 放假（国庆节）。"));
+        assert_eq!((status, problem["detail"].as_str().unwrap()), (422, "请检查“节次”：2026-10-02 放假（国庆节）。"));
         let other = bureau.week(4, "teacher", &teacher).await.remove(0);
         let (status, dry) = bureau.post("/dispatch/acts", drag("2026-09-23", "lesson-3", true)).await;
         assert_eq!((status, &dry["clashes"][0]["with"]), (200, &other["lesson_id"]), "{dry}");

@@ -371,7 +371,11 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
         .into_iter()
         .map(|(lesson_id, why)| {
             let title = titles.get(&lesson_id).cloned().unwrap_or_default();
-            LeftView { lesson_id, title, why: ApiError::from(why).detail() }
+            let why = match why {
+                Refusal::Unresolved(why) => unresolved_words(&why),
+                why => ApiError::from(why).detail(),
+            };
+            LeftView { lesson_id, title, why }
         })
         .collect();
     if changes.is_empty() && left.is_empty() {
@@ -388,7 +392,7 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
         store.change_free_lessons(scope, &changes, row).await
     } else if let Some(first) = left.first() {
         let (title, why, count) = (&first.title, &first.why, left.len());
-        return Err(invalid("to", &format!("有 {count} 节课不能调到这一天，其中《{title}》：{why}可以只调其余的课")));
+        return Err(invalid("to", &format!("有 {count} 节课不能调到这一天，其中《{title}》：{why}；可以只调其余的课")));
     } else {
         let all = changes.iter().map(|change| change.before.lesson_id).collect();
         store.change_lessons(scope, &changes, "", row).await.map(|()| (all, Vec::new()))

@@ -10,6 +10,7 @@ pub mod classroom;
 pub mod course;
 pub mod device;
 pub mod dispatch;
+mod field;
 pub mod identity;
 pub mod lesson;
 pub mod list;

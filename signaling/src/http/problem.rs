@@ -16,7 +16,7 @@ use crate::{
         dispatch::ReceiverLimit,
         lesson_life::{LessonState, WrongState},
     },
-    http::dispatch::ClashView,
+    http::{dispatch::ClashView, field::label},
     live::{
         registry::{MoveError, SeatRefused, chain},
         token::TokenError,
@@ -201,7 +201,7 @@ impl ApiError {
                 "请换一个有权限的账号，或者请安全管理员授权。".into(),
             ),
             Self::Invalid { field, why } => {
-                (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查 {field}：{why}。"))
+                (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查“{}”：{why}。", label(field)))
             }
             Self::AlreadyThere => (
                 S::CONFLICT,

@@ -58,7 +58,7 @@ export const timetableEn: typeof timetableZhCN = {
   today: {
     title: 'Today', counts: '{all} lessons · {to_come} to come · {ended} ended · {cancelled} called off · {missed} not held',
     question: { on: 'On now', missing: 'Who is missing', lines: 'Lines in trouble', lost: 'Lost today' }, next: 'What comes next',
-    none: { on: 'Nothing is on now. What begins appears here by itself.', missing: 'Everybody is there', lines: 'All lines are well', lost: 'Nothing was lost today', next: 'Today’s lessons are over.', all: 'No lessons today.' },
+    none: { on: 'Nothing is on now. What begins appears here by itself.', missing: 'Everybody is there', lines: 'All lines are well', lost: 'Nothing was lost today', next: 'Nothing else comes today.', all: 'No lessons today.' },
     present: '{present}/{all} classrooms there', absent: 'Not there, {minutes} min after the bell', weak: 'Weak line: the picture may stop', cut: 'Cut off, coming back by itself', notRecorded: 'Held, but not recorded',
   },
   dispatch: {
