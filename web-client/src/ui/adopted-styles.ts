@@ -15,9 +15,12 @@ export function adoptStyles(): void {
   observer.observe(document.head, { childList: true })
 }
 
+/** The type and size of the whole page are ours. */
+const WHOLE_PAGE = 'n-global'
+
 /** A sheet that the policy refused, or that is in no document, has no rules of its own. */
 function isUnused(node: Node): node is HTMLStyleElement {
-  return node instanceof HTMLStyleElement && node.hasAttribute('cssr-id') && (node.sheet?.cssRules.length ?? 0) === 0
+  return node instanceof HTMLStyleElement && node.hasAttribute('cssr-id') && node.getAttribute('cssr-id') !== WHOLE_PAGE && (node.sheet?.cssRules.length ?? 0) === 0
 }
 
 function sheetOf(style: HTMLStyleElement): CSSStyleSheet {
