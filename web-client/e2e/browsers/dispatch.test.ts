@@ -77,6 +77,9 @@ async function findLine(page: Page, text: string): Promise<void> {
 }
 
 async function chooseTeacher(page: Page, name: string, school: string): Promise<void> {
+  // A list that was just used lets go of the keyboard first.
+  await page.click(`${by('lesson-card')} h2`)
+  await page.waitForTimeout(300)
   await page.click(`${by('lesson-card')} .n-base-selection`)
   await page.keyboard.type(name)
   await page.locator('.n-base-select-option', { hasText: school === '' ? name : `${name} · ${school}` }).first().click()
