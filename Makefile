@@ -32,7 +32,7 @@ bench: setup-run web ## a table of figures, asked and measured: a forwarded pack
 	cargo build --release --bins
 	load-tests/bench.sh
 	load-tests/instructions.sh
-	cargo bench --quiet -p signaling --bench timetable
+	cargo bench --quiet --workspace --bench timetable
 
 setup-run:
 	@.ci/setup run

@@ -8,9 +8,9 @@ use crate::{
     domain::{
         bell_schedule::PeriodName,
         calendar::Term,
-        course::{Course, CourseError, WeeklyPeriod, Weeks, stage_of},
+        course::{Course, CourseError, Listening, WeeklyPeriod, Weeks, stage_of},
         dispatch::{Act, DispatchError, DispatchedLesson, admit, after},
-        id::{ClassId, DeviceId, LessonId, OrganisationId},
+        id::{ClassId, ClassroomId, DeviceId, LessonId, OrganisationId, TermId},
         lesson_life::{LessonState, LessonTimes, RunsBy},
         organisation::Stage,
         pairing::{Hearing, may_listen},
@@ -81,8 +81,8 @@ pub async fn place(
     if !paths.get(&asked.organisation_id).is_some_and(|path| scope.covers(path)) {
         return Err(Refusal::NotFound);
     }
-    let placed =
-        placed(store, scope, &term, asked.organisation_id, &asked.listening, asked.stage, date, period, &paths).await?;
+    let ground = Ground::of(store, scope, &term, &paths).await?;
+    let placed = ground.placed(asked.organisation_id, &asked.listening, asked.stage, date, period)?;
     if placed.span.ends_at <= now {
         return Err(DispatchError::InThePast.into());
     }
@@ -113,6 +113,7 @@ pub async fn place(
             slot: Some(placed.slot),
             span: placed.span,
             listening: asked.listening,
+            version: 1,
         },
         title: asked.title,
         subject: asked.subject,
@@ -137,47 +138,117 @@ pub async fn move_to(
     store: &Store,
     scope: &Scope,
     lesson: &DispatchedLesson,
-    (date, period): (Date, PeriodName),
-    classroom_id: Option<crate::domain::id::ClassroomId>,
+    to: (Date, PeriodName),
+    classroom_id: Option<ClassroomId>,
     now: UnixMs,
 ) -> Result<Change, Refusal> {
-    let (term_id, grade) = store.term_and_grade(scope, lesson.lesson_id).await?.ok_or(Refusal::NotFound)?;
-    let term = store.term(scope, term_id).await?.ok_or(Refusal::NotFound)?.value;
-    let mut organisations: HashSet<OrganisationId> = lesson.listening.iter().map(|end| end.organisation_id).collect();
-    organisations.insert(lesson.organisation_id);
-    let paths = store.paths(scope, organisations).await?;
-    let stage = stage_of(&grade);
-    let placed =
-        placed(store, scope, &term, lesson.organisation_id, &lesson.listening, stage, date, period, &paths).await?;
-    let act = Act::Move { slot: placed.slot, span: placed.span, classroom_id };
-    let moved = after(lesson, &act, now)?;
-    let times = Some(LessonTimes::by(&placed.rules, placed.span));
-    Ok(Change { before: lesson.clone(), after: moved, times })
+    let asked = Asked { lesson, to, classroom_id };
+    moves(store, scope, &[asked], now).await?.pop().ok_or(Refusal::NotFound)?
 }
 
-#[expect(clippy::too_many_arguments, reason = "a place in the timetable is these")]
-async fn placed(
+/// Where the lessons of a day would come on another day, each in its period: those that have one. A lesson that cannot be
+/// given there is answered by why not.
+///
+/// # Errors
+/// See [`Refusal`]: [`Refusal::Store`] alone.
+pub async fn move_day(
     store: &Store,
     scope: &Scope,
-    term: &Term,
-    organisation_id: OrganisationId,
-    listening: &[crate::domain::course::Listening],
-    stage: Stage,
-    date: Date,
-    period: PeriodName,
-    paths: &HashMap<OrganisationId, String>,
-) -> Result<Placed, Refusal> {
-    let path = paths.get(&organisation_id).ok_or(Refusal::NotFound)?;
-    let times = store.school_times(scope, term, paths).await?;
-    let home: &SchoolTime = times.get(&organisation_id).ok_or(Refusal::NotFound)?;
-    let slot = home.on_date(stage, date, period)?;
-    let rules = store.rules_at(scope, path).await?;
-    let mut spans = Vec::new();
-    for end in listening {
-        let there = times.get(&end.organisation_id).ok_or(Refusal::NotFound)?;
-        spans.push(there.receiving(stage, slot.date, slot.span, &rules)?);
+    lessons: &[DispatchedLesson],
+    to: Date,
+    now: UnixMs,
+) -> Result<(Vec<Change>, Vec<(LessonId, Refusal)>), Refusal> {
+    let in_periods = lessons.iter().filter_map(|lesson| Some((lesson, lesson.slot?.period)));
+    let asked: Vec<Asked> =
+        in_periods.map(|(lesson, period)| Asked { lesson, to: (to, period), classroom_id: None }).collect();
+    let (mut changes, mut stay) = (Vec::new(), Vec::new());
+    for (asked, moved) in asked.iter().zip(moves(store, scope, &asked, now).await?) {
+        match moved {
+            Ok(change) => changes.push(change),
+            Err(why) => stay.push((asked.lesson.lesson_id, why)),
+        }
     }
-    let shared = share(slot.span, &spans, &rules)
-        .map_err(|few| Unresolved::TooLittleShared { shared_min: few.shared_min, needed_min: few.needed_min })?;
-    Ok(Placed { slot, span: shared.span, join_windows: shared.join_windows, rules })
+    Ok((changes, stay))
+}
+
+/// A lesson, where it is to be given, and in which room; `None`: the same.
+struct Asked<'a> {
+    lesson: &'a DispatchedLesson,
+    to: (Date, PeriodName),
+    classroom_id: Option<ClassroomId>,
+}
+
+/// Everything that many lessons need is read once, whatever their number.
+async fn moves(
+    store: &Store,
+    scope: &Scope,
+    asked: &[Asked<'_>],
+    now: UnixMs,
+) -> Result<Vec<Result<Change, Refusal>>, Refusal> {
+    let terms = store.terms_and_grades(scope, asked.iter().map(|asked| asked.lesson.lesson_id)).await?;
+    let organisations: HashSet<OrganisationId> = asked
+        .iter()
+        .flat_map(|asked| {
+            asked.lesson.listening.iter().map(|end| end.organisation_id).chain([asked.lesson.organisation_id])
+        })
+        .collect();
+    let paths = store.paths(scope, organisations).await?;
+    let mut grounds: HashMap<TermId, Ground> = HashMap::new();
+    for term_id in terms.values().map(|(term_id, _)| *term_id).collect::<HashSet<_>>() {
+        if let Some(term) = store.term(scope, term_id).await? {
+            grounds.insert(term_id, Ground::of(store, scope, &term.value, &paths).await?);
+        }
+    }
+    let moved = |asked: &Asked| {
+        let (term_id, grade) = terms.get(&asked.lesson.lesson_id).ok_or(Refusal::NotFound)?;
+        let ground = grounds.get(term_id).ok_or(Refusal::NotFound)?;
+        let (lesson, (date, period), stage) = (asked.lesson, asked.to, stage_of(grade));
+        let placed = ground.placed(lesson.organisation_id, &lesson.listening, stage, date, period)?;
+        let act = Act::Move { slot: placed.slot, span: placed.span, classroom_id: asked.classroom_id };
+        let times = Some(LessonTimes::by(&placed.rules, placed.span));
+        let join_windows = Some(placed.join_windows);
+        Ok(Change { before: lesson.clone(), after: after(lesson, &act, now)?, times, join_windows })
+    };
+    Ok(asked.iter().map(moved).collect())
+}
+
+/// What the days of some schools go by in a term.
+struct Ground {
+    times: HashMap<OrganisationId, SchoolTime>,
+    rules: HashMap<OrganisationId, RuleSet>,
+}
+
+impl Ground {
+    async fn of(
+        store: &Store,
+        scope: &Scope,
+        term: &Term,
+        paths: &HashMap<OrganisationId, String>,
+    ) -> Result<Self, StoreError> {
+        let times = store.school_times(scope, term, paths).await?;
+        let by_path = store.rules_of(scope, paths.values().map(String::as_str)).await?;
+        let rules = paths.iter().map(|(id, path)| (*id, by_path.get(path).cloned().unwrap_or_default())).collect();
+        Ok(Self { times, rules })
+    }
+
+    fn placed(
+        &self,
+        organisation_id: OrganisationId,
+        listening: &[Listening],
+        stage: Stage,
+        date: Date,
+        period: PeriodName,
+    ) -> Result<Placed, Refusal> {
+        let home: &SchoolTime = self.times.get(&organisation_id).ok_or(Refusal::NotFound)?;
+        let rules = self.rules.get(&organisation_id).ok_or(Refusal::NotFound)?;
+        let slot = home.on_date(stage, date, period)?;
+        let mut spans = Vec::new();
+        for end in listening {
+            let there = self.times.get(&end.organisation_id).ok_or(Refusal::NotFound)?;
+            spans.push(there.receiving(stage, slot.date, slot.span, rules)?);
+        }
+        let shared = share(slot.span, &spans, rules)
+            .map_err(|few| Unresolved::TooLittleShared { shared_min: few.shared_min, needed_min: few.needed_min })?;
+        Ok(Placed { slot, span: shared.span, join_windows: shared.join_windows, rules: rules.clone() })
+    }
 }

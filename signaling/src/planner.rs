@@ -1,6 +1,6 @@
 //! A term of dated lessons, from what the store knows of courses, calendars, bells and rules.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     domain::{
@@ -10,6 +10,7 @@ use crate::{
         lesson_life::LessonTimes,
         permission::Scope,
         rules::RuleSet,
+        time::UnixMs,
         timetable::{LeftOut, plan},
     },
     store::{NewLesson, Store, StoreError},
@@ -22,16 +23,24 @@ pub struct TermPlan {
     pub lessons: Vec<NewLesson>,
     /// What became no lesson, and why: people decide.
     pub left_out: Vec<(CourseId, LeftOut)>,
+    /// How many lessons would have begun already. Nobody can give them any more, and they would be a term of missed ones.
+    pub past: usize,
 }
 
 /// Courses read at once.
 const COURSES_A_READ: i64 = 500;
 
-/// Plans every course that schools below `path` teach in a term.
+/// Plans every course that schools below `path` teach in a term: what has not begun at `now`.
 ///
 /// # Errors
 /// [`StoreError`] where the database refuses.
-pub async fn plan_term(store: &Store, scope: &Scope, term: &Term, path: &str) -> Result<TermPlan, StoreError> {
+pub async fn plan_term(
+    store: &Store,
+    scope: &Scope,
+    term: &Term,
+    path: &str,
+    now: UnixMs,
+) -> Result<TermPlan, StoreError> {
     let mut courses: Vec<Course> = Vec::new();
     loop {
         let after = courses.last().map(|course| course.course_id);
@@ -42,10 +51,10 @@ pub async fn plan_term(store: &Store, scope: &Scope, term: &Term, path: &str) ->
             break;
         }
     }
-    plan_courses(store, scope, term, &courses).await
+    plan_courses(store, scope, term, &courses, now).await
 }
 
-/// Plans these courses of a term.
+/// Plans these courses of a term: what has not begun at `now`. Lessons are numbered from the first of the term on.
 ///
 /// # Errors
 /// [`StoreError`] where the database refuses.
@@ -54,6 +63,7 @@ pub async fn plan_courses(
     scope: &Scope,
     term: &Term,
     courses: &[Course],
+    now: UnixMs,
 ) -> Result<TermPlan, StoreError> {
     let schools: HashSet<OrganisationId> = courses
         .iter()
@@ -65,21 +75,17 @@ pub async fn plan_courses(
         paths.extend(store.paths(scope, schools.iter().copied()).await?);
     }
     let times = store.school_times(scope, term, &paths).await?;
-    let mut rules: HashMap<OrganisationId, RuleSet> = HashMap::new();
-    let mut all = TermPlan::default();
+    let rules = store.rules_of(scope, paths.values().map(String::as_str)).await?;
+    let (usual, mut all) = (RuleSet::default(), TermPlan::default());
     for course in courses {
-        let rules = match rules.entry(course.organisation_id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let path = paths.get(&course.organisation_id).map_or("", String::as_str);
-                unknown.insert(store.rules_at(scope, path).await?)
-            }
-        };
+        let rules = paths.get(&course.organisation_id).and_then(|path| rules.get(path)).unwrap_or(&usual);
         let rule = rules.program(course.program, course.mode);
         let (guests_max, alone) = rule.map_or((0, false), |rule| (rule.guests_max, rule.starts_without_teacher));
         let planned = plan(course, &times, rules);
         all.left_out.extend(planned.left_out.into_iter().map(|left_out| (course.course_id, left_out)));
-        all.lessons.extend(planned.lessons.iter().map(|lesson| {
+        let (past, to_come): (Vec<_>, Vec<_>) = planned.lessons.iter().partition(|lesson| lesson.span.starts_at <= now);
+        all.past += past.len();
+        all.lessons.extend(to_come.into_iter().map(|lesson| {
             NewLesson::of_course(course, lesson, LessonTimes::by(rules, lesson.span), guests_max, alone)
         }));
     }

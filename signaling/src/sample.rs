@@ -136,8 +136,8 @@ pub async fn timetable(app: &App) -> Result<usize, SampleError> {
     store.plant_county(&scope, &county, now).await?;
     let mut lessons = 0;
     for term in &county.terms {
-        let mut plan = plan_term(store, &scope, term, &format!("/{bureau}/")).await?;
-        // What is over was never taught: it would be a term of missed lessons.
+        let mut plan = plan_term(store, &scope, term, &format!("/{bureau}/"), now).await?;
+        // A lesson that should be open by now would come without its bell.
         plan.lessons.retain(|new| new.times.opens_at > now);
         let row = AuditRow::by_system(now, "plan_term", format!("term:{}", term.term_id));
         lessons += match store.schedule(&scope, &plan.lessons, row).await {

@@ -94,6 +94,7 @@ impl School {
             slot: None,
             span,
             listening: vec![listening],
+            version: 1,
         };
         let lesson_id = lesson.lesson_id;
         let new = NewLesson {

@@ -130,6 +130,7 @@ fn a_whole_term_of_the_county_is_planned_without_a_clash() {
                     slot: Some(planned.slot),
                     span: planned.span,
                     listening: planned.listening.iter().map(|(end, _)| course.listening[*end]).collect(),
+                    version: 1,
                 };
                 assert_eq!(taken.clashes(&lesson), [], "{} {:?}", course.title, planned.slot);
                 taken.take_lesson(&lesson);

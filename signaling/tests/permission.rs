@@ -141,6 +141,12 @@ fn at(path: &str, place: Option<&Place>) -> Option<String> {
         let organisation_id = place.map_or_else(OrganisationId::fresh, |place| place.organisation);
         filled = format!("{filled}?organisation_id={organisation_id}&date=2026-10-01");
     }
+    if path.starts_with("/week-grid") {
+        let id = place.map_or_else(OrganisationId::fresh, |place| place.organisation);
+        let ask =
+            if path == "/week-grid" { format!("by=organisation&id={id}") } else { format!("organisation_id={id}") };
+        filled = format!("{filled}?term={}&week=1&{ask}", LessonId::fresh());
+    }
     filled = filled.replace("{device_id}", &DeviceId::fresh().to_string());
     filled = filled.replace("{lesson_id}", &LessonId::fresh().to_string());
     filled = filled.replace("{recording_id}", &RecordingId::fresh().to_string());

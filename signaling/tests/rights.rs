@@ -100,6 +100,7 @@ impl Paired {
             lesson_id: LessonId::fresh(),
             organisation_id: town.organisation_id,
             state: LessonState::Scheduled,
+            version: 1,
             teacher_id: town.teachers[teacher].0,
             classroom_id: None,
             class_id: None,

@@ -95,6 +95,12 @@ impl Bureau {
         self.ask(Method::POST, path, &self.scheduler, body).await
     }
 
+    /// An act on a lesson as it was seen.
+    async fn act(&self, version: &Value, body: Value) -> (u16, Value) {
+        let version = version.as_i64().unwrap();
+        self.edit(Method::POST, "/dispatch/acts", &self.scheduler, version, body).await
+    }
+
     async fn edit(&self, method: Method, path: &str, cookie: &str, version: i64, body: Value) -> (u16, Value) {
         let request = Request::builder().method(method).uri(format!("/api/v1{path}")).header(header::COOKIE, cookie);
         let request = request.header(header::IF_MATCH, format!("\"v{version}\""));
@@ -208,14 +214,20 @@ on_both! {
             "kind": "move", "lesson_id": wednesday["lesson_id"], "date": date, "period": period, "classroom_id": null } });
         // Week 5's Friday is a holiday; a teacher's own lesson of week 4 stands in the way elsewhere.
         let (status, problem) = bureau.post("/dispatch/acts", drag("2026-10-02", "lesson-2", true)).await;
-        assert_eq!((status, problem["detail"].as_str().unwrap()), (422, "请检查 period：2026-10-02 放假（国庆节）。"));
+        assert_eq!((status, problem["detail"].as_str().unwrap()), (422, "请检查“节次”：2026-10-02 放假（国庆节）。"));
         let other = bureau.week(4, "teacher", &teacher).await.remove(0);
         let (status, dry) = bureau.post("/dispatch/acts", drag("2026-09-23", "lesson-3", true)).await;
         assert_eq!((status, &dry["clashes"][0]["with"]), (200, &other["lesson_id"]), "{dry}");
-        let (status, problem) = bureau.post("/dispatch/acts", drag("2026-09-23", "lesson-3", false)).await;
+        let (status, problem) = bureau.act(&wednesday["version"], drag("2026-09-23", "lesson-3", false)).await;
         assert_eq!((status, &problem["type"]), (409, &json!("/problems/double-booked")));
-        let (status, _) = bureau.post("/dispatch/acts", drag("2026-09-29", "lesson-1", false)).await;
-        assert_eq!(status, 200);
+        assert_eq!((&problem["clashes"][0]["title"], &problem["clashes"][0]["with_title"]),
+            (&wednesday["title"], &other["title"]), "both are named");
+        // Whoever does not say what they saw, or saw something else, is told so.
+        let act = drag("2026-09-29", "lesson-1", false);
+        assert_eq!(bureau.post("/dispatch/acts", act.clone()).await.0, 428);
+        assert_eq!(bureau.act(&json!(7), act.clone()).await.0, 412);
+        assert_eq!(bureau.act(&wednesday["version"], act.clone()).await.0, 200);
+        assert_eq!(bureau.act(&wednesday["version"], act).await.0, 412);
         let moved = bureau.week(5, "teacher", &teacher).await.remove(0);
         assert_eq!((&moved["lesson_id"], &moved["date"], &moved["period"]),
             (&wednesday["lesson_id"], &json!("2026-09-29"), &json!("lesson-1")));
@@ -226,12 +238,114 @@ on_both! {
 
         let cancel = |words: &str| json!({ "act": { "kind": "cancel", "lesson_id": wednesday["lesson_id"],
             "reason": { "kind": "weather", "words": words } } });
-        assert_eq!(bureau.post("/dispatch/acts", cancel(" ")).await.0, 422);
-        assert_eq!(bureau.post("/dispatch/acts", cancel("大雪封山")).await.0, 200);
+        assert_eq!(bureau.act(&moved["version"], cancel(" ")).await.0, 422);
+        assert_eq!(bureau.act(&moved["version"], cancel("大雪封山")).await.0, 200);
         let path = format!("/lessons/{}/transitions", wednesday["lesson_id"].as_str().unwrap());
         let steps = bureau.get(&path).await;
         assert_eq!((&steps["items"][0]["to"], &steps["items"][0]["reason"]), (&json!("cancelled"), &json!("weather: 大雪封山")));
         assert!(steps["items"][0]["actor"].as_str().unwrap().starts_with("person:"));
+    }
+
+    async fn a_whole_day_is_moved_but_for_what_clashes(database) {
+        let bureau = Bureau::open(database).await;
+        bureau.plan().await;
+        let town = &bureau.county.schools()[0];
+        let term = bureau.county.terms[0].term_id;
+        let day = async |date: &str| {
+            let (by, id) = ("organisation", town.organisation_id);
+            let grid = bureau.get(&format!("/week-grid?term={term}&date={date}&by={by}&id={id}")).await;
+            grid["lessons"].as_array().unwrap().clone()
+        };
+        // Somebody put a lesson of the same teacher where the first one would come.
+        let (from, to) = ("2026-09-23", "2026-09-26");
+        let before = day(from).await;
+        assert!(before.len() >= 2 && before.iter().all(|lesson| lesson["date"] == from), "{before:?}");
+        let mut extra = bureau.lesson_on_tuesday("lesson-3");
+        extra["date"] = json!(to);
+        let (status, extra) = bureau.post("/dispatch/lessons", extra).await;
+        assert_eq!(status, 201, "{extra}");
+        let act = |leave: bool, dry: bool| json!({ "dry_run": dry, "act": { "kind": "move_day", "from": from, "to": to,
+            "organisation_id": town.organisation_id, "leave_clashing": leave } });
+        let (status, dry) = bureau.post("/dispatch/acts", act(false, true)).await;
+        assert_eq!(status, 200, "{dry}");
+        let clashing = before.iter().find(|lesson| lesson["period"] == "lesson-3").unwrap();
+        assert!(dry["clashes"].as_array().unwrap().iter().all(|clash| {
+            clash["lesson_id"] == clashing["lesson_id"] && clash["title"] == clashing["title"]
+                && clash["with"] == extra["lesson_ids"][0] && clash["with_title"] == "英语 三年级 加课"
+        }), "{dry}");
+        assert_eq!(dry["lesson_ids"].as_array().unwrap().len(), before.len() - 1);
+        let (status, problem) = bureau.post("/dispatch/acts", act(false, false)).await;
+        assert_eq!((status, day(from).await), (409, before.clone()), "{problem}");
+        let (status, done) = bureau.post("/dispatch/acts", act(true, false)).await;
+        assert_eq!((status, &done["lesson_ids"]), (200, &dry["lesson_ids"]), "{done}");
+        assert_eq!(day(from).await.len(), 1);
+        let moved = day(to).await;
+        assert_eq!(moved.len(), before.len());
+        for lesson in moved.iter().filter(|lesson| lesson["lesson_id"] != extra["lesson_ids"][0]) {
+            let was = before.iter().find(|before| before["lesson_id"] == lesson["lesson_id"]).unwrap();
+            assert_eq!((&lesson["period"], &lesson["version"]), (&was["period"], &json!(2)));
+            // The rooms' own windows have come with it: three days later to the minute.
+            for (end, before) in lesson["listening"].as_array().unwrap().iter().zip(was["listening"].as_array().unwrap()) {
+                let by = end["join_until_ms"].as_i64().unwrap() - before["join_until_ms"].as_i64().unwrap();
+                assert_eq!(by, 3 * 86_400_000, "{lesson} {was}");
+            }
+        }
+        // A holiday takes none of them: each is named.
+        let mut off = act(true, true);
+        off["act"]["to"] = json!("2026-10-02");
+        off["act"]["from"] = json!(to);
+        let (status, dry) = bureau.post("/dispatch/acts", off).await;
+        assert_eq!((status, dry["left"].as_array().unwrap().len()), (200, before.len()), "{dry}");
+        assert!(dry["left"][0]["why"].as_str().unwrap().contains("国庆节"), "{dry}");
+    }
+
+    async fn a_lesson_sent_twice_with_one_key_is_there_once(database) {
+        let bureau = Bureau::open(database).await;
+        let send = async |period: &str| {
+            let request = Request::post("/api/v1/dispatch/lessons").header(header::COOKIE, &bureau.scheduler);
+            let request = request.header(header::CONTENT_TYPE, "application/json").header("idempotency-key", "one");
+            let body = Body::from(bureau.lesson_on_tuesday(period).to_string());
+            answer(bureau.router.clone(), request.body(body).unwrap()).await
+        };
+        let (first, again) = (send("lesson-2").await, send("lesson-2").await);
+        assert_eq!((first.0, &first), (201, &again), "not a clash with itself");
+        assert_eq!(send("lesson-4").await.0, 422, "the key is used");
+    }
+
+    async fn a_term_that_runs_is_planned_from_now_on(database) {
+        let bureau = Bureau::open(database).await;
+        let planned = bureau.plan().await;
+        // It is Monday of week 4: three weeks of four lessons, and what began by eight.
+        assert!(planned["past"].as_u64().unwrap() > 0, "{planned}");
+        let term = bureau.county.terms[0].term_id;
+        let id = bureau.county.schools()[0].organisation_id;
+        let past = bureau.week(3, "organisation", &id.to_string()).await;
+        assert_eq!(past, Vec::<Value>::new());
+        let lessons = bureau.week(4, "organisation", &id.to_string()).await;
+        assert!(!lessons.is_empty() && lessons.iter().all(|lesson| lesson["starts_at_ms"].as_i64().unwrap() > MORNING.0));
+        // What a page needs to ring and to let in is with each lesson.
+        for lesson in &lessons {
+            let (opens, starts) = (lesson["opens_at_ms"].as_i64().unwrap(), lesson["starts_at_ms"].as_i64().unwrap());
+            assert_eq!((&lesson["zone"], &lesson["mode"], starts - opens), (&json!("Asia/Shanghai"), &json!("live"), 600_000));
+            let until = lesson["listening"][0]["join_until_ms"].as_i64().unwrap();
+            assert!((starts..=lesson["ends_at_ms"].as_i64().unwrap()).contains(&until), "{lesson}");
+        }
+        let whole = bureau.county.bureau().organisation_id;
+        let counted = bureau.get(&format!("/week-grid/schools?term={term}&week=4&organisation_id={whole}")).await;
+        let sum: i64 = counted["schools"][0]["days"].as_array().unwrap().iter().map(|day| day["lessons"].as_i64().unwrap()).sum();
+        assert_eq!((counted["schools"].as_array().unwrap().len(), sum), (1, lessons.len() as i64), "{counted}");
+        let weeks = bureau.get(&format!("/terms/{term}/weeks")).await;
+        let day = |date: &str| weeks["items"].as_array().unwrap().iter().flat_map(|week| week["days"].as_array().unwrap())
+            .find(|day| day["date"] == date).cloned().unwrap();
+        assert_eq!(day("2026-10-10")["taught_as"], "2026-10-07");
+        assert_eq!((&day("2026-10-02")["name"], &day("2026-10-02")["taught_as"]), (&json!("国庆节"), &Value::Null));
+        assert_eq!(weeks["items"][4]["week_no"], 5);
+        let path = format!("/week-grid?term={term}&week=4&date=2026-09-22&by=organisation&id={id}");
+        assert_eq!(bureau.ask(Method::GET, &path, &bureau.scheduler, Value::Null).await.0, 422);
+        // One day of the list of lessons.
+        let list = bureau.get("/lessons?from=2026-09-22&until=2026-09-22").await;
+        let on_tuesday = lessons.iter().filter(|lesson| lesson["date"] == "2026-09-22").count();
+        assert_eq!(list["items"].as_array().unwrap().len(), on_tuesday);
     }
 
     async fn receivers_are_bounded_and_need_their_right(database) {

@@ -105,6 +105,8 @@ pub struct DispatchedLesson {
     pub span: Span,
     /// Who listens.
     pub listening: Vec<Listening>,
+    /// Counts changes, from 1.
+    pub version: i64,
 }
 
 impl DispatchedLesson {
@@ -405,6 +407,22 @@ pub fn clashes_of(changes: &[(DispatchedLesson, DispatchedLesson)], taken: &Take
     clashes
 }
 
+/// The changes of a set that clash with nothing, and what the others clash with. A lesson that stays where it is may be in
+/// the way of another, so what is left is looked at again until nothing clashes.
+#[must_use]
+pub fn free_of(changes: &[(DispatchedLesson, DispatchedLesson)], taken: &Taken) -> (Vec<LessonId>, Vec<Clash>) {
+    let (mut free, mut all) = (changes.to_vec(), Vec::new());
+    loop {
+        let clashes = clashes_of(&free, taken);
+        if clashes.is_empty() {
+            return (free.iter().map(|(before, _)| before.lesson_id).collect(), all);
+        }
+        let clashing: HashSet<LessonId> = clashes.iter().map(|clash| clash.lesson_id).collect();
+        free.retain(|(before, _)| !clashing.contains(&before.lesson_id));
+        all.extend(clashes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -432,6 +450,7 @@ mod tests {
             slot: None,
             span,
             listening: vec![listening(true)],
+            version: 1,
         }
     }
 
@@ -535,6 +554,23 @@ mod tests {
         let clash = Clash { lesson_id: one.lesson_id, resource, with: third.lesson_id, span: third.span };
         assert_eq!(clashes, [clash]);
         assert_eq!(swap(&one, &other, UnixMs(521 * 60_000)), Err(DispatchError::InThePast));
+    }
+
+    #[test]
+    fn the_others_are_moved_and_what_clashes_stays_in_nobodys_way() {
+        let (one, two, three) = (lesson(span(480, 520)), lesson(span(530, 570)), lesson(span(580, 620)));
+        let has = DispatchedLesson { teacher_id: one.teacher_id, ..lesson(span(1480, 1520)) };
+        let to = |lesson: &DispatchedLesson, by| {
+            let span = span(lesson.span.starts_at.0 / 60_000 + by, lesson.span.ends_at.0 / 60_000 + by);
+            (lesson.clone(), DispatchedLesson { span, ..lesson.clone() })
+        };
+        // The third wants the place that the first would leave, and the first cannot.
+        let third = (three.clone(), DispatchedLesson { span: one.span, teacher_id: one.teacher_id, ..three.clone() });
+        let changes = [to(&one, 1000), to(&two, 1000), third];
+        let (free, clashes) = free_of(&changes, &taken(&[&one, &two, &three, &has]));
+        assert_eq!(free, [two.lesson_id]);
+        let named: Vec<_> = clashes.iter().map(|clash| (clash.lesson_id, clash.with)).collect();
+        assert_eq!(named, [(one.lesson_id, has.lesson_id), (three.lesson_id, one.lesson_id)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ask::{Asked, Named, Queried, named},
-    course::{CourseView, WeeklyView, course_view, weekly},
+    course::{CourseView, WeeklyView, course_problem, course_view, weekly},
     identity::Identity,
     problem::{ApiError, Problems},
     timetable::{
@@ -241,7 +241,7 @@ pub async fn change_course(
     if let Some(asked) = &ask.weekly {
         course.weekly = asked.iter().map(weekly).collect::<Result<_, ApiError>>()?;
     }
-    course.check().map_err(|why| ApiError::Invalid { field: "course", why: why.to_string() })?;
+    course.check().map_err(|why| course_problem(&why))?;
     let row = identity.row(&app, "change_course", format!("course:{id}"));
     let done = app.store.change_course(&scope, (&before, &course), version, !trial.dry_run, row).await?;
     let version = edited(done)?;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        course::{Course, Listening, SUBJECTS, WeeklyPeriod},
+        course::{Course, CourseError, Listening, SUBJECTS, WEEKLY_MAX, WeeklyPeriod},
         id::{ClassId, ClassroomId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
         organisation::Stage,
         pairing::{Extent, ListeningRight, Pairing, Standing, StandingAct, Topology},
@@ -204,7 +204,7 @@ pub async fn add_course(
         weekly: ask.weekly.iter().map(weekly).collect::<Result<_, ApiError>>()?,
         listening: ask.listening.iter().map(listening).collect::<Result<_, ApiError>>()?,
     };
-    course.check().map_err(|why| ApiError::Invalid { field: "course", why: why.to_string() })?;
+    course.check().map_err(|why| course_problem(&why))?;
     let row = identity.row(&app, "add_course", format!("course:{}", course.course_id));
     if !app.store.insert_course(&scope, &course, row).await? {
         return Err(ApiError::NotFound);
@@ -347,6 +347,25 @@ pub async fn change_listening_right(
     let scope = identity.reach(Act::Dispatch)?;
     let row = identity.row(&app, "change_listening_right", format!("listening_right:{id}")).saying(ask.act.as_str());
     Ok(Json(right_view(app.store.change_listening_right(&scope, id, ask.act, row).await?)))
+}
+
+/// Which field to mend, and how.
+pub(super) fn course_problem(why: &CourseError) -> ApiError {
+    let (field, words) = match why {
+        CourseError::UnknownSubject(subject) => {
+            ("subject", format!("课程方案里没有“{subject}”这门学科，请从学科表里选"))
+        }
+        CourseError::UnknownGrade(grade) => ("grade", format!("这个学段没有“{grade}”，请换年级或学段")),
+        CourseError::WeeklyCount => ("weekly", format!("每周要有 1 到 {WEEKLY_MAX} 节")),
+        CourseError::NoLessonsIn(period) => ("period", format!("{}不排课，请换一节", period.title())),
+        CourseError::Twice(period) => ("weekly", format!("同一天的{}排了两次，请去掉一次", period.title())),
+        CourseError::ListensTwice => ("listening", "同一间教室列了两次，请去掉一次".into()),
+        CourseError::ListensToItself => ("listening", "主讲教室不能听自己的课，请换一间接收教室".into()),
+        CourseError::DeliveryDoesNotFit => {
+            ("delivery", "同步课堂要有本地班，专门开课没有本地班，请改授课方式或本地班".into())
+        }
+    };
+    ApiError::Invalid { field, why: words }
 }
 
 /// A pairing with more classes is several.

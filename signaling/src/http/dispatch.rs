@@ -1,25 +1,31 @@
-//! The dispatch console and the week grid: lessons put on a date, moved, swapped, substituted and called off.
+//! The dispatch console: lessons put on a date, moved, swapped, substituted and called off.
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
-    ask::{Asked, Named, Queried, named},
+    ask::{Asked, Named, named},
+    course::course_problem,
     identity::Identity,
     list::Listed,
     problem::{ApiError, Problems},
     timetable::invalid,
+    version::{IfMatch, Tagged},
 };
 use crate::{
     app::App,
     dispatcher::{self, Refusal},
     domain::{
         bell_schedule::PeriodName,
-        calendar::monday_of,
         course::{Course, Listening},
         dispatch::{Act as Deed, CancelReason, Clash, DispatchError, DispatchedLesson, after, swap},
         id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
@@ -31,7 +37,7 @@ use crate::{
         timetable::Unresolved,
     },
     live::registry::Mover,
-    store::{Change, GridLesson, GridOf, ScheduleError, Store, StoreError},
+    store::{Change, ScheduleError, Store, StoreError},
 };
 
 /// One classroom that listens, with the class in it.
@@ -110,6 +116,8 @@ pub enum DeedAsk {
         lesson_id: LessonId,
         /// With which.
         with: LessonId,
+        /// The version of that one, as it was seen. `null`: whatever it is now.
+        with_version: Option<i64>,
     },
     /// 停课
     Cancel {
@@ -120,6 +128,9 @@ pub enum DeedAsk {
     },
     /// Every lesson of a day to another day, each in its period.
     MoveDay {
+        /// The lessons that cannot be given there stay where they are; else nothing is moved.
+        #[serde(default)]
+        leave_clashing: bool,
         /// The school, or everything below a bureau.
         organisation_id: OrganisationId,
         /// From which day.
@@ -147,6 +158,8 @@ pub struct DispatchAsk {
 #[expect(missing_docs, reason = "the names are those of `Clash`")]
 pub struct ClashView {
     pub lesson_id: LessonId,
+    /// What it is called. Empty: it is not kept yet.
+    pub title: String,
     /// `teacher`, `classroom`, `class` or `device`
     pub resource: String,
     pub resource_id: String,
@@ -164,10 +177,12 @@ impl ClashView {
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn of(store: &Store, scope: &Scope, clashes: &[Clash]) -> Result<Vec<Self>, StoreError> {
-        let ids: BTreeSet<LessonId> = clashes.iter().map(|clash| clash.with).collect();
+        let clashes = &clashes[..clashes.len().min(CLASHES_SHOWN_MAX)];
+        let ids: BTreeSet<LessonId> = clashes.iter().flat_map(|clash| [clash.lesson_id, clash.with]).collect();
         let titles = store.titles(scope, &ids.into_iter().collect::<Vec<_>>()).await?;
         let view = |clash: &Clash| Self {
             lesson_id: clash.lesson_id,
+            title: titles.get(&clash.lesson_id).cloned().unwrap_or_default(),
             resource: clash.resource.kind().into(),
             resource_id: clash.resource.id(),
             with: clash.with,
@@ -175,7 +190,7 @@ impl ClashView {
             starts_at_ms: clash.span.starts_at,
             ends_at_ms: clash.span.ends_at,
         };
-        Ok(clashes.iter().take(CLASHES_SHOWN_MAX).map(view).collect())
+        Ok(clashes.iter().map(view).collect())
     }
 }
 
@@ -187,78 +202,25 @@ const CLASHES_SHOWN_MAX: usize = 200;
 pub struct Dispatched {
     /// The lessons that were changed or are new; in a dry run those that would be.
     lesson_ids: Vec<LessonId>,
-    /// What they would clash with; only in a dry run, for else they are refused.
+    /// What they would clash with; in a dry run, or where lessons that clash stay, for else they are refused.
     clashes: Vec<ClashView>,
+    /// Lessons of the day that stay where they are, because they cannot be given on the other.
+    left: Vec<LeftView>,
 }
 
-/// Which week of whom.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct GridAsk {
-    term: TermId,
-    /// 第几周
-    #[param(minimum = 1, maximum = 30)]
-    week: u8,
-    /// `class`, `teacher`, `classroom`, or `organisation` for everything below one
-    by: GridBy,
-    /// Of that kind.
-    #[param(format = Uuid)]
-    id: String,
+impl Dispatched {
+    fn all(lesson_ids: Vec<LessonId>, clashes: Vec<ClashView>) -> Self {
+        Self { lesson_ids, clashes, left: Vec::new() }
+    }
 }
 
-/// How a grid is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is what it says")]
-pub enum GridBy {
-    Class,
-    Teacher,
-    Classroom,
-    Organisation,
-}
-
-/// A week.
-#[derive(Serialize, ToSchema)]
-pub struct GridView {
-    term_id: TermId,
-    week_no: u8,
-    #[schema(value_type = String, format = Date)]
-    monday: Date,
-    lessons: Vec<GridLessonView>,
-}
-
-/// A lesson in the grid.
-#[derive(Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names are those of `GridLesson`")]
-pub struct GridLessonView {
-    pub lesson_id: LessonId,
-    pub organisation_id: OrganisationId,
-    pub title: String,
-    pub subject: String,
-    pub state: LessonState,
-    pub teacher_id: PersonId,
-    pub teacher: String,
-    pub classroom_id: Option<ClassroomId>,
-    pub class_id: Option<ClassId>,
-    /// Of the plan; 1: Monday.
-    pub weekday: i64,
-    pub period: String,
-    /// The day it is given on.
-    #[schema(value_type = String, format = Date)]
-    pub date: Date,
-    pub starts_at_ms: UnixMs,
-    pub ends_at_ms: UnixMs,
-    pub listening: Vec<GridListeningView>,
-    pub version: i64,
-}
-
-/// A listening end in the grid.
-#[derive(Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names are those of `Listening`")]
-pub struct GridListeningView {
-    pub classroom_id: ClassroomId,
-    pub class_id: Option<ClassId>,
+/// A lesson that stays where it is.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct LeftView {
+    lesson_id: LessonId,
+    title: String,
+    /// Why, in Chinese.
+    why: String,
 }
 
 /// A step that a lesson took.
@@ -272,40 +234,6 @@ pub struct TransitionView {
     pub reason: String,
 }
 
-/// The lessons of one week
-#[utoipa::path(get, path = "/week-grid", tag = "timetable", params(GridAsk),
-    extensions(("x-act" = json!("see_timetable"))),
-    responses((status = 200, body = GridView), Problems))]
-pub async fn week_grid(
-    State(app): State<App>,
-    identity: Identity,
-    Queried(ask): Queried<GridAsk>,
-) -> Result<Json<GridView>, ApiError> {
-    let scope = identity.scope(Act::SeeTimetable)?;
-    let term = app.store.term(&scope, ask.term).await?.ok_or(ApiError::NotFound)?.value;
-    if !(1..=term.weeks()).contains(&ask.week) {
-        return Err(invalid("week", "这个学期没有这一周"));
-    }
-    let no_id = |_| ApiError::NotFound;
-    let of = match ask.by {
-        GridBy::Class => GridOf::Class(ask.id.parse().map_err(no_id)?),
-        GridBy::Teacher => GridOf::Teacher(ask.id.parse().map_err(no_id)?),
-        GridBy::Classroom => GridOf::Classroom(ask.id.parse().map_err(no_id)?),
-        GridBy::Organisation => {
-            let id: OrganisationId = ask.id.parse().map_err(no_id)?;
-            let mut paths = app.store.paths(&scope, [id]).await?;
-            GridOf::Path(paths.remove(&id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?)
-        }
-    };
-    let weeks_on = jiff::Span::new().weeks(i64::from(ask.week) - 1);
-    let beyond = |_| invalid("week", "这个学期没有这一周");
-    let monday = monday_of(term.first_day).checked_add(weeks_on).map_err(beyond)?;
-    let sunday = monday.checked_add(jiff::Span::new().days(6)).map_err(beyond)?;
-    let lessons = app.store.week_grid(&scope, monday, sunday, &of).await?;
-    let lessons = lessons.into_iter().map(grid_view).collect();
-    Ok(Json(GridView { term_id: ask.term, week_no: ask.week, monday, lessons }))
-}
-
 /// Put a lesson on a date
 #[utoipa::path(post, path = "/dispatch/lessons", tag = "dispatch", request_body = NewLessonAsk,
     extensions(("x-act" = json!("dispatch"))),
@@ -314,7 +242,7 @@ pub async fn schedule(
     State(app): State<App>,
     identity: Identity,
     Asked(ask): Asked<NewLessonAsk>,
-) -> Result<(StatusCode, Json<Dispatched>), ApiError> {
+) -> Result<Response, ApiError> {
     let scope = identity.scope(Act::Dispatch)?;
     let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
     let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
@@ -351,25 +279,31 @@ pub async fn schedule(
     if ask.dry_run {
         let clashes = app.store.clashes_of_new(&scope, &[lesson]).await?;
         let clashes = ClashView::of(&app.store, &scope, &clashes).await?;
-        return Ok((StatusCode::OK, Json(Dispatched { lesson_ids, clashes })));
+        return Ok((StatusCode::OK, Json(Dispatched::all(lesson_ids, clashes))).into_response());
     }
     let row = identity.row(&app, "schedule_lesson", format!("lesson:{}", lesson_ids[0]));
+    let location = format!("/api/v1/lessons/{}", lesson_ids[0]);
     match app.store.schedule(&scope, &[lesson], row).await {
-        Ok(_) => Ok((StatusCode::CREATED, Json(Dispatched { lesson_ids, clashes: Vec::new() }))),
+        Ok(_) => Ok(Tagged::created(1, Dispatched::all(lesson_ids, Vec::new()), location).into_response()),
         Err(error) => Err(ApiError::of_schedule(&app.store, &scope, error).await),
     }
 }
 
-/// Substitute, move, swap, call off, or move a whole day
+/// Substitute, move, swap, call off, or move a whole day. Whatever is done to one lesson needs its version in `If-Match`
 #[utoipa::path(post, path = "/dispatch/acts", tag = "dispatch", request_body = DispatchAsk,
-    extensions(("x-act" = json!("dispatch"))),
+    params(("if-match" = Option<String>, Header)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched), Problems))]
 pub async fn act(
     State(app): State<App>,
     identity: Identity,
+    version: Option<IfMatch>,
     Asked(ask): Asked<DispatchAsk>,
 ) -> Result<Json<Dispatched>, ApiError> {
     let scope = identity.scope(Act::Dispatch)?;
+    if let DeedAsk::MoveDay { organisation_id, from, to, leave_clashing } = ask.act {
+        let of = DayMove { organisation_id, from, to, leave_clashing, dry_run: ask.dry_run };
+        return move_day(&app, &identity, &scope, of).await.map(Json);
+    }
     let (changes, reason, name) = match changes(&app, &scope, &ask.act).await {
         Ok(changes) => changes,
         Err(refusal) => return Err(refused(&app, &identity, refusal)),
@@ -378,7 +312,20 @@ pub async fn act(
     if ask.dry_run {
         let clashes = app.store.clashes(&scope, &changes).await?;
         let clashes = ClashView::of(&app.store, &scope, &clashes).await?;
-        return Ok(Json(Dispatched { lesson_ids, clashes }));
+        return Ok(Json(Dispatched::all(lesson_ids, clashes)));
+    }
+    // The same versions are asked for again where the change is written.
+    let IfMatch(seen) = version.ok_or(ApiError::VersionNeeded)?;
+    let also_seen = match &ask.act {
+        DeedAsk::Swap { with_version, .. } => *with_version,
+        _ => None,
+    };
+    if changes
+        .iter()
+        .zip([Some(seen), also_seen])
+        .any(|(change, seen)| seen.is_some_and(|v| v != change.before.version))
+    {
+        return Err(ApiError::OtherVersion);
     }
     // What sits in a room is called off there, so that everybody in it is told.
     if let ([change], DeedAsk::Cancel { .. }) = (&changes[..], &ask.act)
@@ -386,7 +333,7 @@ pub async fn act(
     {
         let mover = Mover { actor: identity.actor(), address: identity.caller.ip().to_string() };
         app.registry.close(lesson, Step::Cancel, &reason, &mover).await?;
-        return Ok(Json(Dispatched { lesson_ids, clashes: Vec::new() }));
+        return Ok(Json(Dispatched::all(lesson_ids, Vec::new())));
     }
     let object = lesson_ids.first().map_or_else(|| "lesson".to_owned(), |id| format!("lesson:{id}"));
     let row = identity.row(&app, name, object);
@@ -395,9 +342,67 @@ pub async fn act(
             for lesson_id in &lesson_ids {
                 app.registry.reread(*lesson_id).await?;
             }
-            Ok(Json(Dispatched { lesson_ids, clashes: Vec::new() }))
+            Ok(Json(Dispatched::all(lesson_ids, Vec::new())))
         }
         Err(error) => Err(ApiError::of_schedule(&app.store, &scope, error).await),
+    }
+}
+
+/// 整天调课: of which place, from when to when.
+struct DayMove {
+    organisation_id: OrganisationId,
+    from: Date,
+    to: Date,
+    leave_clashing: bool,
+    dry_run: bool,
+}
+
+async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) -> Result<Dispatched, ApiError> {
+    let store = &app.store;
+    let paths = store.paths(scope, [of.organisation_id]).await?;
+    let path = paths.get(&of.organisation_id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
+    if of.from == of.to {
+        return Err(invalid("to", "新的日期要与原来的不同"));
+    }
+    let lessons = store.dispatched_on(scope, path, of.from).await?;
+    let (changes, stay) = dispatcher::move_day(store, scope, &lessons, of.to, app.clock.wall()).await?;
+    let titles = store.titles(scope, &stay.iter().map(|(lesson_id, _)| *lesson_id).collect::<Vec<_>>()).await?;
+    let left: Vec<LeftView> = stay
+        .into_iter()
+        .map(|(lesson_id, why)| {
+            let title = titles.get(&lesson_id).cloned().unwrap_or_default();
+            let why = match why {
+                Refusal::Unresolved(why) => unresolved_words(&why),
+                why => ApiError::from(why).detail(),
+            };
+            LeftView { lesson_id, title, why }
+        })
+        .collect();
+    if changes.is_empty() && left.is_empty() {
+        return Err(invalid("from", "这一天没有可以调的课"));
+    }
+    if of.dry_run {
+        let (free, clashes) = store.free_changes(scope, &changes).await?;
+        let clashes = ClashView::of(store, scope, &clashes).await?;
+        return Ok(Dispatched { lesson_ids: free, clashes, left });
+    }
+    let row = identity.row(app, "move_day", format!("organisation:{}", of.organisation_id));
+    let row = row.saying(format!("{} -> {}", of.from, of.to));
+    let moved = if of.leave_clashing && !changes.is_empty() {
+        store.change_free_lessons(scope, &changes, row).await
+    } else if let Some(first) = left.first() {
+        let (title, why, count) = (&first.title, &first.why, left.len());
+        return Err(invalid("to", &format!("有 {count} 节课不能调到这一天，其中《{title}》：{why}；可以只调其余的课")));
+    } else {
+        let all = changes.iter().map(|change| change.before.lesson_id).collect();
+        store.change_lessons(scope, &changes, "", row).await.map(|()| (all, Vec::new()))
+    };
+    match moved {
+        Ok((lesson_ids, clashes)) => {
+            let clashes = ClashView::of(store, scope, &clashes).await?;
+            Ok(Dispatched { lesson_ids, clashes, left })
+        }
+        Err(error) => Err(ApiError::of_schedule(store, scope, error).await),
     }
 }
 
@@ -432,7 +437,7 @@ async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change
             store.rooms_in(scope, *teacher_id, &[], &[]).await?.ok_or(Refusal::NotFound)?;
             let before = find(*lesson_id).await?;
             let after = after(&before, &Deed::Substitute { teacher_id: *teacher_id }, now)?;
-            (vec![Change { before, after, times: None }], String::new(), "substitute_teacher")
+            (vec![Change { before, after, times: None, join_windows: None }], String::new(), "substitute_teacher")
         }
         DeedAsk::Move { lesson_id, date, period, classroom_id } => {
             let period = period.parse().map_err(|_| Refusal::NotFound)?;
@@ -444,7 +449,7 @@ async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change
             let change = dispatcher::move_to(store, scope, &before, (*date, period), *classroom_id, now).await?;
             (vec![change], String::new(), "move_lesson")
         }
-        DeedAsk::Swap { lesson_id, with } => {
+        DeedAsk::Swap { lesson_id, with, .. } => {
             let (one, other) = (find(*lesson_id).await?, find(*with).await?);
             let swapped = swap(&one, &other, now)?;
             let mut changes = Vec::new();
@@ -452,7 +457,7 @@ async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change
                 let paths = store.paths(scope, [before.organisation_id]).await?;
                 let path = paths.get(&before.organisation_id).ok_or(Refusal::NotFound)?;
                 let times = Some(LessonTimes::by(&store.rules_at(scope, path).await?, after.span));
-                changes.push(Change { before, after, times });
+                changes.push(Change { before, after, times, join_windows: None });
             }
             (changes, String::new(), "swap_lessons")
         }
@@ -460,21 +465,10 @@ async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change
             let before = find(*lesson_id).await?;
             let after = after(&before, &Deed::Cancel(reason.clone()), now)?;
             let words = format!("{}: {}", reason.kind.as_str(), reason.words.trim());
-            (vec![Change { before, after, times: None }], words, "cancel_lesson")
+            (vec![Change { before, after, times: None, join_windows: None }], words, "cancel_lesson")
         }
-        DeedAsk::MoveDay { organisation_id, from, to } => {
-            let paths = store.paths(scope, [*organisation_id]).await?;
-            let path = paths.get(organisation_id).filter(|path| scope.covers(path)).ok_or(Refusal::NotFound)?;
-            let mut changes = Vec::new();
-            for before in store.dispatched_on(scope, path, *from).await? {
-                let Some(slot) = before.slot else { continue };
-                changes.push(dispatcher::move_to(store, scope, &before, (*to, slot.period), None, now).await?);
-            }
-            if changes.is_empty() {
-                return Err(Refusal::NotFound);
-            }
-            (changes, String::new(), "move_day")
-        }
+        // It has rules of its own: some may stay.
+        DeedAsk::MoveDay { .. } => return Err(Refusal::NotFound),
     })
 }
 
@@ -497,7 +491,7 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound => Self::NotFound,
             Refusal::Store(error) => error.into(),
             Refusal::Unresolved(why) => Self::Invalid { field: "period", why: unresolved_words(&why) },
-            Refusal::Course(why) => Self::Invalid { field: "lesson", why: why.to_string() },
+            Refusal::Course(why) => course_problem(&why),
             Refusal::NoRule => invalid("mode", "本地没有启用这种课堂的这种模式"),
             Refusal::NoListeningRight(_) => invalid("listening", "听讲班本学期没有这门课的收听授权，请先结对或授权"),
             Refusal::Dispatch(error) => match error {
@@ -549,26 +543,4 @@ fn period(text: &str) -> Result<PeriodName, ApiError> {
 /// 1 to 7, as the API says it.
 pub(super) fn weekday(number: i8) -> Result<Weekday, ApiError> {
     Weekday::from_monday_one_offset(number).map_err(|_| invalid("weekday", "星期是 1 到 7"))
-}
-
-fn grid_view(lesson: GridLesson) -> GridLessonView {
-    let listening = lesson.listening.into_iter();
-    GridLessonView {
-        lesson_id: lesson.lesson_id,
-        organisation_id: lesson.organisation_id,
-        title: lesson.title,
-        subject: lesson.subject,
-        state: lesson.state,
-        teacher_id: lesson.teacher_id,
-        teacher: lesson.teacher,
-        classroom_id: lesson.classroom_id,
-        class_id: lesson.class_id,
-        weekday: lesson.weekday,
-        period: lesson.period,
-        date: lesson.held_on,
-        starts_at_ms: lesson.starts_at,
-        ends_at_ms: lesson.ends_at,
-        listening: listening.map(|(classroom_id, class_id)| GridListeningView { classroom_id, class_id }).collect(),
-        version: lesson.version,
-    }
 }

@@ -1,7 +1,10 @@
 //! Lessons: which there are, and the teacher's start and end.
 
+use std::ops::Range;
+
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,10 +13,17 @@ use super::{
     problem::ApiError,
     readiness,
     recording::may_look,
+    timetable::invalid,
 };
 use crate::{
     app::App,
-    domain::{id::LessonId, lesson::Lesson, permission::Act, time::UnixMs},
+    domain::{
+        id::LessonId,
+        lesson::Lesson,
+        permission::Act,
+        time::UnixMs,
+        zone::{Minute, SHANGHAI, Zone},
+    },
     live::{
         registry::Mover,
         wire::{LessonView, May},
@@ -29,6 +39,13 @@ const PAGE: u32 = 50;
 #[serde(deny_unknown_fields)]
 pub struct Page {
     next: Option<String>,
+    /// Only lessons that start on this day or later.
+    from: Option<Date>,
+    /// Only lessons that start on this day or earlier.
+    until: Option<Date>,
+    /// Only lessons of which something is recorded.
+    #[serde(default)]
+    recorded: bool,
 }
 
 /// One page of the list.
@@ -46,7 +63,8 @@ pub async fn list(
 ) -> Result<Json<Lessons>, ApiError> {
     let below = page.next.as_deref().map(read_cursor).transpose()?;
     let scope = identity.reach(Act::SeeLessons)?;
-    let mut lessons = app.store.lessons(&scope, below, PAGE + 1).await?;
+    let starts = days_in(page.from, page.until)?;
+    let mut lessons = app.store.lessons(&scope, starts, page.recorded, below, PAGE + 1).await?;
     let more = lessons.len() > PAGE as usize;
     lessons.truncate(PAGE as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
@@ -111,6 +129,16 @@ pub(super) async fn view(app: &App, identity: &Identity, lesson: &Lesson) -> Res
 
 fn mover(identity: &Identity) -> Mover {
     Mover { actor: identity.actor(), address: identity.caller.ip().to_string() }
+}
+
+/// From the first midnight of these days to the last, by the clock that holds where no school has set one.
+pub(super) fn days_in(from: Option<Date>, until: Option<Date>) -> Result<Range<UnixMs>, ApiError> {
+    let beyond = || invalid("from", "日期超出了范围");
+    let zone = Zone::named(SHANGHAI).map_err(|_| beyond())?;
+    let at = |date, minute| Minute::new(minute).and_then(|minute| zone.instant(date, minute)).ok_or_else(beyond);
+    let from = from.map_or(Ok(UnixMs(i64::MIN)), |date| at(date, 0))?;
+    let until = until.map_or(Ok(UnixMs(i64::MAX)), |date| at(date, 24 * 60))?;
+    Ok(from..until)
 }
 
 fn write_cursor(lesson: &Lesson) -> String {

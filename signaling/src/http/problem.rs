@@ -17,7 +17,7 @@ use crate::{
         lesson_life::{LessonState, WrongState},
         sheet::Fault,
     },
-    http::dispatch::ClashView,
+    http::{dispatch::ClashView, field::label},
     live::{
         registry::{MoveError, SeatRefused, chain},
         token::TokenError,
@@ -170,6 +170,11 @@ const GUEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl ApiError {
+    /// What is wrong and what to do, in a sentence.
+    pub(super) fn detail(&self) -> String {
+        self.words().3
+    }
+
     /// Status, the last part of `type`, title, and what to do.
     fn words(&self) -> (StatusCode, &'static str, &'static str, String) {
         use StatusCode as S;
@@ -205,7 +210,7 @@ impl ApiError {
                 "请换一个有权限的账号，或者请安全管理员授权。".into(),
             ),
             Self::Invalid { field, why } => {
-                (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查 {field}：{why}。"))
+                (S::UNPROCESSABLE_ENTITY, "invalid", "填写的内容不合要求", format!("请检查“{}”：{why}。", label(field)))
             }
             Self::BadLines(faults) => (
                 S::UNPROCESSABLE_ENTITY,

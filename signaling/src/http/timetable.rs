@@ -13,8 +13,9 @@ use super::{
     identity::Identity,
     list::Listed,
     problem::{ApiError, Problems},
-    readiness,
+    readiness, today,
     version::Tagged,
+    week_grid,
 };
 use crate::{
     app::App,
@@ -178,6 +179,8 @@ pub struct TermPlanAsk {
 pub struct TermPlanView {
     /// Lessons in the plan.
     planned: usize,
+    /// Lessons of the term that would have begun by now: they are left out.
+    past: usize,
     /// Lessons that are new. The others were there already.
     scheduled: usize,
     /// What became no lesson.
@@ -218,10 +221,13 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(course::change_pairing))
         .routes(routes!(course::list_listening_rights, course::add_listening_right))
         .routes(routes!(course::change_listening_right))
-        .routes(routes!(dispatch::week_grid))
+        .routes(routes!(week_grid::week_grid))
+        .routes(routes!(week_grid::schools))
+        .routes(routes!(week_grid::weeks))
         .routes(routes!(dispatch::schedule))
         .routes(routes!(dispatch::act))
         .routes(routes!(dispatch::transitions))
+        .routes(routes!(today::today))
         .routes(routes!(readiness::show))
         .routes(routes!(readiness::waive))
 }
@@ -321,7 +327,7 @@ pub async fn plan(
     let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
     let paths = app.store.paths(&scope, [ask.organisation_id]).await?;
     let path = paths.get(&ask.organisation_id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
-    let plan = plan_term(&app.store, &scope, &term, path).await?;
+    let plan = plan_term(&app.store, &scope, &term, path, app.clock.wall()).await?;
     let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
         course_id: *course_id,
         week_no: left_out.week_no,
@@ -330,8 +336,13 @@ pub async fn plan(
         end: left_out.end,
         why: dispatch::unresolved_words(&left_out.why),
     });
-    let mut view =
-        TermPlanView { planned: plan.lessons.len(), scheduled: 0, left_out: left_out.collect(), clashes: Vec::new() };
+    let mut view = TermPlanView {
+        planned: plan.lessons.len(),
+        past: plan.past,
+        scheduled: 0,
+        left_out: left_out.collect(),
+        clashes: Vec::new(),
+    };
     let row = identity.row(&app, "plan_term", format!("term:{term_id}"));
     let done = match ask.dry_run {
         true => {

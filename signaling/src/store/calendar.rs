@@ -399,21 +399,53 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn rules_at(&self, _scope: &Scope, path: &str) -> Result<RuleSet, StoreError> {
-        let lineage: Vec<&str> = path.split('/').filter(|id| !id.is_empty()).collect();
+    pub async fn rules_at(&self, scope: &Scope, path: &str) -> Result<RuleSet, StoreError> {
+        Ok(self.rules_of(scope, [path]).await?.remove(path).unwrap_or_default())
+    }
+
+    /// The same for many organisations, by their paths.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn rules_of<'a>(
+        &self,
+        _scope: &Scope,
+        paths: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashMap<String, RuleSet>, StoreError> {
+        let paths: BTreeSet<&str> = paths.into_iter().collect();
+        let above: BTreeSet<&str> = paths.iter().flat_map(|path| path.split('/')).filter(|id| !id.is_empty()).collect();
         let mut sql = Sql::new("select organisation_id, rules from rule_set where organisation_id in ");
-        sql.list(lineage.iter().copied()).push(" order by version");
-        let mut nearest: Option<(usize, RuleSet)> = None;
+        sql.list(above.iter().copied()).push(" order by version");
+        // The newest comes last.
+        let mut set: HashMap<String, RuleSet> = HashMap::new();
         for row in sql.all(&self.pool).await? {
             let (id, text): (String, String) = (row.try_get("organisation_id")?, row.try_get("rules")?);
-            let depth = lineage.iter().position(|above| *above == id).unwrap_or_default();
             let rules = serde_json::from_str(&text)
                 .map_err(|error| StoreError::UnknownWord { column: "rules", value: error.to_string() })?;
-            if nearest.as_ref().is_none_or(|(nearer, _)| depth >= *nearer) {
-                nearest = Some((depth, rules));
-            }
+            set.insert(id, rules);
         }
-        Ok(nearest.map(|(_, rules)| rules).unwrap_or_default())
+        let nearest = |path: &str| path.split('/').rev().find_map(|id| set.get(id)).cloned().unwrap_or_default();
+        Ok(paths.into_iter().map(|path| (path.to_owned(), nearest(path))).collect())
+    }
+
+    /// The time zones of organisations, by the nearest above them that has one. Those that go by [`SHANGHAI`] because
+    /// nobody set anything are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn zones_of(
+        &self,
+        _scope: &Scope,
+        organisation_ids: impl IntoIterator<Item = OrganisationId>,
+    ) -> Result<HashMap<OrganisationId, String>, StoreError> {
+        let mut sql = Sql::new(
+            "select own.organisation_id as organisation_id, zone from school_zone
+             join organisation above on above.organisation_id = school_zone.organisation_id
+             join organisation own on own.path like above.path || '%' where own.organisation_id in ",
+        );
+        // The nearest comes last.
+        sql.list(organisation_ids.into_iter().map(|id| id.to_string())).push(" order by length(above.path)");
+        sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "organisation_id")?, row.try_get("zone")?))).collect()
     }
 }
 

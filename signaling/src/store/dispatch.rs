@@ -3,7 +3,7 @@
 //! Two guards stand against double booking. Whoever books takes the rows of the resources first (`booking_turn`), looks,
 //! and only then writes; and the table itself refuses what overlaps, whoever writes it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Weekday;
 use sqlx::{Row, any::AnyRow};
@@ -11,7 +11,7 @@ use sqlx::{Row, any::AnyRow};
 use super::{AuditRow, Sql, Store, StoreError, Writing, course::listening_from, word, word_or_null};
 use crate::domain::{
     course::{Course, Listening},
-    dispatch::{Clash, DAY_MS, DispatchedLesson, Resource, Taken, clashes_of},
+    dispatch::{Clash, DAY_MS, DispatchedLesson, Resource, Taken, clashes_of, free_of},
     id::{BellScheduleId, ClassId, ClassroomId, CourseId, LessonId, OrganisationId, PersonId, TermId},
     lesson_life::{LessonState, LessonTimes, RunsBy},
     permission::Scope,
@@ -74,6 +74,7 @@ impl NewLesson {
                 slot: Some(planned.slot),
                 span: planned.span,
                 listening: planned.listening.iter().map(|(end, _)| course.listening[*end]).collect(),
+                version: 1,
             },
             title: course.title.clone(),
             subject: course.subject.clone(),
@@ -107,6 +108,17 @@ pub struct Change {
     pub after: DispatchedLesson,
     /// When the bell does what then. `None`: as before.
     pub times: Option<LessonTimes>,
+    /// When each listening end may come in then, in their order. `None`: as much earlier or later as the lesson is.
+    pub join_windows: Option<Vec<Span>>,
+}
+
+/// What becomes of a set of changes of which some clash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clashing {
+    /// Nothing is changed.
+    RefuseAll,
+    /// Those lessons stay where they are.
+    LeaveThere,
 }
 
 /// Why lessons are not kept.
@@ -125,6 +137,9 @@ pub enum ScheduleError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Lessons of one day: a county of 400 schools has 700.
+const DAY_LESSONS_MAX: i64 = 3_000;
 
 /// The table's own word for two bookings of one resource at one time; see `store/dialect.rs`.
 pub(super) const ONE_AT_A_TIME: &str = "booking_is_one_at_a_time";
@@ -180,6 +195,25 @@ impl Store {
         Ok(clashes_of(&pairs, &taken))
     }
 
+    /// Which of these changes clash with nothing, and what the others clash with, without making any.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn free_changes(
+        &self,
+        _scope: &Scope,
+        changes: &[Change],
+    ) -> Result<(Vec<LessonId>, Vec<Clash>), StoreError> {
+        let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
+        let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
+        let spans = changes.iter().flat_map(|change| [change.before.span, change.after.span]);
+        let taken = match taken_sql(&resources, spans) {
+            Some(sql) => taken_from(&sql.all(&self.pool).await?)?,
+            None => Taken::default(),
+        };
+        Ok(free_of(&pairs, &taken))
+    }
+
     /// What new lessons would clash with, without keeping them.
     ///
     /// # Errors
@@ -219,28 +253,67 @@ impl Store {
         reason: &str,
         row: AuditRow,
     ) -> Result<(), ScheduleError> {
+        self.change(scope, changes, Clashing::RefuseAll, reason, row).await.map(|_| ())
+    }
+
+    /// Makes the changes that clash with nothing, in one go, and leaves the other lessons where they are. Answers which
+    /// were made, and what the others clash with.
+    ///
+    /// # Errors
+    /// See [`ScheduleError`]; [`ScheduleError::Clashes`] where nothing is left to be done.
+    pub async fn change_free_lessons(
+        &self,
+        scope: &Scope,
+        changes: &[Change],
+        row: AuditRow,
+    ) -> Result<(Vec<LessonId>, Vec<Clash>), ScheduleError> {
+        self.change(scope, changes, Clashing::LeaveThere, "", row).await
+    }
+
+    async fn change(
+        &self,
+        scope: &Scope,
+        changes: &[Change],
+        clashing: Clashing,
+        reason: &str,
+        row: AuditRow,
+    ) -> Result<(Vec<LessonId>, Vec<Clash>), ScheduleError> {
         let mut writing = self.write().await?;
         let mut place = String::new();
-        for change in changes {
-            place = writing.path(scope, change.before.organisation_id).await?.ok_or(ScheduleError::NotFound)?;
+        for organisation_id in changes.iter().map(|change| change.before.organisation_id).collect::<BTreeSet<_>>() {
+            place = writing.path(scope, organisation_id).await?.ok_or(ScheduleError::NotFound)?;
         }
         let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
         writing.take_turns(&resources).await?;
         let spans = changes.iter().flat_map(|change| [change.before.span, change.after.span]);
         let taken = writing.taken(&resources, spans).await?;
         let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
-        let clashes = clashes_of(&pairs, &taken);
-        if !clashes.is_empty() {
+        let (free, clashes) = match clashing {
+            Clashing::RefuseAll => {
+                (pairs.iter().map(|(before, _)| before.lesson_id).collect(), clashes_of(&pairs, &taken))
+            }
+            Clashing::LeaveThere => free_of(&pairs, &taken),
+        };
+        if !clashes.is_empty() && (clashing == Clashing::RefuseAll || free.is_empty()) {
             return Err(ScheduleError::Clashes(clashes));
         }
-        for change in changes {
-            writing.unbook(change.before.lesson_id).await?;
-            writing.change_lesson(change, reason, &row).await?;
+        let made: HashSet<LessonId> = free.iter().copied().collect();
+        let changes: Vec<&Change> = changes.iter().filter(|change| made.contains(&change.before.lesson_id)).collect();
+        writing.unbook_all(&free).await?;
+        for changes in changes.chunks(200) {
+            writing.update_lessons(changes).await?;
+        }
+        for Change { before, after, .. } in &changes {
+            if before.state != after.state {
+                writing.insert_transition(before.lesson_id, before.state, after.state, reason, &row).await?;
+            }
         }
         let kept = writing.book(changes.iter().map(|change| &change.after)).await;
         let after: Vec<_> = changes.iter().map(|change| change.after.clone()).collect();
         self.second_guard(kept, &resources, &after).await?;
-        Ok(writing.commit(&row.at_place(place).saying(reason)).await?)
+        let said = if reason.is_empty() { format!("{} lessons", free.len()) } else { reason.to_owned() };
+        writing.commit(&row.at_place(place).saying(said)).await?;
+        Ok((free, clashes))
     }
 
     /// Names the clash where the table refused what nobody saw before.
@@ -288,27 +361,28 @@ impl Store {
         let mut sql = Sql::new(SELECT_DISPATCHED);
         sql.within(scope, "organisation.path").push(" and state <> 'cancelled' and held_on = ");
         sql.bind(held_on.to_string()).push(" and organisation.path like ").bind(format!("{path}%"));
-        sql.push(" order by starts_at_ms, lesson_id limit 2000");
+        sql.push(" order by starts_at_ms, lesson_id limit ").bind(DAY_LESSONS_MAX);
         self.fetch_dispatched(sql).await
     }
 
-    /// The term and the grade of a lesson that is taught in scope. `None`: it is not, or it is outside of any term.
+    /// The term and the grade of each of these lessons that is taught in scope. Those outside of any term are left out.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn term_and_grade(
+    pub async fn terms_and_grades(
         &self,
         scope: &Scope,
-        lesson_id: LessonId,
-    ) -> Result<Option<(TermId, String)>, StoreError> {
+        lesson_ids: impl IntoIterator<Item = LessonId>,
+    ) -> Result<HashMap<LessonId, (TermId, String)>, StoreError> {
         let mut sql = Sql::new(
-            "select term_id, grade from lesson
+            "select lesson_id, term_id, grade from lesson
              join organisation on organisation.organisation_id = lesson.organisation_id
-             where term_id is not null and lesson_id = ",
+             where term_id is not null and ",
         );
-        sql.bind(lesson_id.to_string()).push(" and ").within(scope, "organisation.path");
-        let row = sql.optional(&self.pool).await?;
-        row.map(|row| Ok((word(&row, "term_id")?, row.try_get("grade")?))).transpose()
+        sql.within(scope, "organisation.path").push(" and lesson_id in ");
+        sql.list(lesson_ids.into_iter().map(|id| id.to_string()));
+        let read = |row: &AnyRow| Ok((word(row, "lesson_id")?, (word(row, "term_id")?, row.try_get("grade")?)));
+        sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
     /// Whose these classrooms are, where the teacher, every classroom and every class are in scope. `None`: one is not.
@@ -463,7 +537,12 @@ impl Writing {
                 sql.push(", ").bind(lesson.class_id.map(|id| id.to_string())).push(", ").bind(new.delivery.as_str());
                 sql.push(", ").bind(new.times.opens_at.0).push(", ").bind(new.times.missed_at.0);
                 sql.push(", ").bind(new.times.closes_at.0).push(", ").bind(new.runs_by.as_str()).push(", ");
-                sql.bind(super::timetable::write_listening(&lesson.listening)).push(")");
+                sql.bind(super::timetable::write_listening(
+                    &lesson.listening,
+                    &new.join_windows,
+                    lesson.span.starts_at,
+                ));
+                sql.push(")");
                 for (end, listens) in lesson.listening.iter().enumerate() {
                     let window = new.join_windows.get(end);
                     listening.push(if any { ", (" } else { "(" }).bind(lesson.lesson_id.to_string());
@@ -509,39 +588,89 @@ impl Writing {
         Ok(())
     }
 
-    async fn change_lesson(&mut self, change: &Change, reason: &str, row: &AuditRow) -> Result<(), ScheduleError> {
-        let (before, after) = (&change.before, &change.after);
-        let mut sql = Sql::new("update lesson set version = version + 1, teacher_id = ");
-        sql.bind(after.teacher_id.to_string()).push(", state = ").bind(after.state.as_str());
-        sql.push(", classroom_id = ").bind(after.classroom_id.map(|id| id.to_string()));
-        sql.push(", starts_at_ms = ").bind(after.span.starts_at.0).push(", ends_at_ms = ").bind(after.span.ends_at.0);
-        if let Some(times) = &change.times {
-            sql.push(", opens_at_ms = ").bind(times.opens_at.0).push(", missed_at_ms = ").bind(times.missed_at.0);
-            sql.push(", closes_at_ms = ").bind(times.closes_at.0);
+    async fn unbook_all(&mut self, lesson_ids: &[LessonId]) -> Result<(), StoreError> {
+        for lesson_ids in lesson_ids.chunks(500) {
+            let mut sql = Sql::new("delete from booking where lesson_id in ");
+            sql.list(lesson_ids.iter().map(ToString::to_string)).run(self.on()).await?;
         }
-        if let Some(slot) = after.slot {
-            sql.push(", week_no = ").bind(i64::from(slot.week_no)).push(", weekday = ");
-            sql.bind(i64::from(slot.weekday.to_monday_one_offset())).push(", period = ").bind(slot.period.to_string());
-            sql.push(", held_on = ").bind(slot.date.to_string());
+        Ok(())
+    }
+
+    /// All of them in one statement, unless somebody else was at one of them since we looked.
+    async fn update_lessons(&mut self, changes: &[&Change]) -> Result<(), ScheduleError> {
+        let mut sql = Sql::new(
+            "with changed (lesson_id, old_state, old_version, teacher_id, state, classroom_id, starts_at_ms, ends_at_ms,
+                           opens_at_ms, missed_at_ms, closes_at_ms, week_no, weekday, period, held_on, listening)
+             as (values ",
+        );
+        for (n, Change { before, after, times, join_windows }) in changes.iter().enumerate() {
+            let slot = after.slot;
+            sql.push(if n == 0 { "(" } else { ", (" }).bind(before.lesson_id.to_string()).push(", ");
+            sql.bind(before.state.as_str()).push(", ").bind(before.version).push(", ");
+            sql.bind(after.teacher_id.to_string()).push(", ").bind(after.state.as_str()).push(", ");
+            sql.bind(after.classroom_id.map(|id| id.to_string())).push(", ").bind(after.span.starts_at.0).push(", ");
+            sql.bind(after.span.ends_at.0).push(", ").bind(times.map(|times| times.opens_at.0)).push(", ");
+            sql.bind(times.map(|times| times.missed_at.0)).push(", ").bind(times.map(|times| times.closes_at.0));
+            sql.push(", ").bind(slot.map(|slot| i64::from(slot.week_no))).push(", ");
+            sql.bind(slot.map(|slot| i64::from(slot.weekday.to_monday_one_offset()))).push(", ");
+            sql.bind(slot.map(|slot| slot.period.to_string())).push(", ").bind(slot.map(|slot| slot.date.to_string()));
+            let listening = join_windows
+                .as_ref()
+                .map(|windows| super::timetable::write_listening(&after.listening, windows, after.span.starts_at));
+            sql.push(", ").bind(listening).push(")");
         }
-        sql.push(" where lesson_id = ").bind(before.lesson_id.to_string());
-        // Unless somebody else was here since we looked.
-        sql.push(" and state = ").bind(before.state.as_str()).push(" and teacher_id = ");
-        sql.bind(before.teacher_id.to_string()).push(" and starts_at_ms = ").bind(before.span.starts_at.0);
-        sql.push(" and ends_at_ms = ").bind(before.span.ends_at.0);
-        if sql.run(self.on()).await? == 0 {
-            return Err(ScheduleError::ChangedMeanwhile(before.lesson_id));
+        // The numbers are cast: PostgreSQL takes a column of which every value is null for text.
+        sql.push(
+            ") update lesson set version = lesson.version + 1, teacher_id = changed.teacher_id, state = changed.state,
+                   classroom_id = changed.classroom_id, starts_at_ms = cast(changed.starts_at_ms as bigint),
+                   ends_at_ms = cast(changed.ends_at_ms as bigint),
+                   opens_at_ms = coalesce(cast(changed.opens_at_ms as bigint), lesson.opens_at_ms),
+                   missed_at_ms = coalesce(cast(changed.missed_at_ms as bigint), lesson.missed_at_ms),
+                   closes_at_ms = coalesce(cast(changed.closes_at_ms as bigint), lesson.closes_at_ms),
+                   week_no = coalesce(cast(changed.week_no as bigint), lesson.week_no),
+                   weekday = coalesce(cast(changed.weekday as bigint), lesson.weekday),
+                   period = coalesce(changed.period, lesson.period), held_on = coalesce(changed.held_on, lesson.held_on),
+                   listening = coalesce(changed.listening, lesson.listening)
+               from changed where lesson.lesson_id = changed.lesson_id and lesson.state = changed.old_state
+                   and lesson.version = cast(changed.old_version as bigint)",
+        );
+        if sql.run(self.on()).await? < changes.len() as u64 {
+            return Err(ScheduleError::ChangedMeanwhile(changes[0].before.lesson_id));
         }
-        if before.span != after.span {
-            // Its ends may come in as much earlier or later.
-            let moved = after.span.starts_at.0 - before.span.starts_at.0;
-            let mut sql = Sql::new("update lesson_classroom set join_from_ms = join_from_ms + ");
-            sql.bind(moved).push(", join_until_ms = join_until_ms + ").bind(moved).push(" where lesson_id = ");
-            sql.bind(after.lesson_id.to_string());
+        self.update_join_windows(changes).await?;
+        Ok(())
+    }
+
+    async fn update_join_windows(&mut self, changes: &[&Change]) -> Result<(), StoreError> {
+        let mut sql = Sql::new("with changed (lesson_id, classroom_id, join_from_ms, join_until_ms) as (values ");
+        let mut any = false;
+        for Change { before, after, join_windows, .. } in changes {
+            match join_windows {
+                Some(windows) => {
+                    for (end, window) in after.listening.iter().zip(windows) {
+                        sql.push(if any { ", (" } else { "(" }).bind(after.lesson_id.to_string()).push(", ");
+                        sql.bind(end.classroom_id.to_string()).push(", ").bind(window.starts_at.0).push(", ");
+                        sql.bind(window.ends_at.0).push(")");
+                        any = true;
+                    }
+                }
+                None if before.span.starts_at != after.span.starts_at => {
+                    let by = after.span.starts_at.0 - before.span.starts_at.0;
+                    let mut sql = Sql::new("update lesson_classroom set join_from_ms = join_from_ms + ");
+                    sql.bind(by).push(", join_until_ms = join_until_ms + ").bind(by).push(" where lesson_id = ");
+                    sql.bind(after.lesson_id.to_string()).run(self.on()).await?;
+                }
+                None => {}
+            }
+        }
+        if any {
+            sql.push(
+                ") update lesson_classroom set join_from_ms = cast(changed.join_from_ms as bigint),
+                       join_until_ms = cast(changed.join_until_ms as bigint)
+                   from changed where lesson_classroom.lesson_id = changed.lesson_id
+                       and lesson_classroom.classroom_id = changed.classroom_id",
+            );
             sql.run(self.on()).await?;
-        }
-        if before.state != after.state {
-            self.insert_transition(before.lesson_id, before.state, after.state, reason, row).await?;
         }
         Ok(())
     }
@@ -566,7 +695,7 @@ impl Writing {
 
 const SELECT_DISPATCHED: &str = "
     select lesson_id, lesson.organisation_id as organisation_id, state, teacher_id, classroom_id, class_id, week_no,
-           weekday, period, held_on, starts_at_ms, ends_at_ms
+           weekday, period, held_on, starts_at_ms, ends_at_ms, lesson.version as version
     from lesson join organisation on organisation.organisation_id = lesson.organisation_id where ";
 
 fn dispatched_from(row: &AnyRow) -> Result<DispatchedLesson, StoreError> {
@@ -582,6 +711,7 @@ fn dispatched_from(row: &AnyRow) -> Result<DispatchedLesson, StoreError> {
         slot: slot_from(row, span)?,
         span,
         listening: Vec::<Listening>::new(),
+        version: row.try_get("version")?,
     })
 }
 

@@ -38,7 +38,7 @@ async fn county_in(database: &Database) -> (Store, County) {
 async fn a_lesson(store: &Store, county: &County, term: &Term) -> NewLesson {
     let scope = system_scope::sample();
     let path = format!("/{}/", county.bureau().organisation_id);
-    let plan = plan_term(store, &scope, term, &path).await.unwrap();
+    let plan = plan_term(store, &scope, term, &path, UnixMs(0)).await.unwrap();
     assert_eq!(plan.left_out.iter().filter(|(_, left)| left.end.is_some()).count(), 0);
     let first = plan.lessons.into_iter().find(|new| new.lesson.organisation_id == county.schools()[0].organisation_id);
     let mut lesson = first.unwrap();
@@ -112,9 +112,9 @@ on_both! {
         let (store, county) = county_in(&database).await;
         let (scope, term) = (system_scope::sample(), &county.terms[0]);
         let path = format!("/{}/", county.bureau().organisation_id);
-        let plan = plan_term(&store, &scope, term, &path).await.unwrap();
+        let plan = plan_term(&store, &scope, term, &path, UnixMs(0)).await.unwrap();
         assert_eq!(store.schedule(&scope, &plan.lessons, row()).await.unwrap(), plan.lessons.len());
-        let again = plan_term(&store, &scope, term, &path).await.unwrap();
+        let again = plan_term(&store, &scope, term, &path, UnixMs(0)).await.unwrap();
         assert_eq!(store.schedule(&scope, &again.lessons, row()).await.unwrap(), 0);
 
         // Week 6 begins on the last holidays; its Wednesday is taught on Saturday the 10th.
@@ -141,7 +141,7 @@ on_both! {
         let (store, county) = county_in(&database).await;
         let (scope, term) = (system_scope::sample(), &county.terms[0]);
         let path = format!("/{}/", county.bureau().organisation_id);
-        let plan = plan_term(&store, &scope, term, &path).await.unwrap();
+        let plan = plan_term(&store, &scope, term, &path, UnixMs(0)).await.unwrap();
         store.schedule(&scope, &plan.lessons, row()).await.unwrap();
         let town = &county.schools()[0];
         let (english, music) = (town.teachers[0].0, town.teachers[1].0);
@@ -152,7 +152,7 @@ on_both! {
         assert_eq!(fourth.slot.unwrap().period, PeriodName::lesson(4));
         let change = |before: &DispatchedLesson, after: DispatchedLesson| {
             let times = Some(LessonTimes::by(&RuleSet::default(), after.span));
-            Change { before: before.clone(), after, times }
+            Change { before: before.clone(), after, times, join_windows: None }
         };
 
         // The English lesson to where the music lesson is: another teacher and class, so nothing clashes but itself.
@@ -173,7 +173,7 @@ on_both! {
         assert!(matches!(late, Err(ScheduleError::ChangedMeanwhile(id)) if id == third.lesson_id));
 
         // A term that is planned again does not bring the lesson back to its old place.
-        let again = plan_term(&store, &scope, term, &path).await.unwrap();
+        let again = plan_term(&store, &scope, term, &path, UnixMs(0)).await.unwrap();
         assert_eq!(store.schedule(&scope, &again.lessons, row()).await.unwrap(), 0);
 
         let friday = store.dispatched_on(&scope, &path, date(2026, 10, 9)).await.unwrap();
@@ -192,8 +192,9 @@ on_both! {
         store.change_lessons(&scope, &[change(&swapped, free.clone())], "", row()).await.unwrap();
 
         let reason = CancelReason { kind: CancelKind::Weather, words: "大雪封山".into() };
+        let free = store.dispatched(&scope, &[free.lesson_id]).await.unwrap().remove(0);
         let off = after(&free, &Act::Cancel(reason), NOW).unwrap();
-        store.change_lessons(&scope, &[Change { before: free.clone(), after: off, times: None }], "大雪封山", row()).await.unwrap();
+        store.change_lessons(&scope, &[Change { times: None, ..change(&free, off) }], "大雪封山", row()).await.unwrap();
         let steps = store.transitions(&scope, third.lesson_id).await.unwrap();
         assert_eq!(steps.iter().map(|step| (step.to, step.reason.as_str())).collect::<Vec<_>>(),
             [(LessonState::Cancelled, "大雪封山")]);

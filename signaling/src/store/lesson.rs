@@ -1,6 +1,6 @@
 //! Lessons, the classrooms they list, and the seats of those who sat in them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use sqlx::{Row, any::AnyRow};
 
@@ -95,17 +95,23 @@ impl Store {
         Ok(self.fetch_lessons(query).await?.pop())
     }
 
-    /// Lessons with the latest start first, at most `limit`, from `below` on.
+    /// Lessons that start in `starts`, where `recorded` only those with a recording, with the latest start first, at most `limit`, from `below` on.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn lessons(
         &self,
         scope: &Scope,
+        starts: Range<UnixMs>,
+        recorded: bool,
         below: Option<LessonCursor>,
         limit: u32,
     ) -> Result<Vec<Lesson>, StoreError> {
         let mut query = scoped(scope);
+        query.push(" and starts_at_ms >= ").bind(starts.start.0).push(" and starts_at_ms < ").bind(starts.end.0);
+        if recorded {
+            query.push(" and recording_id is not null");
+        }
         if let Some(below) = below {
             query.push(" and (starts_at_ms < ").bind(below.starts_at.0);
             query.push(" or (starts_at_ms = ").bind(below.starts_at.0);

@@ -49,7 +49,7 @@ pub use pairing::AgreementError;
 pub use readiness::{Heard, Waiver};
 pub use session::{LinkPurpose, NewSession, Session};
 pub(crate) use sql::Sql;
-pub use timetable::{GRID_MAX, GridDay, GridLesson, GridOf};
+pub use timetable::{GRID_MAX, GridDay, GridLesson, GridListening, GridOf};
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The week grid, and the story of each lesson.
 
-use std::str::FromStr;
+use std::{collections::HashMap, str::FromStr};
 
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
@@ -11,7 +11,9 @@ use crate::domain::{
     id::{ClassId, ClassroomId, LessonId, OrganisationId, PersonId},
     lesson_life::{LessonState, Transition},
     permission::Scope,
+    program::Mode,
     time::UnixMs,
+    two_ends::Span,
 };
 
 /// A lesson in the grid: no more than a cell shows.
@@ -34,9 +36,22 @@ pub struct GridLesson {
     pub held_on: Date,
     pub starts_at: UnixMs,
     pub ends_at: UnixMs,
-    /// Listening classrooms, each with its class.
-    pub listening: Vec<(ClassroomId, Option<ClassId>)>,
+    pub mode: Mode,
+    /// Rooms may come in from here on.
+    pub opens_at: UnixMs,
+    pub listening: Vec<GridListening>,
     pub version: i64,
+}
+
+/// A listening end in the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GridListening {
+    /// Which classroom.
+    pub classroom_id: ClassroomId,
+    /// Which class sits in it. `None`: teachers do.
+    pub class_id: Option<ClassId>,
+    /// Until when it may come in, by its own bell. `None`: until the lesson is over.
+    pub join_until: Option<UnixMs>,
 }
 
 /// Whose week it is.
@@ -57,6 +72,8 @@ pub enum GridOf {
 pub struct GridDay {
     /// Which school.
     pub organisation_id: OrganisationId,
+    /// What it is called.
+    pub name: String,
     /// Which day.
     pub held_on: Date,
     /// All lessons of the day.
@@ -101,6 +118,8 @@ impl Store {
             "cast(starts_at_ms as text)",
             "cast(ends_at_ms as text)",
             "cast(lesson.version as text)",
+            "mode",
+            "cast(opens_at_ms as text)",
             "listening",
         ];
         let mut sql = Sql::new("select ");
@@ -116,8 +135,8 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(grid_from).collect()
     }
 
-    /// How many lessons each school below `path` teaches on each day from Monday to Sunday. Days and schools without any
-    /// are left out. Empty: `path` is not in scope.
+    /// How many lessons each school below `path` teaches on each day from Monday to Sunday. By name and day; days and schools
+    /// without any are left out. Empty: `path` is not in scope.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
@@ -132,7 +151,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut sql = Sql::new(
-            "select lesson.organisation_id as organisation_id, held_on, count(*) as lessons,
+            "select lesson.organisation_id as organisation_id, held_on, max(organisation.name) as name, count(*) as lessons,
                     count(case when state = 'cancelled' then 1 end) as cancelled,
                     count(case when state = 'missed' then 1 end) as missed
              from lesson join organisation on organisation.organisation_id = lesson.organisation_id
@@ -140,11 +159,12 @@ impl Store {
         );
         sql.bind(monday.to_string()).push(" and ").bind(sunday.to_string()).push(" and organisation.path >= ");
         sql.bind(path).push(" and organisation.path < ").bind(format!("{}0", path.trim_end_matches('/')));
-        sql.push(" group by held_on, lesson.organisation_id order by held_on, lesson.organisation_id limit ");
+        sql.push(" group by held_on, lesson.organisation_id order by name, lesson.organisation_id, held_on limit ");
         sql.bind(GRID_MAX);
         let read = |row: &AnyRow| {
             Ok(GridDay {
                 organisation_id: word(row, "organisation_id")?,
+                name: row.try_get("name")?,
                 held_on: word(row, "held_on")?,
                 lessons: row.try_get("lessons")?,
                 cancelled: row.try_get("cancelled")?,
@@ -152,6 +172,21 @@ impl Store {
             })
         };
         sql.all(&self.pool).await?.iter().map(read).collect()
+    }
+
+    /// Why these lessons, which were read in scope, were called off or never began: those of which somebody said it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn reasons(
+        &self,
+        _scope: &Scope,
+        lesson_ids: &[LessonId],
+    ) -> Result<HashMap<LessonId, String>, StoreError> {
+        let mut sql = Sql::new("select lesson_id, reason from lesson_transition where reason <> '' and to_state in ");
+        sql.list([LessonState::Cancelled.as_str(), LessonState::Missed.as_str()]).push(" and lesson_id in ");
+        sql.list(lesson_ids.iter().map(ToString::to_string));
+        sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "lesson_id")?, row.try_get("reason")?))).collect()
     }
 
     /// Every step that a lesson took, the first one first. Empty: it took none, or it is not in scope.
@@ -235,7 +270,7 @@ fn grid_from(row: &AnyRow) -> Result<GridLesson, StoreError> {
     let read = || {
         let mut columns = cell.split(SEPARATOR);
         let mut next = || columns.next();
-        Some(GridLesson {
+        let mut lesson = GridLesson {
             lesson_id: next()?.parse().ok()?,
             organisation_id: next()?.parse().ok()?,
             title: next()?.into(),
@@ -251,8 +286,12 @@ fn grid_from(row: &AnyRow) -> Result<GridLesson, StoreError> {
             starts_at: UnixMs(next()?.parse().ok()?),
             ends_at: UnixMs(next()?.parse().ok()?),
             version: next()?.parse().ok()?,
-            listening: read_listening(next()?)?,
-        })
+            mode: next()?.parse().ok()?,
+            opens_at: UnixMs(next()?.parse().ok()?),
+            listening: Vec::new(),
+        };
+        lesson.listening = read_listening(next()?, lesson.starts_at)?;
+        Some(lesson)
     };
     read().ok_or_else(|| StoreError::UnknownWord { column: "cell", value: cell.to_owned() })
 }
@@ -262,16 +301,23 @@ fn maybe<T: FromStr>(text: &str) -> Option<Option<T>> {
     if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
 }
 
-pub(super) fn write_listening(listening: &[Listening]) -> String {
-    let line =
-        |end: &Listening| format!("{} {}", end.classroom_id, end.class_id.map(|id| id.to_string()).unwrap_or_default());
-    listening.iter().map(line).collect::<Vec<_>>().join("\n")
+/// One end a line: classroom, class, and the seconds after the start until which it may come in.
+pub(super) fn write_listening(listening: &[Listening], join_windows: &[Span], starts_at: UnixMs) -> String {
+    let line = |(n, end): (usize, &Listening)| {
+        let class = end.class_id.map(|id| id.to_string()).unwrap_or_default();
+        let until = join_windows.get(n).map(|window| ((window.ends_at.0 - starts_at.0) / 1000).to_string());
+        format!("{} {class} {}", end.classroom_id, until.unwrap_or_default())
+    };
+    listening.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn read_listening(text: &str) -> Option<Vec<(ClassroomId, Option<ClassId>)>> {
+fn read_listening(text: &str, starts_at: UnixMs) -> Option<Vec<GridListening>> {
     let line = |line: &str| {
-        let (classroom_id, class_id) = line.split_once(' ')?;
-        Some((classroom_id.parse().ok()?, maybe(class_id)?))
+        let mut words = line.split(' ');
+        let (classroom_id, class_id) = (words.next()?.parse().ok()?, maybe(words.next()?)?);
+        let until: Option<i64> = maybe(words.next().unwrap_or_default())?;
+        let join_until = until.map(|seconds| UnixMs(starts_at.0 + seconds * 1000));
+        Some(GridListening { classroom_id, class_id, join_until })
     };
     text.lines().map(line).collect()
 }

@@ -1,6 +1,7 @@
 // The bell: planned in the grid for the next minute, live by itself in a classroom that nobody touches, and recorded.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ask } from '../ask'
 import { launchChromium, visit } from '../browser'
 import { TestHub } from '../hub'
 
@@ -25,18 +26,6 @@ afterAll(async () => {
   await browser?.close()
   await hub?.stop()
 })
-
-/** Asks the hub as whoever is signed in on the page. */
-async function ask<Answer>(page: Page, method: string, path: string, body?: unknown): Promise<Answer> {
-  const { status, text } = await page.evaluate(async ([method, path, body]) => {
-    const response = await fetch(`/api/v1/${path}`, {
-      method, headers: body === null ? {} : { 'content-type': 'application/json' }, body,
-    })
-    return { status: response.status, text: await response.text() }
-  }, [method, path, body === undefined ? null : JSON.stringify(body)] as const)
-  if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`)
-  return (text === '' ? undefined : JSON.parse(text)) as Answer
-}
 
 interface Days { first_day: string, last_day: string }
 

@@ -2,16 +2,15 @@
 // and the room's PC is let in by the code on its screen.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { by, setOwnPassword, setUp, signIn } from '../administrators'
+import { ask } from '../ask'
 import { launchChromium, visit } from '../browser'
 import { TestHub } from '../hub'
-import { nextCodeInMs, totp } from '../totp'
 
-const PASSWORD = 'Jing-jia-2026'
 const SCHOOL = '汉滨区茨沟镇中心小学'
 const ROOM = '三年级（2）班教室'
 const DEVICE = '讲台电脑'
-
-const by = (name: string) => `[data-testid="${name}"]`
+const ASSISTANT = '刘助教'
 
 let hub: TestHub
 let browser: Browser
@@ -25,37 +24,6 @@ afterAll(async () => {
   await browser?.close()
   await hub?.stop()
 })
-
-async function setUp(page: Page): Promise<string> {
-  await page.fill(by('top-name'), '汉滨区教育体育局')
-  await page.fill(by('top-code'), '610902')
-  for (const [role, name] of [['system', '王系统'], ['security', '孙安全'], ['audit', '钱审计']] as const) {
-    await page.fill(by(`${role}_administrator-name`), name)
-    await page.fill(by(`${role}_administrator-sign-in-name`), `${role}-one`)
-  }
-  await page.click(by('set-up'))
-  return page.locator(`${by('link-system_administrator')} input`).inputValue()
-}
-
-async function setOwnPassword(page: Page): Promise<string> {
-  await page.fill(by('new-password'), PASSWORD)
-  await page.fill(by('new-password-again'), PASSWORD)
-  await page.click(by('set-password'))
-  const secret = await page.locator(by('totp-secret')).textContent() ?? ''
-  await page.fill(by('totp-code'), totp(secret))
-  await page.click(by('bind-totp'))
-  await page.waitForSelector(by('set-up-done'))
-  return secret
-}
-
-async function signIn(page: Page, secret: string): Promise<void> {
-  await page.waitForTimeout(nextCodeInMs())
-  await page.fill(by('sign-in-name'), 'system-one')
-  await page.fill(by('password'), PASSWORD)
-  await page.fill(by('code'), totp(secret))
-  await page.click(by('sign-in'))
-  await page.waitForSelector(by('organisation'))
-}
 
 async function addSchoolAndRoom(page: Page): Promise<void> {
   await page.click(by('add-below'))
@@ -71,10 +39,11 @@ async function addSchoolAndRoom(page: Page): Promise<void> {
 test('an administrator signs in with a password, and lets a classroom in by the code on its screen', async () => {
   const office = await visit(browser, hub.setUpLink)
   const { page } = office
-  const link = await setUp(page)
-  await page.goto(hub.at(link))
+  const links = await setUp(page)
+  await page.goto(hub.at(links.system_administrator))
   const secret = await setOwnPassword(page)
-  await signIn(page, secret)
+  await signIn(page, 'system-one', secret)
+  await page.waitForSelector(by('organisation'))
   await addSchoolAndRoom(page)
 
   const room = await visit(browser, `${hub.origin}/classroom`)
@@ -94,6 +63,19 @@ test('an administrator signs in with a password, and lets a classroom in by the 
   await page.locator('.n-data-table', { hasText: DEVICE }).waitFor()
   await room.page.waitForSelector(`${by('wall')}[data-state="today"]`)
   expect(await room.page.locator(by('wall')).textContent()).toContain(ROOM)
+
+  // Who stands in the room is named there, by those whom the school has made assistants.
+  const { items: [school] } = await ask<{ items: { organisation_id: string }[] }>(page, 'GET', `organisations?text=${encodeURIComponent(SCHOOL)}`)
+  const assistant = await ask<{ person_id: string }>(page, 'POST', 'people', { organisation_id: school?.organisation_id, name: ASSISTANT })
+  const guard = await visit(browser, hub.at(links.security_administrator))
+  const guardSecret = await setOwnPassword(guard.page)
+  await signIn(guard.page, 'security-one', guardSecret)
+  await guard.page.waitForURL(url => url.pathname === '/people')
+  await ask(guard.page, 'POST', `people/${assistant.person_id}/roles`, { role: 'assistant', organisation_id: school?.organisation_id })
+  await room.page.click(by('assistant'))
+  await room.page.locator(by('assistant-name'), { hasText: ASSISTANT }).click()
+  await room.page.locator(by('assistant'), { hasText: `助教：${ASSISTANT}` }).waitFor()
+  expect(await ask<{ assistant: { name: string } }>(room.page, 'GET', 'me')).toMatchObject({ assistant: { name: ASSISTANT } })
 
   // Its key stays with it: without its cookie it comes back by itself, and the key cannot be read out.
   await room.context.clearCookies()
@@ -125,6 +107,6 @@ test('an administrator signs in with a password, and lets a classroom in by the 
   await page.setInputFiles(by('table-file'), table('三年级'))
   await page.locator(by('table-report'), { hasText: '不变 1' }).waitFor()
 
-  expect([...office.errors, ...room.errors]).toEqual([])
+  expect([...office.errors, ...room.errors, ...guard.errors]).toEqual([])
   expect(hub.faults()).toEqual([])
 })

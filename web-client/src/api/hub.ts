@@ -1,5 +1,11 @@
+import type { components } from './schema'
 import type { LessonView, Me, RecordingView, SeatTicket } from './model'
 import { ask } from './http'
+
+export type Today = components['schemas']['TodayView']
+export type TodayLesson = components['schemas']['TodayLesson']
+export type TodayTrouble = components['schemas']['TodayTrouble']
+export interface Assistant { person_id: string, name: string }
 
 /** More lessons than any timetable shows at once; stops a cursor that never ends. */
 const LESSON_PAGES_MAX = 20
@@ -8,11 +14,12 @@ export const signIn = (link: string) => ask<Me>('POST', '/api/v1/sign-in', { lin
 export const signOut = () => ask<void>('POST', '/api/v1/sign-out')
 export const readMe = () => ask<Me>('GET', '/api/v1/me')
 
-export async function readLessons(): Promise<LessonView[]> {
+/** Lessons from one day to another, `2026-09-01`; the latest first. */
+export async function readLessons(from: string, until: string, recorded = false): Promise<LessonView[]> {
   const lessons: LessonView[] = []
   let cursor: string | null = null
   for (let page = 0; page < LESSON_PAGES_MAX; page++) {
-    const query: string = cursor === null ? '' : `?next=${encodeURIComponent(cursor)}`
+    const query: string = `?from=${from}&until=${until}&recorded=${recorded}${cursor === null ? '' : `&next=${encodeURIComponent(cursor)}`}`
     const answer: { items: LessonView[], next: string | null } = await ask('GET', `/api/v1/lessons${query}`)
     lessons.push(...answer.items)
     cursor = answer.next
@@ -21,6 +28,12 @@ export async function readLessons(): Promise<LessonView[]> {
   }
   return lessons
 }
+
+export const readToday = () => ask<Today>('GET', '/api/v1/today')
+
+/** Who may stand in this classroom, as its own device asks. */
+export const readAssistants = async () => (await ask<{ items: Assistant[] }>('GET', '/api/v1/me/assistants')).items
+export const nameAssistant = (person_id: string | null) => ask<void>('PUT', '/api/v1/me/assistant', { person_id })
 
 const lesson = (lessonId: string) => `/api/v1/lessons/${encodeURIComponent(lessonId)}`
 

@@ -24,7 +24,7 @@ export interface Me {
   expires_at_ms: number
 }
 
-export type LessonState = 'scheduled' | 'open' | 'live' | 'ended'
+export type LessonState = 'scheduled' | 'open' | 'live' | 'ended' | 'cancelled' | 'missed' | 'archived'
 
 export interface ClassroomView {
   classroom_id: string

@@ -225,7 +225,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Substitute, move, swap, call off, or move a whole day */
+        /** Substitute, move, swap, call off, or move a whole day. Whatever is done to one lesson needs its version in `If-Match` */
         post: operations["act"];
         delete?: never;
         options?: never;
@@ -1085,6 +1085,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terms/{term_id}/weeks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The weeks of a term, with their holidays and swapped days */
+        get: operations["weeks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/today": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 今日: what is on, who is missing, whose line is in trouble, what was lost, what comes next */
+        get: operations["today"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/week-grid": {
         parameters: {
             query?: never;
@@ -1092,8 +1126,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The lessons of one week */
+        /** The lessons of one week, or of one day */
         get: operations["week_grid"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/week-grid/schools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The week of all schools below an organisation, counted by school and day */
+        get: operations["schools"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1187,6 +1238,8 @@ export interface components {
             resource: string;
             resource_id: string;
             starts_at_ms: components["schemas"]["UnixMs"];
+            /** @description What it is called. Empty: it is not kept yet. */
+            title: string;
             /** @description The lesson that has it. */
             with: components["schemas"]["LessonId"];
             /** @description What that one is called. Empty: it is not the asker's to know. */
@@ -1248,6 +1301,26 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description A school's day, counted. */
+        DayCountView: {
+            /**
+             * Format: int64
+             * @description Those of them that are called off.
+             */
+            cancelled: number;
+            /** Format: date */
+            date: string;
+            /**
+             * Format: int64
+             * @description All lessons that are taught there.
+             */
+            lessons: number;
+            /**
+             * Format: int64
+             * @description Those of them that never began.
+             */
+            missed: number;
+        };
         /** @description What is to be changed of a school year or a term; what is missing stays. */
         DaysChange: {
             /** Format: date */
@@ -1284,6 +1357,11 @@ export interface components {
             lesson_id: components["schemas"]["LessonId"];
             /** @description With which. */
             with: components["schemas"]["LessonId"];
+            /**
+             * Format: int64
+             * @description The version of that one, as it was seen. `null`: whatever it is now.
+             */
+            with_version?: number | null;
         } | {
             /** @enum {string} */
             kind: "cancel";
@@ -1299,6 +1377,8 @@ export interface components {
             from: string;
             /** @enum {string} */
             kind: "move_day";
+            /** @description The lessons that cannot be given there stay where they are; else nothing is moved. */
+            leave_clashing?: boolean;
             /** @description The school, or everything below a bureau. */
             organisation_id: components["schemas"]["OrganisationId"];
             /**
@@ -1332,8 +1412,10 @@ export interface components {
         };
         /** @description What came of it. */
         Dispatched: {
-            /** @description What they would clash with; only in a dry run, for else they are refused. */
+            /** @description What they would clash with; in a dry run, or where lessons that clash stay, for else they are refused. */
             clashes: components["schemas"]["ClashView"][];
+            /** @description Lessons of the day that stay where they are, because they cannot be given on the other. */
+            left: components["schemas"]["LeftView"][];
             /** @description The lessons that were changed or are new; in a dry run those that would be. */
             lesson_ids: components["schemas"]["LessonId"][];
         };
@@ -1392,6 +1474,9 @@ export interface components {
             ends_at_ms: components["schemas"]["UnixMs"];
             lesson_id: components["schemas"]["LessonId"];
             listening: components["schemas"]["GridListeningView"][];
+            mode: components["schemas"]["Mode"];
+            /** @description Rooms may come in from here on. */
+            opens_at_ms: components["schemas"]["UnixMs"];
             organisation_id: components["schemas"]["OrganisationId"];
             period: string;
             starts_at_ms: components["schemas"]["UnixMs"];
@@ -1407,13 +1492,16 @@ export interface components {
              * @description Of the plan; 1: Monday.
              */
             weekday: number;
+            /** @description The clock of the school that teaches: `Asia/Shanghai` */
+            zone: string;
         };
         /** @description A listening end in the grid. */
         GridListeningView: {
             class_id?: components["schemas"]["ClassId"] | null;
             classroom_id: components["schemas"]["ClassroomId"];
+            join_until_ms?: components["schemas"]["UnixMs"] | null;
         };
-        /** @description A week. */
+        /** @description A week, or a day of it. */
         GridView: {
             lessons: components["schemas"]["GridLessonView"][];
             /** Format: date */
@@ -1632,6 +1720,13 @@ export interface components {
              * @description 1: Monday.
              */
             weekday: number;
+            /** @description Why, in Chinese. */
+            why: string;
+        };
+        /** @description A lesson that stays where it is. */
+        LeftView: {
+            lesson_id: components["schemas"]["LessonId"];
+            title: string;
             /** @description Why, in Chinese. */
             why: string;
         };
@@ -2015,6 +2110,18 @@ export interface components {
             /** @description Where the next page begins. `null`: this is the last. */
             next?: string | null;
         };
+        /** @description One page. */
+        Listed_WeekView: {
+            /** @description The things. */
+            items: {
+                /** @description Monday to Sunday; the first and the last week are cut by the term's own days. */
+                days: components["schemas"]["WeekDayView"][];
+                /** Format: int32 */
+                week_no: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next?: string | null;
+        };
         /** @description One classroom that listens, with the class in it. */
         ListeningAsk: {
             class_id?: components["schemas"]["ClassId"] | null;
@@ -2373,6 +2480,11 @@ export interface components {
             ready: boolean;
         };
         /**
+         * Format: uuid
+         * @description What is kept of one lesson.
+         */
+        RecordingId: string;
+        /**
          * @description What a person does here, at a place in the tree and below it.
          * @enum {string}
          */
@@ -2424,6 +2536,13 @@ export interface components {
          * @enum {string}
          */
         Scheme: "Region" | "School" | "Local";
+        /** @description A school's week, counted. */
+        SchoolWeekView: {
+            /** @description Days without lessons are left out. */
+            days: components["schemas"]["DayCountView"][];
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+        };
         /**
          * Format: uuid
          * @description A year of school, from September to August.
@@ -2440,6 +2559,16 @@ export interface components {
             school_year_id: components["schemas"]["SchoolYearId"];
             /** Format: int64 */
             version: number;
+        };
+        /** @description The week of many schools, counted. */
+        SchoolsView: {
+            /** Format: date */
+            monday: string;
+            /** @description By name. Schools that teach nothing that week are left out. */
+            schools: components["schemas"]["SchoolWeekView"][];
+            term_id: components["schemas"]["TermId"];
+            /** Format: int32 */
+            week_no: number;
         };
         /**
          * @description How far a program reaches from the broadcasting school.
@@ -2540,6 +2669,8 @@ export interface components {
             clashes: components["schemas"]["ClashView"][];
             /** @description What became no lesson. */
             left_out: components["schemas"]["LeftOutView"][];
+            /** @description Lessons of the term that would have begun by now: they are left out. */
+            past: number;
             /** @description Lessons in the plan. */
             planned: number;
             /** @description Lessons that are new. The others were there already. */
@@ -2561,6 +2692,65 @@ export interface components {
              * @description How many teaching weeks it has.
              */
             weeks: number;
+        };
+        /** @description Lessons of the day. */
+        TodayCounts: {
+            all: number;
+            cancelled: number;
+            ended: number;
+            lines: number;
+            lost: number;
+            missed: number;
+            missing: number;
+            on: number;
+            to_come: number;
+        };
+        /** @description A lesson of the day. */
+        TodayLesson: {
+            /** @description How many classrooms listen, and how many of them are there. */
+            classrooms: number;
+            ends_at_ms: components["schemas"]["UnixMs"];
+            grade: string;
+            lesson_id: components["schemas"]["LessonId"];
+            /** @description Whether the asker may look in now. */
+            may_watch: boolean;
+            present: number;
+            /** @description Why it was called off or never began. Empty: nobody said. */
+            reason: string;
+            recording_id?: components["schemas"]["RecordingId"] | null;
+            starts_at_ms: components["schemas"]["UnixMs"];
+            state: string;
+            subject: string;
+            teacher: string;
+            title: string;
+        };
+        /** @description Somebody who is not in a lesson, or only just. */
+        TodayTrouble: {
+            /** @description `absent`, `weak` or `lost` */
+            kind: string;
+            lesson_id: components["schemas"]["LessonId"];
+            /** @description The teacher or the classroom. */
+            name: string;
+            /** @description The school of the classroom. Empty: it is the teacher. */
+            school: string;
+            /** @description Since the bell. */
+            starts_at_ms: components["schemas"]["UnixMs"];
+            title: string;
+        };
+        /** @description The day of what the asker sees. Lists are cut where nobody reads on; the counts are whole. */
+        TodayView: {
+            counts: components["schemas"]["TodayCounts"];
+            /** @description Whose line is in trouble. */
+            lines: components["schemas"]["TodayTrouble"][];
+            /** @description What was not held today, or not recorded. */
+            lost: components["schemas"]["TodayLesson"][];
+            /** @description Who is not there though the bell has rung. */
+            missing: components["schemas"]["TodayTrouble"][];
+            /** @description What comes next, the earliest first. */
+            next: components["schemas"]["TodayLesson"][];
+            now_ms: components["schemas"]["UnixMs"];
+            /** @description What is on now: open or live, the latest bell first. */
+            on: components["schemas"]["TodayLesson"][];
         };
         /** @description The top of the tree. */
         Top: {
@@ -2593,6 +2783,25 @@ export interface components {
             /** @description What they were called then. */
             name: string;
             reason: string;
+        };
+        /** @description A day of a term. */
+        WeekDayView: {
+            /** Format: date */
+            date: string;
+            /** @description Which holiday it is, or why it is swapped. `null`: an ordinary day. */
+            name?: string | null;
+            /**
+             * Format: date
+             * @description Whose lessons are given on it. `null`: its own, or none where it has a name.
+             */
+            taught_as?: string | null;
+        };
+        /** @description 第几周: a week of a term. */
+        WeekView: {
+            /** @description Monday to Sunday; the first and the last week are cut by the term's own days. */
+            days: components["schemas"]["WeekDayView"][];
+            /** Format: int32 */
+            week_no: number;
         };
         /** @description One period of the week. */
         WeeklyView: {
@@ -5597,7 +5806,9 @@ export interface operations {
     act: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "if-match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -14054,12 +14265,255 @@ export interface operations {
             };
         };
     };
+    weeks: {
+        parameters: {
+            query?: {
+                /** @description By whose holidays. Missing: those of the bureau that set the term. */
+                organisation_id?: components["schemas"]["OrganisationId"];
+            };
+            header?: never;
+            path: {
+                term_id: components["schemas"]["TermId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_WeekView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    today: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TodayView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     week_grid: {
         parameters: {
             query: {
                 term: components["schemas"]["TermId"];
-                /** @description 第几周 */
-                week: number;
+                /** @description 第几周; missing: that of `date` */
+                week?: number;
+                /** @description Only this day */
+                date?: string;
                 /** @description `class`, `teacher`, `classroom`, or `organisation` for everything below one */
                 by: components["schemas"]["GridBy"];
                 /** @description Of that kind. */
@@ -14077,6 +14531,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GridView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schools: {
+        parameters: {
+            query: {
+                term: components["schemas"]["TermId"];
+                /** @description 第几周 */
+                week: number;
+                /** @description Everything below it. */
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchoolsView"];
                 };
             };
             /** @description It cannot be read. */

@@ -13,6 +13,6 @@ export function lessonNow(lessons: readonly LessonView[], pinned: string | null)
 /** What comes next today; `null`: nothing more. */
 export function lessonNext(lessons: readonly LessonView[], nowMs: number, except: string | null = null): LessonView | null {
   return lessons
-    .filter(lesson => lesson.lesson_id !== except && lesson.state !== 'ended' && lesson.ends_at_ms > nowMs && dayOf(lesson.starts_at_ms) === dayOf(nowMs))
+    .filter(lesson => lesson.lesson_id !== except && (lesson.state === 'scheduled' || lesson.state === 'open' || lesson.state === 'live') && lesson.ends_at_ms > nowMs && dayOf(lesson.starts_at_ms) === dayOf(nowMs))
     .sort((a, b) => a.starts_at_ms - b.starts_at_ms)[0] ?? null
 }

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { linesOf, spanOf, troublesOf } from './day'
 
 const lesson = (lesson_id: string, fields: Partial<GridLesson> = {}): GridLesson => ({
-  lesson_id, organisation_id: 'a', title: lesson_id, subject: '英语', state: 'scheduled', teacher_id: lesson_id, teacher: '', classroom_id: `room-${lesson_id}`,
-  class_id: null, weekday: 1, period: 'lesson-1', date: '2026-11-23', starts_at_ms: 600_000, ends_at_ms: 1_200_000, listening: [{ classroom_id: `there-${lesson_id}`, class_id: null }], version: 1, ...fields,
+  lesson_id, organisation_id: 'a', title: lesson_id, subject: '英语', mode: 'live', state: 'scheduled', teacher_id: lesson_id, teacher: '', classroom_id: `room-${lesson_id}`,
+  class_id: null, weekday: 1, period: 'lesson-1', date: '2026-11-23', zone: 'Asia/Shanghai', opens_at_ms: 0, starts_at_ms: 600_000, ends_at_ms: 1_200_000, listening: [{ classroom_id: `there-${lesson_id}`, class_id: null, join_until_ms: null }], version: 1, ...fields,
 })
 
 it('names two lessons that want the same teacher, and not the one after', () => {
@@ -14,7 +14,7 @@ it('names two lessons that want the same teacher, and not the one after', () => 
 })
 
 it('sees a room that teaches and listens at once, but not what is called off', () => {
-  const there = lesson('y', { listening: [{ classroom_id: 'room-x', class_id: null }] })
+  const there = lesson('y', { listening: [{ classroom_id: 'room-x', class_id: null, join_until_ms: null }] })
   expect(troublesOf([lesson('x'), there], 0).get('x')?.[0]).toMatchObject({ kind: 'clash', resource: 'classroom' })
   expect(troublesOf([lesson('x', { state: 'cancelled' }), there], 0).size).toBe(0)
 })

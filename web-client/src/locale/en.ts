@@ -87,6 +87,8 @@ export const en: Words = {
     none: 'When it is time, this page opens the lesson by itself. Please leave the computer on.',
     nextLesson: 'Next lesson',
     startsIn: 'Starts in {time}', soon: 'About to start',
+    assistant: 'Assistant: {name}', nameAssistant: 'Assistant, please give your name', whoIsHere: 'Who helps in the classroom today?', nobody: 'No assistant', back: 'Back',
+    noAssistants: 'This school has no assistants yet. The school administrator gives the role on the People page.', assistantFailed: 'Not noted. Please check the network and try again.',
     network: 'Network', sound: 'Sound',
     good: 'Fine', lostNetwork: 'Server not reached',
     waitingTitle: 'The teacher is coming', waiting: 'You are in the lesson. The picture appears by itself when the teacher begins.',

@@ -87,6 +87,8 @@ export const zhCN = {
     none: '到了上课时间，本页会自己打开课堂。请不要关电脑。',
     nextLesson: '下一节课',
     startsIn: '还有 {time} 上课', soon: '马上上课',
+    assistant: '助教：{name}', nameAssistant: '请助教报名字', whoIsHere: '今天由谁在教室协助？', nobody: '没有助教', back: '返回',
+    noAssistants: '本校还没有登记助教。请学校管理员在“人员”页给老师加上“助教”角色。', assistantFailed: '没有记上，请检查网络，再试一次。',
     network: '网络', sound: '声音',
     good: '正常', lostNetwork: '连不上服务器',
     waitingTitle: '老师马上就来', waiting: '已经进入课堂，请坐好。老师开始以后，画面会自己出现。',

@@ -65,6 +65,8 @@ export const addSchedule = (schedule: Omit<Wire.BellSchedule, 'bell_schedule_id'
 export const removeSchedule = (id: string) => send<void>('DELETE', `bell-schedules/${id}`)
 
 export const readGrid = (term: string, week: number, by: Wire.GridBy, id: string) => send<Wire.Grid>('GET', `week-grid?${query({ term, week, by, id })}`)
+export const readDay = (term: string, date: Day, by: Wire.GridBy, id: string) => send<Wire.Grid>('GET', `week-grid?${query({ term, date, by, id })}`)
+export const readSchoolWeeks = (term: string, week: number, organisation_id: string) => send<Wire.SchoolWeeks>('GET', `week-grid/schools?${query({ term, week, organisation_id })}`)
 export const readLessonDetail = (lessonId: string) => send<Wire.LessonDetail>('GET', `lessons/${lessonId}`)
 export const readTransitions = (lessonId: string) => items<Wire.Transition>(`lessons/${lessonId}/transitions`)
 

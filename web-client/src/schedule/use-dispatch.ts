@@ -3,7 +3,7 @@ import { useI18n } from 'vue-i18n'
 import { Refused } from '../api/http'
 import { clock } from './bells'
 import { schoolMinute } from './days'
-import { clashesOf, dispatch, readGrid } from './hub'
+import { clashesOf, dispatch } from './hub'
 import { nameOf, placeName } from './names'
 
 /** What the hub says to an act, asked dry or done. */
@@ -37,20 +37,15 @@ export function useDispatch() {
     }
   }
 
-  /** `seen`: the lessons as they were drawn. What somebody else changed meanwhile is not overwritten. */
-  async function carryOut(act: Deed, seen: readonly GridLesson[] = [], at?: { termId: string, week: number }): Promise<Verdict> {
+  /** `seen`: the lesson as it was drawn. What somebody else changed meanwhile is not overwritten. */
+  async function carryOut(act: Deed, seen?: GridLesson): Promise<Verdict> {
     try {
-      if (at !== undefined) {
-        for (const lesson of seen) {
-          const { lessons } = await readGrid(at.termId, at.week, 'teacher', lesson.teacher_id)
-          if (lessons.find(one => one.lesson_id === lesson.lesson_id)?.version !== lesson.version)
-            return { kind: 'refused', detail: t('timetable.changedMeanwhile') }
-        }
-      }
-      await dispatch(act, false, seen[0]?.version)
+      await dispatch(act, false, seen?.version)
       return { kind: 'free' }
     }
     catch (error) {
+      if (error instanceof Refused && error.status === 412)
+        return { kind: 'refused', detail: t('timetable.changedMeanwhile') }
       return failed(error)
     }
   }

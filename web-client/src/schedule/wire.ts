@@ -26,6 +26,7 @@ export interface GridLesson {
   organisation_id: string
   title: string
   subject: string
+  mode: Mode
   state: LessonState
   teacher_id: string
   teacher: string
@@ -35,13 +36,26 @@ export interface GridLesson {
   weekday: number
   period: string
   date: Day
+  /** The clock of the school that teaches. */
+  zone: string
+  /** Rooms may come in from here on. */
+  opens_at_ms: number
   starts_at_ms: number
   ends_at_ms: number
-  listening: { classroom_id: string, class_id: string | null }[]
+  /** Each may come in until a while after its own bell; `null`: until the lesson is over. */
+  listening: { classroom_id: string, class_id: string | null, join_until_ms: number | null }[]
   version: number
 }
 
 export interface Grid { term_id: string, week_no: number, monday: Day, lessons: GridLesson[] }
+
+/** A county's week, counted by school and day. */
+export interface SchoolWeeks {
+  term_id: string
+  week_no: number
+  monday: Day
+  schools: { organisation_id: string, name: string, days: { date: Day, lessons: number, cancelled: number, missed: number }[] }[]
+}
 
 export type GridBy = 'class' | 'teacher' | 'classroom' | 'organisation'
 
@@ -59,6 +73,8 @@ export interface Transition { from: LessonState, to: LessonState, at_ms: number,
 
 export interface Clash {
   lesson_id: string
+  /** What it is called; empty: it is not kept yet. */
+  title: string
   resource: 'teacher' | 'classroom' | 'class' | 'device'
   resource_id: string
   with: string
@@ -68,14 +84,15 @@ export interface Clash {
   ends_at_ms: number
 }
 
-export interface Dispatched { lesson_ids: string[], clashes: Clash[] }
+/** `left`: lessons that cannot be given on the other day, and why. */
+export interface Dispatched { lesson_ids: string[], clashes: Clash[], left: { lesson_id: string, title: string, why: string }[] }
 
 export type Deed
   = | { kind: 'substitute', lesson_id: string, teacher_id: string }
     | { kind: 'move', lesson_id: string, date: Day, period: string, classroom_id: string | null }
-    | { kind: 'swap', lesson_id: string, with: string }
+    | { kind: 'swap', lesson_id: string, with: string, with_version: number }
     | { kind: 'cancel', lesson_id: string, reason: { kind: CancelKind, words: string } }
-    | { kind: 'move_day', organisation_id: string, from: Day, to: Day }
+    | { kind: 'move_day', organisation_id: string, from: Day, to: Day, leave_clashing: boolean }
 
 export interface Listening { classroom_id: string, class_id: string | null, interactive: boolean }
 
@@ -103,6 +120,8 @@ export interface Course extends NewCourse { course_id: string }
 
 export interface TermPlan {
   planned: number
+  /** Lessons that would have begun already: they are left out. */
+  past: number
   scheduled: number
   left_out: { course_id: string, week_no: number, weekday: number, period: string, end: number | null, why: string }[]
   clashes: Clash[]

@@ -5,8 +5,8 @@ import { columnsOf } from '../schedule/days'
 import { cellsOf, draftFor, isMovable, isOpenCell, shortPlace, step } from './grid'
 
 const lesson = (fields: Partial<GridLesson>): GridLesson => ({
-  lesson_id: 'l', organisation_id: 'centre', title: '英语 三年级', subject: '英语', state: 'scheduled', teacher_id: 'zhang', teacher: '张老师',
-  classroom_id: 'room', class_id: 'class', weekday: 3, period: 'lesson-3', date: '2026-11-25', starts_at_ms: 1000, ends_at_ms: 2000, listening: [], version: 1, ...fields,
+  lesson_id: 'l', organisation_id: 'centre', title: '英语 三年级', subject: '英语', mode: 'live', state: 'scheduled', teacher_id: 'zhang', teacher: '张老师',
+  classroom_id: 'room', class_id: 'class', weekday: 3, period: 'lesson-3', date: '2026-11-25', zone: 'Asia/Shanghai', opens_at_ms: 0, starts_at_ms: 1000, ends_at_ms: 2000, listening: [], version: 1, ...fields,
 })
 const term = { first_day: '2026-09-01', last_day: '2027-01-22' }
 const columns = columnsOf(term, 13, [], [])
@@ -42,7 +42,7 @@ it('opens no cell of a holiday, of a break or of yesterday', () => {
 })
 
 it('drafts what the week has most of', () => {
-  const week = [lesson({ teacher_id: 'li', subject: '音乐' }), lesson({ listening: [{ classroom_id: 'r', class_id: 'jingjia' }] }), lesson({})]
+  const week = [lesson({ teacher_id: 'li', subject: '音乐' }), lesson({ listening: [{ classroom_id: 'r', class_id: 'jingjia', join_until_ms: null }] }), lesson({})]
   const draft = draftFor({ by: 'class', id: 'class', schoolId: 'centre' }, week, [pairing], [])
   expect([draft.teacherId, draft.subject, draft.listening.length, draft.paired]).toEqual(['zhang', '英语', 1, false])
 })

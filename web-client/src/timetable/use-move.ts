@@ -15,7 +15,7 @@ export type Move
 const RESTS_MS = 150
 
 /** A lesson on its way to another cell: asked dry while it hovers, saved when it is dropped and nothing is in the way. */
-export function useMove(at: () => { termId: string, week: number }, moved: (lesson: GridLesson, from: Place) => void) {
+export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
   const { tryOut, carryOut } = useDispatch()
   const move = shallowRef<Move>({ kind: 'none' })
   const hovering = shallowRef<{ target: Place, verdict: Verdict } | null>(null)
@@ -59,7 +59,7 @@ export function useMove(at: () => { termId: string, week: number }, moved: (less
     const known = hovering.value
     move.value = { kind: 'asking', lesson, target }
     const dry = known !== null && isSame(known.target, target) ? known.verdict : await tryOut(deed(lesson, target))
-    const verdict = dry.kind === 'free' ? await carryOut(deed(lesson, target), [lesson], at()) : dry
+    const verdict = dry.kind === 'free' ? await carryOut(deed(lesson, target), lesson) : dry
     if (verdict.kind === 'free') {
       cancel()
       moved(lesson, home(lesson))

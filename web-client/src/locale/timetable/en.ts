@@ -17,6 +17,7 @@ export const timetableEn: typeof timetableZhCN = {
     clash: {
       all: '{lesson} ({time}) already has {named}', more: '{lesson} ({time}) already has {named} and more, {count} in all', device: 'a device', lesson: '“{title}”', hidden: 'A lesson elsewhere',
     },
+    schools: { school: '{count} schools', week: 'Week', cancelled: '{count} called off', missed: '{count} not held', empty: 'No school teaches this week. Look at another week, or choose a school and plan.' },
     changedMeanwhile: 'Somebody else has just changed this lesson. Please close the card and look at the newest week first.',
     move: { free: 'Fits here', asking: 'Looking for conflicts…', saving: 'Saving…', home: 'Where it was', leave: 'Put it back' },
     act: { move: 'Move', substitute: 'Substitute', swap: 'Swap', cancel: 'Call off', save: 'Save', cancelNow: 'Call it off' },
@@ -50,9 +51,15 @@ export const timetableEn: typeof timetableZhCN = {
       empty: 'No courses this term. Choose a school and add subject, teacher, weekly periods and listening classrooms.',
     },
     plan: {
-      whose: 'For whom', hint: 'What is planned already stays; only what is missing is added.', try: 'Try it', trying: 'Trying…', planned: 'lessons in the plan', fresh: 'new', leftOut: 'left out', clashes: 'conflicts', took: 'took {seconds} s',
+      whose: 'For whom', hint: 'What is planned already stays; only what is missing is added.', try: 'Try it', trying: 'Trying…', planned: 'lessons in the plan', past: 'would be over already and are not planned', fresh: 'new', leftOut: 'left out', clashes: 'conflicts', took: 'took {seconds} s',
       do: 'Plan {count} lessons', planning: 'Planning…', done: '{count} lessons planned', clashTitle: 'These conflicts come first', leftOutTitle: 'Left out, and why', oneEnd: 'one classroom:',
     },
+  },
+  today: {
+    title: 'Today', counts: '{all} lessons · {to_come} to come · {ended} ended · {cancelled} called off · {missed} not held',
+    question: { on: 'On now', missing: 'Who is missing', lines: 'Lines in trouble', lost: 'Lost today' }, next: 'What comes next',
+    none: { on: 'Nothing is on now. What begins appears here by itself.', missing: 'Everybody is there', lines: 'All lines are well', lost: 'Nothing was lost today', next: 'Nothing else comes today.', all: 'No lessons today.' },
+    present: '{present}/{all} classrooms there', absent: 'Not there, {minutes} min after the bell', weak: 'Weak line: the picture may stop', cut: 'Cut off, coming back by itself', notRecorded: 'Held, but not recorded',
   },
   dispatch: {
     title: 'Dispatch', view: { day: 'A day’s lessons', pairings: 'Pairings', rights: 'Listening rights' },
@@ -60,7 +67,7 @@ export const timetableEn: typeof timetableZhCN = {
     counts: '{all} lessons · live {live} · ended {ended} · called off {cancelled} · missed {missed}',
     troubled: '{count} lines in trouble', noTrouble: 'No conflicts, nothing missing', showAll: 'Show all',
     trouble: { clash_teacher: 'Teacher is also in “{title}”', clash_classroom: 'Classroom is also in “{title}”', clash_class: 'Class is also in “{title}”', missed: 'Missed', late: '{minutes} min past the bell, not begun', nobody_listens: 'No classroom listens' },
-    moveDay: 'Move the day', moveWhat: '{place}, {day}: {count} lessons to come, all to', moveTo: 'Choose a day', moveNow: 'Move', moveFree: 'Everything fits there', moved: '{from} is moved to {to}',
+    moveDay: 'Move the day', moveWhat: '{place}, {day}: {count} lessons to come, all to', moveTo: 'Choose a day', moveNow: 'Move', moveFree: 'All {count} fit there', moveOthers: 'Move the other {count}', stays: '“{title}” stays: {why}', clashing: '“{title}” {clash}', moved: '{count} lessons of {from} are moved to {to}',
     toTimetable: 'To the timetable',
     empty: {
       title: 'No lessons on this day', text: 'Look at another day, or plan lessons in the timetable.', noTermTitle: 'This day is in no term', noTerm: 'Look at another day, or add a term in the term set-up.',

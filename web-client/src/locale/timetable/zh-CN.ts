@@ -15,6 +15,7 @@ export const timetableZhCN = {
     clash: {
       all: '和{lesson}（{time}）冲突：{named}', more: '和{lesson}（{time}）冲突：{named}等 {count} 项', device: '设备', lesson: '《{title}》', hidden: '外校的一节课',
     },
+    schools: { school: '{count} 个学校', week: '本周', cancelled: '停课 {count}', missed: '没开成 {count}', empty: '这一周没有学校上课。换一周看看，或者先选一个学校排课。' },
     changedMeanwhile: '这节课刚刚被别人改过。请关上卡片，看过最新的课表再改。',
     move: { free: '可以排在这里', asking: '正在查有没有冲突…', saving: '正在保存…', home: '原来的位置', leave: '放回原处' },
     act: { move: '调课', substitute: '代课', swap: '对调', cancel: '停课', save: '保存', cancelNow: '确定停课' },
@@ -48,9 +49,15 @@ export const timetableZhCN = {
       empty: '这个学期还没有课程。选一个学校，加上学科、教师、每周的节次和听讲教室。',
     },
     plan: {
-      whose: '为谁排', hint: '已经排好的课不会动，只补上还没有的。', try: '先试排', trying: '正在试排…', planned: '节在计划里', fresh: '节要新排', leftOut: '节排不了', clashes: '处冲突', took: '用了 {seconds} 秒',
+      whose: '为谁排', hint: '已经排好的课不会动，只补上还没有的。', try: '先试排', trying: '正在试排…', planned: '节在计划里', past: '节的时间已经过去，不排', fresh: '节要新排', leftOut: '节排不了', clashes: '处冲突', took: '用了 {seconds} 秒',
       do: '排出 {count} 节课', planning: '正在排课…', done: '排好了 {count} 节课', clashTitle: '先解决这些冲突', leftOutTitle: '排不了的，以及原因', oneEnd: '有一个听讲教室：',
     },
+  },
+  today: {
+    title: '今日', counts: '共 {all} 节 · 还没上 {to_come} · 已下课 {ended} · 停课 {cancelled} · 没开成 {missed}',
+    question: { on: '正在上的课', missing: '谁没到', lines: '谁的线路有问题', lost: '今天缺了什么' }, next: '接下来',
+    none: { on: '现在没有在上的课。到了上课时间，这里会自己出现。', missing: '该到的都到了', lines: '线路都正常', lost: '今天没有缺课，该录的都录了', next: '今天没有别的课了。', all: '今天没有排课。' },
+    present: '{present}/{all} 个教室在线', absent: '上课 {minutes} 分了，还没到', weak: '线路差，画面可能会停', cut: '掉线了，正在自动重连', notRecorded: '上了课，没有录像',
   },
   dispatch: {
     title: '调度', view: { day: '一天的课', pairings: '结对', rights: '收听授权' },
@@ -58,7 +65,7 @@ export const timetableZhCN = {
     counts: '共 {all} 节 · 正在上 {live} · 已下课 {ended} · 停课 {cancelled} · 没开成 {missed}',
     troubled: '{count} 行有问题', noTrouble: '没有冲突和缺课', showAll: '显示全部',
     trouble: { clash_teacher: '教师同时有课：《{title}》', clash_classroom: '教室同时有课：《{title}》', clash_class: '班级同时有课：《{title}》', missed: '没有开成', late: '过了上课时间 {minutes} 分，还没有开始', nobody_listens: '没有教室听讲' },
-    moveDay: '整天调课', moveWhat: '{place} {day} 还没上的 {count} 节课，整天移到', moveTo: '选择日期', moveNow: '移过去', moveFree: '那一天都放得下', moved: '{from} 的课已移到 {to}',
+    moveDay: '整天调课', moveWhat: '{place} {day} 还没上的 {count} 节课，整天移到', moveTo: '选择日期', moveNow: '移过去', moveFree: '{count} 节都放得下', moveOthers: '只移其余 {count} 节', stays: '《{title}》留在原处：{why}', clashing: '《{title}》{clash}', moved: '{from} 的 {count} 节课已移到 {to}',
     toTimetable: '去课表排课',
     empty: {
       title: '这一天没有课', text: '换一天看看，或者到课表里排课。', noTermTitle: '这一天不在学期里', noTerm: '换一天看看，或者到学期设置里建学期。',

@@ -1,0 +1,41 @@
+//! What people call a field: problems are read by them, and its name on the wire only by programs.
+
+/// In Chinese. A field that no form shows keeps its own name.
+pub(super) fn label(field: &str) -> &str {
+    match field {
+        "act" => "操作",
+        "class_ids" => "听讲班级",
+        "closed" => "停用",
+        "code" | "organisation.code" => "代码",
+        "course" => "课程",
+        "date" => "日期",
+        "delivery" => "授课方式",
+        "first_day" => "第一天",
+        "from" => "起始日期",
+        "grade" => "年级",
+        "item" => "准备事项",
+        "kind" | "organisation.kind" => "机构类型",
+        "last_day" => "最后一天",
+        "listening" => "听讲教室",
+        "mode" => "模式",
+        "name" => "名称",
+        "new" => "新密码",
+        "parent_id" => "上级机构",
+        "period" => "节次",
+        "periods" => "作息",
+        "public_key" => "设备钥匙",
+        "reason" => "原因",
+        "rules" => "规则",
+        "sign_in_name" => "登录名",
+        "subject" | "subjects" => "学科",
+        "taught_as" => "补哪一天的课",
+        "title" => "课名",
+        "to" => "新的日期",
+        "until_ms" => "截止时间",
+        "week" => "第几周",
+        "weekday" => "星期",
+        "weekly" => "每周节次",
+        "weeks" => "周次",
+        other => other,
+    }
+}

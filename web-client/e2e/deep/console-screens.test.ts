@@ -1,0 +1,122 @@
+// Pictures of every console page, with the sample county and on the first day, to be looked at. SCREENS names the folder.
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { by, setOwnPassword, setUp, signIn } from '../administrators'
+import { ask } from '../ask'
+import { launchChromium, visit } from '../browser'
+import { TestHub } from '../hub'
+
+const folder = process.env.SCREENS ?? 'screens'
+const LOOKS = [
+  { name: '1920', width: 1920, height: 1080, colorScheme: 'light' },
+  { name: '1366', width: 1366, height: 768, colorScheme: 'light' },
+  { name: 'phone', width: 390, height: 844, colorScheme: 'light' },
+  { name: 'dark', width: 1366, height: 768, colorScheme: 'dark' },
+] as const
+const LONG = '陕西省安康市汉滨区茨沟镇中心小学景家河流域第二教学点'
+
+let browser: Browser
+const hubs: TestHub[] = []
+
+beforeAll(async () => {
+  await mkdir(folder, { recursive: true })
+  browser = await launchChromium()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  for (const hub of hubs) await hub.stop()
+})
+
+/** What stands beside the screen is a fault that a picture does not show. */
+const wide: string[] = []
+
+async function shoot(page: Page, name: string): Promise<void> {
+  for (const look of LOOKS) {
+    await page.setViewportSize(look)
+    await page.emulateMedia({ colorScheme: look.colorScheme })
+    await page.waitForTimeout(350)
+    await page.screenshot({ path: join(folder, `${name}-${look.name}.png`) })
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    if (over > 0) wide.push(`${name} at ${look.name}: ${over} px`)
+  }
+}
+
+test('every console page with the sample county is photographed', async () => {
+  const hub = await TestHub.start()
+  hubs.push(hub)
+  const { page, errors } = await visit(browser, hub.at(hub.sample.sign_in_links.scheduler))
+  await page.waitForURL(url => !url.pathname.startsWith('/enter'))
+  await expect.poll(async () => (await ask<{ items: unknown[] }>(page, 'GET', 'terms')).items.length, { timeout: 20_000 }).toBeGreaterThan(0)
+  const { items } = await ask<{ items: { organisation_id: string, kind: string, name: string }[] }>(page, 'GET', 'organisations?limit=200')
+  const bureau = items.find(one => one.kind === 'county')?.organisation_id
+  const school = items.find(one => one.kind === 'centre_school')?.organisation_id
+  const go = async (path: string, name: string, ready: string) => {
+    await page.goto(hub.origin + path)
+    await page.waitForSelector(ready)
+    await page.waitForTimeout(600)
+    await shoot(page, name)
+  }
+  await go('/lessons', 'today', by('today'))
+  await go('/organisations', 'organisations', by('organisation'))
+  await go('/people', 'people', '.n-data-table')
+  await go('/devices', 'devices-empty', 'h1')
+  await go(`/timetable?school=${school}`, 'timetable-school', by('week-grid'))
+  await go(`/timetable?school=${school}&by=class`, 'timetable-class', by('week-grid'))
+  await go(`/timetable?school=${bureau}`, 'timetable-county', by('schools-week'))
+  for (const part of ['calendar', 'bells', 'courses', 'plan']) await go(`/timetable?view=term&part=${part}&school=${school}`, `term-${part}`, '.place')
+  await go('/dispatch', 'dispatch-today', by('dispatch-day'))
+  const tomorrow = new Date(Date.now() + 32 * 3_600_000).toISOString().slice(0, 10)
+  await go(`/dispatch?day=${tomorrow}`, 'dispatch-day', by('dispatch-day'))
+  await go('/dispatch?view=pairings', 'dispatch-pairings', '.place')
+  await go('/dispatch?view=rights', 'dispatch-rights', '.place')
+  await go('/account', 'account', 'h1')
+  await go('/recordings', 'recordings-empty', 'h1').catch(() => {})
+  expect(errors).toEqual([])
+  expect(wide).toEqual([])
+}, 300_000)
+
+test('every console page of the first day is photographed', async () => {
+  const hub = await TestHub.empty()
+  hubs.push(hub)
+  const { page, errors } = await visit(browser, hub.setUpLink)
+  await page.waitForSelector(by('top-name'))
+  await shoot(page, 'set-up')
+  const links = await setUp(page)
+  await shoot(page, 'set-up-done')
+  await page.goto(hub.at(links.system_administrator))
+  await page.waitForSelector(by('new-password'))
+  await shoot(page, 'welcome')
+  const secret = await setOwnPassword(page)
+  await page.goto(`${hub.origin}/sign-in`)
+  await page.waitForSelector(by('sign-in'))
+  await shoot(page, 'sign-in')
+  await signIn(page, 'system-one', secret)
+  await page.waitForSelector(by('organisation'))
+  const { items: [top] } = await ask<{ items: { organisation_id: string }[] }>(page, 'GET', 'organisations?limit=1')
+  const below = (name: string, kind: string, parent_id: unknown) => ask<{ organisation_id: string }>(page, 'POST', 'organisations', { parent_id, kind, name })
+  const school = await below('陕西省安康市汉滨区茨沟镇中心小学', 'centre_school', top?.organisation_id)
+  const point = await below(LONG, 'teaching_point', school.organisation_id)
+  const organisation_id = point.organisation_id
+  await ask(page, 'POST', 'classrooms', { organisation_id, name: '三年级四年级复式班第二教学楼多媒体录播教室' })
+  for (const name of ['欧阳明月', '买买提·吐尔逊·阿卜杜热合曼']) await ask(page, 'POST', 'people', { organisation_id, name })
+  for (const [path, name] of [['/organisations', 'organisations-long'], ['/people', 'people-long'], ['/devices', 'devices-first'], ['/account', 'account-administrator']] as const) {
+    await page.goto(hub.origin + path)
+    await page.waitForSelector('h1, h2')
+    await page.waitForTimeout(600)
+    await shoot(page, name)
+  }
+  const wall = await visit(browser, `${hub.origin}/classroom`)
+  await wall.page.waitForSelector(by('enrolment-code'))
+  await shoot(wall.page, 'enrolment')
+  const auditor = await visit(browser, hub.at(links.audit_administrator))
+  const auditorSecret = await setOwnPassword(auditor.page)
+  await signIn(auditor.page, 'audit-one', auditorSecret)
+  await auditor.page.waitForSelector('.n-data-table')
+  await auditor.page.waitForTimeout(600)
+  await shoot(auditor.page, 'audit')
+  expect([...errors, ...auditor.errors, ...wall.errors]).toEqual([])
+  expect(wide).toEqual([])
+}, 300_000)
