@@ -11,11 +11,12 @@ use axum::{
 use school::{Answer, School};
 use serde_json::Value;
 use signaling::{
+    document,
     domain::{
         id::{ClassId, ClassroomId, DeviceId, GrantId, LessonId, OrganisationId, PersonId, RecordingId, SessionId},
         organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role, Stage},
     },
-    router, sample,
+    sample,
     store::{AuditRow, Seed, place::NewClass},
     system_scope,
 };
@@ -208,7 +209,7 @@ fn timetable_body(method: &str, path: &str, place: &Place) -> String {
 
 /// Method, path, and whether the path names a thing.
 fn operations() -> Vec<(String, String, Value)> {
-    let document: Value = serde_json::to_value(router::document()).unwrap();
+    let document: Value = serde_json::to_value(document::document()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

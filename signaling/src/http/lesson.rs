@@ -2,12 +2,14 @@
 
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     ask::{Asked, Named, Nothing, Queried},
     identity::Identity,
-    problem::ApiError,
+    list::{self, Listed},
+    problem::{ApiError, Problems},
     readiness,
 };
 use crate::{
@@ -20,34 +22,33 @@ use crate::{
     store::LessonCursor,
 };
 
-/// Lessons on one page of the list.
-const PAGE: u32 = 50;
-
-/// Where the list goes on.
-#[derive(Deserialize)]
+/// Which part of the list is asked for.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Page {
-    next: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
 }
 
-/// One page of the list.
-#[derive(Serialize)]
-pub struct Lessons {
-    items: Vec<LessonView>,
-    next: Option<String>,
-}
-
-/// `GET /api/v1/lessons`
+/// Lessons that the asker may see, the latest start first
+#[utoipa::path(get, path = "/lessons", tag = "lessons", params(Page), operation_id = "list_lessons",
+    extensions(("x-act" = json!("see_lessons"))),
+    responses((status = 200, body = Listed<LessonView>), Problems))]
 pub async fn list(
     State(app): State<App>,
     identity: Identity,
     Queried(page): Queried<Page>,
-) -> Result<Json<Lessons>, ApiError> {
-    let below = page.next.as_deref().map(read_cursor).transpose()?;
-    let scope = identity.reach(Act::SeeLessons)?;
-    let mut lessons = app.store.lessons(&scope, below, PAGE + 1).await?;
-    let more = lessons.len() > PAGE as usize;
-    lessons.truncate(PAGE as usize);
+) -> Result<Json<Listed<LessonView>>, ApiError> {
+    let below = page.after.as_deref().map(read_cursor).transpose()?;
+    let limit = list::limit(page.limit)?;
+    let scope = identity.scope(Act::SeeLessons)?;
+    let mut lessons = app.store.lessons(&scope, below, limit + 1).await?;
+    let more = lessons.len() > limit as usize;
+    lessons.truncate(limit as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
     let counts = readiness::counts(&app, &scope, &lessons).await?;
     let with_count = |lesson: &Lesson| {
@@ -55,10 +56,13 @@ pub async fn list(
         LessonView { readiness, ..view(&app, &identity, lesson) }
     };
     let items = lessons.iter().map(with_count).collect();
-    Ok(Json(Lessons { items, next }))
+    Ok(Json(Listed { items, next }))
 }
 
-/// `GET /api/v1/lessons/{lesson_id}`
+/// One lesson
+#[utoipa::path(get, path = "/lessons/{lesson_id}", tag = "lessons", operation_id = "show_lesson",
+    params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
+    responses((status = 200, body = LessonView), Problems))]
 pub async fn show(
     State(app): State<App>,
     identity: Identity,
@@ -70,7 +74,10 @@ pub async fn show(
     Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson) }))
 }
 
-/// `POST /api/v1/lessons/{lesson_id}/start`
+/// Begin the lesson now: its teacher does, where no bell does
+#[utoipa::path(post, path = "/lessons/{lesson_id}/start", tag = "lessons", operation_id = "start_lesson",
+    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
+    responses((status = 200, body = LessonView), Problems))]
 pub async fn start(
     State(app): State<App>,
     identity: Identity,
@@ -82,7 +89,10 @@ pub async fn start(
     Ok(Json(view(&app, &identity, &lesson)))
 }
 
-/// `POST /api/v1/lessons/{lesson_id}/end`
+/// End the lesson now
+#[utoipa::path(post, path = "/lessons/{lesson_id}/end", tag = "lessons", operation_id = "end_lesson",
+    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
+    responses((status = 200, body = LessonView), Problems))]
 pub async fn end(
     State(app): State<App>,
     identity: Identity,
@@ -119,5 +129,5 @@ fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {
         let (starts_at, lesson_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
         Some(LessonCursor { starts_at: UnixMs(starts_at.parse().ok()?), lesson_id: lesson_id.parse().ok()? })
     };
-    read().ok_or_else(|| ApiError::BadRequest("next".into()))
+    read().ok_or_else(|| ApiError::BadRequest("after".into()))
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{Request, header},
 };
 use serde_json::{Value, json};
-use signaling::{domain::organisation::Role, router};
+use signaling::{document, domain::organisation::Role};
 
 use crate::school::School;
 
@@ -13,7 +13,7 @@ use crate::school::School;
 async fn case_50_no_route_that_changes_something_listens_to_another_site() {
     let school = School::open().await;
     let cookie = school.as_a(Role::SystemAdministrator).await;
-    let document: Value = serde_json::to_value(router::document()).unwrap();
+    let document: Value = serde_json::to_value(document::document()).unwrap();
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|method| *method != "get") {

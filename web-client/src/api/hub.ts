@@ -12,7 +12,7 @@ export async function readLessons(): Promise<LessonView[]> {
   const lessons: LessonView[] = []
   let cursor: string | null = null
   for (let page = 0; page < LESSON_PAGES_MAX; page++) {
-    const query: string = cursor === null ? '' : `?next=${encodeURIComponent(cursor)}`
+    const query: string = cursor === null ? '' : `?after=${encodeURIComponent(cursor)}`
     const answer: { items: LessonView[], next: string | null } = await ask('GET', `/api/v1/lessons${query}`)
     lessons.push(...answer.items)
     cursor = answer.next
