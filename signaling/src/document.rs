@@ -40,15 +40,25 @@ pub fn document() -> utoipa::openapi::OpenApi {
 fn complete(document: &utoipa::openapi::OpenApi) -> Option<utoipa::openapi::OpenApi> {
     let mut value = serde_json::to_value(document).ok()?;
     let asked = asked(&value);
+    for item in value["paths"].as_object_mut()?.values_mut() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                if parameter["name"] == "if-match" {
+                    parameter["schema"] = serde_json::json!({ "type": "string", "pattern": "^\"v[0-9]{1,18}\"$" });
+                    parameter["description"] = "The ETag that the edit is made of.".into();
+                }
+            }
+        }
+    }
     let schemas = value["components"]["schemas"].as_object_mut()?;
     let described = schemas.clone();
     for (name, schema) in schemas {
-        if let Some(whole) = flattened(schema, &described) {
-            *schema = whole;
-        }
-        if !asked.contains(name) {
-            for object in objects(schema) {
-                require_what_may_be_null(object);
+        let is_answered = !asked.contains(name);
+        mend(schema, &described, is_answered);
+        for variant in schema["oneOf"].as_array_mut().into_iter().flatten().filter(|_| !is_answered) {
+            // Serde refuses what it does not know in each of them.
+            if variant["type"] == "object" {
+                variant["additionalProperties"] = false.into();
             }
         }
     }
@@ -86,6 +96,22 @@ fn named_in(value: &Value, names: &mut Vec<String>) {
     }
 }
 
+fn mend(schema: &mut Value, described: &Map<String, Value>, is_answered: bool) {
+    if let Some(whole) = flattened(schema, described) {
+        *schema = whole;
+    }
+    match schema {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|inner| mend(inner, described, is_answered));
+            if is_answered {
+                require_what_may_be_null(fields);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| mend(inner, described, is_answered)),
+        _ => {}
+    }
+}
+
 /// A struct inside another, written as one. The inner one alone refuses what it does not know, and so would refuse the
 /// outer one's fields. `None`: it holds none.
 fn flattened(schema: &Value, schemas: &Map<String, Value>) -> Option<Value> {
@@ -100,14 +126,6 @@ fn flattened(schema: &Value, schemas: &Map<String, Value>) -> Option<Value> {
     let description = &schema["description"];
     Some(serde_json::json!({ "type": "object", "description": description, "required": required,
         "properties": properties }))
-}
-
-fn objects(schema: &mut Value) -> Vec<&mut Map<String, Value>> {
-    if schema.get("oneOf").is_some() {
-        let variants = schema["oneOf"].as_array_mut().into_iter().flatten();
-        return variants.filter_map(Value::as_object_mut).collect();
-    }
-    schema.as_object_mut().into_iter().collect()
 }
 
 /// Serde writes a field that holds nothing as `null`; it leaves none out.

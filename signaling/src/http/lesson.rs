@@ -28,6 +28,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{60,80}$")]
     after: Option<String>,
     /// At most so many, 1 to 200.
     #[param(minimum = 1, maximum = 200)]

@@ -52,7 +52,7 @@ const TICKET_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// Take a seat: the ticket with which a page connects, by its socket, WHIP and WHEP
 #[utoipa::path(post, path = "/lessons/{lesson_id}/seats", tag = "lessons", operation_id = "take_seat",
-    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
+    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("watch"))),
     responses((status = 201, body = SeatTicket), Problems))]
 pub async fn take(
     State(app): State<App>,

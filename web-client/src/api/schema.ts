@@ -1662,11 +1662,19 @@ export interface components {
         /** @description One page. */
         Listed_BellScheduleView: {
             /** @description The things. */
-            items: (components["schemas"]["NewBellSchedule"] & {
+            items: {
                 bell_schedule_id: components["schemas"]["BellScheduleId"];
+                /** @description `10-01` */
+                from_day: string;
+                name: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                periods: components["schemas"]["PeriodView"][];
+                stage: components["schemas"]["Stage"] | null;
+                /** @description `04-30`, itself included */
+                until_day: string;
                 /** Format: int64 */
                 version: number;
-            })[];
+            }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
         };
@@ -1680,7 +1688,7 @@ export interface components {
                 from_ms: components["schemas"]["UnixMs"];
                 /** @description Its kind. */
                 scheme: components["schemas"]["Scheme"];
-                until_ms?: components["schemas"]["UnixMs"] | null;
+                until_ms: components["schemas"]["UnixMs"] | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -1688,11 +1696,26 @@ export interface components {
         /** @description One page. */
         Listed_CourseView: {
             /** @description The things. */
-            items: (components["schemas"]["NewCourse"] & {
+            items: {
+                class_id: components["schemas"]["ClassId"] | null;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
                 course_id: components["schemas"]["CourseId"];
+                delivery: components["schemas"]["Delivery"];
+                grade: string;
+                listening: components["schemas"]["ListeningAsk"][];
+                mode: components["schemas"]["Mode"];
+                /** @description The school that teaches. */
+                organisation_id: components["schemas"]["OrganisationId"];
+                program: components["schemas"]["Program"];
+                stage: components["schemas"]["Stage"];
+                subject: string;
+                teacher_id: components["schemas"]["PersonId"];
+                term_id: components["schemas"]["TermId"];
+                title: string;
                 /** Format: int64 */
                 version: number;
-            })[];
+                weekly: components["schemas"]["WeeklyView"][];
+            }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
         };
@@ -1709,7 +1732,7 @@ export interface components {
                  * Format: date
                  * @description Whose lessons are given on it. `null`: none, it is off.
                  */
-                taught_as?: string | null;
+                taught_as: string | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -1719,12 +1742,12 @@ export interface components {
             /** @description The things. */
             items: {
                 class_id: components["schemas"]["ClassId"];
-                classroom_id?: components["schemas"]["ClassroomId"] | null;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
                 /**
                  * Format: int64
                  * @description When it was closed. `null`: it is open.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 /** @description 三年级 */
                 grade: string;
                 /** @description （2）班 */
@@ -1751,7 +1774,7 @@ export interface components {
                  * Format: int64
                  * @description When it was closed. `null`: it is open.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 name: string;
                 organisation_id: components["schemas"]["OrganisationId"];
                 /** @description The name of its school. */
@@ -1781,14 +1804,14 @@ export interface components {
                  * Format: int64
                  * @description When it was sent away. `null`: it is welcome.
                  */
-                revoked_at_ms?: number | null;
+                revoked_at_ms: number | null;
                 /** @description The name of its school. */
                 school: string;
                 /**
                  * Format: int64
                  * @description When it last signed in. `null`: not yet.
                  */
-                seen_at_ms?: number | null;
+                seen_at_ms: number | null;
                 /**
                  * Format: int64
                  * @description Counts its edits: the ETag.
@@ -1813,7 +1836,7 @@ export interface components {
                  * Format: int64
                  * @description `null`: until it is ended.
                  */
-                until_ms?: number | null;
+                until_ms: number | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -1831,13 +1854,13 @@ export interface components {
                  * Format: int64
                  * @description When it was closed. `null`: it is open.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 /** @description The code in use. `null`: it has none. */
-                code?: string | null;
+                code: string | null;
                 kind: components["schemas"]["OrganisationKind"];
                 name: string;
                 organisation_id: components["schemas"]["OrganisationId"];
-                parent_id?: components["schemas"]["OrganisationId"] | null;
+                parent_id: components["schemas"]["OrganisationId"] | null;
                 /**
                  * Format: int64
                  * @description Counts its edits: the ETag.
@@ -1855,7 +1878,7 @@ export interface components {
                  * Format: int64
                  * @description When they left. `null`: they are here.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 /** @description They have set a password. */
                 has_password: boolean;
                 /** @description They have bound a second factor. */
@@ -1866,7 +1889,7 @@ export interface components {
                 organisation_id: components["schemas"]["OrganisationId"];
                 person_id: components["schemas"]["PersonId"];
                 /** @description What they type to sign in. `null`: they come by links alone. */
-                sign_in_name?: string | null;
+                sign_in_name: string | null;
                 /**
                  * Format: int64
                  * @description Counts the edits: the ETag.
@@ -1882,15 +1905,15 @@ export interface components {
             items: {
                 /** @description The network address it began at. */
                 address: string;
-                classroom_id?: components["schemas"]["ClassroomId"] | null;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
                 /** Format: int64 */
                 created_at_ms: number;
-                device_id?: components["schemas"]["DeviceId"] | null;
+                device_id: components["schemas"]["DeviceId"] | null;
                 /** Format: int64 */
                 expires_at_ms: number;
                 /** @description The person's name, or the classroom's. */
                 name: string;
-                person_id?: components["schemas"]["PersonId"] | null;
+                person_id: components["schemas"]["PersonId"] | null;
                 /** Format: int64 */
                 seen_at_ms: number;
                 session_id: components["schemas"]["SessionId"];
@@ -1905,20 +1928,20 @@ export interface components {
             items: {
                 classrooms: components["schemas"]["ListedClassroom"][];
                 closes_at_ms: components["schemas"]["UnixMs"];
-                ended_at_ms?: components["schemas"]["UnixMs"] | null;
+                ended_at_ms: components["schemas"]["UnixMs"] | null;
                 ends_at_ms: components["schemas"]["UnixMs"];
                 grade: string;
                 /** Format: int32 */
                 guests_max: number;
                 lesson_id: components["schemas"]["LessonId"];
-                live_at_ms?: components["schemas"]["UnixMs"] | null;
+                live_at_ms: components["schemas"]["UnixMs"] | null;
                 may: components["schemas"]["May"];
                 mode: components["schemas"]["Mode"];
                 now_ms: components["schemas"]["UnixMs"];
                 opens_at_ms: components["schemas"]["UnixMs"];
                 program: components["schemas"]["Program"];
-                readiness?: components["schemas"]["ReadinessCount"] | null;
-                recording?: components["schemas"]["RecordingNote"] | null;
+                readiness: components["schemas"]["ReadinessCount"] | null;
+                recording: components["schemas"]["RecordingNote"] | null;
                 starts_at_ms: components["schemas"]["UnixMs"];
                 state: components["schemas"]["LessonState"];
                 subject: string;
@@ -1933,11 +1956,11 @@ export interface components {
             /** @description The things. */
             items: {
                 class_id: components["schemas"]["ClassId"];
-                ended_at_ms?: components["schemas"]["UnixMs"] | null;
+                ended_at_ms: components["schemas"]["UnixMs"] | null;
                 listening_right_id: components["schemas"]["ListeningRightId"];
-                pairing_id?: components["schemas"]["PairingId"] | null;
+                pairing_id: components["schemas"]["PairingId"] | null;
                 standing: components["schemas"]["Standing"];
-                subjects?: string[] | null;
+                subjects: string[] | null;
                 teaching_id: components["schemas"]["OrganisationId"];
                 term_id: components["schemas"]["TermId"];
             }[];
@@ -1961,7 +1984,7 @@ export interface components {
                 class_ids: components["schemas"]["ClassId"][];
                 pairing_id: components["schemas"]["PairingId"];
                 standing: components["schemas"]["Standing"];
-                subjects?: string[] | null;
+                subjects: string[] | null;
                 teaching_id: components["schemas"]["OrganisationId"];
                 term_id: components["schemas"]["TermId"];
                 topology: components["schemas"]["Topology"];
@@ -3272,6 +3295,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -3395,6 +3419,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -3892,6 +3917,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -4389,6 +4415,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -4884,6 +4911,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -5007,6 +5035,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -5626,6 +5655,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -9421,6 +9451,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -10539,6 +10570,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -11997,6 +12029,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -12120,6 +12153,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -13332,6 +13366,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -13455,6 +13490,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
