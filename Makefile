@@ -7,6 +7,7 @@ SHELL := bash
 DATA ?= tongke-data
 HTTP ?= 127.0.0.1:8080
 FUZZ_SECONDS ?= 10
+SCHEMATHESIS ?= $(CURDIR)/.venv/bin/schemathesis
 FUZZ_TARGETS := depacketise dtls framing red rtcp rtp sdp stun worker
 
 help: ## what can be made
@@ -22,10 +23,11 @@ test: ## everything that judges a commit: lints, units, simulation, HTTP, pages,
 	$(MAKE) --no-print-directory setup-test web rust-lint licences rust-test fuzz web-test browsers foreign; \
 	echo "make test: all parts ran and passed in $$((SECONDS - started)) s"
 
-deep: setup-test web ## what is long: rural lines, pictures of every page, long lessons, many seeds, ten minutes of fuzzing each
+deep: setup-test web ## what is long: rural lines, pictures of every page, long lessons, requests made up for every role, ten minutes of fuzzing each
 	$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 	cargo build --workspace --bins --tests
 	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
+	SCHEMATHESIS=$(SCHEMATHESIS) DEEP=1 cargo test --workspace --test any_request -- --nocapture
 	DEEP=1 cargo test --release -p recorder -p load-tests -- --nocapture
 
 bench: setup-run web ## a table of figures, asked and measured: a forwarded packet, the bell, slow lines, floods; instructions
@@ -52,7 +54,9 @@ licences:
 	@cargo deny --log-level error check advisories || if cargo deny --log-level error fetch db 2>/dev/null; then exit 1; else echo "advisories: NOT RUN, their database cannot be reached from here"; fi
 
 rust-test:
-	cargo test --workspace
+	SCHEMATHESIS=$(SCHEMATHESIS) cargo test --workspace
+	@echo "requests made up from the OpenAPI document, told again with their number:"
+	SCHEMATHESIS=$(SCHEMATHESIS) cargo test --quiet --workspace --test any_request -- --nocapture
 	@echo "the simulated lessons, told again with their figures:"
 	cargo test --quiet -p load-tests --test simulated_lessons -- --nocapture --test-threads 1
 

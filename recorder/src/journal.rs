@@ -126,6 +126,7 @@ pub struct Gap {
 
 /// Why nothing was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// The track had not begun yet.
@@ -148,6 +149,7 @@ pub enum GapReason {
 
 /// What a listener should know of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum TrackNote {
     /// The publisher chose a codec that the container cannot hold; the track was seen live and not kept.

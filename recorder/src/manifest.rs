@@ -45,6 +45,7 @@ pub enum RecordingState {
 
 /// One track of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TrackManifest {
     /// What it shows.
     pub kind: TrackKind,
@@ -70,6 +71,7 @@ pub struct TrackManifest {
 
 /// See [`Gap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GapManifest {
     /// In lesson time.
     pub from_ms: u64,

@@ -7,6 +7,7 @@ use crate::clock::LessonTime;
 
 /// One minute of a voice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SoundMinute {
     /// Which minute of the lesson, from 0.
     pub minute: u64,

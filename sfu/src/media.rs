@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The order is the order of every trade: voice before board before camera before the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackKind {
     /// The teacher's voice.
@@ -68,6 +69,7 @@ impl FromStr for TrackKind {
 ///
 /// The order is the order in which an answer prefers them: what can be recorded to fMP4 first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Codec {
     /// RFC 7587, always 48 kHz.

@@ -1,5 +1,7 @@
 //! **Rim.** The listeners: TLS and plain, each connection bounded in time and number before a byte of it is believed.
 
+mod strict;
+
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -10,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+};
 use dashmap::DashMap;
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -28,6 +34,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use self::strict::Strict;
 use crate::http::ask::{Caller, HeldPlace};
 
 /// A TLS handshake, or a request's headers, that take longer are not meant to end.
@@ -255,11 +262,19 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(visit.place.clone());
         let (router, asked) = (router.clone(), counted.clone());
+        let wants_upgrade = !http2 && request.headers().contains_key(header::UPGRADE);
         async move {
             asked.begun.fetch_add(1, Ordering::Relaxed);
             asked.in_flight.fetch_add(1, Ordering::Relaxed);
-            let answer = router.oneshot(request).await;
+            let mut answer = router.oneshot(request).await;
             asked.in_flight.fetch_sub(1, Ordering::Relaxed);
+            if let Ok(answer) = &mut answer
+                && wants_upgrade
+                && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                // What comes behind an upgrade is not looked at any more.
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             answer
         }
     });
@@ -273,6 +288,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(HEADERS_WITHIN);
+    let stream = if http2 { Strict::http2(stream) } else { Strict::http1(stream) };
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -319,90 +335,4 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    #[test]
-    fn the_first_bytes_tell_media_from_requests() {
-        let table: [(&[u8], Beginning); 6] = [
-            (&[0x16, 3, 1], Beginning::Request),
-            (b"GET / HTTP/1.1", Beginning::Request),
-            (b"PRI * HTTP/2.0", Beginning::Request),
-            (&[0x80, 0x60], Beginning::Request),
-            (&[0, 108, 0, 1, 0, 88], Beginning::Check),
-            (&[2, 4, 0, 1, 1, 240], Beginning::Check),
-        ];
-        for (bytes, expected) in table {
-            assert_eq!(Beginning::by(bytes[0]), expected, "{bytes:?}");
-        }
-        assert!(is_check([0, 108, 0, 1, 0, 88, 0x21, 0x12, 0xa4, 0x42]));
-        for other in [
-            [0, 108, 0, 1, 0, 88, 0x21, 0x12, 0xa4, 0x43],
-            [0, 109, 0, 1, 0, 88, 0x21, 0x12, 0xa4, 0x42],
-            [0, 108, 1, 1, 0, 88, 0x21, 0x12, 0xa4, 0x42],
-            [0, 3, 0, 1, 0xff, 0xff, 0x21, 0x12, 0xa4, 0x42],
-        ] {
-            assert!(!is_check(other), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn one_address_cannot_take_every_place() {
-        let connections = Connections::default();
-        let school = IpAddr::from([203, 0, 113, 7]);
-        let mut places: Vec<_> = (0..CONNECTIONS_PER_ADDRESS_MAX).map(|_| connections.place(school).unwrap()).collect();
-        assert!(connections.place(school).is_none());
-        assert!(connections.place(IpAddr::from([203, 0, 113, 8])).is_some());
-        places.pop();
-        assert!(connections.place(school).is_some());
-        drop(places);
-        assert!(connections.by_address.is_empty());
-        assert_eq!(connections.all.load(Ordering::Relaxed), 0);
-    }
-
-    /// Speaks with someone over a pipe, on a clock that jumps to whatever is waited for next.
-    fn visitor(router: &Router) -> tokio::io::DuplexStream {
-        let (theirs, ours) = tokio::io::duplex(4_096);
-        let caller = Caller { address: ([10, 0, 0, 1], 1).into(), tls: false, plain_before: false };
-        let visit = Visit { caller, proxies: [].into(), place: HeldPlace::default() };
-        let (keep, stop) = watch::channel(false);
-        let router = router.clone();
-        tokio::spawn(async move {
-            speak(ours, false, visit, router, stop).await;
-            drop(keep);
-        });
-        theirs
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_that_says_nothing_or_half_is_closed_after_ten_seconds() {
-        let router = Router::new().route("/", axum::routing::get(async || "hello"));
-        for said in ["", "G", "GET / HTTP/1.1\r\nHost: school\r\n"] {
-            let begin = tokio::time::Instant::now();
-            let mut visitor = visitor(&router);
-            visitor.write_all(said.as_bytes()).await.unwrap();
-            let mut answer = Vec::new();
-            let _ = visitor.read_to_end(&mut answer).await;
-            assert!(begin.elapsed() <= Duration::from_secs(11), "{said:?} {:?}", begin.elapsed());
-            assert!(!String::from_utf8_lossy(&answer).contains("200"), "{said:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_that_has_asked_may_ask_again_until_it_idles() {
-        let router = Router::new().route("/", axum::routing::get(async || "hello"));
-        let mut visitor = visitor(&router);
-        let begin = tokio::time::Instant::now();
-        let mut answer = [0; 2_048];
-        for _ in 0..20 {
-            tokio::time::sleep(Duration::from_secs(8)).await;
-            visitor.write_all(b"GET / HTTP/1.1\r\nHost: school\r\n\r\n").await.unwrap();
-            let read = visitor.read(&mut answer).await.unwrap();
-            assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{:?}", begin.elapsed());
-        }
-        let _ = visitor.read_to_end(&mut Vec::new()).await;
-        assert!(begin.elapsed() < Duration::from_secs(160 + 121), "{:?}", begin.elapsed());
-    }
-}
+mod tests;

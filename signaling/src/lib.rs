@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod county;
 pub mod dispatcher;
+pub mod document;
 pub mod domain;
 pub mod front;
 pub mod http;

@@ -15,6 +15,7 @@ use signaling::{
     backup, certificate,
     clock::Clock,
     config::{Config, Said},
+    document,
     domain::organisation::{Holder, Role},
     front::{self, Connections},
     http::{
@@ -180,7 +181,7 @@ fn main() -> ExitCode {
             }
             Err(code) => code,
         },
-        Command::Openapi => match router::document().to_pretty_json() {
+        Command::Openapi => match document::document().to_pretty_json() {
             Ok(document) => {
                 println!("{document}");
                 ExitCode::SUCCESS

@@ -7,8 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use school::{CHROMIUM_SEND, School};
 use serde_json::{Value, json};
-use signaling::front::{self, Connections};
-use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
@@ -56,18 +55,10 @@ impl Page {
     }
 }
 
-async fn door(school: &School) -> (SocketAddr, watch::Sender<bool>) {
-    let listener = front::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(front::serve(listener, None, [].into(), school.router.clone(), None, Connections::default(), stopped));
-    (address, stop)
-}
-
 #[tokio::test]
 async fn a_page_is_welcomed_and_told_what_happens() {
     let school = School::open().await;
-    let (door, _open) = door(&school).await;
+    let (door, _open) = school.door().await;
     let (mut teacher, welcome) = Page::hello(door, &school, &school.sample.publish_token, None).await;
     assert_eq!((&welcome["type"], &welcome["role"]), (&"welcome".into(), &"teacher".into()));
     assert_eq!((&welcome["lesson"]["state"], &welcome["lesson"]["may"]["teach"]), (&"open".into(), &true.into()));
@@ -106,7 +97,7 @@ async fn a_page_is_welcomed_and_told_what_happens() {
 #[tokio::test]
 async fn a_seat_is_kept_over_a_reconnect() {
     let school = School::open().await;
-    let (door, _open) = door(&school).await;
+    let (door, _open) = school.door().await;
     let token = &school.sample.receive_tokens[1];
     let (mut page, welcome) = Page::hello(door, &school, token, None).await;
     let seat = |message: &Value| message["seats"].as_array().unwrap()[0].clone();
@@ -139,7 +130,7 @@ async fn a_seat_is_kept_over_a_reconnect() {
 #[tokio::test]
 async fn a_guest_sees_the_teacher_alone_and_keeps_its_seat() {
     let school = School::open().await;
-    let (door, _open) = door(&school).await;
+    let (door, _open) = school.door().await;
     let (_classroom, _) = Page::hello(door, &school, &school.sample.receive_tokens[0], None).await;
     let (_teacher, _) = Page::hello(door, &school, &school.sample.publish_token, None).await;
     let (_guest, welcome) = Page::hello(door, &school, &school.sample.viewer_token, None).await;
@@ -155,7 +146,7 @@ async fn a_guest_sees_the_teacher_alone_and_keeps_its_seat() {
 #[tokio::test]
 async fn a_socket_that_is_no_page_of_ours_is_closed() {
     let school = School::open().await;
-    let (door, _open) = door(&school).await;
+    let (door, _open) = school.door().await;
     // Another site's page.
     let mut request = format!("ws://{door}{}", school.lesson("/socket")).into_client_request().unwrap();
     request.headers_mut().insert("origin", HeaderValue::from_static("https://evil.example"));
@@ -190,7 +181,7 @@ async fn a_socket_that_is_no_page_of_ours_is_closed() {
 #[tokio::test]
 async fn a_hub_that_stops_says_so_and_lets_everyone_back_in() {
     let school = School::open().await;
-    let (door_before, stop) = door(&school).await;
+    let (door_before, stop) = school.door().await;
     let token = school.sample.receive_tokens[2].clone();
     let (mut page, welcome) = Page::hello(door_before, &school, &token, None).await;
     let answer = school.offer(&school.whip(), &school.sample.publish_token, CHROMIUM_SEND).await;
@@ -199,16 +190,16 @@ async fn a_hub_that_stops_says_so_and_lets_everyone_back_in() {
     let school = school.restart(Duration::from_secs(3)).await;
     assert_eq!(page.hear_of("bye").await["reason"], "shutting_down");
     // The old token opens the same seat on the hub that came after.
-    let (door, _open) = door(&school).await;
+    let (door, _open) = school.door().await;
     let (_page, back) = Page::hello(door, &school, &token, None).await;
     assert_eq!((&back["type"], &back["seat_id"]), (&"welcome".into(), &welcome["seat_id"]));
 }
 
 #[tokio::test]
-async fn case_51_a_role_that_ends_ends_the_open_socket_too() {
+async fn a_role_that_ends_ends_the_open_socket_too() {
     use signaling::{domain::organisation::Holder, domain::organisation::Role, sample, system_scope};
     let school = School::open().await;
-    let (door, _stop) = door(&school).await;
+    let (door, _stop) = school.door().await;
     let scope = system_scope::console();
     let (officer, _) = school.app.store.people_who_are(&scope, Role::Patrol).await.unwrap()[0].clone();
     let cookie = school.officer().await;
@@ -259,7 +250,7 @@ async fn a_role_that_ends_by_its_date_ends_the_open_socket_within_seconds() {
         system_scope,
     };
     let school = School::open().await;
-    let (door, _stop) = door(&school).await;
+    let (door, _stop) = school.door().await;
     let (store, now) = (&school.app.store, school.clock.wall());
     let (officer, _) = store.people_who_are(&system_scope::console(), Role::Patrol).await.unwrap()[0].clone();
     let grant = store.grants(&system_scope::console(), officer).await.unwrap().unwrap()[0].clone();

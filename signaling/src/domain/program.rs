@@ -52,10 +52,13 @@ pub struct ProgramRule {
     /// In which mode.
     pub mode: Mode,
     /// 接收端数量上限: classrooms that can be called on stage.
+    #[schema(maximum = 100)]
     pub interactive_max: u32,
     /// Classrooms that watch only.
+    #[schema(maximum = 10000)]
     pub watch_only_max: u32,
     /// Guests without an account.
+    #[schema(maximum = 10000)]
     pub guests_max: u32,
     /// 辐射范围: how far from the broadcasting school.
     pub serves: ServeLevel,
@@ -66,6 +69,7 @@ pub struct ProgramRule {
     /// It goes live at the bell although no teacher sits at the broadcasting end.
     pub starts_without_teacher: bool,
     /// What must be ready.
+    #[schema(max_items = 20)]
     pub readiness: Vec<ReadinessItem>,
 }
 

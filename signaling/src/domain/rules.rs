@@ -17,20 +17,27 @@ pub struct RuleSet {
     /// From 1; a lesson keeps what it was planned by.
     pub version: u32,
     /// A lesson opens this long before its start, in minutes: devices connect, sound and picture are tried.
+    #[schema(maximum = 120)]
     pub opens_before_min: u16,
     /// 拖堂: a lesson that nobody ends is ended this long after its bell, in minutes.
+    #[schema(maximum = 60)]
     pub closes_after_min: u16,
     /// 无故停课: a lesson whose teacher has not come this long after the bell is missed, in minutes.
+    #[schema(maximum = 240)]
     pub missed_after_min: u16,
     /// A classroom may come in this long after its own bell without being late, in minutes.
+    #[schema(maximum = 240)]
     pub join_grace_min: u16,
     /// Two ends that share fewer minutes have no lesson in common.
+    #[schema(maximum = 240)]
     pub shared_at_least_min: u16,
     /// Whose bell ends a lesson of two ends.
     pub ends_by: EndsBy,
     /// A lesson that is over is put away after this many days.
+    #[schema(maximum = 3650)]
     pub archives_after_days: u16,
     /// What each program asks for in each mode.
+    #[schema(max_items = 12)]
     pub programs: Vec<ProgramRule>,
 }
 

@@ -6,6 +6,7 @@ use super::{organisation::Grant, time::UnixMs, words::words};
 
 words!(
     /// What a session is good for.
+    #[schema(as = SessionStage)]
     Stage {
         /// Everything that its person may.
         Full = "full",

@@ -1,11 +1,12 @@
 //! Enums of which each value is one word, on the wire and in the store.
 
-/// Gives an enum of words its list and its two ways between word and value.
+/// Gives an enum of words its list and its two ways between word and value. A word is taken as it stands (`tt`), because
+/// what a macro takes as a `literal` reaches the description's own macro wrapped up, and it does not look inside.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:tt,)+ }) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[derive(::serde::Serialize, ::serde::Deserialize, ::utoipa::ToSchema)]
+        $(#[$doc])*
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
         }

@@ -5,12 +5,14 @@ use std::ops::Range;
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     ask::{Asked, Named, Nothing, Queried},
     identity::Identity,
-    problem::ApiError,
+    list::{self, Listed},
+    problem::{ApiError, Problems},
     readiness,
     recording::may_look,
     timetable::invalid,
@@ -31,42 +33,44 @@ use crate::{
     store::LessonCursor,
 };
 
-/// Lessons on one page of the list.
-const PAGE: u32 = 50;
-
-/// Where the list goes on.
-#[derive(Deserialize)]
+/// Which part of the list is asked for.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Page {
-    next: Option<String>,
+    /// `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{60,80}$")]
+    after: Option<String>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
     /// Only lessons that start on this day or later.
+    #[param(value_type = Option<String>, format = Date)]
     from: Option<Date>,
     /// Only lessons that start on this day or earlier.
+    #[param(value_type = Option<String>, format = Date)]
     until: Option<Date>,
     /// Only lessons of which something is recorded.
     #[serde(default)]
     recorded: bool,
 }
 
-/// One page of the list.
-#[derive(Serialize)]
-pub struct Lessons {
-    items: Vec<LessonView>,
-    next: Option<String>,
-}
-
-/// `GET /api/v1/lessons`
+/// Lessons that the asker may see, the latest start first
+#[utoipa::path(get, path = "/lessons", tag = "lessons", params(Page), operation_id = "list_lessons",
+    extensions(("x-act" = json!("see_lessons"))),
+    responses((status = 200, body = Listed<LessonView>), Problems))]
 pub async fn list(
     State(app): State<App>,
     identity: Identity,
     Queried(page): Queried<Page>,
-) -> Result<Json<Lessons>, ApiError> {
-    let below = page.next.as_deref().map(read_cursor).transpose()?;
+) -> Result<Json<Listed<LessonView>>, ApiError> {
+    let below = page.after.as_deref().map(read_cursor).transpose()?;
+    let limit = list::limit(page.limit)?;
     let scope = identity.reach(Act::SeeLessons)?;
     let starts = days_in(page.from, page.until)?;
-    let mut lessons = app.store.lessons(&scope, starts, page.recorded, below, PAGE + 1).await?;
-    let more = lessons.len() > PAGE as usize;
-    lessons.truncate(PAGE as usize);
+    let mut lessons = app.store.lessons(&scope, starts, page.recorded, below, limit + 1).await?;
+    let more = lessons.len() > limit as usize;
+    lessons.truncate(limit as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
     let counts = readiness::counts(&app, &scope, &lessons).await?;
     let mut items = Vec::with_capacity(lessons.len());
@@ -74,10 +78,13 @@ pub async fn list(
         let readiness = counts.get(&lesson.lesson_id).copied();
         items.push(LessonView { readiness, ..view(&app, &identity, lesson).await? });
     }
-    Ok(Json(Lessons { items, next }))
+    Ok(Json(Listed { items, next }))
 }
 
-/// `GET /api/v1/lessons/{lesson_id}`
+/// One lesson
+#[utoipa::path(get, path = "/lessons/{lesson_id}", tag = "lessons", operation_id = "show_lesson",
+    params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
+    responses((status = 200, body = LessonView), Problems))]
 pub async fn show(
     State(app): State<App>,
     identity: Identity,
@@ -89,7 +96,10 @@ pub async fn show(
     Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson).await? }))
 }
 
-/// `POST /api/v1/lessons/{lesson_id}/start`
+/// Begin the lesson now: its teacher does, where no bell does
+#[utoipa::path(post, path = "/lessons/{lesson_id}/start", tag = "lessons", operation_id = "start_lesson",
+    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
+    responses((status = 200, body = LessonView), Problems))]
 pub async fn start(
     State(app): State<App>,
     identity: Identity,
@@ -101,7 +111,10 @@ pub async fn start(
     Ok(Json(view(&app, &identity, &lesson).await?))
 }
 
-/// `POST /api/v1/lessons/{lesson_id}/end`
+/// End the lesson now
+#[utoipa::path(post, path = "/lessons/{lesson_id}/end", tag = "lessons", operation_id = "end_lesson",
+    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
+    responses((status = 200, body = LessonView), Problems))]
 pub async fn end(
     State(app): State<App>,
     identity: Identity,
@@ -151,5 +164,5 @@ fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {
         let (starts_at, lesson_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
         Some(LessonCursor { starts_at: UnixMs(starts_at.parse().ok()?), lesson_id: lesson_id.parse().ok()? })
     };
-    read().ok_or_else(|| ApiError::BadRequest("next".into()))
+    read().ok_or_else(|| ApiError::BadRequest("after".into()))
 }

@@ -19,6 +19,7 @@ const PAGE: u32 = 50;
 #[into_params(parameter_in = Query)]
 pub struct Listing {
     /// `next` of the page before.
+    #[param(format = Uuid)]
     after: Option<String>,
     /// At most so many, 1 to 200.
     #[param(minimum = 1, maximum = 200)]

@@ -20,7 +20,7 @@ use crate::{
         lesson::Lesson,
         lesson_life::LessonState,
         permission::{Act, Scope},
-        program::{Prepared, ProgramRule, ReadinessItem, is_ready},
+        program::{Mode, Prepared, Program, ProgramRule, ReadinessItem, is_ready},
         rules::RuleSet,
         time::UnixMs,
     },
@@ -62,7 +62,9 @@ pub struct WaiverView {
 #[derive(Serialize, ToSchema)]
 pub struct ReadinessView {
     lesson_id: LessonId,
+    #[schema(value_type = Program)]
     program: String,
+    #[schema(value_type = Mode)]
     mode: String,
     /// Nothing is missing.
     ready: bool,
@@ -80,7 +82,7 @@ pub struct NewWaiver {
 }
 
 /// What is ready for a lesson and what is not
-#[utoipa::path(get, path = "/lessons/{lesson_id}/readiness", tag = "lessons",
+#[utoipa::path(get, path = "/lessons/{lesson_id}/readiness", tag = "lessons", operation_id = "show_readiness",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = ReadinessView), Problems))]
 pub async fn show(

@@ -16,8 +16,15 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
 };
 use tokio_util::io::ReaderStream;
+use utoipa::ToSchema;
 
-use super::{ask::Named, identity::Identity, lesson::view, problem::ApiError, readiness};
+use super::{
+    ask::Named,
+    identity::Identity,
+    lesson::view,
+    problem::{ApiError, Problems},
+    readiness,
+};
 use crate::{
     app::App,
     domain::{
@@ -30,7 +37,7 @@ use crate::{
 };
 
 /// What a recording holds.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RecordingView {
     recording_id: RecordingId,
     lesson: LessonView,
@@ -41,7 +48,10 @@ pub struct RecordingView {
     tracks: Vec<TrackManifest>,
 }
 
-/// `GET /api/v1/recordings/{recording_id}`
+/// What a recording holds, with the paths of its playlists
+#[utoipa::path(get, path = "/recordings/{recording_id}", tag = "recordings", operation_id = "show_recording",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
+    responses((status = 200, body = RecordingView), Problems))]
 pub async fn show(
     State(app): State<App>,
     identity: Identity,

@@ -9,13 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     ask::{Asked, Named, Nothing},
     identity::{Identity, sha256_hex},
     lesson::find,
-    problem::ApiError,
+    problem::{ApiError, Problems},
 };
 use crate::{
     app::App,
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// What a page needs to connect.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of the contract with pages")]
 pub struct SeatTicket {
     pub seat_id: SeatId,
@@ -49,7 +50,10 @@ pub struct SeatTicket {
 /// A ticket outlives the lesson's last minute by this, so that nobody is sent away while it is being ended.
 const TICKET_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// `POST /api/v1/lessons/{lesson_id}/seats`
+/// Take a seat: the ticket with which a page connects, by its socket, WHIP and WHEP
+#[utoipa::path(post, path = "/lessons/{lesson_id}/seats", tag = "lessons", operation_id = "take_seat",
+    request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("watch"))),
+    responses((status = 201, body = SeatTicket), Problems))]
 pub async fn take(
     State(app): State<App>,
     identity: Identity,

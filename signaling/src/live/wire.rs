@@ -9,6 +9,7 @@ use crate::domain::{
     lesson::{Lesson, ListedClassroom, RecordingNote, Teacher},
     lesson_life::LessonState,
     permission::{self, Act, Asker, Place},
+    program::{Mode, Program},
     time::UnixMs,
 };
 
@@ -130,7 +131,7 @@ pub enum Bye {
 }
 
 /// Who sits in a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatRole {
     /// The lead teacher.
@@ -221,7 +222,7 @@ impl Slots {
 }
 
 /// What the reader of a lesson may do with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Act`")]
 pub struct May {
     pub teach: bool,
@@ -254,14 +255,16 @@ pub struct ReadinessCount {
 }
 
 /// A lesson, as one reader sees it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Lesson`")]
 pub struct LessonView {
     pub lesson_id: LessonId,
     pub title: String,
     pub subject: String,
     pub grade: String,
+    #[schema(value_type = Program)]
     pub program: String,
+    #[schema(value_type = Mode)]
     pub mode: String,
     pub teacher: Teacher,
     pub state: LessonState,

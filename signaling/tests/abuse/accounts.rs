@@ -26,7 +26,7 @@ async fn an_administrator_without_the_code_or_with_a_used_one_is_not_let_in() {
 }
 
 #[tokio::test]
-async fn case_48_a_known_and_an_unknown_name_get_the_same_answer_and_the_same_lock() {
+async fn a_known_and_an_unknown_name_get_the_same_answer_and_the_same_lock() {
     let school = School::open().await;
     school.account("li.si", Role::LeadTeacher).await;
     let mut answers = Vec::new();
@@ -47,7 +47,7 @@ async fn case_48_a_known_and_an_unknown_name_get_the_same_answer_and_the_same_lo
 }
 
 #[tokio::test]
-async fn case_49_a_password_of_a_megabyte_or_with_a_nul_costs_nothing_and_opens_nothing() {
+async fn a_password_of_a_megabyte_or_with_a_nul_costs_nothing_and_opens_nothing() {
     let school = School::open().await;
     school.account("li.si", Role::LeadTeacher).await;
     let megabyte = school.by_password("li.si", &"x".repeat(1_000_000), None).await;
@@ -99,7 +99,7 @@ async fn an_expired_password_lets_its_owner_do_nothing_but_change_it() {
 }
 
 #[tokio::test]
-async fn case_47_nobody_raises_their_own_role_or_reaches_for_a_higher_account() {
+async fn nobody_raises_their_own_role_or_reaches_for_a_higher_account() {
     let school = School::open().await;
     let (me, county) = school.somebody("校管", Role::SchoolAdministrator).await;
     let holder = signaling::domain::organisation::Holder::Person(me.parse().unwrap());
@@ -149,4 +149,38 @@ async fn a_lost_phone_and_a_forgotten_password_have_their_way_back() {
     assert_eq!(set.json()["complete"], false, "the phone is bound anew");
     let again = school.post("/api/v1/me/second-factor", &newcomer, "{}").await;
     assert!(again.json()["otpauth_url"].as_str().unwrap().starts_with("otpauth://totp/Tongke:zhao.liu?secret="));
+}
+
+#[tokio::test]
+async fn nobody_pulls_a_foreign_school_below_themselves_or_pushes_their_own_away() {
+    let school = School::open().await;
+    let system = school.as_a(Role::SystemAdministrator).await;
+    let (_, county) = school.somebody("旁人", Role::Operator).await;
+    school.other_teacher().await; // With a school that stands under no county of ours.
+    let all = signaling::store::place::ListAsk { limit: 50, text: Some("恒口中学".into()), ..Default::default() };
+    let far = school.app.store.organisations(&signaling::system_scope::sample(), &all).await.unwrap();
+    let far = far[0].organisation_id.to_string();
+    let own = school.get("/api/v1/organisations?text=%E6%99%AF%E5%AE%B6", &system).await.json();
+    let own = own["items"][0]["organisation_id"].as_str().unwrap().to_owned();
+    for (what, below) in [(&far, &county), (&own, &far)] {
+        let body = json!({"parent_id": below}).to_string();
+        let path = format!("/api/v1/organisations/{what}");
+        let answer = school.method_with("PATCH", &path, &system, "\"v1\"", &body).await;
+        assert_eq!(answer.problem(), (404, "not-found".into()), "{what} below {below}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_somebody_planted_becomes_nobodys_session() {
+    let school = School::open().await;
+    school.account("li.si", Role::LeadTeacher).await;
+    let planted = "tongke=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let body = json!({"sign_in_name": "li.si", "password": PASSWORD}).to_string();
+    let answer = school.post("/api/v1/sign-in", planted, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_ne!(cookie_of(&answer), planted, "signing in gives a new one");
+    assert_eq!(school.get("/api/v1/me", planted).await.status, 401);
+    // Signing in again, as somebody who was signed in already, gives another new one.
+    let again = cookie_of(&school.post("/api/v1/sign-in", &cookie_of(&answer), &body).await);
+    assert_ne!(again, cookie_of(&answer));
 }

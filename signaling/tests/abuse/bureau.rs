@@ -3,10 +3,7 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use signaling::{
-    domain::{organisation::Role, totp},
-    store::place::ListAsk,
-};
+use signaling::domain::{organisation::Role, totp};
 
 use crate::school::{Answer, School};
 
@@ -19,28 +16,6 @@ pub struct Account {
 }
 
 impl School {
-    /// A cookie with this role at the sample's county, by a link of the console.
-    pub async fn as_a(&self, role: Role) -> String {
-        let (person_id, _) = self.somebody("某人", role).await;
-        let holder = signaling::domain::organisation::Holder::Person(person_id.parse().unwrap());
-        let link = signaling::sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall());
-        self.sign_in(&link.await.unwrap()).await
-    }
-
-    /// A new person of the sample's county with this role; answers the person and the county.
-    pub async fn somebody(&self, name: &str, role: Role) -> (String, String) {
-        use signaling::{domain::organisation::Person, store::Seed, system_scope};
-        let scope = system_scope::sample();
-        let ask = ListAsk { limit: 1, text: Some("汉滨区教育体育局".into()), ..Default::default() };
-        let county = self.app.store.organisations(&scope, &ask);
-        let organisation_id = county.await.unwrap()[0].organisation_id;
-        let person_id = signaling::domain::id::PersonId::fresh();
-        let person = Person { person_id, organisation_id, name: name.into(), sign_in_name: None };
-        let seed = Seed { people: vec![(person, Some(role))], ..Seed::default() };
-        self.app.store.plant(&scope, &seed, self.clock.wall()).await.unwrap();
-        (person_id.to_string(), organisation_id.to_string())
-    }
-
     /// Adds a person, gives the role, sends the link, sets the password, binds the phone where one is needed.
     pub async fn account(&self, name: &str, role: Role) -> Account {
         let (system, security) =

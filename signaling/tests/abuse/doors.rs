@@ -5,15 +5,16 @@ use axum::{
     http::{Request, header},
 };
 use serde_json::{Value, json};
-use signaling::{domain::organisation::Role, router};
+use signaling::{document, domain::organisation::Role, telemetry};
+use tower::ServiceExt;
 
 use crate::school::School;
 
 #[tokio::test]
-async fn case_50_no_route_that_changes_something_listens_to_another_site() {
+async fn no_route_that_changes_something_listens_to_another_site() {
     let school = School::open().await;
     let cookie = school.as_a(Role::SystemAdministrator).await;
-    let document: Value = serde_json::to_value(router::document()).unwrap();
+    let document: Value = serde_json::to_value(document::document()).unwrap();
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|method| *method != "get") {
@@ -39,7 +40,7 @@ async fn case_50_no_route_that_changes_something_listens_to_another_site() {
 }
 
 #[tokio::test]
-async fn case_41_a_made_up_forwarding_header_gives_a_guesser_no_new_address() {
+async fn a_made_up_forwarding_header_gives_a_guesser_no_new_address() {
     let school = School::open().await;
     for n in 0..11 {
         let request = Request::post("/api/v1/sign-in")
@@ -54,7 +55,7 @@ async fn case_41_a_made_up_forwarding_header_gives_a_guesser_no_new_address() {
 }
 
 #[tokio::test]
-async fn case_52_names_that_are_code_are_kept_as_they_are_and_run_nowhere() {
+async fn names_that_are_code_are_kept_as_they_are_and_run_nowhere() {
     let school = School::open().await;
     let system = school.as_a(Role::SystemAdministrator).await;
     let (_, county) = school.somebody("旁人", Role::Operator).await;
@@ -125,11 +126,17 @@ async fn two_edits_of_one_version_are_one_edit_and_a_refusal() {
 }
 
 #[tokio::test]
-async fn case_57_figures_and_other_insides_are_not_behind_the_public_door() {
+async fn figures_and_other_insides_are_not_behind_the_public_door() {
     let school = School::open().await;
     for path in ["/metrics", "/debug", "/debug/pprof", "/api/v1/metrics", "/internal", "/actuator", "/.env"] {
         let answer = school.get(path, "").await;
         assert!(!answer.text.contains("tongke_") && !answer.text.contains("# HELP"), "{path}");
+    }
+    // They are behind a door of their own, which has nothing else.
+    let operations = telemetry::router(school.app.clone(), None);
+    for (path, status) in [("/metrics", 200), ("/healthz", 200), ("/api/v1/lessons", 404), ("/", 404)] {
+        let answer = operations.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
     }
 }
 

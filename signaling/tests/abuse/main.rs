@@ -6,4 +6,6 @@ mod school;
 mod accounts;
 mod bureau;
 mod doors;
+mod requests;
+mod sockets;
 mod tokens;

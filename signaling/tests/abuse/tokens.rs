@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::{
+    hmac,
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use axum::{
     body::Body,
     http::{Request, header},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
-use signaling::domain::organisation::Role;
+use signaling::{
+    domain::{id::LessonId, organisation::Role},
+    live::token::{Claims, TokenSigner},
+};
 
 use crate::{
     bureau::cookie_of,
@@ -43,7 +51,66 @@ async fn an_enrolled_device_comes_back_with_its_key_and_no_password() {
 }
 
 #[tokio::test]
-async fn case_44_a_token_in_other_hands_opens_nothing() {
+#[expect(clippy::disallowed_methods, reason = "the thief reads the key's file")]
+async fn no_token_that_was_made_or_changed_elsewhere_is_taken_and_the_audit_has_each_attempt() {
+    let school = School::open().await;
+    let mine = &school.sample.receive_tokens[0];
+    let claims = school.app.tokens.check(mine, school.clock.wall()).unwrap();
+    let (body, signature) = mine.split_once('.').unwrap();
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
+    let edited = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        format!("{}.{signature}", URL_SAFE_NO_PAD.encode(text.replace(from, to)))
+    };
+    let header = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    // Our public key is no secret: whoever signs with it as with a password must not be believed.
+    let key = std::fs::read(school.folder.path().join("token.key")).unwrap();
+    let public = Ed25519KeyPair::from_pkcs8(&key).unwrap();
+    let by_public_key = |signed: &str| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, public.public_key().as_ref());
+        URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()))
+    };
+    let hs256 = format!("{}.{body}", header(r#"{"alg":"HS256","kid":"token.key"}"#));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let foreign = TokenSigner::open(elsewhere.path()).unwrap();
+    let signed = |change: &dyn Fn(&mut Claims)| {
+        let mut claims = claims.clone();
+        change(&mut claims);
+        school.app.tokens.sign(&claims)
+    };
+    let tokens = [
+        format!("{}.{body}.", header(r#"{"alg":"none"}"#)),
+        format!("{}.{body}.{signature}", header(r#"{"alg":"EdDSA","kid":"../../dev/null"}"#)),
+        format!("{hs256}.{}", by_public_key(&hs256)),
+        format!("{body}.{}", by_public_key(body)),
+        format!("{body}.{}", URL_SAFE_NO_PAD.encode([0_u8; 64])),
+        foreign.sign(&claims),
+        edited("receive", "publish"),
+        edited("receive", "observe"),
+        edited(&school.lesson_id().to_string(), &LessonId::fresh().to_string()),
+        edited(&claims.exp.0.to_string(), "9999999999999"),
+        signed(&|claims| claims.exp = school.clock.wall()),
+        signed(&|claims| claims.lesson_id = LessonId::fresh()),
+        signed(&|claims| claims.seat_id = None),
+    ];
+    for token in &tokens {
+        let (status, text) = whep(&school, token, "").await;
+        assert_eq!(status, 401, "{token}: {text}");
+    }
+    let auditor = school.as_a(Role::AuditAdministrator).await;
+    // Refusals are written from behind a queue.
+    for _ in 0..2_000 {
+        let lines = school.get("/api/v1/audit?act=connect&outcome=refused&limit=200", &auditor).await.json();
+        if lines["items"].as_array().unwrap().len() == tokens.len() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("not every refusal is in the audit");
+}
+
+#[tokio::test]
+async fn a_token_in_other_hands_opens_nothing() {
     let school = School::open().await;
     let (device_id, key) = school.device().await;
     let challenge = school.challenge(&device_id).await;
@@ -61,7 +128,7 @@ async fn case_44_a_token_in_other_hands_opens_nothing() {
 }
 
 #[tokio::test]
-async fn case_45_a_device_that_was_sent_away_gets_nothing_more_and_its_token_neither() {
+async fn a_device_that_was_sent_away_gets_nothing_more_and_its_token_neither() {
     let school = School::open().await;
     let (device_id, key) = school.device().await;
     let challenge = school.challenge(&device_id).await;
@@ -78,7 +145,7 @@ async fn case_45_a_device_that_was_sent_away_gets_nothing_more_and_its_token_nei
 }
 
 #[tokio::test]
-async fn case_45_a_token_of_a_lesson_that_has_ended_opens_nothing() {
+async fn a_token_of_a_lesson_that_has_ended_opens_nothing() {
     let school = School::open().await;
     let (teacher, classroom) = (school.teacher().await, school.classroom(0).await);
     let ticket = school.post(&school.lesson("/seats"), &classroom, "{}").await.json();

@@ -1,7 +1,10 @@
 //! A small county behind a router in memory: its own database, its own hub on a port of the system's choice.
 #![expect(dead_code, reason = "each test file uses its own part")]
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -18,12 +21,14 @@ use signaling::{
         organisation::{Holder, Organisation, OrganisationKind, Person, Role},
         time::UnixMs,
     },
+    front::{self, Connections},
     router,
     sample::{self, Sample},
     store::{Database, Seed, audit::AuditSearch, place::ListAsk},
     system_scope,
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 pub const CHROMIUM_SEND: &str = include_str!("../../../sfu/tests/offers/chromium-send.sdp");
@@ -117,6 +122,23 @@ impl School {
         self.app.shut_down().await;
         self.clock.turn(after);
         Self::in_folder(self.folder, self.clock).await
+    }
+
+    /// Opens the door on a port of the system's choice. It stays open until the sender says `true` or is dropped.
+    pub async fn door(&self) -> (SocketAddr, watch::Sender<bool>) {
+        let listener = front::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(front::serve(
+            listener,
+            None,
+            [].into(),
+            self.router.clone(),
+            None,
+            Connections::default(),
+            stopped,
+        ));
+        (address, stop)
     }
 
     pub fn lesson_id(&self) -> LessonId {
@@ -241,6 +263,27 @@ impl School {
     pub async fn link(&self, person_id: PersonId) -> String {
         let holder = Holder::Person(person_id);
         sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall()).await.unwrap()
+    }
+
+    /// A cookie with this role at the sample's county, by a link of the console.
+    pub async fn as_a(&self, role: Role) -> String {
+        let (person_id, _) = self.somebody("某人", role).await;
+        let holder = Holder::Person(person_id.parse().unwrap());
+        let link = sample::sign_in_link(&self.app.store, "http://school", holder, self.clock.wall());
+        self.sign_in(&link.await.unwrap()).await
+    }
+
+    /// A new person of the sample's county with this role; answers the person and the county.
+    pub async fn somebody(&self, name: &str, role: Role) -> (String, String) {
+        let scope = system_scope::sample();
+        let ask = ListAsk { limit: 1, text: Some("汉滨区教育体育局".into()), ..Default::default() };
+        let county = self.app.store.organisations(&scope, &ask);
+        let organisation_id = county.await.unwrap()[0].organisation_id;
+        let person_id = PersonId::fresh();
+        let person = Person { person_id, organisation_id, name: name.into(), sign_in_name: None };
+        let seed = Seed { people: vec![(person, Some(role))], ..Seed::default() };
+        self.app.store.plant(&scope, &seed, self.clock.wall()).await.unwrap();
+        (person_id.to_string(), organisation_id.to_string())
     }
 
     /// The newest acts of the audit, the newest first.

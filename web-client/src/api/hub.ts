@@ -19,7 +19,7 @@ export async function readLessons(from: string, until: string, recorded = false)
   const lessons: LessonView[] = []
   let cursor: string | null = null
   for (let page = 0; page < LESSON_PAGES_MAX; page++) {
-    const query: string = `?from=${from}&until=${until}&recorded=${recorded}${cursor === null ? '' : `&next=${encodeURIComponent(cursor)}`}`
+    const query: string = `?from=${from}&until=${until}&recorded=${recorded}${cursor === null ? '' : `&after=${encodeURIComponent(cursor)}`}`
     const answer: { items: LessonView[], next: string | null } = await ask('GET', `/api/v1/lessons${query}`)
     lessons.push(...answer.items)
     cursor = answer.next

@@ -1,24 +1,23 @@
 /** Places, people, devices and their audit, as the console asks the hub for them. */
-import type { Me, RoleName } from './model'
+import type { Me } from './model'
 import type { components } from './schema'
 import { ask, sendFile } from './http'
 
 type Schema = components['schemas']
 
-// The document names these words as the hub's own code does; on the wire they are written like this.
-export type OrganisationKind = 'province' | 'city' | 'county' | 'centre_school' | 'school' | 'teaching_point'
-export type SchoolStage = 'kindergarten' | 'primary' | 'junior' | 'senior' | 'vocational' | 'special'
-export type Outcome = 'done' | 'refused'
+export type OrganisationKind = Schema['OrganisationKind']
+export type SchoolStage = Schema['Stage']
+export type Outcome = Schema['Outcome']
 
-export type Organisation = Omit<Schema['KeptOrganisation'], 'kind'> & { kind: OrganisationKind }
+export type Organisation = Schema['KeptOrganisation']
 export type Classroom = Schema['KeptClassroom']
-export type SchoolClass = Omit<Schema['KeptClass'], 'stage'> & { stage: SchoolStage }
+export type SchoolClass = Schema['KeptClass']
 export type Person = Schema['KeptPerson']
-export type RoleGrant = Omit<Schema['KeptGrant'], 'role'> & { role: RoleName }
-export type Device = Omit<Schema['KeptDevice'], 'algorithm'>
-export type Session = Omit<Schema['KeptSession'], 'stage'>
-export type AuditEntry = Omit<Schema['AuditEntry'], 'outcome'> & { outcome: Outcome }
-export type CodeInUse = Omit<Schema['CodeInUse'], 'scheme'> & { scheme: 'region' | 'school' | 'local' }
+export type RoleGrant = Schema['KeptGrant']
+export type Device = Schema['KeptDevice']
+export type Session = Schema['KeptSession']
+export type AuditEntry = Schema['AuditEntry']
+export type CodeInUse = Schema['CodeInUse']
 export type SetUpLink = Schema['SetUpLink']
 export type SetUpLinks = Schema['SetUpLinks']
 export type ShownSecret = Schema['ShownSecret']

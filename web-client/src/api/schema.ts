@@ -456,6 +456,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/lessons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lessons that the asker may see, the latest start first */
+        get: operations["list_lessons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One lesson */
+        get: operations["show_lesson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the lesson now */
+        post: operations["end_lesson"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/lessons/{lesson_id}/readiness": {
         parameters: {
             query?: never;
@@ -464,9 +515,43 @@ export interface paths {
             cookie?: never;
         };
         /** What is ready for a lesson and what is not */
-        get: operations["show"];
+        get: operations["show_readiness"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}/seats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a seat: the ticket with which a page connects, by its socket, WHIP and WHEP */
+        post: operations["take_seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin the lesson now: its teacher does, where no bell does */
+        post: operations["start_lesson"];
         delete?: never;
         options?: never;
         head?: never;
@@ -890,6 +975,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/recordings/{recording_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a recording holds, with the paths of its playlists */
+        get: operations["show_recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rules/{organisation_id}": {
         parameters: {
             query?: never;
@@ -1179,15 +1281,15 @@ export interface components {
             act: string;
             actor: string;
             /** @description What whoever acted is called now. `null`: it has no name, or one that is not the asker's to know. */
-            actor_name?: string | null;
+            actor_name: string | null;
             address: string;
             at_ms: components["schemas"]["UnixMs"];
             /** @description The assistant teacher who stood there. Empty: nobody was named. */
             beside: string;
-            beside_name?: string | null;
+            beside_name: string | null;
             detail: string;
             object: string;
-            object_name?: string | null;
+            object_name: string | null;
             outcome: components["schemas"]["Outcome"];
             /** Format: int64 */
             seq: number;
@@ -1209,8 +1311,16 @@ export interface components {
          */
         BellScheduleId: string;
         /** @description A bell schedule, as it is kept. */
-        BellScheduleView: components["schemas"]["NewBellSchedule"] & {
+        BellScheduleView: {
             bell_schedule_id: components["schemas"]["BellScheduleId"];
+            /** @description `10-01` */
+            from_day: string;
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            periods: components["schemas"]["PeriodView"][];
+            stage: components["schemas"]["Stage"] | null;
+            /** @description `04-30`, itself included */
+            until_day: string;
             /** Format: int64 */
             version: number;
         };
@@ -1218,7 +1328,7 @@ export interface components {
          * @description Why a lesson is called off.
          * @enum {string}
          */
-        CancelKind: "TeacherAway" | "Weather" | "PowerOrNetwork" | "Equipment" | "SchoolEvent" | "Other";
+        CancelKind: "teacher_away" | "weather" | "power_or_network" | "equipment" | "school_event" | "other";
         /** @description 因故: a kind, and words of the person who answers for it. */
         CancelReason: {
             /** @description Of what kind. */
@@ -1281,8 +1391,15 @@ export interface components {
             from_ms: components["schemas"]["UnixMs"];
             /** @description Its kind. */
             scheme: components["schemas"]["Scheme"];
-            until_ms?: components["schemas"]["UnixMs"] | null;
+            until_ms: components["schemas"]["UnixMs"] | null;
         };
+        /**
+         * @description The codecs that the hub forwards. It never transcodes.
+         *
+         *     The order is the order in which an answer prefers them: what can be recorded to fMP4 first.
+         * @enum {string}
+         */
+        Codec: "opus" | "h264" | "vp9" | "av1" | "vp8";
         /** @description What is to be changed of a course; what is missing stays. */
         CourseChange: {
             classroom_id?: components["schemas"]["ClassroomId"] | null;
@@ -1296,10 +1413,25 @@ export interface components {
          */
         CourseId: string;
         /** @description A course, as it is kept. */
-        CourseView: components["schemas"]["NewCourse"] & {
+        CourseView: {
+            class_id: components["schemas"]["ClassId"] | null;
+            classroom_id: components["schemas"]["ClassroomId"] | null;
             course_id: components["schemas"]["CourseId"];
+            delivery: components["schemas"]["Delivery"];
+            grade: string;
+            listening: components["schemas"]["ListeningAsk"][];
+            mode: components["schemas"]["Mode"];
+            /** @description The school that teaches. */
+            organisation_id: components["schemas"]["OrganisationId"];
+            program: components["schemas"]["Program"];
+            stage: components["schemas"]["Stage"];
+            subject: string;
+            teacher_id: components["schemas"]["PersonId"];
+            term_id: components["schemas"]["TermId"];
+            title: string;
             /** Format: int64 */
             version: number;
+            weekly: components["schemas"]["WeeklyView"][];
         };
         /** @description A school's day, counted. */
         DayCountView: {
@@ -1391,7 +1523,7 @@ export interface components {
          * @description Whether there is a class in the broadcasting room.
          * @enum {string}
          */
-        Delivery: "Synchronous" | "Dedicated" | "Pushed";
+        Delivery: "synchronous" | "dedicated" | "pushed";
         /** @description What is to be changed; what is missing stays. */
         DeviceChange: {
             name?: string | null;
@@ -1423,7 +1555,7 @@ export interface components {
          * @description Whose bell ends a lesson of several ends.
          * @enum {string}
          */
-        EndsBy: "BroadcastBell" | "FirstBell" | "LastBell";
+        EndsBy: "broadcast_bell" | "first_bell" | "last_bell";
         /** @description A device that wants in. */
         Enrol: {
             algorithm: components["schemas"]["KeyAlgorithm"];
@@ -1432,7 +1564,7 @@ export interface components {
         };
         /** @description What has become of it. */
         Enrolment: {
-            device_id?: components["schemas"]["DeviceId"] | null;
+            device_id: components["schemas"]["DeviceId"] | null;
         };
         /**
          * Format: uuid
@@ -1453,6 +1585,31 @@ export interface components {
             /** @description What stands there, cut after 80 characters. */
             value: string;
         };
+        /**
+         * @description Kinds of files.
+         * @enum {string}
+         */
+        Format: "csv" | "xlsx";
+        /** @description See [`Gap`]. */
+        GapManifest: {
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            from_ms: number;
+            /** @description Why. */
+            reason: components["schemas"]["GapReason"];
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            to_ms: number;
+        };
+        /**
+         * @description Why nothing was kept.
+         * @enum {string}
+         */
+        GapReason: "not_started" | "away" | "loss" | "silent" | "tap_full" | "crash" | "suspended" | "disk_full";
         /** @description A role that was given. */
         GivenRole: {
             role_grant_id: components["schemas"]["GrantId"];
@@ -1462,10 +1619,15 @@ export interface components {
          * @description A role that a person holds at a place.
          */
         GrantId: string;
+        /**
+         * @description How a grid is looked at.
+         * @enum {string}
+         */
+        GridBy: "class" | "teacher" | "classroom" | "organisation";
         /** @description A lesson in the grid. */
         GridLessonView: {
-            class_id?: components["schemas"]["ClassId"] | null;
-            classroom_id?: components["schemas"]["ClassroomId"] | null;
+            class_id: components["schemas"]["ClassId"] | null;
+            classroom_id: components["schemas"]["ClassroomId"] | null;
             /**
              * Format: date
              * @description The day it is given on.
@@ -1497,9 +1659,9 @@ export interface components {
         };
         /** @description A listening end in the grid. */
         GridListeningView: {
-            class_id?: components["schemas"]["ClassId"] | null;
+            class_id: components["schemas"]["ClassId"] | null;
             classroom_id: components["schemas"]["ClassroomId"];
-            join_until_ms?: components["schemas"]["UnixMs"] | null;
+            join_until_ms: components["schemas"]["UnixMs"] | null;
         };
         /** @description A week, or a day of it. */
         GridView: {
@@ -1541,12 +1703,12 @@ export interface components {
         /** @description A class of pupils, as it is kept. It has a number of no pupil and a name of none. */
         KeptClass: {
             class_id: components["schemas"]["ClassId"];
-            classroom_id?: components["schemas"]["ClassroomId"] | null;
+            classroom_id: components["schemas"]["ClassroomId"] | null;
             /**
              * Format: int64
              * @description When it was closed. `null`: it is open.
              */
-            closed_at_ms?: number | null;
+            closed_at_ms: number | null;
             /** @description 三年级 */
             grade: string;
             /** @description （2）班 */
@@ -1568,7 +1730,7 @@ export interface components {
              * Format: int64
              * @description When it was closed. `null`: it is open.
              */
-            closed_at_ms?: number | null;
+            closed_at_ms: number | null;
             name: string;
             organisation_id: components["schemas"]["OrganisationId"];
             /** @description The name of its school. */
@@ -1593,14 +1755,14 @@ export interface components {
              * Format: int64
              * @description When it was sent away. `null`: it is welcome.
              */
-            revoked_at_ms?: number | null;
+            revoked_at_ms: number | null;
             /** @description The name of its school. */
             school: string;
             /**
              * Format: int64
              * @description When it last signed in. `null`: not yet.
              */
-            seen_at_ms?: number | null;
+            seen_at_ms: number | null;
             /**
              * Format: int64
              * @description Counts its edits: the ETag.
@@ -1620,7 +1782,7 @@ export interface components {
              * Format: int64
              * @description `null`: until it is ended.
              */
-            until_ms?: number | null;
+            until_ms: number | null;
         };
         /** @description A node of the tree, as it is kept. */
         KeptOrganisation: {
@@ -1633,13 +1795,13 @@ export interface components {
              * Format: int64
              * @description When it was closed. `null`: it is open.
              */
-            closed_at_ms?: number | null;
+            closed_at_ms: number | null;
             /** @description The code in use. `null`: it has none. */
-            code?: string | null;
+            code: string | null;
             kind: components["schemas"]["OrganisationKind"];
             name: string;
             organisation_id: components["schemas"]["OrganisationId"];
-            parent_id?: components["schemas"]["OrganisationId"] | null;
+            parent_id: components["schemas"]["OrganisationId"] | null;
             /**
              * Format: int64
              * @description Counts its edits: the ETag.
@@ -1652,7 +1814,7 @@ export interface components {
              * Format: int64
              * @description When they left. `null`: they are here.
              */
-            closed_at_ms?: number | null;
+            closed_at_ms: number | null;
             /** @description They have set a password. */
             has_password: boolean;
             /** @description They have bound a second factor. */
@@ -1661,19 +1823,19 @@ export interface components {
              * Format: int64
              * @description When they were locked out. `null`: nobody locked them out.
              */
-            locked_at_ms?: number | null;
+            locked_at_ms: number | null;
             /**
              * Format: int64
              * @description Until when too many wrong passwords keep them out. `null`: they do not.
              */
-            locked_until_ms?: number | null;
+            locked_until_ms: number | null;
             name: string;
             /** @description The name of their organisation. */
             organisation: string;
             organisation_id: components["schemas"]["OrganisationId"];
             person_id: components["schemas"]["PersonId"];
             /** @description What they type to sign in. `null`: they come by links alone. */
-            sign_in_name?: string | null;
+            sign_in_name: string | null;
             /**
              * Format: int64
              * @description Counts the edits: the ETag.
@@ -1684,25 +1846,25 @@ export interface components {
         KeptSession: {
             /** @description The network address it began at. */
             address: string;
-            classroom_id?: components["schemas"]["ClassroomId"] | null;
+            classroom_id: components["schemas"]["ClassroomId"] | null;
             /** Format: int64 */
             created_at_ms: number;
-            device_id?: components["schemas"]["DeviceId"] | null;
+            device_id: components["schemas"]["DeviceId"] | null;
             /** Format: int64 */
             expires_at_ms: number;
             /** @description The person's name, or the classroom's. */
             name: string;
-            person_id?: components["schemas"]["PersonId"] | null;
+            person_id: components["schemas"]["PersonId"] | null;
             /** Format: int64 */
             seen_at_ms: number;
             session_id: components["schemas"]["SessionId"];
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["SessionStage"];
         };
         /**
          * @description What a device signs with. Both are made by its browser, which gives the private half to nobody.
          * @enum {string}
          */
-        KeyAlgorithm: "Ed25519" | "P256";
+        KeyAlgorithm: "ed25519" | "p256";
         /** @description A device that will sign in. */
         Knock: {
             device_id: components["schemas"]["DeviceId"];
@@ -1711,7 +1873,7 @@ export interface components {
         LeftOutView: {
             course_id: components["schemas"]["CourseId"];
             /** @description The listening end, by its place in the course. `null`: the lesson itself. */
-            end?: number | null;
+            end: number | null;
             period: string;
             /** Format: int32 */
             week_no: number;
@@ -1739,7 +1901,40 @@ export interface components {
          * @description Where a lesson is in its life. It only ever goes forward.
          * @enum {string}
          */
-        LessonState: "Scheduled" | "Open" | "Live" | "Ended" | "Cancelled" | "Missed" | "Archived";
+        LessonState: "scheduled" | "open" | "live" | "ended" | "cancelled" | "missed" | "archived";
+        /** @description A lesson, as one reader sees it. */
+        LessonView: {
+            classrooms: components["schemas"]["ListedClassroom"][];
+            closes_at_ms: components["schemas"]["UnixMs"];
+            ended_at_ms: components["schemas"]["UnixMs"] | null;
+            ends_at_ms: components["schemas"]["UnixMs"];
+            grade: string;
+            /** Format: int32 */
+            guests_max: number;
+            lesson_id: components["schemas"]["LessonId"];
+            live_at_ms: components["schemas"]["UnixMs"] | null;
+            may: components["schemas"]["May"];
+            mode: components["schemas"]["Mode"];
+            now_ms: components["schemas"]["UnixMs"];
+            opens_at_ms: components["schemas"]["UnixMs"];
+            program: components["schemas"]["Program"];
+            readiness: components["schemas"]["ReadinessCount"] | null;
+            recording: components["schemas"]["RecordingNote"] | null;
+            starts_at_ms: components["schemas"]["UnixMs"];
+            state: components["schemas"]["LessonState"];
+            subject: string;
+            teacher: components["schemas"]["Teacher"];
+            title: string;
+        };
+        /** @description A receiving classroom, as the lesson lists it. */
+        ListedClassroom: {
+            /** @description Which. */
+            classroom_id: components["schemas"]["ClassroomId"];
+            /** @description What its school calls it. */
+            name: string;
+            /** @description Its school or teaching point. */
+            school: string;
+        };
         /** @description One page. */
         Listed_AuditEntry: {
             /** @description The things. */
@@ -1747,15 +1942,15 @@ export interface components {
                 act: string;
                 actor: string;
                 /** @description What whoever acted is called now. `null`: it has no name, or one that is not the asker's to know. */
-                actor_name?: string | null;
+                actor_name: string | null;
                 address: string;
                 at_ms: components["schemas"]["UnixMs"];
                 /** @description The assistant teacher who stood there. Empty: nobody was named. */
                 beside: string;
-                beside_name?: string | null;
+                beside_name: string | null;
                 detail: string;
                 object: string;
-                object_name?: string | null;
+                object_name: string | null;
                 outcome: components["schemas"]["Outcome"];
                 /** Format: int64 */
                 seq: number;
@@ -1763,18 +1958,26 @@ export interface components {
                 sha256: string;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_BellScheduleView: {
             /** @description The things. */
-            items: (components["schemas"]["NewBellSchedule"] & {
+            items: {
                 bell_schedule_id: components["schemas"]["BellScheduleId"];
+                /** @description `10-01` */
+                from_day: string;
+                name: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                periods: components["schemas"]["PeriodView"][];
+                stage: components["schemas"]["Stage"] | null;
+                /** @description `04-30`, itself included */
+                until_day: string;
                 /** Format: int64 */
                 version: number;
-            })[];
+            }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_CodeInUse: {
@@ -1786,21 +1989,36 @@ export interface components {
                 from_ms: components["schemas"]["UnixMs"];
                 /** @description Its kind. */
                 scheme: components["schemas"]["Scheme"];
-                until_ms?: components["schemas"]["UnixMs"] | null;
+                until_ms: components["schemas"]["UnixMs"] | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_CourseView: {
             /** @description The things. */
-            items: (components["schemas"]["NewCourse"] & {
+            items: {
+                class_id: components["schemas"]["ClassId"] | null;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
                 course_id: components["schemas"]["CourseId"];
+                delivery: components["schemas"]["Delivery"];
+                grade: string;
+                listening: components["schemas"]["ListeningAsk"][];
+                mode: components["schemas"]["Mode"];
+                /** @description The school that teaches. */
+                organisation_id: components["schemas"]["OrganisationId"];
+                program: components["schemas"]["Program"];
+                stage: components["schemas"]["Stage"];
+                subject: string;
+                teacher_id: components["schemas"]["PersonId"];
+                term_id: components["schemas"]["TermId"];
+                title: string;
                 /** Format: int64 */
                 version: number;
-            })[];
+                weekly: components["schemas"]["WeeklyView"][];
+            }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_Holiday: {
@@ -1815,22 +2033,22 @@ export interface components {
                  * Format: date
                  * @description Whose lessons are given on it. `null`: none, it is off.
                  */
-                taught_as?: string | null;
+                taught_as: string | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptClass: {
             /** @description The things. */
             items: {
                 class_id: components["schemas"]["ClassId"];
-                classroom_id?: components["schemas"]["ClassroomId"] | null;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
                 /**
                  * Format: int64
                  * @description When it was closed. `null`: it is open.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 /** @description 三年级 */
                 grade: string;
                 /** @description （2）班 */
@@ -1846,7 +2064,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptClassroom: {
@@ -1857,7 +2075,7 @@ export interface components {
                  * Format: int64
                  * @description When it was closed. `null`: it is open.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 name: string;
                 organisation_id: components["schemas"]["OrganisationId"];
                 /** @description The name of its school. */
@@ -1869,7 +2087,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptDevice: {
@@ -1887,14 +2105,14 @@ export interface components {
                  * Format: int64
                  * @description When it was sent away. `null`: it is welcome.
                  */
-                revoked_at_ms?: number | null;
+                revoked_at_ms: number | null;
                 /** @description The name of its school. */
                 school: string;
                 /**
                  * Format: int64
                  * @description When it last signed in. `null`: not yet.
                  */
-                seen_at_ms?: number | null;
+                seen_at_ms: number | null;
                 /**
                  * Format: int64
                  * @description Counts its edits: the ETag.
@@ -1902,7 +2120,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptGrant: {
@@ -1919,10 +2137,10 @@ export interface components {
                  * Format: int64
                  * @description `null`: until it is ended.
                  */
-                until_ms?: number | null;
+                until_ms: number | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptOrganisation: {
@@ -1937,13 +2155,13 @@ export interface components {
                  * Format: int64
                  * @description When it was closed. `null`: it is open.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 /** @description The code in use. `null`: it has none. */
-                code?: string | null;
+                code: string | null;
                 kind: components["schemas"]["OrganisationKind"];
                 name: string;
                 organisation_id: components["schemas"]["OrganisationId"];
-                parent_id?: components["schemas"]["OrganisationId"] | null;
+                parent_id: components["schemas"]["OrganisationId"] | null;
                 /**
                  * Format: int64
                  * @description Counts its edits: the ETag.
@@ -1951,7 +2169,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptPerson: {
@@ -1961,7 +2179,7 @@ export interface components {
                  * Format: int64
                  * @description When they left. `null`: they are here.
                  */
-                closed_at_ms?: number | null;
+                closed_at_ms: number | null;
                 /** @description They have set a password. */
                 has_password: boolean;
                 /** @description They have bound a second factor. */
@@ -1970,19 +2188,19 @@ export interface components {
                  * Format: int64
                  * @description When they were locked out. `null`: nobody locked them out.
                  */
-                locked_at_ms?: number | null;
+                locked_at_ms: number | null;
                 /**
                  * Format: int64
                  * @description Until when too many wrong passwords keep them out. `null`: they do not.
                  */
-                locked_until_ms?: number | null;
+                locked_until_ms: number | null;
                 name: string;
                 /** @description The name of their organisation. */
                 organisation: string;
                 organisation_id: components["schemas"]["OrganisationId"];
                 person_id: components["schemas"]["PersonId"];
                 /** @description What they type to sign in. `null`: they come by links alone. */
-                sign_in_name?: string | null;
+                sign_in_name: string | null;
                 /**
                  * Format: int64
                  * @description Counts the edits: the ETag.
@@ -1990,7 +2208,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_KeptSession: {
@@ -1998,38 +2216,67 @@ export interface components {
             items: {
                 /** @description The network address it began at. */
                 address: string;
-                classroom_id?: components["schemas"]["ClassroomId"] | null;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
                 /** Format: int64 */
                 created_at_ms: number;
-                device_id?: components["schemas"]["DeviceId"] | null;
+                device_id: components["schemas"]["DeviceId"] | null;
                 /** Format: int64 */
                 expires_at_ms: number;
                 /** @description The person's name, or the classroom's. */
                 name: string;
-                person_id?: components["schemas"]["PersonId"] | null;
+                person_id: components["schemas"]["PersonId"] | null;
                 /** Format: int64 */
                 seen_at_ms: number;
                 session_id: components["schemas"]["SessionId"];
-                stage: components["schemas"]["Stage"];
+                stage: components["schemas"]["SessionStage"];
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_LessonView: {
+            /** @description The things. */
+            items: {
+                classrooms: components["schemas"]["ListedClassroom"][];
+                closes_at_ms: components["schemas"]["UnixMs"];
+                ended_at_ms: components["schemas"]["UnixMs"] | null;
+                ends_at_ms: components["schemas"]["UnixMs"];
+                grade: string;
+                /** Format: int32 */
+                guests_max: number;
+                lesson_id: components["schemas"]["LessonId"];
+                live_at_ms: components["schemas"]["UnixMs"] | null;
+                may: components["schemas"]["May"];
+                mode: components["schemas"]["Mode"];
+                now_ms: components["schemas"]["UnixMs"];
+                opens_at_ms: components["schemas"]["UnixMs"];
+                program: components["schemas"]["Program"];
+                readiness: components["schemas"]["ReadinessCount"] | null;
+                recording: components["schemas"]["RecordingNote"] | null;
+                starts_at_ms: components["schemas"]["UnixMs"];
+                state: components["schemas"]["LessonState"];
+                subject: string;
+                teacher: components["schemas"]["Teacher"];
+                title: string;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
         };
         /** @description One page. */
         Listed_ListeningRightView: {
             /** @description The things. */
             items: {
                 class_id: components["schemas"]["ClassId"];
-                ended_at_ms?: components["schemas"]["UnixMs"] | null;
+                ended_at_ms: components["schemas"]["UnixMs"] | null;
                 listening_right_id: components["schemas"]["ListeningRightId"];
-                pairing_id?: components["schemas"]["PairingId"] | null;
+                pairing_id: components["schemas"]["PairingId"] | null;
                 standing: components["schemas"]["Standing"];
-                subjects?: string[] | null;
+                subjects: string[] | null;
                 teaching_id: components["schemas"]["OrganisationId"];
                 term_id: components["schemas"]["TermId"];
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_MyAssistant: {
@@ -2039,7 +2286,7 @@ export interface components {
                 person_id: components["schemas"]["PersonId"];
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_PairingView: {
@@ -2048,7 +2295,7 @@ export interface components {
                 class_ids: components["schemas"]["ClassId"][];
                 pairing_id: components["schemas"]["PairingId"];
                 standing: components["schemas"]["Standing"];
-                subjects?: string[] | null;
+                subjects: string[] | null;
                 teaching_id: components["schemas"]["OrganisationId"];
                 term_id: components["schemas"]["TermId"];
                 topology: components["schemas"]["Topology"];
@@ -2056,7 +2303,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_SchoolYearView: {
@@ -2073,7 +2320,7 @@ export interface components {
                 version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_TermView: {
@@ -2095,7 +2342,7 @@ export interface components {
                 weeks: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_TransitionView: {
@@ -2108,7 +2355,7 @@ export interface components {
                 to: components["schemas"]["LessonState"];
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One page. */
         Listed_WeekView: {
@@ -2120,7 +2367,7 @@ export interface components {
                 week_no: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
-            next?: string | null;
+            next: string | null;
         };
         /** @description One classroom that listens, with the class in it. */
         ListeningAsk: {
@@ -2138,37 +2385,44 @@ export interface components {
         /** @description A right, as it is kept. */
         ListeningRightView: {
             class_id: components["schemas"]["ClassId"];
-            ended_at_ms?: components["schemas"]["UnixMs"] | null;
+            ended_at_ms: components["schemas"]["UnixMs"] | null;
             listening_right_id: components["schemas"]["ListeningRightId"];
-            pairing_id?: components["schemas"]["PairingId"] | null;
+            pairing_id: components["schemas"]["PairingId"] | null;
             standing: components["schemas"]["Standing"];
-            subjects?: string[] | null;
+            subjects: string[] | null;
             teaching_id: components["schemas"]["OrganisationId"];
             term_id: components["schemas"]["TermId"];
         };
+        /** @description What the reader of a lesson may do with it. */
+        May: {
+            attend: boolean;
+            replay: boolean;
+            teach: boolean;
+            watch: boolean;
+        };
         /** @description Who is signed in. */
         Me: {
-            assistant?: components["schemas"]["MyAssistant"] | null;
-            classroom?: components["schemas"]["MyClassroom"] | null;
-            device_id?: components["schemas"]["DeviceId"] | null;
+            assistant: components["schemas"]["MyAssistant"] | null;
+            classroom: components["schemas"]["MyClassroom"] | null;
+            device_id: components["schemas"]["DeviceId"] | null;
             expires_at_ms: components["schemas"]["UnixMs"];
             /** @description They have bound a second factor. */
             has_second_factor: boolean;
             name: string;
-            person_id?: components["schemas"]["PersonId"] | null;
+            person_id: components["schemas"]["PersonId"] | null;
             /** @description How pages of lessons meet them. */
             role: components["schemas"]["Part"];
             /** @description What they are, and where. */
             roles: components["schemas"]["MyRole"][];
             session_id: components["schemas"]["SessionId"];
             /** @description `set_up`: a password or a second factor has to be set first. */
-            stage: components["schemas"]["Stage"];
+            stage: components["schemas"]["SessionStage"];
         };
         /**
          * @description How it is taught.
          * @enum {string}
          */
-        Mode: "Live" | "Recorded" | "Embedded" | "Observed";
+        Mode: "live" | "recorded" | "embedded" | "observed";
         /** @description Who stands in the classroom. */
         MyAssistant: {
             name: string;
@@ -2183,7 +2437,7 @@ export interface components {
         MyRole: {
             organisation_id: components["schemas"]["OrganisationId"];
             role: components["schemas"]["Role"];
-            until_ms?: components["schemas"]["UnixMs"] | null;
+            until_ms: components["schemas"]["UnixMs"] | null;
         };
         /** @description A bell schedule for a season of every year. */
         NewBellSchedule: {
@@ -2350,12 +2604,12 @@ export interface components {
          * @description What a node of the tree is.
          * @enum {string}
          */
-        OrganisationKind: "Province" | "City" | "County" | "CentreSchool" | "School" | "TeachingPoint";
+        OrganisationKind: "province" | "city" | "county" | "centre_school" | "school" | "teaching_point";
         /**
          * @description How an act went.
          * @enum {string}
          */
-        Outcome: "Done" | "Refused";
+        Outcome: "done" | "refused";
         /**
          * Format: uuid
          * @description Who teaches whom for a term.
@@ -2366,7 +2620,7 @@ export interface components {
             class_ids: components["schemas"]["ClassId"][];
             pairing_id: components["schemas"]["PairingId"];
             standing: components["schemas"]["Standing"];
-            subjects?: string[] | null;
+            subjects: string[] | null;
             teaching_id: components["schemas"]["OrganisationId"];
             term_id: components["schemas"]["TermId"];
             topology: components["schemas"]["Topology"];
@@ -2377,7 +2631,7 @@ export interface components {
          * @description How a page of lessons meets whoever is signed in: the first of these that they are.
          * @enum {string}
          */
-        Part: "LeadTeacher" | "Classroom" | "BureauOfficer";
+        Part: "lead_teacher" | "classroom" | "bureau_officer";
         /** @description One period, from bell to bell in minutes after midnight. */
         PeriodView: {
             /** Format: int32 */
@@ -2421,7 +2675,7 @@ export interface components {
          * @description Which of the three classrooms.
          * @enum {string}
          */
-        Program: "DeliveryClass" | "MasterClass" | "OpenSchoolClass";
+        Program: "delivery_class" | "master_class" | "open_school_class";
         /** @description What a program in a mode asks for. These are rule values: a bureau may set its own. */
         ProgramRule: {
             /**
@@ -2454,16 +2708,25 @@ export interface components {
              */
             watch_only_max: number;
         };
+        /** @description How a readiness list stands, counted. */
+        ReadinessCount: {
+            /** Format: int32 */
+            met: number;
+            /** Format: int32 */
+            missing: number;
+            /** Format: int32 */
+            waived: number;
+        };
         /**
          * @description One thing that must be ready before the bell.
          * @enum {string}
          */
-        ReadinessItem: "LeadTeacher" | "BroadcastDevice" | "Receivers" | "ReceivingDevices" | "Assistants" | "ListeningRights" | "RecordingChosen" | "PieceChosen" | "ObservationPurpose";
+        ReadinessItem: "lead_teacher" | "broadcast_device" | "receivers" | "receiving_devices" | "assistants" | "listening_rights" | "recording_chosen" | "piece_chosen" | "observation_purpose";
         /** @description One thing of the list. */
         ReadinessItemView: {
             item: components["schemas"]["ReadinessItem"];
             state: components["schemas"]["ReadinessState"];
-            waiver?: components["schemas"]["WaiverView"] | null;
+            waiver: components["schemas"]["WaiverView"] | null;
         };
         /**
          * @description How one thing stands.
@@ -2474,8 +2737,8 @@ export interface components {
         ReadinessView: {
             items: components["schemas"]["ReadinessItemView"][];
             lesson_id: components["schemas"]["LessonId"];
-            mode: string;
-            program: string;
+            mode: components["schemas"]["Mode"];
+            program: components["schemas"]["Program"];
             /** @description Nothing is missing. */
             ready: boolean;
         };
@@ -2484,11 +2747,34 @@ export interface components {
          * @description What is kept of one lesson.
          */
         RecordingId: string;
+        /** @description What is kept of the lesson. */
+        RecordingNote: {
+            /** @description Which. */
+            recording_id: components["schemas"]["RecordingId"];
+            /** @description Whether it still grows. */
+            state: components["schemas"]["RecordingState"];
+        };
+        /**
+         * @description Whether a recording still grows.
+         * @enum {string}
+         */
+        RecordingState: "recording" | "sealed";
+        /** @description What a recording holds. */
+        RecordingView: {
+            board_playlist: string | null;
+            /** Format: int64 */
+            duration_ms: number;
+            lesson: components["schemas"]["LessonView"];
+            main_playlist: string | null;
+            recording_id: components["schemas"]["RecordingId"];
+            state: components["schemas"]["RecordingState"];
+            tracks: components["schemas"]["TrackManifest"][];
+        };
         /**
          * @description What a person does here, at a place in the tree and below it.
          * @enum {string}
          */
-        Role: "LeadTeacher" | "Assistant" | "SchoolAdministrator" | "Scheduler" | "Patrol" | "Reviewer" | "SystemAdministrator" | "SecurityAdministrator" | "AuditAdministrator" | "Operator";
+        Role: "lead_teacher" | "assistant" | "school_administrator" | "scheduler" | "patrol" | "reviewer" | "system_administrator" | "security_administrator" | "audit_administrator" | "operator";
         /** @description Every figure that the timetable, dispatch and the bell go by. */
         RuleSet: {
             /**
@@ -2535,7 +2821,7 @@ export interface components {
          * @description Which kind of code it is.
          * @enum {string}
          */
-        Scheme: "Region" | "School" | "Local";
+        Scheme: "region" | "school" | "local";
         /** @description A school's week, counted. */
         SchoolWeekView: {
             /** @description Days without lessons are left out. */
@@ -2571,15 +2857,40 @@ export interface components {
             week_no: number;
         };
         /**
+         * Format: uuid
+         * @description One place in a lesson. A seat outlives reconnects; a peer does not.
+         */
+        SeatId: string;
+        /**
+         * @description Who sits in a seat.
+         * @enum {string}
+         */
+        SeatRole: "teacher" | "classroom" | "observer" | "guest";
+        /** @description What a page needs to connect. */
+        SeatTicket: {
+            expires_at_ms: components["schemas"]["UnixMs"];
+            role: components["schemas"]["SeatRole"];
+            seat_id: components["schemas"]["SeatId"];
+            socket_url: string;
+            token: string;
+            whep_url: string;
+            whip_url: string;
+        };
+        /**
          * @description How far a program reaches from the broadcasting school.
          * @enum {string}
          */
-        ServeLevel: "CentreSchool" | "County" | "City" | "Province";
+        ServeLevel: "centre_school" | "county" | "city" | "province";
         /**
          * Format: uuid
          * @description Someone who is signed in, somewhere.
          */
         SessionId: string;
+        /**
+         * @description What a session is good for.
+         * @enum {string}
+         */
+        SessionStage: "full" | "set_up";
         /** @description What is still missing. */
         SetUp: {
             /** @description `true`: everything is set. Sign in with it now. */
@@ -2632,24 +2943,59 @@ export interface components {
             /** @description Of `tongke-device-sign-in:` and the challenge, base64url. */
             signature?: string | null;
         };
+        /** @description One minute of a voice. */
+        SoundMinute: {
+            /**
+             * Format: float
+             * @description Share of samples at full scale, 0 to 1.
+             */
+            clipped: number;
+            /**
+             * Format: int64
+             * @description How much sound came in this minute.
+             */
+            heard_ms: number;
+            /**
+             * Format: int64
+             * @description Which minute of the lesson, from 0.
+             */
+            minute: number;
+            /**
+             * Format: float
+             * @description Level of the samples that came, relative to full scale. `None`: none came.
+             */
+            rms_dbfs: number | null;
+            /**
+             * Format: float
+             * @description Share of the decoded time below [`SILENT_DBFS`], 0 to 1.
+             */
+            silent: number;
+        };
         /**
-         * @description What a session is good for.
+         * @description 学段
          * @enum {string}
          */
-        Stage: "Full" | "SetUp";
+        Stage: "kindergarten" | "primary" | "junior" | "senior" | "vocational" | "special";
         /**
          * @description Whether an agreement holds.
          * @enum {string}
          */
-        Standing: "Active" | "Frozen" | "Cancelled";
+        Standing: "active" | "frozen" | "cancelled";
         /**
          * @description What changes an agreement's standing.
          * @enum {string}
          */
-        StandingAct: "Freeze" | "Resume" | "Cancel";
+        StandingAct: "freeze" | "resume" | "cancel";
         /** @description What is to be done with an agreement. */
         StandingAsk: {
             act: components["schemas"]["StandingAct"];
+        };
+        /** @description The lead teacher, as the lesson names them. */
+        Teacher: {
+            /** @description 张老师 */
+            name: string;
+            /** @description Who. */
+            person_id: components["schemas"]["PersonId"];
         };
         /**
          * Format: uuid
@@ -2717,7 +3063,7 @@ export interface components {
             present: number;
             /** @description Why it was called off or never began. Empty: nobody said. */
             reason: string;
-            recording_id?: components["schemas"]["RecordingId"] | null;
+            recording_id: components["schemas"]["RecordingId"] | null;
             starts_at_ms: components["schemas"]["UnixMs"];
             state: string;
             subject: string;
@@ -2763,7 +3109,55 @@ export interface components {
          * @description The shape of a pairing.
          * @enum {string}
          */
-        Topology: "CentreWithPoints" | "OneToManyPoints" | "OneToManySchools";
+        Topology: "centre_with_points" | "one_to_many_points" | "one_to_many_schools";
+        /**
+         * @description What a track shows, and so what a classroom's receive slot carries.
+         *
+         *     The order is the order of every trade: voice before board before camera before the stage.
+         * @enum {string}
+         */
+        TrackKind: "voice" | "board" | "camera" | "stage" | "stage_voice";
+        /** @description One track of a recording. */
+        TrackManifest: {
+            codec: components["schemas"]["Codec"] | null;
+            /**
+             * Format: int64
+             * @description How long its timeline is.
+             */
+            duration_ms: number;
+            /** @description Where silence or a held picture stands in for what was not kept. */
+            gaps: components["schemas"]["GapManifest"][];
+            /**
+             * Format: int32
+             * @description Pixels at its end. `None`: sound.
+             */
+            height: number | null;
+            /** @description What it shows. */
+            kind: components["schemas"]["TrackKind"];
+            /** @description What a listener should know. */
+            notes: components["schemas"]["TrackNote"][];
+            /** @description Its media playlist's name. `None`: nothing was kept. */
+            playlist: string | null;
+            /** @description How a voice sounded, minute by minute. */
+            sound: components["schemas"]["SoundMinute"][];
+            /**
+             * Format: int64
+             * @description When it first held something real. Its timeline begins at 0 all the same.
+             */
+            starts_at_ms: number;
+            /**
+             * Format: int32
+             * @description Pixels at its end. `None`: sound.
+             */
+            width: number | null;
+        };
+        /** @description What a listener should know of a track. */
+        TrackNote: {
+            /** @description Which one. */
+            codec: components["schemas"]["Codec"];
+            /** @enum {string} */
+            note: "cannot_be_kept";
+        };
         /** @description A step that a lesson took. */
         TransitionView: {
             actor: string;
@@ -2789,12 +3183,12 @@ export interface components {
             /** Format: date */
             date: string;
             /** @description Which holiday it is, or why it is swapped. `null`: an ordinary day. */
-            name?: string | null;
+            name: string | null;
             /**
              * Format: date
              * @description Whose lessons are given on it. `null`: its own, or none where it has a name.
              */
-            taught_as?: string | null;
+            taught_as: string | null;
         };
         /** @description 第几周: a week of a term. */
         WeekView: {
@@ -2815,8 +3209,6 @@ export interface components {
             /** @description `every`, `odd`, `even`, or `3-8` */
             weeks: string;
         };
-        Format: string;
-        GridBy: string;
     };
     responses: never;
     parameters: never;
@@ -3327,6 +3719,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -3450,6 +3843,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -3947,6 +4341,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -4444,6 +4839,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -4939,6 +5335,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -5062,6 +5459,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -5681,6 +6079,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -5807,7 +6206,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "if-match"?: string | null;
+                /** @description The ETag that the edit is made of. */
+                "if-match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7792,7 +8192,380 @@ export interface operations {
             };
         };
     };
-    show: {
+    list_lessons: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description Only lessons that start on this day or later. */
+                from?: string;
+                /** @description Only lessons that start on this day or earlier. */
+                until?: string;
+                /** @description Only lessons of which something is recorded. */
+                recorded?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_LessonView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_lesson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_lesson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_readiness: {
         parameters: {
             query?: never;
             header?: never;
@@ -7809,6 +8582,254 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadinessView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_seat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeatTicket"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_lesson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonView"];
                 };
             };
             /** @description It cannot be read. */
@@ -9859,6 +10880,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -10977,6 +11999,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -11948,6 +12971,126 @@ export interface operations {
             };
         };
     };
+    show_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_rules: {
         parameters: {
             query?: never;
@@ -12559,6 +13702,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -12682,6 +13826,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -13896,6 +15041,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {
@@ -14019,6 +15165,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header: {
+                /** @description The ETag that the edit is made of. */
                 "if-match": string;
             };
             path: {

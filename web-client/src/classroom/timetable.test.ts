@@ -5,8 +5,8 @@ import { lessonNext, lessonNow } from './timetable'
 const at = (hour: number, day = 21) => new Date(2026, 10, day, hour).getTime()
 
 const lesson = (id: string, state: LessonView['state'], hour: number, day = 21): LessonView => ({
-  lesson_id: id, title: '', subject: '', grade: '', program: '', mode: '', teacher: { person_id: 'p', name: '' },
-  state, starts_at_ms: at(hour, day), ends_at_ms: at(hour + 1, day), live_at_ms: null, ended_at_ms: null, classrooms: [],
+  lesson_id: id, title: '', subject: '', grade: '', program: 'delivery_class', mode: 'live', teacher: { person_id: 'p', name: '' },
+  state, starts_at_ms: at(hour, day), ends_at_ms: at(hour + 1, day), opens_at_ms: at(hour, day), closes_at_ms: at(hour + 1, day), readiness: null, live_at_ms: null, ended_at_ms: null, classrooms: [],
   guests_max: 0, recording: null, may: { teach: false, attend: true, watch: false, replay: false }, now_ms: at(8),
 })
 

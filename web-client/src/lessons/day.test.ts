@@ -5,8 +5,8 @@ import { byDay, nextStep } from './day'
 const at = (day: number, hour: number) => new Date(2026, 10, day, hour).getTime()
 
 const lesson = (fields: Partial<LessonView>): LessonView => ({
-  lesson_id: 'l', title: '', subject: '', grade: '', program: '', mode: '', teacher: { person_id: 'p', name: '' },
-  state: 'scheduled', starts_at_ms: at(21, 9), ends_at_ms: at(21, 10), live_at_ms: null, ended_at_ms: null, classrooms: [],
+  lesson_id: 'l', title: '', subject: '', grade: '', program: 'delivery_class', mode: 'live', teacher: { person_id: 'p', name: '' },
+  state: 'scheduled', starts_at_ms: at(21, 9), ends_at_ms: at(21, 10), opens_at_ms: at(21, 9), closes_at_ms: at(21, 10), readiness: null, live_at_ms: null, ended_at_ms: null, classrooms: [],
   guests_max: 0, recording: null, may: { teach: false, attend: false, watch: false, replay: false }, now_ms: at(21, 8), ...fields,
 })
 

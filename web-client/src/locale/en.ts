@@ -35,7 +35,7 @@ export const en: Words = {
   lessons: {
     title: 'Lessons',
     today: 'Today', tomorrow: 'Tomorrow', yesterday: 'Yesterday',
-    state: { scheduled: 'Not begun', open: 'Open', live: 'Live', ended: 'Ended' },
+    state: { scheduled: 'Not begun', open: 'Open', live: 'Live', ended: 'Ended', cancelled: 'Called off', missed: 'Missed', archived: 'Archived' },
     recording: { recording: 'Recording', sealed: 'Replay' },
     teach: 'Start', teachAgain: 'Back to class', prepare: 'Prepare', attend: 'Enter', watch: 'Observe', replay: 'Replay',
     classrooms: '{count} classrooms',
@@ -115,7 +115,7 @@ export const en: Words = {
     title: 'Replay', recording: 'Still being taught; you can watch what is there', play: 'Play', pause: 'Pause', speed: 'Speed', swap: 'Swap sizes', fullscreen: 'Full screen',
     timeline: 'Position', duration: 'Duration', mute: 'Mute', unmute: 'Unmute', live: 'To the newest',
     gapsTitle: 'Gaps', gap: '{from}–{to}, {track}: {reason}',
-    track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage' },
+    track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage', stage_voice: 'sound from the stage' },
     reason: {
       not_started: 'not begun', away: 'not sent', silent: 'not sent', loss: 'lost on the line', tap_full: 'server busy', crash: 'server broke off and came back',
       suspended: 'server restarted', disk_full: 'disk full, recording paused',

@@ -35,7 +35,7 @@ export const zhCN = {
   lessons: {
     title: '课程',
     today: '今天', tomorrow: '明天', yesterday: '昨天',
-    state: { scheduled: '未开始', open: '可以进入', live: '正在上课', ended: '已下课' },
+    state: { scheduled: '未开始', open: '可以进入', live: '正在上课', ended: '已下课', cancelled: '已停课', missed: '没有开成', archived: '已归档' },
     recording: { recording: '录制中', sealed: '有回放' },
     teach: '开始上课', teachAgain: '回到课堂', prepare: '去备课', attend: '进入课堂', watch: '旁听', replay: '看回放',
     classrooms: '{count} 个教室',
@@ -115,7 +115,7 @@ export const zhCN = {
     title: '回放', recording: '还在上课，可以边录边看', play: '播放', pause: '暂停', speed: '速度', swap: '对调大小', fullscreen: '全屏',
     timeline: '进度', duration: '总长', mute: '静音', unmute: '打开声音', live: '跳到最新',
     gapsTitle: '中断', gap: '{from}–{to}，{track}：{reason}',
-    track: { voice: '声音', camera: '老师画面', board: '板书', stage: '上台' },
+    track: { voice: '声音', camera: '老师画面', board: '板书', stage: '上台', stage_voice: '上台的声音' },
     reason: {
       not_started: '还没有开始', away: '没有发送', silent: '没有发送', loss: '线路丢失', tap_full: '服务器忙，漏录', crash: '服务器中断后自动恢复',
       suspended: '服务器重启', disk_full: '磁盘满，暂停录制',

@@ -2,8 +2,8 @@ import type { RecordedTrack } from '../api/model'
 import { expect, it } from 'vitest'
 import { gapsOf, stagingOf } from './gaps'
 
-const track = (kind: string, ...gaps: [number, number][]): RecordedTrack => ({
-  kind, codec: 'h264', width: null, height: null, starts_at_ms: 0, duration_ms: 1, playlist: '',
+const track = (kind: RecordedTrack['kind'], ...gaps: [number, number][]): RecordedTrack => ({
+  kind, codec: 'h264', width: null, height: null, starts_at_ms: 0, duration_ms: 1, playlist: '', notes: [], sound: [],
   gaps: gaps.map(([from_ms, to_ms]) => ({ from_ms, to_ms, reason: 'crash' })),
 })
 

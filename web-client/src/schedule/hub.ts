@@ -51,8 +51,8 @@ const items = async <Item>(path: string) => (await send<Wire.Listed<Item>>('GET'
 
 export const readTerms = () => items<Wire.Term>('terms')
 export const readYears = () => items<Wire.SchoolYear>('school-years')
-export const addYear = (year: Omit<Wire.SchoolYear, 'school_year_id'>) => create<Wire.SchoolYear>('school-years', year)
-export const addTerm = (term: Omit<Wire.Term, 'term_id' | 'weeks'>) => create<Wire.Term>('terms', term)
+export const addYear = (year: Wire.NewSchoolYear) => create<Wire.SchoolYear>('school-years', year)
+export const addTerm = (term: Wire.NewTerm) => create<Wire.Term>('terms', term)
 export const planTerm = (termId: string, organisation_id: string, dry_run: boolean) =>
   send<Wire.TermPlan>('POST', `terms/${termId}/lessons`, { organisation_id, dry_run })
 
@@ -61,7 +61,7 @@ export const setSpecialDay = (day: Wire.SpecialDay) => send<Wire.SpecialDay>('PU
 export const clearSpecialDay = (organisation_id: string, date: Day) => send<void>('DELETE', `holidays?${query({ organisation_id, date })}`)
 
 export const readSchedules = () => items<Wire.BellSchedule>('bell-schedules')
-export const addSchedule = (schedule: Omit<Wire.BellSchedule, 'bell_schedule_id'>) => create<Wire.BellSchedule>('bell-schedules', schedule)
+export const addSchedule = (schedule: Wire.NewBellSchedule) => create<Wire.BellSchedule>('bell-schedules', schedule)
 export const removeSchedule = (id: string) => send<void>('DELETE', `bell-schedules/${id}`)
 
 export const readGrid = (term: string, week: number, by: Wire.GridBy, id: string) => send<Wire.Grid>('GET', `week-grid?${query({ term, week, by, id })}`)
@@ -79,10 +79,10 @@ export const scheduleLesson = (lesson: Wire.NewLesson, dry_run: boolean) =>
 export const readCourses = (term_id: string) => all<Wire.Course>('courses', { term_id })
 export const addCourse = (course: Wire.NewCourse) => create<Wire.Course>('courses', course)
 export const readPairings = (term_id: string) => all<Wire.Pairing>('pairings', { term_id })
-export const addPairing = (pairing: Omit<Wire.Pairing, 'pairing_id' | 'standing'>) => create<Wire.Pairing>('pairings', pairing)
+export const addPairing = (pairing: Wire.NewPairing) => create<Wire.Pairing>('pairings', pairing)
 export const changePairing = (id: string, act: Wire.StandingAct) => send<Wire.Pairing>('POST', `pairings/${id}/standing`, { act })
 export const readRights = (term_id: string) => all<Wire.ListeningRight>('listening-rights', { term_id })
-export const addRight = (right: Omit<Wire.ListeningRight, 'listening_right_id' | 'standing' | 'pairing_id'>) => create<Wire.ListeningRight>('listening-rights', right)
+export const addRight = (right: Wire.NewListeningRight) => create<Wire.ListeningRight>('listening-rights', right)
 export const changeRight = (id: string, act: Wire.StandingAct) => send<Wire.ListeningRight>('POST', `listening-rights/${id}/standing`, { act })
 
 export const findOrganisations = (text: string) => items<Wire.Organisation>(`organisations?${query({ text, limit: 50 })}`)

@@ -70,8 +70,9 @@ export function useDispatch() {
   function whoWords(clash: Clash): string {
     switch (clash.resource) {
       case 'teacher': return nameOf('person', clash.resource_id)
-      case 'device': return t('timetable.clash.device')
-      default: return placeName(clash.resource, clash.resource_id)
+      case 'class':
+      case 'classroom': return placeName(clash.resource, clash.resource_id)
+      default: return t('timetable.clash.device')
     }
   }
 

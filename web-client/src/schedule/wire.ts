@@ -1,159 +1,60 @@
-import type { Bell, Schedule } from './bells'
-import type { Day, SpecialDay, TermDays } from './days'
+import type { components, operations } from '../api/schema'
 
-/** What the timetable's and dispatch's API speaks of; the names are the wire's own. */
+/** What the timetable's and dispatch's API speaks of, as the hub describes it. */
+
+type Schema = components['schemas']
 
 export interface Listed<Item> { items: Item[], next: string | null }
 
-export interface SchoolYear extends TermDays { school_year_id: string, organisation_id: string, name: string }
+export type SchoolYear = Schema['SchoolYearView']
+export type NewSchoolYear = Schema['NewSchoolYear']
+export type Term = Schema['TermView']
+export type NewTerm = Schema['NewTerm']
+export type BellSchedule = Schema['BellScheduleView']
+export type NewBellSchedule = Schema['NewBellSchedule']
 
-export interface Term extends TermDays { term_id: string, school_year_id: string, name: string, weeks: number }
+export type Stage = Schema['Stage']
+export type Program = Schema['Program']
+export type Mode = Schema['Mode']
+export type LessonState = Schema['LessonState']
+export type CancelKind = Schema['CancelKind']
+export type Standing = Schema['Standing']
+export type StandingAct = Schema['StandingAct']
+export type Topology = Schema['Topology']
 
-export type BellSchedule = Schedule & { bell_schedule_id: string }
-
-export type Stage = 'kindergarten' | 'primary' | 'junior' | 'senior' | 'special' | 'vocational'
-export type Program = 'delivery_class' | 'master_class' | 'open_school_class'
-export type Mode = 'live' | 'recorded' | 'embedded' | 'observed'
-export type Delivery = 'synchronous' | 'dedicated' | 'pushed'
-export type LessonState = 'scheduled' | 'open' | 'live' | 'ended' | 'cancelled' | 'missed' | 'archived'
-export type CancelKind = 'teacher_away' | 'weather' | 'power_or_network' | 'equipment' | 'school_event' | 'other'
-export type Standing = 'active' | 'frozen' | 'cancelled'
-export type StandingAct = 'freeze' | 'resume' | 'cancel'
-export type Topology = 'centre_with_points' | 'one_to_many_points' | 'one_to_many_schools'
-
-export interface GridLesson {
-  lesson_id: string
-  organisation_id: string
-  title: string
-  subject: string
-  mode: Mode
-  state: LessonState
-  teacher_id: string
-  teacher: string
-  classroom_id: string | null
-  class_id: string | null
-  /** Of the plan; 1: Monday. On a swapped day it is another one than that of `date`. */
-  weekday: number
-  period: string
-  date: Day
-  /** The clock of the school that teaches. */
-  zone: string
-  /** Rooms may come in from here on. */
-  opens_at_ms: number
-  starts_at_ms: number
-  ends_at_ms: number
-  /** Each may come in until a while after its own bell; `null`: until the lesson is over. */
-  listening: { classroom_id: string, class_id: string | null, join_until_ms: number | null }[]
-  version: number
-}
-
-export interface Grid { term_id: string, week_no: number, monday: Day, lessons: GridLesson[] }
-
+export type GridLesson = Schema['GridLessonView']
+export type Grid = Schema['GridView']
 /** A county's week, counted by school and day. */
-export interface SchoolWeeks {
-  term_id: string
-  week_no: number
-  monday: Day
-  schools: { organisation_id: string, name: string, days: { date: Day, lessons: number, cancelled: number, missed: number }[] }[]
-}
+export type SchoolWeeks = Schema['SchoolsView']
+export type GridBy = operations['week_grid']['parameters']['query']['by']
 
-export type GridBy = 'class' | 'teacher' | 'classroom' | 'organisation'
+export type LessonDetail = Schema['LessonView']
+export type Transition = Schema['TransitionView']
 
-export interface LessonDetail {
-  lesson_id: string
-  grade: string
-  program: Program
-  mode: Mode
-  classrooms: { classroom_id: string, name: string, school: string }[]
-  recording: { recording_id: string } | null
-  may: { watch: boolean, replay: boolean }
-}
+export type Clash = Schema['ClashView']
+export type Dispatched = Schema['Dispatched']
+export type Deed = Schema['DeedAsk']
 
-export interface Transition { from: LessonState, to: LessonState, at_ms: number, actor: string, reason: string }
+export type Listening = Schema['ListeningAsk']
+/** A form knows every field; the hub takes what may be empty left out as well. */
+export type NewLesson = Required<Omit<Schema['NewLessonAsk'], 'device_ids' | 'dry_run'>>
+export type Weekly = Schema['WeeklyView']
+export type NewCourse = Required<Schema['NewCourse']>
+export type Course = Schema['CourseView']
+export type TermPlan = Schema['TermPlanView']
 
-export interface Clash {
-  lesson_id: string
-  /** What it is called; empty: it is not kept yet. */
-  title: string
-  resource: 'teacher' | 'classroom' | 'class' | 'device'
-  resource_id: string
-  with: string
-  /** Empty: it is not the asker's to know. */
-  with_title: string
-  starts_at_ms: number
-  ends_at_ms: number
-}
+export type Pairing = Schema['PairingView']
+export type NewPairing = Schema['NewPairing']
+export type ListeningRight = Schema['ListeningRightView']
+export type NewListeningRight = Schema['NewListeningRight']
 
-/** `left`: lessons that cannot be given on the other day, and why. */
-export interface Dispatched { lesson_ids: string[], clashes: Clash[], left: { lesson_id: string, title: string, why: string }[] }
+export type Organisation = Schema['KeptOrganisation']
+export type SchoolClass = Schema['KeptClass']
+export type Classroom = Schema['KeptClassroom']
+export type Person = Schema['KeptPerson']
 
-export type Deed
-  = | { kind: 'substitute', lesson_id: string, teacher_id: string }
-    | { kind: 'move', lesson_id: string, date: Day, period: string, classroom_id: string | null }
-    | { kind: 'swap', lesson_id: string, with: string, with_version: number }
-    | { kind: 'cancel', lesson_id: string, reason: { kind: CancelKind, words: string } }
-    | { kind: 'move_day', organisation_id: string, from: Day, to: Day, leave_clashing: boolean }
-
-export interface Listening { classroom_id: string, class_id: string | null, interactive: boolean }
-
-interface Taught {
-  term_id: string
-  organisation_id: string
-  title: string
-  subject: string
-  stage: Stage
-  grade: string
-  teacher_id: string
-  classroom_id: string | null
-  class_id: string | null
-  program: Program
-  mode: Mode
-  delivery: Delivery
-  listening: Listening[]
-}
-
-export interface NewLesson extends Taught { date: Day, period: string }
-
-export interface Weekly { weekday: number, period: string, weeks: string }
-export interface NewCourse extends Taught { weekly: Weekly[] }
-export interface Course extends NewCourse { course_id: string }
-
-export interface TermPlan {
-  planned: number
-  /** Lessons that would have begun already: they are left out. */
-  past: number
-  scheduled: number
-  left_out: { course_id: string, week_no: number, weekday: number, period: string, end: number | null, why: string }[]
-  clashes: Clash[]
-}
-
-export interface Pairing {
-  pairing_id: string
-  term_id: string
-  topology: Topology
-  teaching_id: string
-  class_ids: string[]
-  /** `null`: the whole class, every subject. */
-  subjects: string[] | null
-  standing: Standing
-}
-
-export interface ListeningRight {
-  listening_right_id: string
-  term_id: string
-  teaching_id: string
-  class_id: string
-  pairing_id: string | null
-  subjects: string[] | null
-  standing: Standing
-}
-
-export interface Organisation { organisation_id: string, parent_id: string | null, kind: string, name: string }
-export interface SchoolClass { class_id: string, organisation_id: string, school: string, classroom_id: string | null, stage: Stage, grade: string, name: string }
-export interface Classroom { classroom_id: string, organisation_id: string, school: string, name: string }
-export interface Person { person_id: string, organisation_id: string, organisation: string, name: string }
-
-export type { Bell, SpecialDay }
+export type { Bell } from './bells'
+export type { SpecialDay } from './days'
 
 /** The subjects of the curriculum, in its order. */
 export const SUBJECTS = [

@@ -12,8 +12,8 @@ const term = { first_day: '2026-09-01', last_day: '2027-01-22' }
 const columns = columnsOf(term, 13, [], [])
 const bell = (period: string, starts_min: number) => ({ period, starts_min, ends_min: starts_min + 40 })
 const rows = rowsOf([{ organisation_id: 'c', stage: null, name: '', from_day: '01-01', until_day: '12-31', periods: [bell('early_study-1', 460), bell('lesson-1', 510), bell('long_break-1', 560), bell('lesson-2', 610)] }])
-const pairing: Pairing = { pairing_id: 'p', term_id: 't', topology: 'centre_with_points', teaching_id: 'centre', class_ids: ['jingjia', 'dahe'], subjects: ['音乐'], standing: 'active' }
-const centreClass: SchoolClass = { class_id: 'class', organisation_id: 'centre', school: '中心小学', classroom_id: 'room', stage: 'primary', grade: '三年级', name: '三年级1班' }
+const pairing: Pairing = { pairing_id: 'p', term_id: 't', topology: 'centre_with_points', teaching_id: 'centre', class_ids: ['jingjia', 'dahe'], subjects: ['音乐'], standing: 'active', version: 1 }
+const centreClass: SchoolClass = { class_id: 'class', organisation_id: 'centre', school: '中心小学', classroom_id: 'room', stage: 'primary', grade: '三年级', name: '三年级1班', closed_at_ms: null, version: 1 }
 
 it('puts a swapped day’s lessons on the day they are given on', () => {
   const cells = cellsOf([lesson({ weekday: 3, date: '2026-11-28' }), lesson({ lesson_id: 'm', date: '2026-11-28', starts_at_ms: 900 })])
