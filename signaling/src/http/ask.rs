@@ -115,6 +115,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
         }
         let bytes = read_body(body, JSON_BYTES_MAX).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // Serde also takes a struct's fields in a row, without their names; what is described are objects.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::BadRequest("the body is no JSON object".into()));
+        }
         serde_json::from_slice(text).map(Self).map_err(|error| ApiError::BadRequest(error.to_string()))
     }
 }

@@ -27,9 +27,8 @@ async fn no_route_takes_json_that_means_two_things_or_a_field_that_it_does_not_k
     let (deep, broad) = ("[".repeat(10_000), format!("{{\"x\":{}}}", "[".repeat(10_000)));
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, _) in
-            item.as_object().unwrap().iter().filter(|(_, operation)| operation.get("requestBody").is_some())
-        {
+        let takes_json = |operation: &Value| !operation["requestBody"]["content"]["application/json"].is_null();
+        for (method, _) in item.as_object().unwrap().iter().filter(|(_, operation)| takes_json(operation)) {
             let id = PersonId::fresh().to_string();
             let uri = path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
             let uri = format!("/api/v1{}", uri.collect::<Vec<_>>().join("/"));
@@ -43,6 +42,7 @@ async fn no_route_takes_json_that_means_two_things_or_a_field_that_it_does_not_k
                 r#"{"name":"\ud800"}"#,
                 r#"{"name":1e400}"#,
                 "null",
+                "[]",
                 "7",
                 "{}{}",
                 "\u{feff}{}",

@@ -74,7 +74,8 @@ impl County {
 
 async fn ask(school: &School, method: &str, path: &str, cookie: &str, body: &str) -> Answer {
     let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
-    request = request.header(header::COOKIE, cookie).header(header::CONTENT_TYPE, "application/json");
+    let kind = if path.starts_with("/api/v1/imports/") { "text/csv" } else { "application/json" };
+    request = request.header(header::COOKIE, cookie).header(header::CONTENT_TYPE, kind);
     request = request.header(header::IF_MATCH, "\"v1\"");
     school.send(request.body(Body::from(body.to_owned())).unwrap()).await
 }
