@@ -21,6 +21,7 @@ use crate::{
     recording::Recording,
     recover::{self, SEAL},
     store::{SharedLedger, Store, lock},
+    verify::{self, Misfit, Verified},
 };
 
 /// Why the archive could not do what was asked.
@@ -123,6 +124,17 @@ impl Archive {
     /// When the disk refuses.
     pub fn open(root: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ArchiveError> {
         Self::on_disk(root, clock, Arc::new(LocalDisk))
+    }
+
+    /// The archive that is in the folder `root` already, for looking into it.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn existing(root: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ArchiveError> {
+        if !root.is_dir() {
+            return Err(crate::store::failed("open", &root, io::ErrorKind::NotFound.into()));
+        }
+        Ok(Arc::new(Self { root, disk: Arc::new(LocalDisk), clock, ledgers: Mutex::default() }))
     }
 
     /// The archive on a disk of one's own.
@@ -246,6 +258,15 @@ impl Archive {
             MediaName::Segment { seq, .. } => track.segments.binary_search_by_key(&seq, |segment| segment.seq).is_ok(),
         });
         if known { Ok(self.dir(id).join(media.to_string())) } else { Err(missing()) }
+    }
+
+    /// Whether a recording is as it was written, and if not, what is the first thing that does not fit. It changes
+    /// nothing, and may be asked of a recording that is being written.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the disk refuses.
+    pub fn verify(&self, id: RecordingId) -> Result<Result<Verified, Misfit>, ArchiveError> {
+        verify::verify(self.disk.as_ref(), &self.dir(id), id)
     }
 
     pub(crate) fn dir(&self, id: RecordingId) -> PathBuf {

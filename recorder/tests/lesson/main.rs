@@ -94,6 +94,7 @@ impl Lesson {
         self.write();
         let archive = Archive::open(self.folder.path().to_owned(), Arc::new(SystemClock)).unwrap();
         assert_eq!(archive.recover().unwrap(), []);
+        assert!(archive.verify(ID.parse().unwrap()).unwrap().unwrap().sealed);
         let manifest = archive.manifest(ID.parse().unwrap()).unwrap();
         assert_eq!(manifest.state, RecordingState::Sealed);
         Recorded { folder: self.folder, archive, manifest }

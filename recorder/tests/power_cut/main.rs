@@ -23,6 +23,7 @@ use recorder::{
     recover,
     sound::SILENCE,
     store::{Store, lock},
+    verify,
 };
 use sfu::{
     id::TrackId,
@@ -189,6 +190,8 @@ fn recovered(disk: &SimDisk) -> Option<Ledger> {
         }
     }
     assert!(!files.keys().any(|name| name.to_str().unwrap().ends_with(".part")));
+    // What is in order says so itself.
+    verify::verify(disk, Path::new(DIR), ledger.recording_id).unwrap().unwrap();
     Some(ledger)
 }
 
@@ -328,6 +331,9 @@ fn every_prefix_of_a_journal_is_recovered_from() {
     for len in 0..=files[&journal].len() {
         let mut cut = files.clone();
         cut.get_mut(&journal).unwrap().truncate(len);
+        if len < files[&journal].len() {
+            cut.remove(&Path::new(DIR).join(recover::SEAL));
+        }
         let disk = SimDisk::holding(&cut);
         if let Some(ledger) = recovered(&disk) {
             // All segments are there, told or not, as soon as their init segment is known.
