@@ -15,7 +15,7 @@ use crate::{
     disk::{Disk, LocalDisk},
     id::{MediaName, RecordingId},
     journal::{GapReason, Record, VERSION},
-    manifest::{Ledger, Manifest, Phase},
+    manifest::{Ledger, Listed, Manifest, Phase},
     playlist,
     recorder::{Recorder, Session},
     recording::Recording,
@@ -258,6 +258,37 @@ impl Archive {
             MediaName::Segment { seq, .. } => track.segments.binary_search_by_key(&seq, |segment| segment.seq).is_ok(),
         });
         if known { Ok(self.dir(id).join(media.to_string())) } else { Err(missing()) }
+    }
+
+    /// Every recording in the folder, the oldest first, without changing anything.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed; a recording that cannot be read says so itself.
+    pub fn list(&self) -> Result<Vec<Listed>, ArchiveError> {
+        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        let ids = names.iter().filter_map(|name| name.parse().ok());
+        let mut listed: Vec<Listed> = ids.map(|id| self.look_at(id)).collect();
+        listed.sort_by_key(|one| (one.started_at_ms, one.recording_id));
+        Ok(listed)
+    }
+
+    /// Puts one recording in order that was left half written, as [`Archive::recover`] does with all. Nobody may be
+    /// writing it.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the disk refuses.
+    pub fn repair(&self, id: RecordingId) -> Result<Listed, ArchiveError> {
+        if peek(self, id)?.is_none() {
+            return Err(ArchiveError::NoRecording { id });
+        }
+        self.recover_one(id)?;
+        Ok(self.look_at(id))
+    }
+
+    fn look_at(&self, id: RecordingId) -> Listed {
+        let files = self.disk.list(&self.dir(id)).unwrap_or_default();
+        let ledger = peek(self, id).ok().flatten();
+        Listed::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
     }
 
     /// Whether a recording is as it was written, and if not, what is the first thing that does not fit. It changes

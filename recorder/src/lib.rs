@@ -40,6 +40,6 @@ pub mod voice;
 
 pub use archive::{Archive, ArchiveError, Clock, SystemClock};
 pub use id::RecordingId;
-pub use manifest::{GapManifest, Manifest, RecordingState, TrackManifest};
+pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
 pub use verify::{Fault, Misfit, Verified};
