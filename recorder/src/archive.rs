@@ -20,6 +20,7 @@ use crate::{
     recorder::{Recorder, Session},
     recording::Recording,
     recover::{self, SEAL},
+    seal::Signer,
     store::{SharedLedger, Store, lock},
     verify::{self, Misfit, Verified},
 };
@@ -106,6 +107,7 @@ pub struct Archive {
     pub(crate) root: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
+    signer: Option<Arc<dyn Signer>>,
     ledgers: Mutex<Ledgers>,
 }
 
@@ -130,11 +132,24 @@ impl Archive {
     ///
     /// # Errors
     /// When there is no such folder.
-    pub fn existing(root: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ArchiveError> {
+    pub fn existing(
+        root: PathBuf,
+        clock: Arc<dyn Clock>,
+        signer: Option<Arc<dyn Signer>>,
+    ) -> Result<Arc<Self>, ArchiveError> {
         if !root.is_dir() {
             return Err(crate::store::failed("open", &root, io::ErrorKind::NotFound.into()));
         }
-        Ok(Arc::new(Self { root, disk: Arc::new(LocalDisk), clock, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self { root, disk: Arc::new(LocalDisk), clock, signer, ledgers: Mutex::default() }))
+    }
+
+    /// As [`Archive::open`], and every recording that is over is signed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn signed(root: PathBuf, clock: Arc<dyn Clock>, signer: Arc<dyn Signer>) -> Result<Arc<Self>, ArchiveError> {
+        LocalDisk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        Self::existing(root, clock, Some(signer))
     }
 
     /// The archive on a disk of one's own.
@@ -143,7 +158,7 @@ impl Archive {
     /// When the disk refuses.
     pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
         disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
-        Ok(Arc::new(Self { root, disk, clock, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self { root, disk, clock, signer: None, ledgers: Mutex::default() }))
     }
 
     /// Puts every recording in order that is not sealed, and names those that may go on. Call it once, at the start.
@@ -184,7 +199,7 @@ impl Archive {
         if files.iter().any(|file| file == SEAL) || self.ledgers().live.contains_key(&id) {
             return Ok(false);
         }
-        let Some(store) = recover::recover(&self.disk, &dir)? else { return Ok(false) };
+        let Some(store) = recover::recover(&self.disk, &dir, self.signer())? else { return Ok(false) };
         let phase = lock(&store.ledger()).phase;
         Ok(!matches!(phase, Phase::Ended(_)))
     }
@@ -220,7 +235,7 @@ impl Archive {
             while let Some(action) = recording.poll_action() {
                 session.store.perform(&action)?;
             }
-            recover::seal(self.disk.as_ref(), &self.dir(id), &session.store)
+            recover::seal(self.disk.as_ref(), &self.dir(id), &session.store, self.signer())
         })();
         self.release(id);
         ended?;
@@ -291,13 +306,19 @@ impl Archive {
         Listed::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
     }
 
-    /// Whether a recording is as it was written, and if not, what is the first thing that does not fit. It changes
+    /// Whether a recording is as it was written, and if not, what is the first thing that does not fit; signatures must be
+    /// of the archive's own signer, if it has one. It changes
     /// nothing, and may be asked of a recording that is being written.
     ///
     /// # Errors
     /// When there is none of that name, or the disk refuses.
     pub fn verify(&self, id: RecordingId) -> Result<Result<Verified, Misfit>, ArchiveError> {
-        verify::verify(self.disk.as_ref(), &self.dir(id), id)
+        let key = self.signer().map(Signer::public_key);
+        verify::verify(self.disk.as_ref(), &self.dir(id), id, key.as_ref())
+    }
+
+    pub(crate) fn signer(&self) -> Option<&dyn Signer> {
+        self.signer.as_deref()
     }
 
     pub(crate) fn dir(&self, id: RecordingId) -> PathBuf {
@@ -320,7 +341,7 @@ impl Archive {
         let dir = self.dir(id);
         let now = self.clock.now();
         let wall_ms = self.clock.wall_ms();
-        let Some(mut store) = recover::recover(&self.disk, &dir)? else {
+        let Some(mut store) = recover::recover(&self.disk, &dir, self.signer())? else {
             let start = Record::Start {
                 recording_id: id,
                 version: VERSION,

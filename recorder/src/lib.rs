@@ -15,7 +15,7 @@
 //! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads. All else takes the time and the
 //! bytes, and gives [`recording::Action`]s.
 //!
-//! **Not here:** who may see a recording, HTTP, SQL; retention, upload, signatures; any processing after the lesson.
+//! **Not here:** who may see a recording, HTTP, SQL, keys; retention, upload; any processing after the lesson.
 
 pub mod archive;
 pub mod clock;
@@ -32,6 +32,7 @@ pub mod recording;
 pub mod recover;
 pub mod reorder;
 pub mod sample;
+pub mod seal;
 pub mod segment;
 pub mod sound;
 pub mod store;
@@ -42,4 +43,5 @@ pub use archive::{Archive, ArchiveError, Clock, SystemClock};
 pub use id::RecordingId;
 pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
+pub use seal::{Signed, Signer};
 pub use verify::{Fault, Misfit, Verified};

@@ -331,7 +331,12 @@ impl Work {
         self.drain()?;
         let id = self.session.id;
         if how == Stop::Finish {
-            recover::seal(self.archive.disk.as_ref(), &self.archive.dir(id), &self.session.store)?;
+            recover::seal(
+                self.archive.disk.as_ref(),
+                &self.archive.dir(id),
+                &self.session.store,
+                self.archive.signer(),
+            )?;
         }
         let kept_ms = lock(&self.session.store.ledger()).duration_ms();
         tracing::info!(recording.id = %id, kept_ms, sealed = how == Stop::Finish, "Recording {id} is closed");

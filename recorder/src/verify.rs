@@ -16,6 +16,7 @@ use crate::{
     journal::{Broken, Chain, JOURNAL, Record, SegmentRecord, sha256},
     manifest::{Ledger, Phase},
     recover::SEAL,
+    seal::{self, Signed},
     store::failed,
 };
 
@@ -26,6 +27,8 @@ pub struct Verified {
     pub recording_id: RecordingId,
     /// It is over. Of one that is not, the newest records may have been cut off whole without leaving a trace.
     pub sealed: bool,
+    /// Whether its seal is signed.
+    pub signed: Signed,
     /// How many there are in the journal.
     pub records: usize,
     /// How many there are of all tracks.
@@ -97,30 +100,46 @@ pub enum Fault {
     /// The seal names another end of the journal.
     #[error("seals a journal that ends otherwise")]
     OtherEnd,
+    /// The seal's signature does not fit.
+    #[error("bears a signature that does not fit")]
+    Forged,
+    /// The seal is signed by somebody else.
+    #[error("is signed by another key, {public_key}")]
+    OtherKey {
+        /// In hex.
+        public_key: String,
+    },
 }
 
-/// Verifies the recording in `dir`. One that is written meanwhile is looked at again.
+/// Verifies the recording in `dir`. One that is written meanwhile is looked at again. `key` must have signed its seal;
+/// `None`: whoever has.
 ///
 /// # Errors
 /// When there is none, or the disk refuses.
-pub fn verify(disk: &dyn Disk, dir: &Path, id: RecordingId) -> Result<Result<Verified, Misfit>, ArchiveError> {
+pub fn verify(
+    disk: &dyn Disk,
+    dir: &Path,
+    id: RecordingId,
+    key: Option<&[u8; 32]>,
+) -> Result<Result<Verified, Misfit>, ArchiveError> {
     let missing = || ArchiveError::NoRecording { id };
     let mut journal = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
     for _ in 0..LOOKS {
-        let verified = look(disk, dir, id, &journal)?;
+        let verified = look(disk, dir, id, key, &journal)?;
         let now = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
         if verified.is_ok() || now == journal {
             return Ok(verified);
         }
         journal = now;
     }
-    look(disk, dir, id, &journal)
+    look(disk, dir, id, key, &journal)
 }
 
 fn look(
     disk: &dyn Disk,
     dir: &Path,
     id: RecordingId,
+    key: Option<&[u8; 32]>,
     journal: &[u8],
 ) -> Result<Result<Verified, Misfit>, ArchiveError> {
     let mut walk = Walk { disk, dir, ends: HashMap::new(), known: BTreeSet::new(), size_bytes: 0, ended: false };
@@ -146,12 +165,14 @@ fn look(
     if let Some(name) = names.iter().find(|name| !walk.accounts_for(name, ledger.phase)) {
         return Ok(at_file(name.clone(), Fault::Extra));
     }
-    if let Err(misfit) = walk.seal(&ledger)? {
-        return Ok(Err(misfit));
-    }
+    let signed = match walk.seal(&ledger, key)? {
+        Ok(signed) => signed,
+        Err(misfit) => return Ok(Err(misfit)),
+    };
     Ok(Ok(Verified {
         recording_id: id,
         sealed: walk.ended,
+        signed,
         records: records.len(),
         segments: ledger.tracks.iter().map(|track| track.segments.len()).sum(),
         size_bytes: walk.size_bytes,
@@ -250,19 +271,22 @@ impl Walk<'_> {
             }
     }
 
-    fn seal(&self, ledger: &Ledger) -> Result<Result<(), Misfit>, ArchiveError> {
+    fn seal(&self, ledger: &Ledger, key: Option<&[u8; 32]>) -> Result<Result<Signed, Misfit>, ArchiveError> {
         if !self.ended {
-            return Ok(Ok(()));
+            return Ok(Ok(Signed::NotYet));
         }
         let Some(bytes) = read(self.disk, self.dir, SEAL)? else {
             return Ok(at_file(SEAL.to_owned(), Fault::Missing));
         };
+        // Seals were once the manifest alone.
         let path = self.dir.join(SEAL);
         let manifest = serde_json::to_vec_pretty(&ledger.manifest());
         if bytes == manifest.map_err(|source| failed("tell", &path, source.into()))? {
-            Ok(Ok(()))
-        } else {
-            Ok(at_file(SEAL.to_owned(), Fault::OtherEnd))
+            return Ok(Ok(Signed::No));
+        }
+        match seal::check(&bytes, ledger.recording_id, &ledger.chain_head, key) {
+            Ok(signed) => Ok(Ok(signed)),
+            Err(fault) => Ok(at_file(SEAL.to_owned(), fault)),
         }
     }
 }

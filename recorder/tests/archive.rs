@@ -182,7 +182,7 @@ fn the_list_tells_in_which_condition_each_recording_lies_and_one_can_be_repaired
         fs::copy(file.path(), name(file.file_name().to_str().unwrap())).unwrap();
     }
     fs::create_dir(crashed.path().join("lost+found")).unwrap();
-    let other = Archive::existing(crashed.path().to_owned(), clock.clone()).unwrap();
+    let other = Archive::existing(crashed.path().to_owned(), clock.clone(), None).unwrap();
     let repaired = other.repair(id()).unwrap();
     assert_eq!(repaired.condition, Condition::Interrupted);
     assert!(repaired.duration_ms >= listed.duration_ms, "{repaired:?}");
@@ -192,7 +192,7 @@ fn the_list_tells_in_which_condition_each_recording_lies_and_one_can_be_repaired
     assert!(matches!(other.repair(none), Err(ArchiveError::NoRecording { .. })));
     fs::write(name("journal.log"), b"?").unwrap();
     assert_eq!(other.list().unwrap()[0].condition, Condition::Unreadable);
-    assert!(Archive::existing(crashed.path().join("nowhere"), clock.clone()).is_err());
+    assert!(Archive::existing(crashed.path().join("nowhere"), clock.clone(), None).is_err());
 
     recorder.suspend().unwrap();
     assert_eq!(archive.list().unwrap()[0].condition, Condition::Suspended);

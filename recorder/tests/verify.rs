@@ -11,9 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proptest::prelude::*;
-use recorder::{Archive, ArchiveError, Clock, Fault, RecordingId, Verified, journal::Broken, verify::Place};
+use recorder::{
+    Archive, ArchiveError, Clock, Fault, RecordingId, Signed, Signer, Verified, journal::Broken, verify::Place,
+};
 use sfu::{
     id::TrackId,
     media::{Codec, TrackKind},
@@ -67,6 +70,22 @@ fn speak(clock: &HandClock, tap: &TapSender, ms: u64) {
     }
 }
 
+struct Key(Ed25519KeyPair);
+
+impl Signer for Key {
+    fn public_key(&self) -> [u8; 32] {
+        self.0.public_key().as_ref().try_into().unwrap()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).as_ref().try_into().unwrap()
+    }
+}
+
+fn key() -> Arc<dyn Signer> {
+    Arc::new(Key(Ed25519KeyPair::generate().unwrap()))
+}
+
 /// A recording of ten seconds.
 struct Recorded {
     folder: TempDir,
@@ -75,13 +94,25 @@ struct Recorded {
 
 impl Recorded {
     fn sealed() -> Self {
+        Self::sealed_by(None, 10_000)
+    }
+
+    fn sealed_by(key: Option<Arc<dyn Signer>>, ms: u64) -> Self {
         let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
-        let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+        let archive = match key {
+            Some(key) => Archive::signed(folder.path().to_owned(), clock.clone(), key).unwrap(),
+            None => Archive::open(folder.path().to_owned(), clock.clone()).unwrap(),
+        };
         let (sender, receiver) = channel(10_000);
         let recorder = archive.record(id(), receiver).unwrap();
-        speak(&clock, &sender, 10_000);
+        speak(&clock, &sender, ms);
         recorder.finish().unwrap();
         Self { folder, archive }
+    }
+
+    /// The same files as they look to somebody with another key, or with none.
+    fn seen_with(&self, key: Option<Arc<dyn Signer>>) -> Arc<Archive> {
+        Archive::existing(self.folder.path().to_owned(), clock(), key).unwrap()
     }
 
     /// Stopped cleanly, and not over.
@@ -250,10 +281,46 @@ fn another_recordings_files_under_this_name_are_found_out() {
     assert_eq!(misfit.fault, Fault::OtherRecording);
 }
 
-/// The same two recordings for all cases: they are put back after each.
-fn both() -> &'static [Recorded; 2] {
-    static BOTH: OnceLock<[Recorded; 2]> = OnceLock::new();
-    BOTH.get_or_init(|| [Recorded::sealed(), Recorded::suspended()])
+#[test]
+fn a_seal_is_signed_and_nobody_elses_will_do() {
+    let (own, other) = (key(), key());
+    let recorded = Recorded::sealed_by(Some(own.clone()), 10_000);
+    let Signed::Yes(hex) = recorded.whole().signed else { panic!("it is signed") };
+    let looked = |key| recorded.seen_with(key).verify(id()).unwrap();
+    assert_eq!(looked(None).unwrap().signed, Signed::By(hex.clone()), "whose key it is must be known from elsewhere");
+    assert_eq!(looked(Some(other.clone())).unwrap_err().fault, Fault::OtherKey { public_key: hex });
+    let seal = fs::read_to_string(recorded.dir().join("seal.json")).unwrap();
+    assert!(seal.contains(r#""algorithm":"sha256+ed25519""#) && seal.contains(&recorded.whole().chain_head), "{seal}");
+    // Another end with a digest that fits: only the signature tells.
+    let at = seal.find(r#","sha256":"#).unwrap();
+    let sealed = seal[r#"{"sealed":"#.len()..at].replace("1800000000000", "1700000000000");
+    let digest = recorder::journal::sha256(sealed.as_bytes());
+    let forged = format!(r#"{{"sealed":{sealed},"sha256":"{digest}"{}"#, &seal[at + 11 + 65..]);
+    fs::write(recorded.dir().join("seal.json"), forged).unwrap();
+    assert_eq!(recorded.misfit(), (file("seal.json"), Fault::Forged));
+
+    let unsigned = Recorded::sealed_by(None, 9_000);
+    assert_eq!(unsigned.whole().signed, Signed::No);
+    assert_eq!(unsigned.seen_with(Some(other)).verify(id()).unwrap().unwrap().signed, Signed::No);
+    // The seal of another lesson, signed by the same hub.
+    fs::write(unsigned.dir().join("seal.json"), seal).unwrap();
+    assert_eq!(unsigned.misfit(), (file("seal.json"), Fault::OtherEnd));
+    assert_eq!(Recorded::suspended().whole().signed, Signed::NotYet);
+}
+
+#[test]
+fn a_signed_recording_whose_seal_was_lost_is_signed_again_when_it_is_repaired() {
+    let recorded = Recorded::sealed_by(Some(key()), 10_000);
+    let before = files(&recorded.dir());
+    fs::remove_file(recorded.dir().join("seal.json")).unwrap();
+    recorded.archive.repair(id()).unwrap();
+    assert_eq!(files(&recorded.dir()), before, "Ed25519 gives the same signature again");
+}
+
+/// The same recordings for all cases: they are put back after each.
+fn all() -> &'static [Recorded; 3] {
+    static ALL: OnceLock<[Recorded; 3]> = OnceLock::new();
+    ALL.get_or_init(|| [Recorded::sealed(), Recorded::suspended(), Recorded::sealed_by(Some(key()), 10_000)])
 }
 
 proptest! {
@@ -261,9 +328,9 @@ proptest! {
 
     #[test]
     fn any_single_byte_that_is_changed_is_noticed_and_its_file_named(
-        which in 0..2_usize, pick in any::<prop::sample::Index>(), mask in 1_u8..,
+        which in 0..3_usize, pick in any::<prop::sample::Index>(), mask in 1_u8..,
     ) {
-        let recorded = &both()[which];
+        let recorded = &all()[which];
         let files = files(&recorded.dir());
         let mut at = pick.index(files.iter().map(|(_, bytes)| bytes.len()).sum());
         let (name, bytes) = files

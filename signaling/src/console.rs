@@ -1,17 +1,24 @@
 //! What somebody at the hub's own console asks of its recordings.
 
-use std::{collections::HashMap, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use recorder::{Archive, Condition, Listed, RecordingId, SystemClock};
+use recorder::{Archive, Condition, Listed, RecordingId, Signed, Signer, SystemClock};
 use serde::Serialize;
 use signaling::{
     app,
     clock::Clock,
     domain::id::LessonId,
     keep,
+    live::recording::SealKey,
     store::{AuditRow, Database, Store},
     system_scope,
 };
@@ -45,8 +52,18 @@ impl Hub {
     }
 
     fn archive(&self) -> anyhow::Result<Arc<Archive>> {
-        Ok(Archive::existing(self.data.join("recordings"), Arc::new(SystemClock))?)
+        archive(&self.data)
     }
+}
+
+/// The recordings of a data folder, and the key by which they were signed, if there is one yet.
+fn archive(data: &Path) -> anyhow::Result<Arc<Archive>> {
+    let key = SealKey::existing(data)?;
+    Ok(Archive::existing(
+        data.join("recordings"),
+        Arc::new(SystemClock),
+        key.map(|key| Arc::new(key) as Arc<dyn Signer>),
+    )?)
 }
 
 /// Looks for whatever was touched in a recording. Needs no database.
@@ -66,7 +83,7 @@ impl Verify {
     /// # Errors
     /// Names the first thing that does not fit.
     pub fn run(self) -> anyhow::Result<()> {
-        let archive = Archive::existing(self.data.join("recordings"), Arc::new(SystemClock))?;
+        let archive = archive(&self.data)?;
         let whole = archive.verify(self.recording)?.map_err(anyhow::Error::new)?;
         println!(
             "{} records and {} segments ({}), none touched. SHA-256 of the last record: {}",
@@ -75,8 +92,13 @@ impl Verify {
             size(whole.size_bytes),
             whole.chain_head
         );
-        if !whole.sealed {
-            println!("The recording is not over: whether its newest records were cut off cannot be known.");
+        match whole.signed {
+            Signed::NotYet => {
+                println!("The recording is not over: whether its newest records were cut off cannot be known.");
+            }
+            Signed::No => println!("It is not signed: whoever could write the whole folder could write another one."),
+            Signed::Yes(key) => println!("Signed by this hub's key {key}"),
+            Signed::By(key) => println!("Signed by {key}, which is not known here: compare it with its hub's."),
         }
         Ok(())
     }

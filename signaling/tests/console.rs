@@ -42,7 +42,7 @@ async fn a_recording_is_listed_verified_and_repaired_from_the_console() {
     assert_eq!((&listed[0]["title"], listed.as_array().unwrap().len()), (&title.into(), 1));
 
     let whole = tongke(&school, &["verify", "recording", id]);
-    assert!(said(&whole).contains("none touched"), "{whole:?}");
+    assert!(said(&whole).contains("none touched") && said(&whole).contains("Signed by this hub's key"), "{whole:?}");
     let folder = school.folder.path().join("recordings").join(id);
     let journal = std::fs::read(folder.join("journal.log")).unwrap();
     let mut touched = journal.clone();

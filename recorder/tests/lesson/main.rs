@@ -80,7 +80,7 @@ impl Lesson {
     fn crash(&mut self, seconds: f64) {
         let disk: Arc<dyn recorder::disk::Disk> = Arc::new(LocalDisk);
         let dir = self.folder.path().join(ID);
-        self.store = recover::recover(&disk, &dir).unwrap().expect("there is a recording");
+        self.store = recover::recover(&disk, &dir, None).unwrap().expect("there is a recording");
         self.clock += seconds;
         let ledger = lock(&self.store.ledger()).clone();
         let tracks: Vec<(TrackKind, TrackResume)> =
