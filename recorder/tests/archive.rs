@@ -192,7 +192,7 @@ fn the_list_tells_in_which_condition_each_recording_lies_and_one_can_be_repaired
     assert!(matches!(other.repair(none), Err(ArchiveError::NoRecording { .. })));
     fs::write(name("journal.log"), b"?").unwrap();
     assert_eq!(other.list().unwrap()[0].condition, Condition::Unreadable);
-    assert!(Archive::existing(crashed.path().join("nowhere"), clock.clone(), None).is_err());
+    assert!(Archive::existing(crashed.path().join("nowhere"), clock, None).is_err());
 
     recorder.suspend().unwrap();
     assert_eq!(archive.list().unwrap()[0].condition, Condition::Suspended);
@@ -382,4 +382,47 @@ fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
     let camera = &manifest.tracks[0];
     assert!(camera.duration_ms.abs_diff(end_ms) < 100, "{camera:?}");
     assert!(camera.gaps.iter().any(|gap| gap.reason == GapReason::DiskFull && gap.to_ms > 70_000), "{:?}", camera.gaps);
+}
+
+#[test]
+fn a_keyframe_is_asked_for_after_a_hole_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (track, arrived) = (TrackId(1), clock.now());
+    sender.send(TapItem::Started { track, kind: TrackKind::Camera, codec: Codec::H264, arrived }).unwrap();
+    show(&clock, &sender, track, 0..50);
+    wait_until("the first segment is durable", || recorder.status().kept_ms > 3_000);
+    // At the very beginning the clock of this test may outrun the thread.
+    let _ = sender.take_wanted().count();
+    let kept_ms = recorder.status().kept_ms;
+    show(&clock, &sender, track, 50..150);
+    wait_until("the next segment is durable", || recorder.status().kept_ms > kept_ms);
+    assert_eq!(sender.take_wanted().count(), 0, "nothing is missing");
+    // One packet is lost for good, and only pictures follow that need those before them.
+    let mut seq = 452;
+    let mut wanted = Vec::new();
+    wait_until("a keyframe is asked for", || {
+        clock.advance(100);
+        let packet = Arc::new(Packet {
+            seq,
+            timestamp: (seq * 9_000) as u32,
+            marker: true,
+            codec: Codec::H264,
+            keyframe: false,
+            payload: Bytes::from_static(&[0x61, 0x9a, 1, 2, 3]),
+            audio_level: None,
+            vp8: None,
+            frame_start: true,
+            layered: None,
+        });
+        seq += 1;
+        sender.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+        wanted.extend(sender.take_wanted());
+        !wanted.is_empty()
+    });
+    assert_eq!(wanted, [TrackKind::Camera]);
+    recorder.finish().unwrap();
 }
