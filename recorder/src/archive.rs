@@ -15,12 +15,14 @@ use crate::{
     disk::{Disk, LocalDisk},
     id::{MediaName, RecordingId},
     journal::{GapReason, Record, VERSION},
-    manifest::{Ledger, Manifest, Phase},
+    manifest::{Ledger, Listed, Manifest, Phase},
     playlist,
     recorder::{Recorder, Session},
     recording::Recording,
     recover::{self, SEAL},
+    seal::Signer,
     store::{SharedLedger, Store, lock},
+    verify::{self, Misfit, Verified},
 };
 
 /// Why the archive could not do what was asked.
@@ -105,6 +107,7 @@ pub struct Archive {
     pub(crate) root: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
+    signer: Option<Arc<dyn Signer>>,
     ledgers: Mutex<Ledgers>,
 }
 
@@ -125,13 +128,37 @@ impl Archive {
         Self::on_disk(root, clock, Arc::new(LocalDisk))
     }
 
+    /// The archive that is in the folder `root` already, for looking into it.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn existing(
+        root: PathBuf,
+        clock: Arc<dyn Clock>,
+        signer: Option<Arc<dyn Signer>>,
+    ) -> Result<Arc<Self>, ArchiveError> {
+        if !root.is_dir() {
+            return Err(crate::store::failed("open", &root, io::ErrorKind::NotFound.into()));
+        }
+        Ok(Arc::new(Self { root, disk: Arc::new(LocalDisk), clock, signer, ledgers: Mutex::default() }))
+    }
+
+    /// As [`Archive::open`], and every recording that is over is signed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn signed(root: PathBuf, clock: Arc<dyn Clock>, signer: Arc<dyn Signer>) -> Result<Arc<Self>, ArchiveError> {
+        LocalDisk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        Self::existing(root, clock, Some(signer))
+    }
+
     /// The archive on a disk of one's own.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
         disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
-        Ok(Arc::new(Self { root, disk, clock, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self { root, disk, clock, signer: None, ledgers: Mutex::default() }))
     }
 
     /// Puts every recording in order that is not sealed, and names those that may go on. Call it once, at the start.
@@ -172,7 +199,7 @@ impl Archive {
         if files.iter().any(|file| file == SEAL) || self.ledgers().live.contains_key(&id) {
             return Ok(false);
         }
-        let Some(store) = recover::recover(&self.disk, &dir)? else { return Ok(false) };
+        let Some(store) = recover::recover(&self.disk, &dir, self.signer())? else { return Ok(false) };
         let phase = lock(&store.ledger()).phase;
         Ok(!matches!(phase, Phase::Ended(_)))
     }
@@ -208,7 +235,7 @@ impl Archive {
             while let Some(action) = recording.poll_action() {
                 session.store.perform(&action)?;
             }
-            recover::seal(self.disk.as_ref(), &self.dir(id), &session.store)
+            recover::seal(self.disk.as_ref(), &self.dir(id), &session.store, self.signer())
         })();
         self.release(id);
         ended?;
@@ -248,6 +275,52 @@ impl Archive {
         if known { Ok(self.dir(id).join(media.to_string())) } else { Err(missing()) }
     }
 
+    /// Every recording in the folder, the oldest first, without changing anything.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed; a recording that cannot be read says so itself.
+    pub fn list(&self) -> Result<Vec<Listed>, ArchiveError> {
+        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        let ids = names.iter().filter_map(|name| name.parse().ok());
+        let mut listed: Vec<Listed> = ids.map(|id| self.look_at(id)).collect();
+        listed.sort_by_key(|one| (one.started_at_ms, one.recording_id));
+        Ok(listed)
+    }
+
+    /// Puts one recording in order that was left half written, as [`Archive::recover`] does with all. Nobody may be
+    /// writing it.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the disk refuses.
+    pub fn repair(&self, id: RecordingId) -> Result<Listed, ArchiveError> {
+        if peek(self, id)?.is_none() {
+            return Err(ArchiveError::NoRecording { id });
+        }
+        self.recover_one(id)?;
+        Ok(self.look_at(id))
+    }
+
+    fn look_at(&self, id: RecordingId) -> Listed {
+        let files = self.disk.list(&self.dir(id)).unwrap_or_default();
+        let ledger = peek(self, id).ok().flatten();
+        Listed::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
+    }
+
+    /// Whether a recording is as it was written, and if not, what is the first thing that does not fit; signatures must be
+    /// of the archive's own signer, if it has one. It changes
+    /// nothing, and may be asked of a recording that is being written.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the disk refuses.
+    pub fn verify(&self, id: RecordingId) -> Result<Result<Verified, Misfit>, ArchiveError> {
+        let key = self.signer().map(Signer::public_key);
+        verify::verify(self.disk.as_ref(), &self.dir(id), id, key.as_ref())
+    }
+
+    pub(crate) fn signer(&self) -> Option<&dyn Signer> {
+        self.signer.as_deref()
+    }
+
     pub(crate) fn dir(&self, id: RecordingId) -> PathBuf {
         self.root.join(id.to_string())
     }
@@ -268,7 +341,7 @@ impl Archive {
         let dir = self.dir(id);
         let now = self.clock.now();
         let wall_ms = self.clock.wall_ms();
-        let Some(mut store) = recover::recover(&self.disk, &dir)? else {
+        let Some(mut store) = recover::recover(&self.disk, &dir, self.signer())? else {
             let start = Record::Start {
                 recording_id: id,
                 version: VERSION,

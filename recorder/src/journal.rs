@@ -212,6 +212,30 @@ impl Chain {
         Ok(frame)
     }
 
+    /// Reads the frame at the head of `bytes`, which must be the next one: its record, and its length.
+    ///
+    /// # Errors
+    /// [`Broken`] says why it is not; the chain stays as it was.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(Record, usize), Broken> {
+        let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Broken::CutOff)?;
+        let [l0, l1, l2, l3, tag, c0, c1, c2, c3] = *head;
+        let len = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).map_err(|_| Broken::CutOff)?;
+        let end = HEAD_BYTES.checked_add(len).ok_or(Broken::CutOff)?;
+        let payload = bytes.get(HEAD_BYTES..end).ok_or(Broken::CutOff)?;
+        if crc(tag, payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+            return Err(Broken::Crc);
+        }
+        let entry: Entry<Record> = serde_json::from_slice(payload).map_err(|_| Broken::NotARecord)?;
+        if entry.algorithm != ALGORITHM || entry.record.tag() != tag {
+            return Err(Broken::NotARecord);
+        }
+        if entry.prev != self.prev {
+            return Err(Broken::OutOfChain);
+        }
+        self.prev = sha256(payload);
+        Ok((entry.record, end))
+    }
+
     /// Digest of the last record, in hex.
     #[must_use]
     pub fn head(&self) -> &str {
@@ -226,27 +250,28 @@ pub fn read(journal: &[u8]) -> (Vec<Record>, Chain, usize) {
     let mut records = Vec::new();
     let mut chain = Chain::default();
     let mut kept = 0;
-    while let Some((record, digest, len)) = read_frame(journal.get(kept..).unwrap_or_default(), &chain) {
+    while let Ok((record, len)) = chain.follow(journal.get(kept..).unwrap_or_default()) {
         records.push(record);
-        chain.prev = digest;
         kept += len;
     }
     (records, chain, kept)
 }
 
-fn read_frame(bytes: &[u8], chain: &Chain) -> Option<(Record, String, usize)> {
-    let len = usize::try_from(u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?)).ok()?;
-    let tag = *bytes.get(4)?;
-    let expected = u32::from_le_bytes(bytes.get(5..9)?.try_into().ok()?);
-    let payload = bytes.get(HEAD_BYTES..HEAD_BYTES.checked_add(len)?)?;
-    if crc(tag, payload) != expected {
-        return None;
-    }
-    let entry: Entry<Record> = serde_json::from_slice(payload).ok()?;
-    if entry.algorithm != ALGORITHM || entry.prev != chain.prev || entry.record.tag() != tag {
-        return None;
-    }
-    Some((entry.record, sha256(payload), HEAD_BYTES + len))
+/// What is wrong with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The journal ends inside it.
+    #[error("is cut off")]
+    CutOff,
+    /// Its bytes are not those that were written.
+    #[error("does not fit its CRC")]
+    Crc,
+    /// It is no record that is known here.
+    #[error("is no record of this version")]
+    NotARecord,
+    /// It is a whole record, written behind another one than the one before it.
+    #[error("does not follow the record before it")]
+    OutOfChain,
 }
 
 /// SHA-256 in hex.

@@ -10,12 +10,12 @@
 //! places them on lesson time → [`picture`] and [`voice`] lay them end to end, held pictures and silence where nothing
 //! came → [`segment`] cuts fragments of one second and segments of four, written by [`fmp4`] → [`store`] makes them
 //! durable and tells the [`journal`], from which [`manifest`] and [`playlist`] are folded. [`recover`] reads the same
-//! files after a crash. [`sound`] listens along.
+//! files after a crash, and [`verify`] says whether they are still as they were written. [`sound`] listens along.
 //!
 //! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads. All else takes the time and the
 //! bytes, and gives [`recording::Action`]s.
 //!
-//! **Not here:** who may see a recording, HTTP, SQL; retention, upload, signatures; any processing after the lesson.
+//! **Not here:** who may see a recording, HTTP, SQL, keys; retention, upload; any processing after the lesson.
 
 pub mod archive;
 pub mod clock;
@@ -32,12 +32,16 @@ pub mod recording;
 pub mod recover;
 pub mod reorder;
 pub mod sample;
+pub mod seal;
 pub mod segment;
 pub mod sound;
 pub mod store;
+pub mod verify;
 pub mod voice;
 
 pub use archive::{Archive, ArchiveError, Clock, SystemClock};
 pub use id::RecordingId;
-pub use manifest::{GapManifest, Manifest, RecordingState, TrackManifest};
+pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
+pub use seal::{Signed, Signer};
+pub use verify::{Fault, Misfit, Verified};

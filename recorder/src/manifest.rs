@@ -69,6 +69,65 @@ pub struct TrackManifest {
     pub sound: Vec<SoundMinute>,
 }
 
+/// One line in the list of all recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Which recording.
+    pub recording_id: RecordingId,
+    /// Whether it goes on.
+    pub condition: Condition,
+    /// The wall clock at lesson time 0, milliseconds since 1970. 0: it cannot be read.
+    pub started_at_ms: u64,
+    /// As far as the longest track reaches.
+    pub duration_ms: u64,
+    /// Of its whole segments.
+    pub size_bytes: u64,
+    /// Spans of which nothing real was kept, of all tracks.
+    pub gaps: usize,
+}
+
+/// In which condition a recording lies on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// It is being written, or its writer died and nobody has put it in order since.
+    Running,
+    /// Its writer stopped cleanly; it may go on.
+    Suspended,
+    /// Its writer died, and it is in order; it may go on.
+    Interrupted,
+    /// It is over, and its seal is missing.
+    Unsealed,
+    /// It is over.
+    Sealed,
+    /// Its journal does not begin as one.
+    Unreadable,
+}
+
+impl Listed {
+    /// A recording's line. `is_sealed`: there is a seal beside its journal.
+    #[must_use]
+    pub fn new(recording_id: RecordingId, ledger: Option<&Ledger>, is_sealed: bool) -> Self {
+        let condition = match ledger.map(|ledger| ledger.phase) {
+            None => Condition::Unreadable,
+            Some(Phase::Running) => Condition::Running,
+            Some(Phase::Suspended) => Condition::Suspended,
+            Some(Phase::Interrupted) => Condition::Interrupted,
+            Some(Phase::Ended(_)) if is_sealed => Condition::Sealed,
+            Some(Phase::Ended(_)) => Condition::Unsealed,
+        };
+        let tracks = ledger.map_or(&[][..], |ledger| &ledger.tracks);
+        Self {
+            recording_id,
+            condition,
+            started_at_ms: ledger.map_or(0, |ledger| ledger.started_at_ms),
+            duration_ms: ledger.map_or(0, Ledger::duration_ms),
+            size_bytes: tracks.iter().flat_map(|track| &track.segments).map(|segment| segment.size_bytes).sum(),
+            gaps: tracks.iter().map(|track| track.gaps.len()).sum(),
+        }
+    }
+}
+
 /// See [`Gap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

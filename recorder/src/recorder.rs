@@ -13,6 +13,7 @@ use std::{
 use serde::Serialize;
 use sfu::{
     id::TrackId,
+    media::TrackKind,
     tap::{TapItem, TapReceiver},
 };
 
@@ -96,6 +97,7 @@ impl Recorder {
             dropped: 0,
             waiting_bytes: 0,
         }));
+        let now = archive.clock.now();
         let work = Work {
             archive: archive.clone(),
             session,
@@ -105,6 +107,7 @@ impl Recorder {
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             sources: HashMap::new(),
+            broken: (Vec::new(), now),
             paused: None,
             overflowed: false,
         };
@@ -194,6 +197,8 @@ struct Work {
     backlog_bytes: usize,
     /// Who publishes now, so that a recording opened anew knows them.
     sources: HashMap<TrackId, TapItem>,
+    /// Tracks that waited for a keyframe when it was last looked, and when it is looked again.
+    broken: (Vec<TrackKind>, Instant),
     /// When the disk is tried again.
     paused: Option<Instant>,
     /// The disk refused for too long: the backlog was given up, and the files will be opened anew.
@@ -224,10 +229,24 @@ impl Work {
             if !self.overflowed {
                 self.session.recording.handle_dropped(self.tap.dropped());
                 self.session.recording.handle_timeout(now);
+                self.ask(now);
             }
             self.write(now);
             self.tell();
         }
+    }
+
+    /// Asks for a keyframe of every picture track that has been broken for a while. One that only begins has its
+    /// keyframe on the way.
+    fn ask(&mut self, now: Instant) {
+        if now < self.broken.1 {
+            return;
+        }
+        let broken: Vec<TrackKind> = self.session.recording.awaiting_keyframe().collect();
+        for kind in broken.iter().filter(|kind| self.broken.0.contains(kind)) {
+            self.tap.want_keyframe(*kind);
+        }
+        self.broken = (broken, now + ASK_EVERY);
     }
 
     /// Takes what waits. False: the tap is closed.
@@ -331,7 +350,12 @@ impl Work {
         self.drain()?;
         let id = self.session.id;
         if how == Stop::Finish {
-            recover::seal(self.archive.disk.as_ref(), &self.archive.dir(id), &self.session.store)?;
+            recover::seal(
+                self.archive.disk.as_ref(),
+                &self.archive.dir(id),
+                &self.session.store,
+                self.archive.signer(),
+            )?;
         }
         let kept_ms = lock(&self.session.store.ledger()).duration_ms();
         tracing::info!(recording.id = %id, kept_ms, sealed = how == Stop::Finish, "Recording {id} is closed");
@@ -350,6 +374,9 @@ impl Work {
 
 /// The longest time between two looks at the tap.
 const REST: Duration = Duration::from_millis(20);
+
+/// Between two looks for broken tracks. The room asks a publisher more rarely.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Items read before the disk has its turn.
 const BATCH: usize = 512;

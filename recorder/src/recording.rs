@@ -210,6 +210,12 @@ impl Recording {
         self.sources.values().filter_map(|source| source.reorder.deadline()).chain([self.next_tick]).min()
     }
 
+    /// The tracks of which nothing can be kept before their next keyframe.
+    pub fn awaiting_keyframe(&self) -> impl Iterator<Item = TrackKind> {
+        let pictures = |source: &Source| source.pictures.as_ref().is_some_and(Pictures::awaiting_keyframe);
+        self.sources.values().filter(move |source| pictures(source)).map(|source| source.kind)
+    }
+
     /// Lesson time at a moment of the hub's clock.
     #[must_use]
     pub fn at(&self, moment: Instant) -> LessonTime {

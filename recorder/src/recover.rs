@@ -18,17 +18,18 @@ use crate::{
     journal::{self, GapReason, JOURNAL, Record, SegmentRecord, sha256},
     manifest::{Ledger, Phase, TrackLedger},
     recording::TrackResume,
+    seal::{self, Signer},
     store::{Store, failed, lock},
 };
 
-/// The sealed recording's manifest, written once at its end.
+/// What a recording holds and where its journal ends, written once when it is over.
 pub const SEAL: &str = "seal.json";
 
-/// Recovers the recording in `dir`. `None`: nothing of it was ever durable.
+/// Recovers the recording in `dir`, and seals it where it is over. `None`: nothing of it was ever durable.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn recover(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<Store>, ArchiveError> {
+pub fn recover(disk: &Arc<dyn Disk>, dir: &Path, signer: Option<&dyn Signer>) -> Result<Option<Store>, ArchiveError> {
     let Some((ledger, chain, kept, len)) = read_journal(disk.as_ref(), dir)? else { return Ok(None) };
     let path = dir.join(JOURNAL);
     if kept < len {
@@ -38,7 +39,7 @@ pub fn recover(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<Store>, Archiv
     let phase = ledger.phase;
     let mut store = Store::open(disk.clone(), dir.to_owned(), kept, chain, Arc::new(Mutex::new(ledger)));
     if let Phase::Ended(_) = phase {
-        seal(disk.as_ref(), dir, &store)?;
+        seal(disk.as_ref(), dir, &store, signer)?;
         return Ok(Some(store));
     }
     let mut segments = Vec::new();
@@ -82,18 +83,18 @@ pub fn peek(disk: &dyn Disk, dir: &Path) -> Result<Option<Ledger>, ArchiveError>
     Ok(read_journal(disk, dir)?.map(|(ledger, ..)| ledger))
 }
 
-/// Writes the manifest of an ended recording beside it.
+/// Writes the seal of an ended recording beside it, signed where there is a signer.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn seal(disk: &dyn Disk, dir: &Path, store: &Store) -> Result<(), ArchiveError> {
+pub fn seal(disk: &dyn Disk, dir: &Path, store: &Store, signer: Option<&dyn Signer>) -> Result<(), ArchiveError> {
     let names = disk.list(dir).map_err(|source| failed("list", dir, source))?;
     if names.iter().any(|name| name == SEAL) {
         return Ok(());
     }
     let manifest = lock(&store.ledger()).manifest();
     let path = dir.join(SEAL);
-    let bytes = serde_json::to_vec_pretty(&manifest).map_err(|source| failed("tell", &path, source.into()))?;
+    let bytes = seal::write(&manifest, signer).map_err(|source| failed("tell", &path, source.into()))?;
     store.write_whole(SEAL, &bytes)
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, ArchiveError, Clock, RecorderState, RecordingId, RecordingState,
+    Archive, ArchiveError, Clock, Condition, RecorderState, RecordingId, RecordingState,
     disk::{Disk, DiskFile, LocalDisk},
     journal::{GapReason, TrackNote},
     sound::SILENCE,
@@ -159,6 +159,50 @@ fn a_process_that_stops_lets_the_next_one_go_on() {
     let gap = manifest.tracks[0].gaps.iter().find(|gap| gap.reason == GapReason::Suspended).unwrap();
     assert!(gap.from_ms.abs_diff(5_000) < 50 && gap.to_ms.abs_diff(9_000) < 50, "{gap:?}");
     assert!(matches!(archive.seal(id()), Err(ArchiveError::Sealed { .. })));
+}
+
+#[test]
+fn the_list_tells_in_which_condition_each_recording_lies_and_one_can_be_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    assert_eq!(archive.list().unwrap(), []);
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    speak(&clock, &sender, TrackId(1), 9_000);
+    wait_until("nine seconds are durable", || recorder.status().kept_ms >= 8_000);
+    let listed = archive.list().unwrap()[0];
+    assert_eq!((listed.condition, listed.started_at_ms), (Condition::Running, 1_800_000_000_000));
+    // As another process would find it after a crash.
+    let crashed = tempfile::tempdir().unwrap();
+    let name = |file: &str| crashed.path().join(ID).join(file);
+    fs::create_dir(crashed.path().join(ID)).unwrap();
+    for file in fs::read_dir(folder.path().join(ID)).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), name(file.file_name().to_str().unwrap())).unwrap();
+    }
+    fs::create_dir(crashed.path().join("lost+found")).unwrap();
+    let other = Archive::existing(crashed.path().to_owned(), clock.clone(), None).unwrap();
+    let repaired = other.repair(id()).unwrap();
+    assert_eq!(repaired.condition, Condition::Interrupted);
+    assert!(repaired.duration_ms >= listed.duration_ms, "{repaired:?}");
+    assert_eq!(other.list().unwrap(), [repaired]);
+    assert_eq!(other.repair(id()).unwrap(), repaired, "once is enough");
+    let none: RecordingId = "0192f0c4-7d5e-7cc1-8a6b-000000000000".parse().unwrap();
+    assert!(matches!(other.repair(none), Err(ArchiveError::NoRecording { .. })));
+    fs::write(name("journal.log"), b"?").unwrap();
+    assert_eq!(other.list().unwrap()[0].condition, Condition::Unreadable);
+    assert!(Archive::existing(crashed.path().join("nowhere"), clock, None).is_err());
+
+    recorder.suspend().unwrap();
+    assert_eq!(archive.list().unwrap()[0].condition, Condition::Suspended);
+    archive.seal(id()).unwrap();
+    let sealed = archive.list().unwrap()[0];
+    assert_eq!((sealed.condition, sealed.gaps), (Condition::Sealed, 0));
+    assert!(sealed.duration_ms.abs_diff(9_000) < 100 && sealed.size_bytes > 1_000, "{sealed:?}");
+    fs::remove_file(folder.path().join(ID).join("seal.json")).unwrap();
+    assert_eq!(archive.list().unwrap()[0].condition, Condition::Unsealed);
+    assert_eq!(archive.repair(id()).unwrap(), sealed);
 }
 
 #[test]
@@ -338,4 +382,47 @@ fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
     let camera = &manifest.tracks[0];
     assert!(camera.duration_ms.abs_diff(end_ms) < 100, "{camera:?}");
     assert!(camera.gaps.iter().any(|gap| gap.reason == GapReason::DiskFull && gap.to_ms > 70_000), "{:?}", camera.gaps);
+}
+
+#[test]
+fn a_keyframe_is_asked_for_after_a_hole_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (track, arrived) = (TrackId(1), clock.now());
+    sender.send(TapItem::Started { track, kind: TrackKind::Camera, codec: Codec::H264, arrived }).unwrap();
+    show(&clock, &sender, track, 0..50);
+    wait_until("the first segment is durable", || recorder.status().kept_ms > 3_000);
+    // At the very beginning the clock of this test may outrun the thread.
+    let _ = sender.take_wanted().count();
+    let kept_ms = recorder.status().kept_ms;
+    show(&clock, &sender, track, 50..150);
+    wait_until("the next segment is durable", || recorder.status().kept_ms > kept_ms);
+    assert_eq!(sender.take_wanted().count(), 0, "nothing is missing");
+    // One packet is lost for good, and only pictures follow that need those before them.
+    let mut seq = 452;
+    let mut wanted = Vec::new();
+    wait_until("a keyframe is asked for", || {
+        clock.advance(100);
+        let packet = Arc::new(Packet {
+            seq,
+            timestamp: (seq * 9_000) as u32,
+            marker: true,
+            codec: Codec::H264,
+            keyframe: false,
+            payload: Bytes::from_static(&[0x61, 0x9a, 1, 2, 3]),
+            audio_level: None,
+            vp8: None,
+            frame_start: true,
+            layered: None,
+        });
+        seq += 1;
+        sender.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+        wanted.extend(sender.take_wanted());
+        !wanted.is_empty()
+    });
+    assert_eq!(wanted, [TrackKind::Camera]);
+    recorder.finish().unwrap();
 }

@@ -16,7 +16,7 @@ pub enum Need {
     Schedule,
     /// Packets from the publisher are lost for good.
     Loss,
-    /// A viewer cannot decode (PLI or FIR), or a reader starts and the cache has nothing.
+    /// A viewer cannot decode (PLI or FIR), nor can a tap's reader, or one starts and the cache has nothing.
     Viewer,
 }
 

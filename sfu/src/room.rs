@@ -13,7 +13,7 @@ use crate::{
     bandwidth::share::Rung,
     history::History,
     id::{PeerId, RoomId, TrackId, WorkerId},
-    keyframe::{ASK_EVERY, Authority},
+    keyframe::{ASK_EVERY, Authority, Need},
     media::{Codec, TrackKind},
     packet::Packet,
     publish::SenderClock,
@@ -488,6 +488,21 @@ impl Room {
     #[must_use]
     pub fn is_tapped(&self) -> bool {
         !self.taps.is_empty()
+    }
+
+    /// Notes what taps cannot decode. Returns the layers whose home, another worker, must be told.
+    pub fn note_wanted(&mut self) -> Vec<(WorkerId, TrackId)> {
+        let mut abroad = Vec::new();
+        for kind in self.taps.iter().flat_map(TapSender::take_wanted).filter(|kind| !kind.is_sound()) {
+            let Some(track) = self.tracks.iter_mut().find(|track| track.kind == kind) else { continue };
+            let (home, best) = (track.home, track.best);
+            let Some(Some(layer)) = track.layers.get_mut(best) else { continue };
+            match home {
+                Some(home) => abroad.push((home, layer.id)),
+                None => layer.authority.want(Need::Viewer),
+            }
+        }
+        abroad
     }
 
     /// Ends a track. Returns whose it was, if that peer is on this worker.

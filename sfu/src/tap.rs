@@ -1,11 +1,12 @@
 //! A slot that ends in a bounded channel instead of a network: the recorder reads it.
 //!
-//! A full channel drops and counts; it never slows a lesson.
+//! A full channel drops and counts; it never slows a lesson. The one word back is that a picture cannot be decoded: a bit
+//! per kind of track, looked at once a second, and answered by the room's keyframe authority within its budget.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, Instant},
@@ -67,6 +68,7 @@ pub enum TapItem {
 pub struct TapSender {
     items: SyncSender<TapItem>,
     dropped: Arc<AtomicU64>,
+    wanted: Arc<AtomicU8>,
 }
 
 /// The reader's end. Dropping it ends the tap.
@@ -74,6 +76,7 @@ pub struct TapSender {
 pub struct TapReceiver {
     items: Receiver<TapItem>,
     dropped: Arc<AtomicU64>,
+    wanted: Arc<AtomicU8>,
 }
 
 /// The reader has gone: stop sending to it.
@@ -85,7 +88,9 @@ pub struct TapClosed;
 pub fn channel(capacity: usize) -> (TapSender, TapReceiver) {
     let (sender, receiver) = sync_channel(capacity);
     let dropped = Arc::new(AtomicU64::new(0));
-    (TapSender { items: sender, dropped: dropped.clone() }, TapReceiver { items: receiver, dropped })
+    let wanted = Arc::new(AtomicU8::new(0));
+    let sender = TapSender { items: sender, dropped: dropped.clone(), wanted: wanted.clone() };
+    (sender, TapReceiver { items: receiver, dropped, wanted })
 }
 
 impl TapSender {
@@ -105,7 +110,20 @@ impl TapSender {
     }
 }
 
+impl TapSender {
+    /// The kinds of tracks of which the reader has asked for a keyframe since the last call.
+    pub fn take_wanted(&self) -> impl Iterator<Item = TrackKind> + use<> {
+        let wanted = self.wanted.swap(0, Ordering::Relaxed);
+        TrackKind::ALL.into_iter().filter(move |kind| wanted & bit(*kind) != 0)
+    }
+}
+
 impl TapReceiver {
+    /// Asks for a keyframe of the track of a kind: what came of it cannot be decoded. Many requests are one.
+    pub fn want_keyframe(&self, kind: TrackKind) {
+        self.wanted.fetch_or(bit(kind), Ordering::Relaxed);
+    }
+
     /// The next item, waiting at most `patience`.
     ///
     /// # Errors
@@ -123,5 +141,15 @@ impl TapReceiver {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn bit(kind: TrackKind) -> u8 {
+    match kind {
+        TrackKind::Voice => 1,
+        TrackKind::Board => 2,
+        TrackKind::Camera => 4,
+        TrackKind::Stage => 8,
+        TrackKind::StageVoice => 16,
     }
 }

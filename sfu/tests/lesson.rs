@@ -153,6 +153,31 @@ fn a_teacher_who_comes_back_takes_the_old_tracks_place() {
 }
 
 #[test]
+fn a_recorder_that_cannot_decode_gets_a_keyframe_within_the_teachers_budget() {
+    use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+    let mut lesson = Lesson::new();
+    let mut teacher = lesson.join(1, publish_terms());
+    let (tap, reader) = tap::channel(10_000);
+    lesson.worker.handle_command(lesson.now, Command::Tap { room: ROOM, tap });
+    let (mut asked, mut answer) = (Vec::new(), false);
+    for number in 0..330 {
+        // Nothing is missing in the first second; then the reader asks more often than anybody should.
+        if number >= 30 {
+            reader.want_keyframe(TrackKind::Camera);
+            reader.want_keyframe(TrackKind::Voice);
+        }
+        lesson.picture(&mut teacher, 100 + number, number == 0 || std::mem::take(&mut answer));
+        let sent = lesson.run(FRAME);
+        if teacher.rtcp(&sent).iter().any(|packet| packet.as_any().is::<PictureLossIndication>()) {
+            asked.push(number);
+            answer = true;
+        }
+    }
+    assert!((30..70).contains(&asked[0]), "{asked:?}");
+    assert!((4..=6).contains(&asked.len()), "at most one in two seconds: {asked:?}");
+}
+
+#[test]
 fn a_classroom_whose_address_changes_is_followed_by_its_next_report() {
     use rtc_rtcp::receiver_report::ReceiverReport;
     let mut lesson = Lesson::new();

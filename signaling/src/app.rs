@@ -22,7 +22,7 @@ use crate::{
     keep::{self, KeepError},
     live::{
         bell::BELL_TICK,
-        recording::Recordings,
+        recording::{Recordings, SealKey},
         registry::{Registry, TICK, chain},
         token::TokenSigner,
         wire::Bye,
@@ -111,7 +111,7 @@ impl App {
         let tokens = Arc::new(TokenSigner::open(data)?);
         let secrets = Arc::new(Secrets::open(data)?);
         let store = Store::open(database).await?;
-        let recordings = Recordings::open(data.join("recordings"))?;
+        let recordings = Recordings::open(data.join("recordings"), SealKey::open(data)?)?;
         let recovering = recordings.clone();
         let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
         if mended > 0 {

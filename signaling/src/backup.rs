@@ -14,7 +14,7 @@ use crate::{
 const TABLES: &str = "tables.jsonl";
 
 /// Keys of the data folder. The certificate is made anew where it is of our own making.
-const KEYS: [&str; 4] = ["token.key", "seal.key", "ca.pem", "ca.key"];
+const KEYS: [&str; 5] = ["token.key", "seal.key", "recording.key", "ca.pem", "ca.key"];
 
 /// Keys are small.
 const KEY_BYTES_MAX: usize = 64 * 1024;

@@ -35,6 +35,12 @@ pub enum KeepError {
         /// Which.
         path: PathBuf,
     },
+    /// Another process works in this data folder.
+    #[error("another hub is running in {path}")]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It holds no key.
     #[error("{path} holds no key")]
     NotAKey {
@@ -53,6 +59,22 @@ pub fn folder(path: &Path) -> Result<(), KeepError> {
         .mode(0o700)
         .create(path)
         .map_err(|source| KeepError::Write { path: path.to_owned(), source })
+}
+
+/// Takes a data folder for as long as the answer is kept: two hubs would write the same recordings. However a process
+/// ends, what it took is free again.
+///
+/// # Errors
+/// [`KeepError::Taken`] where another process has it.
+pub fn alone(data: &Path) -> Result<fs::File, KeepError> {
+    let path = data.join("hub.lock");
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|source| KeepError::Write { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(KeepError::Taken { path: data.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(KeepError::Write { path, source }),
+    }
 }
 
 /// Reads a file. `None`: there is none.
@@ -166,6 +188,15 @@ pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Ke
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_belongs_to_one_hub_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = alone(folder.path()).unwrap();
+        assert!(matches!(alone(folder.path()), Err(KeepError::Taken { .. })));
+        drop(first);
+        alone(folder.path()).unwrap();
+    }
 
     #[test]
     fn a_secret_is_made_once_and_refused_once_others_can_read_it() {

@@ -7,11 +7,14 @@ use std::{
     sync::Arc,
 };
 
+mod console;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+use console::Hub;
 use sfu::HubConfig;
 use signaling::{
-    app::{self, App},
+    app::App,
     backup, certificate,
     clock::Clock,
     config::{Config, Said},
@@ -24,7 +27,7 @@ use signaling::{
     },
     live::registry::chain,
     router, sample,
-    store::{AuditRow, Database, Store, audit_chain::Retired},
+    store::{AuditRow, audit_chain::Retired},
     system_scope, telemetry,
 };
 use tokio::{
@@ -55,12 +58,11 @@ enum Command {
     Openapi,
     /// Check what must not have been touched
     Verify {
-        /// What
-        #[arg(value_enum)]
+        #[command(subcommand)]
         what: Verified,
-        #[command(flatten)]
-        hub: Hub,
     },
+    /// List the recordings, or put one in order
+    Recordings(console::Recordings),
     /// Write tables and keys into an empty folder, also while the hub runs. Copy DIR/recordings beside it
     Backup {
         #[command(flatten)]
@@ -104,34 +106,12 @@ enum Command {
     },
 }
 
-/// A hub that may be running.
-#[derive(clap::Args)]
-struct Hub {
-    /// The hub's data folder
-    #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
-    data: PathBuf,
-    /// Its database, where it is not in the data folder
-    #[arg(long, env = "TONGKE_DATABASE", value_name = "URL", hide_env_values = true)]
-    database: Option<String>,
-}
-
-impl Hub {
-    async fn store(&self) -> anyhow::Result<Store> {
-        let database = match &self.database {
-            Some(url) => url.parse()?,
-            None => {
-                let file = app::database_file(&self.data);
-                anyhow::ensure!(file.is_file(), "{} is no data folder of ours", self.data.display());
-                Database::file(&file)
-            }
-        };
-        Ok(Store::open(&database).await?)
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Subcommand)]
 enum Verified {
-    Audit,
+    /// Every row of the audit, in its chain
+    Audit(Hub),
+    /// A recording's journal, in its chain, and every file that it names. The hub may be running
+    Recording(console::Verify),
 }
 
 #[derive(clap::Args)]
@@ -188,7 +168,9 @@ fn main() -> ExitCode {
             }
             Err(_) => ExitCode::FAILURE,
         },
-        Command::Verify { what: Verified::Audit, hub } => run(verify_audit(hub)),
+        Command::Verify { what: Verified::Audit(hub) } => run(verify_audit(hub)),
+        Command::Verify { what: Verified::Recording(asked) } => run(async { asked.run() }),
+        Command::Recordings(asked) => run(asked.run()),
         Command::Backup { hub, to } => run(back_up(hub, to)),
         Command::Restore { hub, from } => run(restore(hub, from)),
         Command::SetUpLink { hub, sign_in_name, drop_second_factor, base_url } => {
@@ -230,6 +212,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let figures = telemetry::begin_metrics();
     let clock = Clock::system();
     signaling::keep::folder(&config.data)?;
+    let _ours = signaling::keep::alone(&config.data)?;
     let certificate = match &config.certificate {
         Some(files) => certificate::given(files)?,
         None => certificate::own(&config.data, &config.announce, clock.wall())?,

@@ -80,7 +80,7 @@ impl Lesson {
     fn crash(&mut self, seconds: f64) {
         let disk: Arc<dyn recorder::disk::Disk> = Arc::new(LocalDisk);
         let dir = self.folder.path().join(ID);
-        self.store = recover::recover(&disk, &dir).unwrap().expect("there is a recording");
+        self.store = recover::recover(&disk, &dir, None).unwrap().expect("there is a recording");
         self.clock += seconds;
         let ledger = lock(&self.store.ledger()).clone();
         let tracks: Vec<(TrackKind, TrackResume)> =
@@ -94,6 +94,7 @@ impl Lesson {
         self.write();
         let archive = Archive::open(self.folder.path().to_owned(), Arc::new(SystemClock)).unwrap();
         assert_eq!(archive.recover().unwrap(), []);
+        assert!(archive.verify(ID.parse().unwrap()).unwrap().unwrap().sealed);
         let manifest = archive.manifest(ID.parse().unwrap()).unwrap();
         assert_eq!(manifest.state, RecordingState::Sealed);
         Recorded { folder: self.folder, archive, manifest }

@@ -23,6 +23,7 @@ use recorder::{
     recover,
     sound::SILENCE,
     store::{Store, lock},
+    verify,
 };
 use sfu::{
     id::TrackId,
@@ -62,7 +63,7 @@ impl Writer {
     /// Goes on with what is on the disk, at `now_ms`.
     fn resume(disk: &SimDisk, now_ms: u64) -> Result<Self, ArchiveError> {
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let mut store = recover::recover(&shared, Path::new(DIR))?.expect("there is a recording");
+        let mut store = recover::recover(&shared, Path::new(DIR), None)?.expect("there is a recording");
         let ledger = lock(&store.ledger()).clone();
         let tracks = recover::resume(disk, Path::new(DIR), &ledger, GapReason::Crash)?;
         store.record(&Record::Resumed { at_ms: now_ms })?;
@@ -143,7 +144,7 @@ impl Writer {
     fn finish(&mut self, patient: bool) -> Result<(), ArchiveError> {
         self.recording.finish(self.now(), true);
         self.write(patient)?;
-        recover::seal(&self.disk, Path::new(DIR), &self.store)
+        recover::seal(&self.disk, Path::new(DIR), &self.store, None)
     }
 }
 
@@ -166,7 +167,7 @@ fn picture(key: bool, n: u64) -> Bytes {
 /// Recovers what `disk` holds and checks every file against the journal.
 fn recovered(disk: &SimDisk) -> Option<Ledger> {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let store = recover::recover(&shared, Path::new(DIR)).unwrap()?;
+    let store = recover::recover(&shared, Path::new(DIR), None).unwrap()?;
     let ledger = lock(&store.ledger()).clone();
     let files = disk.snapshot();
     for track in &ledger.tracks {
@@ -189,6 +190,8 @@ fn recovered(disk: &SimDisk) -> Option<Ledger> {
         }
     }
     assert!(!files.keys().any(|name| name.to_str().unwrap().ends_with(".part")));
+    // What is in order says so itself.
+    verify::verify(disk, Path::new(DIR), ledger.recording_id, None).unwrap().unwrap();
     Some(ledger)
 }
 
@@ -222,7 +225,7 @@ fn after_a_power_cut_at_any_operation_everything_promised_is_there() {
             // And once more, in the middle of the recovery.
             disk.cut_power_at(1 + disk.random(12));
             let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-            let _ = recover::recover(&shared, Path::new(DIR));
+            let _ = recover::recover(&shared, Path::new(DIR), None);
             disk.power_on();
         }
         let Some(writer) = writer else {
@@ -328,6 +331,9 @@ fn every_prefix_of_a_journal_is_recovered_from() {
     for len in 0..=files[&journal].len() {
         let mut cut = files.clone();
         cut.get_mut(&journal).unwrap().truncate(len);
+        if len < files[&journal].len() {
+            cut.remove(&Path::new(DIR).join(recover::SEAL));
+        }
         let disk = SimDisk::holding(&cut);
         if let Some(ledger) = recovered(&disk) {
             // All segments are there, told or not, as soon as their init segment is known.

@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Worker;
+use super::{Relay, Worker};
 use crate::{
     hub::{GoneReason, HubEvent},
     id::RoomId,
+    keyframe::Need,
     peer::Role,
     room::PeerKey,
 };
@@ -60,6 +61,7 @@ impl Worker {
             self.take_stats(now);
             let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
             for id in rooms {
+                self.ask_for_taps(id);
                 let changed = self.rooms.get_mut(&id).is_some_and(|room| !room.choose_layers(now).is_empty());
                 if changed {
                     self.route_room(now, id);
@@ -71,6 +73,13 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Once a second: the authority asks the publisher more rarely than that anyway.
+    fn ask_for_taps(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let abroad = room.note_wanted().into_iter();
+        self.relays.extend(abroad.map(|(home, layer)| (home, Relay::Want { room: id, layer, need: Need::Viewer })));
     }
 
     /// When [`Self::handle_timeout`] is due. Never `None`: figures are taken once a second.
@@ -147,7 +156,7 @@ impl Worker {
                     for (rid, layer) in track.layers.iter_mut().enumerate() {
                         let Some(layer) = layer else { continue };
                         if publisher.take_lost(track.index, rid) {
-                            layer.authority.want(crate::keyframe::Need::Loss);
+                            layer.authority.want(Need::Loss);
                         }
                         let (keyframe, group) = layer.history.group_bytes();
                         if let Some(need) = layer.authority.poll(now, keyframe, group)

@@ -1,13 +1,20 @@
 //! The thin way to the recorder: what a lesson in progress and its replay ask of it, in this crate's words.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use recorder::{Archive, ArchiveError, Manifest, Recorder, SystemClock};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use recorder::{Archive, ArchiveError, Manifest, Recorder, Signer, SystemClock};
 use sfu::tap::TapReceiver;
 use tracing::{error, info};
 
 use super::registry::chain;
-use crate::domain::id::RecordingId;
+use crate::{
+    domain::id::RecordingId,
+    keep::{self, KeepError},
+};
 
 /// Every recording of this hub. Cheap to clone; its calls touch the disk, so they belong on a blocking thread.
 #[derive(Clone)]
@@ -20,13 +27,57 @@ pub struct Recording {
     recorder: Recorder,
 }
 
+/// The key that seals this hub's recordings. It stays in the data folder, and apart from that of the tokens: tokens may
+/// be given another key at any time, recordings are checked with theirs for years.
+pub struct SealKey {
+    pair: Ed25519KeyPair,
+}
+
+impl SealKey {
+    /// Reads the key of a data folder, or makes it on the first run.
+    ///
+    /// # Errors
+    /// [`KeepError`] where the file cannot be read or written, or holds no key.
+    pub fn open(data: &Path) -> Result<Self, KeepError> {
+        let path = data.join(KEY_FILE);
+        let document = keep::secret(&path, || {
+            Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())
+                .map(|document| document.as_ref().to_vec())
+                .unwrap_or_default()
+        })?;
+        let pair = Ed25519KeyPair::from_pkcs8(&document).map_err(|_| KeepError::NotAKey { path })?;
+        Ok(Self { pair })
+    }
+
+    /// Reads the key of a data folder. `None`: no hub that signs has run there yet.
+    ///
+    /// # Errors
+    /// As [`SealKey::open`].
+    pub fn existing(data: &Path) -> Result<Option<Self>, KeepError> {
+        if data.join(KEY_FILE).exists() { Self::open(data).map(Some) } else { Ok(None) }
+    }
+}
+
+impl Signer for SealKey {
+    fn public_key(&self) -> [u8; 32] {
+        self.pair.public_key().as_ref().try_into().unwrap_or_default()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.pair.sign(message).as_ref().try_into().unwrap_or([0; 64])
+    }
+}
+
+/// The key file in the data folder, readable by the hub alone.
+const KEY_FILE: &str = "recording.key";
+
 impl Recordings {
-    /// Opens the folder of recordings.
+    /// Opens the folder of recordings. Those that end from now on are signed with `key`.
     ///
     /// # Errors
     /// As the archive says.
-    pub fn open(root: PathBuf) -> Result<Self, ArchiveError> {
-        Ok(Self { archive: Archive::open(root, Arc::new(SystemClock))? })
+    pub fn open(root: PathBuf, key: SealKey) -> Result<Self, ArchiveError> {
+        Ok(Self { archive: Archive::signed(root, Arc::new(SystemClock), Arc::new(key))? })
     }
 
     /// Mends what a killed hub left half written. Answers how many recordings may go on.

@@ -1,7 +1,13 @@
 //! Which recording belongs to which lesson. The media itself is the recorder's.
 
+use sqlx::Row;
+
 use super::{AuditRow, Sql, Store, StoreError, word};
-use crate::domain::{id::RecordingId, lesson::Lesson, permission::Scope};
+use crate::domain::{
+    id::{LessonId, RecordingId},
+    lesson::Lesson,
+    permission::Scope,
+};
 
 impl Store {
     /// The lesson that a recording shows. `None`: there is no such recording in scope.
@@ -19,6 +25,24 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(None) };
         self.lesson(scope, word(&row, "lesson_id")?).await
+    }
+
+    /// Every recording with its lesson and that lesson's title, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn recorded_lessons(&self, scope: &Scope) -> Result<Vec<(RecordingId, LessonId, String)>, StoreError> {
+        let mut sql = Sql::new(
+            "select recording.recording_id, lesson.lesson_id, lesson.title from recording
+             join lesson on lesson.lesson_id = recording.lesson_id
+             join organisation on organisation.organisation_id = lesson.organisation_id
+             where ",
+        );
+        sql.within(scope, "organisation.path").push(" order by recording.started_at_ms, recording.recording_id");
+        let rows = sql.all(&self.pool).await?;
+        rows.iter()
+            .map(|row| Ok((word(row, "recording_id")?, word(row, "lesson_id")?, row.try_get("title")?)))
+            .collect()
     }
 
     /// Recordings that still grow although their lesson is over: the hub was killed while it sealed them.

@@ -1,0 +1,147 @@
+//! The end of a recording: what it holds and where its journal ends, signed by the hub that wrote it.
+//!
+//! `{"sealed": …, "sha256": …, "public_key": …, "signature": …}`, in this order and without a space: the digest and the
+//! signature are over the bytes of `sealed` as they stand in the file, so that nobody has to write them again to check
+//! them. A hub without a key leaves out the last two.
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+
+use crate::{id::RecordingId, journal::sha256, manifest::Manifest, verify::Fault};
+
+/// Signs what must not be changed any more. The recorder never sees the key.
+pub trait Signer: Send + Sync + 'static {
+    /// By which the signatures can be checked: raw Ed25519 (RFC 8032).
+    fn public_key(&self) -> [u8; 32];
+    /// Ed25519 over a message.
+    fn sign(&self, message: &[u8]) -> [u8; 64];
+}
+
+/// Whether a recording bears its hub's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signed {
+    /// It is not over yet.
+    NotYet,
+    /// It was sealed without a key: whoever can write the whole folder can write another lesson.
+    No,
+    /// By the key that was expected, in hex.
+    Yes(String),
+    /// By this key, in hex. Nobody said whose it must be.
+    By(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed<M> {
+    version: u32,
+    algorithm: String,
+    recording_id: RecordingId,
+    chain_head: String,
+    manifest: M,
+}
+
+/// Behind the sealed bytes.
+#[derive(Serialize, Deserialize)]
+struct Tail {
+    sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    sealed: Sealed<serde::de::IgnoredAny>,
+    #[serde(flatten)]
+    tail: Tail,
+}
+
+/// The seal of an ended recording.
+///
+/// # Errors
+/// When it cannot be told in JSON.
+pub fn write(manifest: &Manifest, signer: Option<&dyn Signer>) -> Result<Vec<u8>, serde_json::Error> {
+    let sealed = serde_json::to_vec(&Sealed {
+        version: VERSION,
+        algorithm: if signer.is_some() { SIGNED } else { UNSIGNED }.to_owned(),
+        recording_id: manifest.recording_id,
+        chain_head: manifest.chain_head.clone(),
+        manifest,
+    })?;
+    let tail = Tail {
+        sha256: sha256(&sealed),
+        public_key: signer.map(|signer| hex(&signer.public_key())),
+        signature: signer.map(|signer| hex(&signer.sign(&message(&sealed)))),
+    };
+    Ok([HEAD, &sealed, &tail.bytes()?].concat())
+}
+
+/// Checks a seal: whole, of this recording with this end of its journal, and signed by `expected` if a key is expected.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check(file: &[u8], id: RecordingId, chain_head: &str, expected: Option<&[u8; 32]>) -> Result<Signed, Fault> {
+    let File { sealed, tail } = serde_json::from_slice(file).map_err(|_| Fault::Changed)?;
+    let end = tail.bytes().map_err(|_| Fault::Changed)?;
+    let bytes = file.strip_prefix(HEAD).and_then(|rest| rest.strip_suffix(end.as_slice())).ok_or(Fault::Changed)?;
+    if sha256(bytes) != tail.sha256 || sealed.version != VERSION {
+        return Err(Fault::Changed);
+    }
+    let signed = match (sealed.algorithm.as_str(), tail.public_key, tail.signature) {
+        (UNSIGNED, None, None) => Signed::No,
+        (SIGNED, Some(key), Some(signature)) => {
+            let raw = from_hex::<32>(&key).ok_or(Fault::Changed)?;
+            let signature = from_hex::<64>(&signature).ok_or(Fault::Changed)?;
+            UnparsedPublicKey::new(&ED25519, raw).verify(&message(bytes), &signature).map_err(|_| Fault::Forged)?;
+            match expected {
+                Some(expected) if *expected != raw => return Err(Fault::OtherKey { public_key: key }),
+                Some(_) => Signed::Yes(key),
+                None => Signed::By(key),
+            }
+        }
+        _ => return Err(Fault::Changed),
+    };
+    if sealed.recording_id != id || sealed.chain_head != chain_head {
+        return Err(Fault::OtherEnd);
+    }
+    Ok(signed)
+}
+
+impl Tail {
+    fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec(self)?;
+        // The object that it closes began before the sealed bytes.
+        if let Some(first) = bytes.first_mut() {
+            *first = b',';
+        }
+        Ok(bytes)
+    }
+}
+
+/// No other signature of this hub begins like this.
+fn message(sealed: &[u8]) -> Vec<u8> {
+    [PURPOSE, sealed].concat()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lower case only: there is one way to write a key.
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+const VERSION: u32 = 1;
+const SIGNED: &str = "sha256+ed25519";
+const UNSIGNED: &str = "sha256";
+const HEAD: &[u8] = b"{\"sealed\":";
+const PURPOSE: &[u8] = b"tongke recording seal\n";

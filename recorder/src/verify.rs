@@ -1,0 +1,309 @@
+//! Whether a recording is still as it was written: walks its journal and every file that it names, and changes nothing.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    path::Path,
+};
+
+use serde::Serialize;
+use sfu::media::TrackKind;
+
+use crate::{
+    archive::ArchiveError,
+    disk::Disk,
+    id::{MediaName, RecordingId},
+    journal::{Broken, Chain, JOURNAL, Record, SegmentRecord, sha256},
+    manifest::{Ledger, Phase},
+    recover::SEAL,
+    seal::{self, Signed},
+    store::failed,
+};
+
+/// A recording of which nothing was touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Which recording.
+    pub recording_id: RecordingId,
+    /// It is over. Of one that is not, the newest records may have been cut off whole without leaving a trace.
+    pub sealed: bool,
+    /// Whether its seal is signed.
+    pub signed: Signed,
+    /// How many there are in the journal.
+    pub records: usize,
+    /// How many there are of all tracks.
+    pub segments: usize,
+    /// Of init segments and segments.
+    pub size_bytes: u64,
+    /// Digest of the journal's last record, in hex.
+    pub chain_head: String,
+}
+
+/// The first thing that does not fit, in the order in which the recording was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place} {fault}")]
+pub struct Misfit {
+    /// Where it is.
+    pub place: Place,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// Where something does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Place {
+    /// A record of the journal.
+    #[error("record {number} of journal.log, from byte {at_byte},")]
+    Record {
+        /// Counts from 1.
+        number: usize,
+        /// Where its frame begins.
+        at_byte: usize,
+    },
+    /// A file of the recording's folder.
+    #[error("{name}")]
+    File {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A frame of the journal.
+    #[error(transparent)]
+    Journal(#[from] Broken),
+    /// The journal's first record tells of no recording, or of another one.
+    #[error("does not begin this recording")]
+    OtherRecording,
+    /// A record that cannot stand where it does.
+    #[error("does not follow from the records before it")]
+    OutOfPlace,
+    /// The file is not there.
+    #[error("is missing")]
+    Missing,
+    /// The file is longer or shorter than when it was written.
+    #[error("has {is_bytes} bytes and was written with {was_bytes}")]
+    Size {
+        /// As it was written.
+        was_bytes: u64,
+        /// As it is.
+        is_bytes: u64,
+    },
+    /// The file is not what was written.
+    #[error("was changed: its SHA-256 is another one")]
+    Changed,
+    /// No record names the file.
+    #[error("belongs to no record of the journal")]
+    Extra,
+    /// The seal names another end of the journal.
+    #[error("seals a journal that ends otherwise")]
+    OtherEnd,
+    /// The seal's signature does not fit.
+    #[error("bears a signature that does not fit")]
+    Forged,
+    /// The seal is signed by somebody else.
+    #[error("is signed by another key, {public_key}")]
+    OtherKey {
+        /// In hex.
+        public_key: String,
+    },
+}
+
+/// Verifies the recording in `dir`. One that is written meanwhile is looked at again. `key` must have signed its seal;
+/// `None`: whoever has.
+///
+/// # Errors
+/// When there is none, or the disk refuses.
+pub fn verify(
+    disk: &dyn Disk,
+    dir: &Path,
+    id: RecordingId,
+    key: Option<&[u8; 32]>,
+) -> Result<Result<Verified, Misfit>, ArchiveError> {
+    let missing = || ArchiveError::NoRecording { id };
+    let mut journal = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
+    for _ in 0..LOOKS {
+        let verified = look(disk, dir, id, key, &journal)?;
+        let now = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
+        if verified.is_ok() || now == journal {
+            return Ok(verified);
+        }
+        journal = now;
+    }
+    look(disk, dir, id, key, &journal)
+}
+
+fn look(
+    disk: &dyn Disk,
+    dir: &Path,
+    id: RecordingId,
+    key: Option<&[u8; 32]>,
+    journal: &[u8],
+) -> Result<Result<Verified, Misfit>, ArchiveError> {
+    let mut walk = Walk { disk, dir, ends: HashMap::new(), known: BTreeSet::new(), size_bytes: 0, ended: false };
+    let (mut chain, mut records, mut at_byte) = (Chain::default(), Vec::new(), 0);
+    loop {
+        let place = Place::Record { number: records.len() + 1, at_byte };
+        let rest = journal.get(at_byte..).filter(|rest| !rest.is_empty());
+        let (record, len) = match rest.map(|rest| chain.follow(rest)) {
+            Some(Ok(next)) => next,
+            Some(Err(broken)) => return Ok(Err(Misfit { place, fault: broken.into() })),
+            None => break,
+        };
+        if let Err(misfit) = walk.record(place, &record, id)? {
+            return Ok(Err(misfit));
+        }
+        at_byte += len;
+        records.push(record);
+    }
+    let Some(ledger) = Ledger::fold(&records, chain.head()) else {
+        return Ok(Err(Misfit { place: Place::Record { number: 1, at_byte: 0 }, fault: Broken::CutOff.into() }));
+    };
+    let names = disk.list(dir).map_err(|source| failed("list", dir, source))?;
+    if let Some(name) = names.iter().find(|name| !walk.accounts_for(name, ledger.phase)) {
+        return Ok(at_file(name.clone(), Fault::Extra));
+    }
+    let signed = match walk.seal(&ledger, key)? {
+        Ok(signed) => signed,
+        Err(misfit) => return Ok(Err(misfit)),
+    };
+    Ok(Ok(Verified {
+        recording_id: id,
+        sealed: walk.ended,
+        signed,
+        records: records.len(),
+        segments: ledger.tracks.iter().map(|track| track.segments.len()).sum(),
+        size_bytes: walk.size_bytes,
+        chain_head: ledger.chain_head,
+    }))
+}
+
+/// On the way through a journal.
+struct Walk<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    /// Where each track ends so far, in ticks.
+    ends: HashMap<TrackKind, u64>,
+    /// Files that have a record.
+    known: BTreeSet<MediaName>,
+    size_bytes: u64,
+    ended: bool,
+}
+
+impl Walk<'_> {
+    /// Takes the next record, and looks at the file that it names.
+    fn record(&mut self, place: Place, record: &Record, id: RecordingId) -> Result<Result<(), Misfit>, ArchiveError> {
+        let is_first = matches!(place, Place::Record { number: 1, .. });
+        if is_first && Ledger::begin(record).is_none_or(|ledger| ledger.recording_id != id) {
+            return Ok(Err(Misfit { place, fault: Fault::OtherRecording }));
+        }
+        let begins = matches!(record, Record::Start { .. });
+        let follows = !matches!(record, Record::Segment(segment) if !self.follows(segment));
+        if self.ended || begins != is_first || !follows {
+            return Ok(Err(Misfit { place, fault: Fault::OutOfPlace }));
+        }
+        match record {
+            Record::Init(init) => self.file(MediaName::Init { kind: init.kind, n: init.n }, None, &init.sha256),
+            Record::Segment(segment) => {
+                self.ends.insert(segment.kind, segment.start.saturating_add(segment.duration));
+                let name = MediaName::Segment { kind: segment.kind, seq: segment.seq };
+                self.file(name, Some(segment.size_bytes), &segment.sha256)
+            }
+            _ => {
+                self.ended |= matches!(record, Record::End { .. });
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    /// A segment begins where the one before it ends, and its init segment is known.
+    fn follows(&self, segment: &SegmentRecord) -> bool {
+        let init = MediaName::Init { kind: segment.kind, n: segment.init };
+        self.ends.get(&segment.kind).copied().unwrap_or(0) == segment.start && self.known.contains(&init)
+    }
+
+    fn file(
+        &mut self,
+        name: MediaName,
+        was_bytes: Option<u64>,
+        digest: &str,
+    ) -> Result<Result<(), Misfit>, ArchiveError> {
+        self.known.insert(name);
+        let Some(bytes) = read(self.disk, self.dir, &name.to_string())? else {
+            return Ok(at_file(name.to_string(), Fault::Missing));
+        };
+        let is_bytes = bytes.len() as u64;
+        let was_bytes = was_bytes.unwrap_or(is_bytes);
+        if is_bytes != was_bytes {
+            return Ok(at_file(name.to_string(), Fault::Size { was_bytes, is_bytes }));
+        }
+        if sha256(&bytes) != digest {
+            return Ok(at_file(name.to_string(), Fault::Changed));
+        }
+        self.size_bytes += is_bytes;
+        Ok(Ok(()))
+    }
+
+    /// A recording that is not over may hold what has no record yet: parts, and a segment between its renaming and
+    /// its record.
+    fn accounts_for(&self, name: &str, phase: Phase) -> bool {
+        if name == JOURNAL || (name == SEAL && self.ended) {
+            return true;
+        }
+        let media = MediaName::of_file(name);
+        if media.is_some_and(|(media, is_part)| !is_part && self.known.contains(&media)) {
+            return true;
+        }
+        phase == Phase::Running
+            && match media {
+                Some((_, true)) => true,
+                Some((MediaName::Segment { kind, seq }, false)) => self.known.iter().all(|known| match known {
+                    MediaName::Segment { kind: of, seq: before } => *of != kind || *before < seq,
+                    MediaName::Init { .. } => true,
+                }),
+                Some((MediaName::Init { kind, n }, false)) => self.known.iter().all(|known| match known {
+                    MediaName::Init { kind: of, n: before } => *of != kind || *before < n,
+                    MediaName::Segment { .. } => true,
+                }),
+                None => name.ends_with(".again"),
+            }
+    }
+
+    fn seal(&self, ledger: &Ledger, key: Option<&[u8; 32]>) -> Result<Result<Signed, Misfit>, ArchiveError> {
+        if !self.ended {
+            return Ok(Ok(Signed::NotYet));
+        }
+        let Some(bytes) = read(self.disk, self.dir, SEAL)? else {
+            return Ok(at_file(SEAL.to_owned(), Fault::Missing));
+        };
+        // Seals were once the manifest alone.
+        let path = self.dir.join(SEAL);
+        let manifest = serde_json::to_vec_pretty(&ledger.manifest());
+        if bytes == manifest.map_err(|source| failed("tell", &path, source.into()))? {
+            return Ok(Ok(Signed::No));
+        }
+        match seal::check(&bytes, ledger.recording_id, &ledger.chain_head, key) {
+            Ok(signed) => Ok(Ok(signed)),
+            Err(fault) => Ok(at_file(SEAL.to_owned(), fault)),
+        }
+    }
+}
+
+fn at_file<T>(name: String, fault: Fault) -> Result<T, Misfit> {
+    Err(Misfit { place: Place::File { name }, fault })
+}
+
+/// A file of the recording. `None`: it is not there.
+fn read(disk: &dyn Disk, dir: &Path, name: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let path = dir.join(name);
+    match disk.read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed("read", &path, source)),
+    }
+}
+
+/// A writer tells its journal something every second or so, and a look takes a fraction of that.
+const LOOKS: usize = 4;

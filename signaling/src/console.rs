@@ -1,0 +1,243 @@
+//! What somebody at the hub's own console asks of its recordings.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use recorder::{Archive, Condition, Listed, RecordingId, Signed, Signer, SystemClock};
+use serde::Serialize;
+use signaling::{
+    app,
+    clock::Clock,
+    domain::id::LessonId,
+    keep,
+    live::recording::SealKey,
+    store::{AuditRow, Database, Store},
+    system_scope,
+};
+
+/// A hub that may be running.
+#[derive(Args)]
+pub struct Hub {
+    /// The hub's data folder
+    #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Its database, where it is not in the data folder
+    #[arg(long, env = "TONGKE_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+}
+
+impl Hub {
+    /// Opens its database.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        let database = match &self.database {
+            Some(url) => url.parse()?,
+            None => {
+                let file = app::database_file(&self.data);
+                anyhow::ensure!(file.is_file(), "{} is no data folder of ours", self.data.display());
+                Database::file(&file)
+            }
+        };
+        Ok(Store::open(&database).await?)
+    }
+
+    fn archive(&self) -> anyhow::Result<Arc<Archive>> {
+        archive(&self.data)
+    }
+}
+
+/// The recordings of a data folder, and the key by which they were signed, if there is one yet.
+fn archive(data: &Path) -> anyhow::Result<Arc<Archive>> {
+    let key = SealKey::existing(data)?;
+    Ok(Archive::existing(
+        data.join("recordings"),
+        Arc::new(SystemClock),
+        key.map(|key| Arc::new(key) as Arc<dyn Signer>),
+    )?)
+}
+
+/// Looks for whatever was touched in a recording. Needs no database.
+#[derive(Args)]
+pub struct Verify {
+    /// As `recordings` lists it
+    #[arg(value_name = "ID")]
+    recording: RecordingId,
+    /// The hub's data folder
+    #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
+    data: PathBuf,
+}
+
+impl Verify {
+    /// Says so where nothing was touched.
+    ///
+    /// # Errors
+    /// Names the first thing that does not fit.
+    pub fn run(self) -> anyhow::Result<()> {
+        let archive = archive(&self.data)?;
+        let whole = archive.verify(self.recording)?.map_err(anyhow::Error::new)?;
+        println!(
+            "{} records and {} segments ({}), none touched. SHA-256 of the last record: {}",
+            whole.records,
+            whole.segments,
+            size(whole.size_bytes),
+            whole.chain_head
+        );
+        match whole.signed {
+            Signed::NotYet => {
+                println!("The recording is not over: whether its newest records were cut off cannot be known.");
+            }
+            Signed::No => println!("It is not signed: whoever could write the whole folder could write another one."),
+            Signed::Yes(key) => println!("Signed by this hub's key {key}"),
+            Signed::By(key) => println!("Signed by {key}, which is not known here: compare it with its hub's."),
+        }
+        Ok(())
+    }
+}
+
+/// Lists the recordings, or does something with one.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Recordings {
+    #[command(subcommand)]
+    act: Option<Act>,
+    #[command(flatten)]
+    hub: Option<Hub>,
+    /// For programs, not for reading
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Act {
+    /// Put a recording in order that was left half written. The hub does so itself when it starts
+    Repair {
+        /// As `recordings` lists it
+        #[arg(value_name = "ID")]
+        recording: RecordingId,
+        #[command(flatten)]
+        hub: Hub,
+    },
+}
+
+impl Recordings {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// Says why it cannot.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match (self.act, self.hub) {
+            (Some(Act::Repair { recording, hub }), _) => repair(recording, &hub).await,
+            (None, Some(hub)) => list(&hub, self.json).await,
+            (None, None) => anyhow::bail!("say where the recordings are: --data DIR"),
+        }
+    }
+}
+
+/// A recording as it is listed.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    recording: Listed,
+    /// `None`: no lesson of the database.
+    lesson_id: Option<LessonId>,
+    title: Option<String>,
+}
+
+async fn list(hub: &Hub, json: bool) -> anyhow::Result<()> {
+    let archive = hub.archive()?;
+    let store = hub.store().await?;
+    let lessons = store.recorded_lessons(&system_scope::console()).await?;
+    store.close().await;
+    let mut lessons: HashMap<_, _> =
+        lessons.into_iter().map(|(id, lesson_id, title)| (id.uuid(), (lesson_id, title))).collect();
+    let lines: Vec<Line> = archive
+        .list()?
+        .into_iter()
+        .map(|recording| {
+            let (lesson_id, title) = lessons.remove(&recording.recording_id.0).unzip();
+            Line { recording, lesson_id, title }
+        })
+        .collect();
+    if json {
+        println!("{}", serde_json::to_string_pretty(&lines)?);
+        return Ok(());
+    }
+    print!("{}", table(&lines));
+    if !lessons.is_empty() {
+        println!("{} more are known to the database, and not in this folder.", lessons.len());
+    }
+    Ok(())
+}
+
+async fn repair(recording: RecordingId, hub: &Hub) -> anyhow::Result<()> {
+    let archive = hub.archive()?;
+    let _ours = keep::alone(&hub.data).context("stop the hub first: it may be writing this recording")?;
+    let store = hub.store().await?;
+    let row = AuditRow::by_system(Clock::system().wall(), "repair_recording", format!("recording:{recording}"));
+    store.audit(&row).await?;
+    store.close().await;
+    let repaired = archive.repair(recording)?;
+    print!("{}", table(&[Line { recording: repaired, lesson_id: None, title: None }]));
+    Ok(())
+}
+
+/// A title comes last: how wide Chinese is depends on the terminal.
+fn table(lines: &[Line]) -> String {
+    let mut table = format!(
+        "{:36}  {:20}  {:>8}  {:11}  {:>9}  {:>4}  LESSON\n",
+        "RECORDING", "BEGAN", "LENGTH", "CONDITION", "SIZE", "GAPS"
+    );
+    for Line { recording, lesson_id, title } in lines {
+        let began = i64::try_from(recording.started_at_ms).ok().filter(|ms| *ms > 0);
+        let began = began.and_then(|ms| Timestamp::from_second(ms / 1_000).ok());
+        let began = began.map_or_else(|| "-".to_owned(), |began| began.to_string());
+        let lesson = match (lesson_id, title) {
+            (Some(lesson_id), Some(title)) => format!("{lesson_id} {}", title.replace(char::is_control, " ")),
+            _ => "-".to_owned(),
+        };
+        let _ = writeln!(
+            table,
+            "{:36}  {began:20}  {:>8}  {:11}  {:>9}  {:>4}  {lesson}",
+            recording.recording_id.to_string(),
+            length(Duration::from_millis(recording.duration_ms)),
+            condition(recording.condition),
+            size(recording.size_bytes),
+            recording.gaps,
+        );
+    }
+    table
+}
+
+fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Running => "running",
+        Condition::Suspended => "suspended",
+        Condition::Interrupted => "interrupted",
+        Condition::Unsealed => "unsealed",
+        Condition::Sealed => "sealed",
+        Condition::Unreadable => "unreadable",
+    }
+}
+
+fn length(length: Duration) -> String {
+    let seconds = length.as_secs();
+    format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

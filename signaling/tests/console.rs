@@ -1,0 +1,68 @@
+//! What the command line tells of recordings, asked as its user would.
+
+mod school;
+
+use std::process::{Command, Output};
+
+use school::School;
+use signaling::keep;
+
+fn tongke(school: &School, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tongke"));
+    command.args(words).arg("--data").arg(school.folder.path());
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn complained(output: &Output) -> String {
+    assert_eq!((output.status.code(), said(output)), (Some(1), String::new()));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "somebody has the disk in their hands")]
+async fn a_recording_is_listed_verified_and_repaired_from_the_console() {
+    let school = School::open().await;
+    let teacher = school.teacher().await;
+    school.post(&school.lesson("/start"), &teacher, "{}").await;
+    let ended = school.post(&school.lesson("/end"), &teacher, "{}").await.json();
+    let id = ended["recording"]["recording_id"].as_str().unwrap();
+
+    let listed = tongke(&school, &["recordings"]);
+    let line = said(&listed);
+    let title = ended["title"].as_str().unwrap();
+    for word in [id, "sealed", "0:00:0", &school.lesson_id().to_string(), title] {
+        assert!(line.contains(word), "{word} in {line} {}", String::from_utf8_lossy(&listed.stderr));
+    }
+    let listed: serde_json::Value = serde_json::from_str(&said(&tongke(&school, &["recordings", "--json"]))).unwrap();
+    assert_eq!((&listed[0]["recording_id"], &listed[0]["condition"]), (&id.into(), &"sealed".into()));
+    assert_eq!((&listed[0]["title"], listed.as_array().unwrap().len()), (&title.into(), 1));
+
+    let whole = tongke(&school, &["verify", "recording", id]);
+    assert!(said(&whole).contains("none touched") && said(&whole).contains("Signed by this hub's key"), "{whole:?}");
+    let folder = school.folder.path().join("recordings").join(id);
+    let journal = std::fs::read(folder.join("journal.log")).unwrap();
+    let mut touched = journal.clone();
+    touched[30] ^= 1;
+    std::fs::write(folder.join("journal.log"), touched).unwrap();
+    let found = complained(&tongke(&school, &["verify", "recording", id]));
+    assert!(found.contains("record 1 of journal.log, from byte 0, does not fit its CRC"), "{found}");
+    std::fs::write(folder.join("journal.log"), journal).unwrap();
+    let other = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
+    assert!(complained(&tongke(&school, &["verify", "recording", other])).contains("there is no recording"));
+
+    std::fs::remove_file(folder.join("seal.json")).unwrap();
+    assert!(said(&tongke(&school, &["recordings"])).contains("unsealed"));
+    let running = keep::alone(school.folder.path()).unwrap();
+    let refused = complained(&tongke(&school, &["recordings", "repair", id]));
+    assert!(refused.contains("stop the hub first"), "{refused}");
+    drop(running);
+    let repaired = said(&tongke(&school, &["recordings", "repair", id]));
+    assert!(repaired.contains(" sealed "), "{repaired}");
+    assert_eq!(school.acts(1).await, ["repair_recording"]);
+    assert!(said(&tongke(&school, &["verify", "recording", id])).contains("none touched"));
+    assert!(said(&tongke(&school, &["verify", "audit"])).contains("none touched"));
+}
