@@ -64,7 +64,7 @@ test('every console page with the sample county is photographed', async () => {
   await go('/people', 'people', '.n-data-table')
   await go('/devices', 'devices-empty', 'h1')
   await go(`/timetable?school=${school}`, 'timetable-school', by('week-grid'))
-  await go(`/timetable?school=${school}&by=class`, 'timetable-class', by('week-grid'))
+  await go(`/timetable?school=${school}&by=class`, 'timetable-class', '.notice, ' + by('week-grid'))
   await go(`/timetable?school=${bureau}`, 'timetable-county', by('schools-week'))
   for (const part of ['calendar', 'bells', 'courses', 'plan']) await go(`/timetable?view=term&part=${part}&school=${school}`, `term-${part}`, '.place')
   await go('/dispatch', 'dispatch-today', by('dispatch-day'))
