@@ -168,7 +168,8 @@ async fn import(
 /// The tree as a table
 #[utoipa::path(get, path = "/exports/organisations", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, content_type = "text/csv", body = String), Problems))]
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_organisations(
     State(app): State<App>,
     identity: Identity,
@@ -180,7 +181,8 @@ pub async fn export_organisations(
 /// Classrooms as a table
 #[utoipa::path(get, path = "/exports/classrooms", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, content_type = "text/csv", body = String), Problems))]
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_classrooms(
     State(app): State<App>,
     identity: Identity,
@@ -192,7 +194,8 @@ pub async fn export_classrooms(
 /// Classes as a table
 #[utoipa::path(get, path = "/exports/classes", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, content_type = "text/csv", body = String), Problems))]
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_classes(
     State(app): State<App>,
     identity: Identity,
@@ -204,7 +207,8 @@ pub async fn export_classes(
 /// People as a table
 #[utoipa::path(get, path = "/exports/people", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_people"))),
-    responses((status = 200, content_type = "text/csv", body = String), Problems))]
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_people(
     State(app): State<App>,
     identity: Identity,

@@ -456,6 +456,9 @@ pub enum Problems {
     /// Too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
+    /// Of a kind that is not taken.
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(Problem),
     /// A field holds what it must not.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),
