@@ -14,7 +14,7 @@ use sfu::tap::TapReceiver;
 use crate::{
     disk::{Disk, LocalDisk},
     id::{MediaName, RecordingId},
-    journal::{GapReason, Record, VERSION},
+    journal::{GapReason, JOURNAL, Record, VERSION},
     manifest::{Ledger, Listed, Manifest, Phase},
     playlist,
     recorder::{Recorder, Session},
@@ -152,6 +152,20 @@ impl Archive {
         Self::existing(root, clock, Some(signer))
     }
 
+    /// As [`Archive::signed`], on a disk of one's own.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn signed_on(
+        root: PathBuf,
+        clock: Arc<dyn Clock>,
+        signer: Option<Arc<dyn Signer>>,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Arc<Self>, ArchiveError> {
+        disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        Ok(Arc::new(Self { root, disk, clock, signer, ledgers: Mutex::default() }))
+    }
+
     /// The archive on a disk of one's own.
     ///
     /// # Errors
@@ -260,7 +274,8 @@ impl Archive {
         text.ok_or_else(|| ArchiveError::NoFile { id, name: name.to_owned() })
     }
 
-    /// Where an init segment or a whole segment lies on disk. Nothing but the recorder's own grammar becomes a path.
+    /// Where an init segment or a whole segment lies on disk; one that was given away is brought back first. Nothing but
+    /// the recorder's own grammar becomes a path.
     ///
     /// # Errors
     /// When the name is none of ours, or the journal does not know the file.
@@ -268,11 +283,26 @@ impl Archive {
         let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
         let media: MediaName = name.parse().map_err(|_| missing())?;
         let ledger = self.ledger(id)?;
-        let known = lock(&ledger).of(media.kind()).is_some_and(|track| match media {
-            MediaName::Init { n, .. } => track.inits.iter().any(|init| init.n == n),
-            MediaName::Segment { seq, .. } => track.segments.binary_search_by_key(&seq, |segment| segment.seq).is_ok(),
+        let digest = lock(&ledger).of(media.kind()).and_then(|track| match media {
+            MediaName::Init { n, .. } => track.inits.iter().find(|init| init.n == n).map(|init| init.sha256.clone()),
+            MediaName::Segment { seq, .. } => {
+                let at = track.segments.binary_search_by_key(&seq, |segment| segment.seq).ok()?;
+                track.segments.get(at).map(|segment| segment.sha256.clone())
+            }
         });
-        if known { Ok(self.dir(id).join(media.to_string())) } else { Err(missing()) }
+        let path = self.dir(id).join(media.to_string());
+        let digest = digest.ok_or_else(missing)?;
+        self.disk.bring_back(&path, &digest).map_err(|source| crate::store::failed("bring back", &path, source))?;
+        Ok(path)
+    }
+
+    /// The names of all recordings in the folder, in order.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn ids(&self) -> Result<Vec<RecordingId>, ArchiveError> {
+        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// Every recording in the folder, the oldest first, without changing anything.
@@ -300,7 +330,32 @@ impl Archive {
         Ok(self.look_at(id))
     }
 
-    fn look_at(&self, id: RecordingId) -> Listed {
+    /// Removes a recording from this disk for good: its media first, its seal last. It may be interrupted and asked again,
+    /// also where nothing is left.
+    ///
+    /// # Errors
+    /// When it is being written, or the disk refuses.
+    pub fn remove(&self, id: RecordingId) -> Result<(), ArchiveError> {
+        if self.ledgers().live.contains_key(&id) {
+            return Err(ArchiveError::AlreadyRecording { id });
+        }
+        let dir = self.dir(id);
+        let mut files = self.disk.list(&dir).map_err(|source| crate::store::failed("list", &dir, source))?;
+        // Whoever finds a seal does not try to put the rest in order.
+        files.sort_by_key(|name| (name == SEAL, name == JOURNAL));
+        for name in files {
+            let path = dir.join(name);
+            self.disk.remove(&path).map_err(|source| crate::store::failed("remove", &path, source))?;
+        }
+        self.disk.remove_dir(&dir).map_err(|source| crate::store::failed("remove", &dir, source))?;
+        self.disk.sync_dir(&self.root).map_err(|source| crate::store::failed("sync", &self.root, source))?;
+        self.ledgers().sealed.remove(&id);
+        Ok(())
+    }
+
+    /// One recording's line in the list of all.
+    #[must_use]
+    pub fn look_at(&self, id: RecordingId) -> Listed {
         let files = self.disk.list(&self.dir(id)).unwrap_or_default();
         let ledger = peek(self, id).ok().flatten();
         Listed::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
@@ -374,7 +429,7 @@ impl Archive {
         self.ledgers().live.remove(&id);
     }
 
-    fn ledger(&self, id: RecordingId) -> Result<SharedLedger, ArchiveError> {
+    pub(crate) fn ledger(&self, id: RecordingId) -> Result<SharedLedger, ArchiveError> {
         {
             let ledgers = self.ledgers();
             if let Some(known) = ledgers.live.get(&id).or_else(|| ledgers.sealed.get(&id)) {

@@ -23,6 +23,15 @@ pub trait Disk: Send + Sync + 'static {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes what happened to names in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder; where there is none, or the disk knows no folders, nothing happens.
+    fn remove_dir(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    /// Makes sure that a file is here whose copy may be the only one, elsewhere; its SHA-256 in hex is `digest`. A disk
+    /// that gives nothing away has nothing to do.
+    fn bring_back(&self, _path: &Path, _digest: &str) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file open for appending.
@@ -78,6 +87,13 @@ impl Disk for LocalDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_dir(path) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

@@ -11,11 +11,12 @@
 //! came → [`segment`] cuts fragments of one second and segments of four, written by [`fmp4`] → [`store`] makes them
 //! durable and tells the [`journal`], from which [`manifest`] and [`playlist`] are folded. [`recover`] reads the same
 //! files after a crash, and [`verify`] says whether they are still as they were written. [`sound`] listens along.
+//! [`mirror`] copies what is whole into a bucket, and reads from there what was given away here.
 //!
-//! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads. All else takes the time and the
+//! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else takes the time and the
 //! bytes, and gives [`recording::Action`]s.
 //!
-//! **Not here:** who may see a recording, HTTP, SQL, keys; retention, upload; any processing after the lesson.
+//! **Not here:** who may see a recording, HTTP, SQL, keys; retention; any processing after the lesson.
 
 pub mod archive;
 pub mod clock;
@@ -25,6 +26,7 @@ pub mod fmp4;
 pub mod id;
 pub mod journal;
 pub mod manifest;
+pub mod mirror;
 pub mod picture;
 pub mod playlist;
 pub mod recorder;
@@ -42,6 +44,7 @@ pub mod voice;
 pub use archive::{Archive, ArchiveError, Clock, SystemClock};
 pub use id::RecordingId;
 pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
+pub use mirror::{Copies, Mirror, MirrorStatus, NotEvicted};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
 pub use seal::{Signed, Signer};
 pub use verify::{Fault, Misfit, Verified};
