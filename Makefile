@@ -35,6 +35,7 @@ bench: setup-run web ## a table of figures, asked and measured: a forwarded pack
 	load-tests/bench.sh
 	load-tests/instructions.sh
 	cargo bench --quiet --workspace --bench timetable
+	cargo bench --quiet --workspace --bench export
 
 setup-run:
 	@.ci/setup run

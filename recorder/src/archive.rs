@@ -13,6 +13,7 @@ use sfu::tap::TapReceiver;
 
 use crate::{
     disk::{Disk, LocalDisk},
+    export::Exports,
     id::{MediaName, RecordingId},
     journal::{GapReason, JOURNAL, Record, VERSION},
     manifest::{Ledger, Listed, Manifest, Phase},
@@ -109,6 +110,7 @@ pub struct Archive {
     pub(crate) clock: Arc<dyn Clock>,
     signer: Option<Arc<dyn Signer>>,
     ledgers: Mutex<Ledgers>,
+    pub(crate) exports: Mutex<Exports>,
 }
 
 #[derive(Default)]
@@ -140,7 +142,14 @@ impl Archive {
         if !root.is_dir() {
             return Err(crate::store::failed("open", &root, io::ErrorKind::NotFound.into()));
         }
-        Ok(Arc::new(Self { root, disk: Arc::new(LocalDisk), clock, signer, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self {
+            root,
+            disk: Arc::new(LocalDisk),
+            clock,
+            signer,
+            ledgers: Mutex::default(),
+            exports: Mutex::default(),
+        }))
     }
 
     /// As [`Archive::open`], and every recording that is over is signed.
@@ -163,7 +172,7 @@ impl Archive {
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>, ArchiveError> {
         disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
-        Ok(Arc::new(Self { root, disk, clock, signer, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self { root, disk, clock, signer, ledgers: Mutex::default(), exports: Mutex::default() }))
     }
 
     /// The archive on a disk of one's own.
@@ -172,7 +181,7 @@ impl Archive {
     /// When the disk refuses.
     pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
         disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
-        Ok(Arc::new(Self { root, disk, clock, signer: None, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self { root, disk, clock, signer: None, ledgers: Mutex::default(), exports: Mutex::default() }))
     }
 
     /// Puts every recording in order that is not sealed, and names those that may go on. Call it once, at the start.
@@ -283,15 +292,8 @@ impl Archive {
         let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
         let media: MediaName = name.parse().map_err(|_| missing())?;
         let ledger = self.ledger(id)?;
-        let digest = lock(&ledger).of(media.kind()).and_then(|track| match media {
-            MediaName::Init { n, .. } => track.inits.iter().find(|init| init.n == n).map(|init| init.sha256.clone()),
-            MediaName::Segment { seq, .. } => {
-                let at = track.segments.binary_search_by_key(&seq, |segment| segment.seq).ok()?;
-                track.segments.get(at).map(|segment| segment.sha256.clone())
-            }
-        });
         let path = self.dir(id).join(media.to_string());
-        let digest = digest.ok_or_else(missing)?;
+        let digest = lock(&ledger).digest(media).ok_or_else(missing)?;
         self.disk.bring_back(&path, &digest).map_err(|source| crate::store::failed("bring back", &path, source))?;
         Ok(path)
     }

@@ -34,6 +34,28 @@ pub struct Fragment {
     pub first: Sample,
 }
 
+/// Where one sample's bytes are, and how it is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleAt {
+    /// In ticks of the track's time scale.
+    pub duration: u32,
+    /// Decodable without any earlier sample.
+    pub sync: bool,
+    /// How many bytes it has. They follow those of the sample before it.
+    pub size_bytes: u32,
+}
+
+/// Where a fragment's samples are in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FragmentAt {
+    /// Where it begins, in ticks.
+    pub start: u64,
+    /// Where in the file the first sample's bytes begin.
+    pub data_at: u64,
+    /// In order, and their bytes without a hole between them.
+    pub samples: Vec<SampleAt>,
+}
+
 /// Ticks per second of a track's timeline: the RTP clock, so that nothing is rounded.
 #[must_use]
 pub fn time_scale(sound: bool) -> u32 {
@@ -224,6 +246,71 @@ pub fn scan(file: &Bytes) -> (Vec<Fragment>, usize) {
     (fragments, kept)
 }
 
+/// Where the samples of a whole segment are, read from its `moof` boxes alone. `read_at` fills a buffer from a place in
+/// the file; `len` is the file's length.
+///
+/// # Errors
+/// When reading fails, or the file is no segment of ours (`InvalidData`).
+pub fn layout(
+    len: u64,
+    mut read_at: impl FnMut(u64, &mut [u8]) -> std::io::Result<()>,
+) -> std::io::Result<Vec<FragmentAt>> {
+    let mut fragments = Vec::new();
+    let mut at = 0;
+    let mut head = [0; CHECK_BYTES + 8];
+    let mut moof = Vec::new();
+    while at < len {
+        read_at(at, &mut head)?;
+        let moof_len = size_of(&head, CHECK_BYTES, b"moof").filter(|len| *len <= MOOF_BYTES_MAX).ok_or(NOT_OURS)?;
+        if size_of(&head, 0, b"free") != Some(CHECK_BYTES) {
+            return Err(NOT_OURS.into());
+        }
+        moof.resize(moof_len + 8, 0);
+        read_at(at + CHECK_BYTES as u64, &mut moof)?;
+        let mdat_len = size_of(&moof, moof_len, b"mdat").ok_or(NOT_OURS)?;
+        let fragment = samples_of(&moof[..moof_len]).ok_or(NOT_OURS)?;
+        let data_at = at + (CHECK_BYTES + moof_len + 8) as u64;
+        let size_bytes: u64 = fragment.1.iter().map(|sample| u64::from(sample.size_bytes)).sum();
+        if size_bytes + 8 != mdat_len as u64 || data_at + size_bytes > len {
+            return Err(NOT_OURS.into());
+        }
+        at = data_at + size_bytes;
+        fragments.push(FragmentAt { start: fragment.0, data_at, samples: fragment.1 });
+    }
+    Ok(fragments)
+}
+
+const NOT_OURS: std::io::ErrorKind = std::io::ErrorKind::InvalidData;
+
+/// The size of the box that begins at `at`, if it is of that kind and holds its own head.
+fn size_of(bytes: &[u8], at: usize, kind: &[u8; 4]) -> Option<usize> {
+    let head = bytes.get(at..at + 8).filter(|head| &head[4..] == kind)?;
+    let size = u32::from_be_bytes(head[..4].try_into().ok()?);
+    usize::try_from(size).ok().filter(|size| *size >= 8)
+}
+
+/// Where a `moof` box's fragment begins, in ticks, and its samples.
+fn samples_of(mut moof: &[u8]) -> Option<(u64, Vec<SampleAt>)> {
+    let Any::Moof(moof) = Any::decode(&mut moof).ok()? else { return None };
+    let traf = moof.traf.first()?;
+    let samples = traf.trun.first()?.samples.iter().map(|sample| {
+        Some(SampleAt { duration: sample.duration?, sync: sample.flags == Some(SYNC), size_bytes: sample.size? })
+    });
+    Some((traf.tfdt.as_ref()?.base_media_decode_time, samples.collect::<Option<_>>()?))
+}
+
+/// The sample entries of an init segment. `None`: it is none of ours.
+#[must_use]
+pub fn sample_entries(init: &Bytes) -> Option<Vec<Codec>> {
+    let mut rest = init.as_ref();
+    while let Ok(found) = Any::decode(&mut rest) {
+        if let Any::Moov(moov) = found {
+            return Some(moov.trak.into_iter().next()?.mdia.minf.stbl.stsd.codecs);
+        }
+    }
+    None
+}
+
 fn read_fragment(bytes: &Bytes) -> Option<(Fragment, usize)> {
     let size_at = |at: usize| -> Option<usize> {
         usize::try_from(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?)).ok()
@@ -272,6 +359,8 @@ const SYNC: u32 = 0x0200_0000;
 const NOT_SYNC: u32 = 0x0101_0000;
 const CHECK_BYTES: usize = 16;
 const CHECK_MARK: &[u8; 4] = b"crc1";
+/// Twelve seconds of a voice in packets of 2.5 ms take 77 kB; whatever is longer was not written here.
+const MOOF_BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

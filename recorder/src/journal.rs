@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
-use crate::{id::RecordingId, sound::SoundMinute};
+use crate::{chapter::Chapter, id::RecordingId, sound::SoundMinute};
 
 /// One thing that happened to a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub enum Record {
         /// The minute's figures.
         minute: SoundMinute,
     },
+    /// A lesson can be entered here.
+    Chapter(Chapter),
     /// The writer closed cleanly, to go on later.
     Suspended {
         /// In lesson time.
@@ -172,6 +174,7 @@ impl Record {
             Self::Interrupted { .. } => 8,
             Self::Resumed { .. } => 9,
             Self::End { .. } => 10,
+            Self::Chapter(_) => 13,
         }
     }
 }

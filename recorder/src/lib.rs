@@ -10,8 +10,9 @@
 //! places them on lesson time → [`picture`] and [`voice`] lay them end to end, held pictures and silence where nothing
 //! came → [`segment`] cuts fragments of one second and segments of four, written by [`fmp4`] → [`store`] makes them
 //! durable and tells the [`journal`], from which [`manifest`] and [`playlist`] are folded. [`recover`] reads the same
-//! files after a crash, and [`verify`] says whether they are still as they were written. [`sound`] listens along.
-//! [`mirror`] copies what is whole into a bucket, and reads from there what was given away here.
+//! files after a crash, [`export`] shows them as one MP4 file, and [`verify`] says whether they are still as they were
+//! written. [`sound`] listens along, [`chapter`] sees when a page is turned. [`mirror`] copies what is whole into a
+//! bucket, and reads from there what was given away here; [`media_file`] opens what is asked for.
 //!
 //! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else takes the time and the
 //! bytes, and gives [`recording::Action`]s.
@@ -19,13 +20,16 @@
 //! **Not here:** who may see a recording, HTTP, SQL, keys; retention; any processing after the lesson.
 
 pub mod archive;
+pub mod chapter;
 pub mod clock;
 pub mod codec;
 pub mod disk;
+pub mod export;
 pub mod fmp4;
 pub mod id;
 pub mod journal;
 pub mod manifest;
+pub mod media_file;
 pub mod mirror;
 pub mod picture;
 pub mod playlist;
@@ -42,6 +46,8 @@ pub mod verify;
 pub mod voice;
 
 pub use archive::{Archive, ArchiveError, Clock, SystemClock};
+pub use chapter::{Chapter, ChapterKind};
+pub use export::{Export, ExportCursor, ExportTracks, Span};
 pub use id::RecordingId;
 pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
 pub use mirror::{Copies, Mirror, MirrorStatus, NotEvicted};

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
 use crate::{
+    chapter::Chapter,
     clock::LessonTime,
     fmp4::time_scale,
-    id::RecordingId,
+    id::{MediaName, RecordingId},
     journal::{Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
     playlist,
-    sound::SoundMinute,
+    sound::{Loudness, SoundMinute},
 };
 
 /// What a replay page needs to know.
@@ -29,6 +30,9 @@ pub struct Manifest {
     pub board_playlist: Option<String>,
     /// What was kept, and what could not be.
     pub tracks: Vec<TrackManifest>,
+    /// Where the lesson can be entered, in order.
+    #[serde(default)]
+    pub chapters: Vec<Chapter>,
     /// Digest of the journal's last record, in hex.
     pub chain_head: String,
 }
@@ -67,6 +71,9 @@ pub struct TrackManifest {
     pub notes: Vec<TrackNote>,
     /// How a voice sounded, minute by minute.
     pub sound: Vec<SoundMinute>,
+    /// How it sounded in the whole lesson. `None`: a picture, or nothing was heard.
+    #[serde(default)]
+    pub loudness: Option<Loudness>,
 }
 
 /// One line in the list of all recordings.
@@ -151,6 +158,8 @@ pub struct Ledger {
     pub phase: Phase,
     /// In the order of their kinds.
     pub tracks: Vec<TrackLedger>,
+    /// In the order of lesson time.
+    pub chapters: Vec<Chapter>,
     /// Digest of the last record.
     pub chain_head: String,
 }
@@ -183,6 +192,8 @@ pub struct TrackLedger {
     pub notes: Vec<TrackNote>,
     /// In order.
     pub sound: Vec<SoundMinute>,
+    /// Where in `sound` a writer that went on began.
+    pub sound_runs: Vec<usize>,
 }
 
 impl Ledger {
@@ -207,6 +218,7 @@ impl Ledger {
                 started_at_ms: *started_at_ms,
                 phase: Phase::Running,
                 tracks: Vec::new(),
+                chapters: Vec::new(),
                 chain_head: String::new(),
             }),
             _ => None,
@@ -222,9 +234,19 @@ impl Ledger {
             Record::Gap(gap) => self.track(gap.kind).gaps.push(gap.clone()),
             Record::Note { kind, note } => self.track(*kind).notes.push(*note),
             Record::Sound { kind, minute } => self.track(*kind).sound.push(minute.clone()),
+            Record::Chapter(chapter) => {
+                // One that was seen late is told after a later one.
+                let at = self.chapters.partition_point(|known| known.at_ms <= chapter.at_ms);
+                self.chapters.insert(at, *chapter);
+            }
             Record::Suspended { .. } => self.phase = Phase::Suspended,
             Record::Interrupted { .. } => self.phase = Phase::Interrupted,
-            Record::Resumed { .. } => self.phase = Phase::Running,
+            Record::Resumed { .. } => {
+                self.phase = Phase::Running;
+                for track in &mut self.tracks {
+                    track.sound_runs.push(track.sound.len());
+                }
+            }
             Record::End { duration_ms } => self.phase = Phase::Ended(*duration_ms),
         }
     }
@@ -233,6 +255,19 @@ impl Ledger {
     #[must_use]
     pub fn of(&self, kind: TrackKind) -> Option<&TrackLedger> {
         self.tracks.iter().find(|track| track.kind == Some(kind))
+    }
+
+    /// The SHA-256 of a file in hex, as it was written. `None`: the journal does not know the file.
+    #[must_use]
+    pub fn digest(&self, name: MediaName) -> Option<String> {
+        let track = self.of(name.kind())?;
+        match name {
+            MediaName::Init { n, .. } => track.inits.iter().find(|init| init.n == n).map(|init| init.sha256.clone()),
+            MediaName::Segment { seq, .. } => {
+                let at = track.segments.binary_search_by_key(&seq, |segment| segment.seq).ok()?;
+                Some(track.segments[at].sha256.clone())
+            }
+        }
     }
 
     /// How far the longest track reaches.
@@ -259,6 +294,7 @@ impl Ledger {
             main_playlist: TrackKind::ALL.into_iter().any(has).then(|| playlist::MAIN.to_owned()),
             board_playlist: has(TrackKind::Board).then(|| playlist::name(TrackKind::Board)),
             tracks: self.tracks.iter().filter_map(TrackLedger::manifest).collect(),
+            chapters: self.chapters.clone(),
             chain_head: self.chain_head.clone(),
         }
     }
@@ -310,6 +346,7 @@ impl TrackLedger {
                 .collect(),
             notes: self.notes.clone(),
             sound: self.sound.clone(),
+            loudness: Loudness::of(&self.sound, &self.sound_runs),
         })
     }
 }

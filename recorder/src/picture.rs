@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
+    chapter::{Chapter, ChapterKind, PageTurns},
     clock::LessonTime,
     codec::Config,
     fmp4::{self, Sample},
@@ -27,6 +28,8 @@ pub struct PictureTrack {
     gap: OpenGap,
     /// When the newest picture was taken, however long it has been held since.
     newest_ms: u64,
+    /// `None`: it is no board.
+    turns: Option<PageTurns>,
 }
 
 impl PictureTrack {
@@ -43,6 +46,7 @@ impl PictureTrack {
             pending: None,
             gap: OpenGap::since(from_ms, resume.reason),
             newest_ms: from_ms,
+            turns: (kind == TrackKind::Board).then(PageTurns::default),
         }
     }
 
@@ -55,6 +59,9 @@ impl PictureTrack {
     /// Nothing real comes from here on.
     pub fn lost(&mut self, reason: GapReason) {
         self.gap.open(self.newest_ms, reason);
+        if let Some(turns) = &mut self.turns {
+            turns.broken();
+        }
     }
 
     /// The tap dropped packets: the next loss is its doing.
@@ -81,6 +88,11 @@ impl PictureTrack {
             self.key = Some(picture.data.clone());
         }
         self.newest_ms = at.millis();
+        let turn =
+            self.turns.as_mut().and_then(|turns| turns.picture(self.newest_ms, picture.keyframe, picture.data.len()));
+        if let Some(at_ms) = turn {
+            out.push(Action::Record(Record::Chapter(Chapter { at_ms, kind: ChapterKind::Board })));
+        }
         self.gap.close(self.kind, self.newest_ms, out);
         self.pending = Some(Sample { duration: 0, sync: picture.keyframe, data: picture.data.clone() });
     }

@@ -1,5 +1,21 @@
 //! What a voice sounds like: decoded once while it is recorded, told per minute.
+//!
+//! **Level** (`rms_dbfs`): root of the mean square of the samples that came, full scale being 0.
+//!
+//! **Loudness** (EBU R128, ITU-R BS.1770-4): the samples are K-weighted, and their mean square is taken over blocks of
+//! 400 ms, one every 100 ms. *Integrated* is the mean of the blocks above -70 LUFS that are at most 10 LU below the mean
+//! of those; *short-term* is the mean of the last 3 s, looked at twice a second. A voice is decoded to one channel and
+//! counts as coming from both loudspeakers, as it does in every player. Silence that stands for what did not come takes
+//! part, so that three seconds are three seconds of the lesson.
+//!
+//! **Clipping**: share of the samples at full scale. **Silence**: share of the time in packets below [`SILENT_DBFS`].
+//!
+//! **Speech**: share of the time in packets at least [`SPEECH_ABOVE_NOISE_DB`] above the noise of the room and not below
+//! [`SILENT_DBFS`], and up to [`SPEECH_HANGOVER`] packets after each, for the pauses within words. The noise of the room
+//! is the lowest level heard, let rise by [`NOISE_RISES_DB_PER_SECOND`]: what stays the same, as a fan or a tone does, is
+//! soon noise, while a speaker pauses more often than that.
 
+use ebur128::{Channel, EbuR128, Mode};
 use opus::{Channels, Decoder};
 use serde::{Deserialize, Serialize};
 
@@ -19,31 +35,121 @@ pub struct SoundMinute {
     pub silent: f32,
     /// How much sound came in this minute.
     pub heard_ms: u64,
+    /// Share of the decoded time in which somebody speaks, 0 to 1.
+    #[serde(default)]
+    pub speech: f32,
+    /// The loudest three seconds of this minute, in LUFS. `None`: nothing was as loud as -70.
+    #[serde(default)]
+    pub short_term_max_lufs: Option<f32>,
+    /// Integrated loudness from where the writer began to the end of this minute, in LUFS. `None`: nothing was as loud
+    /// as -70.
+    #[serde(default)]
+    pub integrated_lufs: Option<f32>,
+}
+
+/// How loud a voice was in the whole lesson, and how clean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Loudness {
+    /// Integrated loudness (EBU R128) in LUFS; good speech is near -23. `None`: nothing was as loud as -70.
+    pub integrated_lufs: Option<f32>,
+    /// The loudest three seconds, in LUFS. `None`: nothing was as loud as -70.
+    pub short_term_max_lufs: Option<f32>,
+    /// Share of samples at full scale, 0 to 1.
+    pub clipped: f32,
+    /// Share of the time that came below [`SILENT_DBFS`], 0 to 1.
+    pub silent: f32,
+    /// Share of the time that came in which somebody speaks, 0 to 1.
+    pub speech: f32,
+}
+
+impl Loudness {
+    /// Of all minutes. `runs`: where in `minutes` a writer began; each measured on its own, and their integrated
+    /// loudness is joined by energy, weighted by how much each heard. `None`: nothing was heard.
+    #[must_use]
+    pub fn of(minutes: &[SoundMinute], runs: &[usize]) -> Option<Self> {
+        let heard_ms = |minutes: &[SoundMinute]| minutes.iter().map(|minute| minute.heard_ms).sum::<u64>();
+        let all_ms = heard_ms(minutes);
+        if all_ms == 0 {
+            return None;
+        }
+        let share = |of: fn(&SoundMinute) -> f32| {
+            let sum: f64 = minutes.iter().map(|minute| f64::from(of(minute)) * minute.heard_ms as f64).sum();
+            (sum / all_ms as f64) as f32
+        };
+        let mut begins: Vec<usize> = runs.iter().copied().filter(|at| (1..minutes.len()).contains(at)).collect();
+        begins.dedup();
+        let (mut energy, mut weight, mut from) = (0.0, 0.0, 0);
+        for end in begins.into_iter().chain([minutes.len()]) {
+            let run = &minutes[from..end];
+            if let Some(lufs) = run.iter().rev().find_map(|minute| minute.integrated_lufs) {
+                let heard = heard_ms(run) as f64;
+                energy += 10_f64.powf(f64::from(lufs) / 10.0) * heard;
+                weight += heard;
+            }
+            from = end;
+        }
+        let loudest = minutes.iter().filter_map(|minute| minute.short_term_max_lufs).max_by(f32::total_cmp);
+        Some(Self {
+            integrated_lufs: (weight > 0.0).then(|| (10.0 * (energy / weight).log10()) as f32),
+            short_term_max_lufs: loudest,
+            clipped: share(|minute| minute.clipped),
+            silent: share(|minute| minute.silent),
+            speech: share(|minute| minute.speech),
+        })
+    }
 }
 
 /// Decodes one voice and measures it.
-#[derive(Debug)]
 pub struct SoundMeter {
     decoder: Option<Decoder>,
+    /// `None`: it cannot be had, which no sensible rate and channel bring about.
+    loudness: Option<Box<EbuR128>>,
     pcm: Vec<f32>,
+    /// Samples until the short-term loudness is looked at again.
+    until_look: usize,
+    noise_dbfs: f32,
+    /// Packets that still count as spoken.
+    hangover: u32,
     minute: u64,
+    so_far: SoFar,
+}
+
+impl std::fmt::Debug for SoundMeter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SoundMeter").field("minute", &self.minute).field("so_far", &self.so_far).finish_non_exhaustive()
+    }
+}
+
+/// Of the minute that is going on, in samples.
+#[derive(Debug, Default)]
+struct SoFar {
     samples: u64,
     energy: f64,
     clipped: u64,
     silent: u64,
+    speech: u64,
+    short_term_max: Option<f64>,
 }
 
 impl Default for SoundMeter {
     fn default() -> Self {
+        // A histogram: what it remembers does not grow with the lesson.
+        let mut loudness = EbuR128::new(1, RATE, Mode::I | Mode::S | Mode::HISTOGRAM).ok().map(Box::new);
+        if let Some(meter) = &mut loudness {
+            // The one channel there is can be named.
+            let _ = meter.set_channel(0, Channel::DualMono);
+        }
         Self {
             // Mono: the level of the mix is what a listener hears.
             decoder: Decoder::new(RATE, Channels::Mono).ok(),
+            loudness,
             pcm: vec![0.0; PACKET_SAMPLES_MAX],
+            until_look: LOOK_SAMPLES,
+            noise_dbfs: SILENT_DBFS,
+            hangover: 0,
             minute: 0,
-            samples: 0,
-            energy: 0.0,
-            clipped: 0,
-            silent: 0,
+            so_far: SoFar::default(),
         }
     }
 }
@@ -56,32 +162,89 @@ impl SoundMeter {
         self.minute = minute;
         let decoded = self.decoder.as_mut()?.decode_float(packet, &mut self.pcm, false).unwrap_or(0);
         let pcm = self.pcm.get(..decoded).unwrap_or_default();
+        let samples = pcm.len() as u64;
         let energy: f64 = pcm.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-        self.samples += pcm.len() as u64;
-        self.energy += energy;
-        self.clipped += pcm.iter().filter(|sample| sample.abs() >= CLIPPED).count() as u64;
-        if dbfs(energy, pcm.len() as u64).is_none_or(|level| level < SILENT_DBFS) {
-            self.silent += pcm.len() as u64;
+        self.so_far.samples += samples;
+        self.so_far.energy += energy;
+        self.so_far.clipped += pcm.iter().filter(|sample| sample.abs() >= CLIPPED).count() as u64;
+        let level = dbfs(energy, samples);
+        if level.is_none_or(|level| level < SILENT_DBFS) {
+            self.so_far.silent += samples;
         }
+        if self.is_speech(level, samples) {
+            self.so_far.speech += samples;
+        }
+        self.weigh(decoded);
         ended
+    }
+
+    /// So many samples of silence stand where nothing came.
+    pub fn silence(&mut self, samples: u64) {
+        // After three seconds of it no window remembers anything else; what comes after them counts in steps of the
+        // blocks, so that these stay where they are.
+        let samples = if samples > WINDOW_SAMPLES { WINDOW_SAMPLES + samples % BLOCK_SAMPLES } else { samples };
+        let mut left = usize::try_from(samples).unwrap_or(0);
+        while left > 0 {
+            let now = left.min(PACKET_SAMPLES_MAX);
+            self.pcm[..now].fill(0.0);
+            self.weigh(now);
+            left -= now;
+        }
     }
 
     /// The minute so far, which begins anew. `None`: nothing was heard in it.
     pub fn take(&mut self) -> Option<SoundMinute> {
-        if self.samples == 0 {
+        let so_far = std::mem::take(&mut self.so_far);
+        if so_far.samples == 0 {
             return None;
         }
-        let share = |part: u64| part as f32 / self.samples as f32;
-        let minute = SoundMinute {
+        let share = |part: u64| part as f32 / so_far.samples as f32;
+        Some(SoundMinute {
             minute: self.minute,
-            rms_dbfs: dbfs(self.energy, self.samples),
-            clipped: share(self.clipped),
-            silent: share(self.silent),
-            heard_ms: self.samples * 1_000 / u64::from(RATE),
-        };
-        (self.samples, self.energy, self.clipped, self.silent) = (0, 0.0, 0, 0);
-        Some(minute)
+            rms_dbfs: dbfs(so_far.energy, so_far.samples),
+            clipped: share(so_far.clipped),
+            silent: share(so_far.silent),
+            heard_ms: so_far.samples * 1_000 / u64::from(RATE),
+            speech: share(so_far.speech),
+            short_term_max_lufs: so_far.short_term_max.and_then(lufs),
+            integrated_lufs: self.loudness.as_ref().and_then(|meter| meter.loudness_global().ok()).and_then(lufs),
+        })
     }
+
+    /// Whether a packet of that level is spoken: see the head of this file.
+    fn is_speech(&mut self, level: Option<f32>, samples: u64) -> bool {
+        let level = level.unwrap_or(f32::MIN);
+        let risen = self.noise_dbfs + NOISE_RISES_DB_PER_SECOND * samples as f32 / RATE as f32;
+        self.noise_dbfs = risen.min(level).max(SILENT_DBFS - SPEECH_ABOVE_NOISE_DB);
+        if level >= SILENT_DBFS && level >= self.noise_dbfs + SPEECH_ABOVE_NOISE_DB {
+            self.hangover = SPEECH_HANGOVER;
+            return true;
+        }
+        let still = self.hangover > 0;
+        self.hangover = self.hangover.saturating_sub(1);
+        still
+    }
+
+    /// Takes the first samples of `pcm` into the loudness.
+    fn weigh(&mut self, samples: usize) {
+        let Some(meter) = &mut self.loudness else { return };
+        let Some(pcm) = self.pcm.get(..samples) else { return };
+        let _ = meter.add_frames_f32(pcm);
+        if self.until_look > samples {
+            self.until_look -= samples;
+            return;
+        }
+        self.until_look += LOOK_SAMPLES - samples.min(LOOK_SAMPLES);
+        if let Ok(now) = meter.loudness_shortterm() {
+            let most = self.so_far.short_term_max.map_or(now, |most| most.max(now));
+            self.so_far.short_term_max = Some(most);
+        }
+    }
+}
+
+/// `None`: below what R128 calls sound.
+fn lufs(loudness: f64) -> Option<f32> {
+    (loudness > GATE_LUFS).then_some(loudness as f32)
 }
 
 /// `None`: digital silence, which has no level.
@@ -104,7 +267,24 @@ pub const SILENCE: &[u8] = &[0xF8, 0xFF, 0xFE];
 /// See [`SILENCE`].
 pub const SILENCE_SAMPLES: u32 = 960;
 
+/// A voice stands out of its room by so much.
+pub const SPEECH_ABOVE_NOISE_DB: f32 = 9.0;
+
+/// What stays the same for some ten seconds is noise.
+pub const NOISE_RISES_DB_PER_SECOND: f32 = 1.5;
+
+/// Ten packets of 20 ms: the stops within words are shorter.
+pub const SPEECH_HANGOVER: u32 = 10;
+
 const RATE: u32 = 48_000;
+/// The absolute gate of R128.
+const GATE_LUFS: f64 = -70.0;
+/// Three seconds, the longest that any measure looks back.
+const WINDOW_SAMPLES: u64 = 144_000;
+/// A tenth of a second, the step of R128's blocks.
+const BLOCK_SAMPLES: u64 = 4_800;
+/// Half a second.
+const LOOK_SAMPLES: usize = 24_000;
 const CLIPPED: f32 = 0.999;
 /// Opus packets last 120 ms at most.
 const PACKET_SAMPLES_MAX: usize = 5_760;

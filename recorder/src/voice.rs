@@ -142,6 +142,7 @@ impl VoiceTrack {
     }
 
     fn silence(&mut self, frames: u64, out: &mut Vec<Action>) {
+        self.meter.silence(frames.saturating_mul(u64::from(SILENCE_SAMPLES)));
         for _ in 0..frames {
             self.write(Sample { duration: SILENCE_SAMPLES, sync: true, data: Bytes::from_static(SILENCE) }, out);
         }

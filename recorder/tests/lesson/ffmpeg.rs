@@ -71,3 +71,42 @@ pub fn pcm(file: &Path) -> Vec<i16> {
 pub fn path(file: &Path) -> &str {
     file.to_str().expect("test paths are plain")
 }
+
+/// What ffprobe says of a file, line by line.
+fn probe(file: &Path, args: &[&str]) -> Vec<String> {
+    let output = run("ffprobe", &[&["-v", "error"], args, &["-of", "csv=p=0", path(file)]].concat());
+    assert_eq!(String::from_utf8_lossy(&output.stderr).trim(), "", "ffprobe {args:?} complains of {}", file.display());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| line.trim().trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// Each stream: what it is, and how wide.
+pub fn streams(file: &Path) -> Vec<String> {
+    probe(file, &["-show_entries", "stream=codec_type,width"])
+}
+
+/// The sizes of the pictures of the first stream, each once, in their order.
+pub fn sizes(file: &Path) -> Vec<String> {
+    let mut sizes: Vec<String> = probe(file, &["-select_streams", "v:0", "-show_entries", "frame=width,height"])
+        .into_iter()
+        .map(|line| line.replace(',', "x"))
+        .collect();
+    sizes.dedup();
+    sizes
+}
+
+/// Length and digest of every packet of a stream.
+pub fn packets(file: &Path, stream: &str) -> Vec<String> {
+    probe(file, &["-select_streams", stream, "-show_data_hash", "crc32", "-show_entries", "packet=size,data_hash"])
+}
+
+/// What ffmpeg's own meter (EBU R128) says of a file: integrated loudness and the most of the short-term one, in LUFS.
+pub fn loudness(file: &Path) -> (f32, f32) {
+    let filter = "ebur128=metadata=1,ametadata=print:file=-";
+    let text = ffmpeg(&["-i", path(file), "-af", filter, "-f", "null", "-"]);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let values =
+        |key: &str| -> Vec<f32> { text.lines().filter_map(|line| line.strip_prefix(key)?.parse().ok()).collect() };
+    let integrated = *values("lavfi.r128.I=").last().expect("ffmpeg has a meter");
+    (integrated, values("lavfi.r128.S=").into_iter().fold(f32::MIN, f32::max))
+}

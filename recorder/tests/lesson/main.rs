@@ -1,7 +1,10 @@
 //! Lessons recorded in virtual time from real media, judged by ffmpeg.
 #![expect(clippy::disallowed_methods, reason = "the test owns a folder, and one first moment of time")]
 
+mod export;
 mod ffmpeg;
+mod pages;
+mod sound;
 mod teacher;
 
 use std::{

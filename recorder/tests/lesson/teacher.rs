@@ -77,11 +77,11 @@ pub fn pictures(codec: Codec, dir: &Path, seconds: u32, size: &str) -> Vec<(Byte
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test reads what ffmpeg wrote")]
-fn read(file: &Path) -> Bytes {
+pub fn read(file: &Path) -> Bytes {
     std::fs::read(file).unwrap().into()
 }
 
-fn access_units(bytes: &Bytes) -> Vec<(Bytes, bool)> {
+pub fn access_units(bytes: &Bytes) -> Vec<(Bytes, bool)> {
     const DELIMITER: &[u8] = &[0, 0, 0, 1, 9];
     let starts: Vec<usize> =
         bytes.windows(5).enumerate().filter(|(_, window)| *window == DELIMITER).map(|(at, _)| at).collect();
@@ -108,18 +108,20 @@ fn ivf(bytes: &Bytes) -> Vec<(Bytes, bool)> {
     frames.into_iter().enumerate().map(|(i, frame)| (frame, i % 60 == 0)).collect()
 }
 
-/// Packets of 20 ms.
+/// Packets of 20 ms: a beep every two seconds.
 pub fn voice(seconds: u32) -> Vec<Bytes> {
+    sound(seconds, |t| {
+        let loud = if t % 2.0 < 0.2 { 0.5 } else { 0.0 };
+        loud * (t * 1_000.0 * std::f64::consts::TAU).sin()
+    })
+}
+
+/// Packets of 20 ms of what is heard at each moment, in seconds.
+pub fn sound(seconds: u32, at: impl Fn(f64) -> f64) -> Vec<Bytes> {
     let mut encoder = Encoder::new(48_000, Channels::Mono, Application::Voip).unwrap();
     (0..u64::from(seconds) * 50)
         .map(|packet| {
-            let pcm: Vec<f32> = (0..960)
-                .map(|i| {
-                    let t = (packet * 960 + i) as f64 / 48_000.0;
-                    let loud = if t % 2.0 < 0.2 { 0.5 } else { 0.0 };
-                    (loud * (t * 1_000.0 * std::f64::consts::TAU).sin()) as f32
-                })
-                .collect();
+            let pcm: Vec<f32> = (0..960).map(|i| at((packet * 960 + i) as f64 / 48_000.0) as f32).collect();
             encoder.encode_vec_float(&pcm, 1_500).unwrap().into()
         })
         .collect()

@@ -1,0 +1,339 @@
+//! A recording as one MP4 file that is nowhere: its head is built from what the segments say of themselves, its body is
+//! the samples' bytes where they lie.
+//!
+//! The length is known before the first byte, and any range of bytes can be read at any time: nothing is encoded,
+//! nothing is written. A clip is the same with a span: it begins at the picture before the in-point that needs no
+//! other, and an edit list hides what comes before.
+//!
+//! [`track`] finds the samples of a span and lays them out as tracks; [`head`] writes the boxes in front of them.
+
+mod head;
+mod track;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    str::FromStr,
+    sync::{Arc, PoisonError},
+};
+
+use bytes::Bytes;
+use sfu::media::TrackKind;
+
+use crate::{
+    archive::{Archive, ArchiveError},
+    id::{MediaName, RecordingId},
+    manifest::Ledger,
+    media_file::Folder,
+    store::{failed, lock},
+};
+use track::Chunk;
+
+/// What is taken into the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExportTracks {
+    /// The camera with the voice.
+    Camera,
+    /// The board with the voice.
+    Board,
+    /// Board and camera as two tracks, with the voice.
+    Both,
+    /// The voice alone.
+    Voice,
+}
+
+impl ExportTracks {
+    /// Every choice.
+    pub const ALL: [Self; 4] = [Self::Camera, Self::Board, Self::Both, Self::Voice];
+
+    /// The word used in URLs and file names.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Board => "board",
+            Self::Both => "both",
+            Self::Voice => "voice",
+        }
+    }
+
+    /// In the order of the file's tracks: a player that shows one picture shows the first.
+    fn pictures(self) -> &'static [TrackKind] {
+        match self {
+            Self::Camera => &[TrackKind::Camera],
+            Self::Board => &[TrackKind::Board],
+            Self::Both => &[TrackKind::Board, TrackKind::Camera],
+            Self::Voice => &[],
+        }
+    }
+}
+
+impl fmt::Display for ExportTracks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The word is none of `camera`, `board`, `both`, `voice`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a download takes camera, board, both or voice")]
+pub struct UnknownTracks;
+
+impl FromStr for ExportTracks {
+    type Err = UnknownTracks;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|tracks| tracks.as_str() == word).ok_or(UnknownTracks)
+    }
+}
+
+/// A part of lesson time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The first moment that is seen and heard.
+    pub from_ms: u64,
+    /// Where it ends. Beyond the recording's end: at its end.
+    pub to_ms: u64,
+}
+
+impl Span {
+    /// All that there is.
+    pub const WHOLE: Self = Self { from_ms: 0, to_ms: u64::MAX };
+}
+
+impl Archive {
+    /// The recording, or a span of it, as one MP4 file that can be read from anywhere: as far as it is durable now.
+    ///
+    /// # Errors
+    /// When there is no such recording, nothing of these tracks in that span, or the disk refuses.
+    pub fn export(
+        &self,
+        id: RecordingId,
+        tracks: ExportTracks,
+        span: Option<Span>,
+    ) -> Result<Arc<Export>, ArchiveError> {
+        // The ledger may grow meanwhile; the file is of what it holds now.
+        let ledger = Arc::new(lock(&self.ledger(id)?).clone());
+        let span = span.unwrap_or(Span::WHOLE);
+        let key = ExportKey { id, chain_head: ledger.chain_head.clone(), tracks, span };
+        let exports = || self.exports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = exports().find(&key) {
+            return Ok(known);
+        }
+        let missing = || ArchiveError::NoFile { id, name: tracks.to_string() };
+        let export = match Export::new(&ledger, Folder::new(self, ledger.clone()), tracks, span) {
+            Ok(export) => export.map(Arc::new).ok_or_else(missing)?,
+            // Somebody took one of its files away, or put something else in its place.
+            Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                return Err(missing());
+            }
+            Err(source) => return Err(failed("read", &self.dir(id), source)),
+        };
+        exports().keep(key, export.clone());
+        Ok(export)
+    }
+}
+
+/// An MP4 file that can be read from anywhere. It holds what was durable when it was made.
+#[derive(Debug)]
+pub struct Export {
+    /// `ftyp`, `moov`, and the head of `mdat`.
+    head: Bytes,
+    /// The rest of the file, in its order.
+    pieces: Vec<Piece>,
+    size_bytes: u64,
+    duration_ms: u64,
+    tag: String,
+    folder: Folder,
+}
+
+/// Bytes of the file that lie in one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    /// Where in the file they begin.
+    at: u64,
+    segment: MediaName,
+    /// Where in the segment they begin.
+    from: u64,
+    size_bytes: u64,
+}
+
+impl Export {
+    /// The file of a recording with that ledger. `Ok(None)`: nothing of these tracks lies in that span.
+    ///
+    /// # Errors
+    /// When a segment cannot be read, or is not what the journal says.
+    pub(crate) fn new(ledger: &Ledger, folder: Folder, tracks: ExportTracks, span: Span) -> io::Result<Option<Self>> {
+        let span = Span { to_ms: span.to_ms.min(ledger.duration_ms()), ..span };
+        let mut laid = Vec::new();
+        for kind in tracks.pictures() {
+            laid.extend(track::lay(ledger, &folder, *kind, span)?);
+        }
+        if laid.is_empty() && tracks != ExportTracks::Voice {
+            return Ok(None);
+        }
+        laid.extend(track::lay(ledger, &folder, TrackKind::Voice, span)?);
+        if laid.is_empty() {
+            return Ok(None);
+        }
+        // The voice of a second lies before its pictures, so that a player never waits for sound.
+        let mut order: Vec<(u64, usize, usize)> = laid
+            .iter()
+            .enumerate()
+            .flat_map(|(t, track)| {
+                let rank = if track.kind.is_sound() { 0 } else { t + 1 };
+                track.chunks.iter().enumerate().map(move |(c, chunk)| (chunk.at_ms(track.scale), rank, t, c))
+            })
+            .map(|(at_ms, rank, t, c)| ((at_ms << 8) | rank as u64, t, c))
+            .collect();
+        order.sort_unstable();
+        let body_bytes = laid.iter().flat_map(|track| &track.chunks).map(|chunk| chunk.size_bytes).sum();
+        let mut at = 0;
+        let mut pieces = Vec::with_capacity(order.len());
+        for (_, t, c) in order {
+            let chunk: &mut Chunk = &mut laid[t].chunks[c];
+            chunk.at = at;
+            pieces.push(Piece { at, segment: chunk.segment, from: chunk.from, size_bytes: chunk.size_bytes });
+            at += chunk.size_bytes;
+        }
+        let head = head::write(&laid, ledger.started_at_ms.saturating_add(span.from_ms), span, body_bytes);
+        for piece in &mut pieces {
+            piece.at += head.len() as u64;
+        }
+        let tag = format!("{}-{tracks}-{}-{}", ledger.chain_head.get(..32).unwrap_or(""), span.from_ms, span.to_ms);
+        Ok(Some(Self {
+            size_bytes: head.len() as u64 + body_bytes,
+            duration_ms: span.to_ms - span.from_ms,
+            head,
+            pieces,
+            tag,
+            folder,
+        }))
+    }
+
+    /// How long the file is.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// How long it plays.
+    #[must_use]
+    pub fn duration_ms(&self) -> u64 {
+        self.duration_ms
+    }
+
+    /// Names these very bytes: another file of the same recording, one of a longer span or one made later of a lesson
+    /// that goes on, has another.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Reads the file from a place on.
+    #[must_use]
+    pub fn reader(&self, at: u64) -> ExportReader<'_> {
+        ExportReader { cursor: ExportCursor::at(at), export: self }
+    }
+
+    /// Fills as much of `out` as there is, and steps on. 0: the end.
+    ///
+    /// # Errors
+    /// When a segment cannot be read any more.
+    pub fn read(&self, cursor: &mut ExportCursor, out: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < out.len() && cursor.at < self.size_bytes {
+            let rest = &mut out[filled..];
+            let head = self.head.get(usize::try_from(cursor.at).unwrap_or(usize::MAX)..).unwrap_or_default();
+            let read = if head.is_empty() {
+                self.read_piece(cursor, rest)?
+            } else {
+                let len = head.len().min(rest.len());
+                rest[..len].copy_from_slice(&head[..len]);
+                len
+            };
+            filled += read;
+            cursor.at += read as u64;
+        }
+        Ok(filled)
+    }
+
+    fn read_piece(&self, cursor: &mut ExportCursor, out: &mut [u8]) -> io::Result<usize> {
+        let next = self.pieces.partition_point(|piece| piece.at <= cursor.at);
+        let piece = self.pieces[..next].last().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let inside = cursor.at - piece.at;
+        let len = usize::try_from(piece.size_bytes - inside).unwrap_or(usize::MAX).min(out.len());
+        let file = match cursor.open.get(&piece.segment.kind()) {
+            Some((segment, file)) if *segment == piece.segment => file,
+            _ => {
+                let file = self.folder.open(piece.segment)?;
+                &cursor.open.entry(piece.segment.kind()).insert_entry((piece.segment, file)).into_mut().1
+            }
+        };
+        file.read_exact_at(&mut out[..len], piece.from + inside)?;
+        Ok(len)
+    }
+}
+
+/// A place in an [`Export`], with the files that are open there: one of each track at most.
+#[derive(Debug, Default)]
+pub struct ExportCursor {
+    at: u64,
+    open: HashMap<TrackKind, (MediaName, File)>,
+}
+
+impl ExportCursor {
+    /// So many bytes into the file.
+    #[must_use]
+    pub fn at(at: u64) -> Self {
+        Self { at, open: HashMap::new() }
+    }
+}
+
+/// Reads an [`Export`] to its end.
+#[derive(Debug)]
+pub struct ExportReader<'a> {
+    export: &'a Export,
+    cursor: ExportCursor,
+}
+
+impl io::Read for ExportReader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.export.read(&mut self.cursor, out)
+    }
+}
+
+/// The files that were asked for last, so that a player that reads one range after the other does not have the head
+/// built for each.
+#[derive(Debug, Default)]
+pub(crate) struct Exports {
+    known: VecDeque<(ExportKey, Arc<Export>)>,
+}
+
+/// Which file: the recording, how far it had come, and what is taken of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExportKey {
+    pub(crate) id: RecordingId,
+    pub(crate) chain_head: String,
+    pub(crate) tracks: ExportTracks,
+    pub(crate) span: Span,
+}
+
+impl Exports {
+    pub(crate) fn find(&self, key: &ExportKey) -> Option<Arc<Export>> {
+        self.known.iter().find(|(known, _)| known == key).map(|(_, export)| export.clone())
+    }
+
+    pub(crate) fn keep(&mut self, key: ExportKey, export: Arc<Export>) {
+        if self.known.len() >= EXPORTS_KEPT {
+            self.known.pop_front();
+        }
+        self.known.push_back((key, export));
+    }
+}
+
+/// The head of a lesson of forty minutes takes some 2 MB.
+const EXPORTS_KEPT: usize = 8;

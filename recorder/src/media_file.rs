@@ -1,0 +1,101 @@
+//! Opens what a recording keeps, and nothing else: beneath the archive's folder, and through no link.
+#![expect(clippy::disallowed_methods, reason = "this is the rim: files are opened here")]
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
+};
+
+use crate::{
+    archive::{Archive, ArchiveError},
+    disk::Disk,
+    id::{MediaName, RecordingId},
+    manifest::Ledger,
+    store::{failed, lock},
+};
+
+impl Archive {
+    /// Opens an init segment or a whole segment that the journal knows, and its SHA-256 in hex as the journal has it.
+    /// Nothing but the recorder's own grammar becomes a path, and no link is followed.
+    ///
+    /// # Errors
+    /// As [`Archive::media_path`], and when the file cannot be opened.
+    pub fn open_media(&self, id: RecordingId, name: &str) -> Result<(File, String), ArchiveError> {
+        let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
+        let media: MediaName = name.parse().map_err(|_| missing())?;
+        let ledger = Arc::new(lock(&self.ledger(id)?).clone());
+        let digest = ledger.digest(media).ok_or_else(missing)?;
+        match Folder::new(self, ledger).open(media) {
+            Ok(file) => Ok((file, digest)),
+            Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                Err(missing())
+            }
+            Err(source) => Err(failed("open", &self.dir(id).join(name), source)),
+        }
+    }
+}
+
+/// The folder of one recording, for reading.
+#[derive(Clone)]
+pub struct Folder {
+    root: PathBuf,
+    disk: Arc<dyn Disk>,
+    ledger: Arc<Ledger>,
+}
+
+impl std::fmt::Debug for Folder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Folder").field(&self.ledger.recording_id).finish()
+    }
+}
+
+impl Folder {
+    /// The folder of the recording that `ledger` tells of.
+    #[must_use]
+    pub fn new(archive: &Archive, ledger: Arc<Ledger>) -> Self {
+        Self { root: archive.root.clone(), disk: archive.disk.clone(), ledger }
+    }
+
+    /// Opens an init segment or a segment, which is brought back first if it was given away. A link on the way is not
+    /// followed, wherever it leads: whoever can plant one could have every file read that the hub can read
+    /// (`openat2(2)`, `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`).
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such file, `PermissionDenied` where a link stands on the way to it.
+    pub fn open(&self, name: MediaName) -> io::Result<File> {
+        let path = Path::new(&self.ledger.recording_id.to_string()).join(name.to_string());
+        match self.open_beneath(&path) {
+            Err(Errno::ENOENT) => {
+                let digest = self.ledger.digest(name).ok_or(io::ErrorKind::NotFound)?;
+                self.disk.bring_back(&self.root.join(&path), &digest)?;
+                plain(self.open_beneath(&path)?)
+            }
+            opened => plain(opened?),
+        }
+    }
+
+    fn open_beneath(&self, path: &Path) -> Result<File, Errno> {
+        let root = File::open(&self.root).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        // Not blocking: a pipe that bears the name would otherwise be waited for.
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        match openat2(&root, path, how) {
+            Ok(file) => Ok(File::from(file)),
+            Err(Errno::ELOOP | Errno::EXDEV | Errno::ENXIO) => Err(Errno::EACCES),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A pipe or a device is no file of ours.
+fn plain(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+}
