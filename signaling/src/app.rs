@@ -15,9 +15,11 @@ use crate::{
     http::{
         again::UnderWay,
         device::{Challenges, ENROLMENTS_PER_MINUTE},
+        download::LatelyExported,
         set_up::FirstStart,
         sheet::TABLES_MAX,
         sign_in::{Attempts, FAILURES_PER_MINUTE},
+        turns::{DOWNLOADS_AT_ONCE, SEGMENTS_AT_ONCE, Turns},
     },
     keep::{self, KeepError},
     live::{
@@ -54,6 +56,12 @@ pub struct App {
     pub under_way: Arc<UnderWay>,
     /// Turns at reading and writing tables.
     pub tables: Arc<Semaphore>,
+    /// Each session's turns at whole recordings.
+    pub downloads: Arc<Turns>,
+    /// Each session's turns at segments.
+    pub segments: Arc<Turns>,
+    /// What was exported lately.
+    pub exported: Arc<LatelyExported>,
     /// Passwords and second factors.
     pub secrets: Arc<Secrets>,
     /// The secret of the first start. `None`: the hub has its administrators.
@@ -133,6 +141,9 @@ impl App {
             challenges: Arc::default(),
             under_way: Arc::default(),
             tables: Arc::new(Semaphore::new(TABLES_MAX)),
+            downloads: Arc::new(Turns::of(DOWNLOADS_AT_ONCE)),
+            segments: Arc::new(Turns::of(SEGMENTS_AT_ONCE)),
+            exported: Arc::default(),
             secrets,
             first_start: Arc::default(),
             rights: Arc::new(watch::Sender::new(0)),

@@ -16,7 +16,7 @@ use crate::{
     http::{
         account, again,
         ask::{self, Caller},
-        assets, audit, classroom, device,
+        assets, audit, classroom, device, download,
         identity::Asking,
         import, lesson, organisation, person,
         problem::ApiError,
@@ -37,6 +37,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(never_stored));
     let media = Router::new()
         .route("/api/v1/recordings/{recording_id}/media/{file}", get(recording::media))
+        .route("/api/v1/recordings/{recording_id}/download", get(download::download))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
     let wire = Router::new()
         .route("/whip/{lesson_id}", post(whip::publish).options(whip::options))
@@ -57,9 +58,10 @@ pub fn router(app: App) -> Router {
 }
 
 /// The paths of `/api/v1` that the OpenAPI document leaves out, each with its reason.
-pub const UNDESCRIBED: [(&str, &str); 2] = [
+pub const UNDESCRIBED: [(&str, &str); 3] = [
     ("/lessons/{lesson_id}/socket", "a WebSocket: its messages are those of `live::wire`"),
     ("/recordings/{recording_id}/media/{file}", "playlists and segments, as the playlists name them (RFC 8216)"),
+    ("/recordings/{recording_id}/download", "an MP4 file, whole or in ranges: its fields are `http::download`'s"),
 ];
 
 /// The routes of `/api/v1` that the OpenAPI document describes.

@@ -96,13 +96,15 @@ pub enum Act {
     Watch,
     /// Replay what was recorded.
     Replay,
+    /// Take a recording, or a span of it, away as a file.
+    ExportRecording,
     /// Read and export the audit.
     SeeAudit,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SeeOrganisations,
         Self::EditOrganisations,
         Self::EditClassrooms,
@@ -120,6 +122,7 @@ impl Act {
         Self::Attend,
         Self::Watch,
         Self::Replay,
+        Self::ExportRecording,
         Self::SeeAudit,
     ];
 }
@@ -208,7 +211,8 @@ pub fn may(asker: &Asker, act: Act, place: Place<'_>, now: UnixMs) -> Result<Sco
     below.dedup_by(|path, above| path.starts_with(above.as_str()));
     let own = matches!(act, Act::SeeLessons | Act::Replay);
     let teaches = asker.roles(now).any(|grant| grant.role == Role::LeadTeacher);
-    let teacher = asker.person_id().filter(|_| teaches && (own || act == Act::Teach));
+    let by_name = own || matches!(act, Act::Teach | Act::ExportRecording);
+    let teacher = asker.person_id().filter(|_| teaches && by_name);
     let classroom = asker.classroom_id().filter(|_| own || act == Act::Attend);
     if below.is_empty() && teacher.is_none() && classroom.is_none() {
         return Err(Refused::Nowhere);
@@ -252,7 +256,10 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::SeeLessons
         ),
         Role::Patrol => {
-            matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Watch | A::Replay)
+            matches!(
+                act,
+                A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Watch | A::Replay | A::ExportRecording
+            )
         }
         Role::Reviewer => matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Replay),
         Role::SystemAdministrator => matches!(

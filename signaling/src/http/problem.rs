@@ -139,6 +139,15 @@ pub enum ApiError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The session has as many of these under way as it may.
+    #[error("more than {max} at once")]
+    TooManyAtOnce {
+        /// How many it may.
+        max: usize,
+    },
+    /// The URL holds what lets somebody in, and stands in logs.
+    #[error("the URL holds a secret")]
+    SecretInUrl,
     /// The `Range` lies outside the file.
     #[error("the range lies outside the file")]
     RangeNotSatisfiable {
@@ -330,6 +339,18 @@ impl ApiError {
             Self::TooManyRequests { .. } => {
                 (S::TOO_MANY_REQUESTS, "too-many-attempts", "试得太频繁", "请过一分钟再试。".into())
             }
+            Self::TooManyAtOnce { max } => (
+                S::TOO_MANY_REQUESTS,
+                "too-many-at-once",
+                "同时下载太多",
+                format!("最多同时进行 {max} 个，请等其中一个完成后再试。"),
+            ),
+            Self::SecretInUrl => (
+                S::BAD_REQUEST,
+                "secret-in-url",
+                "地址里不能带令牌",
+                "令牌和会话会留在日志和浏览记录里。请去掉它，登录后直接打开。".into(),
+            ),
             Self::RangeNotSatisfiable { .. } => {
                 (S::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "超出了文件范围", "请检查 Range。".into())
             }
@@ -516,7 +537,7 @@ impl IntoResponse for ApiError {
         let retry_after = match &self {
             Self::Offer(OfferError::Full { retry_after }) | Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::GuestsFull => Some(GUEST_RETRY_AFTER),
-            Self::Busy => Some(BUSY_RETRY_AFTER),
+            Self::Busy | Self::TooManyAtOnce { .. } => Some(BUSY_RETRY_AFTER),
             _ => None,
         };
         if let Some(retry_after) = retry_after {

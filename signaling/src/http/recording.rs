@@ -6,10 +6,11 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use recorder::TrackManifest;
+use futures_util::StreamExt;
+use recorder::{Chapter, TrackManifest};
 use serde::Serialize;
 use tokio::{
     fs::File,
@@ -23,7 +24,9 @@ use super::{
     identity::Identity,
     lesson::view,
     problem::{ApiError, Problems},
+    range::{self, ByteRange},
     readiness,
+    turns::Turn,
 };
 use crate::{
     app::App,
@@ -46,6 +49,8 @@ pub struct RecordingView {
     main_playlist: Option<String>,
     board_playlist: Option<String>,
     tracks: Vec<TrackManifest>,
+    /// Where the lesson can be entered: turned pages, a class on stage. In order.
+    chapters: Vec<Chapter>,
 }
 
 /// What a recording holds, with the paths of its playlists
@@ -57,7 +62,7 @@ pub async fn show(
     identity: Identity,
     Named(recording_id): Named<RecordingId>,
 ) -> Result<Json<RecordingView>, ApiError> {
-    let lesson = lesson_of(&app, &identity, recording_id).await?;
+    let lesson = lesson_of(&app, &identity, Act::Replay, recording_id).await?;
     let note = lesson.recording.ok_or(ApiError::NotFound)?;
     // A replay looks into a class of minors: the audit sees who did.
     let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
@@ -73,9 +78,11 @@ pub async fn show(
         main_playlist: None,
         board_playlist: None,
         tracks: Vec::new(),
+        chapters: Vec::new(),
     };
     if let Some(manifest) = manifest {
         shown.duration_ms = manifest.duration_ms;
+        shown.chapters = manifest.chapters;
         shown.main_playlist = manifest.main_playlist.map(media);
         shown.board_playlist = manifest.board_playlist.map(media);
         // A track of which nothing could be kept has no playlist, and nothing to show.
@@ -88,34 +95,67 @@ pub async fn show(
 }
 
 /// `GET /api/v1/recordings/{recording_id}/media/{file}`
+///
+/// # Errors
+/// [`ApiError::NotFound`] where there is no such file, or the asker may not have it.
 pub async fn media(
     State(app): State<App>,
     identity: Identity,
     Path((recording_id, file)): Path<(String, String)>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    no_secret_in_query(&uri)?;
     let recording_id: RecordingId = recording_id.parse().map_err(|_| ApiError::NotFound)?;
-    let lesson = lesson_of(&app, &identity, recording_id).await?;
+    let lesson = lesson_of(&app, &identity, Act::Replay, recording_id).await?;
     let sealed = lesson.recording.is_some_and(|note| note.state == RecordingState::Sealed);
-    if file.ends_with(".m3u8") {
-        let recordings = app.recordings.clone();
+    let recordings = app.recordings.clone();
+    let mut response = if file.ends_with(".m3u8") {
         let playlist = blocking(move || recordings.playlist(recording_id, &file)).await?.ok_or(ApiError::NotFound)?;
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
             (header::CACHE_CONTROL, HeaderValue::from_static(if sealed { "private, max-age=60" } else { "no-store" })),
         ];
-        return Ok((headers, playlist).into_response());
-    }
-    let kind = if file.ends_with(".m4s") || file.ends_with(".mp4") { "video/mp4" } else { "application/octet-stream" };
-    let recordings = app.recordings.clone();
-    let path = blocking(move || recordings.media_path(recording_id, &file)).await?.ok_or(ApiError::NotFound)?;
-    let file = File::open(path).await.map_err(|_| ApiError::NotFound)?;
-    let size_bytes = file.metadata().await.map_err(|error| ApiError::Internal(Box::new(error)))?.len();
-    send(file, size_bytes, kind, headers.get(header::RANGE)).await
+        (headers, playlist).into_response()
+    } else {
+        let turn = app.segments.take(&identity.session_sha256).await?;
+        let opened = blocking(move || recordings.open_media(recording_id, &file)).await?;
+        let (file, sha256) = opened.ok_or(ApiError::NotFound)?;
+        send(File::from_std(file), &sha256, &headers, turn).await?
+    };
+    // A query changes nothing of what is answered: with another one a cache has it already.
+    response.headers_mut().insert(NO_VARY_SEARCH, HeaderValue::from_static("params"));
+    Ok(response)
 }
 
-async fn lesson_of(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
-    let scope = identity.reach(Act::Replay)?;
+/// See `No-Vary-Search` of the HTTP working group: the query is no part of what names the file.
+const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
+
+/// Refuses a URL that holds what lets somebody in: it would stand in every log, history and referrer on its way. The
+/// cookie alone opens a recording.
+///
+/// # Errors
+/// [`ApiError::SecretInUrl`].
+pub(super) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
+    let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SECRETS.iter().any(|secret| name.contains(secret))
+    };
+    if names.into_iter().any(is_secret) { Err(ApiError::SecretInUrl) } else { Ok(()) }
+}
+
+/// What others call it.
+const SECRETS: [&str; 8] = ["token", "session", "cookie", "auth", "jwt", "passw", "secret", "signature"];
+
+/// The lesson of a recording with which the asker may do `act`.
+pub(super) async fn lesson_of(
+    app: &App,
+    identity: &Identity,
+    act: Act,
+    recording_id: RecordingId,
+) -> Result<Lesson, ApiError> {
+    let scope = identity.reach(act)?;
     let lesson = app.store.lesson_of_recording(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
     if may_look(app, identity, &scope, &lesson).await? { Ok(lesson) } else { Err(ApiError::NotFound) }
 }
@@ -145,81 +185,32 @@ async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool
 }
 
 /// Sends a file or the one range of it that is asked for. A segment never changes, so a browser may keep it.
-async fn send(
-    mut file: File,
-    size_bytes: u64,
-    kind: &'static str,
-    range: Option<&HeaderValue>,
-) -> Result<Response, ApiError> {
-    let range = match range.and_then(|range| range.to_str().ok()) {
-        None => None,
-        Some(text) => read_range(text, size_bytes)?,
-    };
-    let (from, length) = range.unwrap_or((0, size_bytes));
-    file.seek(SeekFrom::Start(from)).await.map_err(|error| ApiError::Internal(Box::new(error)))?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
-        (header::CONTENT_LENGTH, HeaderValue::from(length)),
+async fn send(mut file: File, sha256: &str, headers: &HeaderMap, turn: Turn) -> Result<Response, ApiError> {
+    let fault = |error| ApiError::Internal(Box::new(error));
+    let size_bytes = file.metadata().await.map_err(fault)?.len();
+    let tag = format!("\"{sha256}\"");
+    let kept = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("video/mp4")),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400, immutable")),
+        (header::ETAG, HeaderValue::try_from(&tag).unwrap_or(HeaderValue::from_static("\"\""))),
     ];
-    let mut response = (headers, Body::from_stream(ReaderStream::new(file.take(length)))).into_response();
-    if range.is_some() {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        let value = format!("bytes {from}-{}/{size_bytes}", from + length - 1);
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().insert(header::CONTENT_RANGE, value);
-        }
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
     }
+    let range = range::asked(headers, &tag, size_bytes)?;
+    let part = range.unwrap_or(ByteRange { from: 0, length: size_bytes });
+    file.seek(SeekFrom::Start(part.from)).await.map_err(fault)?;
+    // The turn is given back with the last byte, or when nobody wants it any more.
+    let bytes = ReaderStream::new(file.take(part.length)).map(move |piece| {
+        let _held = &turn;
+        piece
+    });
+    let mut response = (kept, Body::from_stream(bytes)).into_response();
+    range::mark(&mut response, range, size_bytes);
     Ok(response)
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-n`, as first byte and length. More than one range, or another unit, is answered
-/// with the whole file (RFC 9110 §14.2 allows it).
-fn read_range(text: &str, size_bytes: u64) -> Result<Option<(u64, u64)>, ApiError> {
-    let Some(text) = text.strip_prefix("bytes=") else { return Ok(None) };
-    let Some((first, last)) = text.split_once('-') else { return Ok(None) };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
-    let (first, last) = match (number(first), number(last)) {
-        (Some(first), Some(last)) if first <= last => (first, last),
-        (Some(first), None) if last.trim().is_empty() => (first, u64::MAX),
-        (None, Some(length)) if first.trim().is_empty() && length > 0 => (size_bytes.saturating_sub(length), u64::MAX),
-        _ => return Ok(None),
-    };
-    if first >= size_bytes {
-        return Err(ApiError::RangeNotSatisfiable { size_bytes });
-    }
-    Ok(Some((first, last.min(size_bytes - 1) - first + 1)))
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+/// Does on a blocking thread what touches the disk.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(Box::new(error)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_range_is_understood_and_nothing_overflows() {
-        let table = [
-            ("bytes=0-9", Some((0, 10))),
-            ("bytes=90-", Some((90, 10))),
-            ("bytes=90-1000", Some((90, 10))),
-            ("bytes=-10", Some((90, 10))),
-            ("bytes=-1000", Some((0, 100))),
-            ("bytes=0-18446744073709551615", Some((0, 100))),
-            ("bytes=9-0", None),
-            ("bytes=0-1,2-3", None),
-            ("bytes=-0", None),
-            ("bytes=18446744073709551616-", None),
-            ("pages=1-2", None),
-            ("bytes=", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(read_range(text, 100).unwrap(), expected, "{text}");
-        }
-        assert!(read_range("bytes=100-", 100).is_err());
-        assert!(read_range("bytes=0-", 0).is_err());
-    }
 }

@@ -1,12 +1,13 @@
 //! The thin way to the recorder: what a lesson in progress and its replay ask of it, in this crate's words.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use recorder::{Archive, ArchiveError, Manifest, Recorder, Signer, SystemClock};
+use recorder::{Archive, ArchiveError, Export, ExportTracks, Manifest, Recorder, Signer, Span, SystemClock};
 use sfu::tap::TapReceiver;
 use tracing::{error, info};
 
@@ -121,10 +122,16 @@ impl Recordings {
         self.found(recording_id, self.archive.playlist(named(recording_id), name))
     }
 
-    /// An init segment's or segment's file. `None`: there is none of that name.
+    /// An init segment or a segment, opened, and its SHA-256 in hex. `None`: there is none of that name.
     #[must_use]
-    pub fn media_path(&self, recording_id: RecordingId, name: &str) -> Option<PathBuf> {
-        self.found(recording_id, self.archive.media_path(named(recording_id), name))
+    pub fn open_media(&self, recording_id: RecordingId, name: &str) -> Option<(File, String)> {
+        self.found(recording_id, self.archive.open_media(named(recording_id), name))
+    }
+
+    /// The recording, or a span of it, as an MP4 file. `None`: nothing of these tracks lies there.
+    #[must_use]
+    pub fn export(&self, recording_id: RecordingId, tracks: ExportTracks, span: Option<Span>) -> Option<Arc<Export>> {
+        self.found(recording_id, self.archive.export(named(recording_id), tracks, span))
     }
 
     fn found<T>(&self, recording_id: RecordingId, answer: Result<T, ArchiveError>) -> Option<T> {

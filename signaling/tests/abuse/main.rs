@@ -6,6 +6,7 @@ mod school;
 mod accounts;
 mod bureau;
 mod doors;
+mod recordings;
 mod requests;
 mod sockets;
 mod tokens;

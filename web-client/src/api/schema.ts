@@ -1340,6 +1340,21 @@ export interface components {
         Challenge: {
             challenge: string;
         };
+        /** @description Where a lesson can be entered. */
+        Chapter: {
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            at_ms: number;
+            /** @description What happens there. */
+            kind: components["schemas"]["ChapterKind"];
+        };
+        /**
+         * @description What happens where a chapter begins.
+         * @enum {string}
+         */
+        ChapterKind: "board" | "stage";
         /** @description Two lessons want the same at the same time. */
         ClashView: {
             ends_at_ms: components["schemas"]["UnixMs"];
@@ -2393,6 +2408,34 @@ export interface components {
             teaching_id: components["schemas"]["OrganisationId"];
             term_id: components["schemas"]["TermId"];
         };
+        /** @description How loud a voice was in the whole lesson, and how clean. */
+        Loudness: {
+            /**
+             * Format: float
+             * @description Share of samples at full scale, 0 to 1.
+             */
+            clipped: number;
+            /**
+             * Format: float
+             * @description Integrated loudness (EBU R128) in LUFS; good speech is near -23. `None`: nothing was as loud as -70.
+             */
+            integrated_lufs: number | null;
+            /**
+             * Format: float
+             * @description The loudest three seconds, in LUFS. `None`: nothing was as loud as -70.
+             */
+            short_term_max_lufs: number | null;
+            /**
+             * Format: float
+             * @description Share of the time that came below [`SILENT_DBFS`], 0 to 1.
+             */
+            silent: number;
+            /**
+             * Format: float
+             * @description Share of the time that came in which somebody speaks, 0 to 1.
+             */
+            speech: number;
+        };
         /** @description What the reader of a lesson may do with it. */
         May: {
             attend: boolean;
@@ -2762,6 +2805,8 @@ export interface components {
         /** @description What a recording holds. */
         RecordingView: {
             board_playlist: string | null;
+            /** @description Where the lesson can be entered: turned pages, a class on stage. In order. */
+            chapters: components["schemas"]["Chapter"][];
             /** Format: int64 */
             duration_ms: number;
             lesson: components["schemas"]["LessonView"];
@@ -2956,6 +3001,12 @@ export interface components {
              */
             heard_ms: number;
             /**
+             * Format: float
+             * @description Integrated loudness from where the writer began to the end of this minute, in LUFS. `None`: nothing was as loud
+             *     as -70.
+             */
+            integrated_lufs: number | null;
+            /**
              * Format: int64
              * @description Which minute of the lesson, from 0.
              */
@@ -2967,9 +3018,19 @@ export interface components {
             rms_dbfs: number | null;
             /**
              * Format: float
+             * @description The loudest three seconds of this minute, in LUFS. `None`: nothing was as loud as -70.
+             */
+            short_term_max_lufs: number | null;
+            /**
+             * Format: float
              * @description Share of the decoded time below [`SILENT_DBFS`], 0 to 1.
              */
             silent: number;
+            /**
+             * Format: float
+             * @description Share of the decoded time in which somebody speaks, 0 to 1.
+             */
+            speech?: number;
         };
         /**
          * @description 学段
@@ -3134,6 +3195,7 @@ export interface components {
             height: number | null;
             /** @description What it shows. */
             kind: components["schemas"]["TrackKind"];
+            loudness: components["schemas"]["Loudness"] | null;
             /** @description What a listener should know. */
             notes: components["schemas"]["TrackNote"][];
             /** @description Its media playlist's name. `None`: nothing was kept. */

@@ -23,24 +23,24 @@ fn everyone_may_what_their_part_in_this_lesson_says() {
     lesson.places = vec![SCHOOL.into()];
     let device = |id, grants| Asker { holder: Holder::Classroom(id), grants };
     let whole_county = |role| person(other, vec![grant(role, COUNTY)]);
-    //                                                          see    teach  attend watch  replay
+    //                                                          see    teach  attend watch  replay export
     let table = [
-        (person(teacher, vec![grant(Role::LeadTeacher, SCHOOL)]), [true, true, false, false, true]),
-        (person(other, vec![grant(Role::LeadTeacher, SCHOOL)]), [false; 5]),
-        (whole_county(Role::Patrol), [true, false, false, true, true]),
-        (whole_county(Role::Reviewer), [true, false, false, false, true]),
-        (whole_county(Role::Scheduler), [true, false, false, false, false]),
-        (whole_county(Role::Operator), [false; 5]),
-        (whole_county(Role::SystemAdministrator), [false; 5]),
-        (person(other, vec![grant(Role::Patrol, SIBLING)]), [false; 5]),
-        (person(other, vec![grant(Role::Patrol, FOREIGN)]), [false; 5]),
-        (device(listed, vec![]), [true, false, true, false, true]),
-        (device(unlisted, vec![]), [false; 5]),
+        (person(teacher, vec![grant(Role::LeadTeacher, SCHOOL)]), [true, true, false, false, true, true]),
+        (person(other, vec![grant(Role::LeadTeacher, SCHOOL)]), [false; 6]),
+        (whole_county(Role::Patrol), [true, false, false, true, true, true]),
+        (whole_county(Role::Reviewer), [true, false, false, false, true, false]),
+        (whole_county(Role::Scheduler), [true, false, false, false, false, false]),
+        (whole_county(Role::Operator), [false; 6]),
+        (whole_county(Role::SystemAdministrator), [false; 6]),
+        (person(other, vec![grant(Role::Patrol, SIBLING)]), [false; 6]),
+        (person(other, vec![grant(Role::Patrol, FOREIGN)]), [false; 6]),
+        (device(listed, vec![]), [true, false, true, false, true, false]),
+        (device(unlisted, vec![]), [false; 6]),
         // A device that claims a person's role gets nothing of it; a guest teacher whose time is over neither.
-        (device(unlisted, vec![grant(Role::Patrol, COUNTY)]), [false; 5]),
-        (person(teacher, vec![Grant { until: Some(NOW), ..grant(Role::LeadTeacher, SCHOOL) }]), [false; 5]),
+        (device(unlisted, vec![grant(Role::Patrol, COUNTY)]), [false; 6]),
+        (person(teacher, vec![Grant { until: Some(NOW), ..grant(Role::LeadTeacher, SCHOOL) }]), [false; 6]),
     ];
-    let acts = [Act::SeeLessons, Act::Teach, Act::Attend, Act::Watch, Act::Replay];
+    let acts = [Act::SeeLessons, Act::Teach, Act::Attend, Act::Watch, Act::Replay, Act::ExportRecording];
     for (asker, expected) in table {
         assert_eq!(acts.map(|act| may(&asker, act, Place::Lesson(&lesson), NOW).is_ok()), expected, "{asker:?}");
     }

@@ -1,0 +1,106 @@
+// A lesson as an MP4 file: played by Chromium from its address, sought, cut to a clip, taken apart by ffmpeg.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launchChromium, visit } from '../browser'
+import { TestHub } from '../hub'
+import { STEP_MS } from '../material'
+import { complaints, counterAt, tracksOf } from '../replayed'
+
+const run = promisify(execFile)
+const FILE = '#file'
+const SECONDS = 14
+
+let hub: TestHub
+let browser: Browser
+
+beforeAll(async () => {
+  await run('ffmpeg', ['-version']).catch(() => { throw new Error('NOT RUN: ffmpeg is missing') })
+  hub = await TestHub.start()
+  browser = await launchChromium()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await hub?.stop()
+})
+
+// Shows a file in a page of the hub, where nothing but a <video> with its address plays it.
+async function show(page: Page, address: string): Promise<{ duration: number, width: number, ready: number }> {
+  return page.evaluate(async src => {
+    document.querySelector('#file')?.remove()
+    const video = Object.assign(document.createElement('video'), { id: 'file', muted: true, preload: 'auto' })
+    const asked = performance.now()
+    const ready = new Promise<void>((resolve, reject) => {
+      video.addEventListener('canplay', () => resolve())
+      video.addEventListener('error', () => reject(new Error(`${video.error?.code} ${video.error?.message}`)))
+    })
+    document.body.append(video)
+    video.src = src
+    await ready
+    return { duration: video.duration, width: video.videoWidth, ready: performance.now() - asked }
+  }, address)
+}
+
+test('a recording is a file that plays from anywhere', async () => {
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true, watches: [FILE] })
+  const { page } = teacher
+  await page.waitForURL('**/lessons')
+  await page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
+  await page.click('[data-testid="share-board"]')
+  await page.waitForTimeout(1000)
+  await page.click('[data-testid="start"]')
+  await page.waitForSelector('[data-testid="desk"]')
+  await page.waitForTimeout(SECONDS * 1000)
+  const asked = await page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<{ recording: { recording_id: string } }>, hub.sample.lesson_id)
+  const path = `/api/v1/recordings/${asked.recording.recording_id}`
+
+  // While the lesson goes on: what is durable of it is a file already.
+  const running = await tracksOf(teacher.context, hub.origin, `${path}/download?tracks=both`)
+  console.log('while it runs', JSON.stringify(running))
+  expect.soft(running.map(track => track.codec)).toEqual(['h264', 'h264', 'opus'])
+  expect.soft(await complaints(teacher.context, hub.origin, `${path}/download?tracks=both`)).toBe('')
+
+  const end = page.locator('[data-testid="end"]')
+  await end.hover()
+  await page.mouse.down()
+  await page.waitForSelector('[data-testid="ended"]')
+  await page.mouse.up()
+  await page.goto(`${hub.origin}/lessons`)
+  const manifest = await page.evaluate(async from => (await fetch(from)).json() as Promise<{ duration_ms: number, chapters: { at_ms: number }[], tracks: { kind: string, loudness: { integrated_lufs: number } | null }[] }>, path)
+  console.log('loudness', JSON.stringify(manifest.tracks.find(track => track.kind === 'voice')?.loudness), 'chapters', JSON.stringify(manifest.chapters))
+  expect.soft(manifest.tracks.find(track => track.kind === 'voice')?.loudness?.integrated_lufs ?? -100).toBeGreaterThan(-60)
+  // Nobody has turned a page: a wave moves on it, and a light flashes.
+  expect.soft(manifest.chapters.length).toBeLessThanOrEqual(1)
+  const duration = manifest.duration_ms / 1000
+
+  for (const [tracks, width] of [['camera', 640], ['board', 1280], ['both', 1280]] as const) {
+    const address = `${path}/download?tracks=${tracks}`
+    const shown = await show(page, address)
+    const early = await counterAt(page, FILE, 6)
+    const late = await counterAt(page, FILE, duration - 2)
+    const expected = early.counter + (late.second - early.second) * 1000 / STEP_MS
+    console.log(`${tracks}: ready in ${shown.ready.toFixed(0)} ms, ${shown.duration.toFixed(3)} s of ${duration.toFixed(3)}, ${shown.width} wide, counter ${late.counter}, expected ${expected.toFixed(1)}`)
+    expect.soft(Math.abs(shown.duration - duration)).toBeLessThan(0.1)
+    expect.soft(shown.width).toBe(width)
+    expect.soft(Math.abs(late.counter - expected)).toBeLessThanOrEqual(2 + 80 / STEP_MS)
+    expect.soft(await complaints(teacher.context, hub.origin, address)).toBe('')
+  }
+  const spoken = await show(page, `${path}/download?tracks=voice`)
+  expect.soft(Math.abs(spoken.duration - duration)).toBeLessThan(0.1)
+
+  // A clip begins at its very picture: the same that the whole file shows there.
+  await show(page, `${path}/download?tracks=camera`)
+  const whole = await counterAt(page, FILE, 7.37)
+  const clip = `${path}/download?tracks=camera&from_ms=6370&to_ms=9370`
+  const cut = await show(page, clip)
+  const same = await counterAt(page, FILE, 1)
+  console.log(`clip: ${cut.duration.toFixed(3)} s, counter ${same.counter} at 1 s of it, ${whole.counter} at 7.37 s of the whole`)
+  expect.soft(Math.abs(cut.duration - 3)).toBeLessThan(0.06)
+  expect.soft(Math.abs(same.counter - whole.counter)).toBeLessThanOrEqual(1)
+  expect.soft(await complaints(teacher.context, hub.origin, clip)).toBe('')
+
+  expect.soft(teacher.errors).toEqual([])
+  expect.soft(hub.faults()).toEqual([])
+})
