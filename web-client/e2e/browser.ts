@@ -68,9 +68,26 @@ export async function heard(): Promise<{ energy: number, samples: number, concea
   return sum
 }
 
-export async function visit(browser: Browser, url: string, options: { width?: number, height?: number, draws?: boolean, watches?: string[], devices?: boolean } = {}): Promise<Visitor> {
+export interface Visiting {
+  width?: number
+  height?: number
+  // Camera, microphone and board are drawn in the page; slides stand still between two pages.
+  draws?: boolean | 'slides'
+  watches?: string[]
+  devices?: boolean
+  // A finger instead of a mouse.
+  touch?: boolean
+  dark?: boolean
+  // The hub's own certificate is taken as it is: cameras are given to pages from elsewhere by https alone.
+  trusting?: boolean
+}
+
+export async function visit(browser: Browser, url: string, options: Visiting = {}): Promise<Visitor> {
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 720 },
+    hasTouch: options.touch ?? false,
+    colorScheme: options.dark === true ? 'dark' : 'light',
+    ignoreHTTPSErrors: options.trusting ?? false,
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
     // A wall is never asked for them; where they were given, the browser binds each address for itself.
@@ -79,7 +96,7 @@ export async function visit(browser: Browser, url: string, options: { width?: nu
   const page = await context.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
-  if (options.draws === true) await page.addInitScript(drawLesson)
+  if (options.draws !== undefined && options.draws !== false) await page.addInitScript(drawLesson, options.draws)
   await page.addInitScript(keepConnections)
   for (const selector of options.watches ?? []) await page.addInitScript(watchVideo, selector)
   await page.goto(url)

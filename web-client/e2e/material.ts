@@ -4,15 +4,41 @@
 // counts 40 ms steps of the wall clock modulo 2^24, so a reader on the same machine knows how old a picture is.
 
 export const STEP_MS = 40
+export const CELLS = 40
+
+// The counter in a strip's cells, as `drawLesson` paints it. `null`: these are none.
+export function readCells(cells: number[]): number | null {
+  if (cells.slice(0, 4).join('') !== '1010' || cells.slice(36).join('') !== '0101') return null
+  const number = (part: number[]) => part.reduce<number>((sum, bit) => sum * 2 + bit, 0)
+  let counter = number(cells.slice(4, 28))
+  for (let shift = 1; shift < 24; shift <<= 1) counter ^= counter >> shift
+  const checksum = ((counter & 255) * 7 + ((counter >> 8) & 255) * 13 + ((counter >> 16) & 255) * 29 + 91) & 255
+  return checksum === number(cells.slice(28, 36)) ? counter : null
+}
 
 // Runs in the teacher's page before its own scripts: its camera, microphone and screen are ours.
-export function drawLesson(): void {
+export function drawLesson(how: true | 'slides' = true): void {
   // Firefox runs this on its empty first page too, which is no secure context and has no devices.
   if (!('mediaDevices' in navigator)) return
   const STEP = 40
   const checksum = (value: number) => ((value & 255) * 7 + ((value >> 8) & 255) * 13 + ((value >> 16) & 255) * 29 + 91) & 255
 
-  function paint(context: CanvasRenderingContext2D, title: string, now: number): void {
+  // A slide is another one every ten seconds, and between two pages only its counter goes on.
+  const PAGE = 10_000
+  const TEXT = '同学们好。今天我们学习时间的问法：What time is it? It is half past nine. 请跟我读，再读一遍。'
+
+  function paintSlide(context: CanvasRenderingContext2D, now: number): void {
+    const page = Math.floor(now / PAGE)
+    const { width, height } = context.canvas
+    context.font = `${height / 20}px "Noto Sans CJK SC", sans-serif`
+    context.fillStyle = '#1d2621'
+    for (let line = 0; line < 7; line++) {
+      const start = (page * 7 + line * 5) % TEXT.length
+      context.fillText(`${line + 1}. ${(TEXT + TEXT).slice(start, start + 26)}`, width * 0.05, height * (0.38 + line * 0.08))
+    }
+  }
+
+  function paint(context: CanvasRenderingContext2D, title: string, now: number, slide = false): void {
     const { width, height } = context.canvas
     const counter = Math.floor(now / STEP) % (1 << 24)
     const gray = counter ^ (counter >> 1)
@@ -31,6 +57,7 @@ export function drawLesson(): void {
     context.fillStyle = '#1f5c46'
     context.font = `${height / 9}px "Noto Sans CJK SC", sans-serif`
     context.fillText(title, width * 0.05, height * 0.3)
+    if (slide) return paintSlide(context, now)
     context.font = `${height / 16}px "Noto Sans CJK SC", sans-serif`
     context.fillText(`第 ${counter} 格 · ${new Date(now).toLocaleTimeString('zh-CN')}`, width * 0.05, height * 0.45)
     context.beginPath()
@@ -44,13 +71,13 @@ export function drawLesson(): void {
     context.fillRect(width * 0.4, height * 0.75, width * 0.2, height * 0.2)
   }
 
-  function canvasStream(width: number, height: number, fps: number, title: string): MediaStream {
+  function canvasStream(width: number, height: number, fps: number, title: string, slide = false): MediaStream {
     const canvas = Object.assign(document.createElement('canvas'), { width, height })
     const context = canvas.getContext('2d', { alpha: false })
     if (context === null) throw new Error('no canvas')
     const clock = () => performance.timeOrigin + performance.now()
-    setInterval(() => paint(context, title, clock()), 1000 / fps)
-    paint(context, title, clock())
+    setInterval(() => paint(context, title, clock(), slide), 1000 / fps)
+    paint(context, title, clock(), slide)
     return canvas.captureStream(fps)
   }
 
@@ -89,7 +116,9 @@ export function drawLesson(): void {
     if (constraints?.audio) stream.addTrack(beeps())
     return stream
   }
-  navigator.mediaDevices.getDisplayMedia = async () => canvasStream(1280, 720, 15, '板书：What time is it?')
+  navigator.mediaDevices.getDisplayMedia = async () => how === 'slides'
+    ? canvasStream(1280, 720, 1, '板书：What time is it?', true)
+    : canvasStream(1280, 720, 15, '板书：What time is it?')
   navigator.mediaDevices.enumerateDevices = async () => [
     { deviceId: 'c', groupId: 'g', kind: 'videoinput', label: '摄像头', toJSON: () => ({}) },
     { deviceId: 'm', groupId: 'g', kind: 'audioinput', label: '麦克风', toJSON: () => ({}) },

@@ -2,9 +2,12 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { BrowserContext, Page } from 'playwright-core'
-import { framesOf } from './material'
+import { CELLS, framesOf, readCells } from './material'
 
 const run = promisify(execFile)
+
+// The clock of a replay: everything else keeps in step with it.
+export const VOICE = '[data-testid="voice"]'
 
 async function cookieHeader(context: BrowserContext, origin: string): Promise<string> {
   const cookies = await context.cookies(origin)
@@ -28,20 +31,48 @@ function rises(text: string, key: string, threshold: number): number[] {
   return times
 }
 
-// Seconds by which each beep comes after its flash.
-export async function beepsAgainstFlashes(context: BrowserContext, origin: string, playlist: string): Promise<number[]> {
+const more = { maxBuffer: 512 * 1024 * 1024 }
+
+// A hub in a network namespace is heard from inside it alone.
+function program(name: string, namespace: string | undefined, words: string[]): Promise<{ stdout: string, stderr: string }> {
+  return namespace === undefined ? run(name, words, more) : run('ip', ['netns', 'exec', namespace, name, ...words], more)
+}
+
+export interface Beep {
+  // When it sounds in the recording.
+  atS: number
+  // Seconds by which it comes after its flash.
+  lateS: number
+}
+
+export async function beepsAgainstFlashes(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<Beep[]> {
   const headers = await cookieHeader(context, origin)
   const input = ['-v', 'error', '-headers', headers, '-i', origin + playlist]
-  const more = { maxBuffer: 256 * 1024 * 1024 }
   const box = 'crop=iw*0.1:ih*0.1:iw*0.45:ih*0.8,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-'
-  const seen = await run('ffmpeg', [...input, '-map', '0:v:0', '-vf', box, '-f', 'null', '-'], more)
+  const seen = await program('ffmpeg', namespace, [...input, '-map', '0:v:0', '-fps_mode', 'passthrough', '-vf', box, '-f', 'null', '-'])
   const level = 'asetnsamples=240,astats=metadata=1:reset=1,ametadata=print:key=lavfi.astats.Overall.RMS_level:file=-'
-  const heard = await run('ffmpeg', [...input, '-map', '0:a:0', '-af', level, '-f', 'null', '-'], more)
+  const heard = await program('ffmpeg', namespace, [...input, '-map', '0:a:0', '-af', level, '-f', 'null', '-'])
   const flashes = rises(seen.stdout, 'lavfi.signalstats.YAVG', 128)
   const beeps = rises(heard.stdout, 'lavfi.astats.Overall.RMS_level', -20)
   return beeps
-    .map(beep => flashes.map(flash => beep - flash).sort((a, b) => Math.abs(a) - Math.abs(b))[0] ?? Number.NaN)
-    .filter(offset => Math.abs(offset) < 0.5)
+    .map(atS => ({ atS, lateS: flashes.map(flash => atS - flash).sort((a, b) => Math.abs(a) - Math.abs(b))[0] ?? Number.NaN }))
+    .filter(({ lateS }) => Math.abs(lateS) < 0.5)
+}
+
+// The counter on every recorded picture, and where in the recording it stands; a picture that is held comes again.
+export async function recordedCounters(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<{ atS: number, counter: number }[]> {
+  const headers = await cookieHeader(context, origin)
+  // One pixel for each of the strip's cells, from the middle of its height.
+  const strip = `crop=iw:ih/45:0:ih/45,scale=${CELLS}:1:flags=area,format=gray,showinfo=checksum=0`
+  const words = ['-v', 'info', '-nostats', '-headers', headers, '-i', origin + playlist, '-map', '0:v:0', '-fps_mode', 'passthrough', '-vf', strip, '-f', 'rawvideo', '-']
+  const command = namespace === undefined ? ['ffmpeg', ...words] : ['ip', 'netns', 'exec', namespace, 'ffmpeg', ...words]
+  const { stdout, stderr } = await run(command[0] ?? '', command.slice(1), { ...more, encoding: 'buffer' })
+  const times = [...stderr.toString().matchAll(/\bpts_time:([\d.]+)/g)].map(match => Number(match[1]))
+  if (times.length * CELLS !== stdout.length) throw new Error(`${times.length} pictures in ${stdout.length} bytes`)
+  return times.flatMap((atS, picture) => {
+    const counter = readCells([...stdout.subarray(picture * CELLS, (picture + 1) * CELLS)].map(cell => (cell > 128 ? 1 : 0)))
+    return counter === null ? [] : [{ atS, counter }]
+  })
 }
 
 export interface RecordedTrack {
@@ -52,10 +83,10 @@ export interface RecordedTrack {
 }
 
 // The playlist's tracks, pictures first, measured from their samples and not from what a header says.
-export async function tracksOf(context: BrowserContext, origin: string, playlist: string): Promise<RecordedTrack[]> {
+export async function tracksOf(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<RecordedTrack[]> {
   const headers = await cookieHeader(context, origin)
   const shown = 'stream=index,codec_name,codec_type:packet=stream_index,pts_time,duration_time'
-  const probed = await run('ffprobe', ['-v', 'error', '-headers', headers, '-show_entries', shown, '-of', 'json', origin + playlist], { maxBuffer: 64 * 1024 * 1024 })
+  const probed = await program('ffprobe', namespace, ['-v', 'error', '-headers', headers, '-show_entries', shown, '-of', 'json', origin + playlist])
   const { streams, packets } = JSON.parse(probed.stdout) as {
     streams: { index: number, codec_name: string, codec_type: string }[]
     packets: { stream_index: number, pts_time: string, duration_time?: string }[]
@@ -70,20 +101,20 @@ export async function tracksOf(context: BrowserContext, origin: string, playlist
 
 // Decodes every track from end to end. Returns what ffmpeg had to complain about. Each sample keeps its own time:
 // at a made-up constant frame rate two pictures of a live lesson may fall on one tick, which ffmpeg calls an error.
-export async function complaints(context: BrowserContext, origin: string, playlist: string): Promise<string> {
+export async function complaints(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<string> {
   const headers = await cookieHeader(context, origin)
-  const decoded = await run('ffmpeg', ['-v', 'error', '-headers', headers, '-i', origin + playlist, '-fps_mode', 'passthrough', '-enc_time_base', '-1', '-f', 'null', '-'])
+  const decoded = await program('ffmpeg', namespace, ['-v', 'error', '-headers', headers, '-i', origin + playlist, '-fps_mode', 'passthrough', '-enc_time_base', '-1', '-f', 'null', '-'])
     .catch((error: { stderr?: string }) => ({ stderr: error.stderr ?? 'ffmpeg failed' }))
   return decoded.stderr ?? ''
 }
 
-// Seeks a paused replay and returns where it stands and the counter that is shown there.
+// Seeks a paused replay by its voice, and returns where it stands and the counter that the picture shows there.
 export async function counterAt(page: Page, selector: string, second: number): Promise<{ second: number, counter: number }> {
   const before = (await page.evaluate(framesOf, selector)).length
   await page.evaluate(([where, to]) => {
-    const video = document.querySelector<HTMLVideoElement>(where)
-    if (video !== null) video.currentTime = to
-  }, [selector, second] as const)
+    const voice = document.querySelector<HTMLMediaElement>(where)
+    if (voice !== null) voice.currentTime = to
+  }, [VOICE, second] as const)
   for (let tries = 0; tries < 100; tries++) {
     const frames = await page.evaluate(framesOf, selector)
     const shown = frames.slice(before).at(-1)
@@ -91,7 +122,7 @@ export async function counterAt(page: Page, selector: string, second: number): P
       const video = document.querySelector<HTMLVideoElement>(where)
       return video === null ? null : { seeking: video.seeking, at: video.currentTime }
     }, selector)
-    if (shown !== undefined && state !== null && !state.seeking && shown[1] >= 0) return { second: state.at, counter: shown[1] }
+    if (shown !== undefined && state !== null && !state.seeking && Math.abs(state.at - second) < 0.05 && shown[1] >= 0) return { second: state.at, counter: shown[1] }
     await page.waitForTimeout(50)
   }
   throw new Error(`no picture at ${second} s`)
