@@ -1,6 +1,7 @@
 import type { Words } from './zh-CN'
 import { timetableEn } from './timetable/en'
 import { office } from './office.en'
+import { replay } from './replay.en'
 
 export const en: Words = {
   product: 'Tongke',
@@ -111,19 +112,5 @@ export const en: Words = {
     noToken: 'The link is incomplete. Please copy the whole link, with what follows the #.',
     swap: 'Swap sizes',
   },
-  replay: {
-    title: 'Replay', recording: 'Still being taught; you can watch what is there', play: 'Play', pause: 'Pause', speed: 'Speed', swap: 'Swap sizes', fullscreen: 'Full screen',
-    timeline: 'Position', duration: 'Duration', mute: 'Mute', unmute: 'Unmute', live: 'To the newest',
-    gapsTitle: 'Gaps', gap: '{from}–{to}, {track}: {reason}',
-    track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage', stage_voice: 'sound from the stage' },
-    reason: {
-      not_started: 'not begun', away: 'not sent', silent: 'not sent', loss: 'lost on the line', tap_full: 'server busy', crash: 'server broke off and came back',
-      suspended: 'server restarted', disk_full: 'disk full, recording paused',
-    },
-    noMain: 'No picture of the teacher', noBoard: 'This lesson had no board',
-    nothing: 'This recording holds no pictures yet. Please open it again later.',
-    broken: 'The recording cannot be played now; trying again by itself.',
-    keys: 'Space play or pause · J/L 10 s · ←/→ 5 s · F full screen · S swap',
-    loading: 'Opening the recording…',
-  },
+  replay,
 }

@@ -1,6 +1,7 @@
 import { timetableZhCN } from './timetable/zh-CN'
 
 import { office } from './office.zh-CN'
+import { replay } from './replay.zh-CN'
 
 export const zhCN = {
   product: '同课',
@@ -111,21 +112,7 @@ export const zhCN = {
     noToken: '链接不完整。请把链接完整地复制到地址栏，包括 # 后面的部分。',
     swap: '对调大小',
   },
-  replay: {
-    title: '回放', recording: '还在上课，可以边录边看', play: '播放', pause: '暂停', speed: '速度', swap: '对调大小', fullscreen: '全屏',
-    timeline: '进度', duration: '总长', mute: '静音', unmute: '打开声音', live: '跳到最新',
-    gapsTitle: '中断', gap: '{from}–{to}，{track}：{reason}',
-    track: { voice: '声音', camera: '老师画面', board: '板书', stage: '上台', stage_voice: '上台的声音' },
-    reason: {
-      not_started: '还没有开始', away: '没有发送', silent: '没有发送', loss: '线路丢失', tap_full: '服务器忙，漏录', crash: '服务器中断后自动恢复',
-      suspended: '服务器重启', disk_full: '磁盘满，暂停录制',
-    },
-    noMain: '没有老师画面', noBoard: '这节课没有板书',
-    nothing: '这段录像里还没有画面。请过一会儿再打开。',
-    broken: '录像暂时放不出来，正在自动重试。',
-    keys: '空格 播放或暂停 · J/L 退进 10 秒 · ←/→ 5 秒 · F 全屏 · S 对调',
-    loading: '正在打开录像…',
-  },
+  replay,
 }
 
 export type Words = typeof zhCN

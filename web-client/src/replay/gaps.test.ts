@@ -1,24 +1,31 @@
-import type { RecordedTrack } from '../api/model'
 import { expect, it } from 'vitest'
-import { gapsOf, stagingOf } from './gaps'
+import { gapsOf, isPlanned } from './gaps'
 
-const track = (kind: RecordedTrack['kind'], ...gaps: [number, number][]): RecordedTrack => ({
-  kind, codec: 'h264', width: null, height: null, starts_at_ms: 0, duration_ms: 1, playlist: '', notes: [], sound: [],
-  gaps: gaps.map(([from_ms, to_ms]) => ({ from_ms, to_ms, reason: 'crash' })),
-})
+const gap = (from_ms: number, to_ms: number, reason: 'crash' | 'loss' | 'away' = 'loss') => ({ from_ms, to_ms, reason })
 
 it('lists gaps in the order of the lesson', () => {
-  expect(gapsOf([track('voice', [5_000, 6_000]), track('board', [1_000, 2_000])]).map(gap => [gap.track, gap.fromMs]))
-    .toEqual([['board', 1_000], ['voice', 5_000]])
+  expect(gapsOf([{ kind: 'voice', gaps: [gap(50_000, 60_000)] }, { kind: 'board', gaps: [gap(1_000, 2_000)] }]).map(gap => [gap.tracks, gap.fromMs]))
+    .toEqual([[['board'], 1_000], [['voice'], 50_000]])
 })
 
-it.each([
-  ['camera and board', 'main', 'board', [track('camera'), track('board'), track('voice')], { leader: 'main', follower: 'board', picture: 'camera' }],
-  ['no board', 'main', null, [track('camera'), track('voice')], { leader: 'main', follower: null, picture: 'camera' }],
-  ['no camera', 'main', 'board', [track('board'), track('voice')], { leader: 'main', follower: null, picture: 'board' }],
-  ['a board and nothing else', null, 'board', [track('board')], { leader: 'board', follower: null, picture: 'board' }],
-  ['a voice alone', 'main', null, [track('voice')], { leader: 'main', follower: null, picture: 'none' }],
-  ['nothing yet', null, null, [], null],
-] as const)('stages a recording with %s', (_, main_playlist, board_playlist, tracks, staging) => {
-  expect(stagingOf({ main_playlist, board_playlist, tracks })).toEqual(staging)
+it('tells an outage once for all that it befell', () => {
+  const gaps = gapsOf([
+    { kind: 'voice', gaps: [gap(10_000, 20_100), gap(90_000, 95_000, 'away')] },
+    { kind: 'camera', gaps: [gap(9_960, 22_000)] },
+    { kind: 'board', gaps: [gap(10_000, 20_000, 'crash')] },
+  ])
+  expect(gaps).toEqual([
+    { tracks: ['camera', 'voice'], reason: 'loss', fromMs: 9_960, toMs: 22_000 },
+    { tracks: ['board'], reason: 'crash', fromMs: 10_000, toMs: 20_000 },
+    { tracks: ['voice'], reason: 'away', fromMs: 90_000, toMs: 95_000 },
+  ])
+  expect(gaps.map(isPlanned)).toEqual([false, false, true])
+})
+
+it('says nothing of the moment before the first picture, but of every loss', () => {
+  expect(gapsOf([{ kind: 'voice', gaps: [gap(0, 400, 'away'), gap(5_000, 5_200)] }])).toHaveLength(1)
+})
+
+it('keeps two outages of one track apart, however near', () => {
+  expect(gapsOf([{ kind: 'voice', gaps: [gap(1_000, 2_000), gap(2_500, 3_500)] }])).toHaveLength(2)
 })

@@ -1,36 +1,43 @@
 import type { RecordedTrack } from '../api/model'
 
+/** A span of the lesson in which something was not kept, told once for all tracks that it befell together. */
 export interface NamedGap {
-  track: string
-  reason: string
+  tracks: RecordedTrack['kind'][]
+  reason: RecordedTrack['gaps'][number]['reason']
   fromMs: number
   toMs: number
 }
 
-/** The gaps of all tracks in the order of the lesson. */
-export function gapsOf(tracks: readonly RecordedTrack[]): NamedGap[] {
-  return tracks
-    .flatMap(track => track.gaps.map(gap => ({ track: track.kind, reason: gap.reason, fromMs: gap.from_ms, toMs: gap.to_ms })))
+/** One outage ends for voice and pictures at their own next packet or key frame. */
+const TOGETHER_MS = 5_000
+
+/** A camera always begins a moment after the lesson; nobody asks why. */
+const WORTH_A_WORD_MS = 1_500
+
+/** The gaps of all tracks in the order of the lesson; those that begin and end together are one. */
+export function gapsOf(tracks: readonly Pick<RecordedTrack, 'kind' | 'gaps'>[]): NamedGap[] {
+  const single = tracks
+    .flatMap(track => track.gaps.filter(gap => !isPlanned(gap) || gap.to_ms - gap.from_ms >= WORTH_A_WORD_MS).map(gap => ({ kind: track.kind, reason: gap.reason, fromMs: gap.from_ms, toMs: gap.to_ms })))
     .sort((a, b) => a.fromMs - b.fromMs)
+  const joined: NamedGap[] = []
+  for (const { kind, reason, fromMs, toMs } of single) {
+    const same = joined.find(gap => gap.reason === reason && !gap.tracks.includes(kind)
+      && Math.abs(gap.fromMs - fromMs) <= TOGETHER_MS && Math.abs(gap.toMs - toMs) <= TOGETHER_MS)
+    if (same === undefined) {
+      joined.push({ tracks: [kind], reason, fromMs, toMs })
+    }
+    else {
+      same.tracks.push(kind)
+      same.fromMs = Math.min(same.fromMs, fromMs)
+      same.toMs = Math.max(same.toMs, toMs)
+    }
+  }
+  return joined
 }
 
-/** What plays where: which picture leads, and whether the board needs a player of its own. */
-export interface Staging {
-  leader: string
-  /** `null`: one player shows all there is. */
-  follower: string | null
-  /** What the leader's picture shows. */
-  picture: 'camera' | 'board' | 'none'
-}
+/** Nobody lost anything: the teacher showed no board, or had the camera off. */
+const PLANNED: ReadonlySet<string> = new Set(['not_started', 'away', 'silent'])
 
-/** `null`: there is nothing to play yet. */
-export function stagingOf(recording: { main_playlist: string | null, board_playlist: string | null, tracks: readonly RecordedTrack[] }): Staging | null {
-  const { main_playlist: main, board_playlist: board } = recording
-  const has = (kind: string) => recording.tracks.some(track => track.kind === kind)
-  if (main === null)
-    return board === null ? null : { leader: board, follower: null, picture: 'board' }
-  if (has('camera'))
-    return { leader: main, follower: board, picture: 'camera' }
-  // Without a camera the hub puts the board beside the voice: one player keeps them in step by itself.
-  return { leader: main, follower: null, picture: has('board') ? 'board' : 'none' }
+export function isPlanned(gap: { reason: string }): boolean {
+  return PLANNED.has(gap.reason)
 }

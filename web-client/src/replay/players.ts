@@ -1,47 +1,61 @@
-import Hls from 'hls.js'
+import type { Staging } from './tracks'
+import { ration } from './ration'
 import { correct } from './step'
+import { Throughput } from './throughput'
+import { TrackPlayer } from './track-player'
 
 export interface PlayersEvents {
-  /** Where the leader is, and how far there is to go; both in seconds. */
+  /** Where the lesson is, and how far there is to go; both in seconds. */
   onTime(atS: number, durationS: number): void
   onPlaying(playing: boolean): void
-  /** `true`: nothing to show just now, it is being fetched. */
+  /** `true`: nothing to hear just now, it is being fetched. */
   onWaiting(waiting: boolean): void
   onBroken(broken: boolean): void
+  /** Which pictures the line is too thin for; `room`: it would carry them again. */
+  onDropped(kinds: string[], room: boolean): void
 }
 
-/** Often enough that a drift of a frame or two never grows. */
-const STEP_EVERY_MS = 200
-const RETRY_MS = 2_000
-/** Paused players stand on the same picture to within half a frame. */
-const STANDING_S = 0.02
-
 /**
- * Two videos that are one lesson: the leader carries the voice and the clock, the follower keeps in step.
+ * Several elements that are one lesson: the leader carries the voice and the clock, the pictures keep in step.
  *
- * Both tile the lesson's time from 0 without holes, so one currentTime means the same moment in both.
+ * All tile the lesson's time from 0 without holes, so one currentTime means the same moment in each. The voice is never
+ * tied to a picture: a line that cannot carry the camera goes on without it.
  */
 export class SteppedPlayers {
-  private readonly sources: Hls[] = []
+  private readonly leader: TrackPlayer
+  private readonly followers: TrackPlayer[]
+  private readonly correcting = new Set<TrackPlayer>()
+  private readonly dropped = new Set<string>()
+  private readonly line = new Throughput()
   private readonly listening = new AbortController()
-  private readonly timer: ReturnType<typeof setInterval>
-  private readonly retries = new Set<ReturnType<typeof setTimeout>>()
-  private correcting = false
+  private readonly timers: ReturnType<typeof setInterval>[]
+  private room = false
+  private speed = 1
+  /** Where it is to begin, until it stands there. `null`: it does. */
+  private startS: number | null
 
-  constructor(
-    private readonly leader: HTMLVideoElement,
-    private readonly follower: HTMLVideoElement | null,
-    playlists: { leader: string, follower: string | null },
-    startS: number,
-    private readonly events: PlayersEvents,
-  ) {
-    this.load(leader, playlists.leader, startS)
-    if (follower && playlists.follower !== null)
-      this.load(follower, playlists.follower, startS)
+  /** `elements` has one for each track of the staging. */
+  constructor(staging: Staging, elements: ReadonlyMap<string, HTMLMediaElement>, startS: number, private readonly events: PlayersEvents) {
+    this.startS = startS
+    const players = [staging.voice, ...staging.pictures].flatMap((track) => {
+      const element = track === null ? undefined : elements.get(track.kind)
+      if (track === null || element === undefined)
+        return []
+      const aheadS = track === staging.voice ? VOICE_AHEAD_S : PICTURE_AHEAD_S
+      return [new TrackPlayer(track.kind, element, track.playlist, startS, aheadS, (well) => {
+        this.events.onBroken(!well)
+        this.share()
+      })]
+    })
+    const [leader, ...followers] = players
+    if (leader === undefined)
+      throw new TypeError('a staging has a track')
+    this.leader = leader
+    this.followers = followers
 
     const on = (name: keyof HTMLMediaElementEventMap, act: () => void) =>
-      leader.addEventListener(name, act, { signal: this.listening.signal })
-    const tell = () => events.onTime(leader.currentTime, this.durationS)
+      leader.element.addEventListener(name, act, { signal: this.listening.signal })
+    const tell = () => events.onTime(this.atS, this.durationS)
     on('timeupdate', tell)
     on('durationchange', tell)
     on('seeked', () => this.step())
@@ -52,27 +66,38 @@ export class SteppedPlayers {
     })
     on('waiting', () => {
       events.onWaiting(true)
-      follower?.pause()
+      this.followers.forEach(follower => follower.element.pause())
     })
     on('playing', () => {
+      this.startS = null
       events.onWaiting(false)
-      events.onBroken(false)
       this.step()
     })
     on('canplay', () => events.onWaiting(false))
     on('ratechange', () => this.step())
-    this.timer = setInterval(() => this.step(), STEP_EVERY_MS)
+    this.timers = [setInterval(() => this.step(), STEP_EVERY_MS), setInterval(() => this.share(), SHARE_EVERY_MS)]
+    this.share()
+  }
+
+  private get atS(): number {
+    const { currentTime } = this.leader.element
+    // Before the first segment is here, an element says 0.
+    if (this.startS !== null && currentTime < this.startS - STANDING_S)
+      return this.startS
+    this.startS = null
+    return currentTime
   }
 
   /** 0: not known yet. */
   get durationS(): number {
-    return Number.isFinite(this.leader.duration) ? this.leader.duration : 0
+    const { duration } = this.leader.element
+    return Number.isFinite(duration) ? duration : this.leader.edgeS
   }
 
   /** Resolves to false where the browser wants a gesture first. */
   async play(): Promise<boolean> {
     try {
-      await this.leader.play()
+      await this.leader.element.play()
       return true
     }
     catch {
@@ -81,88 +106,102 @@ export class SteppedPlayers {
   }
 
   pause(): void {
-    this.leader.pause()
+    this.leader.element.pause()
   }
 
   seek(toS: number): void {
     const at = Math.min(Math.max(0, toS), this.durationS || toS)
-    this.leader.currentTime = at
-    if (this.follower)
-      this.follower.currentTime = at
+    this.startS = null
+    for (const player of this.all) {
+      if (!this.dropped.has(player.kind))
+        player.element.currentTime = at
+    }
     this.events.onTime(at, this.durationS)
   }
 
-  setRate(rate: number): void {
-    this.leader.playbackRate = rate
+  setSpeed(speed: number): void {
+    this.speed = speed
+    this.leader.element.playbackRate = speed
+  }
+
+  /** Fetches again what was given up; if the line has not become better, it is given up again. */
+  restore(): void {
+    this.line.forget()
+    for (const follower of this.followers) {
+      if (this.dropped.delete(follower.kind))
+        follower.resume(this.leader.element.currentTime)
+    }
+    this.room = false
+    this.events.onDropped([], false)
+    this.share()
   }
 
   close(): void {
-    clearInterval(this.timer)
-    this.retries.forEach(clearTimeout)
+    this.timers.forEach(clearInterval)
     this.listening.abort()
-    this.sources.forEach(source => source.destroy())
+    this.all.forEach(player => player.close())
   }
 
+  private get all(): TrackPlayer[] {
+    return [this.leader, ...this.followers]
+  }
+
+  /** Brings the pictures to where the voice is. */
   private step(): void {
-    const { leader, follower } = this
-    if (!follower || follower.readyState === HTMLMediaElement.HAVE_NOTHING || follower.seeking)
-      return
-    if (leader.paused || leader.seeking || leader.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) {
-      follower.pause()
-      if (Math.abs(follower.currentTime - leader.currentTime) > STANDING_S)
-        follower.currentTime = leader.currentTime
-      return
+    const lead = this.leader.element
+    const runs = !lead.paused && !lead.seeking && lead.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA
+    for (const follower of this.followers) {
+      const { element } = follower
+      if (this.dropped.has(follower.kind) || element.readyState === HTMLMediaElement.HAVE_NOTHING || element.seeking)
+        continue
+      if (!runs) {
+        element.pause()
+        if (Math.abs(element.currentTime - lead.currentTime) > STANDING_S)
+          element.currentTime = lead.currentTime
+        continue
+      }
+      const correction = correct(lead.currentTime, element.currentTime, lead.playbackRate, this.correcting.has(follower))
+      this.correcting.delete(follower)
+      if (correction.kind === 'seek') {
+        element.currentTime = correction.toS
+      }
+      else {
+        if (correction.rate !== lead.playbackRate)
+          this.correcting.add(follower)
+        if (element.playbackRate !== correction.rate)
+          element.playbackRate = correction.rate
+      }
+      if (element.paused && !element.ended)
+        element.play().catch(() => {})
     }
-    const correction = correct(leader.currentTime, follower.currentTime, leader.playbackRate, this.correcting)
-    if (correction.kind === 'seek') {
-      follower.currentTime = correction.toS
-      this.correcting = false
-    }
-    else {
-      this.correcting = correction.rate !== leader.playbackRate
-      if (follower.playbackRate !== correction.rate)
-        follower.playbackRate = correction.rate
-    }
-    if (follower.paused && !follower.ended)
-      follower.play().catch(() => {})
   }
 
-  private load(video: HTMLVideoElement, playlist: string, startS: number): void {
-    if (!Hls.isSupported()) {
-      video.src = playlist
-      video.currentTime = startS
-      return
+  /** Shares the line out among the tracks. */
+  private share(): void {
+    const { all } = this
+    this.line.sample(performance.now(), all.reduce((sum, player) => sum + player.bytes, 0), all.some(player => player.isFetching))
+    const claims = all.map(player => ({
+      aheadS: player.aheadS, whole: player.whole, needKbps: player.needKbps, dropped: this.dropped.has(player.kind),
+    }))
+    const { fetching, drop, room } = ration(claims, this.line.kbps, this.speed)
+    all.forEach((player, at) => player.mayFetch(fetching[at] ?? false))
+    const given = drop === null ? undefined : all[drop]
+    if (given !== undefined) {
+      this.dropped.add(given.kind)
+      given.stop()
     }
-    const source = new Hls({
-      startPosition: startS,
-      // Fragments are fMP4 already: there is nothing for a worker to do.
-      enableWorker: false,
-      backBufferLength: 60,
-    })
-    source.on(Hls.Events.ERROR, (_, error) => {
-      if (!error.fatal)
-        return
-      this.events.onBroken(true)
-      this.later(() => {
-        if (error.type === Hls.ErrorTypes.MEDIA_ERROR)
-          source.recoverMediaError()
-        else if (source.levels.length === 0)
-          source.loadSource(playlist)
-        else
-          source.startLoad()
-      })
-    })
-    source.on(Hls.Events.FRAG_BUFFERED, () => this.events.onBroken(false))
-    source.loadSource(playlist)
-    source.attachMedia(video)
-    this.sources.push(source)
-  }
-
-  private later(act: () => void): void {
-    const timer = setTimeout(() => {
-      this.retries.delete(timer)
-      act()
-    }, RETRY_MS)
-    this.retries.add(timer)
+    if (given !== undefined || room !== this.room) {
+      this.room = room
+      this.events.onDropped([...this.dropped], room)
+    }
   }
 }
+
+/** Often enough that a drift of a frame or two never grows. */
+const STEP_EVERY_MS = 200
+const SHARE_EVERY_MS = 250
+/** Paused players stand on the same picture to within half a frame. */
+const STANDING_S = 0.02
+/** A minute of voice costs as much as a second or two of pictures, and outlasts most outages. */
+const VOICE_AHEAD_S = 60
+const PICTURE_AHEAD_S = 30

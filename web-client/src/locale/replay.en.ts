@@ -1,0 +1,35 @@
+import type { replay as zh } from './replay.zh-CN'
+
+/** Words of the replay. */
+export const replay: typeof zh = {
+  title: 'Replay', recording: 'Still being taught; you can watch what is there', play: 'Play', pause: 'Pause', speed: 'Speed', swap: 'Swap sizes', fullscreen: 'Full screen', window: 'Leave full screen',
+  enlarge: 'Enlarge: {picture}', speedChosen: '{speed} times the speed',
+  timeline: 'Position', duration: 'Duration', mute: 'Mute', unmute: 'Unmute',
+  live: 'To the newest', behind: '{seconds} s behind the newest', behindMinutes: '{minutes} min behind the newest', newest: 'At the newest',
+  gapsTitle: 'Gaps: {count}', gap: '{from}–{to} {tracks}: {reason}', gapNow: 'Not recorded here: {tracks}, {reason} ({from}–{to}).', and: ', ', noGaps: 'All of it was recorded.',
+  track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage', stage_voice: 'sound from the stage' },
+  reason: {
+    not_started: 'not begun', away: 'not sent', silent: 'not sent', loss: 'lost on the line', tap_full: 'server busy', crash: 'server broke off and came back',
+    suspended: 'server restarted', disk_full: 'disk full, recording paused',
+  },
+  noPicture: 'This lesson has no pictures, only sound.', noVoice: 'This lesson has no sound',
+  nothing: 'This recording holds no pictures yet. Please open it again later.',
+  waiting: 'Fetching…',
+  broken: 'The recording cannot be played now; trying again by itself.',
+  dropped: 'The line is too slow. Paused: {pictures}. The rest goes on.', room: 'The line is better now. It would carry: {pictures}.', restore: 'Try again: {pictures}',
+  loading: 'Opening the recording…',
+  chapters: { title: 'Chapters', board: 'New page', stage: 'A class on stage', mark: 'Mark' },
+  quality: {
+    good: '{from}–{to} good line', poor: '{from}–{to} weak line: up to {loss} % lost, {freezes} freezes, {seconds} s in all', bad: '{from}–{to} bad line: up to {loss} % lost, {freezes} freezes, {seconds} s in all',
+    away: '{from}–{to} not on the screen', unknown: 'nothing noted at this moment', allGood: 'a good line all the time',
+  },
+  download: {
+    title: 'Download', hint: 'An MP4 file, put together as it was recorded.', camera: 'Teacher and voice', board: 'Board and voice', both: 'Board and teacher (two pictures)', voice: 'Voice alone',
+    later: 'Can be downloaded once the lesson is over.',
+  },
+  help: {
+    title: 'Keyboard', open: 'Keys', close: 'Close', space: 'Space',
+    toggle: 'play or pause', jump10: 'back, on by 10 s', jump5: 'back, on by 5 s', frame: 'one picture back, on (paused)', tenth: 'to tenths of the whole', ends: 'beginning, newest',
+    speed: 'slower, faster', swap: 'swap sizes', mute: 'mute', fullscreen: 'full screen', help: 'this list',
+  },
+}
