@@ -10,7 +10,8 @@ use signaling::{
     county::{County, Node},
     domain::{
         bell_schedule::PeriodName,
-        dispatch::{DispatchedLesson, Taken},
+        booking::Taken,
+        dispatch::DispatchedLesson,
         id::LessonId,
         lesson_life::LessonState,
         pairing::{Hearing, may_listen},

@@ -2,6 +2,7 @@
 
 pub mod bell_clock;
 pub mod bell_schedule;
+pub mod booking;
 pub mod calendar;
 pub mod code;
 pub mod course;

@@ -18,7 +18,10 @@ use crate::{
         organisation::{Classroom, Stage},
         permission::Act,
     },
-    store::place::{ClassEdit, ClassroomEdit, KeptClass, KeptClassroom, NewClass},
+    store::{
+        classroom::{ClassroomEdit, KeptClassroom},
+        school_class::{ClassEdit, KeptClass, NewClass},
+    },
 };
 
 /// A classroom to be added.

@@ -26,8 +26,9 @@ use crate::{
     dispatcher::{self, Refusal},
     domain::{
         bell_schedule::PeriodName,
+        booking::Clash,
         course::{Course, Listening},
-        dispatch::{Act as Deed, CancelReason, Clash, DispatchError, DispatchedLesson, after, swap},
+        dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, swap},
         id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
         lesson_life::{LessonState, LessonTimes, Step},
         organisation::Stage,

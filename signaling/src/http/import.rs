@@ -25,9 +25,11 @@ use crate::{
         sheet::{Sheet, kind_title, lines, stage_title},
     },
     store::{
+        classroom::KeptClassroom,
         import::Imported,
         person::KeptPerson,
-        place::{KeptClass, KeptClassroom, KeptOrganisation, ListAsk},
+        place::{KeptOrganisation, ListAsk},
+        school_class::KeptClass,
     },
 };
 

@@ -1,23 +1,20 @@
-//! Lessons put into the timetable, moved and called off, and what each of them takes up.
-//!
-//! Two guards stand against double booking. Whoever books takes the rows of the resources first (`booking_turn`), looks,
-//! and only then writes; and the table itself refuses what overlaps, whoever writes it.
+//! Lessons put into the timetable, moved and called off. What each of them takes up is in [`super::booking`], how
+//! they are read in [`super::dispatched`].
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use jiff::civil::Weekday;
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, Sql, Store, StoreError, Writing, course::listening_from, word, word_or_null};
+use super::{AuditRow, Sql, Store, StoreError, Writing, booking::resources_of, word};
 use crate::domain::{
-    course::{Course, Listening},
-    dispatch::{Clash, DAY_MS, DispatchedLesson, Resource, Taken, clashes_of, free_of},
-    id::{BellScheduleId, ClassId, ClassroomId, CourseId, LessonId, OrganisationId, PersonId, TermId},
+    booking::{Clash, clashes_of, free_of},
+    course::Course,
+    dispatch::DispatchedLesson,
+    id::{CourseId, LessonId, TermId},
     lesson_life::{LessonState, LessonTimes, RunsBy},
     permission::Scope,
     program::{Delivery, Mode, Program},
-    time::UnixMs,
-    timetable::{PlannedLesson, Slot},
+    timetable::PlannedLesson,
     two_ends::Span,
 };
 
@@ -138,12 +135,6 @@ pub enum ScheduleError {
     Store(#[from] StoreError),
 }
 
-/// Lessons of one day: a county of 400 schools has 700.
-const DAY_LESSONS_MAX: i64 = 3_000;
-
-/// The table's own word for two bookings of one resource at one time; see `store/dialect.rs`.
-pub(super) const ONE_AT_A_TIME: &str = "booking_is_one_at_a_time";
-
 impl Store {
     /// Keeps new lessons with everything they take up, all or none. Lessons of a course that were planned before are
     /// left out. Answers how many are new.
@@ -180,54 +171,6 @@ impl Store {
         self.second_guard(kept, &resources, &fresh.iter().map(|new| new.lesson.clone()).collect::<Vec<_>>()).await?;
         writing.commit(&row.at_place(place).saying(format!("{} lessons", fresh.len()))).await?;
         Ok(fresh.len())
-    }
-
-    /// What these changes would clash with, without making them.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn clashes(&self, _scope: &Scope, changes: &[Change]) -> Result<Vec<Clash>, StoreError> {
-        let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
-        let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
-        let spans = changes.iter().flat_map(|change| [change.before.span, change.after.span]);
-        let Some(sql) = taken_sql(&resources, spans) else { return Ok(Vec::new()) };
-        let taken = taken_from(&sql.all(&self.pool).await?)?;
-        Ok(clashes_of(&pairs, &taken))
-    }
-
-    /// Which of these changes clash with nothing, and what the others clash with, without making any.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn free_changes(
-        &self,
-        _scope: &Scope,
-        changes: &[Change],
-    ) -> Result<(Vec<LessonId>, Vec<Clash>), StoreError> {
-        let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
-        let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
-        let spans = changes.iter().flat_map(|change| [change.before.span, change.after.span]);
-        let taken = match taken_sql(&resources, spans) {
-            Some(sql) => taken_from(&sql.all(&self.pool).await?)?,
-            None => Taken::default(),
-        };
-        Ok(free_of(&pairs, &taken))
-    }
-
-    /// What new lessons would clash with, without keeping them.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn clashes_of_new(&self, _scope: &Scope, lessons: &[NewLesson]) -> Result<Vec<Clash>, StoreError> {
-        let resources = resources_of(lessons.iter().map(|new| &new.lesson));
-        let Some(sql) = taken_sql(&resources, lessons.iter().map(|new| new.lesson.span)) else { return Ok(Vec::new()) };
-        let mut taken = taken_from(&sql.all(&self.pool).await?)?;
-        let mut clashes = Vec::new();
-        for new in lessons {
-            clashes.extend(taken.clashes(&new.lesson));
-            taken.take_lesson(&new.lesson);
-        }
-        Ok(clashes)
     }
 
     /// These lessons without those that were planned before.
@@ -315,187 +258,9 @@ impl Store {
         writing.commit(&row.at_place(place).saying(said)).await?;
         Ok((free, clashes))
     }
-
-    /// Names the clash where the table refused what nobody saw before.
-    async fn second_guard(
-        &self,
-        kept: Result<(), StoreError>,
-        resources: &BTreeSet<String>,
-        lessons: &[DispatchedLesson],
-    ) -> Result<(), ScheduleError> {
-        match kept {
-            Err(StoreError::Rule { rule, .. }) if rule == ONE_AT_A_TIME => {
-                let Some(sql) = taken_sql(resources, lessons.iter().map(|lesson| lesson.span)) else { return Ok(()) };
-                let taken = taken_from(&sql.all(&self.pool).await?)?;
-                Err(ScheduleError::Clashes(lessons.iter().flat_map(|lesson| taken.clashes(lesson)).collect()))
-            }
-            kept => Ok(kept?),
-        }
-    }
-
-    /// Lessons as dispatch sees them: those of these ids that are taught in scope.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn dispatched(
-        &self,
-        scope: &Scope,
-        lesson_ids: &[LessonId],
-    ) -> Result<Vec<DispatchedLesson>, StoreError> {
-        let mut sql = Sql::new(SELECT_DISPATCHED);
-        sql.within(scope, "organisation.path").push(" and lesson_id in ");
-        sql.list(lesson_ids.iter().map(ToString::to_string)).push(" order by starts_at_ms, lesson_id");
-        self.fetch_dispatched(sql).await
-    }
-
-    /// Lessons that schools below `path` teach on a date, those called off left out.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn dispatched_on(
-        &self,
-        scope: &Scope,
-        path: &str,
-        held_on: jiff::civil::Date,
-    ) -> Result<Vec<DispatchedLesson>, StoreError> {
-        let mut sql = Sql::new(SELECT_DISPATCHED);
-        sql.within(scope, "organisation.path").push(" and state <> 'cancelled' and held_on = ");
-        sql.bind(held_on.to_string()).push(" and organisation.path like ").bind(format!("{path}%"));
-        sql.push(" order by starts_at_ms, lesson_id limit ").bind(DAY_LESSONS_MAX);
-        self.fetch_dispatched(sql).await
-    }
-
-    /// The term and the grade of each of these lessons that is taught in scope. Those outside of any term are left out.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn terms_and_grades(
-        &self,
-        scope: &Scope,
-        lesson_ids: impl IntoIterator<Item = LessonId>,
-    ) -> Result<HashMap<LessonId, (TermId, String)>, StoreError> {
-        let mut sql = Sql::new(
-            "select lesson_id, term_id, grade from lesson
-             join organisation on organisation.organisation_id = lesson.organisation_id
-             where term_id is not null and ",
-        );
-        sql.within(scope, "organisation.path").push(" and lesson_id in ");
-        sql.list(lesson_ids.into_iter().map(|id| id.to_string()));
-        let read = |row: &AnyRow| Ok((word(row, "lesson_id")?, (word(row, "term_id")?, row.try_get("grade")?)));
-        sql.all(&self.pool).await?.iter().map(read).collect()
-    }
-
-    /// Whose these classrooms are, where the teacher, every classroom and every class are in scope. `None`: one is not.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn rooms_in(
-        &self,
-        scope: &Scope,
-        teacher_id: PersonId,
-        classroom_ids: &[ClassroomId],
-        class_ids: &[ClassId],
-    ) -> Result<Option<HashMap<ClassroomId, OrganisationId>>, StoreError> {
-        let (rooms, classes): (BTreeSet<_>, BTreeSet<_>) = (
-            classroom_ids.iter().map(ToString::to_string).collect(),
-            class_ids.iter().map(ToString::to_string).collect(),
-        );
-        let found = async |table: &str, key: &str, ids: BTreeSet<String>| {
-            let mut sql = Sql::new("select ");
-            sql.push(key).push(" as id, ").push(table).push(".organisation_id as organisation_id from ").push(table);
-            sql.push(" join organisation on organisation.organisation_id = ")
-                .push(table)
-                .push(".organisation_id where ");
-            sql.push(table).push(".closed_at_ms is null and ").push(key).push(" in ").list(ids).push(" and ");
-            sql.within(scope, "organisation.path").all(&self.pool).await
-        };
-        let teachers = found("person", "person_id", BTreeSet::from([teacher_id.to_string()])).await?;
-        let (wanted_rooms, wanted_classes) = (rooms.len(), classes.len());
-        let classes = found("school_class", "class_id", classes).await?;
-        let rooms = found("classroom", "classroom_id", rooms).await?;
-        if teachers.len() != 1 || rooms.len() != wanted_rooms || classes.len() != wanted_classes {
-            return Ok(None);
-        }
-        let read = |row: &AnyRow| Ok((word(row, "id")?, word(row, "organisation_id")?));
-        rooms.iter().map(read).collect::<Result<_, StoreError>>().map(Some)
-    }
-
-    /// What these lessons are called: those that are taught in scope.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn titles(
-        &self,
-        scope: &Scope,
-        lesson_ids: &[LessonId],
-    ) -> Result<HashMap<LessonId, String>, StoreError> {
-        let mut sql = Sql::new(
-            "select lesson_id, title from lesson
-             join organisation on organisation.organisation_id = lesson.organisation_id where ",
-        );
-        sql.within(scope, "organisation.path").push(" and lesson_id in ");
-        sql.list(lesson_ids.iter().take(500).map(ToString::to_string));
-        sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "lesson_id")?, row.try_get("title")?))).collect()
-    }
-
-    async fn fetch_dispatched(&self, sql: Sql) -> Result<Vec<DispatchedLesson>, StoreError> {
-        let rows = sql.all(&self.pool).await?;
-        let mut lessons = rows.iter().map(dispatched_from).collect::<Result<Vec<_>, _>>()?;
-        let ids: Vec<String> = lessons.iter().map(|lesson| lesson.lesson_id.to_string()).collect();
-        let place: HashMap<LessonId, usize> =
-            lessons.iter().enumerate().map(|(n, lesson)| (lesson.lesson_id, n)).collect();
-        for ids in ids.chunks(500) {
-            let mut sql = Sql::new(
-                "select lesson_id, lesson_classroom.classroom_id as classroom_id, class_id, interactive,
-                        classroom.organisation_id as organisation_id
-                 from lesson_classroom join classroom on classroom.classroom_id = lesson_classroom.classroom_id
-                 where lesson_id in ",
-            );
-            sql.list(ids.iter().map(String::as_str)).push(" order by lesson_classroom.classroom_id");
-            for row in sql.all(&self.pool).await? {
-                if let Some(n) = place.get(&word(&row, "lesson_id")?) {
-                    lessons[*n].listening.push(listening_from(&row)?);
-                }
-            }
-            let mut sql =
-                Sql::new("select lesson_id, resource from booking where resource like 'device:%' and lesson_id in ");
-            sql.list(ids.iter().map(String::as_str));
-            for row in sql.all(&self.pool).await? {
-                if let (Some(n), Resource::Device(id)) = (place.get(&word(&row, "lesson_id")?), word(&row, "resource")?)
-                {
-                    lessons[*n].device_ids.push(id);
-                }
-            }
-        }
-        Ok(lessons)
-    }
 }
 
 impl Writing {
-    /// Waits for everybody who books one of these, in the order of names.
-    async fn take_turns(&mut self, resources: &BTreeSet<String>) -> Result<(), StoreError> {
-        let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
-        for resources in resources.chunks(500) {
-            let mut sql = Sql::new("insert into booking_turn (resource, turns) values ");
-            for (n, resource) in resources.iter().enumerate() {
-                sql.push(if n == 0 { "(" } else { ", (" }).bind(*resource).push(", 1)");
-            }
-            sql.push(" on conflict (resource) do update set turns = booking_turn.turns + 1");
-            sql.run(self.on()).await?;
-        }
-        Ok(())
-    }
-
-    async fn taken(
-        &mut self,
-        resources: &BTreeSet<String>,
-        spans: impl Iterator<Item = Span>,
-    ) -> Result<Taken, StoreError> {
-        let Some(sql) = taken_sql(resources, spans) else { return Ok(Taken::default()) };
-        let rows = sql.query().fetch_all(self.on()).await?;
-        taken_from(&rows)
-    }
-
     /// Which places of the plan have their lesson already.
     async fn planned(&mut self, lessons: &[NewLesson]) -> Result<BTreeSet<(CourseId, String)>, StoreError> {
         let mut planned = BTreeSet::new();
@@ -558,40 +323,6 @@ impl Writing {
             if any {
                 listening.run(self.on()).await?;
             }
-        }
-        Ok(())
-    }
-
-    async fn book<'a>(&mut self, lessons: impl Iterator<Item = &'a DispatchedLesson>) -> Result<(), StoreError> {
-        let bookings: Vec<(String, Resource, Span)> = lessons
-            .flat_map(|lesson| {
-                let id = lesson.lesson_id.to_string();
-                lesson.resources().into_iter().map(move |resource| (id.clone(), resource, lesson.span))
-            })
-            .collect();
-        for bookings in bookings.chunks(500) {
-            let mut sql = Sql::new("insert into booking (lesson_id, resource, from_ms, until_ms) values ");
-            for (n, (lesson_id, resource, span)) in bookings.iter().enumerate() {
-                sql.push(if n == 0 { "(" } else { ", (" }).bind(lesson_id.as_str()).push(", ");
-                sql.bind(resource.to_string()).push(", ").bind(span.starts_at.0).push(", ");
-                sql.bind(span.ends_at.0).push(")");
-            }
-            sql.run(self.on()).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn unbook(&mut self, lesson_id: LessonId) -> Result<(), StoreError> {
-        let mut sql = Sql::new("delete from booking where lesson_id = ");
-        sql.bind(lesson_id.to_string());
-        sql.run(self.on()).await?;
-        Ok(())
-    }
-
-    async fn unbook_all(&mut self, lesson_ids: &[LessonId]) -> Result<(), StoreError> {
-        for lesson_ids in lesson_ids.chunks(500) {
-            let mut sql = Sql::new("delete from booking where lesson_id in ");
-            sql.list(lesson_ids.iter().map(ToString::to_string)).run(self.on()).await?;
         }
         Ok(())
     }
@@ -693,47 +424,6 @@ impl Writing {
     }
 }
 
-const SELECT_DISPATCHED: &str = "
-    select lesson_id, lesson.organisation_id as organisation_id, state, teacher_id, classroom_id, class_id, week_no,
-           weekday, period, held_on, starts_at_ms, ends_at_ms, lesson.version as version
-    from lesson join organisation on organisation.organisation_id = lesson.organisation_id where ";
-
-fn dispatched_from(row: &AnyRow) -> Result<DispatchedLesson, StoreError> {
-    let span = Span { starts_at: UnixMs(row.try_get("starts_at_ms")?), ends_at: UnixMs(row.try_get("ends_at_ms")?) };
-    Ok(DispatchedLesson {
-        lesson_id: word(row, "lesson_id")?,
-        organisation_id: word::<OrganisationId>(row, "organisation_id")?,
-        state: word(row, "state")?,
-        teacher_id: word(row, "teacher_id")?,
-        classroom_id: word_or_null(row, "classroom_id")?,
-        class_id: word_or_null(row, "class_id")?,
-        device_ids: Vec::new(),
-        slot: slot_from(row, span)?,
-        span,
-        listening: Vec::<Listening>::new(),
-        version: row.try_get("version")?,
-    })
-}
-
-fn slot_from(row: &AnyRow, span: Span) -> Result<Option<Slot>, StoreError> {
-    let (week_no, weekday): (Option<i64>, Option<i64>) = (row.try_get("week_no")?, row.try_get("weekday")?);
-    let weekday =
-        weekday.and_then(|day| i8::try_from(day).ok()).and_then(|day| Weekday::from_monday_one_offset(day).ok());
-    let week_no = week_no.and_then(|week| u8::try_from(week).ok());
-    let (period, date) = (word_or_null(row, "period")?, word_or_null(row, "held_on")?);
-    // Which schedule it was planned by is not kept: the instants are.
-    let bell_schedule_id = BellScheduleId::from(uuid::Uuid::nil());
-    let found = week_no.zip(weekday).zip(period).zip(date);
-    Ok(found.map(|(((week_no, weekday), period), date)| Slot {
-        week_no,
-        weekday,
-        period,
-        date,
-        span,
-        bell_schedule_id,
-    }))
-}
-
 fn planned_sql(lessons: &[NewLesson]) -> Vec<Sql> {
     let courses: BTreeSet<String> =
         lessons.iter().filter_map(|new| new.course).map(|(course_id, _)| course_id.to_string()).collect();
@@ -755,34 +445,6 @@ fn planned_from(rows: &[AnyRow], planned: &mut BTreeSet<(CourseId, String)>) -> 
 
 fn is_planned(new: &NewLesson, planned: &BTreeSet<(CourseId, String)>) -> bool {
     new.course.zip(new.planned()).is_some_and(|((id, _), slot)| planned.contains(&(id, slot)))
-}
-
-fn resources_of<'a>(lessons: impl Iterator<Item = &'a DispatchedLesson>) -> BTreeSet<String> {
-    lessons.flat_map(|lesson| lesson.resources()).map(|resource| resource.to_string()).collect()
-}
-
-/// Bookings of these resources that may touch these spans. `None`: nothing is asked.
-fn taken_sql(resources: &BTreeSet<String>, spans: impl Iterator<Item = Span>) -> Option<Sql> {
-    let (mut from, mut until) = (i64::MAX, i64::MIN);
-    for span in spans {
-        (from, until) = (from.min(span.starts_at.0), until.max(span.ends_at.0));
-    }
-    if resources.is_empty() || from >= until {
-        return None;
-    }
-    let mut sql = Sql::new("select resource, from_ms, until_ms, lesson_id from booking where from_ms > ");
-    sql.bind(from.saturating_sub(DAY_MS)).push(" and from_ms < ").bind(until).push(" and until_ms > ").bind(from);
-    sql.push(" and resource in ").list(resources.iter().map(String::as_str));
-    Some(sql)
-}
-
-fn taken_from(rows: &[AnyRow]) -> Result<Taken, StoreError> {
-    let mut taken = Taken::default();
-    for row in rows {
-        let span = Span { starts_at: UnixMs(row.try_get("from_ms")?), ends_at: UnixMs(row.try_get("until_ms")?) };
-        taken.take(word(row, "resource")?, span, word(row, "lesson_id")?);
-    }
-    Ok(taken)
 }
 
 #[cfg(test)]

@@ -8,15 +8,18 @@ use crate::{
     county::County,
     domain::{
         bell_schedule::PeriodName,
+        booking::Resource,
         calendar::Term,
         dispatch::{Act, CancelKind, CancelReason, after, swap},
         organisation::Stage,
         pairing::StandingAct,
         rules::RuleSet,
+        time::UnixMs,
     },
     planner::plan_term,
     store::{
         AgreementError, Database, GridOf, RuleKind,
+        booking::ONE_AT_A_TIME,
         stores::{fresh_postgres_url, on_both},
     },
     system_scope,

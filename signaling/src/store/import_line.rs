@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use super::{
     RuleKind, Sql, StoreError, Writing,
+    classroom::{KeptClassroom, SELECT_CLASSROOM, classroom_from},
     person::{KeptPerson, SELECT_PERSON, person_from},
-    place::{
-        KeptClass, KeptClassroom, KeptOrganisation, NewClass, OrganisationEdit, PlaceError, SELECT_CLASS,
-        SELECT_CLASSROOM, SELECT_ORGANISATION, class_from, classroom_from, organisation_from,
-    },
+    place::{KeptOrganisation, OrganisationEdit, PlaceError, SELECT_ORGANISATION, organisation_from},
+    school_class::{KeptClass, NewClass, SELECT_CLASS, class_from},
 };
 use crate::domain::{
     id::{ClassId, ClassroomId, OrganisationId, PersonId},

@@ -5,14 +5,17 @@ pub mod account;
 pub mod again;
 pub mod audit;
 pub mod audit_chain;
+mod booking;
 mod calendar;
 mod calendar_edit;
+pub mod classroom;
 mod code;
 pub mod copy;
 mod course;
 pub mod device;
 mod dialect;
 mod dispatch;
+mod dispatched;
 pub mod import;
 mod import_line;
 mod lesson;
@@ -25,6 +28,7 @@ mod plant;
 mod readiness;
 mod recording;
 mod release;
+pub mod school_class;
 mod session;
 mod sql;
 mod timetable;
@@ -172,8 +176,8 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let ruled = error.as_database_error().and_then(|refused| {
             // Neither store has a kind of its own for this one.
-            if refused.constraint() == Some(dispatch::ONE_AT_A_TIME) || refused.message() == dispatch::ONE_AT_A_TIME {
-                return Some(Self::Rule { rule: dispatch::ONE_AT_A_TIME.to_owned(), kind: RuleKind::Unique });
+            if refused.constraint() == Some(booking::ONE_AT_A_TIME) || refused.message() == booking::ONE_AT_A_TIME {
+                return Some(Self::Rule { rule: booking::ONE_AT_A_TIME.to_owned(), kind: RuleKind::Unique });
             }
             let kind = match refused.kind() {
                 ErrorKind::UniqueViolation => RuleKind::Unique,

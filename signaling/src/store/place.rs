@@ -1,4 +1,4 @@
-//! The tree, its classrooms and its classes, as those who keep them see and change them.
+//! The tree, as those who keep it see and change it.
 
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use crate::domain::{
     code::{self, BadCode},
-    id::{ClassId, ClassroomId, OrganisationId},
-    organisation::{Classroom, Organisation, OrganisationKind, Stage},
+    id::OrganisationId,
+    organisation::{Organisation, OrganisationKind},
     permission::Scope,
     time::UnixMs,
 };
@@ -25,46 +25,6 @@ pub struct KeptOrganisation {
     pub code: Option<String>,
     /// Nodes right below it that are open.
     pub children: i64,
-    /// When it was closed. `null`: it is open.
-    pub closed_at_ms: Option<i64>,
-    /// Counts its edits: the ETag.
-    pub version: i64,
-    #[serde(skip)]
-    pub path: String,
-}
-
-/// A classroom, as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names are those of `Classroom`")]
-pub struct KeptClassroom {
-    pub classroom_id: ClassroomId,
-    pub organisation_id: OrganisationId,
-    /// The name of its school.
-    pub school: String,
-    pub name: String,
-    /// When it was closed. `null`: it is open.
-    pub closed_at_ms: Option<i64>,
-    /// Counts its edits: the ETag.
-    pub version: i64,
-    #[serde(skip)]
-    pub path: String,
-}
-
-/// A class of pupils, as it is kept. It has a number of no pupil and a name of none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct KeptClass {
-    pub class_id: ClassId,
-    pub organisation_id: OrganisationId,
-    /// The name of its school.
-    pub school: String,
-    /// Its own room. `null`: it has none.
-    pub classroom_id: Option<ClassroomId>,
-    pub stage: Stage,
-    /// 三年级
-    pub grade: String,
-    /// （2）班
-    pub name: String,
     /// When it was closed. `null`: it is open.
     pub closed_at_ms: Option<i64>,
     /// Counts its edits: the ETag.
@@ -127,36 +87,6 @@ pub struct OrganisationEdit {
     pub close: bool,
 }
 
-/// What is changed of a classroom. `None`: it stays.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the names are those of `Classroom`")]
-pub struct ClassroomEdit {
-    pub name: Option<String>,
-    pub close: bool,
-}
-
-/// A class to be kept.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names are those of `KeptClass`")]
-pub struct NewClass {
-    pub class_id: ClassId,
-    pub organisation_id: OrganisationId,
-    pub classroom_id: Option<ClassroomId>,
-    pub stage: Stage,
-    pub grade: String,
-    pub name: String,
-}
-
-/// What is changed of a class. `None`: it stays.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the names are those of `KeptClass`")]
-pub struct ClassEdit {
-    pub classroom_id: Option<Option<ClassroomId>>,
-    pub grade: Option<String>,
-    pub name: Option<String>,
-    pub close: bool,
-}
-
 pub(super) const SELECT_ORGANISATION: &str = "
     select organisation.organisation_id as organisation_id, parent_id, kind, name, path, closed_at_ms, version, code,
            (select count(*) from organisation below
@@ -164,21 +94,6 @@ pub(super) const SELECT_ORGANISATION: &str = "
     from organisation
     left join organisation_code on organisation_code.organisation_id = organisation.organisation_id
                                and until_ms is null
-    where ";
-
-pub(super) const SELECT_CLASSROOM: &str = "
-    select classroom_id, classroom.organisation_id as organisation_id, organisation.name as school,
-           classroom.name as name, path, classroom.closed_at_ms as closed_at_ms, classroom.version as version
-    from classroom
-    join organisation on organisation.organisation_id = classroom.organisation_id
-    where ";
-
-pub(super) const SELECT_CLASS: &str = "
-    select class_id, school_class.organisation_id as organisation_id, organisation.name as school, classroom_id, stage,
-           grade, school_class.name as name, path, school_class.closed_at_ms as closed_at_ms,
-           school_class.version as version
-    from school_class
-    join organisation on organisation.organisation_id = school_class.organisation_id
     where ";
 
 /// Which part of a list is asked for.
@@ -298,156 +213,6 @@ impl Store {
         writing.commit(&row.at_place(kept.path.as_str())).await?;
         Ok(Edited::Done(kept))
     }
-
-    /// Classrooms in scope, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn classrooms(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClassroom>, StoreError> {
-        let mut sql = Sql::new(SELECT_CLASSROOM);
-        sql.within(scope, "path");
-        ask.finish(&mut sql, scope, "classroom", "classroom_id", &["classroom.name"]);
-        sql.all(&self.pool).await?.iter().map(classroom_from).collect()
-    }
-
-    /// One classroom. `None`: there is none in scope.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn classroom(&self, scope: &Scope, id: ClassroomId) -> Result<Option<KeptClassroom>, StoreError> {
-        let mut sql = Sql::new(SELECT_CLASSROOM);
-        sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
-        sql.all(&self.pool).await?.first().map(classroom_from).transpose()
-    }
-
-    /// Adds a classroom. `None`: its school is not in scope.
-    ///
-    /// # Errors
-    /// [`PlaceError::Kind`] where the organisation is a bureau.
-    pub async fn add_classroom(
-        &self,
-        scope: &Scope,
-        classroom: &Classroom,
-        row: AuditRow,
-    ) -> Result<Option<KeptClassroom>, PlaceError> {
-        let mut writing = self.write().await?;
-        let Some(path) = writing.insert_classroom(scope, classroom, row.at).await? else { return Ok(None) };
-        writing.needs_a_school(classroom.organisation_id).await?;
-        let kept = writing.classroom(scope, classroom.classroom_id).await?;
-        writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
-    }
-
-    /// Changes a classroom's name, or closes it.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn edit_classroom(
-        &self,
-        scope: &Scope,
-        id: ClassroomId,
-        version: i64,
-        edit: &ClassroomEdit,
-        row: AuditRow,
-    ) -> Result<Edited<KeptClassroom>, StoreError> {
-        let mut writing = self.write().await?;
-        let Some(before) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
-        if !writing.take_version("classroom", "classroom_id", &id.to_string(), version).await? {
-            return Ok(Edited::OtherVersion);
-        }
-        let mut sql = Sql::new("update classroom set version = version");
-        if let Some(name) = &edit.name {
-            sql.push(", name = ").bind(name.as_str());
-        }
-        if edit.close && before.closed_at_ms.is_none() {
-            sql.push(", closed_at_ms = ").bind(row.at.0);
-        }
-        sql.push(" where classroom_id = ").bind(id.to_string());
-        sql.run(writing.on()).await?;
-        let Some(kept) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
-    }
-
-    /// Classes in scope, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn classes(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClass>, StoreError> {
-        let mut sql = Sql::new(SELECT_CLASS);
-        sql.within(scope, "path");
-        ask.finish(&mut sql, scope, "school_class", "class_id", &["school_class.name", "grade"]);
-        sql.all(&self.pool).await?.iter().map(class_from).collect()
-    }
-
-    /// One class. `None`: there is none in scope.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn class(&self, scope: &Scope, id: ClassId) -> Result<Option<KeptClass>, StoreError> {
-        let mut sql = Sql::new(SELECT_CLASS);
-        sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
-        sql.all(&self.pool).await?.first().map(class_from).transpose()
-    }
-
-    /// Adds a class. `None`: its school, or its room, is not in scope.
-    ///
-    /// # Errors
-    /// [`PlaceError::Kind`] where the organisation is a bureau.
-    pub async fn add_class(
-        &self,
-        scope: &Scope,
-        class: &NewClass,
-        row: AuditRow,
-    ) -> Result<Option<KeptClass>, PlaceError> {
-        let mut writing = self.write().await?;
-        let Some(path) = writing.insert_class(scope, class, row.at).await? else { return Ok(None) };
-        writing.needs_a_school(class.organisation_id).await?;
-        let kept = writing.class(scope, class.class_id).await?;
-        writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
-    }
-
-    /// Changes a class's name, grade or room, or closes it.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn edit_class(
-        &self,
-        scope: &Scope,
-        id: ClassId,
-        version: i64,
-        edit: &ClassEdit,
-        row: AuditRow,
-    ) -> Result<Edited<KeptClass>, StoreError> {
-        let mut writing = self.write().await?;
-        let Some(before) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
-        if !writing.take_version("school_class", "class_id", &id.to_string(), version).await? {
-            return Ok(Edited::OtherVersion);
-        }
-        let mut sql = Sql::new("update school_class set version = version");
-        if let Some(room) = edit.classroom_id {
-            if let Some(room) = room
-                && writing.classroom(scope, room).await?.is_none()
-            {
-                return Ok(Edited::Gone);
-            }
-            sql.push(", classroom_id = ").bind(room.map(|id| id.to_string()));
-        }
-        for (column, value) in [("grade", &edit.grade), ("name", &edit.name)] {
-            if let Some(value) = value {
-                sql.push(", ").push(column).push(" = ").bind(value.as_str());
-            }
-        }
-        if edit.close && before.closed_at_ms.is_none() {
-            sql.push(", closed_at_ms = ").bind(row.at.0);
-        }
-        sql.push(" where class_id = ").bind(id.to_string());
-        sql.run(writing.on()).await?;
-        let Some(kept) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
-    }
 }
 
 impl Writing {
@@ -469,18 +234,6 @@ impl Writing {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.push("organisation.organisation_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(organisation_from).transpose()
-    }
-
-    async fn classroom(&mut self, scope: &Scope, id: ClassroomId) -> Result<Option<KeptClassroom>, StoreError> {
-        let mut sql = Sql::new(SELECT_CLASSROOM);
-        sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
-        sql.optional_on(self.on()).await?.as_ref().map(classroom_from).transpose()
-    }
-
-    async fn class(&mut self, scope: &Scope, id: ClassId) -> Result<Option<KeptClass>, StoreError> {
-        let mut sql = Sql::new(SELECT_CLASS);
-        sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
-        sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()
     }
 
     /// Adds a node whose kind and code fit its parent's. `None`: the parent is not in scope.
@@ -590,29 +343,6 @@ impl Writing {
         let teaches = self.organisation(id).await?.is_some_and(|organisation| organisation.kind.teaches());
         if teaches { Ok(()) } else { Err(PlaceError::Kind) }
     }
-
-    /// Adds a class. `None`: its school or its room is not in scope.
-    pub(crate) async fn insert_class(
-        &mut self,
-        scope: &Scope,
-        class: &NewClass,
-        now: UnixMs,
-    ) -> Result<Option<String>, StoreError> {
-        let Some(path) = self.path(scope, class.organisation_id).await? else { return Ok(None) };
-        if let Some(room) = class.classroom_id
-            && self.classroom(scope, room).await?.is_none()
-        {
-            return Ok(None);
-        }
-        let mut sql =
-            Sql::new("insert into school_class (class_id, organisation_id, classroom_id, stage, grade, name,");
-        sql.push(" created_at_ms, version) values (").bind(class.class_id.to_string()).push(", ");
-        sql.bind(class.organisation_id.to_string()).push(", ").bind(class.classroom_id.map(|id| id.to_string()));
-        sql.push(", ").bind(class.stage.as_str()).push(", ").bind(class.grade.as_str()).push(", ");
-        sql.bind(class.name.as_str()).push(", ").bind(now.0).push(", 1)");
-        sql.run(self.on()).await?;
-        Ok(Some(path))
-    }
 }
 
 pub(super) fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
@@ -623,33 +353,6 @@ pub(super) fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreE
         name: row.try_get("name")?,
         code: row.try_get("code")?,
         children: row.try_get("children")?,
-        closed_at_ms: row.try_get("closed_at_ms")?,
-        version: row.try_get("version")?,
-        path: row.try_get("path")?,
-    })
-}
-
-pub(super) fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
-    Ok(KeptClassroom {
-        classroom_id: word(row, "classroom_id")?,
-        organisation_id: word(row, "organisation_id")?,
-        school: row.try_get("school")?,
-        name: row.try_get("name")?,
-        closed_at_ms: row.try_get("closed_at_ms")?,
-        version: row.try_get("version")?,
-        path: row.try_get("path")?,
-    })
-}
-
-pub(super) fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
-    Ok(KeptClass {
-        class_id: word(row, "class_id")?,
-        organisation_id: word(row, "organisation_id")?,
-        school: row.try_get("school")?,
-        classroom_id: word_or_null(row, "classroom_id")?,
-        stage: word(row, "stage")?,
-        grade: row.try_get("grade")?,
-        name: row.try_get("name")?,
         closed_at_ms: row.try_get("closed_at_ms")?,
         version: row.try_get("version")?,
         path: row.try_get("path")?,

@@ -22,7 +22,7 @@ use signaling::{
         two_ends::Span,
     },
     sample,
-    store::{AuditRow, Seed, place::NewClass},
+    store::{AuditRow, Seed, school_class::NewClass},
     system_scope,
 };
 
