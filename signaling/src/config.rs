@@ -42,7 +42,7 @@ pub struct Said {
     /// A plain HTTP listener, for loopback and reverse proxies
     #[arg(long, env = "TONGKE_HTTP", value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
-    /// Reverse proxies whose `X-Forwarded-Proto: https` is believed
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto: https` are believed
     #[arg(long, env = "TONGKE_TRUSTED_PROXY", value_name = "IP", num_args = 1.., value_delimiter = ',')]
     trusted_proxy: Option<Vec<IpAddr>>,
     /// Address that clients reach this machine by [default: those of its interfaces]
@@ -85,7 +85,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Plain HTTP. `None`: there is none.
     pub http: Option<SocketAddr>,
-    /// Proxies that are believed that what they bring was encrypted.
+    /// Proxies that are believed whom they speak for, and that it was encrypted.
     pub trusted_proxies: Vec<IpAddr>,
     /// Addresses for candidates and certificate. Empty: those of the machine.
     pub announce: Vec<IpAddr>,

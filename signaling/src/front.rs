@@ -46,7 +46,7 @@ const CHECK_WITHIN: Duration = Duration::from_secs(5);
 /// A browser that is left open may keep its connection for this long between two requests.
 const IDLE_FOR: Duration = Duration::from_secs(60);
 
-/// A school comes from one address: fifty classrooms with four connections each.
+/// A school comes from one address: fifty classrooms with four connections each. A reverse proxy bounds its own callers.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 200;
 
 /// Beyond this the machine has better things to do with its memory.
@@ -69,8 +69,9 @@ struct Place {
 }
 
 impl Connections {
-    /// A place for one more. `None`: this address, or everyone together, has enough.
-    fn place(&self, address: IpAddr) -> Option<Place> {
+    /// A place for one more. `None`: this address, or everyone together, has enough. Who comes from the machine itself,
+    /// or is one of our `proxies`, is many: only everyone together bounds them.
+    fn place(&self, address: IpAddr, proxies: &[IpAddr]) -> Option<Place> {
         let place = Place { connections: self.clone(), address };
         let all = self.all.fetch_add(1, Ordering::Relaxed) + 1;
         let of_address = {
@@ -78,8 +79,8 @@ impl Connections {
             *count += 1;
             *count
         };
-        // A reverse proxy, and every test, comes from the machine itself: it counts its own callers.
-        let address_is_full = of_address > CONNECTIONS_PER_ADDRESS_MAX && !address.is_loopback();
+        let is_many = address.is_loopback() || proxies.contains(&address);
+        let address_is_full = of_address > CONNECTIONS_PER_ADDRESS_MAX && !is_many;
         (all <= CONNECTIONS_MAX && !address_is_full).then_some(place)
     }
 }
@@ -103,7 +104,7 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves one listener until `stop` turns true. `media` takes the connections that carry media; `None`: none do here.
-/// `proxies` are believed that what they bring was encrypted.
+/// `proxies` are believed whom they speak for, and that it was encrypted.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -127,7 +128,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = connections.place(address.ip().to_canonical()) else {
+        let Some(place) = connections.place(address.ip().to_canonical(), &proxies) else {
             metrics::counter!("tongke_connections_refused_total").increment(1);
             debug!(%address, "Too many connections from {address}");
             continue;

@@ -2,7 +2,7 @@
 //!
 //! Hyper lets a request have a length *and* chunks, and lines that end in LF alone. Whoever stands between us and the
 //! page may read those otherwise, and then one request hides in another's body (RFC 9112 §6.1, §11.2). What is
-//! ambiguous is spoilt on its way in, so that hyper answers 400 and closes.
+//! ambiguous is spoilt on its way in: a head so that hyper answers 400 and closes, a body so that it closes.
 
 use std::{
     io,
@@ -56,6 +56,10 @@ enum Reading {
     },
     /// A socket's frames, or HTTP/2.
     LetThrough,
+    /// A head that holds a byte which no head may hold. Once it has ended hyper reads it from its beginning, finds the
+    /// byte and answers 400: so what follows stays as it is.
+    Refused,
+    /// A body of which nothing more may be read.
     Spoilt,
 }
 
@@ -83,7 +87,7 @@ impl Reading {
         let mut at = 0;
         while at < bytes.len() {
             match self {
-                Self::LetThrough => return,
+                Self::LetThrough | Self::Refused => return,
                 Self::Body { left } | Self::Chunk { left } => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - at);
                     *left -= here as u64;
@@ -100,10 +104,10 @@ impl Reading {
                     match self.step(bytes[at]) {
                         Ok(Some(next)) => *self = next,
                         Ok(None) => {}
-                        Err(Ambiguous) => *self = Self::Spoilt,
-                    }
-                    if matches!(self, Self::Spoilt) {
-                        bytes[at] = 0; // No token, no header and no chunk has one: hyper gives up here.
+                        Err(Ambiguous) => {
+                            bytes[at] = 0; // No token, no header and no chunk has one: hyper gives up here.
+                            *self = if matches!(self, Self::Head(_)) { Self::Refused } else { Self::Spoilt };
+                        }
                     }
                     at += 1;
                 }
@@ -154,7 +158,7 @@ impl Reading {
                 }
             },
             Self::Spoilt => Err(Ambiguous),
-            Self::Body { .. } | Self::Chunk { .. } | Self::LetThrough => Ok(None),
+            Self::Body { .. } | Self::Chunk { .. } | Self::LetThrough | Self::Refused => Ok(None),
         }
     }
 
@@ -276,7 +280,7 @@ mod tests {
                 let mut bytes = text.as_bytes().to_vec();
                 bytes.chunks_mut(size).for_each(|piece| reading.look(piece));
                 let untouched = bytes == text.as_bytes();
-                assert_eq!(untouched, !matches!(reading, Reading::Spoilt), "{text:?}");
+                assert_eq!(untouched, !matches!(reading, Reading::Spoilt | Reading::Refused), "{text:?}");
                 untouched
             })
             .collect();

@@ -27,10 +27,10 @@ pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// A body that takes longer than this is not sent in earnest.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// Where a request came from. The listener says it; nothing in the request can.
+/// Where a request came from. The listener says it; nothing in the request can, but from a proxy that we trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The other end of the connection.
+    /// The other end of the connection, or whom a trusted proxy speaks for; then the port is 0.
     pub address: SocketAddr,
     /// The connection is encrypted, by us or by a proxy that we were told to trust.
     pub tls: bool,
@@ -47,15 +47,21 @@ impl Caller {
         self.tls || ((ip.is_loopback() || ip.is_unspecified()) && !self.plain_before)
     }
 
-    /// The same caller, as the proxy in between tells of them. Only trusted ones are believed that it was encrypted;
-    /// that it was not, is believed of anybody.
+    /// The same caller, as the proxy in between tells of them. Only trusted ones are believed whom they speak for, and
+    /// that it was encrypted; that it was not, is believed of anybody.
     #[must_use]
     pub fn told_by(self, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
+        let is_trusted = trusted.contains(&self.ip());
         let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
         // Of proxies in a row the first one speaks with the browser.
         let proto = proto.split(',').next().unwrap_or_default().trim();
-        let tls = self.tls || (proto.eq_ignore_ascii_case("https") && trusted.contains(&self.ip()));
-        Self { tls, plain_before: proto.eq_ignore_ascii_case("http"), ..self }
+        let spoken_for = if is_trusted { spoken_for(headers, trusted) } else { None };
+        Self {
+            address: spoken_for.map_or(self.address, |ip| SocketAddr::new(ip, 0)),
+            tls: self.tls || (is_trusted && proto.eq_ignore_ascii_case("https")),
+            // Whoever stands behind a proxy came over a line that we do not see.
+            plain_before: spoken_for.is_some() || proto.eq_ignore_ascii_case("http"),
+        }
     }
 
     /// The network address alone.
@@ -63,6 +69,22 @@ impl Caller {
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
     }
+}
+
+/// The last hop of `X-Forwarded-For` that is no proxy of ours: whatever stands before it, its sender may have made up.
+/// `None`: nothing there can be read.
+fn spoken_for(headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().ok()).collect::<Option<_>>()?;
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let hop = hop.trim();
+        // Some proxies write the port, too.
+        let ip = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip())).ok()?.to_canonical();
+        if !trusted.contains(&ip) {
+            return Some(ip);
+        }
+    }
+    None
 }
 
 /// One connection's place among those that the listeners allow. Whoever outlives the connection, as a socket does,
@@ -272,5 +294,41 @@ mod tests {
             // Only the proxy that is trusted makes the cookie one of TLS.
             assert_eq!(told.tls, ip == proxy && private, "{ip} {proto:?}");
         }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_whom_it_speaks_for_and_only_its_own_word() {
+        let (proxy, inner, far) = ("10.0.0.1", "10.0.0.2", "203.0.113.7");
+        let table: [(&str, &[&str], &str); 10] = [
+            (far, &["198.51.100.1"], far),
+            ("127.0.0.1", &["198.51.100.1"], "127.0.0.1"),
+            (proxy, &[], proxy),
+            (proxy, &[far], far),
+            (proxy, &["::ffff:203.0.113.7"], far),
+            // What the browser itself claims stands on the left.
+            (proxy, &["127.0.0.1, 198.51.100.1, 203.0.113.7"], far),
+            (proxy, &["198.51.100.1", "203.0.113.7:50123, 10.0.0.2"], far),
+            (proxy, &["198.51.100.1, unknown"], proxy),
+            (proxy, &["198.51.100.1,"], proxy),
+            (proxy, &["10.0.0.2"], proxy),
+        ];
+        for (ip, lines, told) in table {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            let address = SocketAddr::new(ip.parse().unwrap(), 1);
+            let caller = Caller { address, tls: false, plain_before: false };
+            let caller = caller.told_by(&headers, &[proxy.parse().unwrap(), inner.parse().unwrap()]);
+            assert_eq!(caller.ip().to_string(), told, "{ip} {lines:?}");
+        }
+        // A proxy on this machine that speaks for somebody does not make their line private.
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let caller = Caller { address: here, tls: false, plain_before: false };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "127.0.0.1, 127.0.0.9".parse().unwrap());
+        assert!(!caller.told_by(&headers, &[here.ip()]).is_private());
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        assert!(caller.told_by(&headers, &[here.ip()]).is_private());
     }
 }

@@ -6,6 +6,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 use signaling::{document, domain::organisation::Role, telemetry};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tower::ServiceExt;
 
 use crate::school::School;
@@ -51,6 +55,29 @@ async fn a_made_up_forwarding_header_gives_a_guesser_no_new_address() {
             .body(Body::from(r#"{"link":"guess"}"#));
         let answer = school.send(request.unwrap()).await;
         assert_eq!(answer.status, if n < 10 { 401 } else { 429 }, "{n}");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_names_whom_a_trusted_proxy_speaks_for_and_nobody_whom_another_does() {
+    let school = School::open().await;
+    let here = std::net::IpAddr::from([127, 0, 0, 1]);
+    let auditor = school.as_a(Role::AuditAdministrator).await;
+    for (proxies, address) in [(&[][..], "127.0.0.1"), (&[here][..], "203.0.113.7")] {
+        let (door, _open) = school.door_at(here, proxies).await;
+        let guess = r#"{"link":"guess"}"#;
+        let said = format!(
+            "POST /api/v1/sign-in HTTP/1.1\r\nHost: school\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\nContent-Length: {}\r\n\r\n{guess}",
+            guess.len()
+        );
+        let mut proxy = TcpStream::connect(door).await.unwrap();
+        proxy.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        proxy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        let lines = school.get("/api/v1/audit?act=sign_in&outcome=refused&limit=1", &auditor).await.json();
+        assert_eq!(lines["items"][0]["address"], address, "{lines}");
     }
 }
 

@@ -2,7 +2,7 @@
 #![expect(dead_code, reason = "each test file uses its own part")]
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -126,18 +126,16 @@ impl School {
 
     /// Opens the door on a port of the system's choice. It stays open until the sender says `true` or is dropped.
     pub async fn door(&self) -> (SocketAddr, watch::Sender<bool>) {
-        let listener = front::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+        self.door_at(Ipv4Addr::LOCALHOST.into(), &[]).await
+    }
+
+    /// The same on an address of this machine, with proxies that are trusted.
+    pub async fn door_at(&self, ip: IpAddr, proxies: &[IpAddr]) -> (SocketAddr, watch::Sender<bool>) {
+        let listener = front::listen((ip, 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(front::serve(
-            listener,
-            None,
-            [].into(),
-            self.router.clone(),
-            None,
-            Connections::default(),
-            stopped,
-        ));
+        let (router, connections) = (self.router.clone(), Connections::default());
+        tokio::spawn(front::serve(listener, None, proxies.into(), router, None, connections, stopped));
         (address, stop)
     }
 
