@@ -20,6 +20,7 @@ use crate::{
     http::{dispatch::ClashView, field::label},
     live::{
         registry::{MoveError, SeatRefused, chain},
+        session::TooManyOffers,
         token::TokenError,
     },
     secret::TooBusy,
@@ -133,7 +134,7 @@ pub enum ApiError {
     /// Every guest seat is taken.
     #[error("every guest seat is taken")]
     GuestsFull,
-    /// Too many attempts from this address.
+    /// Too many attempts from this address, or offers of this seat.
     #[error("too many attempts")]
     TooManyRequests {
         /// When to try again.
@@ -510,6 +511,12 @@ impl From<SeatRefused> for ApiError {
             SeatRefused::NotListed => Self::Token(TokenError::OtherLesson),
             SeatRefused::GuestsFull(_) => Self::GuestsFull,
         }
+    }
+}
+
+impl From<TooManyOffers> for ApiError {
+    fn from(TooManyOffers { retry_after }: TooManyOffers) -> Self {
+        Self::TooManyRequests { retry_after }
     }
 }
 

@@ -27,8 +27,9 @@ use crate::{
     },
     live::{
         registry::SeatRefused,
-        table::{Joined, Said, text_of},
+        table::{Joined, text_of},
         token::{Claims, TokenKind},
+        unread::Said,
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
     store::AuditRow,
@@ -93,7 +94,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
         Err(SeatRefused::NotListed) => return bye(socket, Bye::TokenExpired).await,
         Err(SeatRefused::GuestsFull(_)) => return close(socket, close_code::AGAIN, "guests full").await,
     };
-    let Joined { socket: name, seat_id, welcome, mut queue } = joined;
+    let Joined { socket: name, seat_id, welcome, mut unread } = joined;
     if claims.kind != TokenKind::Guest {
         info!(lesson.id = %lesson_id, seat.id = %seat_id, "Seat {seat_id} has a page");
     }
@@ -108,7 +109,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
         Some(ended) => ended,
         None => loop {
             tokio::select! {
-                said = queue.recv() => match said {
+                said = unread.next() => match said {
                     Some(Said::Text(text)) => if !say(&mut socket, text).await { break Ended::Gone },
                     Some(Said::Last(text)) => { say(&mut socket, text).await; break Ended::Bye }
                     None => break Ended::Deaf,

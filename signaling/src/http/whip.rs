@@ -196,6 +196,7 @@ async fn connect(
     let lesson_id = claims.lesson_id;
     let seat_id = app.registry.sit(claims, guest_had, GuestUse::Media)?;
     let answered = async {
+        app.registry.with_session(lesson_id, |seats, now| seats.handle_offer(now, seat_id)).transpose()?;
         let room = app.registry.room(lesson_id).ok_or(OfferError::NoRoom)?;
         let hub = app.hub.clone();
         Ok::<_, ApiError>(on_a_thread(move || ask(&hub, room)).await??)

@@ -7,4 +7,5 @@ pub mod resource;
 pub mod session;
 pub mod table;
 pub mod token;
+pub mod unread;
 pub mod wire;

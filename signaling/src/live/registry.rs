@@ -11,7 +11,6 @@ use std::{
 
 use dashmap::DashMap;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
-use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span};
 
 use super::{
@@ -21,6 +20,7 @@ use super::{
     session::{GuestUse, Output, Session, SocketId},
     table::{InProgress, Joined, Listener, Table, role_of, seats_for},
     token::Claims,
+    unread::unread,
     wire::{Bye, Report, ToPage},
 };
 use crate::{
@@ -34,9 +34,6 @@ use crate::{
     store::{AuditRow, Store, StoreError},
     system_scope,
 };
-
-/// Unread messages of one socket. Seats change at most twice a second, so this page has not read for two minutes.
-pub const SOCKET_QUEUE_MAX: usize = 256;
 
 /// How often seats are looked at: what others see of a seat is at most this old.
 pub const TICK: Duration = Duration::from_millis(500);
@@ -341,13 +338,13 @@ impl Registry {
         let entry = self.entry(claims.lesson_id).ok_or(WrongState(LessonState::Ended))?;
         let now = self.shared.clock.now();
         let socket = SocketId(self.shared.sockets.fetch_add(1, Ordering::Relaxed));
-        let (sender, queue) = mpsc::channel(SOCKET_QUEUE_MAX);
+        let (page, unread) = unread();
         let mut table = entry.table();
         let seat_id = table.sit(now, claims, had, GuestUse::Socket)?;
         let role = role_of(claims.kind);
         table.session.handle_socket_opened(seat_id, socket);
         self.settle(&mut table);
-        table.sockets.insert(socket, Listener { role, queue: sender });
+        table.sockets.insert(socket, Listener { role, page });
         let welcome = ToPage::Welcome {
             seat_id,
             role,
@@ -356,7 +353,7 @@ impl Registry {
             slots: table.session.slots(),
             now_ms: now.wall,
         };
-        Ok(Joined { socket, seat_id, welcome, queue })
+        Ok(Joined { socket, seat_id, welcome, unread })
     }
 
     /// A page's socket has ended.

@@ -27,6 +27,11 @@ const WEAK_LOSS: f64 = 0.05;
 const WEAK_CONCEALED_SHARE: f64 = 0.03;
 const WEAK_RTT_MS: f64 = 500.0;
 
+/// Offers of one seat in a minute. A teacher's page makes two at a time, camera and board, and one on a line that breaks
+/// every three seconds makes forty a minute.
+pub const OFFERS_PER_MINUTE_MAX: u32 = 60;
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// One page's socket. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u64);
@@ -72,6 +77,14 @@ pub enum GuestUse {
 #[error("every guest seat is taken")]
 pub struct GuestsFull;
 
+/// A seat has made [`OFFERS_PER_MINUTE_MAX`] in this minute: whatever makes them is in a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this seat has made too many offers")]
+pub struct TooManyOffers {
+    /// When its next minute begins.
+    pub retry_after: Duration,
+}
+
 /// What the registry has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -109,6 +122,8 @@ struct Seat {
     /// A page sat here once, and may come back.
     had_page: bool,
     peers: Vec<Peer>,
+    /// Offers since the beginning of a minute.
+    offers: (Instant, u32),
     report: Option<(Instant, Report)>,
     empty_since: Instant,
 }
@@ -209,6 +224,23 @@ impl Session {
             seat.report = None;
             seat.empty_since = now.steady;
         }
+    }
+
+    /// A seat makes an offer, which costs the hub keys and a port's worth of state.
+    ///
+    /// # Errors
+    /// [`TooManyOffers`] where the hub shall not be asked.
+    pub fn handle_offer(&mut self, now: Now, seat_id: SeatId) -> Result<(), TooManyOffers> {
+        let Some(seat) = self.seats.get_mut(&seat_id) else { return Ok(()) };
+        let (since, offers) = &mut seat.offers;
+        let passed = now.steady.saturating_duration_since(*since);
+        if passed >= MINUTE {
+            (*since, *offers) = (now.steady, 0);
+        } else if *offers >= OFFERS_PER_MINUTE_MAX {
+            return Err(TooManyOffers { retry_after: MINUTE - passed });
+        }
+        *offers += 1;
+        Ok(())
     }
 
     /// The hub has answered this seat's offer. The seat's peer for the same thing before it is closed.
@@ -385,6 +417,7 @@ impl Seat {
             media: false,
             had_page: false,
             peers: Vec::new(),
+            offers: (now.steady, 0),
             report: None,
             empty_since: now.steady,
         }

@@ -282,3 +282,17 @@ fn a_page_is_told_what_its_line_has_no_room_for_and_again_when_it_comes_back() {
     story.session.handle_line(peer, &line(false));
     assert_eq!(story.session.spared(seat_id), Some((again, vec![])));
 }
+
+#[test]
+fn a_seat_that_offers_without_end_is_told_when_to_go_on() {
+    let mut story = Story::new(0);
+    let (busy, calm) = (story.seat(SeatRole::Teacher), story.seat(SeatRole::Classroom));
+    let offer = |story: &mut Story, seat| story.session.handle_offer(story.clock.now(), seat);
+    story.after(59);
+    assert!((0..OFFERS_PER_MINUTE_MAX).all(|_| offer(&mut story, busy).is_ok()));
+    assert_eq!(offer(&mut story, busy), Err(TooManyOffers { retry_after: Duration::from_secs(1) }));
+    assert_eq!(offer(&mut story, calm), Ok(()), "one seat's loop is not another's");
+    story.after(1);
+    assert!((0..OFFERS_PER_MINUTE_MAX).all(|_| offer(&mut story, busy).is_ok()));
+    assert!(offer(&mut story, busy).is_err());
+}

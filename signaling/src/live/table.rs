@@ -6,7 +6,6 @@ use std::{
 };
 
 use sfu::RoomId;
-use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
@@ -14,6 +13,7 @@ use super::{
     registry::SeatRefused,
     session::{GuestUse, Session, Sitter, SocketId},
     token::{Claims, TokenKind},
+    unread::{Said, Teller, Unread},
     wire::{Bye, LessonView, May, SeatRole, SeatView, Slots, ToPage},
 };
 use crate::domain::{
@@ -44,16 +44,7 @@ pub(super) struct Table {
 /// One page that listens.
 pub(super) struct Listener {
     pub(super) role: SeatRole,
-    pub(super) queue: mpsc::Sender<Said>,
-}
-
-/// What a socket is given to send.
-#[derive(Clone, Debug)]
-pub enum Said {
-    /// One message, written once for all who get it.
-    Text(Arc<str>),
-    /// The last message; close after it.
-    Last(Arc<str>),
+    pub(super) page: Teller,
 }
 
 /// A socket that was let in.
@@ -64,8 +55,8 @@ pub struct Joined {
     pub seat_id: SeatId,
     /// The first message.
     pub welcome: ToPage,
-    /// All further messages. It ends where the page did not read them.
-    pub queue: mpsc::Receiver<Said>,
+    /// All further messages. They end where the page did not read them.
+    pub unread: Unread,
 }
 
 impl InProgress {
@@ -129,7 +120,7 @@ impl Table {
         let Some((socket, kinds)) = self.session.spared(seat_id) else { return };
         if let Some(listener) = self.sockets.get(&socket) {
             // A page that does not read is let go of with the next word to everybody.
-            let _ = listener.queue.try_send(Said::Text(text_of(&ToPage::Spared { kinds })));
+            let _ = listener.page.tell(Said::Text(text_of(&ToPage::Spared { kinds })));
         }
     }
 
@@ -145,7 +136,7 @@ impl Table {
         let mut deaf = Vec::new();
         for (socket, listener) in &self.sockets {
             let text = texts.entry(listener.role).or_insert_with(|| text_of(&message(self, listener.role)));
-            if listener.queue.try_send(Said::Text(text.clone())).is_err() {
+            if listener.page.tell(Said::Text(text.clone())).is_err() {
                 deaf.push(*socket);
             }
         }
@@ -166,7 +157,7 @@ impl Table {
 impl Listener {
     pub(super) fn say_last(self, reason: Bye) {
         // A full queue: its socket ends with the queue, without the word.
-        let _ = self.queue.try_send(Said::Last(text_of(&ToPage::Bye { reason })));
+        let _ = self.page.tell(Said::Last(text_of(&ToPage::Bye { reason })));
     }
 }
 

@@ -11,7 +11,7 @@ use signaling::{
     http::{ask::read_body, problem::ApiError},
 };
 
-use crate::school::{Answer, CHROMIUM_SEND, School};
+use crate::school::{Answer, CHROMIUM_RECEIVE, CHROMIUM_SEND, School};
 
 async fn ask(school: &School, method: &str, uri: &str, cookie: &str, body: &str) -> Answer {
     let request = Request::builder().method(method.to_uppercase().as_str()).uri(uri);
@@ -119,4 +119,52 @@ fn candidate_line(offer: &str) -> &str {
 
 fn without(offer: &str, begins: &str) -> String {
     offer.split_inclusive('\n').filter(|line| !line.starts_with(begins)).collect()
+}
+
+#[tokio::test]
+async fn a_storm_of_offers_is_answered_sixty_times_a_minute_and_leaves_one_publisher() {
+    let school = School::open().await;
+    let (token, url) = (&school.sample.publish_token, school.whip());
+    let storm = (0..1_000).map(|_| school.offer(&url, token, CHROMIUM_SEND));
+    let answers = futures_util::future::join_all(storm).await;
+    let (answered, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!((answered.len(), refused.len()), (60, 940));
+    for answer in refused {
+        assert_eq!(answer.problem(), (429, "too-many-attempts".into()));
+        assert_eq!(answer.header("retry-after"), "60");
+    }
+    // Each took the place of the one before: what the storm leaves is one peer.
+    let patch = async |location: &str| {
+        school.send(Request::patch(location).header(header::IF_MATCH, "*").body(Body::empty()).unwrap()).await.status
+    };
+    let mut alive = 0;
+    for answer in answered {
+        alive += usize::from(patch(answer.header("location")).await == 415);
+    }
+    assert_eq!(alive, 1);
+    // Others come in meanwhile, and the seat itself after its minute.
+    let receive = school.offer(&school.whep(), &school.sample.receive_tokens[0], CHROMIUM_RECEIVE).await;
+    assert_eq!(receive.status, 201, "{}", receive.text);
+    school.clock.turn(std::time::Duration::from_secs(60));
+    assert_eq!(school.offer(&url, token, CHROMIUM_SEND).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_viewer_brings_nothing_in_and_nobody_restarts_what_was_not_offered() {
+    let school = School::open().await;
+    for token in [&school.sample.receive_tokens[0], &school.sample.viewer_token] {
+        let publish = school.offer(&school.whip(), token, CHROMIUM_SEND).await;
+        assert_eq!(publish.problem(), (403, "wrong-kind-of-token".into()));
+        let bring = school.offer(&school.whep(), token, CHROMIUM_SEND).await;
+        assert_eq!(bring.problem(), (400, "media-mismatch".into()), "{}", bring.text);
+    }
+    // A restart before anything was offered.
+    for path in ["/sessions/x", "/sessions/", "/sessions/..%2f..%2fx"] {
+        let request = Request::patch(path)
+            .header(header::IF_MATCH, "*")
+            .header(header::CONTENT_TYPE, "application/trickle-ice-sdpfrag")
+            .body(Body::from("a=ice-ufrag:aaaa\r\na=ice-pwd:bbbbbbbbbbbbbbbbbbbbbbbb\r\n"));
+        let answer = school.send(request.unwrap()).await;
+        assert!(matches!(answer.status.as_u16(), 404 | 405), "{path}: {}", answer.status);
+    }
 }

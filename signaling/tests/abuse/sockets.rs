@@ -3,11 +3,22 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use serde_json::{Value, json};
+use signaling::{
+    domain::id::SeatId,
+    live::{
+        session::Sitter,
+        wire::{Report, SeatRole},
+    },
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::frame::coding::CloseCode},
 };
 
 use crate::school::School;
@@ -143,4 +154,90 @@ async fn a_page_that_comes_twice_sits_once() {
         }
     }
     assert_eq!(school.app.registry.counts().1, 1, "sockets");
+}
+
+/// A page that never reads what it is told, over a connection whose own buffer is as small as the system lets it be.
+async fn deaf(school: &School, door: std::net::SocketAddr, hello: &str) -> WebSocketStream<TcpStream> {
+    let connection = TcpSocket::new_v4().unwrap();
+    connection.set_recv_buffer_size(1_024).unwrap();
+    let stream = connection.connect(door).await.unwrap();
+    let (mut page, _) = client_async(format!("ws://{door}{}", school.lesson("/socket")), stream).await.unwrap();
+    page.send(Message::text(hello)).await.unwrap();
+    page
+}
+
+#[tokio::test]
+async fn a_page_that_never_reads_is_let_go_of_and_nobody_waits_for_it() {
+    let school = School::open().await;
+    let (door, _open) = school.door().await;
+    let hello = |token: &str| json!({"type": "hello", "token": token, "seat_id": null}).to_string();
+    let mut teacher = socket(&school, door, &[]).await.unwrap();
+    teacher.send(Message::text(hello(&school.sample.publish_token))).await.unwrap();
+    assert!(hear(&mut teacher).await.unwrap().contains("welcome"));
+    let mut deaf = deaf(&school, door, &hello(&school.sample.receive_tokens[0])).await;
+    let registry = &school.app.registry;
+    while registry.counts().1 < 2 {
+        tokio::task::yield_now().await;
+    }
+    // A large lesson, and news of it without end: one classroom sees badly, then well, then badly. The teacher's page hears
+    // each time.
+    registry.with_session(school.lesson_id(), |session, now| {
+        for _ in 0..200 {
+            let name = "汉滨区茨沟镇中心小学景家教学点三年级二班".to_owned();
+            let (seat_id, role) = (SeatId::fresh(), SeatRole::Classroom);
+            session.sit(now, Sitter { seat_id, role, name, classroom_id: None });
+        }
+    });
+    let presence = async |teacher: &mut Socket| {
+        registry.tick(1).await;
+        loop {
+            let told: Value = serde_json::from_str(&hear(teacher).await.expect("the teacher's page is open")).unwrap();
+            if told["type"] == "seats" {
+                let seats = told["seats"].as_array().unwrap();
+                break seats.iter().find(|seat| !seat["classroom_id"].is_null()).unwrap().clone();
+            }
+        }
+    };
+    let seat_id = presence(&mut teacher).await["seat_id"].as_str().unwrap().parse().unwrap();
+    let mut told = 0;
+    while registry.counts().1 == 2 {
+        let (freezes, expected) = if told % 2 == 0 { (1.0, "weak") } else { (0.0, "online") };
+        registry.report(school.lesson_id(), seat_id, Report { freezes: Some(freezes), ..Report::default() });
+        assert_eq!(presence(&mut teacher).await["presence"], expected);
+        told += 1;
+        assert!(told < 2_000, "somebody keeps all of it: the system has some megabytes, we have one");
+    }
+    // It finds what was on its way, and then why the hub has hung up.
+    let (mut read, mut why) = (0, None);
+    while let Some(Ok(message)) = timeout(PATIENCE, deaf.next()).await.expect("the hub has hung up") {
+        read += usize::from(message.is_text());
+        if let Message::Close(frame) = message {
+            why = frame.map(|frame| frame.code);
+        }
+    }
+    assert!(read <= told + 2, "{read} of {told}");
+    assert_eq!(why, Some(CloseCode::Policy));
+    assert_eq!(presence(&mut teacher).await["presence"], "lost");
+}
+
+#[tokio::test]
+async fn a_page_that_asks_and_never_reads_the_answers_is_closed() {
+    let school = School::open().await;
+    let (door, _open) = school.door().await;
+    let hello = json!({"type": "hello", "token": school.sample.receive_tokens[0], "seat_id": null}).to_string();
+    let mut deaf = deaf(&school, door, &hello).await;
+    // Never faster than the pace; each ping asks for a pong. In the end the hub waits for us, and so we for it.
+    for n in 0..1_000_000 {
+        school.clock.turn(Duration::from_millis(51));
+        let ping = Message::text(json!({"type": "ping", "sent_ms": n}).to_string());
+        if timeout(Duration::from_millis(500), deaf.send(ping)).await.is_err() {
+            break;
+        }
+    }
+    tokio::time::pause();
+    let begin = tokio::time::Instant::now();
+    while school.app.registry.counts().1 > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(begin.elapsed() < Duration::from_secs(12), "it is still waited for");
+    }
 }

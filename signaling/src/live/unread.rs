@@ -1,0 +1,110 @@
+//! What one page has been told and has not read yet: bounded in messages and in bytes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::mpsc;
+
+/// Seats change at most twice a second, so a page with this much unread has not read for two minutes.
+pub const MESSAGES_MAX: usize = 256;
+
+/// The seats of a hundred classrooms are some 20 KiB, told twice a second: half a minute of that.
+pub const BYTES_MAX: usize = 1 << 20;
+
+/// What a socket is given to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// One message, written once for all who get it.
+    Text(Arc<str>),
+    /// The last message; close after it.
+    Last(Arc<str>),
+}
+
+/// The page does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Where messages for one page go in. Dropping it ends the page's socket once it has read what is there.
+pub struct Teller {
+    queue: mpsc::Sender<Said>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// Where they come out.
+pub struct Unread {
+    queue: mpsc::Receiver<Said>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// Both ends of one page's queue.
+#[must_use]
+pub fn unread() -> (Teller, Unread) {
+    let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
+    let bytes = Arc::new(AtomicUsize::new(0));
+    (Teller { queue: sender, bytes: bytes.clone() }, Unread { queue: receiver, bytes })
+}
+
+impl Teller {
+    /// Adds one message, without waiting.
+    ///
+    /// # Errors
+    /// [`Full`], also where the page has gone.
+    pub fn tell(&self, said: Said) -> Result<(), Full> {
+        let size = said.size();
+        // One end adds, the other only takes away: the sum may have become smaller meanwhile, never larger.
+        if self.bytes.load(Ordering::Relaxed) + size > BYTES_MAX {
+            return Err(Full);
+        }
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        self.queue.try_send(said).map_err(|_| {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            Full
+        })
+    }
+}
+
+impl Unread {
+    /// The next message. `None`: there will be no more, because the page did not read or was sent away.
+    pub async fn next(&mut self) -> Option<Said> {
+        let said = self.queue.recv().await?;
+        self.bytes.fetch_sub(said.size(), Ordering::Relaxed);
+        Some(said)
+    }
+}
+
+impl Said {
+    fn size(&self) -> usize {
+        let (Self::Text(text) | Self::Last(text)) = self;
+        text.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(size: usize) -> Said {
+        Said::Text("x".repeat(size).into())
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_full_by_messages_or_by_bytes_and_has_room_again_once_it_is_read() {
+        for (size, most) in [(1, MESSAGES_MAX), (BYTES_MAX / 4, 4), (BYTES_MAX / 4 + 1, 3)] {
+            let (teller, mut unread) = unread();
+            let told = (0..MESSAGES_MAX + 1).take_while(|_| teller.tell(text(size)).is_ok()).count();
+            assert_eq!(told, most, "{size}");
+            assert_eq!(teller.tell(Said::Last("x".repeat(size).into())), Err(Full));
+            assert_eq!(unread.next().await, Some(text(size)));
+            assert_eq!((teller.tell(text(size)), teller.tell(text(size))), (Ok(()), Err(Full)));
+            drop(teller);
+            for _ in 0..most {
+                assert_eq!(unread.next().await, Some(text(size)), "what was taken is told");
+            }
+            assert_eq!(unread.next().await, None);
+        }
+        let (teller, _) = unread();
+        assert_eq!(teller.tell(text(1)), Err(Full), "the page has gone");
+    }
+}
