@@ -6,8 +6,9 @@ use crate::{
     domain::{
         calendar::Term,
         course::Course,
-        id::{CourseId, OrganisationId},
+        id::{ClassId, CourseId, OrganisationId},
         lesson_life::LessonTimes,
+        pairing::{Hearing, ListeningRight, may_be_planned},
         permission::Scope,
         rules::RuleSet,
         time::UnixMs,
@@ -76,12 +77,17 @@ pub async fn plan_courses(
     }
     let times = store.school_times(scope, term, &paths).await?;
     let rules = store.rules_of(scope, paths.values().map(String::as_str)).await?;
+    let rights = rights(store, scope, term, courses).await?;
     let (usual, mut all) = (RuleSet::default(), TermPlan::default());
     for course in courses {
         let rules = paths.get(&course.organisation_id).and_then(|path| rules.get(path)).unwrap_or(&usual);
         let rule = rules.program(course.program, course.mode);
         let (guests_max, alone) = rule.map_or((0, false), |rule| (rule.guests_max, rule.starts_without_teacher));
-        let planned = plan(course, &times, rules);
+        let barred = match rule {
+            Some(rule) if rule.needs_listening_right => barred(course, &rights),
+            _ => HashSet::new(),
+        };
+        let planned = plan(course, &times, rules, &barred);
         all.left_out.extend(planned.left_out.into_iter().map(|left_out| (course.course_id, left_out)));
         let (past, to_come): (Vec<_>, Vec<_>) = planned.lessons.iter().partition(|lesson| lesson.span.starts_at <= now);
         all.past += past.len();
@@ -90,4 +96,35 @@ pub async fn plan_courses(
         }));
     }
     Ok(all)
+}
+
+/// Classes asked for at once.
+const CLASSES_A_READ: usize = 500;
+
+/// The rights of every class that listens to one of these courses.
+async fn rights(
+    store: &Store,
+    scope: &Scope,
+    term: &Term,
+    courses: &[Course],
+) -> Result<HashMap<ClassId, Vec<ListeningRight>>, StoreError> {
+    let classes: HashSet<ClassId> =
+        courses.iter().flat_map(|course| course.listening.iter().filter_map(|end| end.class_id)).collect();
+    let mut rights: HashMap<ClassId, Vec<ListeningRight>> = HashMap::new();
+    for classes in classes.into_iter().collect::<Vec<_>>().chunks(CLASSES_A_READ) {
+        for right in store.rights_of_classes(scope, term.term_id, classes).await? {
+            rights.entry(right.class_id).or_default().push(right);
+        }
+    }
+    Ok(rights)
+}
+
+/// The classes of a course whose right was never given or has ended.
+fn barred(course: &Course, rights: &HashMap<ClassId, Vec<ListeningRight>>) -> HashSet<ClassId> {
+    let (term_id, teaching_id, subject) = (course.term_id, course.organisation_id, course.subject.as_str());
+    let may = |class_id: &ClassId| {
+        let rights = rights.get(class_id).map_or(&[][..], Vec::as_slice);
+        may_be_planned(rights, &Hearing { term_id, teaching_id, class_id: *class_id, subject })
+    };
+    course.listening.iter().filter_map(|end| end.class_id).filter(|class_id| !may(class_id)).collect()
 }

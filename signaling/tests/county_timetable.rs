@@ -118,7 +118,7 @@ fn a_whole_term_of_the_county_is_planned_without_a_clash() {
         let rights: Vec<_> = county.pairings(term).iter().flat_map(|pairing| pairing.rights()).collect();
         let (mut taken, mut lessons, mut dates) = (Taken::default(), 0, HashSet::new());
         for course in county.courses(term) {
-            let plan = plan(&course, &schools, &RuleSet::default());
+            let plan = plan(&course, &schools, &RuleSet::default(), &HashSet::new());
             for planned in &plan.lessons {
                 let lesson = DispatchedLesson {
                     lesson_id: LessonId::fresh(),

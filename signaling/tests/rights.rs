@@ -25,8 +25,10 @@ use signaling::{
         program::{Delivery, Mode, Program},
         rules::RuleSet,
         time::UnixMs,
+        timetable::Unresolved,
         two_ends::Span,
     },
+    planner::plan_term,
     router, sample,
     store::{AuditRow, Database, NewLesson},
     system_scope,
@@ -186,6 +188,26 @@ on_both! {
         school.lesson(180, 1).await;
         let (status, _) = school.get(&format!("/api/v1/lessons/{to_come}")).await;
         assert_eq!(status, 404);
+    }
+
+    async fn a_term_planned_again_leaves_out_the_class_whose_right_has_ended(database) {
+        let school = Paired::open(database).await;
+        let (scope, term) = (system_scope::sample(), &school.county.terms[0]);
+        let (town, class) = (school.town().organisation_id, school.county.points()[0].classes[0].class_id);
+        let path = school.app.store.paths(&scope, [town]).await.unwrap().remove(&town).unwrap();
+        let planned = async || {
+            let plan = plan_term(&school.app.store, &scope, term, &path, MORNING).await.unwrap();
+            let hears = |lesson: &&NewLesson| lesson.lesson.listening.iter().any(|end| end.class_id == Some(class));
+            let barred = plan.left_out.iter().filter(|(_, left_out)| left_out.why == Unresolved::NoListeningRight);
+            (plan.lessons.len(), plan.lessons.iter().filter(hears).count(), barred.count())
+        };
+        let (lessons, heard, barred) = planned().await;
+        assert!(heard > 20 && barred == 0, "{lessons} {heard} {barred}");
+        school.the_pairing(StandingAct::Freeze).await;
+        assert_eq!(planned().await, (lessons, heard, 0), "what rests can go on");
+        school.the_pairing(StandingAct::Cancel).await;
+        let (after, heard, barred) = planned().await;
+        assert!(after == lessons && heard == 0 && barred > 0, "{after} {heard} {barred}");
     }
 
     async fn what_went_live_while_the_right_rested_is_neither_offered_nor_let_in(database) {

@@ -470,6 +470,13 @@ on_both! {
         let (status, kept) = bureau.post("/bell-schedules", bells("11-01")).await;
         assert_eq!(status, 201, "{kept}");
         assert_eq!(bureau.post("/bell-schedules", bells("12-01")).await.0, 422, "two would ring in December");
+        // Who sees the bureau's calendar and may not set it is not told how it goes with theirs.
+        let mut above = bells("05-01");
+        above["organisation_id"] = json!(organisation_id);
+        assert_eq!(bureau.ask(Method::POST, "/bell-schedules", &bureau.scheduler, above.clone()).await.0, 422);
+        assert_eq!(bureau.ask(Method::POST, "/bell-schedules", &bureau.neighbour, above).await.0, 404);
+        let day = json!({ "organisation_id": organisation_id, "date": "2028-10-08", "name": "调休", "taught_as": "2028-10-05" });
+        assert_eq!(bureau.ask(Method::PUT, "/holidays", &bureau.neighbour, day).await.0, 404);
         let path = format!("/bell-schedules/{}", kept["bell_schedule_id"].as_str().unwrap());
         assert_eq!(bureau.ask(Method::DELETE, &path, &bureau.scheduler, Value::Null).await.0, 428);
         assert_eq!(bureau.edit(Method::DELETE, &path, &bureau.neighbour, 1, Value::Null).await.0, 404);

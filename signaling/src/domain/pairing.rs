@@ -215,6 +215,12 @@ pub fn may_listen(rights: &[ListeningRight], hearing: &Hearing<'_>) -> bool {
     rights.iter().any(|right| right.standing == Standing::Active && right.is_about(hearing))
 }
 
+/// Whether a class is planned into lessons to come: a right that rests can go on, and its lessons stay planned.
+#[must_use]
+pub fn may_be_planned(rights: &[ListeningRight], hearing: &Hearing<'_>) -> bool {
+    rights.iter().any(|right| right.standing != Standing::Cancelled && right.is_about(hearing))
+}
+
 /// Whether a class may replay a lesson that was live at `live_at`: what it could hear then stays its own, also after
 /// the right was frozen or cancelled.
 #[must_use]
@@ -273,12 +279,14 @@ mod tests {
             let rights = std::slice::from_ref(right);
             (may_listen(rights, &hearing), may_replay(rights, &hearing, before), may_replay(rights, &hearing, after))
         };
+        let planned = |right: &ListeningRight| may_be_planned(std::slice::from_ref(right), &hearing);
         assert_eq!(heard(&right), (true, true, true));
         let frozen = right.after(StandingAct::Freeze, now).unwrap();
         assert_eq!(heard(&frozen), (false, true, false));
         assert_eq!(heard(&frozen.after(StandingAct::Resume, after).unwrap()), (true, true, true));
         let cancelled = right.after(StandingAct::Cancel, now).unwrap();
         assert_eq!(heard(&cancelled), (false, true, false));
+        assert_eq!([&right, &frozen, &cancelled].map(planned), [true, true, false]);
         // Cancelled twice is cancelled once, and at the first time.
         assert_eq!(cancelled.after(StandingAct::Cancel, after), Ok(cancelled.clone()));
         assert_eq!(cancelled.after(StandingAct::Resume, after), Err(WrongStanding(Standing::Cancelled)));

@@ -1,6 +1,6 @@
 //! From "week 5, Wednesday, period 3" to an instant, and from a course's weekly periods to dated lessons.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::{Date, Weekday};
 
@@ -8,7 +8,7 @@ use super::{
     bell_schedule::{Bells, PeriodName},
     calendar::{Calendar, DayKind, Held, SpecialDay},
     course::Course,
-    id::{BellScheduleId, OrganisationId},
+    id::{BellScheduleId, ClassId, OrganisationId},
     organisation::Stage,
     program::Delivery,
     rules::RuleSet,
@@ -94,6 +94,9 @@ pub enum Unresolved {
     /// Nobody is left to be taught.
     #[error("nobody can listen that day")]
     NobodyListens,
+    /// The class has no right to listen to this course in this term.
+    #[error("the class has no right to listen")]
+    NoListeningRight,
 }
 
 impl SchoolTime {
@@ -192,12 +195,19 @@ pub struct CoursePlan {
 /// Turns a course's weekly periods into a term of dated lessons.
 ///
 /// `schools` holds the time of the broadcasting school and of each receiving one; a receiving school that is not in it
-/// goes by the broadcasting school's bells. Periods before the first or after the last day of the term are silently
-/// none: every term has them.
+/// goes by the broadcasting school's bells. `barred` classes have no right to listen: they are named once, with the
+/// first period they would have heard. Periods before the first or after the last day of the term are silently none:
+/// every term has them.
 #[must_use]
-pub fn plan(course: &Course, schools: &HashMap<OrganisationId, SchoolTime>, rules: &RuleSet) -> CoursePlan {
+pub fn plan(
+    course: &Course,
+    schools: &HashMap<OrganisationId, SchoolTime>,
+    rules: &RuleSet,
+    barred: &HashSet<ClassId>,
+) -> CoursePlan {
     let mut plan = CoursePlan::default();
     let Some(home) = schools.get(&course.organisation_id) else { return plan };
+    let mut named = HashSet::new();
     for week_no in 1..=home.calendar.term().weeks() {
         for weekly in course.weekly.iter().filter(|weekly| weekly.weeks.has(week_no)) {
             let left_out = |end, why| LeftOut { week_no, weekday: weekly.weekday, period: weekly.period, end, why };
@@ -211,6 +221,12 @@ pub fn plan(course: &Course, schools: &HashMap<OrganisationId, SchoolTime>, rule
             };
             let (mut listening, mut spans) = (Vec::new(), Vec::new());
             for (end, listens) in course.listening.iter().enumerate() {
+                if listens.class_id.is_some_and(|class_id| barred.contains(&class_id)) {
+                    if named.insert(end) {
+                        plan.left_out.push(left_out(Some(end), Unresolved::NoListeningRight));
+                    }
+                    continue;
+                }
                 let there = schools.get(&listens.organisation_id).unwrap_or(home);
                 match there.receiving(course.stage, slot.date, slot.span, rules) {
                     Ok(span) => {
@@ -304,7 +320,7 @@ mod tests {
             (course.organisation_id, school(course.organisation_id, (8, 0), &days)),
             (there, school(there, (8, 20), &days)),
         ]);
-        let plan = plan(&course, &schools, &RuleSet::default());
+        let plan = plan(&course, &schools, &RuleSet::default(), &HashSet::new());
         let dates: Vec<_> = plan.lessons.iter().map(|lesson| (lesson.number, lesson.slot.date.to_string())).collect();
         let expected = ["09-02", "09-09", "09-16", "09-23", "09-30", "10-10", "10-14"];
         let expected: Vec<_> = (1..).zip(expected.map(|day| format!("2026-{day}"))).collect();
@@ -329,16 +345,34 @@ mod tests {
             (there, school(there, (8, 0), &fair)),
         ]);
         let rules = RuleSet::default();
-        let synchronous = plan(&course, &schools, &rules);
+        let synchronous = plan(&course, &schools, &rules, &HashSet::new());
         assert_eq!(synchronous.lessons.len(), 7);
         assert!(synchronous.lessons[1].listening.is_empty());
         assert_eq!((synchronous.left_out[0].end, synchronous.left_out[0].week_no), (Some(0), 2));
         // A dedicated lesson without its only listener is none.
         course.delivery = Delivery::Dedicated;
         course.class_id = None;
-        let dedicated = plan(&course, &schools, &rules);
+        let dedicated = plan(&course, &schools, &rules, &HashSet::new());
         assert_eq!((dedicated.lessons.len(), dedicated.left_out.len()), (6, 2));
         assert_eq!(dedicated.left_out[1].why, Unresolved::NobodyListens);
+    }
+
+    #[test]
+    fn a_class_without_a_right_is_planned_into_nothing_and_named_once() {
+        let mut course = english();
+        let (there, class_id) = (course.listening[0].organisation_id, course.listening[0].class_id.unwrap());
+        let schools = HashMap::from([
+            (course.organisation_id, school(course.organisation_id, (8, 0), &[])),
+            (there, school(there, (8, 20), &[])),
+        ]);
+        let (rules, barred) = (RuleSet::default(), HashSet::from([class_id]));
+        let synchronous = plan(&course, &schools, &rules, &barred);
+        assert_eq!(synchronous.lessons.len(), 7);
+        assert!(synchronous.lessons.iter().all(|lesson| lesson.listening.is_empty()));
+        assert!(matches!(synchronous.left_out[..], [LeftOut { end: Some(0), why: Unresolved::NoListeningRight, .. }]));
+        course.delivery = Delivery::Dedicated;
+        course.class_id = None;
+        assert!(plan(&course, &schools, &rules, &barred).lessons.is_empty(), "nobody would be taught");
     }
 
     #[test]
@@ -352,7 +386,7 @@ mod tests {
             weeks: Weeks::Between(2, 2),
         });
         let schools = HashMap::from([(course.organisation_id, school(course.organisation_id, (8, 0), &[]))]);
-        let plan = plan(&course, &schools, &RuleSet::default());
+        let plan = plan(&course, &schools, &RuleSet::default(), &HashSet::new());
         let weeks: Vec<_> = plan.lessons.iter().map(|lesson| lesson.slot.week_no).collect();
         assert_eq!(weeks, [1, 3, 5, 7]);
         assert!(matches!(plan.left_out[..], [LeftOut { why: Unresolved::NoSuchPeriod { .. }, .. }]));

@@ -18,7 +18,7 @@ use super::{
     identity::Identity,
     list::Listed,
     problem::{ApiError, Problems},
-    timetable::invalid,
+    timetable::{invalid, place_of},
     version::{IfMatch, Tagged},
 };
 use crate::{
@@ -360,8 +360,7 @@ struct DayMove {
 
 async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) -> Result<Dispatched, ApiError> {
     let store = &app.store;
-    let paths = store.paths(scope, [of.organisation_id]).await?;
-    let path = paths.get(&of.organisation_id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
+    let path = &place_of(app, scope, of.organisation_id).await?;
     if of.from == of.to {
         return Err(invalid("to", "新的日期要与原来的不同"));
     }
@@ -519,6 +518,7 @@ pub(super) fn unresolved_words(why: &Unresolved) -> String {
             format!("两端作息只重合 {shared_min} 分钟，至少要 {needed_min} 分钟")
         }
         Unresolved::NobodyListens => "这一天没有教室能听".into(),
+        Unresolved::NoListeningRight => "听讲班本学期没有这门课的收听授权".into(),
     }
 }
 

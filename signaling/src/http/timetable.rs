@@ -24,7 +24,7 @@ use crate::{
         calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
         id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
         organisation::Stage,
-        permission::Act,
+        permission::{Act, Scope},
         rules::RuleSet,
         zone::Minute,
     },
@@ -325,9 +325,8 @@ pub async fn plan(
 ) -> Result<Json<TermPlanView>, ApiError> {
     let scope = identity.reach(Act::EditTimetable)?;
     let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
-    let paths = app.store.paths(&scope, [ask.organisation_id]).await?;
-    let path = paths.get(&ask.organisation_id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
-    let plan = plan_term(&app.store, &scope, &term, path, app.clock.wall()).await?;
+    let path = place_of(&app, &scope, ask.organisation_id).await?;
+    let plan = plan_term(&app.store, &scope, &term, &path, app.clock.wall()).await?;
     let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
         course_id: *course_id,
         week_no: left_out.week_no,
@@ -394,6 +393,7 @@ pub async fn set_holiday(
     Asked(ask): Asked<Holiday>,
 ) -> Result<Json<Holiday>, ApiError> {
     let scope = identity.scope(Act::EditTimetable)?;
+    place_of(&app, &scope, ask.organisation_id).await?;
     let kind = ask.taught_as.map_or(DayKind::Off, |date| DayKind::TaughtAs { date });
     let day = SpecialDay { date: ask.date, kind, name: named("name", &ask.name)? };
     // A calendar that contradicts itself would stop every plan: refuse it here, where it can be mended.
@@ -460,6 +460,8 @@ pub async fn add_bell_schedule(
         season: Season { from: month_day("from_day", &ask.from_day)?, until: month_day("until_day", &ask.until_day)? },
         periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
     };
+    // What its bells are up to is not asked of those who may not set them.
+    place_of(&app, &scope, ask.organisation_id).await?;
     let others: Vec<BellSchedule> =
         app.store.bell_schedules(&scope).await?.into_iter().map(|kept| kept.value).collect();
     schedule.check(&others).map_err(|_| {
@@ -483,9 +485,8 @@ pub async fn show_rules(
     Named(id): Named<OrganisationId>,
 ) -> Result<Json<RuleSet>, ApiError> {
     let scope = identity.reach(Act::SeeTimetable)?;
-    let paths = app.store.paths(&scope, [id]).await?;
-    let path = paths.get(&id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)?;
-    Ok(Json(app.store.rules_at(&scope, path).await?))
+    let path = place_of(&app, &scope, id).await?;
+    Ok(Json(app.store.rules_at(&scope, &path).await?))
 }
 
 /// Set a bureau's figures: lessons to come go by them
@@ -520,6 +521,15 @@ pub(super) fn period(view: &PeriodView) -> Result<Period, ApiError> {
         starts: minute("starts_min", view.starts_min)?,
         ends: minute("ends_min", view.ends_min)?,
     })
+}
+
+/// Where an organisation stands in the tree.
+///
+/// # Errors
+/// [`ApiError::NotFound`] where the asker's act does not reach it.
+pub(super) async fn place_of(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
+    let path = app.store.paths(scope, [id]).await?.remove(&id);
+    path.filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)
 }
 
 /// A field that must be written otherwise.
