@@ -1,11 +1,13 @@
 //! Pure school rules: no clock, no file, no socket, no SQL.
 
+pub mod attendance;
 pub mod bell_clock;
 pub mod bell_schedule;
 pub mod calendar;
 pub mod code;
 pub mod course;
 pub mod dispatch;
+pub mod formula;
 pub mod id;
 pub mod lesson;
 pub mod lesson_life;
@@ -15,6 +17,8 @@ pub mod pairing;
 pub mod password;
 pub mod permission;
 pub mod program;
+pub mod quality;
+pub mod report;
 pub mod rules;
 pub mod serve_scope;
 pub mod session;
@@ -23,5 +27,8 @@ pub mod time;
 pub mod timetable;
 pub mod totp;
 pub mod two_ends;
+pub mod verdict;
+pub mod voice_score;
+pub mod window;
 pub mod words;
 pub mod zone;
