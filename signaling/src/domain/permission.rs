@@ -263,7 +263,13 @@ fn allows(role: Role, act: Act) -> bool {
         Role::Patrol => {
             matches!(
                 act,
-                A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Watch | A::Replay | A::ExportRecording | A::SeeReports
+                A::SeeOrganisations
+                    | A::SeeTimetable
+                    | A::SeeLessons
+                    | A::Watch
+                    | A::Replay
+                    | A::ExportRecording
+                    | A::SeeReports
             )
         }
         Role::Reviewer => {
