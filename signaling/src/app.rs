@@ -29,6 +29,7 @@ use crate::{
         token::TokenSigner,
         wire::Bye,
     },
+    reporter,
     secret::Secrets,
     store::{AuditRow, Database, Store, StoreError},
 };
@@ -215,6 +216,12 @@ impl App {
     pub async fn shut_down(&self) {
         self.stopping.send_replace(true);
         self.registry.say_bye(Bye::ShuttingDown);
+        // A store that does not answer holds nobody up for long.
+        match tokio::time::timeout(Duration::from_secs(2), reporter::keep(self)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!(error = chain(&error), "The last of the attendance could not be kept"),
+            Err(_) => error!("The last of the attendance could not be kept: the store is too slow"),
+        }
         self.registry.suspend_recordings().await;
         let hub = self.hub.clone();
         if tokio::task::spawn_blocking(move || hub.shut_down()).await.is_err() {

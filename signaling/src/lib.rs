@@ -4,7 +4,8 @@
 //! [`front`] accepts it, [`router`] finds its handler in [`http`], [`http::identity`] says who asks,
 //! [`domain::permission`] whether they may, [`domain`] decides, [`store`] keeps, [`http::problem`] words what went
 //! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
-//! ([`live::session`], pure), its sockets and its recording.
+//! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::roll`] for the
+//! [`reporter`], which keeps it and works out the report when the lesson is over.
 //!
 //! Rims, which alone touch clocks, files and ports: [`clock`], [`keep`], [`certificate`], [`front`].
 //! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
@@ -23,6 +24,7 @@ pub mod http;
 pub mod keep;
 pub mod live;
 pub mod planner;
+pub mod reporter;
 pub mod router;
 pub mod sample;
 pub mod secret;

@@ -19,14 +19,17 @@ use signaling::{
     clock::Clock,
     config::{Config, Said},
     document,
-    domain::organisation::{Holder, Role},
+    domain::{
+        id::LessonId,
+        organisation::{Holder, Role},
+    },
     front::{self, Connections},
     http::{
         identity::{sha256_hex, unguessable},
         set_up::{FirstStart, SET_UP_LINK_VALID},
     },
     live::registry::chain,
-    router, sample,
+    reporter, router, sample,
     store::{AuditRow, audit_chain::Retired},
     system_scope, telemetry,
 };
@@ -112,6 +115,14 @@ enum Verified {
     Audit(Hub),
     /// A recording's journal, in its chain, and every file that it names. The hub may be running
     Recording(console::Verify),
+    /// Every row of attendance, against the audit
+    Attendance {
+        #[command(flatten)]
+        hub: Hub,
+        /// Of one lesson alone
+        #[arg(long, value_name = "ID")]
+        lesson: Option<LessonId>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -170,6 +181,7 @@ fn main() -> ExitCode {
         },
         Command::Verify { what: Verified::Audit(hub) } => run(verify_audit(hub)),
         Command::Verify { what: Verified::Recording(asked) } => run(async { asked.run() }),
+        Command::Verify { what: Verified::Attendance { hub, lesson } } => run(verify_attendance(hub, lesson)),
         Command::Recordings(asked) => run(asked.run()),
         Command::Backup { hub, to } => run(back_up(hub, to)),
         Command::Restore { hub, from } => run(restore(hub, from)),
@@ -278,6 +290,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     listeners.spawn(front::serve(operations, None, proxies, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
     tokio::spawn(app.clone().retire_audit(config.audit_kept));
+    tokio::spawn(reporter::run(app.clone()));
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 
     wait_for_the_end().await?;
@@ -367,6 +380,25 @@ async fn verify_audit(hub: Hub) -> anyhow::Result<()> {
     if let Some(Retired { rows, tombstone }) = whole.retired {
         println!("Rows 1 to {rows} were taken out after their time: row {tombstone} says so.");
     }
+    Ok(())
+}
+
+async fn verify_attendance(hub: Hub, lesson: Option<LessonId>) -> anyhow::Result<()> {
+    let store = hub.store().await?;
+    let verified = store.verify_attendance(&system_scope::console(), lesson).await?;
+    store.close().await;
+    let whole = verified.map_err(|edited| anyhow::anyhow!("{edited}"))?;
+    println!(
+        "{} lessons, {} attendance rows and {} head counts, none edited.",
+        whole.lessons, whole.rows, whole.head_counts
+    );
+    if whole.unattested > 0 {
+        println!(
+            "Of {} lessons the audit's lines were taken out after their time: their rows fit together.",
+            whole.unattested
+        );
+    }
+    println!("They are as the audit says. Whether the audit was touched: tongke verify audit.");
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::{
         identity::Asking,
         import, lesson, organisation, person,
         problem::ApiError,
-        recording, seat, set_up, sign_in, socket, timetable, whip,
+        recording, report, report_list, seat, set_up, sign_in, socket, timetable, whip,
     },
     store::AuditRow,
 };
@@ -115,6 +115,11 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(lesson::end))
         .routes(routes!(seat::take))
         .routes(routes!(recording::show))
+        .routes(routes!(report::show_report))
+        .routes(routes!(report::show_quality))
+        .routes(routes!(report::count_heads))
+        .routes(routes!(report_list::list_lesson_reports))
+        .routes(routes!(report_list::export_lesson_reports))
         .merge(timetable::routes())
 }
 

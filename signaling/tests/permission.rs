@@ -96,6 +96,7 @@ fn timetable_body(method: &str, path: &str, place: &Place) -> String {
         ("POST", "/listening-rights") => json!({ "term_id": id("term_id"), "teaching_id": organisation_id,
             "class_id": id("class_id"), "subjects": null }),
         ("POST", path) if path.ends_with("/standing") => json!({ "act": "freeze" }),
+        ("POST", "/lessons/{lesson_id}/head-counts") => json!({ "pupils": 24 }),
         ("POST", "/lessons/{lesson_id}/waivers") => json!({ "item": "assistants", "reason": "今天没有" }),
         ("POST", "/dispatch/lessons") => with(lesson, json!({ "date": "2026-09-22", "period": "lesson-1" })),
         ("POST", "/dispatch/acts") => json!({ "act": { "kind": "move_day", "organisation_id": organisation_id,
@@ -229,8 +230,9 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             "dispatch" => role == R::Scheduler,
             "see_lessons" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
             "replay" => matches!(role, R::Patrol | R::Reviewer),
+            "see_reports" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
             // The lessons of the place have their own teacher and their own classroom.
-            "teach" => false,
+            "teach" | "attend" => false,
             "watch" => role == R::Patrol,
             other => panic!("{other} is not in this table"),
         }
@@ -252,7 +254,9 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             let wrong_code = path == "/devices" && method == "POST";
             let let_in = !matches!(answer.status.as_u16(), 401 | 403 | 404);
             // A teacher lists lessons: those of their own, of which this one has none.
-            let own_lessons = matches!(path.as_str(), "/lessons" | "/today") && *role == Role::LeadTeacher;
+            let own_lessons =
+                matches!(path.as_str(), "/lessons" | "/today" | "/reports/lessons" | "/exports/lesson-reports")
+                    && *role == Role::LeadTeacher;
             assert_eq!(
                 let_in || (wrong_code && answer.status == 404),
                 may(act, *role) || own_lessons || wrong_code && answer.status == 404,

@@ -1,5 +1,6 @@
 //! Pure school rules: no clock, no file, no socket, no SQL.
 
+pub mod attendance;
 pub mod bell_clock;
 pub mod bell_schedule;
 pub mod booking;
@@ -7,6 +8,7 @@ pub mod calendar;
 pub mod code;
 pub mod course;
 pub mod dispatch;
+pub mod formula;
 pub mod id;
 pub mod lesson;
 pub mod lesson_life;
@@ -16,6 +18,8 @@ pub mod pairing;
 pub mod password;
 pub mod permission;
 pub mod program;
+pub mod quality;
+pub mod report;
 pub mod rules;
 pub mod serve_scope;
 pub mod session;
@@ -24,5 +28,8 @@ pub mod time;
 pub mod timetable;
 pub mod totp;
 pub mod two_ends;
+pub mod verdict;
+pub mod voice_score;
+pub mod window;
 pub mod words;
 pub mod zone;

@@ -98,13 +98,15 @@ pub enum Act {
     Replay,
     /// Take a recording, or a span of it, away as a file.
     ExportRecording,
+    /// See who was there, how well they saw, and whether a lesson counts.
+    SeeReports,
     /// Read and export the audit.
     SeeAudit,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SeeOrganisations,
         Self::EditOrganisations,
         Self::EditClassrooms,
@@ -123,6 +125,7 @@ impl Act {
         Self::Watch,
         Self::Replay,
         Self::ExportRecording,
+        Self::SeeReports,
         Self::SeeAudit,
     ];
 }
@@ -211,7 +214,7 @@ pub fn may(asker: &Asker, act: Act, place: Place<'_>, now: UnixMs) -> Result<Sco
     below.dedup_by(|path, above| path.starts_with(above.as_str()));
     let own = matches!(act, Act::SeeLessons | Act::Replay);
     let teaches = asker.roles(now).any(|grant| grant.role == Role::LeadTeacher);
-    let by_name = own || matches!(act, Act::Teach | Act::ExportRecording);
+    let by_name = own || matches!(act, Act::Teach | Act::ExportRecording | Act::SeeReports);
     let teacher = asker.person_id().filter(|_| teaches && by_name);
     let classroom = asker.classroom_id().filter(|_| own || act == Act::Attend);
     if below.is_empty() && teacher.is_none() && classroom.is_none() {
@@ -244,6 +247,7 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::SeeTimetable
                 | A::EditTimetable
                 | A::SeeLessons
+                | A::SeeReports
         ),
         Role::Scheduler => matches!(
             act,
@@ -254,14 +258,23 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::EditTimetable
                 | A::Dispatch
                 | A::SeeLessons
+                | A::SeeReports
         ),
         Role::Patrol => {
             matches!(
                 act,
-                A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Watch | A::Replay | A::ExportRecording
+                A::SeeOrganisations
+                    | A::SeeTimetable
+                    | A::SeeLessons
+                    | A::Watch
+                    | A::Replay
+                    | A::ExportRecording
+                    | A::SeeReports
             )
         }
-        Role::Reviewer => matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Replay),
+        Role::Reviewer => {
+            matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Replay | A::SeeReports)
+        }
         Role::SystemAdministrator => matches!(
             act,
             A::SeeOrganisations

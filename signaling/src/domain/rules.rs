@@ -1,6 +1,6 @@
 //! The figures that a bureau may set: windows, limits, thresholds. They are values with a version, not constants.
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +36,18 @@ pub struct RuleSet {
     /// A lesson that is over is put away after this many days.
     #[schema(maximum = 3650)]
     pub archives_after_days: u16,
+    /// 早退: a classroom may leave this long before the end without leaving early, in minutes.
+    #[serde(default = "leave_grace_min")]
+    #[schema(maximum = 240)]
+    pub leave_grace_min: u16,
+    /// 有效授课: of so many minutes of a lesson as it was planned …
+    #[serde(default = "valid_out_of_min")]
+    #[schema(value_type = u16, minimum = 1, maximum = 240)]
+    pub valid_out_of_min: NonZeroU16,
+    /// … so many must have been held. Longer and shorter lessons need as large a part.
+    #[serde(default = "valid_at_least_min")]
+    #[schema(maximum = 240)]
+    pub valid_at_least_min: u16,
     /// What each program asks for in each mode.
     #[schema(max_items = 12)]
     pub programs: Vec<ProgramRule>,
@@ -52,9 +64,25 @@ impl Default for RuleSet {
             shared_at_least_min: 20,
             ends_by: EndsBy::BroadcastBell,
             archives_after_days: 30,
+            leave_grace_min: leave_grace_min(),
+            valid_out_of_min: valid_out_of_min(),
+            valid_at_least_min: valid_at_least_min(),
             programs: default_rules(),
         }
     }
+}
+
+// Rules that were set before these figures were thought of go by them as well.
+fn leave_grace_min() -> u16 {
+    1
+}
+
+fn valid_out_of_min() -> NonZeroU16 {
+    const { NonZeroU16::new(40).unwrap() }
+}
+
+fn valid_at_least_min() -> u16 {
+    30
 }
 
 /// A figure that no bureau can mean.
@@ -80,6 +108,10 @@ impl RuleSet {
             ("join_grace_min", u32::from(self.join_grace_min), 240),
             ("shared_at_least_min", u32::from(self.shared_at_least_min), 240),
             ("archives_after_days", u32::from(self.archives_after_days), 3_650),
+            ("leave_grace_min", u32::from(self.leave_grace_min), 240),
+            ("valid_out_of_min", u32::from(self.valid_out_of_min.get()), 240),
+            // More than all of it can be held nowhere.
+            ("valid_at_least_min", u32::from(self.valid_at_least_min), u32::from(self.valid_out_of_min.get())),
             ("programs", u32::try_from(self.programs.len()).unwrap_or(u32::MAX), 12),
         ];
         let of_programs = self.programs.iter().flat_map(|rule| {
@@ -119,8 +151,19 @@ mod tests {
         assert_eq!(rules.check(), Ok(()));
         let early = RuleSet { opens_before_min: 121, ..rules.clone() };
         assert_eq!(early.check(), Err(TooMuch { figure: "opens_before_min", max: 120 }));
+        let unreachable = RuleSet { valid_at_least_min: 41, ..rules.clone() };
+        assert_eq!(unreachable.check(), Err(TooMuch { figure: "valid_at_least_min", max: 40 }));
         let mut crowded = rules;
         crowded.programs[0].guests_max = 10_001;
         assert_eq!(crowded.check(), Err(TooMuch { figure: "guests_max", max: 10_000 }));
+    }
+
+    #[test]
+    fn rules_of_before_there_were_verdicts_have_the_default_thresholds() {
+        let mut kept = serde_json::to_value(RuleSet::default()).unwrap();
+        for figure in ["leave_grace_min", "valid_out_of_min", "valid_at_least_min"] {
+            kept.as_object_mut().unwrap().remove(figure);
+        }
+        assert_eq!(serde_json::from_value::<RuleSet>(kept).unwrap(), RuleSet::default());
     }
 }

@@ -154,11 +154,11 @@ pub(super) fn days_in(from: Option<Date>, until: Option<Date>) -> Result<Range<U
     Ok(from..until)
 }
 
-fn write_cursor(lesson: &Lesson) -> String {
+pub(super) fn write_cursor(lesson: &Lesson) -> String {
     URL_SAFE_NO_PAD.encode(format!("{} {}", lesson.times.starts_at.0, lesson.lesson_id))
 }
 
-fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {
+pub(super) fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {
     let read = || {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (starts_at, lesson_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;

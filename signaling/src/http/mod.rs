@@ -22,6 +22,8 @@ pub mod problem;
 pub mod range;
 pub mod readiness;
 pub mod recording;
+pub mod report;
+pub mod report_list;
 pub mod seat;
 pub mod set_up;
 pub mod sheet;

@@ -150,16 +150,24 @@ fn cell_from(value: &DataRef<'_>) -> Cell {
     }
 }
 
-/// Writes a table with its heading.
+/// Writes a table that can be read again, with its heading.
 ///
 /// # Errors
 /// [`XlsxError`] where a workbook cannot hold it.
 pub fn write(kind: FileKind, sheet: Sheet, lines: &[Vec<String>]) -> Result<Vec<u8>, XlsxError> {
-    let titles = sheet.columns().iter().map(|column| column.title);
+    let titles: Vec<&str> = sheet.columns().iter().map(|column| column.title).collect();
+    write_table(kind, &titles, lines)
+}
+
+/// Writes a table under these titles.
+///
+/// # Errors
+/// [`XlsxError`] where a workbook cannot hold it.
+pub fn write_table(kind: FileKind, titles: &[&str], lines: &[Vec<String>]) -> Result<Vec<u8>, XlsxError> {
     match kind {
         FileKind::Csv => {
             // The mark tells Excel that it is UTF-8.
-            let mut text = format!("\u{feff}{}\r\n", titles.collect::<Vec<_>>().join(","));
+            let mut text = format!("\u{feff}{}\r\n", titles.join(","));
             for line in lines {
                 text.push_str(&line.iter().map(|value| audit::cell(value)).collect::<Vec<_>>().join(","));
                 text.push_str("\r\n");
@@ -173,7 +181,7 @@ pub fn write(kind: FileKind, sheet: Sheet, lines: &[Vec<String>]) -> Result<Vec<
             let page = book.add_worksheet();
             for (column, title) in (0_u16..).zip(titles) {
                 page.set_column_format(column, &as_text)?.set_column_width(column, 20)?;
-                page.write_string(0, column, title)?;
+                page.write_string(0, column, *title)?;
             }
             for (row, line) in (1_u32..).zip(lines) {
                 for (column, value) in (0_u16..).zip(line).filter(|(_, value)| !value.is_empty()) {

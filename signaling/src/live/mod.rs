@@ -4,6 +4,8 @@ pub mod bell;
 pub mod recording;
 pub mod registry;
 pub mod resource;
+pub mod roll;
+mod seen;
 pub mod session;
 pub mod table;
 pub mod token;

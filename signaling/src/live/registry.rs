@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use super::{
     bell::Bell,
     recording::{Recording, Recordings},
     resource::Resources,
+    roll::Roll,
     session::{GuestUse, Output, Session, SocketId},
     table::{InProgress, Joined, Listener, Table, role_of, seats_for},
     token::Claims,
@@ -56,6 +57,7 @@ pub(super) struct Shared {
     pub(super) lessons: DashMap<LessonId, Arc<InProgress>>,
     rooms: DashMap<RoomId, LessonId>,
     resources: Resources,
+    roll: Mutex<Roll>,
     sockets: AtomicU64,
 }
 
@@ -111,6 +113,7 @@ impl Registry {
                 store,
                 recordings,
                 bell: Mutex::new(Bell::new(clock.now())),
+                roll: Mutex::new(Roll::new(clock.wall())),
                 clock,
                 lessons: DashMap::new(),
                 rooms: DashMap::new(),
@@ -275,7 +278,13 @@ impl Registry {
         if lesson.state == before {
             return Ok(lesson);
         }
-        lesson.ended_at = (step == Step::End).then(|| self.shared.clock.wall());
+        let now = self.shared.clock.now();
+        lesson.ended_at = (step == Step::End).then_some(now.wall);
+        {
+            let mut table = entry.table();
+            table.session.handle_end(now);
+            self.settle(&mut table);
+        }
         let row = self.row(mover, act_of(step), &lesson).saying(reason);
         if !self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, None, &row).await? {
             return Err(WrongState(before).into());
@@ -342,7 +351,7 @@ impl Registry {
         let mut table = entry.table();
         let seat_id = table.sit(now, claims, had, GuestUse::Socket)?;
         let role = role_of(claims.kind);
-        table.session.handle_socket_opened(seat_id, socket);
+        table.session.handle_socket_opened(now, seat_id, socket);
         self.settle(&mut table);
         table.sockets.insert(socket, Listener { role, page });
         let welcome = ToPage::Welcome {
@@ -402,6 +411,11 @@ impl Registry {
         }
     }
 
+    /// Asks the roll something, or tells it. It is held for as long as `ask` takes.
+    pub fn roll<T>(&self, ask: impl FnOnce(&mut Roll) -> T) -> T {
+        ask(&mut self.shared.roll.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Says goodbye to every socket.
     pub fn say_bye(&self, reason: Bye) {
         for entry in &self.shared.lessons {
@@ -439,6 +453,11 @@ impl Registry {
                     self.go_live(table.lesson.clone());
                 }
                 Output::GoLive => {}
+                // Before it begins nobody can be missing.
+                Output::Seen(end, sample) if table.lesson.state == LessonState::Live => {
+                    self.roll(|roll| roll.note(table.lesson.lesson_id, end, sample));
+                }
+                Output::Seen(..) => {}
             }
         }
         if slots_changed {

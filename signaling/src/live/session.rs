@@ -10,9 +10,14 @@ use std::{
 
 use sfu::{HubEvent, PeerId, TrackKind, stats::PeerStats};
 
-use super::wire::{Bye, Presence, Report, SeatRole, SeatView, Slot, Slots};
+use super::{
+    seen::{Figures, Line, PageSeen, TeacherSeen},
+    wire::{Bye, Presence, Report, SeatRole, SeatView, Slot, Slots},
+};
 use crate::domain::{
     id::{ClassroomId, SeatId},
+    quality::Sample,
+    report::End,
     time::{Now, UnixMs},
 };
 
@@ -86,7 +91,7 @@ pub struct TooManyOffers {
 }
 
 /// What the registry has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
     /// Close this peer.
     ClosePeer(PeerId),
@@ -98,6 +103,8 @@ pub enum Output {
     SparedChanged(SeatId),
     /// An encoder's first packet is here: the lesson goes live.
     GoLive,
+    /// What was seen of an end, for the roll.
+    Seen(End, Sample),
 }
 
 /// The seats of one lesson.
@@ -108,6 +115,7 @@ pub struct Session {
     peers: HashMap<PeerId, SeatId>,
     slots: Slots,
     publishers: HashMap<TrackKind, PeerId>,
+    teacher_seen: TeacherSeen,
     told: Vec<SeatView>,
     outputs: VecDeque<Output>,
 }
@@ -125,6 +133,7 @@ struct Seat {
     /// Offers since the beginning of a minute.
     offers: (Instant, u32),
     report: Option<(Instant, Report)>,
+    seen: PageSeen,
     empty_since: Instant,
 }
 
@@ -135,6 +144,8 @@ struct Peer {
     connected: bool,
     loss: f64,
     rtt_ms: Option<f64>,
+    /// `None`: none yet.
+    figures: Option<Figures>,
     /// What flows in the lesson, but has no room on its line.
     spared: Vec<TrackKind>,
 }
@@ -149,6 +160,7 @@ impl Session {
             peers: HashMap::new(),
             slots: Slots::default(),
             publishers: HashMap::new(),
+            teacher_seen: TeacherSeen::default(),
             told: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -205,8 +217,10 @@ impl Session {
     }
 
     /// A page has said hello. The page before it in this seat is told that it was replaced.
-    pub fn handle_socket_opened(&mut self, seat_id: SeatId, socket: SocketId) {
+    pub fn handle_socket_opened(&mut self, now: Now, seat_id: SeatId, socket: SocketId) {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
+        self.outputs.extend(seat.last_seen(now));
+        seat.seen.begin(now);
         // A page that has just come knows of nothing spared: the next figures tell it.
         seat.peers.iter_mut().for_each(|peer| peer.spared.clear());
         if let Some(before) = seat.socket.replace(socket) {
@@ -220,6 +234,7 @@ impl Session {
     pub fn handle_socket_closed(&mut self, now: Now, seat_id: SeatId, socket: SocketId) {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
         if seat.socket == Some(socket) {
+            self.outputs.extend(seat.last_seen(now));
             seat.socket = None;
             seat.report = None;
             seat.empty_since = now.steady;
@@ -251,7 +266,15 @@ impl Session {
         };
         let replaced: Vec<PeerId> =
             seat.peers.iter().filter(|before| before.purpose.is_same_thing_as(purpose)).map(|p| p.peer).collect();
-        seat.peers.push(Peer { peer, purpose, connected: false, loss: 0.0, rtt_ms: None, spared: Vec::new() });
+        seat.peers.push(Peer {
+            peer,
+            purpose,
+            connected: false,
+            loss: 0.0,
+            rtt_ms: None,
+            figures: None,
+            spared: Vec::new(),
+        });
         self.peers.insert(peer, seat_id);
         for before in replaced {
             self.outputs.push_back(Output::ClosePeer(before));
@@ -292,9 +315,24 @@ impl Session {
 
     /// A page says how it goes.
     pub fn handle_report(&mut self, now: Now, seat_id: SeatId, report: Report) {
-        if let Some(seat) = self.seats.get_mut(&seat_id) {
-            seat.report = Some((now.steady, report));
+        let teacher_sends = self.teacher_sends();
+        let Some(seat) = self.seats.get_mut(&seat_id) else { return };
+        if let Some(classroom_id) = seat.sitter.classroom_id
+            && let Some(sample) = seat.seen.word(now, &report, seat.line(), teacher_sends)
+        {
+            self.outputs.push_back(Output::Seen(End::Classroom(classroom_id), sample));
         }
+        seat.report = Some((now.steady, report));
+    }
+
+    /// The lesson is over: what was seen of its ends until now.
+    pub fn handle_end(&mut self, now: Now) {
+        for seat in self.seats.values_mut() {
+            self.outputs.extend(seat.last_seen(now));
+        }
+        let figures = self.teacher_figures();
+        let window = self.teacher_seen.end(now, figures);
+        self.outputs.extend(window.map(|window| Output::Seen(End::Teacher, window)));
     }
 
     /// The hub's newest figures of one peer.
@@ -302,6 +340,7 @@ impl Session {
         let Some(known) = self.peer_mut(peer) else { return };
         known.loss = line.loss;
         known.rtt_ms = line.rtt_ms;
+        known.figures = Some(Figures::of(line));
         let spared: Vec<TrackKind> = line.slots.iter().filter(|slot| slot.paused).map(|slot| slot.kind).collect();
         if known.spared != spared {
             known.spared = spared;
@@ -318,8 +357,11 @@ impl Session {
         Some((seat.socket?, spared))
     }
 
-    /// Gives up seats that nobody came back to.
+    /// Gives up seats that nobody came back to, and sees to the teacher.
     pub fn handle_timeout(&mut self, now: Now) {
+        let (sends, figures) = (self.teacher_sends(), self.teacher_figures());
+        let window = self.teacher_seen.look(now, sends, figures);
+        self.outputs.extend(window.map(|window| Output::Seen(End::Teacher, window)));
         self.seats.retain(|_, seat| {
             !seat.is_empty() || now.steady.saturating_duration_since(seat.empty_since) < SEAT_KEPT_FOR
         });
@@ -365,6 +407,20 @@ impl Session {
             self.told.clone_from(&views);
             views
         })
+    }
+
+    fn publishing(&self) -> impl Iterator<Item = &Peer> {
+        let publishes = |peer: &&Peer| self.publishers.values().any(|publisher| *publisher == peer.peer);
+        self.seats.values().flat_map(|seat| &seat.peers).filter(publishes)
+    }
+
+    fn teacher_figures(&self) -> Option<Figures> {
+        Figures::together(self.publishing().filter_map(|peer| peer.figures))
+    }
+
+    /// Something of the teacher's flows. A connection of which there are no figures yet is believed.
+    fn teacher_sends(&self) -> bool {
+        self.publishing().any(|peer| peer.figures.is_none_or(Figures::flows))
     }
 
     fn guests(&self, usage: GuestUse) -> usize {
@@ -419,12 +475,24 @@ impl Seat {
             peers: Vec::new(),
             offers: (now.steady, 0),
             report: None,
+            seen: PageSeen::new(now),
             empty_since: now.steady,
         }
     }
 
     fn is_empty(&self) -> bool {
         self.socket.is_none() && self.peers.is_empty()
+    }
+
+    /// How what it receives by stands.
+    fn line(&self) -> Line {
+        let up = |peer: &&Peer| peer.connected && peer.purpose == Purpose::Receive;
+        self.peers.iter().rfind(up).map_or(Line::Down, |peer| Line::Up(peer.figures))
+    }
+
+    fn last_seen(&mut self, now: Now) -> Option<Output> {
+        let end = End::Classroom(self.sitter.classroom_id?);
+        self.seen.end(now).map(|window| Output::Seen(end, window))
     }
 
     fn view(&self, now: Now, nothing_flows: bool) -> SeatView {

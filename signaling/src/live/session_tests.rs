@@ -30,7 +30,7 @@ impl Story {
 
     fn opens_page(&mut self, seat_id: SeatId) -> SocketId {
         self.sockets += 1;
-        self.session.handle_socket_opened(seat_id, SocketId(self.sockets));
+        self.session.handle_socket_opened(self.clock.now(), seat_id, SocketId(self.sockets));
         SocketId(self.sockets)
     }
 

@@ -39,10 +39,18 @@ pub enum FromPage {
     Report(Report),
 }
 
-/// What a page sees and hears, over the last 5 s. `None`: it cannot tell.
+/// What a page sees and hears, since its last report: every 5 s, and at once when the lesson comes onto its screen or goes
+/// from it. `None`: it cannot tell.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Report {
+    /// How long ago the last report was, in milliseconds.
+    pub span_ms: Option<f64>,
+    /// For how long of that the lesson was on the screen: in the foreground, its sound on, and a picture or the voice
+    /// playing.
+    pub shown_ms: Option<f64>,
+    /// It is on the screen now: where it was there for a part only, that is the end of it.
+    pub shown_last: Option<bool>,
     /// Frames drawn.
     pub frames_shown: Option<f64>,
     /// The page is in the foreground.
@@ -51,10 +59,18 @@ pub struct Report {
     pub concealed_share: Option<f64>,
     /// Freezes of the picture.
     pub freezes: Option<f64>,
+    /// How long they were, in milliseconds.
+    pub frozen_ms: Option<f64>,
+    /// Frames that came and were not drawn.
+    pub frames_dropped: Option<f64>,
     /// Share of packets lost, 0 to 1.
     pub loss: Option<f64>,
     /// Round trip in milliseconds.
     pub rtt_ms: Option<f64>,
+    /// Jitter of the voice in milliseconds.
+    pub jitter_ms: Option<f64>,
+    /// How long the voice waits before it is played, in milliseconds.
+    pub buffer_ms: Option<f64>,
     /// Width of the largest picture.
     pub width: Option<f64>,
     /// Its height.

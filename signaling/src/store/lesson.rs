@@ -237,7 +237,7 @@ impl Store {
         word(&row, "seat_id").map(Some)
     }
 
-    async fn fetch_lessons(&self, query: Sql) -> Result<Vec<Lesson>, StoreError> {
+    pub(super) async fn fetch_lessons(&self, query: Sql) -> Result<Vec<Lesson>, StoreError> {
         let rows = query.all(&self.pool).await?;
         let mut lessons = rows.iter().map(lesson_from).collect::<Result<Vec<_>, _>>()?;
         if lessons.is_empty() {
@@ -282,7 +282,7 @@ impl Writing {
 }
 
 /// Lessons of the scope: taught or listened to below its places, or its own.
-fn scoped(scope: &Scope) -> Sql {
+pub(super) fn scoped(scope: &Scope) -> Sql {
     let mut query = Sql::new(SELECT_LESSON);
     let Reach::Some { below, teacher, classroom } = scope.reach() else {
         query.push("1 = 1");

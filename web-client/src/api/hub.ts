@@ -5,6 +5,12 @@ import { ask } from './http'
 export type Today = components['schemas']['TodayView']
 export type TodayLesson = components['schemas']['TodayLesson']
 export type TodayTrouble = components['schemas']['TodayTrouble']
+export type LessonReport = components['schemas']['LessonReportView']
+export type EndReport = components['schemas']['EndReportView']
+export type LessonQuality = components['schemas']['LessonQuality']
+export type QualitySeries = components['schemas']['QualitySeries']
+export type ReportLine = components['schemas']['ReportLine']
+export type Formula = components['schemas']['Formula']
 export interface Assistant { person_id: string, name: string }
 
 /** More lessons than any timetable shows at once; stops a cursor that never ends. */
@@ -35,9 +41,14 @@ export const readToday = () => ask<Today>('GET', '/api/v1/today')
 export const readAssistants = async () => (await ask<{ items: Assistant[] }>('GET', '/api/v1/me/assistants')).items
 export const nameAssistant = (person_id: string | null) => ask<void>('PUT', '/api/v1/me/assistant', { person_id })
 
+/** How many pupils sit in this classroom, as its own device says. */
+export const countHeads = (lessonId: string, pupils: number) => ask<unknown>('POST', `${lesson(lessonId)}/head-counts`, { pupils })
+
 const lesson = (lessonId: string) => `/api/v1/lessons/${encodeURIComponent(lessonId)}`
 
 export const readLesson = (lessonId: string) => ask<LessonView>('GET', lesson(lessonId))
+export const readReport = (lessonId: string) => ask<LessonReport>('GET', `${lesson(lessonId)}/report`)
+export const readQuality = (lessonId: string) => ask<LessonQuality>('GET', `${lesson(lessonId)}/quality`)
 export const startLesson = (lessonId: string) => ask<LessonView>('POST', `${lesson(lessonId)}/start`)
 export const endLesson = (lessonId: string) => ask<LessonView>('POST', `${lesson(lessonId)}/end`)
 export const takeSeat = (lessonId: string) => ask<SeatTicket>('POST', `${lesson(lessonId)}/seats`, {})

@@ -5,8 +5,10 @@ import type { LineQuality, Totals } from '../media/quality'
 import type { Reception } from '../media/receive'
 import type { Admission } from './lesson-session'
 import type { LessonTie } from './use-lesson'
-import { useIntervalFn } from '@vueuse/core'
+import { useEventListener, useIntervalFn } from '@vueuse/core'
 import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
+import { Drawn } from '../media/drawn'
+import { OnScreen } from '../media/on-screen'
 import { judge, reportBetween, totalsOf } from '../media/quality'
 import { WhepReceiver } from '../media/receive'
 import { useLesson } from './use-lesson'
@@ -40,6 +42,8 @@ export interface ReceptionTie extends LessonTie {
   shown: Readonly<Ref<{ board: boolean, camera: boolean }>>
   /** Told by whoever plays the streams: is the voice heard? */
   playing: Ref<boolean>
+  /** Follows what whoever draws the pictures has drawn. */
+  drawn: Drawn
 }
 
 /** A seat that watches: socket, media, and the report on how it goes. */
@@ -55,6 +59,9 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   let lastPacketMs = 0
   let latest: Totals | null = null
   let reported: Totals | null = null
+  const drawn = new Drawn()
+  const screen = new OnScreen(Date.now())
+  let drawnReported = 0
   let welcomes = 0
 
   const tie = useLesson(admit, onWelcome)
@@ -97,6 +104,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       if (stalls && !stalled.value)
         lastUpMs.value = lastPacketMs
       stalled.value = stalls
+      lookAtScreen(nowMs)
     },
     flowing: () => ({
       voice: tie.slots.value.voice.flowing,
@@ -147,16 +155,42 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     return anyFlows.value ? { kind: 'live' } : { kind: 'teacher-cut', sinceMs: lastFlowMs.value }
   })
 
-  useIntervalFn(() => {
-    if (latest === null || tie.lesson.value?.state === 'ended')
-      return
-    const report = reportBetween(reported, latest, {
+  /** What is on the screen is told at once when it changes: attendance goes by the second. */
+  function lookAtScreen(nowMs: number): void {
+    const changed = screen.look(nowMs, {
       visible: document.visibilityState === 'visible',
       playing: playing.value,
+      drawn: drawn.pictures ?? latest?.framesDecoded ?? 0,
+      heard: latest === null ? 0 : latest.samples - latest.concealedSamples,
+      expectsPicture: shown.value.camera,
+    })
+    if (changed)
+      report(nowMs)
+  }
+
+  function report(nowMs: number): void {
+    // What cannot be told now is told with what comes after it.
+    if (latest === null || tie.lesson.value?.state === 'ended' || tie.connection.value.kind !== 'joined')
+      return
+    const pictures = drawn.pictures
+    const told = reportBetween(reported, latest, {
+      visible: document.visibilityState === 'visible',
+      playing: playing.value,
+      shown: screen.tell(nowMs),
+      drawn: pictures === null ? null : pictures - drawnReported,
     })
     reported = latest
-    quality.value = judge(report)
-    tie.session.send({ type: 'report', ...report })
+    drawnReported = pictures ?? 0
+    quality.value = judge(told)
+    tie.session.send({ type: 'report', ...told })
+  }
+
+  useEventListener(document, 'visibilitychange', () => lookAtScreen(Date.now()))
+  watch(playing, () => lookAtScreen(Date.now()))
+  useIntervalFn(() => {
+    const nowMs = Date.now()
+    lookAtScreen(nowMs)
+    report(nowMs)
   }, REPORT_EVERY_MS)
 
   onScopeDispose(() => receiver.close())
@@ -169,5 +203,6 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     reception: readonly(reception) as Readonly<Ref<Reception | null>>,
     shown,
     playing,
+    drawn,
   }
 }

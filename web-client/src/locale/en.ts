@@ -1,4 +1,5 @@
 import type { Words } from './zh-CN'
+import { reportEn } from './report/en'
 import { timetableEn } from './timetable/en'
 import { office } from './office.en'
 import { replay } from './replay.en'
@@ -6,6 +7,7 @@ import { replay } from './replay.en'
 export const en: Words = {
   product: 'Tongke',
   ...timetableEn,
+  ...reportEn,
   language: { switch: '中文', label: 'Switch to Chinese' },
   role: { lead_teacher: 'Lead teacher', classroom: 'Classroom', bureau_officer: 'Education bureau', teacher: 'Lead teacher', observer: 'Observer', guest: 'Guest' },
   presence: { online: 'Online', weak: 'Weak line', lost: 'Lost', absent: 'Not here' },
@@ -104,6 +106,8 @@ export const en: Words = {
     fullscreen: 'Full screen', leaveFullscreen: 'Leave full screen',
     line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' }, byTcp: '{line} · by the backup path',
     noPicture: 'The teacher’s camera is off', spared: 'The line is slow: voice and board come first, the picture will be back.',
+    heads: 'Pupils', headsTold: 'Pupils: {pupils}', headsTitle: 'How many pupils are in the classroom?', headsHint: 'Up and down, or type digits. Only the number is kept, no names.',
+    headsSay: 'Say {pupils}', headsFailed: 'Not told. Please check the network and press again.', fewer: 'One fewer', more: 'One more',
     notEnrolledTitle: 'This computer belongs to no classroom yet',
   },
   watch: {

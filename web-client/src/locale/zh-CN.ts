@@ -1,3 +1,4 @@
+import { reportZhCN } from './report/zh-CN'
 import { timetableZhCN } from './timetable/zh-CN'
 
 import { office } from './office.zh-CN'
@@ -6,6 +7,7 @@ import { replay } from './replay.zh-CN'
 export const zhCN = {
   product: '同课',
   ...timetableZhCN,
+  ...reportZhCN,
   language: { switch: 'English', label: '换成英文' },
   role: { lead_teacher: '主讲教师', classroom: '教室', bureau_officer: '教育局', teacher: '主讲教师', observer: '旁听', guest: '来宾' },
   presence: { online: '在线', weak: '线路差', lost: '掉线', absent: '未到' },
@@ -104,6 +106,8 @@ export const zhCN = {
     fullscreen: '全屏', leaveFullscreen: '退出全屏',
     line: { good: '线路好', weak: '线路差', lost: '掉线' }, byTcp: '{line} · 走备用通道',
     noPicture: '老师没有开摄像头', spared: '网络较慢，先保证声音和板书，画面稍后自己回来。',
+    heads: '人数', headsTold: '人数 {pupils}', headsTitle: '现在教室里有多少名学生？', headsHint: '上下键加减，也可以直接按数字。只记人数，不记姓名。',
+    headsSay: '报 {pupils} 人', headsFailed: '没有报上，请检查网络，再按一次。', fewer: '少一个', more: '多一个',
     notEnrolledTitle: '这台电脑还没有登记到教室',
   },
   watch: {

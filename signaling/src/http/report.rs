@@ -1,0 +1,377 @@
+//! The report of a lesson: who was there, how well they saw, whether it counts, and how each figure came about.
+
+use std::collections::{BTreeMap, HashSet};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    ask::{Asked, Named},
+    identity::Identity,
+    lesson::find,
+    problem::{ApiError, Problems},
+    timetable::invalid,
+};
+use crate::{
+    app::App,
+    domain::{
+        attendance::{AttendanceState, Cause, Interruption},
+        formula::{self, Formula},
+        id::{ClassroomId, LessonId, RecordingId},
+        lesson::Lesson,
+        lesson_life::{LessonState, WrongState},
+        permission::{Act, Place, Scope, may},
+        quality::{RolledUp, Sample},
+        report::{End, EndReport, HeadCount, LessonReport, PUPILS_MAX, work_out},
+        time::UnixMs,
+        two_ends::Span,
+        verdict::Judged,
+    },
+    store::{NewHeadCount, report_chain::head_count_words},
+};
+
+/// One end of a lesson.
+#[derive(Serialize, ToSchema)]
+pub struct EndReportView {
+    /// `null`: the end that teaches.
+    classroom_id: Option<ClassroomId>,
+    /// The teacher's or the classroom's name.
+    name: String,
+    /// Its school or teaching point.
+    school: String,
+    state: AttendanceState,
+    judged: Judged,
+    /// When the lesson was on its screen first. `null`: never.
+    came_at_ms: Option<UnixMs>,
+    /// When it was there last.
+    left_at_ms: Option<UnixMs>,
+    /// For how long it was there, in milliseconds.
+    present_ms: i64,
+    /// How long after the lesson's beginning it came, in milliseconds.
+    came_after_ms: i64,
+    /// How long before the lesson's end it left, in milliseconds.
+    left_before_ms: i64,
+    /// Whiles in which it was not there, between coming and leaving.
+    interruptions: Vec<Interruption>,
+    /// Whiles in which it was.
+    there: Vec<Span>,
+    quality: RolledUp,
+    /// How many pupils somebody there counted. `null`: nobody has.
+    heads: Option<HeadCount>,
+}
+
+/// What a lesson came to.
+#[derive(Serialize, ToSchema)]
+pub struct LessonReportView {
+    lesson_id: LessonId,
+    title: String,
+    subject: String,
+    grade: String,
+    teacher: String,
+    school: String,
+    state: LessonState,
+    starts_at_ms: UnixMs,
+    ends_at_ms: UnixMs,
+    /// From when it went live. `null`: it never did.
+    began_at_ms: Option<UnixMs>,
+    /// Until when it ran, or now.
+    ended_at_ms: Option<UnixMs>,
+    /// Why it was called off. Empty: it was not, or nobody said.
+    reason: String,
+    /// `null`: it was not recorded, or the asker may not see that.
+    recording_id: Option<RecordingId>,
+    /// When it was worked out. `null`: the lesson is not over, and this is how it stands.
+    worked_out_at_ms: Option<UnixMs>,
+    /// SHA-256 of the report as the audit holds it. `null`: it is not worked out yet.
+    sha256: Option<String>,
+    /// The version of the bureau's figures that it goes by.
+    figures_version: u32,
+    /// The end that teaches.
+    broadcast: EndReportView,
+    /// The ends that listen, of those that the asker may know of.
+    classrooms: Vec<EndReportView>,
+    /// How many others listen.
+    others: usize,
+    /// How each figure comes about, in words.
+    formulas: Vec<Formula>,
+}
+
+/// What a lesson came to, or how it stands: attendance, quality and verdicts of its ends, with their formulas
+#[utoipa::path(get, path = "/lessons/{lesson_id}/report", tag = "reports", operation_id = "show_lesson_report",
+    params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_reports"))),
+    responses((status = 200, body = LessonReportView), Problems))]
+pub async fn show_report(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+) -> Result<Json<LessonReportView>, ApiError> {
+    let lesson = find(&app, &identity, Act::SeeReports, lesson_id).await?;
+    let scope = identity.reach(Act::SeeReports)?;
+    note_look(&app, &identity, &lesson).await?;
+    let kept = app.store.report(&scope, lesson_id).await?;
+    let (worked_out_at_ms, sha256) = kept.as_ref().map(|kept| (kept.worked_out_at, kept.sha256.clone())).unzip();
+    let report = match kept {
+        Some(kept) => kept.report,
+        None => so_far(&app, &scope, &lesson).await?,
+    };
+    let seen = seen_by(&identity, &scope, &lesson);
+    let mut classrooms = Vec::new();
+    let mut broadcast = None;
+    for end in report.ends {
+        match end.end {
+            End::Teacher => broadcast = Some(view(&lesson, end)),
+            End::Classroom(classroom_id) if seen.contains(&classroom_id) => classrooms.push(view(&lesson, end)),
+            End::Classroom(_) => {}
+        }
+    }
+    classrooms.sort_by(|a, b| (&a.school, &a.name).cmp(&(&b.school, &b.name)));
+    let school = app.store.teaching_schools(&scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default();
+    let reason = app.store.reasons(&scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default();
+    let replay = may(&identity.session.asker, Act::Replay, Place::Lesson(&lesson), identity.now).is_ok();
+    let mut broadcast = broadcast.ok_or(ApiError::NotFound)?;
+    broadcast.school.clone_from(&school);
+    Ok(Json(LessonReportView {
+        lesson_id,
+        others: lesson.classrooms.len() - seen.len(),
+        began_at_ms: report.held.map(|held| held.starts_at),
+        ended_at_ms: report.held.map(|held| held.ends_at),
+        recording_id: lesson.recording.filter(|_| replay).map(|note| note.recording_id),
+        starts_at_ms: lesson.times.starts_at,
+        ends_at_ms: lesson.times.ends_at,
+        state: lesson.state,
+        teacher: lesson.teacher.name,
+        title: lesson.title,
+        subject: lesson.subject,
+        grade: lesson.grade,
+        school,
+        reason,
+        worked_out_at_ms,
+        sha256,
+        figures_version: report.figures_version,
+        broadcast,
+        classrooms,
+        formulas: formula::ALL.to_vec(),
+    }))
+}
+
+/// The windows of one end, a column for each figure. `null`: not told in that window.
+#[derive(Default, Serialize, ToSchema)]
+pub struct QualitySeries {
+    /// `null`: the end that teaches.
+    classroom_id: Option<ClassroomId>,
+    /// The teacher's or the classroom's name.
+    name: String,
+    /// When each window began.
+    at_ms: Vec<UnixMs>,
+    /// How long it was, in milliseconds.
+    span_ms: Vec<i64>,
+    /// For how long of it the lesson was on the screen, in milliseconds.
+    shown_ms: Vec<u32>,
+    /// Why it was not for the rest.
+    cause: Vec<Option<Cause>>,
+    /// Share of packets lost on the way to the page, 0 to 1.
+    loss: Vec<Option<f64>>,
+    /// The same by the hub's figures.
+    hub_loss: Vec<Option<f64>>,
+    /// Round trip in milliseconds.
+    rtt_ms: Vec<Option<f64>>,
+    /// Jitter of the voice in milliseconds.
+    jitter_ms: Vec<Option<f64>>,
+    /// How long the voice waits before it is played, in milliseconds.
+    buffer_ms: Vec<Option<f64>>,
+    /// Voice score, 1 to 4.5.
+    mos: Vec<Option<f64>>,
+    /// Share of the sound that was made up, 0 to 1.
+    concealed: Vec<Option<f64>>,
+    /// Pictures in a second.
+    fps: Vec<Option<f64>>,
+    /// Height of the largest picture.
+    height: Vec<Option<u16>>,
+    /// Freezes that ended in the window.
+    freezes: Vec<Option<u32>>,
+    /// How long they were, in milliseconds.
+    frozen_ms: Vec<Option<u32>>,
+    /// The camera's layer, 0 the smallest.
+    layer: Vec<Option<u8>>,
+    /// Pictures that the line had no room for.
+    spared: Vec<Option<u8>>,
+    /// Thousands of bits per second.
+    kbps: Vec<Option<u32>>,
+}
+
+/// How well each end saw a lesson, window by window.
+#[derive(Serialize, ToSchema)]
+pub struct LessonQuality {
+    lesson_id: LessonId,
+    /// From when it went live. `null`: it never did.
+    began_at_ms: Option<UnixMs>,
+    /// The end that teaches first.
+    ends: Vec<QualitySeries>,
+}
+
+/// How well each end saw a lesson: series of five-second windows
+#[utoipa::path(get, path = "/lessons/{lesson_id}/quality", tag = "reports", operation_id = "show_lesson_quality",
+    params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_reports"))),
+    responses((status = 200, body = LessonQuality), Problems))]
+pub async fn show_quality(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+) -> Result<Json<LessonQuality>, ApiError> {
+    let lesson = find(&app, &identity, Act::SeeReports, lesson_id).await?;
+    let scope = identity.reach(Act::SeeReports)?;
+    note_look(&app, &identity, &lesson).await?;
+    let mut windows: BTreeMap<End, Vec<Sample>> =
+        app.store.kept_windows(&scope, lesson_id).await?.into_iter().collect();
+    if windows.is_empty() {
+        let unkept = app.registry.roll(|roll| roll.of(lesson_id));
+        windows = app.store.collected(&scope, &lesson, unkept).await?.windows;
+    }
+    let seen = seen_by(&identity, &scope, &lesson);
+    let known = |end: &End| match end {
+        End::Teacher => true,
+        End::Classroom(classroom_id) => seen.contains(classroom_id),
+    };
+    let ends = windows.into_iter().filter(|(end, _)| known(end));
+    let ends = ends.map(|(end, samples)| QualitySeries::of(&lesson, end, samples)).collect();
+    Ok(Json(LessonQuality { lesson_id, began_at_ms: lesson.live_at, ends }))
+}
+
+impl QualitySeries {
+    fn of(lesson: &Lesson, end: End, mut samples: Vec<Sample>) -> Self {
+        let (classroom_id, name, _) = called(lesson, end);
+        samples.sort_by_key(|sample| sample.from);
+        let mut series = Self { classroom_id, name, ..Self::default() };
+        for sample in samples {
+            series.at_ms.push(sample.from);
+            series.span_ms.push(sample.span_ms());
+            series.shown_ms.push(sample.shown_ms);
+            series.cause.push(sample.cause);
+            series.loss.push(sample.loss);
+            series.hub_loss.push(sample.hub_loss);
+            series.rtt_ms.push(sample.rtt_ms);
+            series.jitter_ms.push(sample.jitter_ms);
+            series.buffer_ms.push(sample.buffer_ms);
+            series.mos.push(sample.mos());
+            series.concealed.push(sample.concealed);
+            series.fps.push(sample.fps());
+            series.height.push(sample.size.map(|(_, height)| height));
+            series.freezes.push(sample.freezes);
+            series.frozen_ms.push(sample.frozen_ms);
+            series.layer.push(sample.layer);
+            series.spared.push(sample.spared);
+            series.kbps.push(sample.kbps);
+        }
+        series
+    }
+}
+
+/// How many pupils sit in the asking classroom.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHeads {
+    /// Counted by hand, 0 to 500. No names.
+    #[schema(maximum = 500)]
+    pupils: u32,
+}
+
+/// Say how many pupils sit in one's classroom: its device does, by the hand of whoever stands there
+#[utoipa::path(post, path = "/lessons/{lesson_id}/head-counts", tag = "reports", request_body = NewHeads,
+    operation_id = "count_heads", params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("attend"))),
+    responses((status = 201, body = HeadCount), Problems))]
+pub async fn count_heads(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+    Asked(ask): Asked<NewHeads>,
+) -> Result<Response, ApiError> {
+    let lesson = find(&app, &identity, Act::Attend, lesson_id).await?;
+    let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotFound)?;
+    let now = app.clock.wall();
+    let counts = match lesson.state {
+        LessonState::Open | LessonState::Live => true,
+        LessonState::Ended => now < lesson.times.closes_at.plus(COUNTS_UNTIL),
+        _ => false,
+    };
+    if !counts {
+        return Err(WrongState(lesson.state).into());
+    }
+    if ask.pupils > PUPILS_MAX {
+        return Err(invalid("pupils", "人数应为 0 到 500"));
+    }
+    let by = identity.session.assistant.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
+    let count = HeadCount { pupils: ask.pupils, at_ms: now, by };
+    let head_count_id = Uuid::now_v7().to_string();
+    let words = head_count_words(&classroom_id.to_string(), i64::from(count.pupils), now.0, &count.by);
+    let row = identity.row(&app, "count_heads", format!("lesson:{lesson_id}")).at_place(lesson.place());
+    let row = row.saying(format!("{head_count_id} {words}"));
+    let new = NewHeadCount { head_count_id, lesson_id, classroom_id, count };
+    if !app.store.keep_head_count(&identity.reach(Act::Attend)?, &new, &row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = [(header::LOCATION, format!("/api/v1/lessons/{lesson_id}/report"))];
+    Ok((StatusCode::CREATED, location, Json(new.count)).into_response())
+}
+
+/// Whoever forgot to count may do so until then.
+const COUNTS_UNTIL: std::time::Duration = std::time::Duration::from_secs(2 * 3600);
+
+/// The report of a lesson that has none yet, as it stands.
+async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonReport, ApiError> {
+    let unkept = app.registry.roll(|roll| roll.of(lesson.lesson_id));
+    let collected = app.store.collected(scope, lesson, unkept).await?;
+    let rules = app.store.rules_at(scope, lesson.place()).await?;
+    Ok(work_out(lesson, &collected, &rules, app.clock.wall()))
+}
+
+/// Whoever looks into the attendance of a class of minors is seen by the audit.
+async fn note_look(app: &App, identity: &Identity, lesson: &Lesson) -> Result<(), ApiError> {
+    let object = format!("lesson:{}", lesson.lesson_id);
+    Ok(app.store.audit(&identity.row(app, "look_into_report", object).at_place(lesson.place())).await?)
+}
+
+/// The listening ends that the asker may know of: whoever teaches, or looks over the school that does, all of them;
+/// whoever only listens, their own.
+pub(super) fn seen_by(identity: &Identity, scope: &Scope, lesson: &Lesson) -> HashSet<ClassroomId> {
+    let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
+    let all = teaches || scope.covers(lesson.place());
+    // Behind the school that teaches stand those of the classrooms, in their order.
+    let listed = lesson.classrooms.iter().zip(lesson.places.iter().skip(1));
+    listed.filter(|(_, path)| all || scope.covers(path)).map(|(listed, _)| listed.classroom_id).collect()
+}
+
+/// Id, name and school of an end.
+pub(super) fn called(lesson: &Lesson, end: End) -> (Option<ClassroomId>, String, String) {
+    let End::Classroom(classroom_id) = end else { return (None, lesson.teacher.name.clone(), String::new()) };
+    let listed = lesson.classrooms.iter().find(|listed| listed.classroom_id == classroom_id);
+    let (name, school) = listed.map(|listed| (listed.name.clone(), listed.school.clone())).unwrap_or_default();
+    (Some(classroom_id), name, school)
+}
+
+fn view(lesson: &Lesson, report: EndReport) -> EndReportView {
+    let (classroom_id, name, school) = called(lesson, report.end);
+    let attendance = report.attendance;
+    EndReportView {
+        classroom_id,
+        name,
+        school,
+        state: attendance.state,
+        judged: report.judged,
+        came_at_ms: attendance.came_at,
+        left_at_ms: attendance.left_at,
+        present_ms: attendance.present_ms,
+        came_after_ms: attendance.came_after_ms,
+        left_before_ms: attendance.left_before_ms,
+        interruptions: attendance.interruptions,
+        there: attendance.there,
+        quality: report.quality,
+        heads: report.heads,
+    }
+}

@@ -1,0 +1,212 @@
+//! The roll: windows of all lessons on their way to the store, a row for each end and minute. Pure, bounded, and in no
+//! lesson's way: rows wait here while the store is away, and one that is written twice is written once.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    domain::{id::LessonId, quality::Sample, report::End, time::UnixMs, window},
+    store::Minute,
+};
+
+/// A row holds so much time.
+const MINUTE_MS: i64 = 60_000;
+
+/// And so many windows: a page that tells every change of a bad minute.
+const WINDOWS_MAX: usize = 40;
+
+/// Rows that wait: 200 lessons with five ends each for more than an hour and a half, some 60 MB. Beyond, the oldest goes.
+const ROWS_MAX: usize = 100_000;
+
+/// Windows on their way to the store.
+#[derive(Debug)]
+pub struct Roll {
+    run: UnixMs,
+    rows: BTreeMap<Key, Row>,
+    forgotten: u64,
+}
+
+type Key = (LessonId, End, UnixMs);
+
+#[derive(Debug, Default)]
+struct Row {
+    windows: Vec<Sample>,
+    /// How many of them the store has.
+    kept: usize,
+}
+
+/// A row on its way: what is written, and how much that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnItsWay {
+    /// As the store keeps it.
+    pub minute: Minute,
+    windows: usize,
+}
+
+impl Roll {
+    /// An empty one, of a hub that was started at `run`.
+    #[must_use]
+    pub fn new(run: UnixMs) -> Self {
+        Self { run, rows: BTreeMap::new(), forgotten: 0 }
+    }
+
+    /// One more window of an end.
+    pub fn note(&mut self, lesson_id: LessonId, end: End, sample: Sample) {
+        let begun = (lesson_id, end, UnixMs(i64::MIN))..=(lesson_id, end, sample.from);
+        let open = self.rows.range_mut(begun).next_back().filter(|(key, row)| {
+            sample.until.0 - key.2.0 <= MINUTE_MS
+                && row.windows.len() < WINDOWS_MAX
+                && row.windows.last().is_none_or(|last| last.until <= sample.from)
+        });
+        if let Some((_, row)) = open {
+            row.windows.push(sample);
+            return;
+        }
+        // Where the wall clock went back, a row of that name may be there: it keeps its windows, and this one goes.
+        self.rows.entry((lesson_id, end, sample.from)).or_insert_with(|| Row { windows: vec![sample], kept: 0 });
+        if self.rows.len() > ROWS_MAX {
+            let oldest = self.rows.iter().min_by_key(|(key, _)| key.2).map(|(key, _)| *key);
+            self.forgotten += u64::from(oldest.and_then(|key| self.rows.remove(&key)).is_some());
+        }
+    }
+
+    /// Rows of which the store does not have everything, at most `limit`.
+    #[must_use]
+    pub fn on_their_way(&self, limit: usize) -> Vec<OnItsWay> {
+        let behind = self.rows.iter().filter(|(_, row)| row.kept < row.windows.len());
+        behind.take(limit).map(|(key, row)| self.row(key, row)).collect()
+    }
+
+    /// The store has these now.
+    pub fn arrived(&mut self, rows: &[OnItsWay]) {
+        for row in rows {
+            let key = (row.minute.lesson_id, row.minute.end, row.minute.from);
+            if let Some(kept) = self.rows.get_mut(&key) {
+                kept.kept = kept.kept.max(row.windows);
+            }
+        }
+        // A row that is whole and kept is the store's alone. The newest of each end is still being written.
+        let mut newer: Option<(LessonId, End)> = None;
+        let mut whole = Vec::new();
+        for (key, row) in self.rows.iter().rev() {
+            let end = (key.0, key.1);
+            if newer == Some(end) && row.kept == row.windows.len() {
+                whole.push(*key);
+            }
+            newer = Some(end);
+        }
+        for key in whole {
+            self.rows.remove(&key);
+        }
+    }
+
+    /// Everything here of one lesson, whether the store has it or not.
+    #[must_use]
+    pub fn of(&self, lesson_id: LessonId) -> Vec<Minute> {
+        self.rows_of(lesson_id).map(|(key, row)| self.row(key, row).minute).collect()
+    }
+
+    /// Whether the store has everything of this lesson.
+    #[must_use]
+    pub fn is_kept(&self, lesson_id: LessonId) -> bool {
+        self.rows_of(lesson_id).all(|(_, row)| row.kept == row.windows.len())
+    }
+
+    /// A lesson is over, and its report worked out.
+    pub fn forget(&mut self, lesson_id: LessonId) {
+        let keys: Vec<Key> = self.rows_of(lesson_id).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.rows.remove(&key);
+        }
+    }
+
+    /// Rows that were given up because too many waited, ever.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Rows that wait here, kept or not.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn rows_of(&self, lesson_id: LessonId) -> impl Iterator<Item = (&Key, &Row)> {
+        self.rows.range((lesson_id, End::Teacher, UnixMs(i64::MIN))..).take_while(move |(key, _)| key.0 == lesson_id)
+    }
+
+    fn row(&self, key: &Key, row: &Row) -> OnItsWay {
+        let (lesson_id, end, from) = *key;
+        let windows = window::write(from, &row.windows);
+        OnItsWay { minute: Minute { lesson_id, end, from, run: self.run, windows }, windows: row.windows.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::quality::tests::sample;
+
+    #[test]
+    fn a_minute_is_one_row_and_stays_here_until_it_is_whole_and_kept() {
+        let mut roll = Roll::new(UnixMs(7));
+        let lesson_id = LessonId::fresh();
+        for n in 0..30 {
+            roll.note(lesson_id, End::Teacher, sample(n * 5, 5_000));
+        }
+        let rows = roll.on_their_way(100);
+        let from: Vec<i64> = rows.iter().map(|row| row.minute.from.0).collect();
+        assert_eq!(from, [0, 60_000, 120_000]);
+        assert!(rows.iter().all(|row| row.minute.run == UnixMs(7)));
+        // One more comes while they are written: it is written next time, with its whole row.
+        roll.note(lesson_id, End::Teacher, sample(150, 5_000));
+        roll.arrived(&rows);
+        assert_eq!(roll.rows(), 1, "the last minute is not over");
+        assert!(!roll.is_kept(lesson_id));
+        let again = roll.on_their_way(100);
+        assert_eq!((again.len(), again[0].minute.from), (1, UnixMs(120_000)));
+        let windows = window::read(again[0].minute.from, &again[0].minute.windows).unwrap();
+        assert_eq!(windows.len(), 7);
+        roll.arrived(&again);
+        assert!(roll.is_kept(lesson_id) && roll.on_their_way(100).is_empty());
+        assert_eq!(roll.of(lesson_id).len(), 1);
+        roll.forget(lesson_id);
+        assert_eq!(roll.rows(), 0);
+    }
+
+    #[test]
+    fn lessons_and_ends_do_not_mix() {
+        let mut roll = Roll::new(UnixMs(0));
+        let (one, other) = (LessonId::fresh(), LessonId::fresh());
+        let room = End::Classroom(crate::domain::id::ClassroomId::fresh());
+        for (lesson_id, end) in [(one, End::Teacher), (one, room), (other, room)] {
+            roll.note(lesson_id, end, sample(0, 5_000));
+        }
+        assert_eq!((roll.of(one).len(), roll.of(other).len(), roll.rows()), (2, 1, 3));
+        roll.forget(one);
+        assert_eq!((roll.of(one).len(), roll.of(other).len()), (0, 1));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_writes_nothing_over() {
+        let mut roll = Roll::new(UnixMs(0));
+        let lesson_id = LessonId::fresh();
+        roll.note(lesson_id, End::Teacher, sample(100, 5_000));
+        roll.note(lesson_id, End::Teacher, sample(50, 5_000));
+        roll.note(lesson_id, End::Teacher, sample(100, 1_000));
+        let kept: Vec<Sample> =
+            roll.of(lesson_id).iter().flat_map(|row| window::read(row.from, &row.windows).unwrap()).collect();
+        assert_eq!(kept.iter().map(|kept| kept.shown_ms).collect::<Vec<_>>(), [5_000, 5_000]);
+    }
+
+    #[test]
+    fn a_store_that_stays_away_makes_the_oldest_go() {
+        let mut roll = Roll::new(UnixMs(0));
+        let lesson_id = LessonId::fresh();
+        for n in 0..=i64::try_from(ROWS_MAX).unwrap() {
+            roll.note(lesson_id, End::Teacher, sample(n * 60, 5_000));
+        }
+        assert_eq!((roll.rows(), roll.given_up()), (ROWS_MAX, 1));
+        assert_eq!(roll.on_their_way(1)[0].minute.from, UnixMs(60_000));
+    }
+}

@@ -1,0 +1,124 @@
+// Quality against truth: what the line was set to, what Chromium counts by itself, and what the hub keeps, side by side.
+//
+// Hub and teacher are in one network namespace, the classroom in another, tongke-line between them.
+import { loadavg } from 'node:os'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { by } from '../administrators'
+import { type Visitor, launchChromium, visit } from '../browser'
+import { TestHub } from '../hub'
+import { RuralLine } from '../line'
+import { type Look, looksOf, watchReception } from '../reception'
+import { type Series, qualityOf } from '../reports'
+
+const MEASURED_MS = Number(process.env.LINE_SECONDS ?? 30) * 1000
+const SETTLE_MS = 6_000
+const RTT_MS = 80
+
+let line: RuralLine
+let hub: TestHub
+let browsers: Browser[]
+let teacher: Visitor
+let room: Visitor
+
+const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+beforeAll(async () => {
+  line = await RuralLine.up()
+  await line.both(`delay_ms=${RTT_MS / 2}`)
+  hub = await TestHub.start(line.hub)
+  browsers = [await launchChromium(line.hub), await launchChromium(line.classroom)]
+  const [here, there] = browsers
+  if (here === undefined || there === undefined) throw new Error('no browsers')
+  teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  await teacher.page.waitForURL('**/lessons')
+  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
+  await teacher.page.waitForSelector(by('device-check'))
+  await teacher.page.click(by('start'))
+  await teacher.page.waitForSelector(by('desk'))
+  const link = hub.at(hub.sample.sign_in_links.classrooms[0] ?? '', `http://${line.hubAddress}:${hub.ports.http}`)
+  room = await visit(there, link, { width: 960, height: 540, devices: false })
+  await room.page.waitForSelector('[data-testid="wall"][data-state="live"]')
+  await room.page.keyboard.press('Enter')
+  await room.page.evaluate(watchReception, 200)
+}, 120_000)
+
+afterAll(async () => {
+  for (const browser of browsers ?? []) await browser.close()
+  await hub?.stop()
+  await line?.down()
+})
+
+/** By the time that each window covers, so that short ones weigh little. */
+function mean(series: Series, column: (number | null)[], from: number, until: number): number {
+  let [sum, time] = [0, 0]
+  series.at_ms.forEach((at, n) => {
+    const [value, span] = [column[n], series.span_ms[n] ?? 0]
+    if (value == null || at < from || at + span > until) return
+    sum += value * span
+    time += span
+  })
+  return time === 0 ? Number.NaN : sum / time
+}
+
+function total(series: Series, column: (number | null)[], from: number, until: number): number {
+  return series.at_ms.reduce((sum, at, n) => at < from || at + (series.span_ms[n] ?? 0) > until ? sum : sum + (column[n] ?? 0), 0)
+}
+
+const percent = (share: number) => `${(share * 100).toFixed(2)} %`
+
+test.each([0, 5, 10, 20])('loss of %d %%', async (lossPct) => {
+  await line.both(`delay_ms=${RTT_MS / 2}${lossPct > 0 ? `,loss_pct=${lossPct}` : ''}`)
+  await wait(SETTLE_MS)
+  const began = Date.now()
+  await wait(MEASURED_MS + 6_000)
+  const series = (await qualityOf(teacher.page, hub.sample.lesson_id)).find(one => one.classroom_id !== null)
+  if (series === undefined) throw new Error('the hub keeps nothing of this classroom')
+  // Whole windows alone, and Chromium's own counts over just those.
+  const within = series.at_ms.map((at, n) => ({ at, until: at + (series.span_ms[n] ?? 0) })).filter(one => one.at >= began)
+  const [from, until] = [within[0]?.at ?? 0, within.at(-1)?.until ?? 0]
+  const looks = (await room.page.evaluate(looksOf)).filter(look => look.at >= from && look.at <= until)
+  const [first, last] = [looks[0], looks.at(-1)] as [Look, Look]
+  const voiceLoss = (last.voiceLost - first.voiceLost) / (last.voicePackets - first.voicePackets + last.voiceLost - first.voiceLost)
+  const ownConcealed = (last.concealed - first.concealed) / (last.samples - first.samples)
+  const ownFrozenMs = (last.frozen - first.frozen) * 1000
+  const kept = {
+    loss: mean(series, series.loss, from, until),
+    hubLoss: mean(series, series.hub_loss, from, until),
+    rttMs: mean(series, series.rtt_ms, from, until),
+    concealed: mean(series, series.concealed, from, until),
+    frozenMs: total(series, series.frozen_ms, from, until),
+    freezes: total(series, series.freezes, from, until),
+    mos: mean(series, series.mos, from, until),
+    fps: mean(series, series.fps, from, until),
+  }
+  const ownFps = (last.frames - first.frames) / (last.at - first.at) * 1000
+  console.log(`row: line ${lossPct} % loss each way, ${RTT_MS} ms (load ${loadavg()[0]?.toFixed(1)}), ${((until - from) / 1000).toFixed(0)} s, ${within.length} windows`)
+  console.log(`  loss:      set ${percent(lossPct / 100)}, hub by RTCP ${percent(kept.hubLoss)}, page's report ${percent(kept.loss)}, Chromium's voice before repair ${percent(voiceLoss)}`)
+  console.log(`  round trip: set ${RTT_MS} ms, kept ${kept.rttMs.toFixed(0)} ms`)
+  console.log(`  concealed: kept ${percent(kept.concealed)}, Chromium ${percent(ownConcealed)}`)
+  console.log(`  freezes:   kept ${kept.freezes} of ${kept.frozenMs} ms, Chromium ${ownFrozenMs.toFixed(0)} ms`)
+  console.log(`  pictures:  kept ${kept.fps.toFixed(1)} a second drawn, Chromium ${ownFps.toFixed(1)} decoded; voice score ${kept.mos.toFixed(2)}`)
+  expect.soft(Math.abs(kept.rttMs - RTT_MS)).toBeLessThan(40)
+  expect.soft(Math.abs(kept.concealed - ownConcealed)).toBeLessThan(0.02)
+  expect.soft(Math.abs(kept.frozenMs - ownFrozenMs)).toBeLessThan(Math.max(1_500, ownFrozenMs * 0.5))
+  // Losses are few packets of many: by chance alone a twentieth of them, and the repeats that make up for them.
+  expect.soft(Math.abs(kept.hubLoss - lossPct / 100)).toBeLessThan(0.02 + lossPct / 100 * 0.5)
+  expect.soft(kept.mos).toBeGreaterThan(1)
+}, 120_000)
+
+test('an outage of ten seconds is a hole in attendance, and named', async () => {
+  await line.both(`delay_ms=${RTT_MS / 2}`)
+  await wait(8_000)
+  const cutMs = Date.now()
+  await line.both('loss_pct=100')
+  await wait(10_000)
+  await line.both(`delay_ms=${RTT_MS / 2}`)
+  const backMs = Date.now()
+  await wait(12_000)
+  const report = await teacher.page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}/report`)).json() as Promise<{ classrooms: { present_ms: number, interruptions: { from_ms: number, until_ms: number, cause: string }[] }[] }>, hub.sample.lesson_id)
+  const holes = report.classrooms.flatMap(end => end.interruptions).filter(hole => hole.until_ms > cutMs)
+  for (const hole of holes) console.log(`row: outage of ${backMs - cutMs} ms: kept ${hole.until_ms - hole.from_ms} ms, ${hole.from_ms - cutMs} ms after it began, ${hole.cause}`)
+  expect.soft(holes.length).toBeGreaterThan(0)
+  expect.soft(hub.faults()).toEqual([])
+}, 60_000)

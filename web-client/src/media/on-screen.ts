@@ -1,0 +1,70 @@
+/** What the page knows at one moment about whether the lesson is on its screen. */
+export interface Sight {
+  /** The page is in the foreground. */
+  visible: boolean
+  /** Its sound is on. */
+  playing: boolean
+  /** Pictures drawn so far, ever. */
+  drawn: number
+  /** Sound played so far that was not made up, ever, in samples. */
+  heard: number
+  /** A picture comes that never stands still: the camera. A board may rightly send nothing. */
+  expectsPicture: boolean
+}
+
+/** What a report tells of it: see `live/wire.rs`. */
+export interface Shown {
+  span_ms: number
+  shown_ms: number
+  shown_last: boolean
+}
+
+/** A picture that stands still for longer is no picture any more. */
+const STILL_MS = 5_000
+/** Voice that pauses for longer does not play. */
+const SILENT_MS = 3_000
+
+/**
+ * Keeps account of how long the lesson was on the screen since the last report: in the foreground, its sound on, and a
+ * picture drawn, or, where none is to be seen, the voice playing.
+ *
+ * It is told the time. A moment counts by what was known before it, so that nothing is counted in advance.
+ */
+export class OnScreen {
+  private shown = false
+  private shownMs = 0
+  private lookedMs: number
+  private toldMs: number
+  private drawn = { count: 0, atMs: -Infinity }
+  private heard = { count: 0, atMs: -Infinity }
+
+  constructor(nowMs: number) {
+    this.lookedMs = this.toldMs = nowMs
+  }
+
+  /** True: the lesson has come onto the screen or gone from it, and the hub should hear so at once. */
+  look(nowMs: number, sight: Sight): boolean {
+    if (this.shown)
+      this.shownMs += Math.max(0, nowMs - this.lookedMs)
+    this.lookedMs = nowMs
+    if (sight.drawn !== this.drawn.count)
+      this.drawn = { count: sight.drawn, atMs: sight.drawn === 0 ? -Infinity : nowMs }
+    if (sight.heard !== this.heard.count)
+      this.heard = { count: sight.heard, atMs: nowMs }
+    const draws = nowMs - this.drawn.atMs < STILL_MS
+    const speaks = nowMs - this.heard.atMs < SILENT_MS
+    const before = this.shown
+    this.shown = sight.visible && sight.playing && (draws || (!sight.expectsPicture && speaks))
+    return this.shown !== before
+  }
+
+  /** What there is to tell, once. */
+  tell(nowMs: number): Shown {
+    if (this.shown)
+      this.shownMs += Math.max(0, nowMs - this.lookedMs)
+    const told = { span_ms: Math.max(0, nowMs - this.toldMs), shown_ms: this.shownMs, shown_last: this.shown }
+    this.lookedMs = this.toldMs = nowMs
+    this.shownMs = 0
+    return told
+  }
+}
