@@ -16,6 +16,7 @@ use crate::{
     export::Exports,
     id::{MediaName, RecordingId},
     journal::{GapReason, JOURNAL, Record, VERSION},
+    kept::Kept,
     manifest::{Ledger, Listed, Manifest, Phase},
     playlist,
     recorder::{Recorder, Session},
@@ -233,8 +234,22 @@ impl Archive {
     /// # Errors
     /// When it is sealed or being recorded already, or the disk refuses.
     pub fn record(self: &Arc<Self>, id: RecordingId, tap: TapReceiver) -> Result<Recorder, ArchiveError> {
-        let session = self.begin(id)?;
-        Recorder::spawn(self.clone(), session, tap)
+        self.record_keeping(id, tap, Kept::default())
+    }
+
+    /// As [`Archive::record`], of a lesson of which something else is kept.
+    ///
+    /// # Errors
+    /// As [`Archive::record`].
+    pub fn record_keeping(
+        self: &Arc<Self>,
+        id: RecordingId,
+        tap: TapReceiver,
+        kept: Kept,
+    ) -> Result<Recorder, ArchiveError> {
+        let mut session = self.begin(id)?;
+        session.recording = session.recording.keeping(kept);
+        Recorder::spawn(self.clone(), session, tap, kept)
     }
 
     /// Ends a recording whose lesson is over already, where its media ends.

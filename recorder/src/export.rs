@@ -115,16 +115,18 @@ impl Archive {
         tracks: ExportTracks,
         span: Option<Span>,
     ) -> Result<Arc<Export>, ArchiveError> {
-        // The ledger may grow meanwhile; the file is of what it holds now.
-        let ledger = Arc::new(lock(&self.ledger(id)?).clone());
+        let ledger = self.ledger(id)?;
         let span = span.unwrap_or(Span::WHOLE);
-        let key = ExportKey { id, chain_head: ledger.chain_head.clone(), tracks, span };
+        let key = ExportKey { id, chain_head: lock(&ledger).chain_head.clone(), tracks, span };
         let exports = || self.exports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = exports().find(&key) {
             return Ok(known);
         }
+        // It may grow meanwhile; the file is of what it holds now.
+        let ledger = lock(&ledger).clone();
+        let key = ExportKey { chain_head: ledger.chain_head.clone(), ..key };
         let missing = || ArchiveError::NoFile { id, name: tracks.to_string() };
-        let export = match Export::new(&ledger, Folder::new(self, ledger.clone()), tracks, span) {
+        let export = match Export::new(ledger, Folder::new(self, id), tracks, span) {
             Ok(export) => export.map(Arc::new).ok_or_else(missing)?,
             // Somebody took one of its files away, or put something else in its place.
             Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
@@ -148,6 +150,8 @@ pub struct Export {
     duration_ms: u64,
     tag: String,
     folder: Folder,
+    /// As it was then: it knows the digest of each segment.
+    ledger: Ledger,
 }
 
 /// Bytes of the file that lie in one segment.
@@ -166,16 +170,18 @@ impl Export {
     ///
     /// # Errors
     /// When a segment cannot be read, or is not what the journal says.
-    pub(crate) fn new(ledger: &Ledger, folder: Folder, tracks: ExportTracks, span: Span) -> io::Result<Option<Self>> {
+    pub(crate) fn new(ledger: Ledger, folder: Folder, tracks: ExportTracks, span: Span) -> io::Result<Option<Self>> {
         let span = Span { to_ms: span.to_ms.min(ledger.duration_ms()), ..span };
         let mut laid = Vec::new();
         for kind in tracks.pictures() {
-            laid.extend(track::lay(ledger, &folder, *kind, span)?);
+            laid.extend(track::lay(&ledger, &folder, *kind, span)?);
         }
         if laid.is_empty() && tracks != ExportTracks::Voice {
             return Ok(None);
         }
-        laid.extend(track::lay(ledger, &folder, TrackKind::Voice, span)?);
+        let mixed = ledger.of(TrackKind::MixedVoice).is_some_and(|track| !track.segments.is_empty());
+        let voice = if mixed { TrackKind::MixedVoice } else { TrackKind::Voice };
+        laid.extend(track::lay(&ledger, &folder, voice, span)?);
         if laid.is_empty() {
             return Ok(None);
         }
@@ -206,11 +212,12 @@ impl Export {
         let tag = format!("{}-{tracks}-{}-{}", ledger.chain_head.get(..32).unwrap_or(""), span.from_ms, span.to_ms);
         Ok(Some(Self {
             size_bytes: head.len() as u64 + body_bytes,
-            duration_ms: span.to_ms - span.from_ms,
+            duration_ms: span.to_ms.saturating_sub(span.from_ms),
             head,
             pieces,
             tag,
             folder,
+            ledger,
         }))
     }
 
@@ -269,7 +276,8 @@ impl Export {
         let file = match cursor.open.get(&piece.segment.kind()) {
             Some((segment, file)) if *segment == piece.segment => file,
             _ => {
-                let file = self.folder.open(piece.segment)?;
+                let digest = self.ledger.digest(piece.segment).ok_or(io::ErrorKind::NotFound)?;
+                let file = self.folder.open(piece.segment, &digest)?;
                 &cursor.open.entry(piece.segment.kind()).insert_entry((piece.segment, file)).into_mut().1
             }
         };

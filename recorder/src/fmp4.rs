@@ -364,7 +364,44 @@ const MOOF_BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a file is found to hold, read as from a disk.
+    fn laid_out(file: &[u8]) -> std::io::Result<Vec<FragmentAt>> {
+        layout(file.len() as u64, |at, out| {
+            let at = usize::try_from(at).unwrap();
+            let bytes = file.get(at..at + out.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+            out.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_its_layout_panic_or_lie_beyond_its_end(
+            mut file in proptest::collection::vec(any::<u8>(), 0..300),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            ours in any::<bool>(),
+        ) {
+            if ours {
+                let sample = |n: u8| Sample { duration: 960, sync: n == 0, data: Bytes::from(vec![n; 9]) };
+                file = [fragment(1, 0, &[sample(0), sample(1)]), fragment(2, 1_920, &[sample(2)])].concat();
+                let whole = laid_out(&file).unwrap();
+                prop_assert_eq!(whole.iter().map(|fragment| fragment.samples.len()).collect::<Vec<_>>(), [2, 1]);
+                prop_assert_eq!(&file[usize::try_from(whole[1].data_at).unwrap()..], [2; 9]);
+            }
+            for (at, byte) in changes.iter().filter(|_| !file.is_empty()) {
+                let at = at.index(file.len());
+                file[at] = *byte;
+            }
+            for fragment in laid_out(&file).unwrap_or_default() {
+                let size: u64 = fragment.samples.iter().map(|sample| u64::from(sample.size_bytes)).sum();
+                prop_assert!(fragment.data_at + size <= file.len() as u64);
+            }
+        }
+    }
 
     #[test]
     fn a_cut_or_torn_file_gives_its_whole_fragments() {

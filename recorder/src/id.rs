@@ -102,11 +102,18 @@ impl FromStr for MediaName {
 fn parse(text: &str) -> Option<MediaName> {
     if let Some(stem) = text.strip_suffix(".mp4") {
         let (kind, n) = stem.split_once("-init-")?;
-        Some(MediaName::Init { kind: kind.parse().ok()?, n: n.parse().ok()? })
+        Some(MediaName::Init { kind: kept(kind)?, n: n.parse().ok()? })
     } else {
         let (kind, seq) = text.strip_suffix(".m4s")?.split_once('-')?;
-        Some(MediaName::Segment { kind: kind.parse().ok()?, seq: seq.parse().ok()? })
+        Some(MediaName::Segment { kind: kept(kind)?, seq: seq.parse().ok()? })
     }
+}
+
+/// A track's kind by its word: what is published, and what a recording makes of it.
+#[must_use]
+pub fn kept(word: &str) -> Option<TrackKind> {
+    let mixed = (word == TrackKind::MixedVoice.as_str()).then_some(TrackKind::MixedVoice);
+    mixed.or_else(|| word.parse().ok())
 }
 
 const PART: &str = ".part";
@@ -117,7 +124,7 @@ mod tests {
 
     #[test]
     fn only_names_that_the_recorder_writes_are_names() {
-        for good in ["voice-init-1.mp4", "stage_voice-init-12.mp4", "camera-000001.m4s", "board-1234567.m4s"] {
+        for good in ["voice-init-1.mp4", "stage_voice-init-12.mp4", "mixed_voice-000003.m4s", "camera-000001.m4s", "board-1234567.m4s"] {
             assert_eq!(good.parse::<MediaName>().unwrap().to_string(), good);
         }
         for bad in [

@@ -11,7 +11,7 @@
 //! came → [`segment`] cuts fragments of one second and segments of four, written by [`fmp4`] → [`store`] makes them
 //! durable and tells the [`journal`], from which [`manifest`] and [`playlist`] are folded. [`recover`] reads the same
 //! files after a crash, [`export`] shows them as one MP4 file, and [`verify`] says whether they are still as they were
-//! written. [`sound`] listens along, [`chapter`] sees when a page is turned. [`mirror`] copies what is whole into a
+//! written. [`kept`] says what of it is wanted at all. [`mix`] makes teacher and stage one voice, [`sound`] listens along, [`chapter`] sees when a page is turned. [`mirror`] copies what is whole into a
 //! bucket, and reads from there what was given away here; [`media_file`] opens what is asked for.
 //!
 //! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else takes the time and the
@@ -28,9 +28,11 @@ pub mod export;
 pub mod fmp4;
 pub mod id;
 pub mod journal;
+pub mod kept;
 pub mod manifest;
 pub mod media_file;
 pub mod mirror;
+pub mod mix;
 pub mod picture;
 pub mod playlist;
 pub mod recorder;
@@ -49,6 +51,7 @@ pub use archive::{Archive, ArchiveError, Clock, SystemClock};
 pub use chapter::{Chapter, ChapterKind};
 pub use export::{Export, ExportCursor, ExportTracks, Span};
 pub use id::RecordingId;
+pub use kept::Kept;
 pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
 pub use mirror::{Copies, Mirror, MirrorStatus, NotEvicted};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};

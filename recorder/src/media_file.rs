@@ -17,7 +17,6 @@ use crate::{
     archive::{Archive, ArchiveError},
     disk::Disk,
     id::{MediaName, RecordingId},
-    manifest::Ledger,
     store::{failed, lock},
 };
 
@@ -30,9 +29,9 @@ impl Archive {
     pub fn open_media(&self, id: RecordingId, name: &str) -> Result<(File, String), ArchiveError> {
         let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
         let media: MediaName = name.parse().map_err(|_| missing())?;
-        let ledger = Arc::new(lock(&self.ledger(id)?).clone());
-        let digest = ledger.digest(media).ok_or_else(missing)?;
-        match Folder::new(self, ledger).open(media) {
+        let ledger = self.ledger(id)?;
+        let digest = lock(&ledger).digest(media).ok_or_else(missing)?;
+        match Folder::new(self, id).open(media, &digest) {
             Ok(file) => Ok((file, digest)),
             Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
                 Err(missing())
@@ -47,34 +46,33 @@ impl Archive {
 pub struct Folder {
     root: PathBuf,
     disk: Arc<dyn Disk>,
-    ledger: Arc<Ledger>,
+    id: RecordingId,
 }
 
 impl std::fmt::Debug for Folder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Folder").field(&self.ledger.recording_id).finish()
+        f.debug_tuple("Folder").field(&self.id).finish()
     }
 }
 
 impl Folder {
-    /// The folder of the recording that `ledger` tells of.
+    /// The folder of a recording of the archive.
     #[must_use]
-    pub fn new(archive: &Archive, ledger: Arc<Ledger>) -> Self {
-        Self { root: archive.root.clone(), disk: archive.disk.clone(), ledger }
+    pub fn new(archive: &Archive, id: RecordingId) -> Self {
+        Self { root: archive.root.clone(), disk: archive.disk.clone(), id }
     }
 
-    /// Opens an init segment or a segment, which is brought back first if it was given away. A link on the way is not
+    /// Opens an init segment or a segment with that SHA-256 in hex, which is brought back first if it was given away. A link on the way is not
     /// followed, wherever it leads: whoever can plant one could have every file read that the hub can read
     /// (`openat2(2)`, `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`).
     ///
     /// # Errors
     /// `NotFound` where there is no such file, `PermissionDenied` where a link stands on the way to it.
-    pub fn open(&self, name: MediaName) -> io::Result<File> {
-        let path = Path::new(&self.ledger.recording_id.to_string()).join(name.to_string());
+    pub fn open(&self, name: MediaName, digest: &str) -> io::Result<File> {
+        let path = Path::new(&self.id.to_string()).join(name.to_string());
         match self.open_beneath(&path) {
             Err(Errno::ENOENT) => {
-                let digest = self.ledger.digest(name).ok_or(io::ErrorKind::NotFound)?;
-                self.disk.bring_back(&self.root.join(&path), &digest)?;
+                self.disk.bring_back(&self.root.join(&path), digest)?;
                 plain(self.open_beneath(&path)?)
             }
             opened => plain(opened?),

@@ -7,12 +7,13 @@ use m3u8_rs::{
 use sfu::media::TrackKind;
 
 use crate::{
-    id::MediaName,
+    id::{self, MediaName},
     manifest::{Ledger, Phase, TrackLedger},
     segment::SEGMENT_MS_MAX,
 };
 
-/// The multivariant playlist: camera (or else board, or else stage) as picture, voice as its audio rendition.
+/// The multivariant playlist: camera (or else board, or else stage) as picture, voice as its audio rendition,
+/// mixed with the stage's where there is one.
 pub const MAIN: &str = "main.m3u8";
 
 /// The name of a track's media playlist.
@@ -28,7 +29,7 @@ pub fn write(ledger: &Ledger, name: &str) -> Option<String> {
     if name == MAIN {
         multivariant(ledger)?.write_to(&mut out).ok()?;
     } else {
-        let kind: TrackKind = name.strip_suffix(SUFFIX)?.parse().ok()?;
+        let kind = id::kept(name.strip_suffix(SUFFIX)?)?;
         media(ledger, ledger.of(kind)?)?.write_to(&mut out).ok()?;
     }
     String::from_utf8(out).ok()
@@ -36,7 +37,7 @@ pub fn write(ledger: &Ledger, name: &str) -> Option<String> {
 
 fn multivariant(ledger: &Ledger) -> Option<MasterPlaylist> {
     let kept = |kind| ledger.of(kind).filter(|track: &&TrackLedger| !track.segments.is_empty());
-    let voice = kept(TrackKind::Voice);
+    let voice = kept(TrackKind::MixedVoice).or_else(|| kept(TrackKind::Voice));
     let picture = [TrackKind::Camera, TrackKind::Board, TrackKind::Stage].into_iter().find_map(kept);
     let alone = picture.or(voice).or_else(|| kept(TrackKind::StageVoice))?;
     let with_voice = picture.is_some().then_some(voice).flatten();

@@ -21,6 +21,7 @@ use crate::{
     archive::{Archive, ArchiveError},
     id::RecordingId,
     journal::GapReason,
+    kept::Kept,
     manifest::Manifest,
     recording::{Action, Recording},
     recover,
@@ -84,7 +85,12 @@ enum Stop {
 }
 
 impl Recorder {
-    pub(crate) fn spawn(archive: Arc<Archive>, session: Session, tap: TapReceiver) -> Result<Self, ArchiveError> {
+    pub(crate) fn spawn(
+        archive: Arc<Archive>,
+        session: Session,
+        tap: TapReceiver,
+        kept: Kept,
+    ) -> Result<Self, ArchiveError> {
         let id = session.id;
         match session.resumed {
             Some(at_ms) => tracing::info!(recording.id = %id, at_ms, "Recording {id} goes on at {at_ms} ms"),
@@ -101,6 +107,7 @@ impl Recorder {
         let work = Work {
             archive: archive.clone(),
             session,
+            kept,
             tap,
             stopped,
             status: status.clone(),
@@ -189,6 +196,7 @@ impl Drop for Release {
 struct Work {
     archive: Arc<Archive>,
     session: Session,
+    kept: Kept,
     tap: TapReceiver,
     stopped: Receiver<Stop>,
     status: Arc<Mutex<RecorderStatus>>,
@@ -321,7 +329,8 @@ impl Work {
 
     /// As after a crash, but in the same process: what is durable stays, the rest is a named gap.
     fn open_anew(&mut self) -> Result<(), ArchiveError> {
-        let session = self.archive.session(self.session.id, GapReason::DiskFull)?;
+        let mut session = self.archive.session(self.session.id, GapReason::DiskFull)?;
+        session.recording = session.recording.keeping(self.kept);
         self.archive.replace(session.id, session.store.ledger());
         self.session = session;
         self.overflowed = false;

@@ -13,9 +13,12 @@ use sfu::{
 };
 
 use crate::{
+    chapter::{Chapter, ChapterKind},
     clock::{Clocks, LessonTime},
     id::MediaName,
     journal::{GapReason, InitRecord, Record, TrackNote},
+    kept::Kept,
+    mix::MixTrack,
     picture::PictureTrack,
     reorder::{Ordered, PATIENCE, Reorder},
     sample::Pictures,
@@ -92,6 +95,9 @@ pub struct Recording {
     sources: HashMap<TrackId, Source>,
     tracks: BTreeMap<TrackKind, Track>,
     refused: Vec<TrackKind>,
+    kept: Kept,
+    /// `None`: nothing of a stage is kept.
+    mix: Option<MixTrack>,
     dropped: u64,
     next_tick: Instant,
     actions: Vec<Action>,
@@ -118,16 +124,55 @@ impl Recording {
     /// Begins, or goes on: `now` is `elapsed` into the lesson, `tracks` are those of before.
     #[must_use]
     pub fn new(now: Instant, elapsed: Duration, tracks: impl IntoIterator<Item = (TrackKind, TrackResume)>) -> Self {
-        Self {
+        let mut mix_resume = None;
+        let mut own = BTreeMap::new();
+        for (kind, resume) in tracks {
+            if kind == TrackKind::MixedVoice {
+                mix_resume = Some(resume);
+            } else {
+                own.insert(kind, Track::new(kind, resume));
+            }
+        }
+        let mut recording = Self {
             clocks: Clocks::new(now, elapsed),
             sources: HashMap::new(),
-            tracks: tracks.into_iter().map(|(kind, resume)| (kind, Track::new(kind, resume))).collect(),
+            tracks: own,
             refused: Vec::new(),
+            kept: Kept::default(),
+            mix: None,
             dropped: 0,
             next_tick: now,
             actions: Vec::new(),
             ready: VecDeque::new(),
+        };
+        // A mix that was begun lasts as long as the lesson, whatever is kept from now on.
+        if let Some(resume) = mix_resume {
+            recording.begin_mix(resume);
         }
+        recording
+    }
+
+    fn begin_mix(&mut self, resume: TrackResume) {
+        let end = |kind| match self.tracks.get(&kind) {
+            Some(Track::Voice(track)) => track.end_ticks(),
+            _ => 0,
+        };
+        self.mix = Some(MixTrack::new(resume, end(TrackKind::Voice), end(TrackKind::StageVoice)));
+        for track in self.tracks.values_mut() {
+            if let Track::Voice(track) = track {
+                track.mixed();
+            }
+        }
+    }
+
+    /// Keeps so much of the lesson, and of what was kept before goes on with that. To be said before anything is told.
+    #[must_use]
+    pub fn keeping(mut self, kept: Kept) -> Self {
+        self.kept = kept;
+        if kept.stage && kept.voice && self.mix.is_none() {
+            self.begin_mix(TrackResume::default());
+        }
+        self
     }
 
     /// Takes what the tap tells.
@@ -144,6 +189,7 @@ impl Recording {
             TapItem::SenderReport { track, arrived, ntp, rtp } => self.clocks.sender_report(track, arrived, ntp, rtp),
             TapItem::Ended { track, .. } => self.end(now, track),
         }
+        self.mix();
         self.ready.extend(self.actions.drain(..));
     }
 
@@ -176,6 +222,7 @@ impl Recording {
                 }
             }
         }
+        self.mix();
         self.ready.extend(self.actions.drain(..));
     }
 
@@ -191,6 +238,10 @@ impl Recording {
                 Track::Picture(track) => track.finish(end, &mut self.actions),
                 Track::Voice(track) => track.finish(end, &mut self.actions),
             }
+        }
+        self.mix();
+        if let Some(mix) = &mut self.mix {
+            mix.finish(&mut self.actions);
         }
         let record =
             if sealed { Record::End { duration_ms: end.millis() } } else { Record::Suspended { at_ms: end.millis() } };
@@ -229,6 +280,14 @@ impl Recording {
         for old in replaced {
             self.end(now, old);
         }
+        if !self.kept.takes(kind) {
+            self.sources.insert(id, Source { kind, reorder: Reorder::default(), pictures: None, kept: false });
+            return;
+        }
+        if kind.is_stage() && !self.sources.values().any(|source| source.kind.is_stage()) {
+            let at_ms = self.clocks.at(now).millis();
+            self.actions.push(Action::Record(Record::Chapter(Chapter { at_ms, kind: ChapterKind::Stage })));
+        }
         let kept = codec != Codec::Vp8 && codec.is_sound() == kind.is_sound();
         if !kept && !self.refused.contains(&kind) {
             self.refused.push(kind);
@@ -237,7 +296,13 @@ impl Recording {
         }
         if kept {
             self.clocks.start(id, codec.clock_rate());
-            self.tracks.entry(kind).or_insert_with(|| Track::new(kind, TrackResume::default()));
+            let track = self.tracks.entry(kind).or_insert_with(|| Track::new(kind, TrackResume::default()));
+            if let (Track::Voice(track), Some(mix)) = (track, &mut self.mix) {
+                track.mixed();
+                if kind == TrackKind::StageVoice {
+                    mix.open();
+                }
+            }
         }
         let pictures = (kept && !kind.is_sound()).then(|| Pictures::new(codec));
         self.sources.insert(id, Source { kind, reorder: Reorder::default(), pictures, kept });
@@ -250,6 +315,24 @@ impl Recording {
             && let Some(track) = self.tracks.get_mut(&source.kind)
         {
             track.lost(GapReason::Away);
+            if source.kind == TrackKind::StageVoice {
+                self.mix();
+                if let Some(mix) = &mut self.mix {
+                    mix.leave();
+                }
+            }
+        }
+    }
+
+    /// Hands on to the mix what the voices have written.
+    fn mix(&mut self) {
+        let Some(mix) = &mut self.mix else { return };
+        for (kind, track) in &mut self.tracks {
+            match (kind, track) {
+                (TrackKind::Voice, Track::Voice(track)) => mix.teacher(track.take_written(), &mut self.actions),
+                (TrackKind::StageVoice, Track::Voice(track)) => mix.stage(track.take_written(), &mut self.actions),
+                _ => {}
+            }
         }
     }
 

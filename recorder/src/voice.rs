@@ -26,6 +26,8 @@ pub struct VoiceTrack {
     expected: Option<u32>,
     /// Packets are missing before the next one.
     after_hole: bool,
+    /// What was written since it was last taken, for the mix. `None`: there is no mix.
+    written: Option<Vec<Sample>>,
     /// How far packets come behind (or ahead of) where they are written, smoothed, in samples.
     drift: f32,
 }
@@ -44,14 +46,31 @@ impl VoiceTrack {
             meter: SoundMeter::default(),
             expected: None,
             after_hole: false,
+            written: None,
             drift: 0.0,
         }
+    }
+
+    /// From now on what is written is also kept for the mix.
+    pub fn mixed(&mut self) {
+        self.written.get_or_insert_default();
+    }
+
+    /// What was written since the last call.
+    pub fn take_written(&mut self) -> Vec<Sample> {
+        self.written.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Where the next sample will be written, in lesson time.
     #[must_use]
     pub fn end(&self) -> LessonTime {
         LessonTime::from_ticks(self.writer.end(), self.writer.scale())
+    }
+
+    /// The same in ticks.
+    #[must_use]
+    pub fn end_ticks(&self) -> u64 {
+        self.writer.end()
     }
 
     /// Packets are missing; `Loss` alone is no gap yet, it may be one packet.
@@ -151,6 +170,9 @@ impl VoiceTrack {
     fn write(&mut self, sample: Sample, out: &mut Vec<Action>) {
         let n = self.init.of(self.kind, &Config::Opus, out, &mut self.writer);
         self.writer.set_init(n, out);
+        if let Some(written) = &mut self.written {
+            written.push(sample.clone());
+        }
         self.writer.write(sample, out);
     }
 }

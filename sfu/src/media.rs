@@ -21,16 +21,24 @@ pub enum TrackKind {
     Stage,
     /// The sound of a class on stage.
     StageVoice,
+    /// Teacher and stage as one sound. Nobody publishes it and it never flows: only a recording holds it.
+    MixedVoice,
 }
 
 impl TrackKind {
-    /// Every kind, most important first.
+    /// Every kind that is published, most important first.
     pub const ALL: [Self; 5] = [Self::Voice, Self::Board, Self::Camera, Self::Stage, Self::StageVoice];
 
     /// True for sound, false for pictures.
     #[must_use]
     pub fn is_sound(self) -> bool {
-        matches!(self, Self::Voice | Self::StageVoice)
+        matches!(self, Self::Voice | Self::StageVoice | Self::MixedVoice)
+    }
+
+    /// True for what comes from a class on stage.
+    #[must_use]
+    pub fn is_stage(self) -> bool {
+        matches!(self, Self::Stage | Self::StageVoice)
     }
 
     /// The word used in URLs, messages and file names.
@@ -42,6 +50,7 @@ impl TrackKind {
             Self::Camera => "camera",
             Self::Stage => "stage",
             Self::StageVoice => "stage_voice",
+            Self::MixedVoice => "mixed_voice",
         }
     }
 }

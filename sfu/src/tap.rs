@@ -151,5 +151,6 @@ fn bit(kind: TrackKind) -> u8 {
         TrackKind::Camera => 4,
         TrackKind::Stage => 8,
         TrackKind::StageVoice => 16,
+        TrackKind::MixedVoice => 32,
     }
 }

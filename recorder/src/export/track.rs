@@ -158,7 +158,7 @@ fn where_to_begin(folder: &Folder, segments: &[SegmentRecord], first: usize, fro
 }
 
 fn layout_of(folder: &Folder, segment: &SegmentRecord) -> io::Result<Vec<FragmentAt>> {
-    let file: File = folder.open(MediaName::Segment { kind: segment.kind, seq: segment.seq })?;
+    let file: File = folder.open(MediaName::Segment { kind: segment.kind, seq: segment.seq }, &segment.sha256)?;
     fmp4::layout(segment.size_bytes, |at, out| file.read_exact_at(out, at))
 }
 
@@ -224,7 +224,7 @@ impl Laying<'_> {
         }
         let init = self.inits.iter().find(|init| init.n == n).ok_or(io::ErrorKind::InvalidData)?;
         let name = MediaName::Init { kind: self.kind, n };
-        let bytes = read_whole(&self.folder.open(name)?)?;
+        let bytes = read_whole(&self.folder.open(name, &init.sha256)?)?;
         let entry = fmp4::sample_entries(&bytes).and_then(|entries| entries.into_iter().next());
         let entry = entry.ok_or(io::ErrorKind::InvalidData)?;
         let at = self.laid.iter().position(|laid| laid.codec == init.codec).unwrap_or_else(|| {

@@ -5,6 +5,7 @@ mod export;
 mod ffmpeg;
 mod pages;
 mod sound;
+mod stage;
 mod teacher;
 
 use std::{

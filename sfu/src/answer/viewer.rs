@@ -144,7 +144,7 @@ fn assign(offer: &Offer, slots: Option<&[TrackKind]>) -> Result<Vec<(usize, Trac
 /// The board has its own, and is never held back for them.
 fn source<'a>(slot: &ViewSlot, earlier: impl Iterator<Item = &'a ViewSlot>) -> Source {
     let stream = match slot.kind {
-        TrackKind::Voice | TrackKind::Camera => "teacher",
+        TrackKind::Voice | TrackKind::Camera | TrackKind::MixedVoice => "teacher",
         TrackKind::Board => "board",
         TrackKind::Stage | TrackKind::StageVoice => "stage",
     };

@@ -372,7 +372,7 @@ fn offer_words(error: &OfferError) -> (StatusCode, &'static str, &'static str, S
         OfferError::UnsupportedCodec { kind, wanted } => {
             let wanted: Vec<_> = wanted.iter().map(|codec| codec.encoding_name()).collect();
             let what = match kind {
-                TrackKind::Voice | TrackKind::StageVoice => "声音",
+                TrackKind::Voice | TrackKind::StageVoice | TrackKind::MixedVoice => "声音",
                 TrackKind::Board => "板书画面",
                 TrackKind::Camera | TrackKind::Stage => "摄像头画面",
             };

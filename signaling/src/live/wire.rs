@@ -228,7 +228,8 @@ impl Slots {
     /// The slot of a kind.
     pub fn of(&mut self, kind: TrackKind) -> &mut Slot {
         match kind {
-            TrackKind::Voice => &mut self.voice,
+            // Mixed voices never flow.
+            TrackKind::Voice | TrackKind::MixedVoice => &mut self.voice,
             TrackKind::Board => &mut self.board,
             TrackKind::Camera => &mut self.camera,
             TrackKind::Stage => &mut self.stage,

@@ -1,0 +1,41 @@
+//! What of a lesson is kept: somebody's choice, made before it begins.
+
+use sfu::media::TrackKind;
+
+/// Which tracks are recorded. Without another word: the teacher's voice, camera and board.
+///
+/// A class on stage are children in another school: they are recorded only where that school has said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The teacher's voice.
+    pub voice: bool,
+    /// The teacher's face.
+    pub camera: bool,
+    /// The board.
+    pub board: bool,
+    /// Picture and sound of a class on stage. With it, and the voice, a mixed voice is kept too.
+    pub stage: bool,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { voice: true, camera: true, board: true, stage: false }
+    }
+}
+
+impl Kept {
+    /// What is kept where a stage may be recorded.
+    pub const WITH_STAGE: Self = Self { voice: true, camera: true, board: true, stage: true };
+
+    /// Whether a track of that kind is recorded.
+    #[must_use]
+    pub fn takes(self, kind: TrackKind) -> bool {
+        match kind {
+            TrackKind::Voice => self.voice,
+            TrackKind::Camera => self.camera,
+            TrackKind::Board => self.board,
+            TrackKind::Stage | TrackKind::StageVoice => self.stage,
+            TrackKind::MixedVoice => false,
+        }
+    }
+}

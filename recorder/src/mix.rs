@@ -1,0 +1,219 @@
+//! One voice of all who speak: the teacher's packets as they are, and while a class is on stage both of them mixed.
+//!
+//! It is fed with what the two voice tracks write, so it tiles lesson time as they do. While nobody is on stage nothing is
+//! decoded and nothing encoded. While somebody is, both are decoded, added, and encoded in packets of 20 ms; the end of
+//! the mix is the end of the track that is behind. After the stage has closed the teacher's packets go on at the first
+//! of them that begins where the mix ends.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use opus::{Application, Bitrate, Channels, Decoder, Encoder};
+use sfu::media::TrackKind;
+
+use crate::{
+    codec::Config,
+    fmp4::Sample,
+    picture::Inits,
+    recording::{Action, TrackResume},
+    segment::Writer,
+    sound::{SILENCE, SILENCE_SAMPLES},
+};
+
+/// The mixed voice as it is written.
+pub struct MixTrack {
+    writer: Writer,
+    init: Inits,
+    teacher: Lane,
+    stage: Lane,
+    state: State,
+    encoder: Option<Encoder>,
+}
+
+/// Whether somebody is on stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody is.
+    Alone,
+    /// Somebody is.
+    Together,
+    /// They have left; what both have said is mixed to its end.
+    Leaving,
+}
+
+/// One of the two voices.
+struct Lane {
+    /// Where the samples taken so far end, in ticks.
+    end: u64,
+    decoder: Option<Decoder>,
+    /// Decoded and not yet mixed. Its first sample belongs where the mix ends.
+    pcm: VecDeque<f32>,
+}
+
+impl std::fmt::Debug for MixTrack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MixTrack").field("end", &self.writer.end()).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl MixTrack {
+    /// A track that begins, or goes on, as `resume` tells. `teacher` and `stage`: where the two voice tracks end, in ticks.
+    #[must_use]
+    pub fn new(resume: TrackResume, teacher: u64, stage: u64) -> Self {
+        Self {
+            writer: Writer::new(TrackKind::MixedVoice, resume.next_seq, resume.end),
+            init: Inits { next: resume.next_init, current: resume.init },
+            teacher: Lane::new(teacher),
+            stage: Lane::new(stage),
+            state: State::Alone,
+            encoder: None,
+        }
+    }
+
+    /// A class comes on stage.
+    pub fn open(&mut self) {
+        if self.state == State::Alone {
+            self.teacher.begin();
+            self.stage.begin();
+            self.encoder = encoder();
+        }
+        self.state = State::Together;
+    }
+
+    /// The class leaves the stage.
+    pub fn leave(&mut self) {
+        if self.state == State::Together {
+            self.state = State::Leaving;
+        }
+    }
+
+    /// What the teacher's voice track has written.
+    pub fn teacher(&mut self, samples: impl IntoIterator<Item = Sample>, out: &mut Vec<Action>) {
+        for sample in samples {
+            let start = self.teacher.end;
+            self.teacher.end += u64::from(sample.duration);
+            if self.state == State::Alone {
+                self.pass(start, sample, out);
+            } else {
+                self.teacher.decode(start, &sample, self.writer.end());
+                self.mix(out);
+            }
+        }
+    }
+
+    /// What the stage's voice track has written.
+    pub fn stage(&mut self, samples: impl IntoIterator<Item = Sample>, out: &mut Vec<Action>) {
+        for sample in samples {
+            let start = self.stage.end;
+            self.stage.end += u64::from(sample.duration);
+            if self.state == State::Together {
+                self.stage.decode(start, &sample, self.writer.end());
+                self.mix(out);
+            }
+        }
+    }
+
+    /// Keeps what has been gathered from living in memory alone.
+    pub fn cut(&mut self, out: &mut Vec<Action>) {
+        self.writer.cut(out);
+    }
+
+    /// Lasts as long as the teacher's voice and stops there.
+    pub fn finish(&mut self, out: &mut Vec<Action>) {
+        if self.state != State::Alone {
+            self.state = State::Leaving;
+            self.mix(out);
+        }
+        self.silence(self.teacher.end, out);
+        self.writer.close(out);
+    }
+
+    /// The teacher's packet as it is, where it follows.
+    fn pass(&mut self, start: u64, sample: Sample, out: &mut Vec<Action>) {
+        let end = self.writer.end();
+        if start + u64::from(sample.duration) / 2 < end {
+            return; // After a crash one of the tracks may have come farther than the other.
+        }
+        self.silence(start, out);
+        self.write(sample, out);
+    }
+
+    /// Silence up to `until`, in whole packets.
+    fn silence(&mut self, until: u64, out: &mut Vec<Action>) {
+        while self.writer.end() + u64::from(SILENCE_SAMPLES) <= until {
+            self.write(Sample { duration: SILENCE_SAMPLES, sync: true, data: Bytes::from_static(SILENCE) }, out);
+        }
+    }
+
+    /// Mixes as far as both have come.
+    fn mix(&mut self, out: &mut Vec<Action>) {
+        let frame = SILENCE_SAMPLES as usize;
+        loop {
+            let alone = self.state == State::Leaving && self.stage.pcm.len() < frame;
+            if alone && self.teacher.pcm.is_empty() {
+                self.state = State::Alone;
+                self.stage.pcm.clear();
+                self.encoder = None;
+                return;
+            }
+            if self.teacher.pcm.len() < frame || (!alone && self.stage.pcm.len() < frame) {
+                return;
+            }
+            let mixed: Vec<f32> = (0..frame)
+                .map(|_| {
+                    let both = self.teacher.pcm.pop_front().unwrap_or(0.0) + self.stage.pcm.pop_front().unwrap_or(0.0);
+                    both.clamp(-1.0, 1.0)
+                })
+                .collect();
+            let packet = self.encoder.as_mut().and_then(|encoder| encoder.encode_vec_float(&mixed, PACKET_BYTES_MAX).ok());
+            let data = packet.map_or(Bytes::from_static(SILENCE), Bytes::from);
+            self.write(Sample { duration: SILENCE_SAMPLES, sync: true, data }, out);
+        }
+    }
+
+    fn write(&mut self, sample: Sample, out: &mut Vec<Action>) {
+        let n = self.init.of(TrackKind::MixedVoice, &Config::Opus, out, &mut self.writer);
+        self.writer.set_init(n, out);
+        self.writer.write(sample, out);
+    }
+}
+
+impl Lane {
+    fn new(end: u64) -> Self {
+        Self { end, decoder: None, pcm: VecDeque::new() }
+    }
+
+    fn begin(&mut self) {
+        self.decoder = Decoder::new(RATE, Channels::Mono).ok();
+        self.pcm.clear();
+    }
+
+    /// Decodes a sample that begins at `start`, and keeps of it what lies behind what is mixed already.
+    fn decode(&mut self, start: u64, sample: &Sample, mixed: u64) {
+        let length = sample.duration as usize;
+        // What lies before the mix is only ever the silence that a track begins with.
+        let gone = (mixed + self.pcm.len() as u64).saturating_sub(start);
+        if gone >= length as u64 {
+            return;
+        }
+        let mut pcm = vec![0.0; length.max(PACKET_SAMPLES_MAX)];
+        if let Some(decoder) = &mut self.decoder {
+            let decoded = decoder.decode_float(&sample.data, &mut pcm, false).unwrap_or(0);
+            pcm[decoded..].fill(0.0);
+        }
+        self.pcm.extend(&pcm[usize::try_from(gone).unwrap_or(length)..length]);
+    }
+}
+
+fn encoder() -> Option<Encoder> {
+    let mut encoder = Encoder::new(RATE, Channels::Mono, Application::Audio).ok()?;
+    encoder.set_bitrate(Bitrate::Bits(BITS_PER_SECOND)).ok()?;
+    Some(encoder)
+}
+
+const RATE: u32 = 48_000;
+/// Two voices at once, without a difference to what each was sent with.
+const BITS_PER_SECOND: i32 = 48_000;
+const PACKET_BYTES_MAX: usize = 1_500;
+/// Opus packets last 120 ms at most.
+const PACKET_SAMPLES_MAX: usize = 5_760;
