@@ -392,9 +392,10 @@ mod tests {
                 prop_assert_eq!(whole.iter().map(|fragment| fragment.samples.len()).collect::<Vec<_>>(), [2, 1]);
                 prop_assert_eq!(&file[usize::try_from(whole[1].data_at).unwrap()..], [2; 9]);
             }
-            for (at, byte) in changes.iter().filter(|_| !file.is_empty()) {
-                let at = at.index(file.len());
-                file[at] = *byte;
+            if !file.is_empty() {
+                for (at, byte) in changes {
+                    *at.get_mut(&mut file) = byte;
+                }
             }
             for fragment in laid_out(&file).unwrap_or_default() {
                 let size: u64 = fragment.samples.iter().map(|sample| u64::from(sample.size_bytes)).sum();
