@@ -39,8 +39,32 @@ async function shoot(page: Page, name: string, sizes = [LARGE, SMALL]): Promise<
   }
 }
 
+// What stands beside a lesson of a term's middle: pages turned, remarks, and how four ends saw it.
+async function furnish(page: Page): Promise<void> {
+  const chapters = [[0, 'board', ''], [9_000, 'board', '时间的问法'], [17_000, 'mark', '例题：half past nine'], [24_000, 'stage', LONG], [33_000, 'board', '']]
+    .map(([at_ms, kind, title]) => ({ at_ms, kind, title, mark_id: null, version: null }))
+  const comments = [{ at_ms: 12_500, text: '这里停顿得好，远端的孩子跟上了。', author: { name: '李督导' } }, { at_ms: 30_000, text: '提问可以再多给一个教学点。', author: { name: '王老师' } }]
+  await page.route('**/api/v1/recordings/*/chapters', route => route.fulfill({ json: { items: chapters } }))
+  await page.route('**/api/v1/recordings/*/comments', route => route.fulfill({ json: { items: comments } }))
+  await page.route('**/api/v1/lessons/*/quality', async route => {
+    const id = new URL(route.request().url()).pathname.split('/').at(-2) ?? ''
+    const { live_at_ms } = await (await page.request.get(`${hub.origin}/api/v1/lessons/${id}`)).json() as { live_at_ms: number }
+    const windows = Array.from({ length: 9 }, (_, at) => at)
+    const ends = ['张老师', LONG, '大河教学点', '石门教学点'].map((name, end) => ({
+      name,
+      at_ms: windows.map(at => live_at_ms + at * 5_000),
+      span_ms: windows.map(() => 5_000),
+      shown_ms: windows.map(at => (end === 3 && at < 3 ? 0 : 5_000)),
+      loss: windows.map(at => (end === 1 ? at * 0.02 : 0.004)),
+      freezes: windows.map(at => (end === 2 && at === 5 ? 2 : 0)),
+      frozen_ms: windows.map(at => (end === 2 && at === 5 ? 1_400 : 0)),
+    }))
+    await route.fulfill({ json: { lesson_id: id, began_at_ms: live_at_ms, ends } })
+  })
+}
+
 // The real recording, with something left out or another name: what the page makes of it.
-async function opens(page: Page, address: string, change: (answer: Answer) => void): Promise<void> {
+async function opens(page: Page, address: string, change: (answer: Answer) => void, furnished = false): Promise<void> {
   await page.unrouteAll()
   await page.route('**/api/v1/recordings/*', async route => {
     const response = await route.fetch()
@@ -48,6 +72,7 @@ async function opens(page: Page, address: string, change: (answer: Answer) => vo
     change(answer)
     await route.fulfill({ response, json: answer })
   })
+  if (furnished) await furnish(page)
   await page.goto(address)
   await page.waitForSelector('[data-testid="replay"]')
   await page.waitForFunction(() => [...document.querySelectorAll('video')].every(video => video.readyState >= 2))
@@ -113,6 +138,12 @@ test('the replay is photographed', async () => {
     }
   })
   await shoot(page, 'gaps', [LARGE, SMALL, PHONE])
+
+  await opens(page, `${address}?t=12`, () => {}, true)
+  await shoot(page, 'furnished', [LARGE, SMALL, PHONE])
+  await page.setViewportSize(SMALL)
+  await page.locator('[data-testid="quality"] [role="img"]').nth(1).hover()
+  await page.screenshot({ path: join(folder, 'replay-quality-1366.png') })
 
   await page.unrouteAll()
   await page.route('**/media/*.m4s', route => route.abort())

@@ -20,7 +20,7 @@ export const replay: typeof zh = {
   loading: 'Opening the recording…',
   chapters: { title: 'Chapters', board: 'New page', stage: 'A class on stage', mark: 'Mark' },
   quality: {
-    good: '{from}–{to} good line', poor: '{from}–{to} weak line: up to {loss} % lost, {freezes} freezes, {seconds} s in all', bad: '{from}–{to} bad line: up to {loss} % lost, {freezes} freezes, {seconds} s in all',
+    good: '{from}–{to} good line', poor: '{from}–{to} weak line', bad: '{from}–{to} bad line', because: ': ', and: ', ', loss: 'up to {loss} % lost', freezes: 'frozen {freezes} times, {seconds} s in all',
     away: '{from}–{to} not on the screen', unknown: 'nothing noted at this moment', allGood: 'a good line all the time',
   },
   download: {

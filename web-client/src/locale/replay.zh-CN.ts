@@ -18,7 +18,7 @@ export const replay = {
   loading: '正在打开录像…',
   chapters: { title: '章节', board: '翻页', stage: '教室上台', mark: '标记' },
   quality: {
-    good: '{from}–{to} 线路好', poor: '{from}–{to} 线路差：最多丢包 {loss} %，卡顿 {freezes} 次共 {seconds} 秒', bad: '{from}–{to} 线路很差：最多丢包 {loss} %，卡顿 {freezes} 次共 {seconds} 秒',
+    good: '{from}–{to} 线路好', poor: '{from}–{to} 线路差', bad: '{from}–{to} 线路很差', because: '：', and: '，', loss: '最多丢包 {loss} %', freezes: '卡顿 {freezes} 次，共 {seconds} 秒',
     away: '{from}–{to} 没有在看', unknown: '这一刻没有记录', allGood: '全程线路好',
   },
   download: {
