@@ -16,11 +16,12 @@ use crate::{
     http::{
         account, again,
         ask::{self, Caller},
-        assets, audit, classroom, device, download,
+        assets, audit, chapter, classroom, clip, device, download,
         identity::Asking,
-        import, lesson, organisation, person,
+        import, lesson, library, organisation, person,
         problem::ApiError,
         recording, report, report_list, seat, set_up, sign_in, socket, timetable, whip,
+        recording, review, seat, set_up, share, sign_in, socket, source, timetable, whip,
     },
     store::AuditRow,
 };
@@ -38,6 +39,8 @@ pub fn router(app: App) -> Router {
     let media = Router::new()
         .route("/api/v1/recordings/{recording_id}/media/{file}", get(recording::media))
         .route("/api/v1/recordings/{recording_id}/download", get(download::download))
+        .route("/api/v1/shared/media/{file}", get(share::media))
+        .route("/api/v1/lessons/{lesson_id}/source/media/{file}", get(source::media))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
     let wire = Router::new()
         .route("/whip/{lesson_id}", post(whip::publish).options(whip::options))
@@ -58,10 +61,12 @@ pub fn router(app: App) -> Router {
 }
 
 /// The paths of `/api/v1` that the OpenAPI document leaves out, each with its reason.
-pub const UNDESCRIBED: [(&str, &str); 3] = [
+pub const UNDESCRIBED: [(&str, &str); 5] = [
     ("/lessons/{lesson_id}/socket", "a WebSocket: its messages are those of `live::wire`"),
     ("/recordings/{recording_id}/media/{file}", "playlists and segments, as the playlists name them (RFC 8216)"),
     ("/recordings/{recording_id}/download", "an MP4 file, whole or in ranges: its fields are `http::download`'s"),
+    ("/shared/media/{file}", "the same, of what a link shows"),
+    ("/lessons/{lesson_id}/source/media/{file}", "the same, of what a lesson plays"),
 ];
 
 /// The routes of `/api/v1` that the OpenAPI document describes.
@@ -120,6 +125,12 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(report::count_heads))
         .routes(routes!(report_list::list_lesson_reports))
         .routes(routes!(report_list::export_lesson_reports))
+        .merge(library::routes())
+        .merge(chapter::routes())
+        .merge(clip::routes())
+        .merge(review::routes())
+        .merge(share::routes())
+        .merge(source::routes())
         .merge(timetable::routes())
 }
 

@@ -18,6 +18,12 @@ pub fn bearer_of_a_token() -> Scope {
     Scope::everything(Reason(()))
 }
 
+/// A recording was published to the asker's place, or shown to whoever has its link: they may know of its lesson.
+#[must_use]
+pub fn published() -> Scope {
+    Scope::everything(Reason(()))
+}
+
 /// The sample county is made, and looked up again, before anybody can have signed in.
 #[must_use]
 pub fn sample() -> Scope {

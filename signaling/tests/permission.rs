@@ -97,6 +97,18 @@ fn timetable_body(method: &str, path: &str, place: &Place) -> String {
             "class_id": id("class_id"), "subjects": null }),
         ("POST", path) if path.ends_with("/standing") => json!({ "act": "freeze" }),
         ("POST", "/lessons/{lesson_id}/head-counts") => json!({ "pupils": 24 }),
+        ("POST", "/recordings/{recording_id}/rights") => json!({ "act": "unpublish" }),
+        ("POST", "/recordings/{recording_id}/marks") => json!({ "at_ms": 1_000, "title": "新的" }),
+        ("PUT", "/lessons/{lesson_id}/source") => json!({ "kind": "recording", "recording_id": id("recording_id") }),
+        ("PUT", "/lessons/{lesson_id}/source/playing") => json!({ "playing": false }),
+        ("POST", "/recordings/{recording_id}/shares") => json!({ "hours": 1 }),
+        ("POST", "/recordings/{recording_id}/comments") => json!({ "at_ms": 0, "text": "新的" }),
+        ("PUT", "/recordings/{recording_id}/reviews") => json!({ "rubric_id": id("rubric_id"), "scores": [1] }),
+        ("POST", "/rubrics") => json!({ "organisation_id": organisation_id, "name": "新量表",
+            "criteria": [{ "name": "总评", "weight": 100, "highest": 5 }] }),
+        ("PUT", "/rubrics/{rubric_id}") => json!({ "name": "新量表",
+            "criteria": [{ "name": "总评", "weight": 100, "highest": 5 }] }),
+        ("POST", "/recordings/{recording_id}/clips") => json!({ "from_ms": 0, "to_ms": 2_000, "title": "新的" }),
         ("POST", "/lessons/{lesson_id}/waivers") => json!({ "item": "assistants", "reason": "今天没有" }),
         ("POST", "/dispatch/lessons") => with(lesson, json!({ "date": "2026-09-22", "period": "lesson-1" })),
         ("POST", "/dispatch/acts") => json!({ "act": { "kind": "move_day", "organisation_id": organisation_id,
@@ -124,7 +136,7 @@ fn operations() -> Vec<(String, String, Value)> {
 }
 
 /// What a place has from those above it: see `the_days_of_a_bureau_are_seen_below_it_and_changed_by_nobody_there`.
-const HANDED_DOWN: [&str; 5] = ["/school-years", "/terms", "/bell-schedules", "/holidays", "/rules"];
+const HANDED_DOWN: [&str; 6] = ["/school-years", "/terms", "/bell-schedules", "/holidays", "/rules", "/rubrics"];
 
 #[tokio::test]
 async fn no_role_at_any_route_learns_of_a_sibling_a_parent_or_a_foreign_place() {
@@ -231,6 +243,10 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             "see_lessons" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
             "replay" => matches!(role, R::Patrol | R::Reviewer),
             "see_reports" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
+            "see_library" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
+            "edit_library" => role == R::SchoolAdministrator,
+            "see_reviews" => matches!(role, R::SchoolAdministrator | R::Reviewer),
+            "comment" | "review" | "edit_rubrics" => role == R::Reviewer,
             // The lessons of the place have their own teacher and their own classroom.
             "teach" | "attend" => false,
             "watch" => role == R::Patrol,
@@ -254,12 +270,21 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             let wrong_code = path == "/devices" && method == "POST";
             let let_in = !matches!(answer.status.as_u16(), 401 | 403 | 404);
             // A teacher lists lessons: those of their own, of which this one has none.
-            let own_lessons =
-                matches!(path.as_str(), "/lessons" | "/today" | "/reports/lessons" | "/exports/lesson-reports")
-                    && *role == Role::LeadTeacher;
+            const OWN: [&str; 7] = [
+                "/lessons",
+                "/today",
+                "/reports/lessons",
+                "/exports/lesson-reports",
+                "/recordings",
+                "/recording-counts",
+                "/rubrics",
+            ];
+            let own_lessons = method == "GET" && OWN.contains(&path.as_str()) && *role == Role::LeadTeacher;
+            // What somebody said is theirs to change, and nobody else's.
+            let anothers = path.ends_with("/comments/{comment_id}");
             assert_eq!(
                 let_in || (wrong_code && answer.status == 404),
-                may(act, *role) || own_lessons || wrong_code && answer.status == 404,
+                may(act, *role) && !anothers || own_lessons || wrong_code && answer.status == 404,
                 "{told}"
             );
         }

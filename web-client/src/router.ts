@@ -15,6 +15,7 @@ export const router = createRouter({
     { path: '/recordings', component: () => import('./recordings/RecordingsPage.vue'), meta: { console: true } },
     { path: '/reports', component: () => import('./report/ReportsPage.vue'), meta: { console: true } },
     { path: '/reports/:lessonId', component: () => import('./report/LessonReportPage.vue'), props: true, meta: { console: true } },
+    { path: '/recordings', component: () => import('./library/LibraryPage.vue'), meta: { console: true } },
     { path: '/organisations', component: () => import('./organisations/OrganisationsPage.vue'), meta: { console: true } },
     { path: '/people', component: () => import('./people/PeoplePage.vue'), meta: { console: true } },
     { path: '/devices', component: () => import('./devices/DevicesPage.vue'), meta: { console: true } },
@@ -26,6 +27,8 @@ export const router = createRouter({
     { path: '/classroom/:lessonId?', component: () => import('./classroom/WallPage.vue'), props: true, meta: { open: true } },
     // Guests hold a token and no cookie.
     { path: '/watch/:lessonId', component: () => import('./watch/WatchPage.vue'), props: true, meta: { open: true } },
+    // Whoever has the link has no account.
+    { path: '/shared', component: () => import('./library/SharedPage.vue'), meta: { open: true } },
     { path: '/replay/:recordingId', component: () => import('./replay/ReplayPage.vue'), props: true },
     { path: '/:rest(.*)*', component: () => import('./entry/NotFoundPage.vue'), meta: { open: true } },
   ],

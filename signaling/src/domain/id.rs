@@ -81,6 +81,30 @@ stored_id!(
     RecordingId
 );
 stored_id!(
+    /// 标记: a moment of a recording that somebody marked.
+    MarkId
+);
+stored_id!(
+    /// A span of a recording.
+    ClipId
+);
+stored_id!(
+    /// What somebody says about a second of a recording.
+    CommentId
+);
+stored_id!(
+    /// 量表
+    RubricId
+);
+stored_id!(
+    /// A reviewer's scores of a recording.
+    ReviewId
+);
+stored_id!(
+    /// A link that shows a recording or a clip to others.
+    ShareId
+);
+stored_id!(
     /// One line of the audit.
     AuditId
 );

@@ -4,7 +4,7 @@
 //! found. The hub's own few scopes are made in [`crate::system_scope`] and nowhere else.
 
 use super::{
-    id::{ClassroomId, PersonId},
+    id::{ClassroomId, OrganisationId, PersonId},
     lesson::Lesson,
     organisation::{Grant, Holder, Part, Role},
     time::UnixMs,
@@ -100,13 +100,25 @@ pub enum Act {
     ExportRecording,
     /// See who was there, how well they saw, and whether a lesson counts.
     SeeReports,
+    /// Know which recordings there are, and what they are called. To look into one is [`Act::Replay`].
+    SeeLibrary,
+    /// Name recordings, cut clips, share, publish and take down.
+    EditLibrary,
+    /// Read what reviewers say of a lesson.
+    SeeReviews,
+    /// Comment on a recording, and answer.
+    Comment,
+    /// Score a recording by a rubric.
+    Review,
+    /// Keep rubrics.
+    EditRubrics,
     /// Read and export the audit.
     SeeAudit,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::SeeOrganisations,
         Self::EditOrganisations,
         Self::EditClassrooms,
@@ -126,6 +138,12 @@ impl Act {
         Self::Replay,
         Self::ExportRecording,
         Self::SeeReports,
+        Self::SeeLibrary,
+        Self::EditLibrary,
+        Self::SeeReviews,
+        Self::Comment,
+        Self::Review,
+        Self::EditRubrics,
         Self::SeeAudit,
     ];
 }
@@ -193,6 +211,13 @@ impl Scope {
         }
     }
 
+    /// Whether a lesson is one's own here: taught by the asker, or by a school in the scope. Listening is not enough.
+    #[must_use]
+    pub fn owns(&self, lesson: &Lesson) -> bool {
+        let Reach::Some { teacher, .. } = &self.reach else { return true };
+        *teacher == Some(lesson.teacher.person_id) || self.covers(lesson.place())
+    }
+
     fn covers_lesson(&self, lesson: &Lesson) -> bool {
         let Reach::Some { teacher, classroom, .. } = &self.reach else { return true };
         *teacher == Some(lesson.teacher.person_id)
@@ -212,10 +237,13 @@ pub fn may(asker: &Asker, act: Act, place: Place<'_>, now: UnixMs) -> Result<Sco
         asker.roles(now).filter(|grant| allows(grant.role, act)).map(|grant| grant.path.clone()).collect();
     below.sort();
     below.dedup_by(|path, above| path.starts_with(above.as_str()));
-    let own = matches!(act, Act::SeeLessons | Act::Replay);
+    let own = matches!(act, Act::SeeLessons | Act::Replay | Act::SeeLibrary);
+    let author = matches!(
+        act,
+        Act::Teach | Act::ExportRecording | Act::SeeReports | Act::EditLibrary | Act::SeeReviews | Act::Comment
+    );
     let teaches = asker.roles(now).any(|grant| grant.role == Role::LeadTeacher);
-    let by_name = own || matches!(act, Act::Teach | Act::ExportRecording | Act::SeeReports);
-    let teacher = asker.person_id().filter(|_| teaches && by_name);
+    let teacher = asker.person_id().filter(|_| teaches && (own || author));
     let classroom = asker.classroom_id().filter(|_| own || act == Act::Attend);
     if below.is_empty() && teacher.is_none() && classroom.is_none() {
         return Err(Refused::Nowhere);
@@ -227,6 +255,47 @@ pub fn may(asker: &Asker, act: Act, place: Place<'_>, now: UnixMs) -> Result<Sco
         Place::Lesson(lesson) => scope.covers_lesson(lesson),
     };
     if there { Ok(scope) } else { Err(Refused::NotThere) }
+}
+
+/// The places to which a recording may be published so that an asker sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readers {
+    places: Vec<String>,
+}
+
+impl Readers {
+    /// Ids of the places at which the asker teaches or looks into lessons, and of all above them. A device reads nothing.
+    #[must_use]
+    pub fn of(asker: &Asker, now: UnixMs) -> Self {
+        let reads = |role| {
+            use Role as R;
+            matches!(
+                role,
+                R::LeadTeacher | R::Assistant | R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer
+            )
+        };
+        let paths = asker.roles(now).filter(|grant| reads(grant.role)).flat_map(|grant| grant.path.split('/'));
+        let mut places: Vec<String> = paths.filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        places.sort();
+        places.dedup();
+        Self { places }
+    }
+
+    /// Of nobody.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { places: Vec::new() }
+    }
+
+    pub(crate) fn places(&self) -> &[String] {
+        &self.places
+    }
+
+    /// Whether what is published to this place may be seen.
+    #[must_use]
+    pub fn reads(&self, published_to: OrganisationId) -> bool {
+        self.places.contains(&published_to.to_string())
+    }
 }
 
 /// What a role allows at its place and below. A teacher's and a classroom's own lessons are not here: they are theirs
@@ -248,6 +317,9 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::EditTimetable
                 | A::SeeLessons
                 | A::SeeReports
+                | A::SeeLibrary
+                | A::EditLibrary
+                | A::SeeReviews
         ),
         Role::Scheduler => matches!(
             act,
@@ -259,22 +331,32 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::Dispatch
                 | A::SeeLessons
                 | A::SeeReports
+                | A::SeeLibrary
         ),
-        Role::Patrol => {
-            matches!(
-                act,
-                A::SeeOrganisations
-                    | A::SeeTimetable
-                    | A::SeeLessons
-                    | A::Watch
-                    | A::Replay
-                    | A::ExportRecording
-                    | A::SeeReports
-            )
-        }
-        Role::Reviewer => {
-            matches!(act, A::SeeOrganisations | A::SeeTimetable | A::SeeLessons | A::Replay | A::SeeReports)
-        }
+        Role::Patrol => matches!(
+            act,
+            A::SeeOrganisations
+                | A::SeeTimetable
+                | A::SeeLessons
+                | A::SeeReports
+                | A::SeeLibrary
+                | A::Watch
+                | A::Replay
+                | A::ExportRecording
+        ),
+        Role::Reviewer => matches!(
+            act,
+            A::SeeOrganisations
+                | A::SeeTimetable
+                | A::SeeLessons
+                | A::SeeReports
+                | A::SeeLibrary
+                | A::Replay
+                | A::SeeReviews
+                | A::Comment
+                | A::Review
+                | A::EditRubrics
+        ),
         Role::SystemAdministrator => matches!(
             act,
             A::SeeOrganisations

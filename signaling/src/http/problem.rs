@@ -15,6 +15,7 @@ use crate::{
     domain::{
         dispatch::ReceiverLimit,
         lesson_life::{LessonState, WrongState},
+        library::{RightsError, Side},
         sheet::Fault,
     },
     http::{dispatch::ClashView, field::label},
@@ -48,6 +49,15 @@ pub enum ApiError {
     /// There is no such thing, or the asker may not know of it.
     #[error("not found")]
     NotFound,
+    /// It was taken down, and the asker keeps it.
+    #[error("it was taken down")]
+    TakenDown {
+        /// Why.
+        reason: String,
+    },
+    /// The rights of a recording do not change like this.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     /// None of the asker's roles allows it.
     #[error("none of the asker's roles allows it")]
     NotAllowed,
@@ -213,6 +223,13 @@ impl ApiError {
             ),
             Self::CrossSite => (S::FORBIDDEN, "cross-site", "请求来自别的网站", "请在同课自己的页面里操作。".into()),
             Self::NotFound => (S::NOT_FOUND, "not-found", "没有找到", "请检查地址，或者换一个账号再看。".into()),
+            Self::TakenDown { reason } => (
+                S::GONE,
+                "taken-down",
+                "录像已经下架",
+                format!("下架原因：{reason}。需要恢复时，请在录像库里打开它，选“恢复上架”。"),
+            ),
+            Self::Rights(why) => (S::CONFLICT, "rights", "现在不能这样做", rights_words(why).into()),
             Self::NotAllowed => (
                 S::FORBIDDEN,
                 "not-allowed",
@@ -362,6 +379,17 @@ impl ApiError {
     }
 }
 
+fn rights_words(why: &RightsError) -> &'static str {
+    match why {
+        RightsError::OnlyTheAuthor => "只有主讲教师本人可以同意或撤回公开。",
+        RightsError::OnlyTheKeeper => "只有学校管理员可以发布，请联系学校管理员。",
+        RightsError::NoConsent => "主讲教师还没有同意公开，请先请教师本人在录像库里同意。",
+        RightsError::WrongStanding(_) => "录像已经下架，请先恢复上架。",
+        RightsError::OtherSide(Side::Author) => "这是主讲教师本人下架的，只能由教师本人恢复。",
+        RightsError::OtherSide(Side::Keeper) => "这是学校下架的，请联系学校管理员恢复。",
+    }
+}
+
 fn offer_words(error: &OfferError) -> (StatusCode, &'static str, &'static str, String) {
     use StatusCode as S;
     match error {
@@ -469,6 +497,9 @@ pub enum Problems {
     /// There is none, or it is not theirs to know of.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
+    /// It was there, and the asker may know that.
+    #[response(status = 410, content_type = "application/problem+json")]
+    Gone(Problem),
     /// Another thing stands in the way.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::{
     ask::Named,
+    door::look_to,
     identity::Identity,
     lesson::view,
     problem::{ApiError, Problems},
@@ -155,9 +156,7 @@ pub(super) async fn lesson_of(
     act: Act,
     recording_id: RecordingId,
 ) -> Result<Lesson, ApiError> {
-    let scope = identity.reach(act)?;
-    let lesson = app.store.lesson_of_recording(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
-    if may_look(app, identity, &scope, &lesson).await? { Ok(lesson) } else { Err(ApiError::NotFound) }
+    look_to(app, identity, act, recording_id).await
 }
 
 /// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
@@ -185,7 +184,7 @@ async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool
 }
 
 /// Sends a file or the one range of it that is asked for. A segment never changes, so a browser may keep it.
-async fn send(mut file: File, sha256: &str, headers: &HeaderMap, turn: Turn) -> Result<Response, ApiError> {
+pub(super) async fn send(mut file: File, sha256: &str, headers: &HeaderMap, turn: Turn) -> Result<Response, ApiError> {
     let fault = |error| ApiError::Internal(Box::new(error));
     let size_bytes = file.metadata().await.map_err(fault)?.len();
     let tag = format!("\"{sha256}\"");

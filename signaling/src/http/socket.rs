@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{
     ask::{Caller, HeldPlace, Named, own_origin},
@@ -21,18 +21,21 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        id::LessonId,
+        chapter::Mark,
+        id::{LessonId, MarkId},
+        lesson_life::LessonState,
         permission::{Act, Place, may},
         time::{Now, UnixMs},
     },
     live::{
-        registry::SeatRefused,
+        registry::{SeatRefused, chain},
         table::{Joined, text_of},
         token::{Claims, TokenKind},
         unread::Said,
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
-    store::AuditRow,
+    store::{AuditRow, mark::Marked},
+    system_scope,
 };
 
 /// A socket that does not say hello by then is not a page of ours.
@@ -138,8 +141,13 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
                                 if !say(&mut socket, text_of(&pong)).await { break Ended::Gone }
                             }
                             Ok(FromPage::Report(report)) => app.registry.report(lesson_id, seat_id, report),
+                            // Others' marks are made in the replay.
+                            Ok(FromPage::Mark {}) if claims.kind == TokenKind::Publish => {
+                                let marked = ToPage::Marked { at_ms: mark(&app, &caller, lesson_id).await };
+                                if !say(&mut socket, text_of(&marked)).await { break Ended::Gone }
+                            }
                             // Hello twice, or what is no message of ours.
-                            Ok(FromPage::Hello { .. }) | Err(_) => break Ended::Unreadable,
+                            Ok(FromPage::Hello { .. } | FromPage::Mark {}) | Err(_) => break Ended::Unreadable,
                         },
                         Message::Binary(_) => break Ended::Unreadable,
                         Message::Close(_) => break Ended::Gone,
@@ -160,6 +168,25 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
         Ended::Deaf => close(socket, close_code::POLICY, "not reading").await,
         Ended::TooFast => close(socket, close_code::POLICY, "too many messages").await,
         Ended::Unreadable => close(socket, close_code::POLICY, "unreadable").await,
+    }
+}
+
+/// Marks this moment of a lesson that is live, in lesson time. `None`: it is not, or has as many marks as it may.
+async fn mark(app: &App, caller: &Caller, lesson_id: LessonId) -> Option<i64> {
+    let lesson = app.registry.lesson(lesson_id).filter(|lesson| lesson.state == LessonState::Live)?;
+    let (recording_id, now) = (lesson.recording?.recording_id, app.clock.wall());
+    let at_ms = (now.0 - lesson.live_at?.0).max(0);
+    let person_id = lesson.teacher.person_id;
+    let row = AuditRow::done(now, format!("person:{person_id}"), "mark_recording", format!("recording:{recording_id}"));
+    let row = row.from(caller.ip().to_string()).at_place(lesson.place()).saying(format!("at_ms={at_ms}"));
+    let mark = Mark { mark_id: MarkId::fresh(), at_ms, title: String::new(), version: 1 };
+    match app.store.add_mark(&system_scope::bearer_of_a_token(), recording_id, person_id, mark, &row).await {
+        Ok(Marked::Done(_)) => Some(at_ms),
+        Ok(Marked::Full) => None,
+        Err(error) => {
+            warn!(lesson.id = %lesson_id, error = chain(&error), "A mark of lesson {lesson_id} could not be kept");
+            None
+        }
     }
 }
 

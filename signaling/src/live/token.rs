@@ -7,12 +7,12 @@ use std::path::Path;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
     domain::{
-        id::{ClassroomId, DeviceId, LessonId, SeatId},
+        id::{ClassroomId, DeviceId, LessonId, SeatId, ShareId},
         time::UnixMs,
     },
     keep,
@@ -59,6 +59,16 @@ pub struct Claims {
     pub exp: UnixMs,
     /// Its own name, for the audit.
     pub jti: Uuid,
+}
+
+/// What the link of a share says. How often it may be opened, and whether it was taken back, the store knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareClaims {
+    /// Which share.
+    pub share_id: ShareId,
+    /// When it stops being accepted, in milliseconds UTC.
+    pub exp: UnixMs,
 }
 
 /// Why a token is not accepted.
@@ -111,6 +121,16 @@ impl TokenSigner {
     /// Writes a token.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
+        self.signed(claims)
+    }
+
+    /// Writes the token of a share's link.
+    #[must_use]
+    pub fn sign_share(&self, claims: &ShareClaims) -> String {
+        self.signed(claims)
+    }
+
+    fn signed(&self, claims: &impl Serialize) -> String {
         // Claims are plain fields: they always have a JSON form.
         let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims).unwrap_or_default());
         let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(body.as_bytes()));
@@ -122,6 +142,23 @@ impl TokenSigner {
     /// # Errors
     /// [`TokenError::Forged`] or [`TokenError::Expired`].
     pub fn check(&self, token: &str, now: UnixMs) -> Result<Claims, TokenError> {
+        let claims: Claims = self.genuine(token)?;
+        if claims.kind != TokenKind::Guest && claims.seat_id.is_none() {
+            return Err(TokenError::Forged);
+        }
+        if claims.exp <= now { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+
+    /// Checks the token of a share's link: first the signature, then its time. One kind of claims reads no other.
+    ///
+    /// # Errors
+    /// [`TokenError::Forged`] or [`TokenError::Expired`].
+    pub fn check_share(&self, token: &str, now: UnixMs) -> Result<ShareClaims, TokenError> {
+        let claims: ShareClaims = self.genuine(token)?;
+        if claims.exp <= now { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+
+    fn genuine<T: DeserializeOwned>(&self, token: &str) -> Result<T, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Forged);
         }
@@ -131,14 +168,7 @@ impl TokenSigner {
             .verify(body.as_bytes(), &signature)
             .map_err(|_| TokenError::Forged)?;
         let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenError::Forged)?;
-        let claims: Claims = serde_json::from_slice(&body).map_err(|_| TokenError::Forged)?;
-        if claims.kind != TokenKind::Guest && claims.seat_id.is_none() {
-            return Err(TokenError::Forged);
-        }
-        if claims.exp <= now {
-            return Err(TokenError::Expired);
-        }
-        Ok(claims)
+        serde_json::from_slice(&body).map_err(|_| TokenError::Forged)
     }
 
     /// Checks a token for one lesson.
@@ -206,6 +236,18 @@ mod tests {
         for token in forged {
             assert_eq!(signer.check(&token, UnixMs(1)), Err(TokenError::Forged));
         }
+    }
+
+    #[test]
+    fn a_share_opens_no_lesson_and_a_seat_no_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = TokenSigner::open(folder.path()).unwrap();
+        let share = ShareClaims { share_id: ShareId::fresh(), exp: UnixMs(1_000) };
+        let (link, seat) = (signer.sign_share(&share), signer.sign(&claims(1_000)));
+        assert_eq!(signer.check_share(&link, UnixMs(999)), Ok(share));
+        assert_eq!(signer.check_share(&link, UnixMs(1_000)), Err(TokenError::Expired));
+        assert_eq!(signer.check(&link, UnixMs(1)), Err(TokenError::Forged));
+        assert_eq!(signer.check_share(&seat, UnixMs(1)), Err(TokenError::Forged));
     }
 
     #[test]

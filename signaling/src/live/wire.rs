@@ -37,6 +37,8 @@ pub enum FromPage {
     },
     /// How it goes, every 5 s.
     Report(Report),
+    /// 标记: the teacher marks this moment of the lesson.
+    Mark {},
 }
 
 /// What a page sees and hears, since its last report: every 5 s, and at once when the lesson comes onto its screen or goes
@@ -124,6 +126,11 @@ pub enum ToPage {
         sent_ms: f64,
         /// The hub's clock.
         now_ms: UnixMs,
+    },
+    /// The answer to `mark`.
+    Marked {
+        /// When, in lesson time. `None`: the lesson is not live, or has as many marks as it may.
+        at_ms: Option<i64>,
     },
     /// The last message.
     Bye {
@@ -346,6 +353,7 @@ mod tests {
         for refused in [
             r#"{"type":"ping","sent_ms":1,"more":2}"#,
             r#"{"type":"report","admin":true}"#,
+            r#"{"type":"mark","at_ms":0}"#,
             r#"{"type":"hello","token":"t","seat_id":"../.."}"#,
             r#"{"type":"hello","token":"t","token":"u","seat_id":null}"#,
             r#"{"type":"ping","sent_ms":1e400}"#,

@@ -192,6 +192,7 @@ impl Store {
             .bind(row.at.0)
             .execute(writing.on())
             .await?;
+            writing.enter_library(lesson, recording_id, row.at).await?;
         }
         writing.insert_transition(lesson.lesson_id, from, lesson.state, &row.detail, row).await?;
         if matches!(lesson.state, LessonState::Cancelled | LessonState::Missed) {

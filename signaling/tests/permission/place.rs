@@ -11,18 +11,22 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use signaling::{
     domain::{
+        chapter::Mark,
+        clip::Window,
         id::{
-            ClassId, ClassroomId, LessonId, ListeningRightId, OrganisationId, PairingId, PersonId, RecordingId, TermId,
+            ClassId, ClassroomId, ClipId, CommentId, LessonId, ListeningRightId, MarkId, OrganisationId, PairingId,
+            PersonId, RecordingId, RubricId, ShareId, TermId,
         },
         lesson::{Lesson, ListedClassroom, Teacher},
         lesson_life::{LessonState, LessonTimes, RunsBy},
         organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role, Stage},
         pairing::{Extent, ListeningRight, Pairing, Standing, Topology},
+        rubric::Criterion,
         rules::RuleSet,
         two_ends::Span,
     },
     sample,
-    store::{AuditRow, Seed, school_class::NewClass},
+    store::{AuditRow, Seed, clip::Clip, comment::Comment, review::Rubric, school_class::NewClass, share::NewShare},
     system_scope,
 };
 
@@ -130,6 +134,7 @@ async fn place(school: &School, parent: Option<&Place>, kind: OrganisationKind, 
     let (lesson_id, recording_id) = lesson(school, person_id, classroom_id, mark, &cookie).await;
     ids.insert("lesson_id", lesson_id.to_string());
     ids.insert("recording_id", recording_id.to_string());
+    ids.extend(said_of(school, (lesson_id, recording_id), (person_id, organisation_id), mark).await);
     let mut place = Place { organisation: organisation_id, ids, mark };
     timetable(school, &mut place, has_class).await;
     place
@@ -171,6 +176,69 @@ async fn lesson(
     assert_eq!(begun.status, StatusCode::OK, "{}", begun.text);
     let kept = store.lesson(&scope, lesson_id).await.unwrap().unwrap();
     (lesson_id, kept.recording.unwrap().recording_id)
+}
+
+/// A mark, a clip, a comment, a link and a rubric; and the lesson that was recorded plays its own recording.
+async fn said_of(
+    school: &School,
+    (lesson_id, recording_id): (LessonId, RecordingId),
+    (person_id, organisation_id): (PersonId, OrganisationId),
+    mark: &str,
+) -> Vec<(&'static str, String)> {
+    let (store, scope, now) = (&school.app.store, system_scope::sample(), school.clock.wall());
+    let row = AuditRow::by_system(now, "plant", format!("recording:{recording_id}"));
+    let title = format!("{mark}的片段");
+    let kept = Mark { mark_id: MarkId::fresh(), at_ms: 0, title: title.clone(), version: 1 };
+    let mark_id = kept.mark_id;
+    store.add_mark(&scope, recording_id, person_id, kept, &row).await.unwrap();
+    let clip = Clip {
+        clip_id: ClipId::fresh(),
+        recording_id,
+        window: Window { from_ms: 0, to_ms: 2_000 },
+        title,
+        author: Teacher { person_id, name: String::new() },
+        made_at: now,
+        version: 1,
+    };
+    assert!(store.add_clip(&scope, &clip, &row).await.unwrap());
+    let author = Teacher { person_id, name: String::new() };
+    let comment = Comment {
+        comment_id: CommentId::fresh(),
+        at_ms: 0,
+        text: format!("{mark}的评语"),
+        author,
+        made_at: now,
+        edited_at: None,
+        version: 1,
+    };
+    assert!(store.add_comment(&scope, recording_id, &comment, &row).await.unwrap());
+    let share = NewShare {
+        share_id: ShareId::fresh(),
+        recording_id,
+        clip_id: None,
+        maker: person_id,
+        expires_at: now.plus(Duration::from_secs(3_600)),
+        views_max: None,
+    };
+    assert!(store.add_share(&scope, &share, &row).await.unwrap());
+    let rubric = Rubric {
+        rubric_id: RubricId::fresh(),
+        revision: 1,
+        organisation_id,
+        keeper: String::new(),
+        name: format!("{mark}的量表"),
+        criteria: vec![Criterion { name: format!("{mark}的一项"), weight: 100, highest: 5 }],
+    };
+    store.keep_rubric(&scope, &rubric, row.clone()).await.unwrap();
+    let chosen = Some((recording_id, None, String::new()));
+    assert!(store.choose_source(&scope, lesson_id, chosen, person_id, &row).await.unwrap());
+    vec![
+        ("mark_id", mark_id.to_string()),
+        ("clip_id", clip.clip_id.to_string()),
+        ("comment_id", comment.comment_id.to_string()),
+        ("share_id", share.share_id.to_string()),
+        ("rubric_id", rubric.rubric_id.to_string()),
+    ]
 }
 
 /// A device that an operator has let in.

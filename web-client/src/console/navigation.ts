@@ -16,6 +16,7 @@ export const ways: readonly Way[] = [
   { name: 'dispatch', to: '/dispatch', roles: ['scheduler'] },
   { name: 'recordings', to: '/recordings', roles: ['lead_teacher', 'patrol', 'reviewer'] },
   { name: 'reports', to: '/reports', roles: ['lead_teacher', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
+  { name: 'recordings', to: '/recordings', roles: ['lead_teacher', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
   { name: 'organisations', to: '/organisations', roles: [...SCHOOL, 'patrol', 'reviewer', 'security_administrator', 'audit_administrator', 'operator'] },
   { name: 'people', to: '/people', roles: [...SCHOOL, 'security_administrator'] },
   { name: 'devices', to: '/devices', roles: [...SCHOOL, 'operator'] },

@@ -21,6 +21,8 @@ export interface LessonTie {
   slots: Readonly<Ref<Slots>>
   /** What flows in the lesson, but finds no room on this place's line. */
   spared: Readonly<Ref<readonly string[]>>
+  /** The answer to the last mark. `null`: none was made here. */
+  marked: Readonly<Ref<{ atMs: number | null } | null>>
   /** The hub's clock, now. */
   hubNowMs: () => number
 }
@@ -32,6 +34,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
   const seats = shallowRef<readonly SeatView[]>([])
   const slots = shallowRef<Slots>(nothingFlows)
   const spared = shallowRef<readonly string[]>([])
+  const marked = shallowRef<{ atMs: number | null } | null>(null)
 
   const session = new LessonSession({
     admit,
@@ -60,6 +63,9 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
       case 'spared':
         spared.value = message.kinds
         break
+      case 'marked':
+        marked.value = { atMs: message.at_ms }
+        break
     }
   }
 
@@ -78,6 +84,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     seats: readonly(seats) as Readonly<Ref<readonly SeatView[]>>,
     slots: readonly(slots) as Readonly<Ref<Slots>>,
     spared: readonly(spared) as Readonly<Ref<readonly string[]>>,
+    marked: readonly(marked) as Readonly<Ref<{ atMs: number | null } | null>>,
     hubNowMs: () => Date.now() + session.clockOffsetMs,
   }
 }

@@ -25,6 +25,8 @@ export type ClientMessage
   = | { type: 'hello', token: string, seat_id: string | null }
     | { type: 'ping', sent_ms: number }
     | ({ type: 'report' } & QualityReport)
+    /** 标记: this moment of the lesson. */
+    | { type: 'mark' }
 
 export type ByeReason = 'lesson_ended' | 'replaced' | 'token_expired' | 'shutting_down'
 
@@ -36,6 +38,8 @@ export type ServerMessage
     /** What flows in the lesson, but finds no room on this place's line. */
     | { type: 'spared', kinds: readonly string[] }
     | { type: 'pong', sent_ms: number, now_ms: number }
+    /** `null`: the lesson is not live, or has as many marks as it may. */
+    | { type: 'marked', at_ms: number | null }
     | { type: 'bye', reason: ByeReason }
 
 type Shape = Record<string, 'object' | 'array' | 'number' | 'string'>
@@ -47,6 +51,7 @@ const shapes: Record<ServerMessage['type'], Shape> = {
   slots: { slots: 'object' },
   spared: { kinds: 'array' },
   pong: { sent_ms: 'number', now_ms: 'number' },
+  marked: {},
   bye: { reason: 'string' },
 }
 

@@ -1,6 +1,7 @@
 import type { Words } from './zh-CN'
 import { reportEn } from './report/en'
 import { timetableEn } from './timetable/en'
+import { library } from './library.en'
 import { office } from './office.en'
 import { replay } from './replay.en'
 
@@ -35,6 +36,7 @@ export const en: Words = {
     goOn: 'Go on',
   },
   ...office,
+  ...library,
   lessons: {
     title: 'Lessons',
     today: 'Today', tomorrow: 'Tomorrow', yesterday: 'Yesterday',

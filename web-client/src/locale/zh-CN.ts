@@ -1,6 +1,7 @@
 import { reportZhCN } from './report/zh-CN'
 import { timetableZhCN } from './timetable/zh-CN'
 
+import { library } from './library.zh-CN'
 import { office } from './office.zh-CN'
 import { replay } from './replay.zh-CN'
 
@@ -35,6 +36,7 @@ export const zhCN = {
     goOn: '直接进入',
   },
   ...office,
+  ...library,
   lessons: {
     title: '课程',
     today: '今天', tomorrow: '明天', yesterday: '昨天',

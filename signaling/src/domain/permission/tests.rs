@@ -87,3 +87,41 @@ fn places_that_lie_in_each_other_are_one() {
     let Reach::Some { below, .. } = scope.reach() else { panic!("{scope:?}") };
     assert_eq!(below, &[COUNTY.to_owned(), FOREIGN.to_owned()]);
 }
+
+#[test]
+fn what_is_published_is_read_where_one_teaches_or_looks_and_above() {
+    let (county, school, other) = (OrganisationId::fresh(), OrganisationId::fresh(), OrganisationId::fresh());
+    let at_school = format!("/{county}/{school}/");
+    for role in Role::ALL {
+        let asker = person(PersonId::fresh(), vec![grant(*role, &at_school)]);
+        let readers = Readers::of(&asker, NOW);
+        let reads = may(&asker, Act::SeeTimetable, Place::Wherever, NOW).is_ok();
+        assert_eq!([county, school, other].map(|place| readers.reads(place)), [reads, reads, false], "{role:?}");
+    }
+    let device =
+        Asker { holder: Holder::Classroom(ClassroomId::fresh()), grants: vec![grant(Role::Patrol, &at_school)] };
+    assert!(!Readers::of(&device, NOW).reads(county));
+    // From the county nothing is read that was published to one of its schools alone.
+    let officer = person(PersonId::fresh(), vec![grant(Role::Reviewer, &format!("/{county}/"))]);
+    assert_eq!([county, school].map(|place| Readers::of(&officer, NOW).reads(place)), [true, false]);
+}
+
+#[test]
+fn a_lesson_is_its_teachers_and_its_schools_and_not_its_listeners() {
+    let (teacher, listed) = (PersonId::fresh(), ClassroomId::fresh());
+    let mut lesson = lesson_of(teacher, &[listed]);
+    lesson.places = vec![SCHOOL.into(), SIBLING.into()];
+    let owns = |asker: &Asker, act| may(asker, act, Place::Wherever, NOW).is_ok_and(|scope| scope.owns(&lesson));
+    let table = [
+        (person(teacher, vec![grant(Role::LeadTeacher, SCHOOL)]), [true, true, false]),
+        (person(PersonId::fresh(), vec![grant(Role::LeadTeacher, SCHOOL)]), [false; 3]),
+        (person(PersonId::fresh(), vec![grant(Role::Reviewer, COUNTY)]), [true, true, true]),
+        (person(PersonId::fresh(), vec![grant(Role::Reviewer, SIBLING)]), [false; 3]),
+        (person(PersonId::fresh(), vec![grant(Role::SchoolAdministrator, SCHOOL)]), [true, false, false]),
+        (person(PersonId::fresh(), vec![grant(Role::SchoolAdministrator, SIBLING)]), [false; 3]),
+        (Asker { holder: Holder::Classroom(listed), grants: vec![] }, [false; 3]),
+    ];
+    for (asker, expected) in table {
+        assert_eq!([Act::SeeReviews, Act::Comment, Act::Review].map(|act| owns(&asker, act)), expected, "{asker:?}");
+    }
+}

@@ -1,0 +1,395 @@
+//! The library: finding recordings, saying what they are about, and who may see them.
+
+use axum::{Json, extract::State};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    ask::{Asked, Named, Queried, named},
+    door::{library_reach, library_scope},
+    identity::Identity,
+    lesson::days_in,
+    list::{self, Listed},
+    problem::{ApiError, Problems},
+    timetable::invalid,
+    version::{IfMatch, Tagged, edited},
+};
+use crate::{
+    app::App,
+    domain::{
+        id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
+        lesson::{RecordingState, Teacher},
+        library::{Licence, POINTS_MAX, RecordingStanding, RightsAct, SUMMARY_CHARACTERS_MAX},
+        name,
+        permission::{Act, Place, Scope, may},
+        time::UnixMs,
+    },
+    store::{
+        library::{Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope},
+        library_edit::{ChangeRightsError, EntryEdit},
+    },
+};
+
+/// The routes of the library.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_recordings))
+        .routes(routes!(count_recordings))
+        .routes(routes!(show_card))
+        .routes(routes!(edit_recording))
+        .routes(routes!(change_rights))
+}
+
+/// What is looked for in the library, and which part of the list.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LibraryPage {
+    /// `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{60,80}$")]
+    after: Option<String>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Each of its words is in title, subject, grade, teacher, knowledge points or summary.
+    #[param(max_length = 80)]
+    text: Option<String>,
+    school_year_id: Option<SchoolYearId>,
+    term_id: Option<TermId>,
+    #[param(max_length = 20)]
+    grade: Option<String>,
+    #[param(max_length = 20)]
+    subject: Option<String>,
+    lesson_id: Option<LessonId>,
+    /// 知识点
+    #[param(max_length = 80)]
+    point: Option<String>,
+    teacher_id: Option<PersonId>,
+    /// The school, or everything below a bureau.
+    organisation_id: Option<OrganisationId>,
+    /// Only what was recorded on this day or later.
+    #[param(value_type = Option<String>, format = Date)]
+    from: Option<Date>,
+    /// Only what was recorded on this day or earlier.
+    #[param(value_type = Option<String>, format = Date)]
+    until: Option<Date>,
+}
+
+/// A place, as a recording names it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NamedPlace {
+    organisation_id: OrganisationId,
+    name: String,
+}
+
+/// What the asker may do with a recording.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct RecordingMay {
+    /// Look into it.
+    replay: bool,
+    /// Name it, share it, take it down.
+    edit: bool,
+    /// Agree that others see it: it is their own lesson.
+    consent: bool,
+    /// Publish it: they keep the library of its school.
+    publish: bool,
+}
+
+/// A recording, as the library's card says it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RecordingCard {
+    recording_id: RecordingId,
+    lesson_id: LessonId,
+    title: String,
+    subject: String,
+    grade: String,
+    teacher: Teacher,
+    school: NamedPlace,
+    term_id: Option<TermId>,
+    started_at_ms: UnixMs,
+    /// From its lesson's start to its end; so far, where it goes on.
+    length_ms: i64,
+    state: RecordingState,
+    licence: Licence,
+    standing: RecordingStanding,
+    /// When its teacher agreed that others see it. `null`: they have not.
+    consented_at_ms: Option<UnixMs>,
+    /// The place to whose people it is shown. `null`: to none.
+    published_to: Option<NamedPlace>,
+    /// Why it is taken down. `null`: it is not.
+    taken_down_reason: Option<String>,
+    summary: String,
+    /// 知识点
+    points: Vec<String>,
+    may: RecordingMay,
+    /// Counts its edits: the ETag.
+    version: i64,
+}
+
+/// How many recordings have one value.
+#[derive(Serialize, ToSchema)]
+pub struct FacetCountView {
+    facet: Facet,
+    /// What is filtered by: an id, or the word itself.
+    value: String,
+    /// What people call it.
+    name: String,
+    count: i64,
+}
+
+/// How many recordings were found, and of what.
+#[derive(Serialize, ToSchema)]
+pub struct LibraryCounts {
+    /// All that fit.
+    total: i64,
+    /// At most 50 values of each kind, the most frequent first.
+    facets: Vec<FacetCountView>,
+}
+
+/// What is changed of a recording. What is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingEdit {
+    #[schema(min_length = 1, max_length = 80)]
+    title: Option<String>,
+    #[schema(max_length = 1000)]
+    summary: Option<String>,
+    /// 知识点, at most 20.
+    #[schema(max_items = 20)]
+    points: Option<Vec<String>>,
+    licence: Option<Licence>,
+}
+
+/// Recordings that the asker may know of, the latest first
+#[utoipa::path(get, path = "/recordings", tag = "library", params(LibraryPage),
+    extensions(("x-act" = json!("see_library"))),
+    responses((status = 200, body = Listed<RecordingCard>), Problems))]
+pub async fn list_recordings(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(page): Queried<LibraryPage>,
+) -> Result<Json<Listed<RecordingCard>>, ApiError> {
+    let scope = library_scope(&identity)?;
+    let below = page.after.as_deref().map(read_cursor).transpose()?;
+    let limit = list::limit(page.limit)?;
+    let mut entries = app.store.library(&scope, &page.ask()?, below, limit + 1).await?;
+    let more = entries.len() > limit as usize;
+    entries.truncate(limit as usize);
+    let next = entries.last().filter(|_| more).map(write_cursor);
+    Ok(Json(Listed { items: cards(&app, &identity, &scope, entries).await?, next }))
+}
+
+/// How many recordings fit, by school year, term, grade, subject, school, teacher and knowledge point
+#[utoipa::path(get, path = "/recording-counts", tag = "library", params(LibraryPage),
+    extensions(("x-act" = json!("see_library"))),
+    responses((status = 200, body = LibraryCounts), Problems))]
+pub async fn count_recordings(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(page): Queried<LibraryPage>,
+) -> Result<Json<LibraryCounts>, ApiError> {
+    let (total, facets) = app.store.library_facets(&library_scope(&identity)?, &page.ask()?).await?;
+    let view = |one: crate::store::library::FacetCount| FacetCountView {
+        facet: one.facet,
+        value: one.value,
+        name: one.name,
+        count: one.count,
+    };
+    Ok(Json(LibraryCounts { total, facets: facets.into_iter().map(view).collect() }))
+}
+
+/// One recording's card
+#[utoipa::path(get, path = "/recordings/{recording_id}/card", tag = "library",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_library"))),
+    responses((status = 200, body = RecordingCard), Problems))]
+pub async fn show_card(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+) -> Result<Tagged<RecordingCard>, ApiError> {
+    card(&app, &identity, recording_id).await
+}
+
+/// Say what a recording is called and what it is about
+#[utoipa::path(patch, path = "/recordings/{recording_id}", tag = "library", request_body = RecordingEdit,
+    params(("recording_id" = RecordingId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("edit_library"))),
+    responses((status = 200, body = RecordingCard), Problems))]
+pub async fn edit_recording(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<RecordingEdit>,
+) -> Result<Tagged<RecordingCard>, ApiError> {
+    let scope = identity.reach(Act::EditLibrary)?;
+    let edit = EntryEdit {
+        title: ask.title.map(|title| named("title", &title)).transpose()?,
+        summary: ask.summary.map(|summary| prose("summary", &summary, SUMMARY_CHARACTERS_MAX)).transpose()?,
+        points: ask.points.map(points).transpose()?,
+        licence: ask.licence,
+    };
+    let row = identity.row(&app, "edit_recording", format!("recording:{recording_id}"));
+    edited(app.store.edit_entry(&scope, (recording_id, version), &edit, row).await?)?;
+    card(&app, &identity, recording_id).await
+}
+
+/// Agree to publishing, publish, take down, put back. What is taken down is hidden at once, wherever it is shown
+#[utoipa::path(post, path = "/recordings/{recording_id}/rights", tag = "library", request_body = RightsAct,
+    params(("recording_id" = RecordingId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("edit_library"))),
+    responses((status = 200, body = RecordingCard), Problems))]
+pub async fn change_rights(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+    IfMatch(version): IfMatch,
+    Asked(act): Asked<RightsAct>,
+) -> Result<Tagged<RecordingCard>, ApiError> {
+    let scope = identity.reach(Act::EditLibrary)?;
+    if let RightsAct::TakeDown { reason } = &act {
+        let reason = reason.trim();
+        if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
+            return Err(invalid("reason", "请写明原因，1 到 200 字"));
+        }
+    }
+    let person_id = identity.person().map_err(|_| ApiError::NotFound)?;
+    let row = identity.row(&app, act.name(), format!("recording:{recording_id}"));
+    match app.store.change_rights(&scope, person_id, (recording_id, version), &act, row).await {
+        Ok(done) => edited(done)?,
+        Err(ChangeRightsError::Rights(why)) => return Err(why.into()),
+        Err(ChangeRightsError::NoSuchPlace) => return Err(invalid("to", "只能发布到本校或上级机构")),
+        Err(ChangeRightsError::Store(error)) => return Err(error.into()),
+    }
+    card(&app, &identity, recording_id).await
+}
+
+impl LibraryPage {
+    fn ask(&self) -> Result<LibraryAsk, ApiError> {
+        let bounded = |name: &str, text: &Option<String>, max: usize| match text {
+            Some(text) if text.chars().count() > max || text.contains('\0') => Err(ApiError::BadRequest(name.into())),
+            text => Ok(text.clone()),
+        };
+        let days = days_in(self.from, self.until)?;
+        Ok(LibraryAsk {
+            text: bounded("text", &self.text, name::CHARACTERS_MAX)?,
+            school_year_id: self.school_year_id,
+            term_id: self.term_id,
+            grade: bounded("grade", &self.grade, 20)?,
+            subject: bounded("subject", &self.subject, 20)?,
+            lesson_id: self.lesson_id,
+            point: bounded("point", &self.point, name::CHARACTERS_MAX)?,
+            teacher_id: self.teacher_id,
+            organisation_id: self.organisation_id,
+            from: self.from.map(|_| days.start),
+            until: self.until.map(|_| days.end),
+        })
+    }
+}
+
+/// A text of some sentences.
+///
+/// # Errors
+/// [`ApiError::Invalid`] where it is too long, or holds what cannot be read.
+pub(super) fn prose(field: &'static str, typed: &str, characters_max: usize) -> Result<String, ApiError> {
+    let text = typed.trim();
+    if text.chars().count() > characters_max {
+        return Err(invalid(field, &format!("最多 {characters_max} 个字")));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(invalid(field, "不能含有控制字符"));
+    }
+    Ok(text.to_owned())
+}
+
+fn points(typed: Vec<String>) -> Result<Vec<String>, ApiError> {
+    if typed.len() > POINTS_MAX {
+        return Err(invalid("points", &format!("最多 {POINTS_MAX} 个知识点")));
+    }
+    let mut points = typed.iter().map(|point| named("points", point)).collect::<Result<Vec<_>, _>>()?;
+    points.sort();
+    points.dedup();
+    Ok(points)
+}
+
+async fn card(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Tagged<RecordingCard>, ApiError> {
+    let scope = library_reach(identity)?;
+    let entry = app.store.library_entry(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
+    let card = cards(app, identity, &scope, vec![entry]).await?.pop().ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(card.version, card))
+}
+
+async fn cards(
+    app: &App,
+    identity: &Identity,
+    scope: &LibraryScope,
+    entries: Vec<LibraryEntry>,
+) -> Result<Vec<RecordingCard>, ApiError> {
+    let asker = &identity.session.asker;
+    // What they may know of and what they may look into are two things.
+    let replays = match may(asker, Act::Replay, Place::Wherever, identity.now) {
+        Ok(below) => {
+            let ids: Vec<RecordingId> = entries.iter().map(|entry| entry.recording_id).collect();
+            app.store.library_among(&LibraryScope { below, ..scope.clone() }, &ids).await?
+        }
+        Err(_) => Default::default(),
+    };
+    let view = |entry: LibraryEntry| {
+        let (rights, now) = (&entry.rights, app.clock.wall());
+        let own = |scope: &Option<Scope>| {
+            scope
+                .as_ref()
+                .is_some_and(|scope| scope.covers(&entry.path) || asker.person_id() == Some(entry.teacher.person_id))
+        };
+        let keeps = scope.keeps.as_ref().is_some_and(|scope| scope.covers(&entry.path));
+        let published = rights.published_to.is_some_and(|place| scope.readers.reads(place));
+        let shown = rights.taken_down.is_none();
+        RecordingCard {
+            may: RecordingMay {
+                replay: shown && (published || replays.contains(&entry.recording_id)),
+                edit: own(&scope.keeps),
+                consent: scope.keeps.is_some() && asker.person_id() == Some(entry.teacher.person_id),
+                publish: keeps,
+            },
+            recording_id: entry.recording_id,
+            lesson_id: entry.lesson_id,
+            subject: entry.subject,
+            grade: entry.grade,
+            school: NamedPlace { organisation_id: entry.organisation_id, name: entry.school },
+            term_id: entry.term_id,
+            started_at_ms: entry.started_at,
+            length_ms: (entry.ended_at.unwrap_or(now).0 - entry.started_at.0).max(0),
+            state: entry.state,
+            licence: entry.licence,
+            standing: rights.standing(),
+            consented_at_ms: rights.consented_at,
+            published_to: rights
+                .published_to
+                .zip(entry.published_to)
+                .map(|(organisation_id, name)| NamedPlace { organisation_id, name }),
+            taken_down_reason: rights.taken_down.as_ref().map(|down| down.reason.clone()),
+            title: entry.title,
+            teacher: entry.teacher,
+            summary: entry.summary,
+            points: entry.points,
+            version: entry.version,
+        }
+    };
+    Ok(entries.into_iter().map(view).collect())
+}
+
+fn write_cursor(entry: &LibraryEntry) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{} {}", entry.started_at.0, entry.recording_id))
+}
+
+fn read_cursor(text: &str) -> Result<LibraryCursor, ApiError> {
+    let read = || {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (started_at, recording_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
+        Some(LibraryCursor { started_at: UnixMs(started_at.parse().ok()?), recording_id: recording_id.parse().ok()? })
+    };
+    read().ok_or_else(|| ApiError::BadRequest("after".into()))
+}
