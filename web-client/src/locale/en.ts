@@ -2,10 +2,12 @@ import type { Words } from './zh-CN'
 import { timetableEn } from './timetable/en'
 import { office } from './office.en'
 import { replay } from './replay.en'
+import { storageEn } from './storage/en'
 
 export const en: Words = {
   product: 'Tongke',
   ...timetableEn,
+  ...storageEn,
   language: { switch: '中文', label: 'Switch to Chinese' },
   role: { lead_teacher: 'Lead teacher', classroom: 'Classroom', bureau_officer: 'Education bureau', teacher: 'Lead teacher', observer: 'Observer', guest: 'Guest' },
   presence: { online: 'Online', weak: 'Weak line', lost: 'Lost', absent: 'Not here' },
