@@ -6,6 +6,7 @@
 //! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
 //! ([`live::session`], pure), its sockets and its recording.
 //!
+//! What recordings take, and how long they stay, the [`storekeeper`] sees to.
 //! Rims, which alone touch clocks, files and ports: [`clock`], [`keep`], [`certificate`], [`front`].
 //! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
 
@@ -27,5 +28,6 @@ pub mod router;
 pub mod sample;
 pub mod secret;
 pub mod store;
+pub mod storekeeper;
 pub mod system_scope;
 pub mod telemetry;

@@ -18,9 +18,9 @@ use crate::{
         ask::{self, Caller},
         assets, audit, classroom, device, download,
         identity::Asking,
-        import, lesson, organisation, person,
+        import, kept, lesson, organisation, person,
         problem::ApiError,
-        recording, seat, set_up, sign_in, socket, timetable, whip,
+        recording, seat, set_up, sign_in, socket, storage, timetable, whip,
     },
     store::AuditRow,
 };
@@ -115,6 +115,15 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(lesson::end))
         .routes(routes!(seat::take))
         .routes(routes!(recording::show))
+        .routes(routes!(storage::show_storage))
+        .routes(routes!(storage::list_school_use))
+        .routes(routes!(kept::list_kept_recordings))
+        .routes(routes!(kept::show_kept_recording))
+        .routes(routes!(kept::hold_recording, kept::release_recording))
+        .routes(routes!(kept::ask_for_deletion, kept::take_deletion_back))
+        .routes(routes!(storage::show_quota, storage::set_quota))
+        .routes(routes!(storage::show_policy, storage::set_policy))
+        .routes(routes!(storage::confirm_retention))
         .merge(timetable::routes())
 }
 

@@ -98,13 +98,17 @@ pub enum Act {
     Replay,
     /// Take a recording, or a span of it, away as a file.
     ExportRecording,
+    /// See what recordings take, how long they stay and what will go. Nothing of what they show.
+    SeeStorage,
+    /// Set quotas and retention, hold a recording, have one deleted.
+    EditStorage,
     /// Read and export the audit.
     SeeAudit,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::SeeOrganisations,
         Self::EditOrganisations,
         Self::EditClassrooms,
@@ -123,6 +127,8 @@ impl Act {
         Self::Watch,
         Self::Replay,
         Self::ExportRecording,
+        Self::SeeStorage,
+        Self::EditStorage,
         Self::SeeAudit,
     ];
 }
@@ -244,6 +250,7 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::SeeTimetable
                 | A::EditTimetable
                 | A::SeeLessons
+                | A::SeeStorage
         ),
         Role::Scheduler => matches!(
             act,
@@ -271,12 +278,16 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::EditDevices
                 | A::SeePeople
                 | A::EditPeople
+                | A::SeeStorage
+                | A::EditStorage
         ),
         Role::SecurityAdministrator => {
             matches!(act, A::SeeOrganisations | A::SeePeople | A::GrantRoles | A::EditSessions)
         }
         Role::AuditAdministrator => matches!(act, A::SeeOrganisations | A::SeeAudit),
-        Role::Operator => matches!(act, A::SeeOrganisations | A::SeeDevices | A::EditDevices),
+        Role::Operator => {
+            matches!(act, A::SeeOrganisations | A::SeeDevices | A::EditDevices | A::SeeStorage)
+        }
     }
 }
 

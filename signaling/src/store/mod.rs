@@ -25,8 +25,11 @@ mod plant;
 mod readiness;
 mod recording;
 mod release;
+pub mod retention;
+pub mod retention_run;
 mod session;
 mod sql;
+pub mod storage;
 mod timetable;
 
 use std::{path::Path, str::FromStr, sync::Arc};
