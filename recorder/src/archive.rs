@@ -15,7 +15,7 @@ use crate::{
     disk::{Disk, LocalDisk},
     export::Exports,
     id::{MediaName, RecordingId},
-    journal::{GapReason, JOURNAL, Record, VERSION},
+    journal::{GapReason, JOURNAL, Record, VERSION, sha256},
     kept::Kept,
     manifest::{Ledger, Listed, Manifest, Phase},
     playlist,
@@ -67,6 +67,12 @@ pub enum ArchiveError {
         /// The recording.
         id: RecordingId,
     },
+    /// It goes on, and would be cut off.
+    #[error("recording {id} is not over")]
+    NotOver {
+        /// The recording.
+        id: RecordingId,
+    },
     /// The folder holds no journal of a version that is known here.
     #[error("{path} is no recording of this version")]
     NotARecording {
@@ -109,7 +115,7 @@ pub struct Archive {
     pub(crate) root: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
-    signer: Option<Arc<dyn Signer>>,
+    pub(crate) signer: Option<Arc<dyn Signer>>,
     ledgers: Mutex<Ledgers>,
     pub(crate) exports: Mutex<Exports>,
 }
@@ -174,6 +180,19 @@ impl Archive {
     ) -> Result<Arc<Self>, ArchiveError> {
         disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
         Ok(Arc::new(Self { root, disk, clock, signer, ledgers: Mutex::default(), exports: Mutex::default() }))
+    }
+
+    /// SHA-256 of a recording's seal, in hex. `None`: it has none.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn seal_sha256(&self, id: RecordingId) -> Result<Option<String>, ArchiveError> {
+        let path = self.dir(id).join(SEAL);
+        match self.disk.read(&path) {
+            Ok(bytes) => Ok(Some(sha256(&bytes))),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(crate::store::failed("read", &path, source)),
+        }
     }
 
     /// The archive on a disk of one's own.
@@ -370,9 +389,7 @@ impl Archive {
         Ok(())
     }
 
-    /// One recording's line in the list of all.
-    #[must_use]
-    pub fn look_at(&self, id: RecordingId) -> Listed {
+    fn look_at(&self, id: RecordingId) -> Listed {
         let files = self.disk.list(&self.dir(id)).unwrap_or_default();
         let ledger = peek(self, id).ok().flatten();
         Listed::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))

@@ -124,7 +124,13 @@ mod tests {
 
     #[test]
     fn only_names_that_the_recorder_writes_are_names() {
-        for good in ["voice-init-1.mp4", "stage_voice-init-12.mp4", "mixed_voice-000003.m4s", "camera-000001.m4s", "board-1234567.m4s"] {
+        for good in [
+            "voice-init-1.mp4",
+            "stage_voice-init-12.mp4",
+            "mixed_voice-000003.m4s",
+            "camera-000001.m4s",
+            "board-1234567.m4s",
+        ] {
             assert_eq!(good.parse::<MediaName>().unwrap().to_string(), good);
         }
         for bad in [

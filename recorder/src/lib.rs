@@ -23,6 +23,7 @@ pub mod archive;
 pub mod chapter;
 pub mod clock;
 pub mod codec;
+mod copy;
 pub mod disk;
 pub mod export;
 pub mod fmp4;
@@ -53,7 +54,10 @@ pub use export::{Export, ExportCursor, ExportTracks, Span};
 pub use id::RecordingId;
 pub use kept::Kept;
 pub use manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest};
-pub use mirror::{Copies, Mirror, MirrorStatus, NotEvicted};
+pub use mirror::{
+    Mirror, MirrorStatus,
+    eviction::{Copies, NotEvicted},
+};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
 pub use seal::{Signed, Signer};
 pub use verify::{Fault, Misfit, Verified};

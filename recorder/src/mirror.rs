@@ -6,20 +6,22 @@
 //! init segment and segment, `rec/{recording}/{file}`; a journal that grows goes as parts, a minute's worth each, and
 //! whole when it has ended; the seal goes last, so that whoever sees a seal in the bucket sees the whole recording.
 //!
-//! **The way down:** [`away::MirroredDisk`] is the disk on which the archive finds such files.
+//! **The way down:** [`eviction`] removes local copies that the bucket has confirmed, and [`away::MirroredDisk`] is the disk
+//! on which the archive finds them all the same.
 //!
 //! **Rim:** the clock is the archive's; tasks and the network are here.
 
 pub mod away;
 pub mod bucket;
+pub mod eviction;
+pub mod object;
 pub mod outbox;
 pub mod receipts;
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -28,6 +30,7 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 use tokio::task::JoinSet;
 
+pub use self::object::{Object, Piece};
 use self::{
     bucket::{Bucket, BucketError, Put},
     outbox::{Lag, Outbox, OutboxRule, Sent, Upload},
@@ -37,76 +40,11 @@ use crate::{
     archive::{Archive, ArchiveError},
     clock::LessonTime,
     id::{MediaName, RecordingId},
-    journal::{Chain, JOURNAL, sha256},
+    journal::{Chain, JOURNAL},
     manifest::{Ledger, Phase},
     recover::SEAL,
     store::{failed, lock},
 };
-
-/// One piece of a recording in the bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Piece {
-    /// An init segment or a segment.
-    Media(MediaName),
-    /// Whole records of a journal that still grows, from one byte to another.
-    JournalPart {
-        /// The first byte.
-        from: u64,
-        /// Behind the last byte.
-        to: u64,
-    },
-    /// The journal, from its first to its last record.
-    Journal,
-    /// The seal.
-    Seal,
-}
-
-impl fmt::Display for Piece {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Media(name) => name.fmt(f),
-            Self::JournalPart { from, to } => write!(f, "journal-{from:012}-{to:012}.log"),
-            Self::Journal => f.write_str(JOURNAL),
-            Self::Seal => f.write_str(SEAL),
-        }
-    }
-}
-
-/// No piece of a recording is named like this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no piece of a recording is named like that")]
-pub struct NotAPiece;
-
-impl FromStr for Piece {
-    type Err = NotAPiece;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let part = || {
-            let (from, to) = text.strip_prefix("journal-")?.strip_suffix(".log")?.split_once('-')?;
-            Some(Self::JournalPart { from: from.parse().ok()?, to: to.parse().ok()? })
-        };
-        match text {
-            JOURNAL => Ok(Self::Journal),
-            SEAL => Ok(Self::Seal),
-            _ => text.parse().map(Self::Media).ok().or_else(part).ok_or(NotAPiece),
-        }
-    }
-}
-
-/// One object: a piece of a recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Object {
-    /// Of which recording.
-    pub recording: RecordingId,
-    /// Which piece.
-    pub piece: Piece,
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.recording, self.piece)
-    }
-}
 
 /// How the bucket keeps up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,37 +63,6 @@ pub struct MirrorStatus {
     pub found: u64,
     /// Names under which the bucket holds other bytes, or that are gone from the disk, at most [`ALARMS_MAX`] of them.
     pub alarms: Vec<String>,
-}
-
-/// Where a recording's media lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Copies {
-    /// Init segments and segments that its journal names.
-    pub named: u64,
-    /// Of them, on the disk.
-    pub here: u64,
-    /// Everything is in the bucket. False as well: there is no bucket.
-    pub mirrored: bool,
-}
-
-/// Why a recording's local copy is not removed.
-#[derive(Debug, thiserror::Error)]
-pub enum NotEvicted {
-    /// It goes on.
-    #[error("recording {0} is not sealed")]
-    NotSealed(RecordingId),
-    /// It is younger than [`KEPT_HERE_MIN`].
-    #[error("recording {0} is younger than a day")]
-    TooYoung(RecordingId),
-    /// Not everything is in the bucket yet.
-    #[error("recording {0} is not in the bucket as a whole")]
-    NotMirrored(RecordingId),
-    /// The bucket does not confirm what it holds, or cannot say.
-    #[error("the bucket does not confirm its copy")]
-    Bucket(#[from] BucketError),
-    /// The disk.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
 }
 
 /// See the module.
@@ -184,6 +91,8 @@ struct Following {
     journal_due: Instant,
     /// What was put into the outbox last of its last two.
     last: Option<Piece>,
+    /// Something of it can never go there: it will not be whole, and an alarm stands for it.
+    given_up: bool,
 }
 
 impl Mirror {
@@ -248,59 +157,27 @@ impl Mirror {
         self.state().receipts.is_whole(recording)
     }
 
-    /// Removes the media of a recording from this disk, after the bucket has confirmed every single file of it. Journal
-    /// and seal stay. Answers how many bytes became free.
-    ///
-    /// # Errors
-    /// [`NotEvicted`] says why nothing was removed.
-    pub async fn evict(self: &Arc<Self>, recording: RecordingId) -> Result<u64, NotEvicted> {
-        let mirror = self.clone();
-        let files = blocking(move || mirror.evictable(recording)).await?;
-        if files.is_empty() {
-            return Ok(0);
+    /// Sends nothing more of a recording that is about to be deleted. False: something of it is on its way just now.
+    #[must_use]
+    pub fn let_go(&self, recording: RecordingId) -> bool {
+        let mut state = self.state();
+        if !state.outbox.forget(recording) {
+            return false;
         }
-        for (name, size, digest) in &files {
-            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, HEAD_PATIENCE).await?;
-        }
-        for piece in [Piece::Journal, Piece::Seal] {
-            let (mirror, object) = (self.clone(), Object::of(recording, piece));
-            let bytes = blocking(move || mirror.bytes(&object)).await?;
-            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), HEAD_PATIENCE).await?;
-        }
-        let mirror = self.clone();
-        let freed = blocking(move || {
-            let (dir, mut freed) = (mirror.archive.dir(recording), 0);
-            for (name, size, _) in files {
-                let path = dir.join(name.to_string());
-                mirror.archive.disk.remove(&path).map_err(|source| failed("remove", &path, source))?;
-                freed += size;
-            }
-            mirror.archive.disk.sync_dir(&dir).map_err(|source| failed("sync", &dir, source))?;
-            Ok::<_, ArchiveError>(freed)
-        });
-        Ok(freed.await?)
+        state.following.remove(&recording);
+        // While its folder is still there, nothing in it is new.
+        note_failure(state.receipts.note_whole(recording));
+        true
     }
 
-    /// Removes everything that the bucket holds of a recording. `None`: something of it is on its way just now; ask
-    /// again. Otherwise how many objects were removed.
+    /// Removes everything that the bucket holds of a recording that is no longer on the disk. Answers how many objects.
     ///
     /// # Errors
     /// [`BucketError`]: some may be left, and it may be asked again.
-    pub async fn remove(&self, recording: RecordingId) -> Result<Option<u64>, BucketError> {
-        {
-            let mut state = self.state();
-            if !state.outbox.forget(recording) {
-                return Ok(None);
-            }
-            state.following.remove(&recording);
-            // Nothing of it is looked for any more while its folder is still there.
-            let noted = state.receipts.note_whole(recording);
-            note_failure(noted);
-        }
+    pub async fn remove(&self, recording: RecordingId) -> Result<u64, BucketError> {
         let removed = self.bucket.remove(recording, LIST_PATIENCE).await?;
-        let forgotten = self.state().receipts.forget(recording);
-        note_failure(forgotten);
-        Ok(Some(removed))
+        note_failure(self.state().receipts.forget(recording));
+        Ok(removed)
     }
 
     /// Finds what became whole since the last look. It reads folders and journals: call it where one may block.
@@ -358,7 +235,7 @@ impl Mirror {
         let mut state = self.state();
         let State { outbox, receipts, following, .. } = &mut *state;
         let Some(following_it) = following.get_mut(&recording) else { return Ok(()) };
-        if following_it.waiting > 0 {
+        if following_it.waiting > 0 || following_it.given_up {
             return Ok(());
         }
         let there = |piece| receipts.has(&Object::of(recording, piece));
@@ -370,7 +247,6 @@ impl Mirror {
                 let made_at_ms = made_at_ms(ledger, ledger.duration_ms());
                 following_it.add(outbox, Object::of(recording, piece), 0, made_at_ms);
             }
-            // It was given up: an alarm stands for it.
             Some(_) => {}
             None => {
                 following.remove(&recording);
@@ -443,6 +319,7 @@ impl Mirror {
         }
         if let Some(following) = following.get_mut(&object.recording) {
             following.waiting = following.waiting.saturating_sub(1);
+            following.given_up |= sent == Sent::GivenUp;
         }
         if sent == Sent::GivenUp {
             if status.alarms.len() < ALARMS_MAX {
@@ -457,41 +334,6 @@ impl Mirror {
             status.found += 1;
         }
         note_failure(receipts.note(object));
-    }
-
-    /// The files of a recording whose local copy may go, as far as this side knows: names, sizes and digests.
-    fn evictable(&self, recording: RecordingId) -> Result<Vec<(MediaName, u64, String)>, NotEvicted> {
-        let dir = self.archive.dir(recording);
-        let here = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
-        if here == [JOURNAL, SEAL] {
-            return Ok(Vec::new());
-        }
-        let ledger = lock(&self.archive.ledger(recording)?).clone();
-        let Phase::Ended(duration_ms) = ledger.phase else { return Err(NotEvicted::NotSealed(recording)) };
-        if !here.iter().any(|name| name == SEAL) {
-            return Err(NotEvicted::NotSealed(recording));
-        }
-        let age = self.archive.clock.wall_ms().saturating_sub(made_at_ms(&ledger, duration_ms));
-        if u128::from(age) < KEPT_HERE_MIN.as_millis() {
-            return Err(NotEvicted::TooYoung(recording));
-        }
-        if !self.is_whole(recording) {
-            return Err(NotEvicted::NotMirrored(recording));
-        }
-        let mut files = Vec::new();
-        for (name, digest) in media(&ledger) {
-            if here.binary_search(&name.to_string()).is_ok() {
-                let bytes = self.read(recording, &name.to_string())?;
-                // What is not as it was written stays where it is: it is a proof.
-                if sha256(&bytes) != *digest {
-                    return Err(NotEvicted::Bucket(BucketError::Different {
-                        object: Object::of(recording, Piece::Media(name)),
-                    }));
-                }
-                files.push((name, bytes.len() as u64, digest.clone()));
-            }
-        }
-        Ok(files)
     }
 
     fn bytes(&self, object: &Object) -> Result<Bytes, ArchiveError> {
@@ -526,7 +368,14 @@ impl Following {
             _ => None,
         });
         let journal_to = parts.max().unwrap_or(0);
-        Self { seen: HashMap::new(), waiting: 0, journal_to, journal_due: now + JOURNAL_EVERY, last: None }
+        Self {
+            seen: HashMap::new(),
+            waiting: 0,
+            journal_to,
+            journal_due: now + JOURNAL_EVERY,
+            last: None,
+            given_up: false,
+        }
     }
 
     fn add(&mut self, outbox: &mut Outbox, object: Object, size_bytes: u64, made_at_ms: u64) {
@@ -554,21 +403,6 @@ impl Following {
                 }
             }
         }
-    }
-}
-
-impl Archive {
-    /// Where a recording's media lies. `mirrored` is what the mirror's receipts say of it.
-    ///
-    /// # Errors
-    /// When there is none of that name, or the disk refuses.
-    pub fn copies(&self, recording: RecordingId, mirrored: bool) -> Result<Copies, ArchiveError> {
-        let ledger = lock(&self.ledger(recording)?).clone();
-        let dir = self.dir(recording);
-        let here = self.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
-        let is_here = |name: MediaName| here.binary_search(&name.to_string()).is_ok();
-        let named = media(&ledger).count() as u64;
-        Ok(Copies { named, here: media(&ledger).filter(|(name, _)| is_here(*name)).count() as u64, mirrored })
     }
 }
 
@@ -600,9 +434,6 @@ async fn blocking<T: Send + 'static, E: From<ArchiveError> + Send + 'static>(
     })
 }
 
-/// A local copy younger than this is never removed: it is still being looked at, and the bucket's own copies settle.
-pub const KEPT_HERE_MIN: Duration = Duration::from_secs(24 * 3_600);
-
 /// Names in the list of alarms. Somebody has to look after the first ones; the log has all of them.
 pub const ALARMS_MAX: usize = 20;
 
@@ -612,29 +443,5 @@ const LOOKS_EVERY: Duration = Duration::from_secs(2);
 /// What of a journal is lost with the machine.
 const JOURNAL_EVERY: Duration = Duration::from_secs(60);
 
-/// A question that is answered with a few lines.
-const HEAD_PATIENCE: Duration = Duration::from_secs(15);
-
 /// The names of a long recording's objects are some pages.
 const LIST_PATIENCE: Duration = Duration::from_secs(60);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_piece_is_read_as_it_is_written() {
-        for name in [
-            "voice-init-1.mp4",
-            "camera-000123.m4s",
-            "journal-000000000000-000000004096.log",
-            "journal.log",
-            "seal.json",
-        ] {
-            assert_eq!(name.parse::<Piece>().unwrap().to_string(), name);
-        }
-        for bad in ["", "..", "journal-1.log", "seal.json.part", "camera-1.m4s"] {
-            assert_eq!(bad.parse::<Piece>(), Err(NotAPiece), "{bad}");
-        }
-    }
-}

@@ -165,7 +165,8 @@ impl MixTrack {
                     both.clamp(-1.0, 1.0)
                 })
                 .collect();
-            let packet = self.encoder.as_mut().and_then(|encoder| encoder.encode_vec_float(&mixed, PACKET_BYTES_MAX).ok());
+            let packet =
+                self.encoder.as_mut().and_then(|encoder| encoder.encode_vec_float(&mixed, PACKET_BYTES_MAX).ok());
             let data = packet.map_or(Bytes::from_static(SILENCE), Bytes::from);
             self.write(Sample { duration: SILENCE_SAMPLES, sync: true, data }, out);
         }

@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use recorder::mirror::bucket::BucketError;
 use sfu::{Hub, HubConfig, HubEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
+    config::S3,
     http::{
         again::UnderWay,
         device::{Challenges, ENROLMENTS_PER_MINUTE},
@@ -24,7 +26,7 @@ use crate::{
     keep::{self, KeepError},
     live::{
         bell::BELL_TICK,
-        recording::{Recordings, SealKey},
+        recording::{self, Recordings, SealKey},
         registry::{Registry, TICK, chain},
         token::TokenSigner,
         wire::Bye,
@@ -32,6 +34,7 @@ use crate::{
     reporter,
     secret::Secrets,
     store::{AuditRow, Database, Store, StoreError},
+    storekeeper::Storekeeper,
 };
 
 /// The running hub behind its front door. Cheap to clone.
@@ -45,6 +48,8 @@ pub struct App {
     pub registry: Registry,
     /// What remains of lessons.
     pub recordings: Recordings,
+    /// What they take, and how long they stay.
+    pub storekeeper: Storekeeper,
     /// Signs and checks tokens.
     pub tokens: Arc<TokenSigner>,
     /// Failed attempts to sign in.
@@ -89,6 +94,9 @@ pub enum OpenError {
     /// The recordings.
     #[error("the recordings cannot be opened")]
     Recordings(#[from] recorder::ArchiveError),
+    /// The bucket for their copies.
+    #[error("the bucket cannot be asked")]
+    Bucket(#[from] BucketError),
     /// The media plane.
     #[error("the media plane cannot start")]
     Hub(#[from] sfu::StartError),
@@ -116,11 +124,31 @@ impl App {
         clock: Clock,
         ca_pem: Option<Arc<str>>,
     ) -> Result<Self, OpenError> {
+        Self::open_mirrored(data, database, hub, clock, ca_pem, None).await
+    }
+
+    /// As [`App::open`], with a bucket into which recordings are copied.
+    ///
+    /// # Errors
+    /// [`OpenError`] says which part could not start.
+    pub async fn open_mirrored(
+        data: &Path,
+        database: &Database,
+        hub: HubConfig,
+        clock: Clock,
+        ca_pem: Option<Arc<str>>,
+        s3: Option<&S3>,
+    ) -> Result<Self, OpenError> {
         keep::folder(data)?;
+        let storekeeper = Storekeeper::begin(data, &clock)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
         let secrets = Arc::new(Secrets::open(data)?);
         let store = Store::open(database).await?;
-        let recordings = Recordings::open(data.join("recordings"), SealKey::open(data)?)?;
+        let recordings = Recordings::open(
+            data,
+            SealKey::open(data)?,
+            s3.map(|s3| recording::bucket(s3).map(|bucket| (s3, bucket))).transpose()?,
+        )?;
         let recovering = recordings.clone();
         let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
         if mended > 0 {
@@ -136,6 +164,7 @@ impl App {
             hub,
             registry,
             recordings,
+            storekeeper,
             tokens,
             attempts: Arc::new(Attempts::of(FAILURES_PER_MINUTE)),
             enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),
@@ -155,6 +184,15 @@ impl App {
         };
         tokio::spawn(route_events(app.clone(), inbox));
         tokio::spawn(write_refusals(app.store.clone(), refused));
+        if let Some(mirror) = app.recordings.mirror().cloned() {
+            let stopping = app.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = mirror.run() => {}
+                    () = stopping.stopping() => {}
+                }
+            });
+        }
         Ok(app)
     }
 

@@ -15,6 +15,21 @@ use crate::domain::time::{Now, UnixMs};
 #[derive(Clone, Debug)]
 pub struct Clock {
     by_hand: Option<Arc<Hand>>,
+    lasting: Arc<Lasting>,
+}
+
+/// What the time of expiries is reckoned from.
+#[derive(Debug)]
+struct Lasting {
+    start: Now,
+    /// How far it is ahead of the start and what the steady clock has gone since, in milliseconds.
+    ahead_ms: AtomicI64,
+}
+
+impl Lasting {
+    fn from(start: Now) -> Arc<Self> {
+        Arc::new(Self { start, ahead_ms: AtomicI64::new(0) })
+    }
 }
 
 #[derive(Debug)]
@@ -28,14 +43,15 @@ impl Clock {
     /// The machine's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self { by_hand: None }
+        Self { by_hand: None, lasting: Lasting::from(machine()) }
     }
 
     /// A clock that stands at `wall` until [`Clock::turn`] moves it.
     #[must_use]
     pub fn standing_at(wall: UnixMs) -> Self {
         let start = Now { wall, steady: Instant::now() };
-        Self { by_hand: Some(Arc::new(Hand { start, turned_ms: AtomicU64::new(0), jumped_ms: AtomicI64::new(0) })) }
+        let hand = Hand { start, turned_ms: AtomicU64::new(0), jumped_ms: AtomicI64::new(0) };
+        Self { by_hand: Some(Arc::new(hand)), lasting: Lasting::from(start) }
     }
 
     /// Moves a standing clock forward. The machine's own clock does not let itself be turned.
@@ -60,13 +76,74 @@ impl Clock {
             let wall = UnixMs(hand.start.wall.plus(turned).0.saturating_add(hand.jumped_ms.load(Ordering::Relaxed)));
             return Now { wall, steady: hand.start.steady + turned };
         }
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { wall: UnixMs(0).plus(since_1970), steady: Instant::now() }
+        machine()
+    }
+
+    /// The time by which links, sessions, roles and tokens are given and end. It never goes back, not even over a restart
+    /// where [`Clock::not_before`] was told; so what has ended stays ended, whatever becomes of the wall clock. It follows
+    /// the wall clock ahead where that is corrected, and goes by the steady clock where it jumps by more than an hour.
+    #[must_use]
+    pub fn lasting(&self) -> Now {
+        let (now, start) = (self.now(), self.lasting.start);
+        let plain = start.wall.plus(now.steady.saturating_duration_since(start.steady));
+        let ahead_ms = now.wall.0.saturating_sub(plain.0);
+        let followed = if ahead_ms <= CORRECTION_MS { ahead_ms } else { 0 };
+        let ahead_ms = self.lasting.ahead_ms.fetch_max(followed, Ordering::Relaxed).max(followed);
+        Now { wall: UnixMs(plain.0.saturating_add(ahead_ms)), ..now }
+    }
+
+    /// An earlier hub has seen this time already.
+    pub fn not_before(&self, seen: UnixMs) {
+        let ahead_ms = seen.0.saturating_sub(self.lasting.start.wall.0);
+        self.lasting.ahead_ms.fetch_max(ahead_ms, Ordering::Relaxed);
     }
 
     /// The wall clock.
     #[must_use]
     pub fn wall(&self) -> UnixMs {
         self.now().wall
+    }
+}
+
+fn machine() -> Now {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { wall: UnixMs(0).plus(since_1970), steady: Instant::now() }
+}
+
+/// Somebody's hand or a broken time server moves a clock by more.
+const CORRECTION_MS: i64 = 3_600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn what_has_ended_stays_ended_whatever_becomes_of_the_wall_clock() {
+        let clock = Clock::standing_at(UnixMs(1_000 * HOUR));
+        let at = || clock.lasting().wall.0 - 1_000 * HOUR;
+        clock.turn(Duration::from_secs(3_600));
+        assert_eq!(at(), HOUR);
+        clock.jump(-2 * HOUR);
+        assert_eq!((at(), clock.wall().0 - 1_000 * HOUR), (HOUR, -HOUR), "set back, it goes on");
+        clock.turn(Duration::from_secs(3_600));
+        assert_eq!(at(), 2 * HOUR);
+        clock.jump(2 * HOUR + HOUR / 2);
+        assert_eq!(at(), 2 * HOUR + HOUR / 2, "corrected ahead, it follows");
+        clock.jump(-HOUR / 2);
+        assert_eq!(at(), 2 * HOUR + HOUR / 2, "and never comes back");
+        clock.jump(365 * 24 * HOUR);
+        assert_eq!(at(), 2 * HOUR + HOUR / 2, "a year ahead ends nothing");
+    }
+
+    #[test]
+    fn a_restart_does_not_go_back_behind_what_was_seen() {
+        let clock = Clock::standing_at(UnixMs(1_000 * HOUR));
+        clock.not_before(UnixMs(1_002 * HOUR));
+        clock.turn(Duration::from_secs(60));
+        assert_eq!(clock.lasting().wall, UnixMs(1_002 * HOUR + 60_000));
+        clock.not_before(UnixMs(900 * HOUR));
+        assert_eq!(clock.lasting().wall, UnixMs(1_002 * HOUR + 60_000));
     }
 }

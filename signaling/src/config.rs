@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::{
@@ -69,6 +70,22 @@ pub struct Said {
     /// Days that the audit is kept, 180 at least [default: 400]
     #[arg(long, env = "TONGKE_AUDIT_DAYS", value_name = "N")]
     audit_days: Option<u32>,
+    /// A bucket into which every recording is copied, as https://HOST/BUCKET
+    #[arg(long, env = "TONGKE_S3", value_name = "URL")]
+    s3: Option<String>,
+    /// The bucket's region [default: us-east-1]
+    #[arg(long, env = "TONGKE_S3_REGION", value_name = "NAME")]
+    s3_region: Option<String>,
+    /// Two lines, the bucket's access key and its secret, that only the hub may read [default: of the environment,
+    /// TONGKE_S3_ACCESS_KEY and TONGKE_S3_SECRET_KEY]
+    #[arg(long, env = "TONGKE_S3_CREDENTIALS", value_name = "FILE")]
+    s3_credentials: Option<PathBuf>,
+    /// Megabits a second that copying may take of the line [default: 200]
+    #[arg(long, env = "TONGKE_S3_MBIT", value_name = "N")]
+    s3_mbit: Option<u32>,
+    /// Days that media stays on the disk once the bucket has confirmed it, 1 at least [default: until the disk runs short]
+    #[arg(long, env = "TONGKE_S3_LOCAL_DAYS", value_name = "N")]
+    s3_local_days: Option<u32>,
     /// Make a small county with a lesson that is open now, and write DIR/sample.json
     #[arg(long, env = "TONGKE_SAMPLE", num_args = 0..=1, default_missing_value = "true")]
     sample: Option<bool>,
@@ -101,9 +118,50 @@ pub struct Config {
     pub log: LogFormat,
     /// How long the audit is kept.
     pub audit_kept: Duration,
+    /// Where recordings are copied to. `None`: nowhere.
+    pub s3: Option<S3>,
     /// Make the sample county.
     pub sample: bool,
 }
+
+/// A bucket for the recordings.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// `https://HOST`
+    pub endpoint: String,
+    /// Its name.
+    pub bucket: String,
+    /// As the store calls it.
+    pub region: String,
+    /// Who asks.
+    pub access_key: String,
+    /// By which they are known.
+    pub secret_key: SecretString,
+    /// What copying may take of the line.
+    pub bytes_per_second: u64,
+    /// How long media stays here once the bucket has confirmed it. `None`: until the disk runs short.
+    pub local: Option<Duration>,
+}
+
+impl PartialEq for S3 {
+    /// The secret is compared as well.
+    fn eq(&self, other: &Self) -> bool {
+        let all = |s3: &Self| {
+            let secret = s3.secret_key.expose_secret().to_owned();
+            (
+                s3.endpoint.clone(),
+                s3.bucket.clone(),
+                s3.region.clone(),
+                s3.access_key.clone(),
+                secret,
+                s3.bytes_per_second,
+            )
+        };
+        all(self) == all(other) && self.local == other.local
+    }
+}
+
+impl Eq for S3 {}
 
 /// A certificate from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +213,21 @@ pub enum ConfigError {
     /// An audit that forgets too early.
     #[error("--audit-days must be between {AUDIT_DAYS_MIN} and {AUDIT_DAYS_MAX}: the law asks for half a year of logs")]
     AuditDays,
+    /// The bucket's URL names no bucket.
+    #[error("--s3 is https://HOST/BUCKET, without a user, a query or anything behind the bucket's name")]
+    NotABucket,
+    /// Nobody may ask the bucket.
+    #[error("--s3 needs keys: --s3-credentials FILE, or TONGKE_S3_ACCESS_KEY and TONGKE_S3_SECRET_KEY")]
+    NoCredentials,
+    /// The file of keys.
+    #[error("--s3-credentials: {0}")]
+    Credentials(String),
+    /// A rate or a number of days that makes no sense.
+    #[error("--s3-mbit is between 1 and {S3_MBIT_MAX}, --s3-local-days between 1 and {AUDIT_DAYS_MAX}")]
+    S3Figures,
+    /// Something is said of a bucket, but not which.
+    #[error("--s3-region, --s3-credentials, --s3-mbit and --s3-local-days say something of --s3, which is not given")]
+    NoS3,
     /// No seat at all.
     #[error("--max-seats must be at least 1")]
     MaxSeats,
@@ -169,6 +242,10 @@ const AUDIT_DAYS_MAX: u32 = 36_500;
 
 /// A school year, and a month to look at it.
 const AUDIT_DAYS: u32 = 400;
+
+/// Copying takes a fifth of a gigabit line, where nobody says what there is.
+const S3_MBIT: u32 = 200;
+const S3_MBIT_MAX: u32 = 100_000;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
@@ -198,8 +275,71 @@ impl Said {
             workers: self.workers.or(file.workers),
             max_seats: self.max_seats.or(file.max_seats),
             log: self.log.or(file.log),
+            s3: self.s3.or(file.s3),
+            s3_region: self.s3_region.or(file.s3_region),
+            s3_credentials: self.s3_credentials.or(file.s3_credentials),
+            s3_mbit: self.s3_mbit.or(file.s3_mbit),
+            s3_local_days: self.s3_local_days.or(file.s3_local_days),
             sample: self.sample.or(file.sample),
         })
+    }
+
+    /// What is said of a bucket alone, for commands that need no more.
+    #[must_use]
+    pub fn of_bucket(s3: Option<String>, s3_region: Option<String>, s3_credentials: Option<PathBuf>) -> Self {
+        Self { s3, s3_region, s3_credentials, ..Self::default() }
+    }
+
+    /// The bucket alone.
+    ///
+    /// # Errors
+    /// [`ConfigError`], the first that is found.
+    pub fn s3(&self) -> Result<Option<S3>, ConfigError> {
+        let Some(url) = &self.s3 else {
+            let unsaid = self.s3_region.is_none()
+                && self.s3_credentials.is_none()
+                && self.s3_mbit.is_none()
+                && self.s3_local_days.is_none();
+            return if unsaid { Ok(None) } else { Err(ConfigError::NoS3) };
+        };
+        let (endpoint, bucket) = url.rsplit_once('/').ok_or(ConfigError::NotABucket)?;
+        let host = endpoint.strip_prefix("https://").or(endpoint.strip_prefix("http://")).unwrap_or_default();
+        let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+        if host.is_empty() || !host.chars().all(is_host) || bucket.len() < 3 || !bucket.chars().all(is_name) {
+            return Err(ConfigError::NotABucket);
+        }
+        let (mbit, days) = (self.s3_mbit.unwrap_or(S3_MBIT), self.s3_local_days);
+        if !(1..=S3_MBIT_MAX).contains(&mbit) || days.is_some_and(|days| !(1..=AUDIT_DAYS_MAX).contains(&days)) {
+            return Err(ConfigError::S3Figures);
+        }
+        let (access_key, secret_key) = self.keys()?;
+        Ok(Some(S3 {
+            endpoint: endpoint.to_owned(),
+            bucket: bucket.to_owned(),
+            region: self.s3_region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+            access_key,
+            secret_key,
+            bytes_per_second: u64::from(mbit) * 1_000_000 / 8,
+            local: days.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600)),
+        }))
+    }
+
+    /// Keys are told by a file or the environment, never by a flag: others on the machine can read what was typed.
+    fn keys(&self) -> Result<(String, SecretString), ConfigError> {
+        let said = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let Some(file) = &self.s3_credentials else {
+            let keys = said("TONGKE_S3_ACCESS_KEY").zip(said("TONGKE_S3_SECRET_KEY"));
+            return keys.map(|(access, secret)| (access, secret.into())).ok_or(ConfigError::NoCredentials);
+        };
+        let unread = |why: String| ConfigError::Credentials(why);
+        let bytes = keep::given_secret(file).map_err(|error| unread(error.to_string()))?;
+        let text = SecretString::from(String::from_utf8_lossy(&bytes).into_owned());
+        let mut lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
+        match (lines.next(), lines.next(), lines.next()) {
+            (Some(access), Some(secret), None) => Ok((access.to_owned(), secret.to_owned().into())),
+            _ => Err(unread(format!("{} holds two lines: the access key, and the secret", file.display()))),
+        }
     }
 
     /// The whole configuration, checked: nothing was opened yet.
@@ -207,6 +347,7 @@ impl Said {
     /// # Errors
     /// [`ConfigError`], the first that is found.
     pub fn check(self) -> Result<Config, ConfigError> {
+        let s3 = self.s3()?;
         let data = self.data.ok_or(ConfigError::NoData)?;
         if data.exists() && !data.is_dir() {
             return Err(ConfigError::DataIsAFile(data));
@@ -240,6 +381,7 @@ impl Said {
             max_seats: self.max_seats,
             log: self.log.unwrap_or_default(),
             audit_kept: Duration::from_secs(u64::from(audit_days) * 24 * 3600),
+            s3,
             sample: self.sample.unwrap_or(false),
         };
         if !(1..=WORKERS_MAX).contains(&config.workers) {
@@ -307,6 +449,42 @@ mod tests {
             let error = said(change).check().unwrap_err().to_string();
             assert!(error.contains(sentence) && !error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn a_bucket_is_told_by_its_url_and_its_keys_by_a_file_that_nobody_else_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s3");
+        keep::write(&path, b"county\nnobody-may-read-this\n", 0o600).unwrap();
+        let bucket = |url: &str| {
+            let (s3, s3_credentials) = (Some(url.to_owned()), Some(path.clone()));
+            said(|said| *said = Said { s3, s3_credentials, ..said.clone() }).check()
+        };
+        let config = bucket("https://minio.ankang.example:9000/tongke-recordings").unwrap();
+        let s3 = config.s3.clone().unwrap();
+        assert_eq!(
+            (s3.endpoint.as_str(), s3.bucket.as_str()),
+            ("https://minio.ankang.example:9000", "tongke-recordings")
+        );
+        assert_eq!((s3.access_key.as_str(), s3.bytes_per_second, s3.local), ("county", 25_000_000, None));
+        assert!(!format!("{config:#?}").contains("nobody-may-read"), "check-config prints it");
+        for bad in [
+            "",
+            "tongke",
+            "s3://tongke",
+            "https://host",
+            "https://host/",
+            "https://u:p@host/tongke",
+            "https://host/a?x",
+        ] {
+            assert!(matches!(bucket(bad), Err(ConfigError::NotABucket)), "{bad}");
+        }
+        keep::write(&path, b"county", 0o600).unwrap();
+        assert!(bucket("https://host/tongke").unwrap_err().to_string().contains("two lines"));
+        keep::write(&path, b"a\nb", 0o644).unwrap();
+        assert!(bucket("https://host/tongke").unwrap_err().to_string().contains("chmod 600"));
+        let alone = said(|said| said.s3_mbit = Some(1)).check().unwrap_err();
+        assert!(matches!(alone, ConfigError::NoS3), "{alone}");
     }
 
     #[test]

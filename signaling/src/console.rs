@@ -11,14 +11,19 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use recorder::{Archive, Condition, Listed, RecordingId, Signed, Signer, SystemClock};
+use recorder::{
+    Archive, Condition, Copies, ExportTracks, Listed, RecordingId, Signed, Signer,
+    disk::LocalDisk,
+    mirror::{bucket, receipts::Receipts},
+};
 use serde::Serialize;
 use signaling::{
     app,
     clock::Clock,
+    config::Said,
     domain::id::LessonId,
     keep,
-    live::recording::SealKey,
+    live::recording::{self, SealKey},
     store::{AuditRow, Database, Store},
     system_scope,
 };
@@ -52,18 +57,36 @@ impl Hub {
     }
 
     fn archive(&self) -> anyhow::Result<Arc<Archive>> {
-        archive(&self.data)
+        archive(&self.data, None)
+    }
+}
+
+/// The bucket that holds copies, where some of the recordings are there alone.
+#[derive(Args)]
+pub struct Bucket {
+    /// As `serve` takes it
+    #[arg(long, env = "TONGKE_S3", value_name = "URL")]
+    s3: Option<String>,
+    /// As `serve` takes it
+    #[arg(long, env = "TONGKE_S3_REGION", value_name = "NAME")]
+    s3_region: Option<String>,
+    /// As `serve` takes it
+    #[arg(long, env = "TONGKE_S3_CREDENTIALS", value_name = "FILE")]
+    s3_credentials: Option<PathBuf>,
+}
+
+impl Bucket {
+    fn open(self) -> anyhow::Result<Option<bucket::Bucket>> {
+        let said = Said::of_bucket(self.s3, self.s3_region, self.s3_credentials);
+        Ok(said.s3()?.map(|s3| recording::bucket(&s3)).transpose()?)
     }
 }
 
 /// The recordings of a data folder, and the key by which they were signed, if there is one yet.
-fn archive(data: &Path) -> anyhow::Result<Arc<Archive>> {
+fn archive(data: &Path, bucket: Option<bucket::Bucket>) -> anyhow::Result<Arc<Archive>> {
     let key = SealKey::existing(data)?;
-    Ok(Archive::existing(
-        data.join("recordings"),
-        Arc::new(SystemClock),
-        key.map(|key| Arc::new(key) as Arc<dyn Signer>),
-    )?)
+    anyhow::ensure!(data.join("recordings").is_dir(), "there are no recordings in {}", data.display());
+    Ok(recording::archive(data, key.map(|key| Arc::new(key) as Arc<dyn Signer>), bucket)?)
 }
 
 /// Looks for whatever was touched in a recording. Needs no database.
@@ -75,6 +98,8 @@ pub struct Verify {
     /// The hub's data folder
     #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    bucket: Bucket,
 }
 
 impl Verify {
@@ -83,7 +108,7 @@ impl Verify {
     /// # Errors
     /// Names the first thing that does not fit.
     pub fn run(self) -> anyhow::Result<()> {
-        let archive = archive(&self.data)?;
+        let archive = archive(&self.data, self.bucket.open()?)?;
         let whole = archive.verify(self.recording)?.map_err(anyhow::Error::new)?;
         println!(
             "{} records and {} segments ({}), none touched. SHA-256 of the last record: {}",
@@ -119,6 +144,22 @@ pub struct Recordings {
 
 #[derive(Subcommand)]
 enum Act {
+    /// Copy a recording that is over into a folder: segments, journal and seal, verified where they lie
+    Export {
+        /// As `recordings` lists it
+        #[arg(value_name = "ID")]
+        recording: RecordingId,
+        /// Where to; a folder named like the recording is made in it
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// As one MP4 file beside it, too: camera, board, both or voice. May be given again
+        #[arg(long, value_name = "TRACKS")]
+        mp4: Vec<ExportTracks>,
+        #[command(flatten)]
+        hub: Hub,
+        #[command(flatten)]
+        bucket: Bucket,
+    },
     /// Put a recording in order that was left half written. The hub does so itself when it starts
     Repair {
         /// As `recordings` lists it
@@ -136,6 +177,9 @@ impl Recordings {
     /// Says why it cannot.
     pub async fn run(self) -> anyhow::Result<()> {
         match (self.act, self.hub) {
+            (Some(Act::Export { recording, to, mp4, hub, bucket }), _) => {
+                export(recording, to, mp4, &hub, bucket).await
+            }
             (Some(Act::Repair { recording, hub }), _) => repair(recording, &hub).await,
             (None, Some(hub)) => list(&hub, self.json).await,
             (None, None) => anyhow::bail!("say where the recordings are: --data DIR"),
@@ -151,6 +195,8 @@ struct Line {
     /// `None`: no lesson of the database.
     lesson_id: Option<LessonId>,
     title: Option<String>,
+    /// `None`: it cannot be read.
+    copies: Option<Copies>,
 }
 
 async fn list(hub: &Hub, json: bool) -> anyhow::Result<()> {
@@ -158,6 +204,8 @@ async fn list(hub: &Hub, json: bool) -> anyhow::Result<()> {
     let store = hub.store().await?;
     let lessons = store.recorded_lessons(&system_scope::console()).await?;
     store.close().await;
+    let receipts = hub.data.join(recording::RECEIPTS_FILE);
+    let receipts = receipts.is_file().then(|| Receipts::read(Arc::new(LocalDisk), receipts.clone())).transpose()?;
     let mut lessons: HashMap<_, _> =
         lessons.into_iter().map(|(id, lesson_id, title)| (id.uuid(), (lesson_id, title))).collect();
     let lines: Vec<Line> = archive
@@ -165,7 +213,9 @@ async fn list(hub: &Hub, json: bool) -> anyhow::Result<()> {
         .into_iter()
         .map(|recording| {
             let (lesson_id, title) = lessons.remove(&recording.recording_id.0).unzip();
-            Line { recording, lesson_id, title }
+            let mirrored = receipts.as_ref().is_some_and(|receipts| receipts.is_whole(recording.recording_id));
+            let copies = archive.copies(recording.recording_id, mirrored).ok();
+            Line { recording, lesson_id, title, copies }
         })
         .collect();
     if json {
@@ -187,17 +237,55 @@ async fn repair(recording: RecordingId, hub: &Hub) -> anyhow::Result<()> {
     store.audit(&row).await?;
     store.close().await;
     let repaired = archive.repair(recording)?;
-    print!("{}", table(&[Line { recording: repaired, lesson_id: None, title: None }]));
+    let copies = archive.copies(recording, false).ok();
+    print!("{}", table(&[Line { recording: repaired, lesson_id: None, title: None, copies }]));
+    Ok(())
+}
+
+/// Whoever takes a recording of minors away is in the audit before the first byte.
+async fn export(
+    recording: RecordingId,
+    to: PathBuf,
+    mp4: Vec<ExportTracks>,
+    hub: &Hub,
+    bucket: Bucket,
+) -> anyhow::Result<()> {
+    let archive = archive(&hub.data, bucket.open()?)?;
+    let store = hub.store().await?;
+    let row = AuditRow::by_system(Clock::system().wall(), "export_recording", format!("recording:{recording}"));
+    store.audit(&row.saying(to.display().to_string())).await?;
+    store.close().await;
+    let (from, into) = (archive.clone(), to.clone());
+    let copied = tokio::task::spawn_blocking(move || from.copy_out(recording, &into)).await??;
+    let whole = copied.map_err(anyhow::Error::new)?;
+    println!(
+        "{} segments ({}) in {}, none touched. SHA-256 of the journal's last record: {}",
+        whole.segments,
+        size(whole.size_bytes),
+        to.join(recording.to_string()).display(),
+        whole.chain_head
+    );
+    for tracks in mp4 {
+        let (from, path) = (archive.clone(), to.join(format!("{recording}-{tracks}.mp4")));
+        let shown = path.display().to_string();
+        let bytes = tokio::task::spawn_blocking(move || {
+            let (export, mut file) = (from.export(recording, tracks, None)?, keep::NewFile::begin(&path)?);
+            let bytes = std::io::copy(&mut export.reader(0), &mut file)?;
+            file.finish()?;
+            anyhow::Ok(bytes)
+        });
+        println!("{} in {shown}", size(bytes.await??));
+    }
     Ok(())
 }
 
 /// A title comes last: how wide Chinese is depends on the terminal.
 fn table(lines: &[Line]) -> String {
     let mut table = format!(
-        "{:36}  {:20}  {:>8}  {:11}  {:>9}  {:>4}  LESSON\n",
-        "RECORDING", "BEGAN", "LENGTH", "CONDITION", "SIZE", "GAPS"
+        "{:36}  {:20}  {:>8}  {:11}  {:>9}  {:>4}  {:9}  LESSON\n",
+        "RECORDING", "BEGAN", "LENGTH", "CONDITION", "SIZE", "GAPS", "COPIES"
     );
-    for Line { recording, lesson_id, title } in lines {
+    for Line { recording, lesson_id, title, copies } in lines {
         let began = i64::try_from(recording.started_at_ms).ok().filter(|ms| *ms > 0);
         let began = began.and_then(|ms| Timestamp::from_second(ms / 1_000).ok());
         let began = began.map_or_else(|| "-".to_owned(), |began| began.to_string());
@@ -207,15 +295,26 @@ fn table(lines: &[Line]) -> String {
         };
         let _ = writeln!(
             table,
-            "{:36}  {began:20}  {:>8}  {:11}  {:>9}  {:>4}  {lesson}",
+            "{:36}  {began:20}  {:>8}  {:11}  {:>9}  {:>4}  {:9}  {lesson}",
             recording.recording_id.to_string(),
             length(Duration::from_millis(recording.duration_ms)),
             condition(recording.condition),
             size(recording.size_bytes),
             recording.gaps,
+            copies.map_or("-", whereabouts),
         );
     }
     table
+}
+
+/// Where all of a recording's media can be had.
+fn whereabouts(copies: Copies) -> &'static str {
+    match (copies.here == copies.named, copies.mirrored) {
+        (true, true) => "disk + s3",
+        (true, false) => "disk",
+        (false, true) => "s3",
+        (false, false) => "not whole",
+    }
 }
 
 fn condition(condition: Condition) -> &'static str {

@@ -185,6 +185,18 @@ pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Ke
     Ok(bytes)
 }
 
+/// Reads a secret that somebody put there for the hub.
+///
+/// # Errors
+/// [`KeepError`] where it cannot be read, or where others can read it.
+pub fn given_secret(path: &Path) -> Result<Vec<u8>, KeepError> {
+    let missing = || KeepError::Read { path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
+    if read(path)?.is_none() {
+        return Err(missing());
+    }
+    secret(path, Vec::new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

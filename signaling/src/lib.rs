@@ -7,6 +7,7 @@
 //! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::roll`] for the
 //! [`reporter`], which keeps it and works out the report when the lesson is over.
 //!
+//! What recordings take, and how long they stay, the [`storekeeper`] sees to.
 //! Rims, which alone touch clocks, files and ports: [`clock`], [`keep`], [`certificate`], [`front`].
 //! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
 
@@ -29,5 +30,6 @@ pub mod router;
 pub mod sample;
 pub mod secret;
 pub mod store;
+pub mod storekeeper;
 pub mod system_scope;
 pub mod telemetry;

@@ -236,7 +236,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         workers: config.workers,
         max_seats: config.max_seats,
     };
-    let app = App::open(&config.data, &config.database, hub, clock, certificate.ca_pem.clone()).await?;
+    let (ca_pem, s3) = (certificate.ca_pem.clone(), config.s3.as_ref());
+    let app = App::open_mirrored(&config.data, &config.database, hub, clock, ca_pem, s3).await?;
 
     // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
     let https = listen(SocketAddr::new(config.listen.ip(), app.hub.media_address().port())).await?;
@@ -291,6 +292,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let beat = tokio::spawn(app.clone().beat());
     tokio::spawn(app.clone().retire_audit(config.audit_kept));
     tokio::spawn(reporter::run(app.clone()));
+    tokio::spawn(app.clone().keep_store());
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 
     wait_for_the_end().await?;

@@ -18,10 +18,9 @@ use crate::{
         ask::{self, Caller},
         assets, audit, chapter, classroom, clip, device, download,
         identity::Asking,
-        import, lesson, library, organisation, person,
+        import, kept, lesson, library, organisation, person,
         problem::ApiError,
-        recording, report, report_list, seat, set_up, sign_in, socket, timetable, whip,
-        recording, review, seat, set_up, share, sign_in, socket, source, timetable, whip,
+        recording, report, report_list, review, seat, set_up, share, sign_in, socket, source, storage, timetable, whip,
     },
     store::AuditRow,
 };
@@ -131,6 +130,15 @@ pub fn described() -> OpenApiRouter<App> {
         .merge(review::routes())
         .merge(share::routes())
         .merge(source::routes())
+        .routes(routes!(storage::show_storage))
+        .routes(routes!(storage::list_school_use))
+        .routes(routes!(kept::list_kept_recordings))
+        .routes(routes!(kept::show_kept_recording))
+        .routes(routes!(kept::hold_recording, kept::release_recording))
+        .routes(routes!(kept::ask_for_deletion, kept::take_deletion_back))
+        .routes(routes!(storage::show_quota, storage::set_quota))
+        .routes(routes!(storage::show_policy, storage::set_policy))
+        .routes(routes!(storage::confirm_retention))
         .merge(timetable::routes())
 }
 

@@ -36,6 +36,12 @@ pub fn first_start() -> Scope {
     Scope::everything(Reason(()))
 }
 
+/// The storekeeper counts and retires recordings of every school.
+#[must_use]
+pub fn storekeeper() -> Scope {
+    Scope::everything(Reason(()))
+}
+
 /// A command at the hub's own console. Whoever gives it can read the database file as well.
 #[must_use]
 pub fn console() -> Scope {

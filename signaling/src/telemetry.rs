@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use recorder::MirrorStatus;
 use sfu::stats::HubStats;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
@@ -38,6 +39,9 @@ pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
             let (lessons, sockets) = app.registry.counts();
             metrics::gauge!("tongke_lessons_in_progress").set(lessons as f64);
             metrics::gauge!("tongke_sockets").set(sockets as f64);
+            if let Some(mirror) = app.recordings.mirror() {
+                note_mirror(&mirror.status());
+            }
             let text = figures.as_ref().map(PrometheusHandle::render).unwrap_or_default();
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }
@@ -61,6 +65,17 @@ fn note(stats: &HubStats) {
     for (reason, count) in &stats.dropped {
         metrics::counter!("tongke_packets_dropped_total", "reason" => *reason).absolute(*count);
     }
+}
+
+/// How far the bucket is behind.
+fn note_mirror(status: &MirrorStatus) {
+    metrics::gauge!("tongke_mirror_waiting_objects").set(status.lag.objects as f64);
+    metrics::gauge!("tongke_mirror_waiting_bytes").set(status.lag.bytes as f64);
+    metrics::gauge!("tongke_mirror_oldest_seconds").set(status.lag.oldest.as_secs_f64());
+    metrics::gauge!("tongke_mirror_failures_in_a_row").set(f64::from(status.failures));
+    metrics::gauge!("tongke_mirror_alarms").set(status.alarms.len() as f64);
+    metrics::counter!("tongke_mirror_objects_total").absolute(status.sent);
+    metrics::counter!("tongke_mirror_bytes_total").absolute(status.sent_bytes);
 }
 
 /// The DTLS crate warns of every extension in a browser's greeting that it does not use.

@@ -54,7 +54,20 @@ async fn a_recording_is_listed_verified_and_repaired_from_the_console() {
     let other = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
     assert!(complained(&tongke(&school, &["verify", "recording", other])).contains("there is no recording"));
 
+    // Taken away as a whole, it can be checked elsewhere; and the audit has it.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let to = elsewhere.path().join("recordings");
+    let exported = said(&tongke(&school, &["recordings", "export", id, "--to", to.to_str().unwrap()]));
+    assert!(exported.contains("none touched"), "{exported}");
+    assert_eq!(school.acts(1).await, ["export_recording"]);
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_tongke"));
+    let there = verify.args(["verify", "recording", id, "--data"]).arg(elsewhere.path()).output().unwrap();
+    assert!(said(&there).contains("none touched"), "{there:?}");
+    assert_eq!(listed[0]["copies"]["mirrored"], false);
+
     std::fs::remove_file(folder.join("seal.json")).unwrap();
+    let cut_off = complained(&tongke(&school, &["recordings", "export", id, "--to", to.to_str().unwrap()]));
+    assert!(cut_off.contains("is not over"), "{cut_off}");
     assert!(said(&tongke(&school, &["recordings"])).contains("unsealed"));
     let running = keep::alone(school.folder.path()).unwrap();
     let refused = complained(&tongke(&school, &["recordings", "repair", id]));

@@ -19,6 +19,7 @@ export const router = createRouter({
     { path: '/organisations', component: () => import('./organisations/OrganisationsPage.vue'), meta: { console: true } },
     { path: '/people', component: () => import('./people/PeoplePage.vue'), meta: { console: true } },
     { path: '/devices', component: () => import('./devices/DevicesPage.vue'), meta: { console: true } },
+    { path: '/storage', component: () => import('./storage/StoragePage.vue'), meta: { console: true } },
     { path: '/tables', component: () => import('./tables/TablesPage.vue'), meta: { console: true } },
     { path: '/audit', component: () => import('./audit/AuditPage.vue'), meta: { console: true } },
     { path: '/account', component: () => import('./account/AccountPage.vue'), meta: { console: true } },

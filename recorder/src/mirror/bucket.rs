@@ -11,11 +11,7 @@ use object_store::{
     path::Path,
 };
 
-use crate::{
-    id::RecordingId,
-    journal::sha256,
-    mirror::{Object, Piece},
-};
+use crate::{id::RecordingId, journal::sha256, mirror::Object};
 
 /// Where a bucket is, and who asks for it.
 #[derive(Clone)]
@@ -215,11 +211,3 @@ const ROOT: &str = "rec";
 /// S3 answers a HEAD with what was noted at the PUT; the checksum of its own it tells only to those who ask for it in a
 /// header that this client does not send.
 const DIGEST: Cow<'static, str> = Cow::Borrowed("sha256");
-
-impl Object {
-    /// A file of a recording, by its name in the folder.
-    #[must_use]
-    pub fn of(recording: RecordingId, piece: Piece) -> Self {
-        Self { recording, piece }
-    }
-}

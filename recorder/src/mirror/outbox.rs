@@ -170,8 +170,11 @@ impl Outbox {
         let Some(turn) = self.turns.get(object).copied() else { return };
         self.on_their_way = self.on_their_way.saturating_sub(1);
         if sent == Sent::Failed {
-            self.failures = self.failures.saturating_add(1);
-            self.rests_until = Some(now + self.wait(self.failures));
+            // Those that were on their way together failed once, not six times.
+            if self.rests_until.is_none_or(|until| until <= now) {
+                self.failures = self.failures.saturating_add(1);
+                self.rests_until = Some(now + self.wait(self.failures));
+            }
             let failures = self.waiting.get_mut(&turn).map_or(1, |waiting| {
                 waiting.failures = waiting.failures.saturating_add(1);
                 waiting.failures
@@ -402,6 +405,18 @@ mod tests {
         let upload = outbox.poll_upload(now).unwrap();
         outbox.handle_sent(now, &upload.object, Sent::There);
         assert_eq!(outbox.failures(), 0);
+    }
+
+    #[test]
+    fn six_that_fail_together_are_one_failure() {
+        let now = Instant::now();
+        let mut outbox = Outbox::new(OutboxRule::default(), 3);
+        (0..9).for_each(|n| outbox.add(object(n), 0, 0));
+        let flying: Vec<Upload> = std::iter::from_fn(|| outbox.poll_upload(now)).collect();
+        assert_eq!(flying.len(), 6);
+        flying.iter().for_each(|upload| outbox.handle_sent(now, &upload.object, Sent::Failed));
+        assert_eq!(outbox.failures(), 1);
+        assert!(outbox.poll_timeout(now).unwrap() <= now + Duration::from_secs(1), "it is back within a second");
     }
 
     #[test]

@@ -36,6 +36,16 @@ impl Receipts {
     /// # Errors
     /// When the disk refuses.
     pub fn open(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, ArchiveError> {
+        let mut receipts = Self::read(disk, path)?;
+        receipts.rewrite()?;
+        Ok(receipts)
+    }
+
+    /// Reads the file, and leaves it as it is: another hub may be writing it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn read(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, ArchiveError> {
         let bytes = match disk.read(&path) {
             Ok(bytes) => bytes,
             Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -47,7 +57,6 @@ impl Receipts {
         for line in String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default()).lines() {
             receipts.take(line);
         }
-        receipts.rewrite()?;
         Ok(receipts)
     }
 

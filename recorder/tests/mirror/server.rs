@@ -1,4 +1,6 @@
 //! A real S3 server on a folder, and a way to it that can be made bad.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "a server is started, and its folder looked at")]
 
 use std::{
     io,
@@ -144,15 +146,19 @@ impl Way {
         self.accepted.load(Ordering::SeqCst)
     }
 
-    pub fn bucket(&self) -> Bucket {
-        let address = BucketAddress {
+    /// As a hub is told of the bucket.
+    pub fn address(&self) -> BucketAddress {
+        BucketAddress {
             endpoint: format!("http://{}", self.address),
             bucket: BUCKET.to_owned(),
             region: "us-east-1".to_owned(),
             access_key_id: ACCESS_KEY.to_owned(),
             secret_access_key: SECRET_KEY.to_owned(),
-        };
-        Bucket::at(&address).unwrap()
+        }
+    }
+
+    pub fn bucket(&self) -> Bucket {
+        Bucket::at(&self.address()).unwrap()
     }
 }
 

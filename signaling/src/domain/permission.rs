@@ -112,13 +112,17 @@ pub enum Act {
     Review,
     /// Keep rubrics.
     EditRubrics,
+    /// See what recordings take, how long they stay and what will go. Nothing of what they show.
+    SeeStorage,
+    /// Set quotas and retention, hold a recording, have one deleted.
+    EditStorage,
     /// Read and export the audit.
     SeeAudit,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::SeeOrganisations,
         Self::EditOrganisations,
         Self::EditClassrooms,
@@ -144,6 +148,8 @@ impl Act {
         Self::Comment,
         Self::Review,
         Self::EditRubrics,
+        Self::SeeStorage,
+        Self::EditStorage,
         Self::SeeAudit,
     ];
 }
@@ -320,6 +326,7 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::SeeLibrary
                 | A::EditLibrary
                 | A::SeeReviews
+                | A::SeeStorage
         ),
         Role::Scheduler => matches!(
             act,
@@ -366,12 +373,16 @@ fn allows(role: Role, act: Act) -> bool {
                 | A::EditDevices
                 | A::SeePeople
                 | A::EditPeople
+                | A::SeeStorage
+                | A::EditStorage
         ),
         Role::SecurityAdministrator => {
             matches!(act, A::SeeOrganisations | A::SeePeople | A::GrantRoles | A::EditSessions)
         }
         Role::AuditAdministrator => matches!(act, A::SeeOrganisations | A::SeeAudit),
-        Role::Operator => matches!(act, A::SeeOrganisations | A::SeeDevices | A::EditDevices),
+        Role::Operator => {
+            matches!(act, A::SeeOrganisations | A::SeeDevices | A::EditDevices | A::SeeStorage)
+        }
     }
 }
 

@@ -108,7 +108,7 @@ pub async fn begin_enrolment(
     caller: Caller,
     Asked(ask): Asked<Enrol>,
 ) -> Result<(axum::http::StatusCode, Json<ShownCode>), ApiError> {
-    let now = app.clock.now();
+    let now = app.clock.lasting();
     app.enrolments.check(caller.ip(), now)?;
     app.enrolments.failed(caller.ip(), now);
     let length = match ask.algorithm {
@@ -145,7 +145,7 @@ pub async fn show_enrolment(
     State(app): State<App>,
     Named(id): Named<EnrolmentId>,
 ) -> Result<Json<Enrolment>, ApiError> {
-    let device_id = app.store.enrolment(id, app.clock.wall()).await?.ok_or(ApiError::NotFound)?;
+    let device_id = app.store.enrolment(id, app.clock.lasting().wall).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(Enrolment { device_id }))
 }
 

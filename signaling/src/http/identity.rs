@@ -128,7 +128,7 @@ where
         let Ok(caller) = Caller::from_request_parts(parts, state).await;
         let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(ApiError::SignedOut)?;
         let session_sha256 = sha256_hex(&cookie);
-        let now = app.clock.wall();
+        let now = app.clock.lasting().wall;
         let session = app.store.session(&session_sha256, now).await?.ok_or(ApiError::SignedOut)?;
         if session.asker.person_id().is_some()
             && let Err(error) = app.store.touch_session(&session, now).await
@@ -177,7 +177,7 @@ pub async fn held(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Clai
     if sha256_hex(&session_sha256) != *expected {
         return Err(TokenError::OtherHolder);
     }
-    match app.store.session(&session_sha256, app.clock.wall()).await {
+    match app.store.session(&session_sha256, app.clock.lasting().wall).await {
         Ok(Some(session)) if session.device_id == claims.device_id => Ok(()),
         Ok(_) => Err(TokenError::OtherHolder),
         Err(_) => Ok(()),

@@ -16,6 +16,7 @@ use crate::{
         dispatch::ReceiverLimit,
         lesson_life::{LessonState, WrongState},
         library::{RightsError, Side},
+        retention::KeepState,
         sheet::Fault,
     },
     http::{dispatch::ClashView, field::label},
@@ -117,6 +118,15 @@ pub enum ApiError {
     /// The lesson's state does not allow it.
     #[error(transparent)]
     WrongState(#[from] WrongState),
+    /// A recording's state does not allow it.
+    #[error("the recording is {}", .0.as_str())]
+    StorageState(KeepState),
+    /// Somebody holds the recording.
+    #[error("somebody holds the recording")]
+    Held,
+    /// The recording was deleted, and the asker may know that it was there.
+    #[error("the recording was deleted")]
+    RecordingDeleted,
     /// Another media type is expected.
     #[error("another media type is expected: {0}")]
     UnsupportedMediaType(&'static str),
@@ -329,6 +339,24 @@ impl ApiError {
                 };
                 (S::CONFLICT, "wrong-lesson-state", "现在不能这样做", detail.into())
             }
+            Self::StorageState(state) => {
+                let detail = match state {
+                    KeepState::Live => "课还在上，录像还没有完成，请下课以后再来。",
+                    KeepState::Sealed | KeepState::Archived => "录像没有在等待删除，不用恢复。",
+                    KeepState::Pending => "录像已经在等待删除，七天之内可以恢复。",
+                    KeepState::Deleting | KeepState::Deleted => "录像已经删除，不能再恢复。",
+                };
+                (S::CONFLICT, "wrong-storage-state", "现在不能这样做", detail.into())
+            }
+            Self::Held => {
+                (S::CONFLICT, "recording-held", "录像被保留", "有人要求保留这份录像，请先解除保留，再删除。".into())
+            }
+            Self::RecordingDeleted => (
+                S::GONE,
+                "recording-deleted",
+                "录像已经删除",
+                "录像已按保存期限或申请删除，审计里有记录。需要时请找系统管理员。".into(),
+            ),
             Self::UnsupportedMediaType(expected) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "内容类型不对", format!("请用 {expected} 发送。"))
             }
@@ -497,7 +525,7 @@ pub enum Problems {
     /// There is none, or it is not theirs to know of.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// It was there, and the asker may know that.
+    /// It was there, and was taken down or deleted; the asker may know that.
     #[response(status = 410, content_type = "application/problem+json")]
     Gone(Problem),
     /// Another thing stands in the way.

@@ -38,6 +38,7 @@ use crate::{
         permission::{Act, Scope},
     },
     live::wire::LessonView,
+    system_scope,
 };
 
 /// What a recording holds.
@@ -65,6 +66,9 @@ pub async fn show(
 ) -> Result<Json<RecordingView>, ApiError> {
     let lesson = lesson_of(&app, &identity, Act::Replay, recording_id).await?;
     let note = lesson.recording.ok_or(ApiError::NotFound)?;
+    if app.store.is_deleted(&system_scope::storekeeper(), recording_id).await? {
+        return Err(ApiError::RecordingDeleted);
+    }
     // A replay looks into a class of minors: the audit sees who did.
     let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.audit(&row).await?;

@@ -63,7 +63,7 @@ pub async fn take(
     let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
     // Whoever teaches it and may watch it as well comes to teach.
     let kinds = [(Act::Teach, TokenKind::Publish), (Act::Attend, TokenKind::Receive), (Act::Watch, TokenKind::Observe)];
-    let now = app.clock.wall();
+    let now = app.clock.lasting().wall;
     let may = |act| permission::may(&identity.session.asker, act, Place::Lesson(&lesson), now);
     let (scope, kind) =
         kinds.into_iter().find_map(|(act, kind)| Some((may(act).ok()?, kind))).ok_or(ApiError::NotFound)?;
@@ -87,7 +87,7 @@ pub async fn take(
         session: Some(sha256_hex(&identity.session_sha256)),
         device_id: identity.session.device_id,
         auto_start: false,
-        exp: ticket_ends(&lesson, app.clock.wall()),
+        exp: ticket_ends(&lesson, app.clock.lasting().wall),
         jti: Uuid::now_v7(),
     };
     let ticket = SeatTicket {

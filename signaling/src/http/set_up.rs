@@ -48,7 +48,7 @@ impl FirstStart {
         if !app.store.is_empty().await? {
             return Ok(None);
         }
-        let (secret, until) = (unguessable(), app.clock.wall().plus(SECRET_VALID));
+        let (secret, until) = (unguessable(), app.clock.lasting().wall.plus(SECRET_VALID));
         *app.first_start.lock() = Some((sha256_hex(&secret), until));
         Ok(Some(secret))
     }
@@ -126,7 +126,7 @@ pub async fn set_up(
     caller: Caller,
     Asked(ask): Asked<NewHub>,
 ) -> Result<(StatusCode, Json<SetUpLinks>), ApiError> {
-    let now = app.clock.now();
+    let now = app.clock.lasting();
     app.attempts.check(caller.ip(), now)?;
     if !caller.is_private() {
         return Err(ApiError::PlainHttp);

@@ -133,7 +133,7 @@ struct Entered {
 #[utoipa::path(post, path = "/sign-in", tag = "sign-in", request_body = SignIn, security(()),
     responses((status = 200, body = Me), Problems))]
 pub async fn sign_in(State(app): State<App>, caller: Caller, Asked(ask): Asked<SignIn>) -> Result<Response, ApiError> {
-    let now = app.clock.now();
+    let now = app.clock.lasting();
     app.attempts.check(caller.ip(), now)?;
     let entered = match ask {
         SignIn { link: Some(link), sign_in_name: None, password: None, code: None, device_id: None, .. } => {

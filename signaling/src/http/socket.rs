@@ -78,7 +78,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
         return close(socket, close_code::POLICY, "hello").await;
     };
     let mut rights = app.watch_rights();
-    let checked = match app.tokens.check_for(lesson_id, &token, app.clock.wall()) {
+    let checked = match app.tokens.check_for(lesson_id, &token, app.clock.lasting().wall) {
         Ok(claims) => held(&app, &headers, &caller, &claims).await.map(|()| claims),
         Err(error) => Err(error),
     };
@@ -124,7 +124,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
                     may_until = until;
                 }
                 _ = looks.tick() => {
-                    if app.clock.wall() < may_until { continue }
+                    if app.clock.lasting().wall < may_until { continue }
                     // A role or a session has ended by its own date.
                     let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
                     may_until = until;
@@ -196,7 +196,7 @@ async fn stay_signed_in(app: &App, headers: &HeaderMap, caller: &Caller, claims:
         return;
     }
     let Some(cookie) = cookie(headers, cookie_name(caller.tls)) else { return };
-    let now = app.clock.wall();
+    let now = app.clock.lasting().wall;
     if let Ok(Some(session)) = app.store.session(&sha256_hex(&cookie), now).await {
         let _ = app.store.touch_session(&session, now).await;
     }
@@ -209,7 +209,7 @@ async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Clai
         return Some(UnixMs(i64::MAX));
     }
     let cookie = cookie(headers, cookie_name(caller.tls))?;
-    let now = app.clock.wall();
+    let now = app.clock.lasting().wall;
     let session = match app.store.session(&sha256_hex(&cookie), now).await {
         Ok(Some(session)) => session,
         Ok(None) => return None,

@@ -160,7 +160,7 @@ async fn allowed(
     headers: &HeaderMap,
     kinds: &[TokenKind],
 ) -> Result<Claims, ApiError> {
-    let checked = bearer(headers).and_then(|token| app.tokens.check_for(lesson_id, token, app.clock.wall()));
+    let checked = bearer(headers).and_then(|token| app.tokens.check_for(lesson_id, token, app.clock.lasting().wall));
     let refused = match checked {
         Ok(claims) if kinds.contains(&claims.kind) => match held(app, headers, &caller, &claims).await {
             Ok(()) => return Ok(claims),

@@ -1,26 +1,88 @@
 //! The thin way to the recorder: what a lesson in progress and its replay ask of it, in this crate's words.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use recorder::{Archive, ArchiveError, Export, ExportTracks, Manifest, Recorder, Signer, Span, SystemClock};
+use recorder::{
+    Archive, ArchiveError, Export, ExportTracks, Manifest, Mirror, Recorder, Signer, Span, SystemClock,
+    disk::{Disk, LocalDisk},
+    mirror::{
+        away::MirroredDisk,
+        bucket::{Bucket, BucketAddress, BucketError},
+        eviction::VolumeRoom,
+        outbox::OutboxRule,
+    },
+};
+use secrecy::ExposeSecret;
 use sfu::tap::TapReceiver;
+use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use super::registry::chain;
 use crate::{
+    config::S3,
     domain::id::RecordingId,
     keep::{self, KeepError},
 };
+
+/// The recordings of a data folder. What was given away is read from the bucket, where there is one.
+///
+/// # Errors
+/// As the archive says.
+pub fn archive(
+    data: &Path,
+    signer: Option<Arc<dyn Signer>>,
+    bucket: Option<Bucket>,
+) -> Result<Arc<Archive>, ArchiveError> {
+    let disk: Arc<dyn Disk> = match bucket {
+        Some(bucket) => Arc::new(MirroredDisk::over(Arc::new(LocalDisk), bucket, Handle::current())),
+        None => Arc::new(LocalDisk),
+    };
+    Archive::signed_on(data.join("recordings"), Arc::new(SystemClock), signer, disk)
+}
+
+/// A bucket as it was configured. Nothing is asked yet.
+///
+/// # Errors
+/// Where its address makes no sense.
+pub fn bucket(s3: &S3) -> Result<Bucket, BucketError> {
+    Bucket::at(&BucketAddress {
+        endpoint: s3.endpoint.clone(),
+        bucket: s3.bucket.clone(),
+        region: s3.region.clone(),
+        access_key_id: s3.access_key.clone(),
+        secret_access_key: s3.secret_key.expose_secret().to_owned(),
+    })
+}
+
+/// What the bucket has confirmed, in the data folder.
+pub const RECEIPTS_FILE: &str = "mirror.receipts";
 
 /// Every recording of this hub. Cheap to clone; its calls touch the disk, so they belong on a blocking thread.
 #[derive(Clone)]
 pub struct Recordings {
     archive: Arc<Archive>,
+    mirror: Option<Arc<Mirror>>,
+    local: Option<Duration>,
+    /// Paths of schools whose quota is used up.
+    full: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// What a recording takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Of its whole segments.
+    pub size_bytes: u64,
+    /// As far as the longest track reaches.
+    pub duration_ms: u64,
+    /// SHA-256 of its seal, in hex. `None`: it has none yet.
+    pub seal_sha256: Option<String>,
 }
 
 /// A recording that grows.
@@ -73,12 +135,69 @@ impl Signer for SealKey {
 const KEY_FILE: &str = "recording.key";
 
 impl Recordings {
-    /// Opens the folder of recordings. Those that end from now on are signed with `key`.
+    /// Opens the folder of recordings in a data folder. Those that end from now on are signed with `key`, and copied into
+    /// the bucket where there is one.
     ///
     /// # Errors
     /// As the archive says.
-    pub fn open(root: PathBuf, key: SealKey) -> Result<Self, ArchiveError> {
-        Ok(Self { archive: Archive::signed(root, Arc::new(SystemClock), Arc::new(key))? })
+    pub fn open(data: &Path, key: SealKey, s3: Option<(&S3, Bucket)>) -> Result<Self, ArchiveError> {
+        let bucket = s3.as_ref().map(|(_, bucket)| bucket.clone());
+        let archive = archive(data, Some(Arc::new(key)), bucket)?;
+        let local = s3.as_ref().and_then(|(s3, _)| s3.local);
+        let mirror = s3.map(|(s3, bucket)| {
+            let rule = OutboxRule { bytes_per_second: s3.bytes_per_second, ..OutboxRule::default() };
+            Mirror::open(archive.clone(), bucket, data.join(RECEIPTS_FILE), rule)
+        });
+        Ok(Self { archive, mirror: mirror.transpose()?, local, full: Arc::default() })
+    }
+
+    /// From now on these schools, by their paths, have used up their quota.
+    pub fn fill(&self, full: BTreeSet<String>) {
+        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
+    }
+
+    /// Whether the school with this path has used up its quota.
+    #[must_use]
+    pub fn is_full(&self, path: &str) -> bool {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// The copies in the bucket. `None`: there is no bucket.
+    #[must_use]
+    pub fn mirror(&self) -> Option<&Arc<Mirror>> {
+        self.mirror.as_ref()
+    }
+
+    /// How long media stays here once the bucket has confirmed it. `None`: until the disk runs short.
+    #[must_use]
+    pub fn local_kept(&self) -> Option<Duration> {
+        self.local
+    }
+
+    /// How much room the recordings' disk has. `None`: the system does not say.
+    #[must_use]
+    pub fn volume_room(&self) -> Option<VolumeRoom> {
+        self.archive.volume_room().ok()
+    }
+
+    /// What a recording takes. Nothing, where nothing is durable yet.
+    #[must_use]
+    pub fn measure(&self, recording_id: RecordingId) -> Measured {
+        let (size_bytes, duration_ms) = self.archive.measure(named(recording_id)).unwrap_or_default();
+        let seal_sha256 = self.archive.seal_sha256(named(recording_id)).unwrap_or_default();
+        Measured { size_bytes, duration_ms, seal_sha256 }
+    }
+
+    /// Removes a recording from the disk for good. False: it is being written, or the disk refuses.
+    #[must_use]
+    pub fn remove(&self, recording_id: RecordingId) -> bool {
+        match self.archive.remove(named(recording_id)) {
+            Ok(()) => true,
+            Err(error) => {
+                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot be removed");
+                false
+            }
+        }
     }
 
     /// Mends what a killed hub left half written. Answers how many recordings may go on.

@@ -30,6 +30,7 @@ use crate::{
         id::{LessonId, RecordingId, SeatId},
         lesson::{Lesson, RecordingNote, RecordingState},
         lesson_life::{LessonState, RunsBy, Step, WrongState},
+        quota::is_optional,
         time::Now,
     },
     store::{AuditRow, Store, StoreError},
@@ -228,19 +229,21 @@ impl Registry {
         if lesson.state == before {
             return Ok(lesson);
         }
+        // A school that has used up its quota still has the lessons of its timetable recorded.
+        let left_out = is_optional(lesson.runs_by) && self.shared.recordings.is_full(lesson.place());
         // Armed since the lesson opened: it runs before anything is written down, so that the first word is in it.
         let (recording_id, recording) = {
             let mut table = entry.table();
             let recording_id = table.armed;
-            let recording =
-                table.recording.take().or_else(|| self.record(recording_id, self.shared.hub.tap(entry.room)));
+            let record = || self.record(recording_id, self.shared.hub.tap(entry.room));
+            let recording = table.recording.take().or_else(|| if left_out { None } else { record() });
             (recording_id, recording)
         };
         lesson.live_at = Some(self.shared.clock.wall());
-        lesson.recording = Some(RecordingNote { recording_id, state: RecordingState::Recording });
-        let row = self.row(mover, "start_lesson", &lesson);
-        let moved =
-            self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, Some(recording_id), &row).await;
+        let begins = (!left_out).then_some(recording_id);
+        lesson.recording = begins.map(|recording_id| RecordingNote { recording_id, state: RecordingState::Recording });
+        let row = self.row(mover, "start_lesson", &lesson).saying(if left_out { "not recorded: quota" } else { "" });
+        let moved = self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, begins, &row).await;
         if !matches!(moved, Ok(true)) {
             // The next try goes on with it.
             entry.table().recording = recording;

@@ -36,12 +36,15 @@ mod recording;
 mod release;
 pub mod report;
 pub mod report_chain;
-pub mod school_class;
+pub mod retention;
+pub mod retention_run;
 pub mod review;
+pub mod school_class;
 mod session;
 pub mod share;
 pub mod source;
 mod sql;
+pub mod storage;
 mod timetable;
 
 use std::{path::Path, str::FromStr, sync::Arc};

@@ -13,6 +13,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 use signaling::{
+    clock::Clock,
     domain::{id::LessonId, organisation::Role},
     live::token::{Claims, TokenSigner},
 };
@@ -174,4 +175,54 @@ async fn the_audit_names_the_device_and_the_person_beside_it() {
     let line = &lines["items"][0];
     assert!(line["actor"].as_str().unwrap().starts_with("classroom:"));
     assert_eq!(line["beside"], format!("person:{assistant}"));
+}
+
+/// RELIABILITY §3, 63: somebody sets the clock back, so that what has expired counts again.
+#[tokio::test]
+async fn a_clock_that_is_set_back_brings_no_token_no_link_and_no_session_back() {
+    let school = School::open().await;
+    let teacher = school.teacher().await;
+    let token = school.sample.receive_tokens[0].clone();
+    let unused = school.sample.sign_in_links.classrooms[1].clone();
+    let lesson =
+        school.app.store.lesson(&signaling::system_scope::console(), school.lesson_id()).await.unwrap().unwrap();
+    // Four days later all of them are over.
+    school.clock.turn(Duration::from_secs(4 * 24 * 3_600));
+    assert_eq!(whep(&school, &token, "").await.0, 401);
+    school.app.round().await.unwrap();
+    for hours in [2, 24, 96] {
+        school.clock.jump(-hours * 3_600_000);
+        let (status, text) = whep(&school, &token, "").await;
+        assert!(status == 401 && text.contains("token-expired"), "{hours} h back: {status} {text}");
+        assert_eq!(school.get("/api/v1/me", &teacher).await.problem(), (401, "signed-out".into()), "{hours} h back");
+        let (_, secret) = unused.split_once('#').unwrap();
+        let answer = school.post("/api/v1/sign-in", "", &json!({ "link": secret }).to_string()).await;
+        assert_eq!(answer.problem(), (401, "link-refused".into()), "{hours} h back");
+        school.clock.jump(hours * 3_600_000);
+        school.clock.turn(Duration::from_secs(60));
+    }
+    // Nor does a restart with the clock set back to where all of them were good.
+    school.app.shut_down().await;
+    let back = Clock::standing_at(school.clock.wall().minus(Duration::from_secs(4 * 24 * 3_600)));
+    let School { folder, sample, .. } = school;
+    let school = School::in_folder(folder, back).await;
+    assert_eq!(school.get("/api/v1/me", &teacher).await.problem().0, 401);
+    assert_eq!(whep(&school, &sample.receive_tokens[0], "").await.0, 401);
+    // Whoever signs in now is signed in: all go by the same time.
+    school.clock.jump(4 * 24 * 3_600_000);
+    let link = school.link(lesson.teacher.person_id).await;
+    school.clock.jump(-4 * 24 * 3_600_000);
+    let again = school.sign_in(&link).await;
+    assert_eq!(school.get("/api/v1/me", &again).await.status, 200);
+}
+
+/// And ahead, so that everybody is thrown out.
+#[tokio::test]
+async fn a_clock_that_is_set_a_year_ahead_ends_nothing_that_runs() {
+    let school = School::open().await;
+    let teacher = school.teacher().await;
+    school.clock.jump(365 * 24 * 3_600_000);
+    assert_eq!(school.get("/api/v1/me", &teacher).await.status, 200);
+    school.clock.jump(-365 * 24 * 3_600_000);
+    assert_eq!(school.get("/api/v1/me", &teacher).await.status, 200);
 }

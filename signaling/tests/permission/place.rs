@@ -63,6 +63,8 @@ impl County {
         let sibling = place(&school, Some(&parent), OrganisationKind::School, "邻校").await;
         let far = place(&school, None, OrganisationKind::County, "外县").await;
         let foreign = place(&school, Some(&far), OrganisationKind::School, "外校").await;
+        // What was recorded is counted, so that it is found among what is kept.
+        school.app.round().await.unwrap();
         Self { school, own, sibling, parent, foreign }
     }
 

@@ -335,23 +335,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/exports/lesson-reports": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Reports of lessons as a table, a line for each end. The audit sees that it was taken */
-        get: operations["export_lesson_reports"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/exports/organisations": {
         parameters: {
             query?: never;
@@ -524,40 +507,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/lessons/{lesson_id}/head-counts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Say how many pupils sit in one's classroom: its device does, by the hand of whoever stands there */
-        post: operations["count_heads"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/lessons/{lesson_id}/quality": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How well each end saw a lesson: series of five-second windows */
-        get: operations["show_lesson_quality"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/lessons/{lesson_id}/readiness": {
         parameters: {
             query?: never;
@@ -567,23 +516,6 @@ export interface paths {
         };
         /** What is ready for a lesson and what is not */
         get: operations["show_readiness"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/lessons/{lesson_id}/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What a lesson came to, or how it stands: attendance, quality and verdicts of its ends, with their formulas */
-        get: operations["show_lesson_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1060,23 +992,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/reports/lessons": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Reports of lessons that are over, the latest start first */
-        get: operations["list_lesson_reports"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/rules/{organisation_id}": {
         parameters: {
             query?: never;
@@ -1212,6 +1127,163 @@ export interface paths {
         put?: never;
         /** Sign out */
         post: operations["sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the storage stands */
+        get: operations["show_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/confirmations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer for the next run of retention: for the clock as it is, and for all that is due */
+        post: operations["confirm_retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/policies/{organisation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long an organisation's schools keep what they have */
+        get: operations["show_policy"];
+        /** Set how long an organisation's schools keep what they have */
+        put: operations["set_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/quotas/{organisation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an organisation may keep */
+        get: operations["show_quota"];
+        /** Set what an organisation may keep: it is told at 80, 95 and 100 %, and no running lesson is ever cut off */
+        put: operations["set_quota"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The recordings that are kept, the oldest first, and when each of them goes */
+        get: operations["list_kept_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/recordings/{recording_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One recording as it is kept */
+        get: operations["show_kept_recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/recordings/{recording_id}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Ask for a recording to be deleted: it goes in a week, and until then it can be taken back */
+        put: operations["ask_for_deletion"];
+        post?: never;
+        /** Take a deletion back while that is possible */
+        delete: operations["take_deletion_back"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/recordings/{recording_id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Hold a recording: it is not deleted, and what was to be deleted is taken back */
+        put: operations["hold_recording"];
+        post?: never;
+        /** Let a recording go: retention holds for it again */
+        delete: operations["release_recording"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage/schools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each school keeps */
+        get: operations["list_school_use"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1361,11 +1433,6 @@ export interface components {
         Assistant: {
             person_id?: components["schemas"]["PersonId"] | null;
         };
-        /**
-         * @description How an end attended.
-         * @enum {string}
-         */
-        AttendanceState: "present" | "late" | "left_early" | "late_and_left_early" | "absent" | "unknown";
         /** @description One line. */
         AuditEntry: {
             act: string;
@@ -1426,11 +1493,6 @@ export interface components {
             /** @description In words, 1 to 200 characters. */
             words: string;
         };
-        /**
-         * @description Why the lesson was not on an end's screen for a while.
-         * @enum {string}
-         */
-        Cause: "hidden" | "silent" | "black" | "line" | "hub" | "teacher";
         /** @description What it is to sign. */
         Challenge: {
             challenge: string;
@@ -1630,6 +1692,18 @@ export interface components {
             to: string;
         };
         /**
+         * @description Why a recording is to be deleted.
+         * @enum {string}
+         */
+        DeletionRule: "retention" | "request";
+        /** @description Why a recording goes. */
+        DeletionView: {
+            /** @description Empty: by the rule alone. */
+            reason: string;
+            rule: components["schemas"]["DeletionRule"];
+            since_ms: components["schemas"]["UnixMs"];
+        };
+        /**
          * @description Whether there is a class in the broadcasting room.
          * @enum {string}
          */
@@ -1645,6 +1719,13 @@ export interface components {
          * @description A machine in a classroom, with a key of its own.
          */
         DeviceId: string;
+        /** @description The disk that recordings lie on. */
+        DiskView: {
+            /** Format: int64 */
+            free_bytes: number;
+            /** Format: int64 */
+            total_bytes: number;
+        };
         /** @description An act of dispatch. */
         DispatchAsk: {
             /** @description What. */
@@ -1660,39 +1741,6 @@ export interface components {
             left: components["schemas"]["LeftView"][];
             /** @description The lessons that were changed or are new; in a dry run those that would be. */
             lesson_ids: components["schemas"]["LessonId"][];
-        };
-        /** @description One end of a lesson. */
-        EndReportView: {
-            /**
-             * Format: int64
-             * @description How long after the lesson's beginning it came, in milliseconds.
-             */
-            came_after_ms: number;
-            came_at_ms: components["schemas"]["UnixMs"] | null;
-            classroom_id: components["schemas"]["ClassroomId"] | null;
-            heads: components["schemas"]["HeadCount"] | null;
-            /** @description Whiles in which it was not there, between coming and leaving. */
-            interruptions: components["schemas"]["Interruption"][];
-            judged: components["schemas"]["Judged"];
-            left_at_ms: components["schemas"]["UnixMs"] | null;
-            /**
-             * Format: int64
-             * @description How long before the lesson's end it left, in milliseconds.
-             */
-            left_before_ms: number;
-            /** @description The teacher's or the classroom's name. */
-            name: string;
-            /**
-             * Format: int64
-             * @description For how long it was there, in milliseconds.
-             */
-            present_ms: number;
-            quality: components["schemas"]["RolledUp"];
-            /** @description Its school or teaching point. */
-            school: string;
-            state: components["schemas"]["AttendanceState"];
-            /** @description Whiles in which it was. */
-            there: components["schemas"]["Span"][];
         };
         /**
          * @description Whose bell ends a lesson of several ends.
@@ -1728,38 +1776,25 @@ export interface components {
             /** @description What stands there, cut after 80 characters. */
             value: string;
         };
-        /** @description A figure over a lesson. */
-        Figure: {
+        /**
+         * @description What is known of the disk's future.
+         * @enum {string}
+         */
+        ForecastKind: "unknown" | "days" | "enough";
+        /** @description How long the disk will last, from what the last four weeks took. */
+        ForecastView: {
             /**
-             * Format: double
-             * @description The middle window.
+             * Format: int32
+             * @description Days from today on which it is used up. `null`: see `kind`.
              */
-            median: number;
-            /**
-             * Format: double
-             * @description The worst window: the largest, and of the voice score and the frame rate the smallest.
-             */
-            worst: number;
+            days: number | null;
+            kind: components["schemas"]["ForecastKind"];
         };
         /**
          * @description Kinds of files.
          * @enum {string}
          */
         Format: "csv" | "xlsx";
-        /** @description One formula. */
-        Formula: {
-            /** @description The same in English. */
-            en: string;
-            /** @description Which figure it explains, as `present_ms`. */
-            figure: string;
-            /**
-             * Format: int32
-             * @description Counts its changes, from 1. A figure that is kept was computed by the version that is kept with it.
-             */
-            version: number;
-            /** @description In Chinese, as a teacher reads it. */
-            zh: string;
-        };
         /** @description See [`Gap`]. */
         GapManifest: {
             /**
@@ -1842,17 +1877,12 @@ export interface components {
             /** Format: int32 */
             week_no: number;
         };
-        /** @description How many pupils sat in a classroom, as somebody there counted them. */
-        HeadCount: {
-            /** @description When. */
+        /** @description Who holds a recording. */
+        HoldView: {
             at_ms: components["schemas"]["UnixMs"];
-            /** @description What the assistant teacher who stood there is called. Empty: nobody was named, and the device alone says so. */
-            by: string;
-            /**
-             * Format: int32
-             * @description How many. Nobody's name.
-             */
-            pupils: number;
+            name: string;
+            reason: string;
+            until_ms: components["schemas"]["UnixMs"] | null;
         };
         /** @description A holiday, or a day that is taught as another. */
         Holiday: {
@@ -1882,42 +1912,11 @@ export interface components {
             /** @description Things that were so already. */
             unchanged: number;
         };
-        /** @description A while in which an end that had come did not see the lesson. */
-        Interruption: {
-            /** @description Why. */
-            cause: components["schemas"]["Cause"];
-            /** @description From then. */
-            from_ms: components["schemas"]["UnixMs"];
-            /** @description Until then. */
-            until_ms: components["schemas"]["UnixMs"];
-        };
-        /** @description A verdict, and everything that it was reached by. */
-        Judged: {
-            /**
-             * Format: int32
-             * @description The version of the bureau's figures that it went by.
-             */
-            figures_version: number;
-            /**
-             * Format: int64
-             * @description How long it was held there, in milliseconds. `null`: that was not asked.
-             */
-            held_ms: number | null;
-            /**
-             * Format: int64
-             * @description How long it had to be, in milliseconds.
-             */
-            needed_ms: number;
-            /** @description Which rule: `broadcast` or `receive`. */
-            rule: string;
-            /**
-             * Format: int32
-             * @description The version of the rule, as its words tell it.
-             */
-            rule_version: number;
-            /** @description What came out. */
-            verdict: components["schemas"]["Verdict"];
-        };
+        /**
+         * @description Where a recording is on its way.
+         * @enum {string}
+         */
+        KeepState: "live" | "sealed" | "archived" | "pending_deletion" | "deleting" | "deleted";
         /** @description A class of pupils, as it is kept. It has a number of no pupil and a name of none. */
         KeptClass: {
             class_id: components["schemas"]["ClassId"];
@@ -2060,6 +2059,28 @@ export interface components {
              */
             version: number;
         };
+        /** @description A recording as it is kept. */
+        KeptRecordingView: {
+            deletes_at_ms: components["schemas"]["UnixMs"] | null;
+            deletion: components["schemas"]["DeletionView"] | null;
+            /** Format: int64 */
+            duration_ms: number;
+            /** @description When its lesson ended. While it goes on: when it began. */
+            ended_at_ms: components["schemas"]["UnixMs"];
+            hold: components["schemas"]["HoldView"] | null;
+            /** @description A lesson to come will play it. */
+            is_chosen: boolean;
+            /** @description Everything of it is in the bucket. */
+            is_mirrored: boolean;
+            lesson_id: components["schemas"]["LessonId"];
+            organisation_id: components["schemas"]["OrganisationId"];
+            recording_id: components["schemas"]["RecordingId"];
+            school: string;
+            /** Format: int64 */
+            size_bytes: number;
+            state: components["schemas"]["KeepState"];
+            title: string;
+        };
         /** @description A session, as lists show it. */
         KeptSession: {
             /** @description The network address it began at. */
@@ -2115,46 +2136,6 @@ export interface components {
          * @description One dated teaching event.
          */
         LessonId: string;
-        /** @description How well each end saw a lesson, window by window. */
-        LessonQuality: {
-            began_at_ms: components["schemas"]["UnixMs"] | null;
-            /** @description The end that teaches first. */
-            ends: components["schemas"]["QualitySeries"][];
-            lesson_id: components["schemas"]["LessonId"];
-        };
-        /** @description What a lesson came to. */
-        LessonReportView: {
-            began_at_ms: components["schemas"]["UnixMs"] | null;
-            /** @description The end that teaches. */
-            broadcast: components["schemas"]["EndReportView"];
-            /** @description The ends that listen, of those that the asker may know of. */
-            classrooms: components["schemas"]["EndReportView"][];
-            ended_at_ms: components["schemas"]["UnixMs"] | null;
-            ends_at_ms: components["schemas"]["UnixMs"];
-            /**
-             * Format: int32
-             * @description The version of the bureau's figures that it goes by.
-             */
-            figures_version: number;
-            /** @description How each figure comes about, in words. */
-            formulas: components["schemas"]["Formula"][];
-            grade: string;
-            lesson_id: components["schemas"]["LessonId"];
-            /** @description How many others listen. */
-            others: number;
-            /** @description Why it was called off. Empty: it was not, or nobody said. */
-            reason: string;
-            recording_id: components["schemas"]["RecordingId"] | null;
-            school: string;
-            /** @description SHA-256 of the report as the audit holds it. `null`: it is not worked out yet. */
-            sha256: string | null;
-            starts_at_ms: components["schemas"]["UnixMs"];
-            state: components["schemas"]["LessonState"];
-            subject: string;
-            teacher: string;
-            title: string;
-            worked_out_at_ms: components["schemas"]["UnixMs"] | null;
-        };
         /**
          * @description Where a lesson is in its life. It only ever goes forward.
          * @enum {string}
@@ -2469,6 +2450,33 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
+        Listed_KeptRecordingView: {
+            /** @description The things. */
+            items: {
+                deletes_at_ms: components["schemas"]["UnixMs"] | null;
+                deletion: components["schemas"]["DeletionView"] | null;
+                /** Format: int64 */
+                duration_ms: number;
+                /** @description When its lesson ended. While it goes on: when it began. */
+                ended_at_ms: components["schemas"]["UnixMs"];
+                hold: components["schemas"]["HoldView"] | null;
+                /** @description A lesson to come will play it. */
+                is_chosen: boolean;
+                /** @description Everything of it is in the bucket. */
+                is_mirrored: boolean;
+                lesson_id: components["schemas"]["LessonId"];
+                organisation_id: components["schemas"]["OrganisationId"];
+                recording_id: components["schemas"]["RecordingId"];
+                school: string;
+                /** Format: int64 */
+                size_bytes: number;
+                state: components["schemas"]["KeepState"];
+                title: string;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
         Listed_KeptSession: {
             /** @description The things. */
             items: {
@@ -2564,41 +2572,29 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
-        Listed_ReportLine: {
+        Listed_SchoolUseView: {
             /** @description The things. */
             items: {
-                /** @description Names of those that never came, school and classroom. */
-                absent: string[];
-                /** @description Ends that listen. */
-                classrooms: number;
-                ends_at_ms: components["schemas"]["UnixMs"];
-                grade: string;
-                /**
-                 * Format: int64
-                 * @description How long it was taught, in milliseconds. `null`: that was not asked.
-                 */
-                held_ms: number | null;
-                late: number;
-                left_early: number;
-                lesson_id: components["schemas"]["LessonId"];
-                /** @description Of these, those that were there at all. */
-                present: number;
                 /**
                  * Format: int32
-                 * @description Pupils that were counted. `null`: nobody counted.
+                 * @description Of the nearer bound, in per mille. `null`: nothing is bounded.
                  */
-                pupils: number | null;
-                recording_id: components["schemas"]["RecordingId"] | null;
-                school: string;
-                starts_at_ms: components["schemas"]["UnixMs"];
-                state: components["schemas"]["LessonState"];
-                subject: string;
-                teacher: string;
-                title: string;
-                /** @description Ends at which the lesson counts. */
-                valid: number;
-                /** @description How it came out where it was taught. */
-                verdict: components["schemas"]["Verdict"];
+                fill_per_mille: number | null;
+                name: string;
+                notice: components["schemas"]["QuotaNotice"] | null;
+                /**
+                 * Format: int32
+                 * @description Days since its oldest recording.
+                 */
+                oldest_days: number;
+                organisation_id: components["schemas"]["OrganisationId"];
+                /** @description What holds for it. */
+                policy: components["schemas"]["RetentionPolicy"];
+                quota: components["schemas"]["QuotaView"];
+                /** Format: int64 */
+                recordings: number;
+                /** Format: int64 */
+                used_bytes: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -2744,6 +2740,27 @@ export interface components {
             /** @description `set_up`: a password or a second factor has to be set first. */
             stage: components["schemas"]["SessionStage"];
         };
+        /** @description How the bucket keeps up. */
+        MirrorView: {
+            /**
+             * Format: int32
+             * @description Objects that can never go there: other bytes have their name. Somebody must look.
+             */
+            alarms: number;
+            failing_since_ms: components["schemas"]["UnixMs"] | null;
+            /**
+             * Format: int64
+             * @description How long the oldest of it has waited.
+             */
+            oldest_waits_ms: number;
+            /** Format: int64 */
+            waiting_bytes: number;
+            /**
+             * Format: int64
+             * @description What is not there yet.
+             */
+            waiting_objects: number;
+        };
         /**
          * @description How it is taught.
          * @enum {string}
@@ -2813,13 +2830,15 @@ export interface components {
             role: components["schemas"]["Role"];
             until_ms?: components["schemas"]["UnixMs"] | null;
         };
-        /** @description How many pupils sit in the asking classroom. */
-        NewHeads: {
+        /** @description Hold a recording, whatever retention says. */
+        NewHold: {
+            /** @description Why, 1 to 200 characters. */
+            reason: string;
             /**
-             * Format: int32
-             * @description Counted by hand, 0 to 500. No names.
+             * Format: int64
+             * @description Until then, in milliseconds UTC. `null`: until somebody lets it go.
              */
-            pupils: number;
+            until_ms?: number | null;
         };
         /** @description The first start. */
         NewHub: {
@@ -2987,6 +3006,12 @@ export interface components {
          * @description Someone who signs in. Pupils never do.
          */
         PersonId: string;
+        /** @description The policy of an organisation. */
+        PolicyView: {
+            policy: components["schemas"]["RetentionPolicy"];
+            /** @description It is set here. Otherwise it comes from above, or with the program. */
+            set_here: boolean;
+        };
         /** @description What every problem looks like (RFC 9457). */
         Problem: {
             /** @description With `double-booked`: each clash, with the lesson that has what is wanted. */
@@ -3042,47 +3067,23 @@ export interface components {
              */
             watch_only_max: number;
         };
-        /** @description The windows of one end, a column for each figure. `null`: not told in that window. */
-        QualitySeries: {
-            /** @description When each window began. */
-            at_ms: components["schemas"]["UnixMs"][];
-            /** @description How long the voice waits before it is played, in milliseconds. */
-            buffer_ms: (number | null)[];
-            /** @description Why it was not for the rest. */
-            cause: (components["schemas"]["Cause"] | null)[];
-            classroom_id: components["schemas"]["ClassroomId"] | null;
-            /** @description Share of the sound that was made up, 0 to 1. */
-            concealed: (number | null)[];
-            /** @description Pictures in a second. */
-            fps: (number | null)[];
-            /** @description Freezes that ended in the window. */
-            freezes: (number | null)[];
-            /** @description How long they were, in milliseconds. */
-            frozen_ms: (number | null)[];
-            /** @description Height of the largest picture. */
-            height: (number | null)[];
-            /** @description The same by the hub's figures. */
-            hub_loss: (number | null)[];
-            /** @description Jitter of the voice in milliseconds. */
-            jitter_ms: (number | null)[];
-            /** @description Thousands of bits per second. */
-            kbps: (number | null)[];
-            /** @description The camera's layer, 0 the smallest. */
-            layer: (number | null)[];
-            /** @description Share of packets lost on the way to the page, 0 to 1. */
-            loss: (number | null)[];
-            /** @description Voice score, 1 to 4.5. */
-            mos: (number | null)[];
-            /** @description The teacher's or the classroom's name. */
-            name: string;
-            /** @description Round trip in milliseconds. */
-            rtt_ms: (number | null)[];
-            /** @description For how long of it the lesson was on the screen, in milliseconds. */
-            shown_ms: number[];
-            /** @description How long it was, in milliseconds. */
-            span_ms: number[];
-            /** @description Pictures that the line had no room for. */
-            spared: (number | null)[];
+        /**
+         * @description What a school is told of its quota. None of them ever interrupts a lesson.
+         * @enum {string}
+         */
+        QuotaNotice: "near" | "close" | "full";
+        /** @description What a school may keep. */
+        QuotaView: {
+            /**
+             * Format: int32
+             * @description How old its oldest recording may be. `null`: no bound.
+             */
+            days?: number | null;
+            /**
+             * Format: int32
+             * @description In units of 10⁹ bytes. `null`: no bound.
+             */
+            gigabytes?: number | null;
         };
         /** @description How a readiness list stands, counted. */
         ReadinessCount: {
@@ -3118,6 +3119,10 @@ export interface components {
             /** @description Nothing is missing. */
             ready: boolean;
         };
+        /** @description In somebody's own words, 1 to 200 characters. */
+        Reasoned: {
+            reason: string;
+        };
         /**
          * Format: uuid
          * @description What is kept of one lesson.
@@ -3148,87 +3153,55 @@ export interface components {
             state: components["schemas"]["RecordingState"];
             tracks: components["schemas"]["TrackManifest"][];
         };
-        /** @description One lesson's report in a list. Listening ends are those that the asker may know of. */
-        ReportLine: {
-            /** @description Names of those that never came, school and classroom. */
-            absent: string[];
-            /** @description Ends that listen. */
-            classrooms: number;
-            ends_at_ms: components["schemas"]["UnixMs"];
-            grade: string;
-            /**
-             * Format: int64
-             * @description How long it was taught, in milliseconds. `null`: that was not asked.
-             */
-            held_ms: number | null;
-            late: number;
-            left_early: number;
-            lesson_id: components["schemas"]["LessonId"];
-            /** @description Of these, those that were there at all. */
-            present: number;
+        /** @description How long a bureau's schools keep what they have. */
+        RetentionPolicy: {
             /**
              * Format: int32
-             * @description Pupils that were counted. `null`: nobody counted.
+             * @description Days after its lesson. `null`: for ever.
              */
-            pupils: number | null;
-            recording_id: components["schemas"]["RecordingId"] | null;
-            school: string;
-            starts_at_ms: components["schemas"]["UnixMs"];
-            state: components["schemas"]["LessonState"];
-            subject: string;
-            teacher: string;
-            title: string;
-            /** @description Ends at which the lesson counts. */
-            valid: number;
-            /** @description How it came out where it was taught. */
-            verdict: components["schemas"]["Verdict"];
+            attendance_days?: number | null;
+            /**
+             * Format: int32
+             * @description Days after it was cut. `null`: for ever.
+             */
+            clips_days?: number | null;
+            /**
+             * Format: int32
+             * @description Days after its lesson. `null`: for ever.
+             */
+            recordings_days?: number | null;
+            /**
+             * Format: int32
+             * @description Days after its lesson.
+             */
+            samples_days?: number | null;
+        };
+        /** @description How the last daily run of retention ended. */
+        RetentionRunView: {
+            /**
+             * Format: int64
+             * @description How far the wall clock is off now. 0: it can be believed.
+             */
+            clock_off_ms: number;
+            /** @description Somebody has answered for the next run. */
+            confirmed: boolean;
+            /** Format: int64 */
+            deleted: number;
+            /**
+             * Format: int64
+             * @description Due, but more than one run does without somebody's word.
+             */
+            held_back: number;
+            /** Format: int64 */
+            marked: number;
+            outcome: components["schemas"]["RunOutcome"];
+            ran_at_ms: components["schemas"]["UnixMs"] | null;
         };
         /**
          * @description What a person does here, at a place in the tree and below it.
          * @enum {string}
          */
         Role: "lead_teacher" | "assistant" | "school_administrator" | "scheduler" | "patrol" | "reviewer" | "system_administrator" | "security_administrator" | "audit_administrator" | "operator";
-        /** @description How well an end saw and heard a lesson. `null`: nothing was told of it. */
-        RolledUp: {
-            concealed: components["schemas"]["Figure"] | null;
-            /**
-             * Format: int64
-             * @description The time that they cover, in milliseconds.
-             */
-            covered_ms: number;
-            fps: components["schemas"]["Figure"] | null;
-            /**
-             * Format: int32
-             * @description How many freezes.
-             */
-            freezes: number | null;
-            /**
-             * Format: double
-             * @description Share of time frozen.
-             */
-            frozen_share: number | null;
-            height: components["schemas"]["Figure"] | null;
-            hub_loss: components["schemas"]["Figure"] | null;
-            jitter_ms: components["schemas"]["Figure"] | null;
-            loss: components["schemas"]["Figure"] | null;
-            mos: components["schemas"]["Figure"] | null;
-            /**
-             * Format: double
-             * @description Share of time with a voice score below 3.6.
-             */
-            mos_below_share: number | null;
-            rtt_ms: components["schemas"]["Figure"] | null;
-            /**
-             * Format: double
-             * @description Share of time in which the line had no room for some picture.
-             */
-            spared_share: number | null;
-            /**
-             * Format: int32
-             * @description Windows that count.
-             */
-            windows: number;
-        };
         /** @description Every figure that the timetable, dispatch and the bell go by. */
         RuleSet: {
             /**
@@ -3250,11 +3223,6 @@ export interface components {
             join_grace_min: number;
             /**
              * Format: int32
-             * @description 早退: a classroom may leave this long before the end without leaving early, in minutes.
-             */
-            leave_grace_min?: number;
-            /**
-             * Format: int32
              * @description 无故停课: a lesson whose teacher has not come this long after the bell is missed, in minutes.
              */
             missed_after_min: number;
@@ -3272,25 +3240,43 @@ export interface components {
             shared_at_least_min: number;
             /**
              * Format: int32
-             * @description … so many must have been held. Longer and shorter lessons need as large a part.
-             */
-            valid_at_least_min?: number;
-            /**
-             * Format: int32
-             * @description 有效授课: of so many minutes of a lesson as it was planned …
-             */
-            valid_out_of_min?: number;
-            /**
-             * Format: int32
              * @description From 1; a lesson keeps what it was planned by.
              */
             version: number;
         };
         /**
+         * @description How the last daily run of retention ended.
+         * @enum {string}
+         */
+        RunOutcome: "done" | "clock_moved" | "too_many";
+        /**
          * @description Which kind of code it is.
          * @enum {string}
          */
         Scheme: "region" | "school" | "local";
+        /** @description What a school keeps, and may keep. */
+        SchoolUseView: {
+            /**
+             * Format: int32
+             * @description Of the nearer bound, in per mille. `null`: nothing is bounded.
+             */
+            fill_per_mille: number | null;
+            name: string;
+            notice: components["schemas"]["QuotaNotice"] | null;
+            /**
+             * Format: int32
+             * @description Days since its oldest recording.
+             */
+            oldest_days: number;
+            organisation_id: components["schemas"]["OrganisationId"];
+            /** @description What holds for it. */
+            policy: components["schemas"]["RetentionPolicy"];
+            quota: components["schemas"]["QuotaView"];
+            /** Format: int64 */
+            recordings: number;
+            /** Format: int64 */
+            used_bytes: number;
+        };
         /** @description A school's week, counted. */
         SchoolWeekView: {
             /** @description Days without lessons are left out. */
@@ -3456,13 +3442,6 @@ export interface components {
              */
             speech?: number;
         };
-        /** @description From one bell to the next: the start is in it, the end is not, so that adjacent lessons never touch. */
-        Span: {
-            /** @description The second bell. */
-            ends_at: components["schemas"]["UnixMs"];
-            /** @description The first bell. */
-            starts_at: components["schemas"]["UnixMs"];
-        };
         /**
          * @description 学段
          * @enum {string}
@@ -3481,6 +3460,25 @@ export interface components {
         /** @description What is to be done with an agreement. */
         StandingAsk: {
             act: components["schemas"]["StandingAct"];
+        };
+        /**
+         * @description How the hub's storage stands. Bytes and recordings are those of the asker's schools; disk, bucket and forecast are the
+         *     whole hub's.
+         */
+        StorageView: {
+            disk: components["schemas"]["DiskView"] | null;
+            forecast: components["schemas"]["ForecastView"];
+            mirror: components["schemas"]["MirrorView"] | null;
+            /**
+             * Format: int64
+             * @description To be deleted within a week, and still to be taken back.
+             */
+            pending: number;
+            /** Format: int64 */
+            recordings: number;
+            retention: components["schemas"]["RetentionRunView"];
+            /** Format: int64 */
+            used_bytes: number;
         };
         /** @description The lead teacher, as the lesson names them. */
         Teacher: {
@@ -3664,11 +3662,6 @@ export interface components {
          * @description Milliseconds since 1970 UTC. What is stored and sent is this; what waits uses [`Now::steady`].
          */
         UnixMs: number;
-        /**
-         * @description How a lesson came out for one end.
-         * @enum {string}
-         */
-        Verdict: "valid" | "short" | "cancelled" | "missed" | "unjudged";
         /** @description Who answers for doing without, and why. */
         WaiverView: {
             at_ms: components["schemas"]["UnixMs"];
@@ -3787,6 +3780,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3914,6 +3916,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4052,6 +4063,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -4174,6 +4194,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4307,6 +4336,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4453,6 +4491,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -4591,6 +4638,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -4715,6 +4771,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4851,6 +4916,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -4980,6 +5054,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5125,6 +5208,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -5256,6 +5348,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -5378,6 +5479,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5521,6 +5631,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -5647,6 +5766,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5785,6 +5913,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -5907,6 +6044,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6040,6 +6186,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6186,6 +6341,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -6310,6 +6474,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6455,6 +6628,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -6586,6 +6768,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -6708,6 +6899,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6851,6 +7051,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -6978,6 +7187,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7125,6 +7343,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -7256,6 +7483,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -7378,6 +7614,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7528,6 +7773,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -7654,6 +7908,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7794,140 +8057,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Somebody else has edited it since. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Of a kind that is not taken. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field holds what it must not. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An edit must say which version it was made of. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    export_lesson_reports: {
-        parameters: {
-            query?: {
-                /** @description CSV, where it is missing. */
-                format?: components["schemas"]["Format"];
-                /** @description Only lessons that start on this day or later. */
-                from?: string;
-                /** @description Only lessons that start on this day or earlier. */
-                until?: string;
-                /** @description Only lessons that this organisation, or one below it, taught or listened to. */
-                organisation_id?: components["schemas"]["OrganisationId"];
-                /** @description Only lessons that came out so where they were taught. */
-                verdict?: components["schemas"]["Verdict"];
-                /** @description Only lessons of which a listening end came out so. */
-                listening_verdict?: components["schemas"]["Verdict"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": number[];
-                    "text/csv": string;
-                };
-            };
-            /** @description It cannot be read. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No role of the asker's allows it. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none, or it is not theirs to know of. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another thing stands in the way. */
-            409: {
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8068,6 +8199,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -8201,6 +8341,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -8324,6 +8473,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8462,6 +8620,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -8583,6 +8750,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8725,6 +8901,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -8853,6 +9038,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8995,6 +9189,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -9123,6 +9326,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9268,6 +9480,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -9390,6 +9611,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9530,261 +9760,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Somebody else has edited it since. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Of a kind that is not taken. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field holds what it must not. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An edit must say which version it was made of. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    count_heads: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                lesson_id: components["schemas"]["LessonId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewHeads"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HeadCount"];
-                };
-            };
-            /** @description It cannot be read. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No role of the asker's allows it. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none, or it is not theirs to know of. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another thing stands in the way. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Somebody else has edited it since. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Of a kind that is not taken. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field holds what it must not. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An edit must say which version it was made of. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_lesson_quality: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                lesson_id: components["schemas"]["LessonId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LessonQuality"];
-                };
-            };
-            /** @description It cannot be read. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No role of the asker's allows it. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none, or it is not theirs to know of. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another thing stands in the way. */
-            409: {
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9921,128 +9898,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Somebody else has edited it since. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Of a kind that is not taken. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field holds what it must not. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An edit must say which version it was made of. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_lesson_report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                lesson_id: components["schemas"]["LessonId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LessonReportView"];
-                };
-            };
-            /** @description It cannot be read. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No role of the asker's allows it. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none, or it is not theirs to know of. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another thing stands in the way. */
-            409: {
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10183,6 +10040,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -10316,6 +10182,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -10438,6 +10313,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10578,6 +10462,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -10711,6 +10604,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -10835,6 +10737,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10975,6 +10886,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -11095,6 +11015,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11231,6 +11160,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -11351,6 +11289,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11489,6 +11436,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -11613,6 +11569,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11751,6 +11716,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -11878,6 +11852,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -11998,6 +11981,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12143,6 +12135,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -12267,6 +12268,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12403,6 +12413,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -12532,6 +12551,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12679,6 +12707,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -12801,6 +12838,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12941,6 +12987,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -13065,6 +13120,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13198,6 +13262,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13343,6 +13416,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -13474,6 +13556,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -13596,6 +13687,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13739,6 +13839,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -13865,6 +13974,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14001,6 +14119,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -14123,6 +14250,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14263,6 +14399,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -14391,6 +14536,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -14511,6 +14665,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14651,6 +14814,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -14780,141 +14952,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Somebody else has edited it since. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Of a kind that is not taken. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field holds what it must not. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An edit must say which version it was made of. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many attempts. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_lesson_reports: {
-        parameters: {
-            query?: {
-                /** @description `next` of the page before. */
-                after?: string;
-                /** @description At most so many, 1 to 200. */
-                limit?: number;
-                /** @description Only lessons that start on this day or later. */
-                from?: string;
-                /** @description Only lessons that start on this day or earlier. */
-                until?: string;
-                /** @description Only lessons that this organisation, or one below it, taught or listened to. */
-                organisation_id?: components["schemas"]["OrganisationId"];
-                /** @description Only lessons that came out so where they were taught. */
-                verdict?: components["schemas"]["Verdict"];
-                /** @description Only lessons of which a listening end came out so. */
-                listening_verdict?: components["schemas"]["Verdict"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listed_ReportLine"];
-                };
-            };
-            /** @description It cannot be read. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Nobody is signed in. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No role of the asker's allows it. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is none, or it is not theirs to know of. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another thing stands in the way. */
-            409: {
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15044,6 +15083,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15184,6 +15232,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -15304,6 +15361,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15442,6 +15508,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -15564,6 +15639,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15697,6 +15781,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15843,6 +15936,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -15977,6 +16079,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -16104,6 +16215,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -16224,6 +16344,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16362,6 +16491,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -16486,6 +16624,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16622,6 +16769,1841 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_storage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRunView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_policy: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionPolicy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_quota: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuotaView"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_kept_recordings: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: components["schemas"]["RecordingId"];
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description Only those in this state. Without it: all that are still there. */
+                state?: components["schemas"]["KeepState"];
+                /** @description Only those that somebody holds. */
+                held?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_KeptRecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_kept_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptRecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_for_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reasoned"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptRecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_deletion_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptRecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hold_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHold"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptRecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptRecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_school_use: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: components["schemas"]["OrganisationId"];
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_SchoolUseView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -16742,6 +18724,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16880,6 +18871,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -17002,6 +19002,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17135,6 +19144,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17281,6 +19299,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -17407,6 +19434,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17546,6 +19582,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -17666,6 +19711,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17810,6 +19864,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Somebody else has edited it since. */
             412: {
                 headers: {
@@ -17936,6 +19999,15 @@ export interface operations {
             };
             /** @description Another thing stands in the way. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

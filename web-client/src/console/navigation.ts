@@ -3,6 +3,7 @@ import type { Me, RoleName } from '../api/model'
 /** One entry at the left of the console. */
 export interface Way {
   name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'reports' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
+  name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'storage' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
   to: string
   /** Any of these opens it; `null`: everybody. The hub decides again. */
   roles: readonly RoleName[] | null
@@ -20,6 +21,7 @@ export const ways: readonly Way[] = [
   { name: 'organisations', to: '/organisations', roles: [...SCHOOL, 'patrol', 'reviewer', 'security_administrator', 'audit_administrator', 'operator'] },
   { name: 'people', to: '/people', roles: [...SCHOOL, 'security_administrator'] },
   { name: 'devices', to: '/devices', roles: [...SCHOOL, 'operator'] },
+  { name: 'storage', to: '/storage', roles: ['school_administrator', 'system_administrator', 'operator'] },
   { name: 'tables', to: '/tables', roles: [...SCHOOL, 'security_administrator'] },
   { name: 'audit', to: '/audit', roles: ['audit_administrator'] },
 ]

@@ -4,11 +4,13 @@ import { timetableEn } from './timetable/en'
 import { library } from './library.en'
 import { office } from './office.en'
 import { replay } from './replay.en'
+import { storageEn } from './storage/en'
 
 export const en: Words = {
   product: 'Tongke',
   ...timetableEn,
   ...reportEn,
+  ...storageEn,
   language: { switch: '中文', label: 'Switch to Chinese' },
   role: { lead_teacher: 'Lead teacher', classroom: 'Classroom', bureau_officer: 'Education bureau', teacher: 'Lead teacher', observer: 'Observer', guest: 'Guest' },
   presence: { online: 'Online', weak: 'Weak line', lost: 'Lost', absent: 'Not here' },

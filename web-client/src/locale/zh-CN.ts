@@ -4,11 +4,13 @@ import { timetableZhCN } from './timetable/zh-CN'
 import { library } from './library.zh-CN'
 import { office } from './office.zh-CN'
 import { replay } from './replay.zh-CN'
+import { storageZhCN } from './storage/zh-CN'
 
 export const zhCN = {
   product: '同课',
   ...timetableZhCN,
   ...reportZhCN,
+  ...storageZhCN,
   language: { switch: 'English', label: '换成英文' },
   role: { lead_teacher: '主讲教师', classroom: '教室', bureau_officer: '教育局', teacher: '主讲教师', observer: '旁听', guest: '来宾' },
   presence: { online: '在线', weak: '线路差', lost: '掉线', absent: '未到' },

@@ -1,0 +1,51 @@
+//! A copy of a recording for somebody else's disk: every file of it, checked on the way, and checked again where it lies.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    archive::{Archive, ArchiveError},
+    disk::{Disk, LocalDisk},
+    id::RecordingId,
+    journal::JOURNAL,
+    mirror::media,
+    recover::SEAL,
+    store::{failed, lock},
+    verify::{Misfit, Verified},
+};
+
+impl Archive {
+    /// Copies a recording that is over into `to`, as a folder that is named like it: segments, journal and seal. What was
+    /// given away is read from the bucket. The copy is verified like the recording itself.
+    ///
+    /// # Errors
+    /// When there is none of that name, it is not over, or a disk refuses. The copy may be half made then, and is made
+    /// anew when it is asked for again.
+    pub fn copy_out(&self, id: RecordingId, to: &Path) -> Result<Result<Verified, Misfit>, ArchiveError> {
+        let ledger = lock(&self.ledger(id)?).clone();
+        let from = self.dir(id);
+        let files = self.disk.list(&from).map_err(|source| failed("list", &from, source))?;
+        if !files.iter().any(|name| name == SEAL) {
+            return Err(ArchiveError::NotOver { id });
+        }
+        let copy = Self::signed_on(to.to_owned(), self.clock.clone(), self.signer.clone(), Arc::new(LocalDisk))?;
+        let dir = copy.dir(id);
+        copy.disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
+        let names = media(&ledger).map(|(name, _)| name.to_string());
+        // A copy without a seal is not taken for a whole one.
+        for name in names.chain([JOURNAL.to_owned(), SEAL.to_owned()]) {
+            let path = from.join(&name);
+            let bytes = self.disk.read(&path).map_err(|source| failed("read", &path, source))?;
+            write_whole(copy.disk.as_ref(), &dir, &name, &bytes)?;
+        }
+        copy.disk.sync_dir(&dir).map_err(|source| failed("sync", &dir, source))?;
+        copy.verify(id)
+    }
+}
+
+fn write_whole(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let (part, whole) = (dir.join(format!("{name}.part")), dir.join(name));
+    let mut file = disk.open(&part, 0).map_err(|source| failed("open", &part, source))?;
+    file.append(bytes).map_err(|source| failed("append to", &part, source))?;
+    file.sync().map_err(|source| failed("sync", &part, source))?;
+    disk.rename(&part, &whole).map_err(|source| failed("rename", &part, source))
+}

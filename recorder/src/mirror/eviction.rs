@@ -1,0 +1,178 @@
+//! Local copies that may go, and where a recording's media lies.
+
+use std::{io, sync::Arc, time::Duration};
+
+use nix::sys::statvfs::statvfs;
+
+use super::{Mirror, Object, Piece, blocking, bucket::BucketError, made_at_ms, media};
+use crate::{
+    archive::{Archive, ArchiveError},
+    id::{MediaName, RecordingId},
+    journal::{JOURNAL, sha256},
+    manifest::Phase,
+    recover::SEAL,
+    store::{failed, lock},
+};
+
+/// Where a recording's media lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Copies {
+    /// Init segments and segments that its journal names.
+    pub named: u64,
+    /// Of them, on the disk.
+    pub here: u64,
+    /// Everything is in the bucket. False as well: there is no bucket.
+    pub mirrored: bool,
+}
+
+/// Why a recording's local copy is not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotEvicted {
+    /// It goes on.
+    #[error("recording {0} is not sealed")]
+    NotSealed(RecordingId),
+    /// It is younger than [`KEPT_HERE_MIN`].
+    #[error("recording {0} is younger than a day")]
+    TooYoung(RecordingId),
+    /// Not everything is in the bucket yet.
+    #[error("recording {0} is not in the bucket as a whole")]
+    NotMirrored(RecordingId),
+    /// The bucket does not confirm what it holds, or cannot say.
+    #[error("the bucket does not confirm its copy")]
+    Bucket(#[from] BucketError),
+    /// The disk.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+impl Mirror {
+    /// Removes the media of a recording from this disk, after the bucket has confirmed every single file of it. Journal
+    /// and seal stay. Answers how many bytes became free.
+    ///
+    /// # Errors
+    /// [`NotEvicted`] says why nothing was removed.
+    pub async fn evict(self: &Arc<Self>, recording: RecordingId) -> Result<u64, NotEvicted> {
+        let mirror = self.clone();
+        let files = blocking(move || mirror.evictable(recording)).await?;
+        if files.is_empty() {
+            return Ok(0);
+        }
+        for (name, size, digest) in &files {
+            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, HEAD_PATIENCE).await?;
+        }
+        for piece in [Piece::Journal, Piece::Seal] {
+            let (mirror, object) = (self.clone(), Object::of(recording, piece));
+            let bytes = blocking(move || mirror.bytes(&object)).await?;
+            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), HEAD_PATIENCE).await?;
+        }
+        let mirror = self.clone();
+        let freed = blocking(move || {
+            let (dir, mut freed) = (mirror.archive.dir(recording), 0);
+            for (name, size, _) in files {
+                let path = dir.join(name.to_string());
+                mirror.archive.disk.remove(&path).map_err(|source| failed("remove", &path, source))?;
+                freed += size;
+            }
+            mirror.archive.disk.sync_dir(&dir).map_err(|source| failed("sync", &dir, source))?;
+            Ok::<_, ArchiveError>(freed)
+        });
+        Ok(freed.await?)
+    }
+
+    /// The files of a recording whose local copy may go, as far as this side knows: names, sizes and digests.
+    fn evictable(&self, recording: RecordingId) -> Result<Vec<(MediaName, u64, String)>, NotEvicted> {
+        let dir = self.archive.dir(recording);
+        let here = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
+        if here == [JOURNAL, SEAL] {
+            return Ok(Vec::new());
+        }
+        let ledger = lock(&self.archive.ledger(recording)?).clone();
+        let Phase::Ended(duration_ms) = ledger.phase else { return Err(NotEvicted::NotSealed(recording)) };
+        if !here.iter().any(|name| name == SEAL) {
+            return Err(NotEvicted::NotSealed(recording));
+        }
+        let age = self.archive.clock.wall_ms().saturating_sub(made_at_ms(&ledger, duration_ms));
+        if u128::from(age) < KEPT_HERE_MIN.as_millis() {
+            return Err(NotEvicted::TooYoung(recording));
+        }
+        if !self.is_whole(recording) {
+            return Err(NotEvicted::NotMirrored(recording));
+        }
+        let mut files = Vec::new();
+        for (name, digest) in media(&ledger) {
+            if here.binary_search(&name.to_string()).is_ok() {
+                let bytes = self.read(recording, &name.to_string())?;
+                // What is not as it was written stays where it is: it is a proof.
+                if sha256(&bytes) != *digest {
+                    return Err(NotEvicted::Bucket(BucketError::Different {
+                        object: Object::of(recording, Piece::Media(name)),
+                    }));
+                }
+                files.push((name, bytes.len() as u64, digest.clone()));
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// How much room the recordings' volume has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeRoom {
+    /// For whoever is not root.
+    pub free_bytes: u64,
+    /// The whole volume.
+    pub total_bytes: u64,
+}
+
+impl VolumeRoom {
+    /// Local copies that the bucket has confirmed make room below a fifth.
+    #[must_use]
+    pub fn is_short(self) -> bool {
+        self.free_bytes < self.total_bytes / 5
+    }
+}
+
+impl Archive {
+    /// How much room there is where the recordings lie.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn volume_room(&self) -> io::Result<VolumeRoom> {
+        let told = statvfs(&self.root)?;
+        let block_bytes = told.fragment_size();
+        Ok(VolumeRoom {
+            free_bytes: told.blocks_available().saturating_mul(block_bytes),
+            total_bytes: told.blocks().saturating_mul(block_bytes),
+        })
+    }
+
+    /// What a recording takes so far: bytes of its whole segments, and milliseconds of lesson time.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn measure(&self, recording: RecordingId) -> Result<(u64, u64), ArchiveError> {
+        let ledger = self.ledger(recording)?;
+        let ledger = lock(&ledger);
+        let segments = ledger.tracks.iter().flat_map(|track| &track.segments);
+        Ok((segments.map(|segment| segment.size_bytes).sum(), ledger.duration_ms()))
+    }
+
+    /// Where a recording's media lies. `mirrored` is what the mirror's receipts say of it.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the disk refuses.
+    pub fn copies(&self, recording: RecordingId, mirrored: bool) -> Result<Copies, ArchiveError> {
+        let ledger = lock(&self.ledger(recording)?).clone();
+        let dir = self.dir(recording);
+        let here = self.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
+        let is_here = |name: MediaName| here.binary_search(&name.to_string()).is_ok();
+        let named = media(&ledger).count() as u64;
+        Ok(Copies { named, here: media(&ledger).filter(|(name, _)| is_here(*name)).count() as u64, mirrored })
+    }
+}
+
+/// A local copy younger than this is never removed: it is still being looked at, and the bucket's own copies settle.
+pub const KEPT_HERE_MIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// A question that is answered with a few lines.
+const HEAD_PATIENCE: Duration = Duration::from_secs(15);

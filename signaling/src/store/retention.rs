@@ -1,0 +1,477 @@
+//! How recordings are held, and how they go: marked for all to see, taken back, deleted, and remembered in the audit.
+
+use std::collections::HashMap;
+
+use sqlx::{Row, any::AnyRow};
+
+use super::{
+    AuditRow, Sql, Store, StoreError, Writing,
+    calendar::instant_or_null,
+    place::Edited,
+    storage::{bound, unsigned},
+    word, word_or_null,
+};
+use crate::domain::{
+    id::{LessonId, OrganisationId, RecordingId},
+    permission::Scope,
+    retention::{DeletionRule, KeepState, KeptItem, RetentionPolicy},
+    time::UnixMs,
+};
+
+/// Who holds a recording, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// `person:<id>`
+    pub by: String,
+    /// What they were called then.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub at: UnixMs,
+    /// `None`: until somebody lets it go.
+    pub until: Option<UnixMs>,
+}
+
+/// Why a recording is to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Since when.
+    pub since: UnixMs,
+    /// By which rule.
+    pub rule: DeletionRule,
+    /// `system` or `person:<id>`.
+    pub by: String,
+    /// In whose words. Empty: by the rule alone.
+    pub reason: String,
+}
+
+/// A recording as it is kept, with its lesson.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the table")]
+pub struct KeptRecording {
+    pub recording_id: RecordingId,
+    pub lesson_id: LessonId,
+    pub title: String,
+    /// Of the school that taught.
+    pub organisation_id: OrganisationId,
+    pub school: String,
+    pub path: String,
+    pub state: KeepState,
+    pub size_bytes: u64,
+    pub duration_ms: u64,
+    pub ended_at: UnixMs,
+    pub is_mirrored: bool,
+    /// It was chosen to be played in a lesson to come.
+    pub is_chosen: bool,
+    pub seal_sha256: Option<String>,
+    pub hold: Option<Hold>,
+    pub deletion: Option<Deletion>,
+    pub runs_pending: u32,
+    pub deleted_at: Option<UnixMs>,
+}
+
+impl KeptRecording {
+    /// As retention sees it.
+    #[must_use]
+    pub fn item(&self) -> KeptItem {
+        KeptItem {
+            state: self.state,
+            ended_at: self.ended_at,
+            held_until: self.hold.as_ref().map(|hold| hold.until.unwrap_or(UnixMs(i64::MAX))),
+            is_chosen: self.is_chosen,
+            is_mirrored: self.is_mirrored,
+            pending: self.deletion.as_ref().map(|deletion| (deletion.since, deletion.rule)),
+            runs_pending: self.runs_pending,
+        }
+    }
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptTotals {
+    /// Recordings that are still there.
+    pub recordings: u64,
+    /// Of their media.
+    pub bytes: u64,
+    /// Of the recordings, those that are to be deleted.
+    pub pending: u64,
+}
+
+/// Which recordings are listed.
+#[derive(Clone, Debug, Default)]
+pub struct KeptAsk {
+    /// In one of these states. Empty: in any but deleted.
+    pub states: Vec<KeepState>,
+    /// Only those that somebody holds.
+    pub held: bool,
+    /// Behind this one: when its lesson ended, and its id.
+    pub after: Option<(UnixMs, RecordingId)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+const SELECT_KEPT: &str = "
+    select kept.recording_id as recording_id, lesson.lesson_id as lesson_id, lesson.title as title,
+           organisation.organisation_id as organisation_id, organisation.name as school, organisation.path as path,
+           kept.state as state, size_bytes, duration_ms, kept.ended_at_ms as ended_at_ms, is_mirrored, seal_sha256,
+           held_by, held_name, held_reason, held_at_ms, held_until_ms, pending_since_ms, pending_rule, pending_by,
+           pending_reason, runs_pending, deleted_at_ms,
+           (select count(*) from lesson playing where playing.to_play_id = kept.recording_id
+                and playing.state in ('scheduled', 'open', 'live')) as chosen
+    from kept_recording kept
+    join recording on recording.recording_id = kept.recording_id
+    join lesson on lesson.lesson_id = recording.lesson_id
+    join organisation on organisation.organisation_id = lesson.organisation_id
+    where ";
+
+impl Store {
+    /// Recordings that are kept, those whose lessons ended first coming first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn kept_recordings(&self, scope: &Scope, ask: &KeptAsk) -> Result<Vec<KeptRecording>, StoreError> {
+        let mut sql = Sql::new(SELECT_KEPT);
+        sql.within(scope, "organisation.path");
+        if ask.states.is_empty() {
+            sql.push(" and kept.state <> 'deleted'");
+        } else {
+            sql.push(" and kept.state in ").list(ask.states.iter().map(|state| state.as_str()));
+        }
+        if ask.held {
+            sql.push(" and held_by is not null");
+        }
+        if let Some((ended_at, recording_id)) = ask.after {
+            sql.push(" and (kept.ended_at_ms > ").bind(ended_at.0);
+            sql.push(" or (kept.ended_at_ms = ").bind(ended_at.0);
+            sql.push(" and kept.recording_id > ").bind(recording_id.to_string()).push("))");
+        }
+        sql.push(" order by kept.ended_at_ms, kept.recording_id limit ").bind(i64::from(ask.limit));
+        sql.all(&self.pool).await?.iter().map(kept_from).collect()
+    }
+
+    /// One recording as it is kept. `None`: there is none in scope, or it was never counted.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn kept_recording(
+        &self,
+        scope: &Scope,
+        recording_id: RecordingId,
+    ) -> Result<Option<KeptRecording>, StoreError> {
+        let mut sql = Sql::new(SELECT_KEPT);
+        sql.within(scope, "organisation.path").push(" and kept.recording_id = ").bind(recording_id.to_string());
+        sql.optional(&self.pool).await?.as_ref().map(kept_from).transpose()
+    }
+
+    /// Whether a recording was deleted, or is being deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn is_deleted(&self, _scope: &Scope, recording_id: RecordingId) -> Result<bool, StoreError> {
+        let mut sql =
+            Sql::new("select 1 from kept_recording where state in ('deleting', 'deleted') and recording_id = ");
+        Ok(sql.bind(recording_id.to_string()).optional(&self.pool).await?.is_some())
+    }
+
+    /// How much is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn kept_totals(&self, scope: &Scope) -> Result<KeptTotals, StoreError> {
+        let mut sql = Sql::new(
+            "select count(*) as n, coalesce(cast(sum(size_bytes) as bigint), 0) as bytes,
+                    coalesce(cast(sum(case kept.state when 'pending_deletion' then 1 else 0 end) as bigint), 0) as pending
+             from kept_recording kept
+             join recording on recording.recording_id = kept.recording_id
+             join lesson on lesson.lesson_id = recording.lesson_id
+             join organisation on organisation.organisation_id = lesson.organisation_id
+             where kept.state <> 'deleted' and ",
+        );
+        let Some(row) = sql.within(scope, "organisation.path").optional(&self.pool).await? else {
+            return Ok(KeptTotals::default());
+        };
+        Ok(KeptTotals {
+            recordings: unsigned(row.try_get("n")?),
+            bytes: unsigned(row.try_get("bytes")?),
+            pending: unsigned(row.try_get("pending")?),
+        })
+    }
+
+    /// The policy that is set at one organisation, and its version. `None`: none is set there.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn policy(
+        &self,
+        _scope: &Scope,
+        id: OrganisationId,
+    ) -> Result<Option<(RetentionPolicy, i64)>, StoreError> {
+        let mut sql = Sql::new(SELECT_POLICY);
+        let row = sql.push(" where organisation_id = ").bind(id.to_string()).optional(&self.pool).await?;
+        row.map(|row| Ok((policy_from(&row)?, row.try_get("version")?))).transpose()
+    }
+
+    /// Every policy that is set.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn policies(&self, _scope: &Scope) -> Result<Policies, StoreError> {
+        let rows = Sql::new(SELECT_POLICY).all(&self.pool).await?;
+        let read = |row: &AnyRow| Ok((row.try_get("organisation_id")?, policy_from(row)?));
+        rows.iter().map(read).collect::<Result<_, StoreError>>().map(Policies)
+    }
+
+    /// Sets the policy of an organisation.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn set_policy(
+        &self,
+        scope: &Scope,
+        id: OrganisationId,
+        policy: &RetentionPolicy,
+        version: i64,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, StoreError> {
+        let columns = ["recordings_days", "clips_days", "samples_days", "attendance_days"];
+        let days = [policy.recordings_days, policy.clips_days, policy.samples_days, policy.attendance_days];
+        self.set_figures(scope, ("retention_policy", &columns), &days.map(|days| days.map(i64::from)), id, version, row)
+            .await
+    }
+
+    /// Holds a recording, or lets it go where `hold` is `None`. False: there is none in scope that is still there.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn hold_recording(
+        &self,
+        scope: &Scope,
+        recording_id: RecordingId,
+        hold: Option<&Hold>,
+        row: AuditRow,
+    ) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.path_of_kept(scope, recording_id).await? else { return Ok(false) };
+        let mut sql = Sql::new("update kept_recording set held_by = ");
+        sql.bind(hold.map(|hold| hold.by.clone())).push(", held_name = ").bind(hold.map(|hold| hold.name.clone()));
+        sql.push(", held_reason = ").bind(hold.map(|hold| hold.reason.clone())).push(", held_at_ms = ");
+        sql.bind(hold.map(|hold| hold.at.0)).push(", held_until_ms = ");
+        sql.bind(hold.and_then(|hold| hold.until).map(|until| until.0));
+        // A hold takes back what was to be deleted, in the same moment.
+        if hold.is_some() {
+            sql.push(
+                ", runs_pending = 0, pending_since_ms = null, pending_rule = null, pending_by = null,
+                       pending_reason = null, state = case state when 'pending_deletion' then 'sealed' else state end",
+            );
+        }
+        sql.push(" where state in ('live', 'sealed', 'archived', 'pending_deletion') and recording_id = ");
+        if sql.bind(recording_id.to_string()).run(writing.on()).await? == 0 {
+            return Ok(false);
+        }
+        writing.commit(&row.at_place(path).saying(hold.map(|hold| hold.reason.as_str()).unwrap_or_default())).await?;
+        Ok(true)
+    }
+
+    /// Marks a complete recording for deletion. False: there is none in scope, or it goes on, is held, or is marked
+    /// already.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn mark_for_deletion(
+        &self,
+        scope: &Scope,
+        recording_id: RecordingId,
+        deletion: &Deletion,
+        row: AuditRow,
+    ) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.path_of_kept(scope, recording_id).await? else { return Ok(false) };
+        let mut sql =
+            Sql::new("update kept_recording set state = 'pending_deletion', runs_pending = 0, pending_since_ms = ");
+        sql.bind(deletion.since.0).push(", pending_rule = ").bind(deletion.rule.as_str()).push(", pending_by = ");
+        sql.bind(deletion.by.as_str()).push(", pending_reason = ").bind(deletion.reason.as_str());
+        sql.push(" where state in ('sealed', 'archived') and (held_by is null or held_until_ms <= ");
+        sql.bind(deletion.since.0).push(") and recording_id = ").bind(recording_id.to_string());
+        if sql.run(writing.on()).await? == 0 {
+            return Ok(false);
+        }
+        writing.commit(&row.at_place(path).saying(format!("{} {}", deletion.rule.as_str(), deletion.reason))).await?;
+        Ok(true)
+    }
+
+    /// Takes a deletion back while that is possible. False: there is none in scope that is to be deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn unmark(&self, scope: &Scope, recording_id: RecordingId, row: AuditRow) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.path_of_kept(scope, recording_id).await? else { return Ok(false) };
+        let mut sql = Sql::new(
+            "update kept_recording set state = 'sealed', runs_pending = 0, pending_since_ms = null, pending_rule = null,
+                    pending_by = null, pending_reason = null where state = 'pending_deletion' and recording_id = ",
+        );
+        if sql.bind(recording_id.to_string()).run(writing.on()).await? == 0 {
+            return Ok(false);
+        }
+        writing.commit(&row.at_place(path)).await?;
+        Ok(true)
+    }
+
+    /// A recording is a day old and in the bucket.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn archive_recording(&self, _scope: &Scope, recording_id: RecordingId) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        let mut sql =
+            Sql::new("update kept_recording set state = 'archived' where state = 'sealed' and recording_id = ");
+        sql.bind(recording_id.to_string()).run(writing.on()).await?;
+        writing.commit_unseen().await
+    }
+
+    /// Another daily run has seen what is to be deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn count_run(&self, _scope: &Scope) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        let sql =
+            Sql::new("update kept_recording set runs_pending = runs_pending + 1 where state = 'pending_deletion'");
+        sql.run(writing.on()).await?;
+        writing.commit_unseen().await
+    }
+
+    /// From here there is no way back: the files may be half gone. False: it was held or taken back in this moment.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn begin_deletion(
+        &self,
+        _scope: &Scope,
+        recording_id: RecordingId,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let mut sql = Sql::new(
+            "update kept_recording set state = 'deleting' where state = 'pending_deletion'
+             and (held_by is null or held_until_ms <= ",
+        );
+        sql.bind(now.0).push(") and recording_id = ").bind(recording_id.to_string());
+        let begun = sql.run(writing.on()).await? > 0;
+        writing.commit_unseen().await?;
+        Ok(begun)
+    }
+
+    /// Files and objects are gone: the tombstone stands in the audit's chain in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn bury(&self, _scope: &Scope, kept: &KeptRecording, now: UnixMs) -> Result<(), StoreError> {
+        let deletion = kept.deletion.as_ref();
+        let by = deletion.map_or("system", |deletion| deletion.by.as_str());
+        let detail = format!(
+            "seal_sha256={} rule={} size_bytes={} ended_at_ms={} reason={}",
+            kept.seal_sha256.as_deref().unwrap_or("none"),
+            deletion.map_or("retention", |deletion| deletion.rule.as_str()),
+            kept.size_bytes,
+            kept.ended_at.0,
+            deletion.map_or("", |deletion| deletion.reason.as_str()),
+        );
+        let row = AuditRow::done(now, by, TOMBSTONE, format!("recording:{}", kept.recording_id))
+            .at_place(kept.path.as_str())
+            .saying(detail);
+        let mut writing = self.write().await?;
+        let mut sql = Sql::new("update kept_recording set state = 'deleted', deleted_at_ms = ");
+        sql.bind(now.0).push(" where state = 'deleting' and recording_id = ").bind(kept.recording_id.to_string());
+        if sql.run(writing.on()).await? == 0 {
+            return Ok(()); // Somebody else has buried it.
+        }
+        writing.commit(&row).await
+    }
+}
+
+impl Writing {
+    /// Where a kept recording belongs. `None`: there is none in scope.
+    async fn path_of_kept(&mut self, scope: &Scope, id: RecordingId) -> Result<Option<String>, StoreError> {
+        let mut sql = Sql::new(
+            "select organisation.path as path from kept_recording kept
+             join recording on recording.recording_id = kept.recording_id
+             join lesson on lesson.lesson_id = recording.lesson_id
+             join organisation on organisation.organisation_id = lesson.organisation_id where ",
+        );
+        sql.within(scope, "organisation.path").push(" and kept.recording_id = ").bind(id.to_string());
+        let row = sql.optional_on(self.on()).await?;
+        row.map(|row| Ok(row.try_get("path")?)).transpose()
+    }
+}
+
+/// Every policy that bureaus have set.
+#[derive(Clone, Debug, Default)]
+pub struct Policies(HashMap<String, RetentionPolicy>);
+
+impl Policies {
+    /// The one that holds at a path: the nearest that is set above it, or the one we came with.
+    #[must_use]
+    pub fn at(&self, path: &str) -> RetentionPolicy {
+        path.split('/').rev().find_map(|id| self.0.get(id)).copied().unwrap_or_default()
+    }
+}
+
+fn kept_from(row: &AnyRow) -> Result<KeptRecording, StoreError> {
+    let by: Option<String> = row.try_get("held_by")?;
+    let hold = match by {
+        None => None,
+        Some(by) => Some(Hold {
+            by,
+            name: row.try_get::<Option<String>, _>("held_name")?.unwrap_or_default(),
+            reason: row.try_get::<Option<String>, _>("held_reason")?.unwrap_or_default(),
+            at: instant_or_null(row, "held_at_ms")?.unwrap_or_default(),
+            until: instant_or_null(row, "held_until_ms")?,
+        }),
+    };
+    let rule: Option<DeletionRule> = word_or_null(row, "pending_rule")?;
+    let deletion = match rule {
+        None => None,
+        Some(rule) => Some(Deletion {
+            since: instant_or_null(row, "pending_since_ms")?.unwrap_or_default(),
+            rule,
+            by: row.try_get::<Option<String>, _>("pending_by")?.unwrap_or_default(),
+            reason: row.try_get::<Option<String>, _>("pending_reason")?.unwrap_or_default(),
+        }),
+    };
+    Ok(KeptRecording {
+        recording_id: word(row, "recording_id")?,
+        lesson_id: word(row, "lesson_id")?,
+        title: row.try_get("title")?,
+        organisation_id: word(row, "organisation_id")?,
+        school: row.try_get("school")?,
+        path: row.try_get("path")?,
+        state: word(row, "state")?,
+        size_bytes: unsigned(row.try_get("size_bytes")?),
+        duration_ms: unsigned(row.try_get("duration_ms")?),
+        ended_at: UnixMs(row.try_get("ended_at_ms")?),
+        is_mirrored: row.try_get::<i64, _>("is_mirrored")? != 0,
+        is_chosen: row.try_get::<i64, _>("chosen")? > 0,
+        seal_sha256: row.try_get("seal_sha256")?,
+        hold,
+        deletion,
+        runs_pending: u32::try_from(row.try_get::<i64, _>("runs_pending")?).unwrap_or(0),
+        deleted_at: instant_or_null(row, "deleted_at_ms")?,
+    })
+}
+
+fn policy_from(row: &AnyRow) -> Result<RetentionPolicy, StoreError> {
+    Ok(RetentionPolicy {
+        recordings_days: bound(row, "recordings_days")?,
+        clips_days: bound(row, "clips_days")?,
+        samples_days: bound(row, "samples_days")?,
+        attendance_days: bound(row, "attendance_days")?,
+    })
+}
+
+const SELECT_POLICY: &str =
+    "select organisation_id, recordings_days, clips_days, samples_days, attendance_days, version from retention_policy";
+
+/// What the audit calls it: with the seal's digest it proves that something was there, and that it went by a rule.
+pub const TOMBSTONE: &str = "delete_recording";

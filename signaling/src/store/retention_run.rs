@@ -1,0 +1,110 @@
+//! The daily run of retention: how the last one ended, and who answers for the next.
+
+use sqlx::Row;
+
+use super::{
+    AuditRow, Sql, Store, StoreError, Writing,
+    calendar::instant_or_null,
+    storage::{unsigned, whole},
+    word,
+};
+use crate::domain::{permission::Scope, time::UnixMs, words::words};
+
+words!(
+    /// How the last daily run of retention ended.
+    RunOutcome {
+        /// All that was due was done.
+        Done = "done",
+        /// Nothing was done: the clock was moved, and nobody has answered for it.
+        ClockMoved = "clock_moved",
+        /// More was due than one run may do: the rest waits for the next, or for somebody's word.
+        TooMany = "too_many",
+    }
+);
+
+/// The last daily run of retention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionRun {
+    /// `None`: it never ran.
+    pub ran_at: Option<UnixMs>,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// How far the clock was off, in milliseconds. 0: it was not.
+    pub off_ms: i64,
+    /// Recordings that were marked for deletion.
+    pub marked: u64,
+    /// Recordings that were deleted.
+    pub deleted: u64,
+    /// Those that were due over the bound of one run.
+    pub held_back: u64,
+    /// Who has answered for the next run. `None`: nobody.
+    pub confirmed_by: Option<String>,
+}
+
+impl Default for RetentionRun {
+    /// It never ran.
+    fn default() -> Self {
+        let (ran_at, confirmed_by) = (None, None);
+        Self { ran_at, outcome: RunOutcome::Done, off_ms: 0, marked: 0, deleted: 0, held_back: 0, confirmed_by }
+    }
+}
+
+impl Store {
+    /// The last daily run of retention.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn retention_run(&self, _scope: &Scope) -> Result<RetentionRun, StoreError> {
+        let row = sqlx::query(
+            "select ran_at_ms, outcome, off_ms, marked, deleted, held_back, confirmed_by from retention_run",
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(RetentionRun::default()) };
+        Ok(RetentionRun {
+            ran_at: instant_or_null(&row, "ran_at_ms")?,
+            outcome: word(&row, "outcome")?,
+            off_ms: row.try_get("off_ms")?,
+            marked: unsigned(row.try_get("marked")?),
+            deleted: unsigned(row.try_get("deleted")?),
+            held_back: unsigned(row.try_get("held_back")?),
+            confirmed_by: row.try_get("confirmed_by")?,
+        })
+    }
+
+    /// Keeps how a daily run ended. A word that was given for it is used up.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn keep_retention_run(&self, _scope: &Scope, run: &RetentionRun) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        writing.keep_run(run).await?;
+        writing.commit_unseen().await
+    }
+
+    /// Somebody answers for the next run: for the clock as it is, and for all that is due.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn confirm_retention(&self, scope: &Scope, by: &str, row: &AuditRow) -> Result<(), StoreError> {
+        let run = self.retention_run(scope).await?;
+        let mut writing = self.write().await?;
+        writing.keep_run(&RetentionRun { confirmed_by: Some(by.to_owned()), ..run }).await?;
+        writing.commit(row).await
+    }
+}
+
+impl Writing {
+    async fn keep_run(&mut self, run: &RetentionRun) -> Result<(), StoreError> {
+        sqlx::query("delete from retention_run").execute(self.on()).await?;
+        let mut sql = Sql::new(
+            "insert into retention_run (one, ran_at_ms, outcome, off_ms, marked, deleted, held_back, confirmed_by)
+             values (1, ",
+        );
+        sql.bind(run.ran_at.map(|at| at.0)).push(", ").bind(run.outcome.as_str()).push(", ").bind(run.off_ms);
+        sql.push(", ").bind(whole(run.marked)).push(", ").bind(whole(run.deleted)).push(", ");
+        sql.bind(whole(run.held_back)).push(", ").bind(run.confirmed_by.clone()).push(")");
+        sql.run(self.on()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,398 @@
+//! Keeps count of what recordings take, and takes away what may go: once a minute it counts, once a day it goes through
+//! what retention says. Whether the clock can be believed for that is [`KeptClock`]'s to say, what is due is
+//! [`KeptItem::due`](crate::domain::retention::KeptItem::due)'s; here both meet the disk, the bucket and the store.
+//!
+//! Whatever it does may be interrupted anywhere. A recording that is being deleted says so in the store before the first
+//! file goes, and the next run finishes it; its tombstone is written when nothing of it is left.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::civil::Date;
+use recorder::mirror::eviction::VolumeRoom;
+use tracing::{error, info, warn};
+
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        id::RecordingId,
+        kept_clock::{KeptClock, Trust},
+        quota::QuotaNotice,
+        retention::{DeletionRule, KeepState, RetentionStep, run_bound},
+        time::{Now, UnixMs},
+        zone::{SHANGHAI, Zone},
+    },
+    keep,
+    live::registry::chain,
+    store::{
+        AuditRow, StoreError,
+        retention::{Deletion, KeptAsk, KeptRecording},
+        retention_run::{RetentionRun, RunOutcome},
+        storage::Counted,
+    },
+    system_scope,
+};
+
+/// What the storekeeper remembers between its rounds. Cheap to clone.
+#[derive(Clone)]
+pub struct Storekeeper {
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    clock: KeptClock,
+    note: PathBuf,
+    /// When retention is gone through next, by the steady clock.
+    runs_at: Instant,
+    evicts_at: Instant,
+    /// When it is looked ahead next.
+    looks_at: Instant,
+    /// What retention will remove, and when.
+    leaving: Vec<(Date, u64)>,
+}
+
+impl Storekeeper {
+    /// At the start of a hub, in its data folder.
+    ///
+    /// # Errors
+    /// Where the note of an earlier hub cannot be read.
+    pub fn begin(data: &Path, clock: &Clock) -> Result<Self, keep::KeepError> {
+        let (note, now) = (data.join(SEEN_FILE), clock.now());
+        let seen = keep::read(&note)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).map(UnixMs);
+        if let Some(seen) = seen {
+            clock.not_before(seen);
+        }
+        let state = State {
+            clock: KeptClock::begin(seen, now),
+            note,
+            runs_at: now.steady + FIRST_RUN_AFTER,
+            evicts_at: now.steady + FIRST_RUN_AFTER,
+            looks_at: now.steady,
+            leaving: Vec::new(),
+        };
+        Ok(Self { state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// What the wall clock is worth.
+    #[must_use]
+    pub fn trust(&self, now: Now) -> Trust {
+        self.state().clock.look(now)
+    }
+
+    /// What retention will remove on which day, as of the last hour.
+    #[must_use]
+    pub fn leaving(&self) -> Vec<(Date, u64)> {
+        self.state().leaving.clone()
+    }
+
+    /// Somebody answers for the clock and for all that is due: the next round goes through it.
+    pub fn run_soon(&self, now: Now) {
+        self.state().runs_at = now.steady;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the time, as long as it can be believed: what is noted is what a later start is measured by.
+    fn note_time(&self, clock: &Clock) {
+        let (now, state) = (clock.now(), self.state());
+        if state.clock.look(now) != Trust::Kept {
+            return;
+        }
+        if let Err(error) = keep::write(&state.note, now.wall.0.to_string().as_bytes(), 0o600) {
+            warn!(error = chain(&error), "The time could not be noted");
+        }
+    }
+}
+
+impl App {
+    /// Keeps count and goes through retention until the hub stops.
+    pub async fn keep_store(self) {
+        let mut rounds = tokio::time::interval(ROUND_EVERY);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = rounds.tick() => {}
+                () = self.stopping() => return,
+            }
+            if let Err(error) = self.round().await {
+                error!(error = chain(&error), "What recordings take could not be counted");
+            }
+        }
+    }
+
+    /// One round: counts, and does what is due.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not answer; the next round tries again.
+    pub async fn round(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.storekeeper.note_time(&self.clock);
+        self.count().await?;
+        let (runs, evicts, looks) = {
+            let state = self.storekeeper.state();
+            (now.steady >= state.runs_at, now.steady >= state.evicts_at, now.steady >= state.looks_at)
+        };
+        if looks {
+            self.look_ahead().await?;
+            self.storekeeper.state().looks_at = now.steady + EVICT_EVERY;
+        }
+        if evicts {
+            self.evict().await?;
+            self.storekeeper.state().evicts_at = now.steady + EVICT_EVERY;
+        }
+        if runs {
+            self.storekeeper.state().runs_at = now.steady + RUN_EVERY;
+            let run = self.go_through_retention().await?;
+            let (marked, deleted, held_back) = (run.marked, run.deleted, run.held_back);
+            match run.outcome {
+                RunOutcome::Done => info!(marked, deleted, "Retention: {marked} marked, {deleted} deleted"),
+                RunOutcome::TooMany => {
+                    warn!(marked, deleted, held_back, "Retention: {held_back} more are due than one run may do")
+                }
+                RunOutcome::ClockMoved => error!(off_ms = run.off_ms, "Retention deletes nothing: the clock was moved"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what is new, and which schools are full.
+    async fn count(&self) -> Result<(), StoreError> {
+        let scope = system_scope::storekeeper();
+        let mut counted = Vec::new();
+        for one in self.store.uncounted(&scope, COUNTED_AT_ONCE).await? {
+            let recordings = self.recordings.clone();
+            let measured = tokio::task::spawn_blocking(move || recordings.measure(one.recording_id)).await;
+            let Ok(measured) = measured else { continue };
+            let is_over = one.is_sealed && measured.seal_sha256.is_some();
+            counted.push(Counted {
+                recording_id: one.recording_id,
+                state: if is_over { KeepState::Sealed } else { KeepState::Live },
+                size_bytes: measured.size_bytes,
+                duration_ms: measured.duration_ms,
+                recorded_on: day(one.started_at),
+                ended_at: one.ended_at.filter(|_| is_over).unwrap_or(one.started_at),
+                seal_sha256: measured.seal_sha256.filter(|_| is_over),
+            });
+        }
+        if !counted.is_empty() {
+            self.store.count_recordings(&scope, &counted).await?;
+        }
+        if let Some(mirror) = self.recordings.mirror() {
+            let unmirrored = self.store.unmirrored(&scope, COUNTED_AT_ONCE).await?;
+            let whole: Vec<RecordingId> =
+                unmirrored.into_iter().filter(|id| mirror.is_whole(recorder::RecordingId(id.uuid()))).collect();
+            if !whole.is_empty() {
+                self.store.note_mirrored(&scope, &whole).await?;
+            }
+        }
+        let mut full = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let page = self.store.use_of_schools(&scope, day(self.clock.wall()), after, SCHOOLS_AT_ONCE).await?;
+            after = page.last().map(|school| school.organisation_id);
+            let is_last = page.len() < SCHOOLS_AT_ONCE as usize;
+            let used_up = page.into_iter().filter(|one| one.quota.notice(one.used) == Some(QuotaNotice::Full));
+            full.extend(used_up.map(|school| school.path));
+            if is_last {
+                break;
+            }
+        }
+        self.recordings.fill(full);
+        Ok(())
+    }
+
+    /// Adds up what retention will remove on each day to come.
+    async fn look_ahead(&self) -> Result<(), StoreError> {
+        let scope = system_scope::storekeeper();
+        let policies = self.store.policies(&scope).await?;
+        let (mut days, mut after) = (BTreeMap::<Date, u64>::new(), None);
+        loop {
+            let ask = KeptAsk { after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
+            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.ended_at, last.recording_id));
+            for kept in &page {
+                if let Some(at) = kept.item().deletes_at(&policies.at(&kept.path)) {
+                    *days.entry(day(at)).or_default() += kept.size_bytes;
+                }
+            }
+        }
+        self.storekeeper.state().leaving = days.into_iter().collect();
+        Ok(())
+    }
+
+    /// Removes local copies that the bucket has confirmed: of what is old enough, and the oldest first while the disk runs
+    /// short.
+    async fn evict(&self) -> Result<(), StoreError> {
+        let Some(mirror) = self.recordings.mirror() else { return Ok(()) };
+        let scope = system_scope::storekeeper();
+        let (mut after, now) = (None, self.clock.wall());
+        loop {
+            let states = vec![KeepState::Archived];
+            let ask = KeptAsk { states, after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
+            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some((last.ended_at, last.recording_id));
+            for kept in page.iter().filter(|kept| kept.is_mirrored) {
+                let old = self.recordings.local_kept().is_some_and(|local| now >= kept.ended_at.plus(local));
+                if !old && !self.recordings.volume_room().is_some_and(VolumeRoom::is_short) {
+                    return Ok(()); // All that come after are younger.
+                }
+                let id = recorder::RecordingId(kept.recording_id.uuid());
+                match mirror.evict(id).await {
+                    Ok(0) => {}
+                    Ok(freed) => info!(recording.id = %id, freed, "Recording {id} is in the bucket alone now"),
+                    Err(error) => warn!(recording.id = %id, error = chain(&error), "Recording {id} stays on the disk"),
+                }
+            }
+        }
+    }
+
+    /// Goes through all recordings: marks what is over, deletes what was marked for a week, finishes what was begun.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not answer; what was begun is finished by the next run.
+    pub async fn go_through_retention(&self) -> Result<RetentionRun, StoreError> {
+        let scope = system_scope::storekeeper();
+        let now = self.clock.now();
+        let before = self.store.retention_run(&scope).await?;
+        let confirmed = before.confirmed_by.is_some();
+        if confirmed {
+            self.storekeeper.state().clock.believe(now);
+        }
+        let mut run = RetentionRun {
+            ran_at: Some(now.wall),
+            outcome: RunOutcome::Done,
+            off_ms: 0,
+            marked: 0,
+            deleted: 0,
+            held_back: 0,
+            confirmed_by: None,
+        };
+        if let Trust::Moved(off_ms) = self.storekeeper.trust(now) {
+            run = RetentionRun { outcome: RunOutcome::ClockMoved, off_ms, ran_at: before.ran_at, ..run };
+            self.store.keep_retention_run(&scope, &run).await?;
+            return Ok(run);
+        }
+        // A hub that is started again and again does not make days of it.
+        let too_early = before.ran_at.is_some_and(|ran_at| now.wall < ran_at.plus(RUN_APART));
+        if !too_early || confirmed {
+            self.store.count_run(&scope).await?;
+        }
+        let policies = self.store.policies(&scope).await?;
+        let bound = run_bound(
+            usize::try_from(self.store.kept_totals(&scope).await?.recordings).unwrap_or(usize::MAX),
+            confirmed,
+        );
+        let (mut marks, mut deletions) = (bound, bound);
+        let mut after = None;
+        loop {
+            let ask = KeptAsk { after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
+            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.ended_at, last.recording_id));
+            for kept in &page {
+                let mut item = kept.item();
+                item.is_mirrored |= self.recordings.mirror().is_none();
+                let step = item.due(&policies.at(&kept.path), now.wall);
+                let left = match step {
+                    Some(RetentionStep::Mark) => &mut marks,
+                    Some(RetentionStep::Delete) => &mut deletions,
+                    Some(step) => {
+                        self.take(kept, step, now.wall).await?;
+                        run.deleted += u64::from(step == RetentionStep::Finish);
+                        continue;
+                    }
+                    None => continue,
+                };
+                if *left == 0 {
+                    run.held_back += 1;
+                    run.outcome = RunOutcome::TooMany;
+                    continue;
+                }
+                *left -= 1;
+                let step = step.unwrap_or(RetentionStep::Archive);
+                if self.take(kept, step, now.wall).await? {
+                    *(if step == RetentionStep::Mark { &mut run.marked } else { &mut run.deleted }) += 1;
+                }
+            }
+        }
+        self.store.keep_retention_run(&scope, &run).await?;
+        Ok(run)
+    }
+
+    /// Takes one step with one recording. False: it was not possible now.
+    async fn take(&self, kept: &KeptRecording, step: RetentionStep, now: UnixMs) -> Result<bool, StoreError> {
+        let (scope, id) = (system_scope::storekeeper(), kept.recording_id);
+        let row = |act| AuditRow::by_system(now, act, format!("recording:{id}"));
+        match step {
+            RetentionStep::Archive => self.store.archive_recording(&scope, id).await.map(|()| true),
+            RetentionStep::Mark => {
+                let deletion = Deletion {
+                    since: now,
+                    rule: DeletionRule::Retention,
+                    by: "system".to_owned(),
+                    reason: String::new(),
+                };
+                self.store.mark_for_deletion(&scope, id, &deletion, row("mark_for_deletion")).await
+            }
+            RetentionStep::Unmark => self.store.unmark(&scope, id, row("take_deletion_back")).await,
+            RetentionStep::Delete => {
+                Ok(self.store.begin_deletion(&scope, id, now).await? && self.erase(kept, now).await?)
+            }
+            RetentionStep::Finish => self.erase(kept, now).await,
+        }
+    }
+
+    /// Files first, so that nothing is copied any more, then objects, then the tombstone. False: the next run goes on.
+    async fn erase(&self, kept: &KeptRecording, now: UnixMs) -> Result<bool, StoreError> {
+        let (recordings, recording_id) = (self.recordings.clone(), kept.recording_id);
+        let id = recorder::RecordingId(recording_id.uuid());
+        if self.recordings.mirror().is_some_and(|mirror| !mirror.let_go(id)) {
+            return Ok(false);
+        }
+        let removed = tokio::task::spawn_blocking(move || recordings.remove(recording_id)).await;
+        if !matches!(removed, Ok(true)) {
+            return Ok(false);
+        }
+        if let Some(mirror) = self.recordings.mirror()
+            && let Err(error) = mirror.remove(id).await
+        {
+            warn!(recording.id = %id, error = chain(&error), "Recording {id} is still in the bucket");
+            return Ok(false);
+        }
+        self.store.bury(&system_scope::storekeeper(), kept, now).await?;
+        Ok(true)
+    }
+}
+
+/// The day in the schools' zone.
+#[must_use]
+pub fn day(at: UnixMs) -> Date {
+    Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(at)).map_or(Date::ZERO, |local| local.date())
+}
+
+/// The time that was noted last.
+const SEEN_FILE: &str = "clock.seen";
+
+/// What a running recording takes is known to the minute.
+const ROUND_EVERY: Duration = Duration::from_secs(60);
+
+/// A hub that has just started has better things to do.
+const FIRST_RUN_AFTER: Duration = Duration::from_secs(3_600);
+const RUN_EVERY: Duration = Duration::from_secs(24 * 3_600);
+const EVICT_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Runs nearer than this are one, as far as the week before a deletion goes.
+const RUN_APART: Duration = Duration::from_secs(20 * 3_600);
+
+/// Read in one statement.
+const COUNTED_AT_ONCE: u32 = 500;
+const SCHOOLS_AT_ONCE: u32 = 500;

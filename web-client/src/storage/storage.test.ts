@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { bytes, daysUntil, share, span } from './storage'
+
+test('sizes have two figures and a unit', () => {
+  expect([0, 999, 12_345, 870_000_000, 2_440_000_000, 31_000_000_000_000].map(bytes)).toEqual(['0 B', '999 B', '12 kB', '870 MB', '2.4 GB', '31 TB'])
+})
+
+test('a span is told in the one unit that says enough', () => {
+  expect(span(4_000)).toEqual({ unit: 'seconds', count: 4 })
+  expect(span(30 * 60_000)).toEqual({ unit: 'minutes', count: 30 })
+  expect(span(-7_200_000)).toEqual({ unit: 'hours', count: 2 })
+  expect(span(365 * 86_400_000)).toEqual({ unit: 'daysLong', count: 365 })
+})
+
+test('a bar is as long as its limit is full, or as its school is large', () => {
+  expect(share({ fill_per_mille: 800, used_bytes: 1 }, 100)).toBe(0.8)
+  expect(share({ fill_per_mille: 1_700, used_bytes: 1 }, 100)).toBe(1)
+  expect(share({ fill_per_mille: null, used_bytes: 25 }, 100)).toBe(0.25)
+  expect(share({ fill_per_mille: null, used_bytes: 0 }, 0)).toBe(0)
+})
+
+test('days are counted whole', () => {
+  expect(daysUntil(86_400_000 * 3 + 5, 0)).toBe(3)
+  expect(daysUntil(-5, 0)).toBe(0)
+})
