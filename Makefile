@@ -29,12 +29,13 @@ deep: setup-test web ## what is long: rural lines, pictures of every page, long 
 	cd web-client && DEEP=1 npx vitest run --config e2e/vitest.config.ts deep
 	SCHEMATHESIS=$(SCHEMATHESIS) DEEP=1 cargo test --workspace --test any_request -- --nocapture
 	DEEP=1 cargo test --release -p recorder -p load-tests -- --nocapture
+	DEEP=1 cargo test --release -p signaling --test kill --test full_disk -- --nocapture
 
 bench: setup-run web ## a table of figures, asked and measured: a forwarded packet, the bell, slow lines, floods; instructions
 	cargo build --release --bins
 	load-tests/bench.sh
 	load-tests/instructions.sh
-	cargo bench --quiet --workspace --bench timetable
+	cargo bench --quiet --workspace --bench timetable --bench recordings
 	cargo bench --quiet --workspace --bench export
 
 setup-run:

@@ -2,16 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "this is the rim: the clock and the recording threads live here")]
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use sfu::tap::TapReceiver;
 
 use crate::{
+    checkpoint::Checkpoint,
     disk::{Disk, LocalDisk},
     export::Exports,
     id::{MediaName, RecordingId},
@@ -23,8 +24,10 @@ use crate::{
     recording::Recording,
     recover::{self, SEAL},
     seal::Signer,
+    space::{DiskState, Thresholds},
     store::{SharedLedger, Store, lock},
-    verify::{self, Misfit, Verified},
+    verify::{self, Known, Misfit, Verified},
+    volume::{LOOK_EVERY, Volume},
 };
 
 /// Why the archive could not do what was asked.
@@ -87,6 +90,23 @@ pub enum ArchiveError {
     },
 }
 
+impl ArchiveError {
+    /// True: the disk has no room, or lets no more of it be used.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Disk { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// With what the system said.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Disk { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 /// What the archive reads the time from.
 pub trait Clock: Send + Sync + 'static {
     /// The clock that tap items are stamped with.
@@ -116,12 +136,19 @@ pub struct Archive {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signer: Option<Arc<dyn Signer>>,
+    pub(crate) volume: Volume,
+    /// What all recordings have still to write, in bytes.
+    pub(crate) waiting: Arc<AtomicUsize>,
     ledgers: Mutex<Ledgers>,
     pub(crate) exports: Mutex<Exports>,
 }
 
 #[derive(Default)]
 struct Ledgers {
+    /// Those that have a writer, which may still wait for room.
+    writers: HashSet<RecordingId>,
+    /// Those of which a write or sync failed since they were last put in order.
+    suspects: HashSet<RecordingId>,
     /// Those being written: always as new as the journal.
     live: HashMap<RecordingId, SharedLedger>,
     /// Those that are over and were looked at lately.
@@ -149,14 +176,7 @@ impl Archive {
         if !root.is_dir() {
             return Err(crate::store::failed("open", &root, io::ErrorKind::NotFound.into()));
         }
-        Ok(Arc::new(Self {
-            root,
-            disk: Arc::new(LocalDisk),
-            clock,
-            signer,
-            ledgers: Mutex::default(),
-            exports: Mutex::default(),
-        }))
+        Ok(Self::new(root, clock, Arc::new(LocalDisk), signer))
     }
 
     /// As [`Archive::open`], and every recording that is over is signed.
@@ -179,7 +199,59 @@ impl Archive {
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>, ArchiveError> {
         disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
-        Ok(Arc::new(Self { root, disk, clock, signer, ledgers: Mutex::default(), exports: Mutex::default() }))
+        Ok(Self::new(root, clock, disk, signer))
+    }
+
+    /// The archive on a disk of one's own.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
+        disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        Ok(Self::new(root, clock, disk, None))
+    }
+
+    fn new(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>, signer: Option<Arc<dyn Signer>>) -> Arc<Self> {
+        let volume = Volume::new(disk.clone(), root.clone(), Thresholds::default());
+        let (waiting, exports, ledgers) = (Arc::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { root, disk, clock, signer, volume, waiting, exports, ledgers })
+    }
+
+    /// Looks after the disk from now on: how full it is decides what is recorded, and a reserve is set aside. It ends with
+    /// the archive.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn watch_disk(self: &Arc<Self>) -> Result<(), ArchiveError> {
+        self.look_at_disk();
+        let archive = Arc::downgrade(self);
+        let watch = move || {
+            while let Some(archive) = archive.upgrade() {
+                archive.look_at_disk();
+                drop(archive);
+                std::thread::park_timeout(LOOK_EVERY);
+            }
+        };
+        let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(watch);
+        thread.map(drop).map_err(|source| crate::store::failed("watch", &self.root, source))
+    }
+
+    /// Looks once how full the disk is.
+    pub fn look_at_disk(&self) {
+        self.volume.look(self.clock.now());
+    }
+
+    /// How full the disk is, as far as it is looked after.
+    #[must_use]
+    pub fn disk_state(&self) -> DiskState {
+        self.volume.state()
+    }
+
+    /// The newest checkpoint of a recording that is being written. `None`: the first is not due yet.
+    #[must_use]
+    pub fn checkpoint(&self, id: RecordingId) -> Option<Checkpoint> {
+        let ledger = self.ledgers().live.get(&id).cloned()?;
+        lock(&ledger).checkpoint.clone()
     }
 
     /// SHA-256 of a recording's seal, in hex. `None`: it has none.
@@ -193,15 +265,6 @@ impl Archive {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(crate::store::failed("read", &path, source)),
         }
-    }
-
-    /// The archive on a disk of one's own.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
-        disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
-        Ok(Arc::new(Self { root, disk, clock, signer: None, ledgers: Mutex::default(), exports: Mutex::default() }))
     }
 
     /// Puts every recording in order that is not sealed, and names those that may go on. Call it once, at the start.
@@ -239,7 +302,7 @@ impl Archive {
     fn recover_one(&self, id: RecordingId) -> Result<bool, ArchiveError> {
         let dir = self.dir(id);
         let files = self.disk.list(&dir).map_err(|source| crate::store::failed("list", &dir, source))?;
-        if files.iter().any(|file| file == SEAL) || self.ledgers().live.contains_key(&id) {
+        if files.iter().any(|file| file == SEAL) || self.ledgers().writers.contains(&id) {
             return Ok(false);
         }
         let Some(store) = recover::recover(&self.disk, &dir, self.signer())? else { return Ok(false) };
@@ -266,9 +329,24 @@ impl Archive {
         tap: TapReceiver,
         kept: Kept,
     ) -> Result<Recorder, ArchiveError> {
-        let mut session = self.begin(id)?;
-        session.recording = session.recording.keeping(kept);
-        Recorder::spawn(self.clone(), session, tap, kept)
+        self.claim(id)?;
+        let session = match self.session(id, GapReason::Crash) {
+            Ok(mut session) => {
+                session.recording = session.recording.keeping(kept);
+                Some(session)
+            }
+            // A lesson that begins on a full disk is recorded as soon as there is room.
+            Err(error) if error.is_full() => {
+                self.volume.refused(self.clock.now());
+                tracing::error!(recording.id = %id, error = error.cause(), "Recording {id} waits for room");
+                None
+            }
+            Err(error) => {
+                self.release(id);
+                return Err(error);
+            }
+        };
+        Recorder::spawn(self.clone(), id, session, tap, kept)
     }
 
     /// Ends a recording whose lesson is over already, where its media ends.
@@ -279,7 +357,8 @@ impl Archive {
         if peek(self, id)?.is_none() {
             return Err(ArchiveError::NoRecording { id });
         }
-        let mut session = self.begin(id)?;
+        self.claim(id)?;
+        let mut session = self.session(id, GapReason::Crash).inspect_err(|_| self.release(id))?;
         let now = self.clock.now();
         let ended = (|| {
             let (ledger, tracks) = {
@@ -372,7 +451,7 @@ impl Archive {
     /// # Errors
     /// When it is being written, or the disk refuses.
     pub fn remove(&self, id: RecordingId) -> Result<(), ArchiveError> {
-        if self.ledgers().live.contains_key(&id) {
+        if self.ledgers().writers.contains(&id) {
             return Err(ArchiveError::AlreadyRecording { id });
         }
         let dir = self.dir(id);
@@ -396,14 +475,29 @@ impl Archive {
     }
 
     /// Whether a recording is as it was written, and if not, what is the first thing that does not fit; signatures must be
-    /// of the archive's own signer, if it has one. It changes
-    /// nothing, and may be asked of a recording that is being written.
+    /// of the archive's own signer, if it has one. It changes nothing, and may be asked of a recording that is being
+    /// written.
     ///
     /// # Errors
     /// When there is none of that name, or the disk refuses.
     pub fn verify(&self, id: RecordingId) -> Result<Result<Verified, Misfit>, ArchiveError> {
+        self.verify_beside(id, &[], None)
+    }
+
+    /// As [`Archive::verify`], beside what others keep of the recording: its checkpoints, in order, and the SHA-256 of its
+    /// seal in hex, if they know of one.
+    ///
+    /// # Errors
+    /// As [`Archive::verify`].
+    pub fn verify_beside(
+        &self,
+        id: RecordingId,
+        checkpoints: &[Checkpoint],
+        seal_sha256: Option<&str>,
+    ) -> Result<Result<Verified, Misfit>, ArchiveError> {
         let key = self.signer().map(Signer::public_key);
-        verify::verify(self.disk.as_ref(), &self.dir(id), id, key.as_ref())
+        let known = Known { key: key.as_ref(), checkpoints, seal_sha256 };
+        verify::verify(self.disk.as_ref(), &self.dir(id), id, &known)
     }
 
     pub(crate) fn signer(&self) -> Option<&dyn Signer> {
@@ -414,36 +508,36 @@ impl Archive {
         self.root.join(id.to_string())
     }
 
-    /// Takes a recording in hand: recovered and resumed, or new. No one else may write it until it is released.
-    pub(crate) fn begin(&self, id: RecordingId) -> Result<Session, ArchiveError> {
-        let mut ledgers = self.ledgers();
-        if ledgers.live.contains_key(&id) {
-            return Err(ArchiveError::AlreadyRecording { id });
-        }
-        let session = self.session(id, GapReason::Crash)?;
-        ledgers.live.insert(id, session.store.ledger());
-        Ok(session)
+    /// Takes a recording in hand. No one else may write it until it is released.
+    fn claim(&self, id: RecordingId) -> Result<(), ArchiveError> {
+        if self.ledgers().writers.insert(id) { Ok(()) } else { Err(ArchiveError::AlreadyRecording { id }) }
     }
 
-    /// Opens what is on the disk. `reason` names the gap where the recording had not said goodbye.
+    /// Opens what is on the disk: recovered and resumed, or new. `reason` names the gap where the recording had not said goodbye.
     pub(crate) fn session(&self, id: RecordingId, reason: GapReason) -> Result<Session, ArchiveError> {
         let dir = self.dir(id);
         let now = self.clock.now();
         let wall_ms = self.clock.wall_ms();
-        let Some(mut store) = recover::recover(&self.disk, &dir, self.signer())? else {
+        let suspect = self.ledgers().suspects.contains(&id);
+        let recover = if suspect { recover::recover_suspect } else { recover::recover };
+        let recovered = recover(&self.disk, &dir, self.signer()).inspect_err(|_| self.suspect(id))?;
+        self.ledgers().suspects.remove(&id);
+        let Some(mut store) = recovered else {
             let start = Record::Start {
                 recording_id: id,
                 version: VERSION,
                 started_at_ms: wall_ms,
                 software: concat!("tongke ", env!("CARGO_PKG_VERSION")).to_owned(),
             };
-            let store = Store::create(self.disk.clone(), dir, &start)?;
-            return Ok(Session { id, store, recording: Recording::new(now, Duration::ZERO, []), resumed: None });
+            let store = Store::create(self.disk.clone(), dir, &start).inspect_err(|_| self.suspect(id))?;
+            self.replace(id, store.ledger());
+            return Ok(Session { store, recording: Recording::new(now, Duration::ZERO, []), resumed: None });
         };
         let ledger = lock(&store.ledger()).clone();
         let reason = match ledger.phase {
             Phase::Ended(_) => return Err(ArchiveError::Sealed { id }),
             Phase::Suspended => GapReason::Suspended,
+            Phase::Paused => GapReason::DiskFull,
             Phase::Running | Phase::Interrupted => reason,
         };
         let tracks = recover::resume(self.disk.as_ref(), &dir, &ledger, reason)?;
@@ -451,16 +545,24 @@ impl Archive {
         let done_ms = ledger.duration_ms();
         let at_ms = wall_ms.saturating_sub(ledger.started_at_ms).clamp(done_ms, done_ms.saturating_add(OUTAGE_MS_MAX));
         let recording = Recording::new(now, Duration::from_millis(at_ms), tracks);
-        store.record(&Record::Resumed { at_ms })?;
-        Ok(Session { id, store, recording, resumed: Some(at_ms) })
+        store.record(&Record::Resumed { at_ms }).inspect_err(|_| self.suspect(id))?;
+        self.replace(id, store.ledger());
+        Ok(Session { store, recording, resumed: Some(at_ms) })
     }
 
-    pub(crate) fn replace(&self, id: RecordingId, ledger: SharedLedger) {
+    /// A write or sync of it failed: what can be read of it may not be durable.
+    pub(crate) fn suspect(&self, id: RecordingId) {
+        self.ledgers().suspects.insert(id);
+    }
+
+    fn replace(&self, id: RecordingId, ledger: SharedLedger) {
         self.ledgers().live.insert(id, ledger);
     }
 
     pub(crate) fn release(&self, id: RecordingId) {
-        self.ledgers().live.remove(&id);
+        let mut ledgers = self.ledgers();
+        ledgers.live.remove(&id);
+        ledgers.writers.remove(&id);
     }
 
     pub(crate) fn ledger(&self, id: RecordingId) -> Result<SharedLedger, ArchiveError> {

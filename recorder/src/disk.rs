@@ -7,6 +7,13 @@ use std::{
     path::Path,
 };
 
+use nix::{
+    fcntl::{FallocateFlags, fallocate},
+    sys::statvfs::statvfs,
+};
+
+use crate::space::Room;
+
 /// A file system, as far as the archive needs one. What returned is not durable before it was synced.
 pub trait Disk: Send + Sync + 'static {
     /// Makes a folder and those above it, durably.
@@ -19,6 +26,10 @@ pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path, len: u64) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file its final name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// How much room there is where `path` lies.
+    fn room(&self, path: &Path) -> io::Result<Room>;
+    /// Makes a file of `bytes` whose blocks are really set aside; one that is there is left as it is.
+    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes what happened to names in a folder durable.
@@ -83,6 +94,34 @@ impl Disk for LocalDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        let told = statvfs(path)?;
+        let block_bytes = told.fragment_size();
+        Ok(Room {
+            free_bytes: told.blocks_available().saturating_mul(block_bytes),
+            total_bytes: told.blocks().saturating_mul(block_bytes),
+            free_files: told.files_available(),
+            total_files: told.files(),
+        })
+    }
+
+    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        if file.metadata()?.len() == bytes {
+            return Ok(());
+        }
+        let set_aside = (|| {
+            file.set_len(0)?;
+            fallocate(&file, FallocateFlags::empty(), 0, i64::try_from(bytes).unwrap_or(i64::MAX))?;
+            file.sync_all()
+        })();
+        if set_aside.is_err() {
+            // Half a reserve would be taken for a whole one.
+            fs::remove_file(path)?;
+        }
+        set_aside
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
-use crate::{chapter::Chapter, id::RecordingId, sound::SoundMinute};
+use crate::{chapter::Chapter, checkpoint::Checkpoint, id::RecordingId, sound::SoundMinute};
 
 /// One thing that happened to a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,13 @@ pub enum Record {
         /// In lesson time.
         at_ms: u64,
     },
+    /// The disk had no room; the writer waits until it has.
+    Paused {
+        /// In lesson time.
+        at_ms: u64,
+    },
+    /// How far the journal had come, signed. The database keeps it too.
+    Checkpoint(Checkpoint),
     /// The recording is over: every track lasts exactly this long.
     End {
         /// In lesson time.
@@ -174,6 +181,8 @@ impl Record {
             Self::Interrupted { .. } => 8,
             Self::Resumed { .. } => 9,
             Self::End { .. } => 10,
+            Self::Paused { .. } => 11,
+            Self::Checkpoint(_) => 12,
             Self::Chapter(_) => 13,
         }
     }

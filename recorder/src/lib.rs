@@ -13,6 +13,9 @@
 //! files after a crash, [`export`] shows them as one MP4 file, and [`verify`] says whether they are still as they were
 //! written. [`kept`] says what of it is wanted at all. [`mix`] makes teacher and stage one voice, [`sound`] listens along, [`chapter`] sees when a page is turned. [`mirror`] copies what is whole into a
 //! bucket, and reads from there what was given away here; [`media_file`] opens what is asked for.
+//! written, also beside the [`checkpoint`]s that others keep. [`sound`] listens along, [`chapter`] sees when a page is
+//! turned. [`volume`] says what there is room for, and [`space`] why. [`mirror`] copies what is whole into a bucket, and
+//! reads from there what was given away here; [`media_file`] opens what is asked for.
 //!
 //! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else takes the time and the
 //! bytes, and gives [`recording::Action`]s.
@@ -20,7 +23,9 @@
 //! **Not here:** who may see a recording, HTTP, SQL, keys; retention; any processing after the lesson.
 
 pub mod archive;
+pub mod backlog;
 pub mod chapter;
+pub mod checkpoint;
 pub mod clock;
 pub mod codec;
 mod copy;
@@ -44,12 +49,15 @@ pub mod sample;
 pub mod seal;
 pub mod segment;
 pub mod sound;
+pub mod space;
 pub mod store;
 pub mod verify;
 pub mod voice;
+pub mod volume;
 
 pub use archive::{Archive, ArchiveError, Clock, SystemClock};
 pub use chapter::{Chapter, ChapterKind};
+pub use checkpoint::Checkpoint;
 pub use export::{Export, ExportCursor, ExportTracks, Span};
 pub use id::RecordingId;
 pub use kept::Kept;
@@ -60,4 +68,5 @@ pub use mirror::{
 };
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
 pub use seal::{Signed, Signer};
-pub use verify::{Fault, Misfit, Verified};
+pub use space::{DiskLevel, DiskState};
+pub use verify::{Fault, Known, Misfit, Verified};

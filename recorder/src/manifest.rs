@@ -5,6 +5,7 @@ use sfu::media::{Codec, TrackKind};
 
 use crate::{
     chapter::Chapter,
+    checkpoint::Checkpoint,
     clock::LessonTime,
     fmp4::time_scale,
     id::{MediaName, RecordingId},
@@ -101,6 +102,8 @@ pub enum Condition {
     Running,
     /// Its writer stopped cleanly; it may go on.
     Suspended,
+    /// The disk had no room; it may go on.
+    Paused,
     /// Its writer died, and it is in order; it may go on.
     Interrupted,
     /// It is over, and its seal is missing.
@@ -119,6 +122,7 @@ impl Listed {
             None => Condition::Unreadable,
             Some(Phase::Running) => Condition::Running,
             Some(Phase::Suspended) => Condition::Suspended,
+            Some(Phase::Paused) => Condition::Paused,
             Some(Phase::Interrupted) => Condition::Interrupted,
             Some(Phase::Ended(_)) if is_sealed => Condition::Sealed,
             Some(Phase::Ended(_)) => Condition::Unsealed,
@@ -162,6 +166,10 @@ pub struct Ledger {
     pub chapters: Vec<Chapter>,
     /// Digest of the last record.
     pub chain_head: String,
+    /// How many records there are.
+    pub records: u64,
+    /// The newest one. `None`: the first is not due yet.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What the writer last said of itself.
@@ -171,6 +179,8 @@ pub enum Phase {
     Running,
     /// It stopped cleanly.
     Suspended,
+    /// The disk had no room; it waits, or died waiting.
+    Paused,
     /// It died, and recovery has been here.
     Interrupted,
     /// It is over, after so many milliseconds.
@@ -201,7 +211,9 @@ impl Ledger {
     #[must_use]
     pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, chain_head: &str) -> Option<Self> {
         let mut records = records.into_iter();
-        let mut ledger = Self::begin(records.next()?)?;
+        let start = records.next()?;
+        let mut ledger = Self::begin(start)?;
+        ledger.apply(start);
         for record in records {
             ledger.apply(record);
         }
@@ -209,7 +221,7 @@ impl Ledger {
         Some(ledger)
     }
 
-    /// An empty ledger. `None`: this is no start of a version that is known here.
+    /// An empty ledger, to which the start itself is still to be applied. `None`: this is no start of a version that is known here.
     #[must_use]
     pub fn begin(start: &Record) -> Option<Self> {
         match start {
@@ -220,6 +232,8 @@ impl Ledger {
                 tracks: Vec::new(),
                 chapters: Vec::new(),
                 chain_head: String::new(),
+                records: 0,
+                checkpoint: None,
             }),
             _ => None,
         }
@@ -227,6 +241,7 @@ impl Ledger {
 
     /// Takes the next record.
     pub fn apply(&mut self, record: &Record) {
+        self.records += 1;
         match record {
             Record::Start { .. } => {}
             Record::Init(init) => self.track(init.kind).inits.push(init.clone()),
@@ -241,6 +256,8 @@ impl Ledger {
             }
             Record::Suspended { .. } => self.phase = Phase::Suspended,
             Record::Interrupted { .. } => self.phase = Phase::Interrupted,
+            Record::Paused { .. } => self.phase = Phase::Paused,
+            Record::Checkpoint(checkpoint) => self.checkpoint = Some(checkpoint.clone()),
             Record::Resumed { .. } => {
                 self.phase = Phase::Running;
                 for track in &mut self.tracks {

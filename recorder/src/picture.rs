@@ -240,8 +240,9 @@ const HOLD_MICROS: i64 = 6_000_000;
 /// What has been gathered is not kept waiting for a second that does not fill.
 pub const CUT_AFTER_MICROS: i64 = 1_200_000;
 
-/// Pictures younger than this may still be on their way through repair.
-const SETTLE_MICROS: i64 = 2_000_000;
+/// Pictures younger than this may still be on their way through repair: [`PATIENCE`](crate::reorder::PATIENCE), and as
+/// long as a picture takes to come.
+const SETTLE_MICROS: i64 = 2_500_000;
 
 /// Ten seconds: a held picture is repeated so that segments stay short enough to seek in.
 const HELD_TICKS: u64 = 900_000;

@@ -1,7 +1,7 @@
 //! The thread of one recording: reads the tap, drives the state machine, writes what it says.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -19,18 +19,20 @@ use sfu::{
 
 use crate::{
     archive::{Archive, ArchiveError},
+    backlog::Backlog,
+    checkpoint::Checkpoint,
     id::RecordingId,
     journal::GapReason,
     kept::Kept,
     manifest::Manifest,
-    recording::{Action, Recording},
+    recording::Recording,
     recover,
+    space::DiskLevel,
     store::{Store, lock},
 };
 
 /// A recording in hand: its files and its state.
 pub struct Session {
-    pub(crate) id: RecordingId,
     pub(crate) store: Store,
     pub(crate) recording: Recording,
     /// In lesson time. `None`: it is new.
@@ -72,7 +74,9 @@ pub struct RecorderStatus {
 pub enum RecorderState {
     /// All is well.
     Recording,
-    /// The disk refuses; it is tried again and again, and the lesson goes on.
+    /// The disk fills: the camera is left out, or what is on stage.
+    Lean,
+    /// The disk has no room, or refuses. It is tried again and again, and goes on by itself.
     Paused,
     /// It has stopped.
     Stopped,
@@ -85,43 +89,46 @@ enum Stop {
 }
 
 impl Recorder {
+    /// `session` is `None` where it waits for room on the disk.
     pub(crate) fn spawn(
         archive: Arc<Archive>,
-        session: Session,
+        id: RecordingId,
+        session: Option<Session>,
         tap: TapReceiver,
         kept: Kept,
     ) -> Result<Self, ArchiveError> {
-        let id = session.id;
-        match session.resumed {
-            Some(at_ms) => tracing::info!(recording.id = %id, at_ms, "Recording {id} goes on at {at_ms} ms"),
-            None => tracing::info!(recording.id = %id, "Recording {id} begins"),
+        match session.as_ref().map(|session| session.resumed) {
+            Some(Some(at_ms)) => tracing::info!(recording.id = %id, at_ms, "Recording {id} goes on at {at_ms} ms"),
+            Some(None) => tracing::info!(recording.id = %id, "Recording {id} begins"),
+            None => {}
         }
         let (stop, stopped) = sync_channel(2);
         let status = Arc::new(Mutex::new(RecorderStatus {
-            state: RecorderState::Recording,
+            state: if session.is_some() { RecorderState::Recording } else { RecorderState::Paused },
             kept_ms: 0,
             dropped: 0,
             waiting_bytes: 0,
         }));
         let now = archive.clock.now();
         let work = Work {
+            backlog: Backlog::new(archive.waiting.clone()),
             archive: archive.clone(),
+            id,
+            retry: session.is_none().then_some(now),
             session,
             kept,
             tap,
             stopped,
             status: status.clone(),
-            backlog: VecDeque::new(),
-            backlog_bytes: 0,
             sources: HashMap::new(),
             broken: (Vec::new(), now),
-            paused: None,
-            overflowed: false,
+            checkpoint: now + CHECKPOINT_EVERY,
+            closing: false,
         };
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
-                let (archive, id, status) = (work.archive.clone(), work.session.id, work.status.clone());
+                let (archive, status) = (work.archive.clone(), work.status.clone());
                 let _release = Release { archive, id, status };
                 work.run()
             })
@@ -142,6 +149,12 @@ impl Recorder {
     #[must_use]
     pub fn status(&self) -> RecorderStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest word on how far its journal has come, for others to keep. `None`: the first is not due yet.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.archive.checkpoint(self.id)
     }
 
     /// Ends the recording for good. When it returns, everything plays.
@@ -195,22 +208,25 @@ impl Drop for Release {
 /// What the thread works with.
 struct Work {
     archive: Arc<Archive>,
-    session: Session,
+    id: RecordingId,
+    /// `None`: the disk has no room, or refused for too long. The files are opened anew when there is.
+    session: Option<Session>,
     kept: Kept,
     tap: TapReceiver,
     stopped: Receiver<Stop>,
     status: Arc<Mutex<RecorderStatus>>,
     /// What the disk has still to do.
-    backlog: VecDeque<Action>,
-    backlog_bytes: usize,
+    backlog: Backlog,
     /// Who publishes now, so that a recording opened anew knows them.
     sources: HashMap<TrackId, TapItem>,
     /// Tracks that waited for a keyframe when it was last looked, and when it is looked again.
     broken: (Vec<TrackKind>, Instant),
-    /// When the disk is tried again.
-    paused: Option<Instant>,
-    /// The disk refused for too long: the backlog was given up, and the files will be opened anew.
-    overflowed: bool,
+    /// When the next checkpoint is due.
+    checkpoint: Instant,
+    /// When a disk that refused is tried again.
+    retry: Option<Instant>,
+    /// The session was ended for want of room; it is let go of once its last words are durable.
+    closing: bool,
 }
 
 impl Work {
@@ -219,7 +235,8 @@ impl Work {
         loop {
             connected = connected && self.read();
             let now = self.archive.clock.now();
-            let due = self.session.recording.poll_timeout().map_or(REST, |due| due.saturating_duration_since(now));
+            let due = self.session.as_ref().and_then(|session| session.recording.poll_timeout());
+            let due = due.map_or(REST, |due| due.saturating_duration_since(now));
             // Who waits for packets is woken for each of them, at the cost of the thread that forwards it; who rests is
             // not. Where the room is closed, only the word that ends the recording is still to come.
             match self.stopped.recv_timeout(due.min(REST)) {
@@ -234,13 +251,22 @@ impl Work {
                 }
             }
             let now = self.archive.clock.now();
-            if !self.overflowed {
-                self.session.recording.handle_dropped(self.tap.dropped());
-                self.session.recording.handle_timeout(now);
+            let level = self.archive.disk_state().level;
+            if !self.closing
+                && let Some(session) = &mut self.session
+            {
+                session.recording.handle_dropped(self.tap.dropped());
+                session.recording.handle_timeout(now);
+                if level == DiskLevel::Paused {
+                    session.recording.pause(now);
+                    self.closing = true;
+                } else {
+                    session.recording.spare(now, level.spares());
+                }
                 self.ask(now);
             }
-            self.write(now);
-            self.tell();
+            self.write(now, level);
+            self.tell(level);
         }
     }
 
@@ -250,7 +276,8 @@ impl Work {
         if now < self.broken.1 {
             return;
         }
-        let broken: Vec<TrackKind> = self.session.recording.awaiting_keyframe().collect();
+        let broken: Vec<TrackKind> =
+            self.session.iter().flat_map(|session| session.recording.awaiting_keyframe()).collect();
         for kind in broken.iter().filter(|kind| self.broken.0.contains(kind)) {
             self.tap.want_keyframe(*kind);
         }
@@ -279,65 +306,93 @@ impl Work {
             }
             TapItem::Packet { .. } | TapItem::SenderReport { .. } => {}
         }
-        if !self.overflowed {
-            self.session.recording.handle_item(self.archive.clock.now(), item);
+        if !self.closing
+            && let Some(session) = &mut self.session
+        {
+            session.recording.handle_item(self.archive.clock.now(), item);
         }
     }
 
-    fn write(&mut self, now: Instant) {
-        while let Some(action) = self.session.recording.poll_action() {
-            if let Action::Append { bytes, .. } | Action::Init { bytes, .. } = &action {
-                self.backlog_bytes += bytes.len();
-            }
-            self.backlog.push_back(action);
-        }
-        if self.paused.is_some_and(|until| now < until) {
+    fn write(&mut self, now: Instant, level: DiskLevel) {
+        self.gather();
+        if self.retry.is_some_and(|retry| now < retry) {
             return;
         }
-        let result = if self.overflowed { self.open_anew() } else { self.drain() };
-        let id = self.session.id;
+        let result = match &self.session {
+            None if level == DiskLevel::Paused => return,
+            None => self.open_anew(),
+            Some(_) => self.drain().and_then(|()| self.check(now)),
+        };
+        let id = self.id;
         match result {
             Ok(()) => {
-                if self.paused.take().is_some() {
+                if self.retry.take().is_some() {
                     tracing::info!(recording.id = %id, "Recording {id} is being written again");
+                }
+                if self.closing {
+                    tracing::warn!(recording.id = %id, "Recording {id} is paused: the disk has no room");
+                    self.let_go();
                 }
             }
             Err(error) => {
-                if self.paused.is_none() {
+                self.archive.suspect(id);
+                // With the reserve given up, what is open finds its place at once.
+                let made_room = error.is_full() && self.archive.volume.refused(now);
+                if self.retry.is_none() {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(recording.id = %id, error, cause = error.source(), "Recording {id} is paused");
                 }
-                self.paused = Some(now + RETRY);
-                if self.backlog_bytes > BACKLOG_BYTES_MAX {
-                    self.backlog.clear();
-                    self.backlog_bytes = 0;
-                    self.overflowed = true;
+                self.retry = Some(if made_room { now } else { now + RETRY });
+                if self.backlog.is_full() {
+                    self.let_go();
                 }
             }
+        }
+    }
+
+    fn gather(&mut self) {
+        while let Some(action) = self.session.as_mut().and_then(|session| session.recording.poll_action()) {
+            self.backlog.push(action);
         }
     }
 
     fn drain(&mut self) -> Result<(), ArchiveError> {
+        let Some(session) = &mut self.session else { return Ok(()) };
         while let Some(action) = self.backlog.front() {
-            self.session.store.perform(action)?;
-            if let Some(Action::Append { bytes, .. } | Action::Init { bytes, .. }) = self.backlog.pop_front() {
-                self.backlog_bytes = self.backlog_bytes.saturating_sub(bytes.len());
-            }
+            session.store.perform(action)?;
+            self.backlog.pop();
         }
         Ok(())
     }
 
+    /// Tells how far it has come, where that is due.
+    fn check(&mut self, now: Instant) -> Result<(), ArchiveError> {
+        if self.closing || now < self.checkpoint {
+            return Ok(());
+        }
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let at_ms = session.recording.at(now).millis();
+        session.store.checkpoint(at_ms, self.archive.signer())?;
+        self.checkpoint = now + CHECKPOINT_EVERY;
+        Ok(())
+    }
+
+    /// Keeps nothing any more until it is opened anew.
+    fn let_go(&mut self) {
+        self.backlog.clear();
+        self.session = None;
+        self.closing = false;
+    }
+
     /// As after a crash, but in the same process: what is durable stays, the rest is a named gap.
     fn open_anew(&mut self) -> Result<(), ArchiveError> {
-        let mut session = self.archive.session(self.session.id, GapReason::DiskFull)?;
+        let mut session = self.archive.session(self.id, GapReason::DiskFull)?;
         session.recording = session.recording.keeping(self.kept);
-        self.archive.replace(session.id, session.store.ledger());
-        self.session = session;
-        self.overflowed = false;
         let now = self.archive.clock.now();
         for started in self.sources.values() {
-            self.session.recording.handle_item(now, started.clone());
+            session.recording.handle_item(now, started.clone());
         }
+        self.session = Some(session);
         Ok(())
     }
 
@@ -349,35 +404,49 @@ impl Work {
                 None => break,
             }
         }
-        if self.overflowed {
-            self.open_anew()?;
+        let id = self.id;
+        if self.closing {
+            // Its last words are written already, and it is opened once more to end.
+            self.gather();
+            self.finally(Self::drain)?;
+            self.let_go();
         }
-        self.session.recording.finish(now, how == Stop::Finish);
-        while let Some(action) = self.session.recording.poll_action() {
-            self.backlog.push_back(action);
+        if self.session.is_none() {
+            self.finally(Self::open_anew)?;
         }
-        self.drain()?;
-        let id = self.session.id;
+        if let Some(session) = &mut self.session {
+            session.recording.finish(now, how == Stop::Finish);
+        }
+        self.gather();
+        self.finally(Self::drain)?;
+        let Some(session) = &self.session else { return Ok(()) };
         if how == Stop::Finish {
-            recover::seal(
-                self.archive.disk.as_ref(),
-                &self.archive.dir(id),
-                &self.session.store,
-                self.archive.signer(),
-            )?;
+            recover::seal(self.archive.disk.as_ref(), &self.archive.dir(id), &session.store, self.archive.signer())?;
         }
-        let kept_ms = lock(&self.session.store.ledger()).duration_ms();
+        let kept_ms = lock(&session.store.ledger()).duration_ms();
         tracing::info!(recording.id = %id, kept_ms, sealed = how == Stop::Finish, "Recording {id} is closed");
         Ok(())
     }
 
-    fn tell(&self) {
-        let kept_ms = lock(&self.session.store.ledger()).duration_ms();
+    /// Does the last things, if need be at the cost of the reserve.
+    fn finally(&mut self, act: fn(&mut Self) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+        match act(self) {
+            Err(error) if error.is_full() && self.archive.volume.refused(self.archive.clock.now()) => act(self),
+            done => done,
+        }
+    }
+
+    fn tell(&self, level: DiskLevel) {
+        let kept_ms = self.session.as_ref().map(|session| lock(&session.store.ledger()).duration_ms());
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.state = if self.paused.is_some() { RecorderState::Paused } else { RecorderState::Recording };
-        status.kept_ms = kept_ms;
+        status.state = match level {
+            _ if self.session.is_none() || self.closing || self.retry.is_some() => RecorderState::Paused,
+            level if level.spares().is_empty() => RecorderState::Recording,
+            _ => RecorderState::Lean,
+        };
+        status.kept_ms = kept_ms.unwrap_or(status.kept_ms);
         status.dropped = self.tap.dropped();
-        status.waiting_bytes = self.backlog_bytes;
+        status.waiting_bytes = self.backlog.bytes();
     }
 }
 
@@ -396,5 +465,5 @@ const LAST_ITEMS: usize = 65_536;
 /// Between two attempts at a disk that refuses.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// A minute of a lesson with board, camera and voice at full quality.
-const BACKLOG_BYTES_MAX: usize = 32 << 20;
+/// What was written more than a minute ago can no longer be written otherwise without the database telling.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);

@@ -99,6 +99,8 @@ pub struct Recording {
     /// `None`: nothing of a stage is kept.
     mix: Option<MixTrack>,
     dropped: u64,
+    /// Tracks for which the disk has no room.
+    spared: &'static [TrackKind],
     next_tick: Instant,
     actions: Vec<Action>,
     ready: VecDeque<Action>,
@@ -108,6 +110,7 @@ pub struct Recording {
 #[derive(Debug)]
 struct Source {
     kind: TrackKind,
+    codec: Codec,
     reorder: Reorder,
     /// `None`: sound, or a codec that cannot be kept.
     pictures: Option<Pictures>,
@@ -141,6 +144,7 @@ impl Recording {
             kept: Kept::default(),
             mix: None,
             dropped: 0,
+            spared: &[],
             next_tick: now,
             actions: Vec::new(),
             ready: VecDeque::new(),
@@ -180,7 +184,9 @@ impl Recording {
         match item {
             TapItem::Started { track, kind, codec, .. } => self.start(now, track, kind, codec),
             TapItem::Packet { track, arrived, packet } => {
-                if let Some(source) = self.sources.get_mut(&track).filter(|source| source.kept) {
+                let spared = self.spared;
+                let is_kept = |source: &&mut Source| source.kept && !spared.contains(&source.kind);
+                if let Some(source) = self.sources.get_mut(&track).filter(is_kept) {
                     self.clocks.packet(track, arrived, packet.timestamp);
                     source.reorder.push(arrived, packet);
                     self.pump(track, arrived);
@@ -228,6 +234,10 @@ impl Recording {
 
     /// Every track is brought to the same end and closed. True end: `sealed`, otherwise it may go on later.
     pub fn finish(&mut self, now: Instant, sealed: bool) {
+        self.close(now, |at_ms| if sealed { Record::End { duration_ms: at_ms } } else { Record::Suspended { at_ms } });
+    }
+
+    fn close(&mut self, now: Instant, record: impl FnOnce(u64) -> Record) {
         let sources: Vec<TrackId> = self.sources.keys().copied().collect();
         for track in sources {
             self.flush(now, track);
@@ -243,10 +253,37 @@ impl Recording {
         if let Some(mix) = &mut self.mix {
             mix.finish(&mut self.actions);
         }
-        let record =
-            if sealed { Record::End { duration_ms: end.millis() } } else { Record::Suspended { at_ms: end.millis() } };
-        self.actions.push(Action::Record(record));
+        self.actions.push(Action::Record(record(end.millis())));
         self.sources.clear();
+        self.ready.extend(self.actions.drain(..));
+    }
+
+    /// As [`Recording::finish`], because the disk has no room: it may go on when there is.
+    pub fn pause(&mut self, now: Instant) {
+        self.close(now, |at_ms| Record::Paused { at_ms });
+    }
+
+    /// Keeps nothing of these tracks until it is told otherwise: the disk has no room for them.
+    pub fn spare(&mut self, now: Instant, kinds: &'static [TrackKind]) {
+        if self.spared == kinds {
+            return;
+        }
+        let changed: Vec<(TrackId, TrackKind)> = self
+            .sources
+            .iter()
+            .map(|(id, source)| (*id, source.kind))
+            .filter(|(_, kind)| self.spared.contains(kind) != kinds.contains(kind))
+            .collect();
+        for (id, kind) in changed {
+            self.flush(now, id);
+            if let Some(source) = self.sources.get_mut(&id) {
+                source.begin_anew();
+            }
+            if let Some(track) = self.tracks.get_mut(&kind).filter(|_| kinds.contains(&kind)) {
+                track.lost(GapReason::DiskFull);
+            }
+        }
+        self.spared = kinds;
         self.ready.extend(self.actions.drain(..));
     }
 
@@ -264,7 +301,8 @@ impl Recording {
     /// The tracks of which nothing can be kept before their next keyframe.
     pub fn awaiting_keyframe(&self) -> impl Iterator<Item = TrackKind> {
         let pictures = |source: &Source| source.pictures.as_ref().is_some_and(Pictures::awaiting_keyframe);
-        self.sources.values().filter(move |source| pictures(source)).map(|source| source.kind)
+        let kept = self.sources.values().filter(|source| !self.spared.contains(&source.kind));
+        kept.filter(move |source| pictures(source)).map(|source| source.kind)
     }
 
     /// Lesson time at a moment of the hub's clock.
@@ -281,7 +319,7 @@ impl Recording {
             self.end(now, old);
         }
         if !self.kept.takes(kind) {
-            self.sources.insert(id, Source { kind, reorder: Reorder::default(), pictures: None, kept: false });
+            self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures: None, kept: false });
             return;
         }
         if kind.is_stage() && !self.sources.values().any(|source| source.kind.is_stage()) {
@@ -305,7 +343,7 @@ impl Recording {
             }
         }
         let pictures = (kept && !kind.is_sound()).then(|| Pictures::new(codec));
-        self.sources.insert(id, Source { kind, reorder: Reorder::default(), pictures, kept });
+        self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures, kept });
     }
 
     fn end(&mut self, now: Instant, id: TrackId) {
@@ -369,6 +407,14 @@ impl Recording {
                 (Ordered::Packet(..), ..) => {}
             }
         }
+    }
+}
+
+impl Source {
+    /// Forgets what it was waiting for: packets were left out.
+    fn begin_anew(&mut self) {
+        self.reorder = Reorder::default();
+        self.pictures = self.pictures.as_ref().map(|_| Pictures::new(self.codec));
     }
 }
 

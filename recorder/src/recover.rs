@@ -30,9 +30,36 @@ pub const SEAL: &str = "seal.json";
 /// # Errors
 /// When the disk refuses.
 pub fn recover(disk: &Arc<dyn Disk>, dir: &Path, signer: Option<&dyn Signer>) -> Result<Option<Store>, ArchiveError> {
+    put_in_order(disk, dir, signer, false)
+}
+
+/// As [`recover`], in a process that has seen a write or a sync of this recording fail. A page whose write-back failed may
+/// count as clean: it can be read, and is gone after the next power cut. So the journal, and all that it does not name yet,
+/// are written into files of their own.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn recover_suspect(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    signer: Option<&dyn Signer>,
+) -> Result<Option<Store>, ArchiveError> {
+    put_in_order(disk, dir, signer, true)
+}
+
+fn put_in_order(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    signer: Option<&dyn Signer>,
+    suspect: bool,
+) -> Result<Option<Store>, ArchiveError> {
     let Some((ledger, chain, kept, len)) = read_journal(disk.as_ref(), dir)? else { return Ok(None) };
     let path = dir.join(JOURNAL);
-    if kept < len {
+    if suspect {
+        let bytes = disk.read(&path).map_err(|source| failed("read", &path, source))?;
+        let whole = usize::try_from(kept).ok().and_then(|kept| bytes.get(..kept)).unwrap_or_default();
+        write_anew(disk.as_ref(), dir, JOURNAL, whole)?;
+    } else if kept < len {
         let mut file = disk.open(&path, kept).map_err(|source| failed("open", &path, source))?;
         file.sync().map_err(|source| failed("sync", &path, source))?;
     }
@@ -66,7 +93,7 @@ pub fn recover(disk: &Arc<dyn Disk>, dir: &Path, signer: Option<&dyn Signer>) ->
     }
     segments.sort_unstable();
     for (kind, seq, is_part) in segments {
-        adopt(disk.as_ref(), dir, &mut store, kind, seq, is_part)?;
+        adopt(disk.as_ref(), dir, &mut store, (kind, seq, is_part), suspect)?;
     }
     if phase == Phase::Running {
         let at_ms = lock(&store.ledger()).duration_ms();
@@ -148,9 +175,8 @@ fn adopt(
     disk: &dyn Disk,
     dir: &Path,
     store: &mut Store,
-    kind: TrackKind,
-    seq: u32,
-    is_part: bool,
+    (kind, seq, is_part): (TrackKind, u32, bool),
+    suspect: bool,
 ) -> Result<(), ArchiveError> {
     let name = MediaName::Segment { kind, seq };
     let file = if is_part { name.part() } else { name.to_string() };
@@ -168,6 +194,13 @@ fn adopt(
         tracing::warn!(file = %path.display(), "Left {file} alone: it does not follow the segment before it");
         return Ok(());
     }
+    if suspect {
+        write_anew(disk, dir, &name.to_string(), bytes.slice(..kept).as_ref())?;
+        if is_part {
+            remove(disk, dir, &file)?;
+        }
+        return tell(store, name, init, &bytes.slice(..kept), &fragments);
+    }
     if kept < bytes.len() {
         let mut open = disk.open(&path, kept as u64).map_err(|source| failed("open", &path, source))?;
         open.sync().map_err(|source| failed("sync", &path, source))?;
@@ -177,18 +210,39 @@ fn adopt(
         disk.rename(&path, &whole).map_err(|source| failed("rename", &path, source))?;
     }
     disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))?;
-    let whole = bytes.slice(..kept);
+    tell(store, name, init, &bytes.slice(..kept), &fragments)
+}
+
+/// Tells the journal of a segment that was adopted.
+fn tell(
+    store: &mut Store,
+    name: MediaName,
+    init: u32,
+    whole: &Bytes,
+    fragments: &[fmp4::Fragment],
+) -> Result<(), ArchiveError> {
+    let MediaName::Segment { kind, seq } = name else { return Ok(()) };
     store.record(&Record::Segment(SegmentRecord {
         kind,
         seq,
         init,
-        start: first.start,
+        start: fragments.first().map_or(0, |first| first.start),
         duration: fragments.iter().map(|fragment| fragment.duration).sum(),
         fragments: u32::try_from(fragments.len()).unwrap_or(u32::MAX),
-        size_bytes: kept as u64,
-        sha256: sha256(&whole),
+        size_bytes: whole.len() as u64,
+        sha256: sha256(whole),
         recovered: true,
     }))
+}
+
+/// Writes a file that was there already, or its part, from memory into another one.
+fn write_anew(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let (fresh, whole) = (dir.join(format!("{name}.again")), dir.join(name));
+    let mut file = disk.open(&fresh, 0).map_err(|source| failed("open", &fresh, source))?;
+    file.append(bytes).map_err(|source| failed("append to", &fresh, source))?;
+    file.sync().map_err(|source| failed("sync", &fresh, source))?;
+    disk.rename(&fresh, &whole).map_err(|source| failed("rename", &fresh, source))?;
+    disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))
 }
 
 fn read(disk: &dyn Disk, dir: &Path, name: MediaName) -> Result<Bytes, ArchiveError> {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sfu::packet::Packet;
+use sfu::{limits::REPAIR_WITHIN, packet::Packet};
 
 /// What leaves, in the sender's order.
 #[derive(Debug)]
@@ -79,14 +79,15 @@ impl Reorder {
     }
 }
 
-/// A packet sent again over a line of half a second's round trip comes well within this.
-pub const PATIENCE: Duration = Duration::from_millis(1_500);
+/// What the hub asked for in the last moment still comes over a line of half a second's round trip. A hole that lasts
+/// longer is one: what waits behind it is in memory alone, and a crash must not cost more than two seconds.
+pub const PATIENCE: Duration = REPAIR_WITHIN.saturating_add(Duration::from_millis(500));
 
 /// A track's first packets may overtake each other, and the key frame that it begins with is worth a repair.
 const BEGINNING: Duration = Duration::from_millis(300);
 
 /// What a 12 Mbit/s board sends in [`PATIENCE`].
-const HELD_MAX: usize = 2_048;
+const HELD_MAX: usize = 2_560;
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are counted from it")]

@@ -124,12 +124,12 @@ fn message(sealed: &[u8]) -> Vec<u8> {
     [PURPOSE, sealed].concat()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lower case only: there is one way to write a key.
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     if text.len() != 2 * N || !text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
@@ -141,7 +141,7 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 const VERSION: u32 = 1;
-const SIGNED: &str = "sha256+ed25519";
-const UNSIGNED: &str = "sha256";
+pub(crate) const SIGNED: &str = "sha256+ed25519";
+pub(crate) const UNSIGNED: &str = "sha256";
 const HEAD: &[u8] = b"{\"sealed\":";
 const PURPOSE: &[u8] = b"tongke recording seal\n";

@@ -13,11 +13,13 @@ use sfu::media::TrackKind;
 
 use crate::{
     archive::ArchiveError,
+    checkpoint::Checkpoint,
     disk::{Disk, DiskFile},
     id::MediaName,
     journal::{Chain, JOURNAL, Record, SegmentRecord, sha256},
     manifest::Ledger,
     recording::Action,
+    seal::Signer,
 };
 
 /// A ledger that is read while it grows.
@@ -134,6 +136,18 @@ impl Store {
         ledger.apply(record);
         ledger.chain_head = self.journal.chain.head().to_owned();
         Ok(())
+    }
+
+    /// Tells how far the journal has come, signed where there is a signer.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn checkpoint(&mut self, at_ms: u64, signer: Option<&dyn Signer>) -> Result<(), ArchiveError> {
+        let checkpoint = {
+            let ledger = lock(&self.ledger);
+            Checkpoint::new(ledger.recording_id, ledger.records, ledger.chain_head.clone(), at_ms, signer)
+        };
+        self.record(&Record::Checkpoint(checkpoint))
     }
 
     /// Writes a whole file that appears under its name only when all of it is durable.

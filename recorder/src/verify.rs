@@ -11,6 +11,7 @@ use sfu::media::TrackKind;
 
 use crate::{
     archive::ArchiveError,
+    checkpoint::Checkpoint,
     disk::Disk,
     id::{MediaName, RecordingId},
     journal::{Broken, Chain, JOURNAL, Record, SegmentRecord, sha256},
@@ -39,6 +40,17 @@ pub struct Verified {
     pub chain_head: String,
 }
 
+/// What others know of a recording: by the folder alone nobody can tell that all of it was written anew.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The key that must have signed. `None`: whoever has.
+    pub key: Option<&'a [u8; 32]>,
+    /// In order. Those that were kept elsewhere.
+    pub checkpoints: &'a [Checkpoint],
+    /// SHA-256 of its seal, in hex. `None`: nobody told.
+    pub seal_sha256: Option<&'a str>,
+}
+
 /// The first thing that does not fit, in the order in which the recording was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place} {fault}")]
@@ -59,6 +71,12 @@ pub enum Place {
         number: usize,
         /// Where its frame begins.
         at_byte: usize,
+    },
+    /// A checkpoint that is kept elsewhere.
+    #[error("the checkpoint that was kept {} into the lesson", minutes(*.at_ms))]
+    Checkpoint {
+        /// In lesson time.
+        at_ms: u64,
     },
     /// A file of the recording's folder.
     #[error("{name}")]
@@ -97,6 +115,18 @@ pub enum Fault {
     /// No record names the file.
     #[error("belongs to no record of the journal")]
     Extra,
+    /// It is a whole record in its chain, and was another one once.
+    #[error("is not the one that stood there {} into the lesson, by the checkpoint that was kept then", minutes(*.at_ms))]
+    OtherPast {
+        /// When the checkpoint was made, in lesson time.
+        at_ms: u64,
+    },
+    /// It is a whole seal, and not the one that was told of.
+    #[error("is not the seal that the audit tells of, with the SHA-256 {was}")]
+    OtherSeal {
+        /// In hex.
+        was: String,
+    },
     /// The seal names another end of the journal.
     #[error("seals a journal that ends otherwise")]
     OtherEnd,
@@ -111,8 +141,7 @@ pub enum Fault {
     },
 }
 
-/// Verifies the recording in `dir`. One that is written meanwhile is looked at again. `key` must have signed its seal;
-/// `None`: whoever has.
+/// Verifies the recording in `dir` beside what is `known` of it. One that is written meanwhile is looked at again.
 ///
 /// # Errors
 /// When there is none, or the disk refuses.
@@ -120,31 +149,33 @@ pub fn verify(
     disk: &dyn Disk,
     dir: &Path,
     id: RecordingId,
-    key: Option<&[u8; 32]>,
+    known: &Known<'_>,
 ) -> Result<Result<Verified, Misfit>, ArchiveError> {
     let missing = || ArchiveError::NoRecording { id };
     let mut journal = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
     for _ in 0..LOOKS {
-        let verified = look(disk, dir, id, key, &journal)?;
+        let verified = look(disk, dir, id, known, &journal)?;
         let now = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
         if verified.is_ok() || now == journal {
             return Ok(verified);
         }
         journal = now;
     }
-    look(disk, dir, id, key, &journal)
+    look(disk, dir, id, known, &journal)
 }
 
 fn look(
     disk: &dyn Disk,
     dir: &Path,
     id: RecordingId,
-    key: Option<&[u8; 32]>,
+    known: &Known<'_>,
     journal: &[u8],
 ) -> Result<Result<Verified, Misfit>, ArchiveError> {
     let mut walk = Walk { disk, dir, ends: HashMap::new(), known: BTreeSet::new(), size_bytes: 0, ended: false };
     let (mut chain, mut records, mut at_byte) = (Chain::default(), Vec::new(), 0);
+    let mut kept_elsewhere = known.checkpoints.iter().peekable();
     loop {
+        let before = chain.head().to_owned();
         let place = Place::Record { number: records.len() + 1, at_byte };
         let rest = journal.get(at_byte..).filter(|rest| !rest.is_empty());
         let (record, len) = match rest.map(|rest| chain.follow(rest)) {
@@ -152,11 +183,33 @@ fn look(
             Some(Err(broken)) => return Ok(Err(Misfit { place, fault: broken.into() })),
             None => break,
         };
-        if let Err(misfit) = walk.record(place, &record, id)? {
+        if let Record::Checkpoint(checkpoint) = &record {
+            let told = (checkpoint.recording_id, checkpoint.records, checkpoint.head.as_str());
+            let checked = if told == (id, records.len() as u64, before.as_str()) {
+                checkpoint.check(known.key).map(drop)
+            } else {
+                Err(Fault::OutOfPlace)
+            };
+            if let Err(fault) = checked {
+                return Ok(Err(Misfit { place, fault }));
+            }
+        }
+        if let Err(misfit) = walk.record(place.clone(), &record, id)? {
             return Ok(Err(misfit));
         }
-        at_byte += len;
         records.push(record);
+        while let Some(kept) = kept_elsewhere.next_if(|kept| kept.records <= records.len() as u64) {
+            if let Err(fault) = kept.check(known.key) {
+                return Ok(Err(Misfit { place: Place::Checkpoint { at_ms: kept.at_ms }, fault }));
+            }
+            if kept.records == records.len() as u64 && kept.head != chain.head() {
+                return Ok(Err(Misfit { place, fault: Fault::OtherPast { at_ms: kept.at_ms } }));
+            }
+        }
+        at_byte += len;
+    }
+    if kept_elsewhere.next().is_some() {
+        return Ok(Err(Misfit { place: Place::Record { number: records.len() + 1, at_byte }, fault: Fault::Missing }));
     }
     let Some(ledger) = Ledger::fold(&records, chain.head()) else {
         return Ok(Err(Misfit { place: Place::Record { number: 1, at_byte: 0 }, fault: Broken::CutOff.into() }));
@@ -165,7 +218,7 @@ fn look(
     if let Some(name) = names.iter().find(|name| !walk.accounts_for(name, ledger.phase)) {
         return Ok(at_file(name.clone(), Fault::Extra));
     }
-    let signed = match walk.seal(&ledger, key)? {
+    let signed = match walk.seal(&ledger, known)? {
         Ok(signed) => signed,
         Err(misfit) => return Ok(Err(misfit)),
     };
@@ -271,8 +324,8 @@ impl Walk<'_> {
             }
     }
 
-    fn seal(&self, ledger: &Ledger, key: Option<&[u8; 32]>) -> Result<Result<Signed, Misfit>, ArchiveError> {
-        if !self.ended {
+    fn seal(&self, ledger: &Ledger, known: &Known<'_>) -> Result<Result<Signed, Misfit>, ArchiveError> {
+        if !self.ended && known.seal_sha256.is_none() {
             return Ok(Ok(Signed::NotYet));
         }
         let Some(bytes) = read(self.disk, self.dir, SEAL)? else {
@@ -281,14 +334,23 @@ impl Walk<'_> {
         // Seals were once the manifest alone.
         let path = self.dir.join(SEAL);
         let manifest = serde_json::to_vec_pretty(&ledger.manifest());
-        if bytes == manifest.map_err(|source| failed("tell", &path, source.into()))? {
-            return Ok(Ok(Signed::No));
-        }
-        match seal::check(&bytes, ledger.recording_id, &ledger.chain_head, key) {
-            Ok(signed) => Ok(Ok(signed)),
-            Err(fault) => Ok(at_file(SEAL.to_owned(), fault)),
+        let checked = if bytes == manifest.map_err(|source| failed("tell", &path, source.into()))? {
+            Ok(Signed::No)
+        } else {
+            seal::check(&bytes, ledger.recording_id, &ledger.chain_head, known.key)
+        };
+        match (checked, known.seal_sha256) {
+            (Ok(_), Some(was)) if sha256(&bytes) != was => {
+                Ok(at_file(SEAL.to_owned(), Fault::OtherSeal { was: was.to_owned() }))
+            }
+            (Ok(signed), _) => Ok(Ok(signed)),
+            (Err(fault), _) => Ok(at_file(SEAL.to_owned(), fault)),
         }
     }
+}
+
+fn minutes(ms: u64) -> String {
+    format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60)
 }
 
 fn at_file<T>(name: String, fault: Fault) -> Result<T, Misfit> {

@@ -18,6 +18,7 @@ use recorder::{
     disk::{Disk, DiskFile, LocalDisk},
     journal::{GapReason, TrackNote},
     sound::SILENCE,
+    space::Room,
 };
 use sfu::{
     id::TrackId,
@@ -36,15 +37,21 @@ fn id() -> RecordingId {
 struct HandClock {
     start: Instant,
     ms: AtomicU64,
+    looks: AtomicU64,
 }
 
 impl HandClock {
     fn new() -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), ms: AtomicU64::new(0) })
+        Arc::new(Self { start: Instant::now(), ms: AtomicU64::new(0), looks: AtomicU64::new(0) })
     }
 
     fn ms(&self) -> u64 {
         self.ms.load(Ordering::SeqCst)
+    }
+
+    /// How often somebody has looked at it.
+    fn looks(&self) -> u64 {
+        self.looks.load(Ordering::SeqCst)
     }
 
     fn advance(&self, ms: u64) {
@@ -54,6 +61,7 @@ impl HandClock {
 
 impl Clock for HandClock {
     fn now(&self) -> Instant {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         self.start + Duration::from_millis(self.ms())
     }
 
@@ -68,20 +76,25 @@ fn speak(clock: &HandClock, tap: &TapSender, track: TrackId, ms: u64) {
     tap.send(TapItem::Started { track, kind: TrackKind::Voice, codec: Codec::Opus, arrived }).unwrap();
     for seq in 0..ms / 20 {
         clock.advance(20);
-        let packet = Arc::new(Packet {
-            seq,
-            timestamp: (seq * 960) as u32,
-            marker: false,
-            codec: Codec::Opus,
-            keyframe: true,
-            payload: Bytes::from_static(SILENCE),
-            audio_level: None,
-            vp8: None,
-            frame_start: true,
-            layered: None,
-        });
-        tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+        tap.send(word(clock, track, seq)).unwrap();
     }
+}
+
+/// Twenty milliseconds of voice.
+fn word(clock: &HandClock, track: TrackId, seq: u64) -> TapItem {
+    let packet = Arc::new(Packet {
+        seq,
+        timestamp: (seq * 960) as u32,
+        marker: false,
+        codec: Codec::Opus,
+        keyframe: true,
+        payload: Bytes::from_static(SILENCE),
+        audio_level: None,
+        vp8: None,
+        frame_start: true,
+        layered: None,
+    });
+    TapItem::Packet { track, arrived: clock.now(), packet }
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
@@ -238,9 +251,13 @@ fn a_room_that_closes_leaves_the_recording_to_be_finished() {
     assert_eq!(recorder.finish().unwrap().duration_ms, 3_000);
 }
 
-/// A disk that can be full.
+/// A disk that can be full, and says how much room it has.
+#[derive(Default)]
 struct Full {
     full: AtomicBool,
+    /// Per cent. The reserve is in it as long as it is there.
+    used: AtomicU64,
+    reserve: AtomicU64,
 }
 
 impl Full {
@@ -269,8 +286,22 @@ impl Disk for Shared {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         LocalDisk.rename(from, to)
     }
+    fn room(&self, _: &Path) -> io::Result<Room> {
+        let total_bytes = 10_u64 << 30;
+        let used = total_bytes / 100 * self.0.used.load(Ordering::SeqCst) + self.0.reserve.load(Ordering::SeqCst);
+        Ok(Room { free_bytes: total_bytes.saturating_sub(used), total_bytes, free_files: 0, total_files: 0 })
+    }
+    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.0.check()?;
+        self.0.reserve.store(bytes, Ordering::SeqCst);
+        fs::write(path, b"a small one will do")
+    }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        LocalDisk.remove(path)
+        LocalDisk.remove(path)?;
+        if path.ends_with("reserve") {
+            self.0.reserve.store(0, Ordering::SeqCst);
+        }
+        Ok(())
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         LocalDisk.sync_dir(path)
@@ -291,7 +322,7 @@ impl DiskFile for FullFile {
 fn a_full_disk_pauses_the_recording_and_room_lets_it_catch_up() {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock::new();
-    let full = Arc::new(Full { full: AtomicBool::new(false) });
+    let full = Arc::new(Full::default());
     let archive =
         Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
     let (sender, receiver) = channel(10_000);
@@ -315,30 +346,34 @@ fn a_full_disk_pauses_the_recording_and_room_lets_it_catch_up() {
     assert!(fs::metadata(archive.media_path(id(), "voice-000002.m4s").unwrap()).unwrap().len() > 0);
 }
 
-/// Shows pictures that each stand alone, ten a second.
+/// Shows pictures that each stand alone, ten a second, moving the clock.
 fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::Range<u64>) {
+    for picture in pictures {
+        clock.advance(100);
+        show_one(clock, tap, track, picture);
+    }
+}
+
+fn show_one(clock: &HandClock, tap: &TapSender, track: TrackId, picture: u64) {
     const SPS: &[u8] = &[0x67, 0x42, 0xC0, 0x1E, 0xD9, 0x00, 0xA0, 0x2F, 0xF9, 0x70, 0x11, 0x00, 0x00];
     const PPS: &[u8] = &[0x68, 0xCB, 0x83, 0xCB, 0x20];
     let mut slice = vec![0xA5; 60_000];
     slice[0] = 0x65;
     let nals = [Bytes::from_static(SPS), Bytes::from_static(PPS), Bytes::from(slice)];
-    for picture in pictures {
-        clock.advance(100);
-        for (at, nal) in nals.iter().enumerate() {
-            let packet = Arc::new(Packet {
-                seq: picture * 3 + at as u64,
-                timestamp: (picture * 9_000) as u32,
-                marker: at == 2,
-                codec: Codec::H264,
-                keyframe: at == 2,
-                payload: nal.clone(),
-                audio_level: None,
-                vp8: None,
-                frame_start: true,
-                layered: None,
-            });
-            tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
-        }
+    for (at, nal) in nals.into_iter().enumerate() {
+        let packet = Arc::new(Packet {
+            seq: picture * 3 + at as u64,
+            timestamp: (picture * 9_000) as u32,
+            marker: at == 2,
+            codec: Codec::H264,
+            keyframe: at == 2,
+            payload: nal,
+            audio_level: None,
+            vp8: None,
+            frame_start: true,
+            layered: None,
+        });
+        tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
     }
 }
 
@@ -346,7 +381,7 @@ fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::
 fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock::new();
-    let full = Arc::new(Full { full: AtomicBool::new(false) });
+    let full = Arc::new(Full::default());
     let archive =
         Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
     let (sender, receiver) = channel(10_000);
@@ -382,6 +417,89 @@ fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
     let camera = &manifest.tracks[0];
     assert!(camera.duration_ms.abs_diff(end_ms) < 100, "{camera:?}");
     assert!(camera.gaps.iter().any(|gap| gap.reason == GapReason::DiskFull && gap.to_ms > 70_000), "{:?}", camera.gaps);
+}
+
+#[test]
+fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_goes_on_by_itself() {
+    let (folder, clock, disk) = (tempfile::tempdir().unwrap(), HandClock::new(), Arc::new(Full::default()));
+    let archive =
+        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(disk.clone()))).unwrap();
+    archive.look_at_disk();
+    let reserve = folder.path().join("reserve");
+    assert!(reserve.is_file(), "set aside before anything is recorded");
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (voice, camera, arrived) = (TrackId(8), TrackId(9), clock.now());
+    for (track, kind, codec) in [(voice, TrackKind::Voice, Codec::Opus), (camera, TrackKind::Camera, Codec::H264)] {
+        sender.send(TapItem::Started { track, kind, codec, arrived }).unwrap();
+    }
+    let mut picture = 0;
+    // Six seconds of both, once the recorder is in `state`.
+    let mut teach_until = |state: RecorderState, used: u64| {
+        disk.used.store(used, Ordering::SeqCst);
+        archive.look_at_disk();
+        wait_until("it has noticed", || recorder.status().state == state);
+        for _ in 0..60 {
+            for n in 0..5 {
+                clock.advance(20);
+                sender.send(word(&clock, voice, picture * 5 + n)).unwrap();
+            }
+            show_one(&clock, &sender, camera, picture);
+            picture += 1;
+        }
+        let (now_ms, looks) = (clock.ms(), clock.looks());
+        wait_until("the tap is read", || match state {
+            // Each round of the recorder's thread looks at the clock twice, and reads all of this.
+            RecorderState::Paused => clock.looks() > looks + 6,
+            _ => recorder.status().kept_ms + 5_000 > now_ms,
+        });
+        recorder.status()
+    };
+    assert_eq!(teach_until(RecorderState::Recording, 10).state, RecorderState::Recording);
+    teach_until(RecorderState::Recording, 85);
+    teach_until(RecorderState::Lean, 94);
+    let paused = teach_until(RecorderState::Paused, 99);
+    assert_eq!((paused.waiting_bytes, paused.dropped), (0, 0), "nothing is held in memory meanwhile");
+    assert!(!reserve.exists(), "given up");
+    archive.verify(id()).unwrap().unwrap();
+    teach_until(RecorderState::Recording, 50);
+    assert!(reserve.is_file(), "set aside again");
+    let end_ms = clock.ms();
+    let manifest = recorder.finish().unwrap();
+    archive.verify(id()).unwrap().unwrap();
+    let gaps = |kind: TrackKind| -> Vec<(u64, u64)> {
+        let track = manifest.tracks.iter().find(|track| track.kind == kind).unwrap();
+        assert!(track.duration_ms.abs_diff(end_ms) < 100, "{track:?}");
+        let full = track.gaps.iter().filter(|gap| gap.reason == GapReason::DiskFull);
+        full.map(|gap| (gap.from_ms, gap.to_ms)).collect()
+    };
+    let (voice, camera) = (gaps(TrackKind::Voice), gaps(TrackKind::Camera));
+    println!("voice {voice:?}, camera {camera:?}");
+    let length = |gaps: &[(u64, u64)]| gaps.iter().map(|(from, to)| to - from).sum::<u64>();
+    assert!(!voice.is_empty() && length(&camera) > length(&voice) + 3_000, "the camera was left out longer");
+}
+
+#[test]
+fn a_lesson_that_begins_on_a_full_disk_is_recorded_as_soon_as_there_is_room() {
+    let (folder, clock, disk) = (tempfile::tempdir().unwrap(), HandClock::new(), Arc::new(Full::default()));
+    let archive =
+        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(disk.clone()))).unwrap();
+    disk.full.store(true, Ordering::SeqCst);
+    let (sender, receiver) = channel(10_000);
+    let recorder = archive.record(id(), receiver).unwrap();
+    let (_other, second) = channel(1);
+    assert!(matches!(archive.record(id(), second), Err(ArchiveError::AlreadyRecording { .. })));
+    speak(&clock, &sender, TrackId(1), 3_000);
+    assert_eq!(recorder.status().state, RecorderState::Paused);
+    disk.full.store(false, Ordering::SeqCst);
+    wait_until("it goes on", || {
+        clock.advance(1);
+        recorder.status().state == RecorderState::Recording
+    });
+    speak(&clock, &sender, TrackId(2), 5_000);
+    let manifest = recorder.finish().unwrap();
+    assert!(manifest.duration_ms >= 5_000, "{manifest:?}");
+    archive.verify(id()).unwrap().unwrap();
 }
 
 #[test]

@@ -15,7 +15,9 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
-    Archive, ArchiveError, Clock, Fault, RecordingId, Signed, Signer, Verified, journal::Broken, verify::Place,
+    Archive, ArchiveError, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, Verified,
+    journal::{self, Broken, Chain, Record},
+    verify::Place,
 };
 use sfu::{
     id::TrackId,
@@ -106,6 +108,22 @@ impl Recorded {
         let (sender, receiver) = channel(10_000);
         let recorder = archive.record(id(), receiver).unwrap();
         speak(&clock, &sender, ms);
+        recorder.finish().unwrap();
+        Self { folder, archive }
+    }
+
+    /// So many minutes, each of which has its checkpoint.
+    fn checked(key: Arc<dyn Signer>, minutes: u64) -> Self {
+        let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+        let archive = Archive::signed(folder.path().to_owned(), clock.clone(), key).unwrap();
+        let (sender, receiver) = channel(10_000);
+        let recorder = archive.record(id(), receiver).unwrap();
+        for minute in 1..=minutes {
+            speak(&clock, &sender, 60_000);
+            while archive.checkpoint(id()).is_none_or(|checkpoint| checkpoint.at_ms < minute * 60_000) {
+                std::thread::yield_now();
+            }
+        }
         recorder.finish().unwrap();
         Self { folder, archive }
     }
@@ -317,6 +335,88 @@ fn a_signed_recording_whose_seal_was_lost_is_signed_again_when_it_is_repaired() 
     assert_eq!(files(&recorded.dir()), before, "Ed25519 gives the same signature again");
 }
 
+/// Somebody who has the folder and the key writes the whole journal anew, with another beginning.
+fn rewrite(recorded: &Recorded, key: &dyn Signer) {
+    let path = recorded.dir().join("journal.log");
+    let (records, ..) = journal::read(&fs::read(&path).unwrap());
+    let (mut chain, mut bytes, mut told) = (Chain::default(), Vec::new(), 0);
+    for record in records {
+        let record = match record {
+            Record::Start { recording_id, version, software, .. } => {
+                Record::Start { recording_id, version, started_at_ms: 1_500_000_000_000, software }
+            }
+            Record::Checkpoint(was) => {
+                let head = chain.head().to_owned();
+                Record::Checkpoint(Checkpoint::new(was.recording_id, told, head, was.at_ms, Some(key)))
+            }
+            other => other,
+        };
+        bytes.extend(chain.frame(&record).unwrap());
+        told += 1;
+    }
+    fs::write(&path, bytes).unwrap();
+    fs::remove_file(recorded.dir().join("seal.json")).unwrap();
+    recorded.archive.repair(id()).unwrap();
+}
+
+#[test]
+fn a_journal_written_anew_as_a_whole_is_found_out_by_what_others_keep_of_it() {
+    let key = key();
+    let recorded = Recorded::checked(key.clone(), 3);
+    let (records, ..) = journal::read(&fs::read(recorded.dir().join("journal.log")).unwrap());
+    let kept: Vec<Checkpoint> = records
+        .iter()
+        .filter_map(|record| if let Record::Checkpoint(kept) = record { Some(kept.clone()) } else { None })
+        .collect();
+    assert_eq!(kept.len(), 3, "one a minute");
+    assert!(kept.iter().all(|kept| kept.algorithm == "sha256+ed25519"));
+    let seal = recorded.archive.seal_sha256(id()).unwrap().unwrap();
+    let beside = |kept: &[Checkpoint], seal| recorded.archive.verify_beside(id(), kept, seal).unwrap();
+    beside(&kept, Some(&seal)).unwrap();
+
+    rewrite(&recorded, key.as_ref());
+    recorded.whole(); // Nothing in the folder tells.
+    let misfit = beside(&kept, None).unwrap_err();
+    println!("{misfit}");
+    let number = kept[0].records as usize;
+    assert!(matches!(misfit.place, Place::Record { number: found, .. } if found == number), "{misfit}");
+    assert_eq!(misfit.fault, Fault::OtherPast { at_ms: kept[0].at_ms });
+    let misfit = beside(&[], Some(&seal)).unwrap_err();
+    println!("{misfit}");
+    assert_eq!((misfit.place, misfit.fault), (file("seal.json"), Fault::OtherSeal { was: seal.clone() }));
+
+    // What is kept elsewhere may be touched as well.
+    let mut forged = kept.clone();
+    forged[1].head = forged[0].head.clone();
+    let misfit = beside(&forged[1..], None).unwrap_err();
+    assert_eq!((misfit.place, misfit.fault), (Place::Checkpoint { at_ms: forged[1].at_ms }, Fault::Forged));
+    let mut later = kept[2].clone();
+    later.records += 10_000;
+    assert_eq!(beside(&[later], None).unwrap_err().fault, Fault::Missing, "the journal once was longer");
+}
+
+#[test]
+fn a_checkpoint_that_speaks_of_another_journal_is_out_of_place() {
+    let recorded = Recorded::checked(key(), 1);
+    let path = recorded.dir().join("journal.log");
+    let (records, ..) = journal::read(&fs::read(&path).unwrap());
+    let at = records.iter().position(|record| matches!(record, Record::Checkpoint(_))).unwrap();
+    let (mut chain, mut bytes) = (Chain::default(), Vec::new());
+    for (n, record) in records.iter().enumerate() {
+        let Record::Checkpoint(kept) = record else {
+            bytes.extend(chain.frame(record).unwrap());
+            continue;
+        };
+        assert_eq!(n, at);
+        let moved = Checkpoint { records: kept.records - 1, ..kept.clone() };
+        bytes.extend(chain.frame(&Record::Checkpoint(moved)).unwrap());
+    }
+    fs::write(&path, bytes).unwrap();
+    let (place, fault) = recorded.misfit();
+    assert!(matches!(place, Place::Record { number, .. } if number == at + 1), "{place}");
+    assert_eq!(fault, Fault::OutOfPlace);
+}
+
 /// The same recordings for all cases: they are put back after each.
 fn all() -> &'static [Recorded; 3] {
     static ALL: OnceLock<[Recorded; 3]> = OnceLock::new();
@@ -344,6 +444,7 @@ proptest! {
         fs::write(recorded.dir().join(name), bytes).unwrap();
         let misfit = verified.expect_err("a changed byte");
         let expected = match misfit.place {
+            Place::Checkpoint { .. } => "kept elsewhere",
             Place::Record { .. } => "journal.log",
             Place::File { ref name } => name,
         };

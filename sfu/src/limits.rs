@@ -8,6 +8,10 @@ pub const SLOTS_PER_PEER_MAX: usize = 6;
 /// Unread items in a tap: about 4 s of one teacher's camera, board and voice, so a disk may stall that long.
 pub const TAP_ITEMS_MAX: usize = 4_096;
 
+/// A publisher's missing packet is asked for this long. Browsers keep what they sent for about a second or three round
+/// trips, and the recorder waits half a second longer than this.
+pub const REPAIR_WITHIN: Duration = Duration::from_millis(1_500);
+
 /// Consent (RFC 7675 says 30 s): a victim of a spoofed address is left alone sooner.
 pub const CONSENT_EXPIRES_AFTER: Duration = Duration::from_secs(15);
 

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use crate::{
     answer::{PublishTerms, PublishTrack},
     feedback::{Arrivals, Reception, extend},
+    limits::REPAIR_WITHIN,
     media::TrackKind,
     packet::{Packet, RtpHeader, parse},
     stats::Dropped,
@@ -442,9 +443,6 @@ const REORDER_GRACE: Duration = Duration::from_millis(5);
 /// The first repeat of an unanswered NACK comes after this long, the n-th after n times as long.
 const NACK_AGAIN: Duration = Duration::from_millis(60);
 const NACK_AGAIN_MAX: Duration = Duration::from_millis(240);
-
-/// The recorder waits 1.5 s for a repair; after that nobody wants it.
-const REPAIR_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// What is missing beyond this is an outage, not loss: a keyframe mends it sooner.
 const MISSING_MAX: usize = 512;

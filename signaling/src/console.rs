@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use recorder::{
-    Archive, Condition, Copies, ExportTracks, Listed, RecordingId, Signed, Signer,
+    Archive, Checkpoint, Condition, Copies, ExportTracks, Listed, RecordingId, Signed, Signer,
     disk::LocalDisk,
     mirror::{bucket, receipts::Receipts},
 };
@@ -21,10 +21,13 @@ use signaling::{
     app,
     clock::Clock,
     config::Said,
-    domain::id::LessonId,
+    domain::{self, id::LessonId},
     keep,
-    live::recording::{self, SealKey},
-    store::{AuditRow, Database, Store},
+    live::{
+        recording::{self, SealKey},
+        registry::{SEAL_RECORDING, SEAL_SHA256},
+    },
+    store::{AuditRow, Database, Store, audit::AuditSearch},
     system_scope,
 };
 
@@ -54,6 +57,11 @@ impl Hub {
             }
         };
         Ok(Store::open(&database).await?)
+    }
+
+    /// True: it is named, or lies in the data folder.
+    fn has_database(&self) -> bool {
+        self.database.is_some() || app::database_file(&self.data).is_file()
     }
 
     fn archive(&self) -> anyhow::Result<Arc<Archive>> {
@@ -89,17 +97,40 @@ fn archive(data: &Path, bucket: Option<bucket::Bucket>) -> anyhow::Result<Arc<Ar
     Ok(recording::archive(data, key.map(|key| Arc::new(key) as Arc<dyn Signer>), bucket)?)
 }
 
-/// Looks for whatever was touched in a recording. Needs no database.
+/// Looks for whatever was touched in a recording: in its folder, and beside what the database keeps of it.
 #[derive(Args)]
 pub struct Verify {
     /// As `recordings` lists it
     #[arg(value_name = "ID")]
     recording: RecordingId,
-    /// The hub's data folder
-    #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
-    data: PathBuf,
     #[command(flatten)]
     bucket: Bucket,
+    #[command(flatten)]
+    hub: Hub,
+}
+
+/// What the database keeps of a recording.
+#[derive(Default)]
+struct Kept {
+    checkpoints: Vec<Checkpoint>,
+    seal_sha256: Option<String>,
+}
+
+impl Kept {
+    async fn of(hub: &Hub, recording: RecordingId) -> anyhow::Result<Self> {
+        let store = hub.store().await?;
+        let (console, id) = (system_scope::console(), domain::id::RecordingId::from(recording.0));
+        let checkpoints = store.checkpoints(&console, id).await?;
+        let search = AuditSearch {
+            act: Some(SEAL_RECORDING.to_owned()),
+            object: Some(format!("recording:{recording}")),
+            ..AuditSearch::default()
+        };
+        let sealed = store.audit_lines(&console, &search, None, 1).await?;
+        store.close().await;
+        let seal_sha256 = sealed.first().and_then(|line| line.detail.strip_prefix(SEAL_SHA256)).map(str::to_owned);
+        Ok(Self { checkpoints, seal_sha256 })
+    }
 }
 
 impl Verify {
@@ -107,9 +138,12 @@ impl Verify {
     ///
     /// # Errors
     /// Names the first thing that does not fit.
-    pub fn run(self) -> anyhow::Result<()> {
-        let archive = archive(&self.data, self.bucket.open()?)?;
-        let whole = archive.verify(self.recording)?.map_err(anyhow::Error::new)?;
+    pub async fn run(self) -> anyhow::Result<()> {
+        let archive = archive(&self.hub.data, self.bucket.open()?)?;
+        // Before the folder: a recording that goes on is never behind what is kept of it.
+        let kept = if self.hub.has_database() { Some(Kept::of(&self.hub, self.recording).await?) } else { None };
+        let beside = kept.as_ref().map_or((&[][..], None), |kept| (&kept.checkpoints[..], kept.seal_sha256.as_deref()));
+        let whole = archive.verify_beside(self.recording, beside.0, beside.1)?.map_err(anyhow::Error::new)?;
         println!(
             "{} records and {} segments ({}), none touched. SHA-256 of the last record: {}",
             whole.records,
@@ -124,6 +158,13 @@ impl Verify {
             Signed::No => println!("It is not signed: whoever could write the whole folder could write another one."),
             Signed::Yes(key) => println!("Signed by this hub's key {key}"),
             Signed::By(key) => println!("Signed by {key}, which is not known here: compare it with its hub's."),
+        }
+        match kept {
+            None => println!("The database is not here: whether all of it was written anew cannot be known."),
+            Some(Kept { checkpoints, seal_sha256 }) => {
+                let seal = if seal_sha256.is_some() { ", and so is the seal that the audit tells of" } else { "" };
+                println!("{} checkpoints of the database are all in it{seal}.", checkpoints.len());
+            }
         }
         Ok(())
     }
@@ -321,6 +362,7 @@ fn condition(condition: Condition) -> &'static str {
     match condition {
         Condition::Running => "running",
         Condition::Suspended => "suspended",
+        Condition::Paused => "paused",
         Condition::Interrupted => "interrupted",
         Condition::Unsealed => "unsealed",
         Condition::Sealed => "sealed",

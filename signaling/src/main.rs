@@ -113,7 +113,7 @@ enum Command {
 enum Verified {
     /// Every row of the audit, in its chain
     Audit(Hub),
-    /// A recording's journal, in its chain, and every file that it names. The hub may be running
+    /// A recording's journal, in its chain and beside the database, and every file that it names. The hub may be running
     Recording(console::Verify),
     /// Every row of attendance, against the audit
     Attendance {
@@ -180,7 +180,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
         Command::Verify { what: Verified::Audit(hub) } => run(verify_audit(hub)),
-        Command::Verify { what: Verified::Recording(asked) } => run(async { asked.run() }),
+        Command::Verify { what: Verified::Recording(asked) } => run(asked.run()),
         Command::Verify { what: Verified::Attendance { hub, lesson } } => run(verify_attendance(hub, lesson)),
         Command::Recordings(asked) => run(asked.run()),
         Command::Backup { hub, to } => run(back_up(hub, to)),

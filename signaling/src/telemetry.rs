@@ -42,6 +42,14 @@ pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
             if let Some(mirror) = app.recordings.mirror() {
                 note_mirror(&mirror.status());
             }
+            let (kept, lean, paused) = app.registry.recordings();
+            metrics::gauge!("tongke_recordings_kept").set((kept + lean) as f64);
+            metrics::gauge!("tongke_recordings_lean").set(lean as f64);
+            metrics::gauge!("tongke_recordings_paused").set(paused as f64);
+            let disk = app.recordings.disk();
+            metrics::gauge!("tongke_disk_free_bytes").set(disk.free_bytes as f64);
+            // 0 is fine, 4 is paused.
+            metrics::gauge!("tongke_disk_level").set(f64::from(disk.level as u8));
             let text = figures.as_ref().map(PrometheusHandle::render).unwrap_or_default();
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
         }

@@ -4,8 +4,12 @@ mod school;
 
 use std::process::{Command, Output};
 
+use recorder::{
+    Checkpoint,
+    journal::{self, Chain, Record},
+};
 use school::School;
-use signaling::keep;
+use signaling::{keep, live::recording::SealKey, system_scope};
 
 fn tongke(school: &School, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tongke"));
@@ -78,4 +82,46 @@ async fn a_recording_is_listed_verified_and_repaired_from_the_console() {
     assert_eq!(school.acts(1).await, ["repair_recording"]);
     assert!(said(&tongke(&school, &["verify", "recording", id])).contains("none touched"));
     assert!(said(&tongke(&school, &["verify", "audit"])).contains("none touched"));
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "somebody has the disk in their hands")]
+async fn a_journal_that_was_written_anew_as_a_whole_is_found_out_beside_the_database() {
+    let school = School::open().await;
+    let teacher = school.teacher().await;
+    school.post(&school.lesson("/start"), &teacher, "{}").await;
+    let ended = school.post(&school.lesson("/end"), &teacher, "{}").await.json();
+    let id = ended["recording"]["recording_id"].as_str().unwrap();
+    let folder = school.folder.path().join("recordings").join(id);
+    let key = SealKey::existing(school.folder.path()).unwrap().unwrap();
+    let whole = tongke(&school, &["verify", "recording", id]);
+    assert!(said(&whole).contains("0 checkpoints of the database are all in it, and so is the seal"), "{whole:?}");
+
+    // What the hub keeps once a minute, of a lesson that is shorter than that.
+    let journal = std::fs::read(folder.join("journal.log")).unwrap();
+    let (records, ..) = journal::read(&journal);
+    let mut chain = Chain::default();
+    chain.frame(&records[0]).unwrap();
+    let kept = Checkpoint::new(id.parse().unwrap(), 1, chain.head().to_owned(), 60_000, Some(&key));
+    let now = signaling::domain::time::UnixMs(0);
+    school.app.store.keep_checkpoints(&system_scope::bell(), &[kept], now).await.unwrap();
+    let whole = tongke(&school, &["verify", "recording", id]);
+    assert!(said(&whole).contains("1 checkpoints of the database are all in it"), "{whole:?}");
+
+    // The seal of another lesson's end, by the same key: nothing in the folder tells.
+    std::fs::remove_file(folder.join("seal.json")).unwrap();
+    let (mut chain, mut bytes) = (Chain::default(), Vec::new());
+    for record in records {
+        let record = match record {
+            Record::Start { recording_id, version, software, .. } => {
+                Record::Start { recording_id, version, software, started_at_ms: 1 }
+            }
+            other => other,
+        };
+        bytes.extend(chain.frame(&record).unwrap());
+    }
+    std::fs::write(folder.join("journal.log"), bytes).unwrap();
+    said(&tongke(&school, &["recordings", "repair", id]));
+    let found = complained(&tongke(&school, &["verify", "recording", id]));
+    assert!(found.contains("record 1 of journal.log, from byte 0, is not the one that stood there 1:00"), "{found}");
 }

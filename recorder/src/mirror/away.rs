@@ -18,6 +18,7 @@ use crate::{
     id::RecordingId,
     journal::sha256,
     recover::SEAL,
+    space::Room,
 };
 
 /// A disk on which a file of a sealed recording that was given away is read from the bucket. Everything else is as on the
@@ -80,6 +81,14 @@ impl Disk for MirroredDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.disk.rename(from, to)
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        self.disk.room(path)
+    }
+
+    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.disk.set_aside(path, bytes)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

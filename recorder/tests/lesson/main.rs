@@ -252,6 +252,45 @@ fn pictures_lost_for_good_never_leave_a_broken_group() {
     assert!(!recorded.track(TrackKind::Camera).gaps.is_empty());
 }
 
+/// However much of the files of the last seconds is there, a foreign player plays what is recovered.
+#[test]
+fn a_recording_cut_off_anywhere_plays_to_its_end() {
+    let mut lesson = Lesson::begin();
+    let pictures = teacher::pictures(Codec::H264, lesson.folder.path(), 12, "320x180");
+    let mut line = Line::clean();
+    let mut items = teacher::camera(lesson.start, 0.2, CAMERA, Codec::H264, &pictures, &mut line);
+    items.extend(teacher::microphone(lesson.start, 0.2, VOICE, &teacher::voice(12), &mut line));
+    items.retain(|(arrival, _)| *arrival < 11.4);
+    lesson.play(items, 11.4);
+    let dir = lesson.folder.path().join(ID);
+    let parts: Vec<PathBuf> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "part"))
+        .collect();
+    assert_eq!(parts.len(), 2, "a segment of each track is open");
+    for (nth, share) in [0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0].into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join(ID);
+        fs::create_dir(&copy).unwrap();
+        for file in fs::read_dir(&dir).unwrap() {
+            let path = file.unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            if parts.contains(&path) {
+                // One byte more or less than a round share, so that no box happens to end there.
+                bytes.truncate((bytes.len() as f64 * share) as usize + nth % 3);
+            }
+            fs::write(copy.join(path.file_name().unwrap()), bytes).unwrap();
+        }
+        let archive = Archive::open(folder.path().to_owned(), Arc::new(SystemClock)).unwrap();
+        archive.recover().unwrap();
+        let manifest = archive.seal(ID.parse().unwrap()).unwrap();
+        let seconds = manifest.duration_ms as f64 / 1_000.0;
+        println!("cut at {share}: {seconds} s play");
+        Recorded { folder, archive, manifest }.plays_for(seconds);
+    }
+}
+
 #[test]
 fn vp9_and_av1_play_as_well() {
     for codec in [Codec::Vp9, Codec::Av1] {

@@ -8,7 +8,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use recorder::disk::{Disk, DiskFile};
+use recorder::{
+    disk::{Disk, DiskFile},
+    space::Room,
+};
 
 #[derive(Clone, Default)]
 pub struct SimDisk(Arc<Mutex<State>>);
@@ -23,6 +26,13 @@ struct State {
     durable_names: BTreeMap<PathBuf, usize>,
     pending_names: Vec<NameChange>,
     operations: u64,
+    /// How often each kind of operation was asked for.
+    kinds: BTreeMap<&'static str, u64>,
+    /// Which one was made to fail.
+    failed: Option<&'static str>,
+    /// Everything that was changed, in order. Empty: nobody asked for it.
+    history: Option<Vec<Change>>,
+    written: u64,
     cut_at: Option<u64>,
     fail_at: Option<(u64, i32)>,
     dead: bool,
@@ -34,6 +44,16 @@ struct Contents {
     durable: Vec<u8>,
     /// Written before a sync that failed: the page counts as clean, and never reaches the disk.
     forgotten: Vec<Range<usize>>,
+}
+
+/// One change that the running system sees.
+#[derive(Clone)]
+pub enum Change {
+    Make(PathBuf),
+    Append(PathBuf, Vec<u8>),
+    Cut(PathBuf, usize),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
 }
 
 enum NameChange {
@@ -61,6 +81,30 @@ impl SimDisk {
 
     pub fn operations(&self) -> u64 {
         self.lock().operations
+    }
+
+    /// How often each kind of operation was asked for so far.
+    pub fn kinds(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().kinds.clone()
+    }
+
+    /// Which kind of operation was made to fail. `None`: it did not come so far.
+    pub fn failed(&self) -> Option<&'static str> {
+        self.lock().failed
+    }
+
+    /// Bytes written to all files so far.
+    pub fn written(&self) -> u64 {
+        self.lock().written
+    }
+
+    /// Keeps every change from now on.
+    pub fn keep_history(&self) {
+        self.lock().history = Some(Vec::new());
+    }
+
+    pub fn history(&self) -> Vec<Change> {
+        self.lock().history.clone().unwrap_or_default()
     }
 
     pub fn random(&self, below: u64) -> u64 {
@@ -120,18 +164,28 @@ impl State {
         (self.seed >> 33) % below.max(1)
     }
 
+    fn note(&mut self, change: Change) {
+        if let Some(history) = &mut self.history {
+            history.push(change);
+        }
+    }
+
     /// Counts an operation. Err: the power is gone, or this one fails.
-    fn step(&mut self) -> io::Result<()> {
+    fn step(&mut self, what: &'static str) -> io::Result<()> {
         if self.dead {
             return Err(io::Error::other("the power is gone"));
         }
         self.operations += 1;
+        *self.kinds.entry(what).or_default() += 1;
         if self.cut_at == Some(self.operations) {
             self.dead = true;
             return Err(io::Error::other("the power is gone"));
         }
         match self.fail_at {
-            Some((at, errno)) if at == self.operations => Err(io::Error::from_raw_os_error(errno)),
+            Some((at, errno)) if at == self.operations => {
+                self.failed = Some(what);
+                Err(io::Error::from_raw_os_error(errno))
+            }
             _ => Ok(()),
         }
     }
@@ -161,6 +215,27 @@ impl State {
     }
 }
 
+impl Change {
+    /// Makes the change to what the running system sees. `len`: of what is appended, only so many bytes.
+    pub fn apply(&self, files: &mut BTreeMap<PathBuf, Vec<u8>>, len: usize) {
+        match self {
+            Self::Make(path) => drop(files.insert(path.clone(), Vec::new())),
+            Self::Append(path, bytes) => files.get_mut(path).unwrap().extend_from_slice(&bytes[..len]),
+            Self::Cut(path, len) => files.get_mut(path).unwrap().resize(*len, 0),
+            Self::Rename(from, to) => {
+                let contents = files.remove(from).unwrap();
+                files.insert(to.clone(), contents);
+            }
+            Self::Remove(path) => drop(files.remove(path)),
+        }
+    }
+
+    /// How many bytes it writes.
+    pub fn len(&self) -> usize {
+        if let Self::Append(_, bytes) = self { bytes.len() } else { 0 }
+    }
+}
+
 impl NameChange {
     fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
         match self {
@@ -181,26 +256,26 @@ impl NameChange {
 
 impl Disk for SimDisk {
     fn create_dir(&self, _: &Path) -> io::Result<()> {
-        self.lock().step()
+        self.lock().step("create_dir")
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let mut state = self.lock();
-        state.step()?;
+        state.step("list")?;
         let inside = state.names.keys().filter(|name| name.parent() == Some(path));
         Ok(inside.filter_map(|name| Some(name.file_name()?.to_str()?.to_owned())).collect())
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let mut state = self.lock();
-        state.step()?;
+        state.step("read")?;
         let at = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(state.files[at].current.clone())
     }
 
     fn open(&self, path: &Path, len: u64) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.lock();
-        state.step()?;
+        state.step("open")?;
         let at = match state.names.get(path) {
             Some(at) => *at,
             None => {
@@ -209,32 +284,46 @@ impl Disk for SimDisk {
                 let change = NameChange::Set(path.to_owned(), at);
                 change.apply(&mut state.names);
                 state.pending_names.push(change);
+                state.note(Change::Make(path.to_owned()));
                 at
             }
         };
         let len = len as usize;
+        if state.files[at].current.len() != len {
+            state.note(Change::Cut(path.to_owned(), len));
+        }
         let file = &mut state.files[at];
         file.current.resize(len, 0);
         file.forgotten.retain_mut(|range| {
             range.end = range.end.min(len);
             range.start < range.end
         });
-        Ok(Box::new(SimFile { disk: self.clone(), at }))
+        Ok(Box::new(SimFile { disk: self.clone(), at, path: path.to_owned() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.lock();
-        state.step()?;
+        state.step("rename")?;
         state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        state.note(Change::Rename(from.to_owned(), to.to_owned()));
         let change = NameChange::Rename(from.to_owned(), to.to_owned());
         change.apply(&mut state.names);
         state.pending_names.push(change);
         Ok(())
     }
 
+    fn room(&self, _: &Path) -> io::Result<Room> {
+        Ok(Room { free_bytes: 1 << 40, total_bytes: 1 << 40, free_files: 0, total_files: 0 })
+    }
+
+    fn set_aside(&self, _: &Path, _: u64) -> io::Result<()> {
+        self.lock().step("set_aside")
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
-        state.step()?;
+        state.step("remove")?;
+        state.note(Change::Remove(path.to_owned()));
         let change = NameChange::Remove(path.to_owned());
         change.apply(&mut state.names);
         state.pending_names.push(change);
@@ -243,7 +332,7 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         let mut state = self.lock();
-        state.step()?;
+        state.step("sync_dir")?;
         let changes: Vec<NameChange> = state.pending_names.drain(..).collect();
         for change in &changes {
             change.apply(&mut state.durable_names);
@@ -255,18 +344,22 @@ impl Disk for SimDisk {
 struct SimFile {
     disk: SimDisk,
     at: usize,
+    /// Under which it was opened.
+    path: PathBuf,
 }
 
 impl DiskFile for SimFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.disk.lock();
         let was_dead = state.dead;
-        let result = state.step();
+        let result = state.step("write");
         // A write that fails, or in which the power goes, may have got some way.
         let done = if result.is_ok() { bytes.len() } else { state.random(bytes.len() as u64 + 1) as usize };
         if !was_dead {
             let at = self.at;
             state.files[at].current.extend_from_slice(&bytes[..done]);
+            state.written += done as u64;
+            state.note(Change::Append(self.path.clone(), bytes[..done].to_vec()));
         }
         result
     }
@@ -274,7 +367,7 @@ impl DiskFile for SimFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.lock();
         let was_dead = state.dead;
-        let result = state.step();
+        let result = state.step("sync");
         let dead = state.dead;
         let file = &mut state.files[self.at];
         match &result {

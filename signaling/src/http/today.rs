@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::HashSet};
 
 use axum::{Json, extract::State};
+use recorder::DiskLevel;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,13 +22,15 @@ use crate::{
         time::UnixMs,
         zone::{SHANGHAI, Zone},
     },
-    live::wire::{May, Presence, SeatRole, SeatView},
+    live::wire::{Keeping, May, Presence, SeatRole, SeatView},
 };
 
 /// The day of what the asker sees. Lists are cut where nobody reads on; the counts are whole.
 #[derive(Serialize, ToSchema)]
 pub struct TodayView {
     now_ms: UnixMs,
+    /// How full the recordings' disk is, and what is kept with it.
+    disk: DiskLevel,
     counts: TodayCounts,
     /// What is on now: open or live, the latest bell first.
     on: Vec<TodayLesson>,
@@ -74,6 +77,8 @@ pub struct TodayLesson {
     pub present: usize,
     /// `null`: it is not recorded.
     pub recording_id: Option<RecordingId>,
+    /// How the recording is doing. `null`: nothing is recorded now.
+    pub keeping: Option<Keeping>,
     /// Whether the asker may look in now.
     pub may_watch: bool,
     /// Why it was called off or never began. Empty: nobody said.
@@ -117,6 +122,7 @@ pub async fn today(State(app): State<App>, identity: Identity) -> Result<Json<To
     let reasons = app.store.reasons(&scope, &called_off).await?;
     let mut view = TodayView {
         now_ms: now,
+        disk: app.recordings.disk().level,
         counts: TodayCounts { all: lessons.len(), ..TodayCounts::default() },
         on: Vec::new(),
         missing: Vec::new(),
@@ -138,6 +144,7 @@ pub async fn today(State(app): State<App>, identity: Identity) -> Result<Json<To
                 if lesson.times.starts_at <= now {
                     view.missing.extend(absent(lesson, &seats));
                 }
+                shown.keeping = app.registry.keeping(lesson.lesson_id);
                 view.on.push(shown);
             }
             LessonState::Cancelled | LessonState::Missed => {
@@ -186,6 +193,7 @@ fn shown(asker: &Asker, lesson: &Lesson, seats: &[SeatView], now: UnixMs) -> Tod
         classrooms: lesson.classrooms.len(),
         present: there.len(),
         recording_id: lesson.recording.map(|note| note.recording_id),
+        keeping: None,
         may_watch: May::of(asker, lesson, now).watch,
         reason: String::new(),
     }

@@ -10,7 +10,8 @@ use std::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use recorder::{
-    Archive, ArchiveError, Export, ExportTracks, Manifest, Mirror, Recorder, Signer, Span, SystemClock,
+    Archive, ArchiveError, Checkpoint, DiskState, Export, ExportTracks, Manifest, Mirror, Recorder, RecorderState,
+    Signer, Span, SystemClock,
     disk::{Disk, LocalDisk},
     mirror::{
         away::MirroredDisk,
@@ -24,7 +25,7 @@ use sfu::tap::TapReceiver;
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
-use super::registry::chain;
+use super::{registry::chain, wire::Keeping};
 use crate::{
     config::S3,
     domain::id::RecordingId,
@@ -135,14 +136,15 @@ impl Signer for SealKey {
 const KEY_FILE: &str = "recording.key";
 
 impl Recordings {
-    /// Opens the folder of recordings in a data folder. Those that end from now on are signed with `key`, and copied into
-    /// the bucket where there is one.
+    /// Opens the folder of recordings in a data folder, and looks after its disk from now on. Those that end are signed
+    /// with `key`, and copied into the bucket where there is one.
     ///
     /// # Errors
     /// As the archive says.
     pub fn open(data: &Path, key: SealKey, s3: Option<(&S3, Bucket)>) -> Result<Self, ArchiveError> {
         let bucket = s3.as_ref().map(|(_, bucket)| bucket.clone());
         let archive = archive(data, Some(Arc::new(key)), bucket)?;
+        archive.watch_disk()?;
         let local = s3.as_ref().and_then(|(s3, _)| s3.local);
         let mirror = s3.map(|(s3, bucket)| {
             let rule = OutboxRule { bytes_per_second: s3.bytes_per_second, ..OutboxRule::default() };
@@ -198,6 +200,18 @@ impl Recordings {
                 false
             }
         }
+    }
+
+    /// How full the recordings' disk is.
+    #[must_use]
+    pub fn disk(&self) -> DiskState {
+        self.archive.disk_state()
+    }
+
+    /// SHA-256 of a recording's seal, in hex. `None`: it has none, or it cannot be read.
+    #[must_use]
+    pub fn seal_sha256(&self, recording_id: RecordingId) -> Option<String> {
+        self.found(recording_id, self.archive.seal_sha256(named(recording_id))).flatten()
     }
 
     /// Mends what a killed hub left half written. Answers how many recordings may go on.
@@ -266,6 +280,23 @@ impl Recordings {
 }
 
 impl Recording {
+    /// How it is doing. `None`: it has stopped.
+    #[must_use]
+    pub fn keeping(&self) -> Option<Keeping> {
+        match self.recorder.status().state {
+            RecorderState::Recording => Some(Keeping::Recording),
+            RecorderState::Lean => Some(Keeping::Lean),
+            RecorderState::Paused => Some(Keeping::Paused),
+            RecorderState::Stopped => None,
+        }
+    }
+
+    /// The newest word on how far its journal has come. `None`: the first is not due yet.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.recorder.checkpoint()
+    }
+
     /// Ends it: complete, and never changed again. True: it is sealed.
     #[must_use]
     pub fn finish(self) -> bool {

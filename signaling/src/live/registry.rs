@@ -4,14 +4,14 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use dashmap::DashMap;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     bell::Bell,
@@ -19,10 +19,10 @@ use super::{
     resource::Resources,
     roll::Roll,
     session::{GuestUse, Output, Session, SocketId},
-    table::{InProgress, Joined, Listener, Table, role_of, seats_for},
+    table::{InProgress, Joined, Listener, Table, role_of, seats_for, text_of},
     token::Claims,
-    unread::unread,
-    wire::{Bye, Report, ToPage},
+    unread::{Said, unread},
+    wire::{Bye, Keeping, Report, SeatRole, ToPage},
 };
 use crate::{
     clock::Clock,
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     resources: Resources,
     roll: Mutex<Roll>,
     sockets: AtomicU64,
+    /// Checkpoints are on their way into the store.
+    checkpointing: AtomicBool,
 }
 
 /// Why a seat cannot be taken.
@@ -120,6 +122,7 @@ impl Registry {
                 rooms: DashMap::new(),
                 resources: Resources::default(),
                 sockets: AtomicU64::new(0),
+                checkpointing: AtomicBool::new(false),
             }),
         }
     }
@@ -157,7 +160,15 @@ impl Registry {
             let session = Session::new(lesson.guests_max as usize);
             InProgress::new(
                 room,
-                Table { armed: RecordingId::fresh(), lesson, session, sockets: BTreeMap::new(), recording },
+                Table {
+                    armed: RecordingId::fresh(),
+                    lesson,
+                    session,
+                    sockets: BTreeMap::new(),
+                    recording,
+                    keeping: None,
+                    checkpointed: 0,
+                },
             )
         });
         drop(entry);
@@ -356,6 +367,10 @@ impl Registry {
         let role = role_of(claims.kind);
         table.session.handle_socket_opened(now, seat_id, socket);
         self.settle(&mut table);
+        if let Some(keeping) = table.keeping.filter(|_| role == SeatRole::Teacher) {
+            // Its first word after the welcome.
+            let _ = page.tell(Said::Text(text_of(&ToPage::Keeping { keeping })));
+        }
         table.sockets.insert(socket, Listener { role, page });
         let welcome = ToPage::Welcome {
             seat_id,
@@ -411,7 +426,64 @@ impl Registry {
             table.session.handle_timeout(now);
             self.settle(&mut table);
             table.tell_seats(now);
+            table.tell_keeping();
         }
+        if round {
+            self.keep_checkpoints();
+        }
+    }
+
+    /// Copies what recordings say of how far they have come into the store, on a task of its own: lessons do not wait for a
+    /// store that is busy.
+    fn keep_checkpoints(&self) {
+        if self.shared.checkpointing.swap(true, Ordering::AcqRel) {
+            return; // The one before is still at it.
+        }
+        let registry = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = registry.keep_new_checkpoints().await {
+                warn!(error = chain(&error), "How far recordings have come could not be kept: trying again");
+            }
+            registry.shared.checkpointing.store(false, Ordering::Release);
+        });
+    }
+
+    /// # Errors
+    /// [`StoreError`] where they could not be kept.
+    async fn keep_new_checkpoints(&self) -> Result<(), StoreError> {
+        let mut fresh = Vec::new();
+        for entry in &self.shared.lessons {
+            let table = entry.table();
+            let newest = table.recording.as_ref().and_then(Recording::checkpoint);
+            if let Some(checkpoint) = newest.filter(|newest| newest.records > table.checkpointed) {
+                fresh.push((entry.clone(), checkpoint));
+            }
+        }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let checkpoints: Vec<_> = fresh.iter().map(|(_, checkpoint)| checkpoint.clone()).collect();
+        let now = self.shared.clock.wall();
+        self.shared.store.keep_checkpoints(&system_scope::bell(), &checkpoints, now).await?;
+        for (entry, checkpoint) in fresh {
+            entry.table().checkpointed = checkpoint.records;
+        }
+        Ok(())
+    }
+
+    /// How many lessons are recorded whole, in part, and not at all for want of room.
+    #[must_use]
+    pub fn recordings(&self) -> (usize, usize, usize) {
+        let keeping: Vec<Keeping> =
+            self.shared.lessons.iter().filter_map(|entry| entry.table().recording.as_ref()?.keeping()).collect();
+        let count = |wanted| keeping.iter().filter(|keeping| **keeping == wanted).count();
+        (count(Keeping::Recording), count(Keeping::Lean), count(Keeping::Paused))
+    }
+
+    /// How the recording of a lesson in progress is doing. `None`: nothing is recorded.
+    #[must_use]
+    pub fn keeping(&self, lesson_id: LessonId) -> Option<Keeping> {
+        self.entry(lesson_id)?.table().recording.as_ref().and_then(Recording::keeping)
     }
 
     /// Asks the roll something, or tells it. It is held for as long as `ask` takes.
@@ -493,7 +565,10 @@ impl Registry {
     }
 
     async fn seal(&self, recording_id: RecordingId) -> Result<(), StoreError> {
-        let row = AuditRow::by_system(self.shared.clock.wall(), "seal_recording", format!("recording:{recording_id}"));
+        let recordings = self.shared.recordings.clone();
+        let sha256 = tokio::task::spawn_blocking(move || recordings.seal_sha256(recording_id)).await.ok().flatten();
+        let row = AuditRow::by_system(self.shared.clock.wall(), SEAL_RECORDING, format!("recording:{recording_id}"))
+            .saying(sha256.map(|sha256| format!("{SEAL_SHA256}{sha256}")).unwrap_or_default());
         self.shared.store.seal_recording(&system_scope::bell(), recording_id, &row).await
     }
 
@@ -508,6 +583,11 @@ impl Registry {
         self.shared.lessons.get(&lesson_id).map(|entry| entry.clone())
     }
 }
+
+/// What the audit calls it when a recording is complete, and how the digest of its seal stands in that line.
+pub const SEAL_RECORDING: &str = "seal_recording";
+/// See [`SEAL_RECORDING`].
+pub const SEAL_SHA256: &str = "sha256 ";
 
 /// What the audit calls a step.
 pub(super) fn act_of(step: Step) -> &'static str {

@@ -14,7 +14,7 @@ use super::{
     session::{GuestUse, Session, Sitter, SocketId},
     token::{Claims, TokenKind},
     unread::{Said, Teller, Unread},
-    wire::{Bye, LessonView, May, SeatRole, SeatView, Slots, ToPage},
+    wire::{Bye, Keeping, LessonView, May, SeatRole, SeatView, Slots, ToPage},
 };
 use crate::domain::{
     id::{RecordingId, SeatId},
@@ -37,6 +37,10 @@ pub(super) struct Table {
     pub(super) session: Session,
     pub(super) sockets: BTreeMap<SocketId, Listener>,
     pub(super) recording: Option<Recording>,
+    /// How the recording was doing when teachers were last told.
+    pub(super) keeping: Option<Keeping>,
+    /// How many records the newest checkpoint speaks of that the store keeps.
+    pub(super) checkpointed: u64,
     /// The name that its recording will have.
     pub(super) armed: RecordingId,
 }
@@ -121,6 +125,21 @@ impl Table {
         if let Some(listener) = self.sockets.get(&socket) {
             // A page that does not read is let go of with the next word to everybody.
             let _ = listener.page.tell(Said::Text(text_of(&ToPage::Spared { kinds })));
+        }
+    }
+
+    /// Tells teachers how the recording is doing, where that has changed.
+    pub(super) fn tell_keeping(&mut self) {
+        let keeping = self.recording.as_ref().and_then(Recording::keeping);
+        if self.keeping == keeping {
+            return;
+        }
+        self.keeping = keeping;
+        let Some(keeping) = keeping else { return };
+        let text = text_of(&ToPage::Keeping { keeping });
+        for listener in self.sockets.values().filter(|listener| listener.role == SeatRole::Teacher) {
+            // A page that does not read is let go of with the next word to everybody.
+            let _ = listener.page.tell(Said::Text(text.clone()));
         }
     }
 

@@ -120,6 +120,11 @@ pub enum ToPage {
         /// What flows in the lesson, but not to this seat now. Empty: all of it does.
         kinds: Vec<TrackKind>,
     },
+    /// How the recording is doing has changed. Teachers alone are told.
+    Keeping {
+        /// As it is now.
+        keeping: Keeping,
+    },
     /// The answer to `ping`.
     Pong {
         /// As it came.
@@ -137,6 +142,18 @@ pub enum ToPage {
         /// Why.
         reason: Bye,
     },
+}
+
+/// How the recording of a lesson is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeping {
+    /// All of it is kept.
+    Recording,
+    /// The disk fills: voice and board are kept, the camera or what is on stage is not.
+    Lean,
+    /// The disk has no room. It goes on by itself when there is.
+    Paused,
 }
 
 /// Why the hub ends a socket.

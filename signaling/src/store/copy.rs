@@ -69,6 +69,7 @@ pub(super) const TABLES: &[(&str, &str)] = &[
     ("retention_policy", "organisation_id"),
     ("storage_quota", "organisation_id"),
     ("retention_run", "one"),
+    ("recording_checkpoint", "recording_id, records"),
     ("idempotency", "holder"),
     ("audit", "seq"),
     ("audit_head", "one"),

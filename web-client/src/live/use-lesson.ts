@@ -2,7 +2,7 @@ import type { Ref } from 'vue'
 import type { LessonView, SeatView, Slots } from '../api/model'
 import type { Credentials } from '../media/line'
 import type { Admission, Connection } from './lesson-session'
-import type { ServerMessage } from './wire'
+import type { Keeping, ServerMessage } from './wire'
 import { onScopeDispose, readonly, shallowRef } from 'vue'
 import { takeSeat } from '../api/hub'
 import { LessonSession } from './lesson-session'
@@ -23,6 +23,8 @@ export interface LessonTie {
   spared: Readonly<Ref<readonly string[]>>
   /** The answer to the last mark. `null`: none was made here. */
   marked: Readonly<Ref<{ atMs: number | null } | null>>
+  /** How the recording is doing. */
+  keeping: Readonly<Ref<Keeping>>
   /** The hub's clock, now. */
   hubNowMs: () => number
 }
@@ -35,6 +37,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
   const slots = shallowRef<Slots>(nothingFlows)
   const spared = shallowRef<readonly string[]>([])
   const marked = shallowRef<{ atMs: number | null } | null>(null)
+  const keeping = shallowRef<Keeping>('recording')
 
   const session = new LessonSession({
     admit,
@@ -65,6 +68,8 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         break
       case 'marked':
         marked.value = { atMs: message.at_ms }
+      case 'keeping':
+        keeping.value = message.keeping
         break
     }
   }
@@ -85,6 +90,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     slots: readonly(slots) as Readonly<Ref<Slots>>,
     spared: readonly(spared) as Readonly<Ref<readonly string[]>>,
     marked: readonly(marked) as Readonly<Ref<{ atMs: number | null } | null>>,
+    keeping: readonly(keeping),
     hubNowMs: () => Date.now() + session.clockOffsetMs,
   }
 }

@@ -30,6 +30,9 @@ export type ClientMessage
 
 export type ByeReason = 'lesson_ended' | 'replaced' | 'token_expired' | 'shutting_down'
 
+/** `lean`: the hub's disk fills, voice and board are kept, the camera is not. `paused`: it has no room. */
+export type Keeping = 'recording' | 'lean' | 'paused'
+
 export type ServerMessage
   = | { type: 'welcome', seat_id: string, role: SeatRole, lesson: LessonView, seats: SeatView[], slots: Slots, now_ms: number }
     | { type: 'lesson', lesson: LessonView }
@@ -37,6 +40,8 @@ export type ServerMessage
     | { type: 'slots', slots: Slots }
     /** What flows in the lesson, but finds no room on this place's line. */
     | { type: 'spared', kinds: readonly string[] }
+    /** How the recording is doing; the teacher's desk alone is told. */
+    | { type: 'keeping', keeping: Keeping }
     | { type: 'pong', sent_ms: number, now_ms: number }
     /** `null`: the lesson is not live, or has as many marks as it may. */
     | { type: 'marked', at_ms: number | null }
@@ -50,6 +55,7 @@ const shapes: Record<ServerMessage['type'], Shape> = {
   seats: { seats: 'array' },
   slots: { slots: 'object' },
   spared: { kinds: 'array' },
+  keeping: { keeping: 'string' },
   pong: { sent_ms: 'number', now_ms: 'number' },
   marked: {},
   bye: { reason: 'string' },

@@ -57,6 +57,11 @@ export const timetableEn: typeof timetableZhCN = {
   },
   today: {
     title: 'Today', counts: '{all} lessons · {to_come} to come · {ended} ended · {cancelled} called off · {missed} not held',
+    disk: {
+      low: 'The disk for recordings is filling up: please make room.', tight: 'The disk for recordings is filling up: classes on stage are not recorded for now. Please make room soon.',
+      lean: 'The disk for recordings is nearly full: only voice and board are recorded. Please make room now.', paused: 'The disk for recordings is full: all recording has paused, lessons are not affected. It goes on by itself when there is room.',
+    },
+    keeping: { lean: 'voice and board only', paused: 'recording paused' },
     question: { on: 'On now', missing: 'Who is missing', lines: 'Lines in trouble', lost: 'Lost today' }, next: 'What comes next',
     none: { on: 'Nothing is on now. What begins appears here by itself.', missing: 'Everybody is there', lines: 'All lines are well', lost: 'Nothing was lost today', next: 'Nothing else comes today.', all: 'No lessons today.' },
     present: '{present}/{all} classrooms there', absent: 'Not there, {minutes} min after the bell', weak: 'Weak line: the picture may stop', cut: 'Cut off, coming back by itself', notRecorded: 'Held, but not recorded',
