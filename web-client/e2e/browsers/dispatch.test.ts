@@ -72,7 +72,7 @@ const open = async (page: Page, lesson: Lesson) => {
 }
 
 async function findLine(page: Page, text: string): Promise<void> {
-  await page.locator('.find input').fill(text)
+  await page.locator(`${by('find-lesson')} input`).fill(text)
   await page.waitForTimeout(300)
 }
 
