@@ -1,5 +1,10 @@
 //! The files of one recording: does what the state machine asks, in an order that survives a power cut.
 //!
+//! Each recording's thread syncs by itself. The file system's own journal commits what is synced at the same time together;
+//! one thread that syncs for all of 200 recordings was measured to be far slower (a fragment durable in 1.9 ms, p99 30 ms,
+//! by themselves; 1,160 ms one after the other, which falls behind; 154 ms, p99 710 ms, by one `syncfs` every 100 ms, which
+//! also waits for whatever else the machine writes). `benches/recordings.rs` measures all three ways.
+//!
 //! Everything here may be called again after it failed: what is durable is remembered, the rest is written anew.
 
 use std::{
