@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock and its environment")]
 
 #[path = "../tests/stores/mod.rs"]
+#[allow(unused_macros, unused_imports, reason = "what makes two tests of one is for tests")]
 mod stores;
 #[path = "../tests/taught/mod.rs"]
 mod taught;
