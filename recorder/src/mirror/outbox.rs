@@ -23,7 +23,8 @@ pub struct OutboxRule {
     pub first_wait: Duration,
     /// At most so long, however often it failed.
     pub longest_wait: Duration,
-    /// An object may take so long, and [`SLOWEST_BYTES_PER_SECOND`] for its size; twice as long after each failure.
+    /// An object may take so long, and [`SLOWEST_BYTES_PER_SECOND`] for its size; twice as long after each failure, and
+    /// where the last one took long.
     pub patience: Duration,
 }
 
@@ -84,6 +85,8 @@ pub struct Outbox {
     on_their_way: usize,
     bytes: u64,
     failures: u32,
+    /// How often the patience is doubled for everybody: by what the last object took.
+    slow: u32,
     rests_until: Option<Instant>,
     /// When all bytes that were given out are paid for at the rate.
     paid_at: Option<Instant>,
@@ -96,6 +99,8 @@ struct Waiting {
     size_bytes: u64,
     made_at_ms: u64,
     failures: u32,
+    /// When it was sent last.
+    sent_at: Option<Instant>,
 }
 
 impl Outbox {
@@ -112,6 +117,7 @@ impl Outbox {
             on_their_way: 0,
             bytes: 0,
             failures: 0,
+            slow: 0,
             rests_until: None,
             paid_at: None,
             lot: lot | 1,
@@ -127,7 +133,7 @@ impl Outbox {
         let turn = self.next_turn;
         self.next_turn += 1;
         self.turns.insert(object, turn);
-        self.waiting.insert(turn, Waiting { object, size_bytes, made_at_ms, failures: 0 });
+        self.waiting.insert(turn, Waiting { object, size_bytes, made_at_ms, failures: 0, sent_at: None });
         self.ready.insert(turn);
         self.bytes += size_bytes;
     }
@@ -144,12 +150,13 @@ impl Outbox {
             self.ready.insert(rested.1);
         }
         let turn = self.ready.pop_first()?;
-        let waiting = self.waiting.get(&turn)?;
+        let waiting = self.waiting.get_mut(&turn)?;
+        waiting.sent_at = Some(now);
         self.on_their_way += 1;
         let paid_at = self.paid_at.map_or(now, |paid_at| paid_at.max(now));
         self.paid_at = Some(paid_at + seconds(waiting.size_bytes, self.rule.bytes_per_second));
         let patience = self.rule.patience + seconds(waiting.size_bytes, SLOWEST_BYTES_PER_SECOND);
-        let patience = patience * 2_u32.pow(waiting.failures.min(DOUBLINGS_MAX));
+        let patience = patience * 2_u32.pow(waiting.failures.max(self.slow).min(DOUBLINGS_MAX));
         Some(Upload { object: waiting.object, patience })
     }
 
@@ -183,6 +190,15 @@ impl Outbox {
             let until = now + self.wait(failures);
             self.resting.insert((until, turn));
             return;
+        }
+        if sent == Sent::There
+            && let Some(waiting) = self.waiting.get(&turn)
+            && let Some(took) = waiting.sent_at.map(|sent_at| now.saturating_duration_since(sent_at))
+        {
+            // On a line that is slower than thought the next one shall not fail first.
+            let patience = self.rule.patience + seconds(waiting.size_bytes, SLOWEST_BYTES_PER_SECOND);
+            let enough = |doublings: &u32| patience * 2_u32.pow(*doublings) >= took * 2;
+            self.slow = (0..DOUBLINGS_MAX).find(enough).unwrap_or(DOUBLINGS_MAX);
         }
         // Whatever the answer was, the bucket answers.
         self.failures = 0;
@@ -444,6 +460,21 @@ mod tests {
         assert_eq!(patience[..6], [25, 50, 100, 200, 400, 400], "at least 16 kB/s, twice as long each time");
         outbox.handle_sent(now, &object(0), Sent::GivenUp);
         assert_eq!(outbox.lag(0), Lag::default());
+    }
+
+    #[test]
+    fn what_one_object_took_is_patience_for_the_next() {
+        let mut now = Instant::now();
+        let mut outbox = Outbox::new(OutboxRule { at_once: 1, ..OutboxRule::default() }, 5);
+        (0..3).for_each(|n| outbox.add(object(n), 160_000, 0));
+        let mut takes = |seconds: u64| {
+            now = outbox.poll_timeout(now).unwrap();
+            let upload = outbox.poll_upload(now).unwrap();
+            now += Duration::from_secs(seconds);
+            outbox.handle_sent(now, &upload.object, Sent::There);
+            upload.patience.as_secs()
+        };
+        assert_eq!([takes(24), takes(1), takes(1)], [25, 50, 25]);
     }
 
     #[test]
