@@ -1719,6 +1719,11 @@ export interface components {
          * @description A machine in a classroom, with a key of its own.
          */
         DeviceId: string;
+        /**
+         * @description How full the volume is, the best first, and what that means for recordings. Live lessons feel none of it.
+         * @enum {string}
+         */
+        DiskLevel: "fine" | "low" | "tight" | "lean" | "paused";
         /** @description The disk that recordings lie on. */
         DiskView: {
             /** Format: int64 */
@@ -1917,6 +1922,11 @@ export interface components {
          * @enum {string}
          */
         KeepState: "live" | "sealed" | "archived" | "pending_deletion" | "deleting" | "deleted";
+        /**
+         * @description How the recording of a lesson is doing.
+         * @enum {string}
+         */
+        Keeping: "recording" | "lean" | "paused";
         /** @description A class of pupils, as it is kept. It has a number of no pupil and a name of none. */
         KeptClass: {
             class_id: components["schemas"]["ClassId"];
@@ -3547,6 +3557,7 @@ export interface components {
             classrooms: number;
             ends_at_ms: components["schemas"]["UnixMs"];
             grade: string;
+            keeping: components["schemas"]["Keeping"] | null;
             lesson_id: components["schemas"]["LessonId"];
             /** @description Whether the asker may look in now. */
             may_watch: boolean;
@@ -3576,6 +3587,8 @@ export interface components {
         /** @description The day of what the asker sees. Lists are cut where nobody reads on; the counts are whole. */
         TodayView: {
             counts: components["schemas"]["TodayCounts"];
+            /** @description How full the recordings' disk is, and what is kept with it. */
+            disk: components["schemas"]["DiskLevel"];
             /** @description Whose line is in trouble. */
             lines: components["schemas"]["TodayTrouble"][];
             /** @description What was not held today, or not recorded. */
