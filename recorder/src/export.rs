@@ -148,6 +148,8 @@ pub struct Export {
     pieces: Vec<Piece>,
     size_bytes: u64,
     duration_ms: u64,
+    /// How many tracks of pictures there are.
+    pictures: usize,
     tag: String,
     folder: Folder,
     /// As it was then: it knows the digest of each segment.
@@ -215,6 +217,7 @@ impl Export {
             duration_ms: span.to_ms.saturating_sub(span.from_ms),
             head,
             pieces,
+            pictures: laid.iter().filter(|track| !track.kind.is_sound()).count(),
             tag,
             folder,
             ledger,
@@ -231,6 +234,12 @@ impl Export {
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
         self.duration_ms
+    }
+
+    /// How many tracks of pictures there are: more than were asked for, where somebody came back with another codec.
+    #[must_use]
+    pub fn pictures(&self) -> usize {
+        self.pictures
     }
 
     /// Names these very bytes: another file of the same recording, one of a longer span or one made later of a lesson

@@ -29,6 +29,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod codec;
 mod copy;
+pub mod composite;
 pub mod disk;
 pub mod export;
 pub mod fmp4;

@@ -29,7 +29,7 @@ impl Recorded {
 }
 
 /// Voice, camera and board from 0.5 s on, ended after `seconds`.
-fn lesson_with_board(seconds: u32) -> Recorded {
+pub fn lesson_with_board(seconds: u32) -> Recorded {
     let mut lesson = Lesson::begin();
     let camera = teacher::pictures(Codec::H264, lesson.folder.path(), seconds - 1, "320x180");
     let board = teacher::pictures(Codec::H264, lesson.folder.path(), seconds - 1, "640x360");

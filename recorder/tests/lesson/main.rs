@@ -1,6 +1,7 @@
 //! Lessons recorded in virtual time from real media, judged by ffmpeg.
 #![expect(clippy::disallowed_methods, reason = "the test owns a folder, and one first moment of time")]
 
+mod composite;
 mod export;
 mod ffmpeg;
 mod pages;
