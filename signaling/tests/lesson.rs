@@ -4,10 +4,13 @@ mod school;
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
 use school::School;
 use serde_json::Value;
-use signaling::domain::id::LessonId;
+use signaling::domain::{id::LessonId, organisation::Role};
 
 /// Names and times that differ from run to run are told apart by nothing in a snapshot.
 fn settled(mut value: Value) -> Value {
@@ -201,4 +204,28 @@ async fn a_lesson_that_nobody_ends_is_ended_after_its_time() {
     school.clock.turn(Duration::from_secs(1));
     school.app.registry.ring().await;
     assert_eq!(school.get(&school.lesson(""), &classroom).await.json()["state"], "ended");
+}
+
+#[tokio::test]
+async fn a_school_says_on_what_ground_its_classes_on_stage_are_recorded() {
+    let school = School::open().await;
+    let (_, county) = school.somebody("旁人", Role::Operator).await;
+    let path = format!("/api/v1/organisations/{county}/stage-consent");
+    let own = school.as_a(Role::SchoolAdministrator).await;
+    let unsaid = school.get(&path, &own).await.json();
+    assert_eq!((&unsaid["record_on_stage"], &unsaid["set_at_ms"]), (&false.into(), &Value::Null));
+    let put = async |cookie: &str, body: &str| {
+        let request = Request::put(&path).header(header::COOKIE, cookie);
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_owned()));
+        school.send(request.unwrap()).await
+    };
+    assert_eq!(put(&own, r#"{"record_on_stage":true}"#).await.problem(), (422, "invalid".into()));
+    let said = put(&own, r#"{"record_on_stage":true,"basis":"三年级家长同意书"}"#).await;
+    assert_eq!((said.status.as_u16(), &said.json()["basis"]), (200, &"三年级家长同意书".into()));
+    assert_eq!(school.acts(1).await, ["set_stage_consent"]);
+    assert_eq!(school.get(&path, &own).await.json(), said.json());
+    let scheduler = school.as_a(Role::Scheduler).await;
+    assert_eq!(put(&scheduler, r#"{"record_on_stage":false}"#).await.problem(), (404, "not-found".into()));
+    let off = put(&own, r#"{"record_on_stage":false}"#).await.json();
+    assert_eq!((&off["record_on_stage"], &off["basis"]), (&false.into(), &Value::Null));
 }

@@ -4,6 +4,7 @@
 pub(super) fn label(field: &str) -> &str {
     match field {
         "act" => "操作",
+        "basis" => "依据",
         "class_ids" => "听讲班级",
         "closed" => "停用",
         "code" | "organisation.code" => "代码",

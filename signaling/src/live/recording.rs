@@ -10,8 +10,8 @@ use std::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use recorder::{
-    Archive, ArchiveError, Checkpoint, DiskState, Export, ExportTracks, Manifest, Mirror, Recorder, RecorderState,
-    Signer, Span, SystemClock,
+    Archive, ArchiveError, Checkpoint, DiskState, Export, ExportTracks, Kept, Manifest, Mirror, Recorder,
+    RecorderState, Signer, Span, SystemClock,
     disk::{Disk, LocalDisk},
     mirror::{
         away::MirroredDisk,
@@ -226,8 +226,8 @@ impl Recordings {
     ///
     /// # Errors
     /// As the archive says.
-    pub fn record(&self, recording_id: RecordingId, tap: TapReceiver) -> Result<Recording, ArchiveError> {
-        Ok(Recording { recorder: self.archive.record(named(recording_id), tap)? })
+    pub fn record(&self, recording_id: RecordingId, tap: TapReceiver, kept: Kept) -> Result<Recording, ArchiveError> {
+        Ok(Recording { recorder: self.archive.record_keeping(named(recording_id), tap, kept)? })
     }
 
     /// Completes a recording whose lesson is over and that nobody writes any more. True: it is complete now.

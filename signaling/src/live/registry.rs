@@ -10,6 +10,7 @@ use std::{
 };
 
 use dashmap::DashMap;
+use recorder::Kept;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -134,7 +135,8 @@ impl Registry {
     /// [`StoreError`] where the lessons cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         for lesson in self.shared.store.lessons_in_progress(&system_scope::bell()).await? {
-            self.take_up(lesson);
+            let kept = self.kept(lesson.lesson_id).await;
+            self.take_up_keeping(lesson, kept);
         }
         // Their lessons are over: the hub was killed while it sealed them.
         for recording_id in self.shared.store.unsealed_recordings(&system_scope::bell()).await? {
@@ -146,8 +148,25 @@ impl Registry {
         Ok(())
     }
 
-    /// Opens a room for a lesson that is open or live. Harmless where it has one.
+    /// Opens a room for a lesson that is open or live. Harmless where it has one. One that is live already is recorded on
+    /// without a class on stage: see [`Registry::restore`].
     pub fn take_up(&self, lesson: Lesson) {
+        self.take_up_keeping(lesson, Kept::default());
+    }
+
+    /// What of a lesson is recorded: a class on stage only where every school that listens has said so.
+    async fn kept(&self, lesson_id: LessonId) -> Kept {
+        match self.shared.store.stage_is_kept(&system_scope::bell(), lesson_id).await {
+            Ok(stage) => Kept { stage, ..Kept::default() },
+            Err(error) => {
+                // Nobody knows what they have said: what is not recorded harms no child.
+                error!(error = chain(&error), "A lesson is recorded without its stage");
+                Kept::default()
+            }
+        }
+    }
+
+    fn take_up_keeping(&self, lesson: Lesson, kept: Kept) {
         let lesson_id = lesson.lesson_id;
         let entry = self.shared.lessons.entry(lesson_id).or_insert_with(|| {
             let room = self.shared.hub.open_room();
@@ -155,7 +174,7 @@ impl Registry {
             let recording = (lesson.state == LessonState::Live)
                 .then_some(lesson.recording)
                 .flatten()
-                .and_then(|note| self.record(note.recording_id, self.shared.hub.tap(room)));
+                .and_then(|note| self.record(note.recording_id, self.shared.hub.tap(room), kept));
             info!(lesson.id = %lesson_id, state = lesson.state.as_str(), "Lesson {lesson_id} is in progress");
             let session = Session::new(lesson.guests_max as usize);
             InProgress::new(
@@ -242,11 +261,12 @@ impl Registry {
         }
         // A school that has used up its quota still has the lessons of its timetable recorded.
         let left_out = is_optional(lesson.runs_by) && self.shared.recordings.is_full(lesson.place());
+        let kept = self.kept(lesson.lesson_id).await;
         // Armed since the lesson opened: it runs before anything is written down, so that the first word is in it.
         let (recording_id, recording) = {
             let mut table = entry.table();
             let recording_id = table.armed;
-            let record = || self.record(recording_id, self.shared.hub.tap(entry.room));
+            let record = || self.record(recording_id, self.shared.hub.tap(entry.room), kept);
             let recording = table.recording.take().or_else(|| if left_out { None } else { record() });
             (recording_id, recording)
         };
@@ -553,8 +573,8 @@ impl Registry {
         tokio::spawn(start.instrument(span));
     }
 
-    fn record(&self, recording_id: RecordingId, tap: sfu::tap::TapReceiver) -> Option<Recording> {
-        match self.shared.recordings.record(recording_id, tap) {
+    fn record(&self, recording_id: RecordingId, tap: sfu::tap::TapReceiver, kept: Kept) -> Option<Recording> {
+        match self.shared.recordings.record(recording_id, tap, kept) {
             Ok(recording) => Some(recording),
             Err(error) => {
                 // The lesson goes on: a lesson without a recording is better than none.

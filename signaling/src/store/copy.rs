@@ -29,6 +29,7 @@ pub(super) const TABLES: &[(&str, &str)] = &[
     ("device", "device_id"),
     ("enrolment", "enrolment_id"),
     ("school_zone", "organisation_id"),
+    ("stage_consent", "organisation_id"),
     ("school_year", "school_year_id"),
     ("term", "term_id"),
     ("special_day", "special_day_id"),

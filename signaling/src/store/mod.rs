@@ -45,6 +45,7 @@ pub mod share;
 pub mod source;
 mod sql;
 pub mod storage;
+mod stage_consent;
 mod timetable;
 
 use std::{path::Path, str::FromStr, sync::Arc};
@@ -68,6 +69,7 @@ pub use presence::{Minute, NewHeadCount};
 pub use readiness::{Heard, Waiver};
 pub use session::{LinkPurpose, NewSession, Session};
 pub(crate) use sql::Sql;
+pub use stage_consent::StageConsent;
 pub use timetable::{GRID_MAX, GridDay, GridLesson, GridListening, GridOf};
 
 /// Where the database is.
