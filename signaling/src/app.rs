@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use recorder::mirror::bucket::BucketError;
+use recorder::{composite::Composer, mirror::bucket::BucketError};
 use sfu::{Hub, HubConfig, HubEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
@@ -50,6 +50,8 @@ pub struct App {
     pub recordings: Recordings,
     /// What they take, and how long they stay.
     pub storekeeper: Storekeeper,
+    /// Puts board and camera into one frame.
+    pub composer: Arc<Composer>,
     /// Signs and checks tokens.
     pub tokens: Arc<TokenSigner>,
     /// Failed attempts to sign in.
@@ -149,6 +151,12 @@ impl App {
             SealKey::open(data)?,
             s3.map(|s3| recording::bucket(s3).map(|bucket| (s3, bucket))).transpose()?,
         )?;
+        let derived = data.join("derived");
+        let composer = Composer::open(derived.clone(), "ffmpeg").map_err(|source| recorder::ArchiveError::Disk {
+            doing: "open",
+            path: derived,
+            source,
+        })?;
         let recovering = recordings.clone();
         let mended = tokio::task::spawn_blocking(move || recovering.recover()).await.unwrap_or(Ok(0))?;
         if mended > 0 {
@@ -165,6 +173,7 @@ impl App {
             registry,
             recordings,
             storekeeper,
+            composer,
             tokens,
             attempts: Arc::new(Attempts::of(FAILURES_PER_MINUTE)),
             enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),

@@ -17,10 +17,12 @@ use crate::{
         account, again,
         ask::{self, Caller},
         assets, audit, chapter, classroom, clip, device, download,
+        assets, audit, classroom, composite, device, download,
         identity::Asking,
         import, kept, lesson, library, organisation, person,
         problem::ApiError,
         recording, report, report_list, review, seat, set_up, share, sign_in, socket, source, storage, timetable, whip,
+        recording, report, report_list, seat, set_up, sign_in, socket, stage_consent, timetable, whip,
     },
     store::AuditRow,
 };
@@ -85,6 +87,7 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(organisation::show_organisation, organisation::change_organisation))
         .routes(routes!(organisation::list_children))
         .routes(routes!(organisation::list_codes))
+        .routes(routes!(stage_consent::show_stage_consent, stage_consent::set_stage_consent))
         .routes(routes!(classroom::list_classrooms, classroom::add_classroom))
         .routes(routes!(classroom::show_classroom, classroom::change_classroom))
         .routes(routes!(classroom::list_classes, classroom::add_class))
@@ -119,6 +122,7 @@ pub fn described() -> OpenApiRouter<App> {
         .routes(routes!(lesson::end))
         .routes(routes!(seat::take))
         .routes(routes!(recording::show))
+        .routes(routes!(composite::show, composite::make, composite::cancel))
         .routes(routes!(report::show_report))
         .routes(routes!(report::show_quality))
         .routes(routes!(report::count_heads))

@@ -52,6 +52,7 @@ fn body_for(method: &str, path: &str, place: &Place) -> String {
         ("POST", "/devices") => {
             format!(r#"{{"code":"AAAA-AAAA","classroom_id":"{}","name":"电脑"}}"#, place.id("classroom_id"))
         }
+        ("PUT", "/organisations/{organisation_id}/stage-consent") => r#"{"record_on_stage":false}"#.to_owned(),
         ("POST", "/imports/organisations") => format!("名称,类型,上级\n新教学点,教学点,{organisation_id}\n"),
         ("POST", "/imports/classrooms") => format!("学校,名称\n{organisation_id},新教室\n"),
         ("POST", "/imports/classes") => format!("学校,学段,年级,名称\n{organisation_id},小学,二年级,新班\n"),
@@ -248,6 +249,7 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             "dispatch" => role == R::Scheduler,
             "see_lessons" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
             "replay" => matches!(role, R::Patrol | R::Reviewer),
+            "export_recording" => role == R::Patrol,
             "see_reports" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
             "see_library" => matches!(role, R::SchoolAdministrator | R::Scheduler | R::Patrol | R::Reviewer),
             "edit_library" => role == R::SchoolAdministrator,

@@ -12,13 +12,14 @@ use dashmap::DashMap;
 use futures_util::stream;
 use recorder::{Export, ExportCursor, ExportTracks, Span};
 use serde::Deserialize;
+use tokio::fs::File;
 
 use super::{
     ask::{Named, Queried},
     identity::Identity,
     problem::ApiError,
     range::{self, ByteRange},
-    recording::{blocking, lesson_of, no_secret_in_query},
+    recording::{blocking, lesson_of, no_secret_in_query, send},
     turns::Turn,
 };
 use crate::{
@@ -36,7 +37,7 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DownloadAsk {
-    /// `camera`, `board`, `both` or `voice`.
+    /// `camera`, `board`, `both` or `voice`; `composite`: both in one frame, whole.
     tracks: String,
     /// The first moment, in lesson time. `None`: the beginning.
     from_ms: Option<u64>,
@@ -57,9 +58,20 @@ pub async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     no_secret_in_query(&uri)?;
-    let (tracks, span) = read(&ask)?;
+    let derived = ask.tracks == COMPOSITE && ask.from_ms.is_none() && ask.to_ms.is_none();
+    let asked = if derived { None } else { Some(read(&ask)?) };
     let lesson = lesson_of(&app, &identity, Act::ExportRecording, recording_id).await?;
     let turn = app.downloads.take(&identity.session_sha256).await?;
+    let Some((tracks, span)) = asked else {
+        let composer = app.composer.clone();
+        let opened = blocking(move || composer.file(recorder::RecordingId(recording_id.uuid()))).await?;
+        let file = opened.map_err(|_| ApiError::NotFound)?;
+        note(&app, &identity, &lesson, recording_id, &ask).await?;
+        let mut response = send(File::from_std(file), None, &headers, turn).await?;
+        let name = disposition(&lesson, COMPOSITE, "一个画面", "mp4", None);
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+        return Ok(response);
+    };
     let recordings = app.recordings.clone();
     let export = blocking(move || recordings.export(recording_id, tracks, span)).await?.ok_or(ApiError::NotFound)?;
     let tag = format!("\"{}\"", export.tag());
@@ -72,7 +84,7 @@ pub async fn download(
             (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
             // A lesson is looked into by name: its file stays with whoever asked, and is asked for anew.
             (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
-            (header::CONTENT_DISPOSITION, disposition(&lesson, tracks, span)),
+            (header::CONTENT_DISPOSITION, disposition(&lesson, tracks.as_str(), word(tracks), end(tracks), span)),
         ],
         Body::from_stream(bytes(export.clone(), part, turn)),
     )
@@ -164,16 +176,9 @@ async fn note(
 }
 
 /// The name under which it is kept: a plain one for whoever reads no other, and the lesson's (RFC 6266, RFC 8187).
-fn disposition(lesson: &Lesson, tracks: ExportTracks, span: Option<Span>) -> HeaderValue {
-    let end = if tracks == ExportTracks::Voice { "m4a" } else { "mp4" };
+fn disposition(lesson: &Lesson, tracks: &str, word: &str, end: &str, span: Option<Span>) -> HeaderValue {
     let local = Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(lesson.live_at?));
     let date = local.map(|at| at.date().to_string()).unwrap_or_default();
-    let word = match tracks {
-        ExportTracks::Camera => "摄像头",
-        ExportTracks::Board => "板书",
-        ExportTracks::Both => "板书和摄像头",
-        ExportTracks::Voice => "声音",
-    };
     let moment = |ms: u64| format!("{}分{:02}秒", ms / 60_000, ms / 1_000 % 60);
     let clip = match span {
         None => String::new(),
@@ -196,6 +201,22 @@ fn disposition(lesson: &Lesson, tracks: ExportTracks, span: Option<Span>) -> Hea
     }
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("attachment"))
 }
+
+fn word(tracks: ExportTracks) -> &'static str {
+    match tracks {
+        ExportTracks::Camera => "摄像头",
+        ExportTracks::Board => "板书",
+        ExportTracks::Both => "板书和摄像头",
+        ExportTracks::Voice => "声音",
+    }
+}
+
+fn end(tracks: ExportTracks) -> &'static str {
+    if tracks == ExportTracks::Voice { "m4a" } else { "mp4" }
+}
+
+/// Board and camera in one frame, where somebody had it made.
+const COMPOSITE: &str = "composite";
 
 /// Read from the disk at once: large enough that the disk is seldom asked, small enough that a thousand downloads fit.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -220,7 +241,7 @@ mod tests {
         lesson.live_at = Some(UnixMs(1_789_999_200_000));
         lesson.title = "英语/..\\\u{202e}\"第3课\r\n".into();
         let span = Some(Span { from_ms: 61_000, to_ms: 125_500 });
-        let value = disposition(&lesson, ExportTracks::Board, span);
+        let value = disposition(&lesson, "board", word(ExportTracks::Board), "mp4", span);
         let text = value.to_str().unwrap();
         let (plain, name) = text.split_once("; filename*=UTF-8''").unwrap();
         assert_eq!(plain, "attachment; filename=\"tongke-2026-09-21-board.mp4\"");
@@ -233,7 +254,7 @@ mod tests {
         });
         assert_eq!(String::from_utf8(bytes).unwrap(), "英语..第3课 2026-09-21 板书 1分01秒至2分05秒.mp4");
         lesson.title = "课".repeat(400);
-        let long = disposition(&lesson, ExportTracks::Both, None);
+        let long = disposition(&lesson, "both", word(ExportTracks::Both), "mp4", None);
         assert!(long.len() < 700 && long.to_str().unwrap().ends_with(".mp4"));
     }
 

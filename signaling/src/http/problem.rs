@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use recorder::composite::CompositeRefused;
 use serde::Serialize;
 use sfu::{OfferError, PatchError, TrackKind};
 use tracing::error;
@@ -166,6 +167,9 @@ pub enum ApiError {
         /// How many it may.
         max: usize,
     },
+    /// Board and camera cannot be put into one frame.
+    #[error(transparent)]
+    Composite(#[from] CompositeRefused),
     /// The URL holds what lets somebody in, and stands in logs.
     #[error("the URL holds a secret")]
     SecretInUrl,
@@ -391,6 +395,21 @@ impl ApiError {
                 "同时下载太多",
                 format!("最多同时进行 {max} 个，请等其中一个完成后再试。"),
             ),
+            Self::Composite(refused) => {
+                let (kind, detail) = match refused {
+                    CompositeRefused::NoFfmpeg(_) => {
+                        ("no-ffmpeg", "这台服务器没有安装 ffmpeg。请管理员安装后再试；原始画面可以直接下载。")
+                    }
+                    CompositeRefused::Busy(_) => ("composite-busy", "正在合成另一节课，请等它完成后再试。"),
+                    CompositeRefused::NotTwoPictures => {
+                        ("not-two-pictures", "要有一路板书和一路摄像头才能合成。请直接下载这节课的画面。")
+                    }
+                    CompositeRefused::Ready | CompositeRefused::Disk(_) => {
+                        ("composite-refused", "磁盘写不进去，请管理员检查空间后再试。")
+                    }
+                };
+                (S::CONFLICT, kind, "现在不能合成一个画面", detail.into())
+            }
             Self::SecretInUrl => (
                 S::BAD_REQUEST,
                 "secret-in-url",

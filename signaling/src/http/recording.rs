@@ -1,6 +1,6 @@
 //! Replay: what a recording holds, and its files, for those who may see them.
 
-use std::io::SeekFrom;
+use std::{io::SeekFrom, time::UNIX_EPOCH};
 
 use axum::{
     Json,
@@ -126,7 +126,7 @@ pub async fn media(
         let turn = app.segments.take(&identity.session_sha256).await?;
         let opened = blocking(move || recordings.open_media(recording_id, &file)).await?;
         let (file, sha256) = opened.ok_or(ApiError::NotFound)?;
-        send(File::from_std(file), &sha256, &headers, turn).await?
+        send(File::from_std(file), Some(&sha256), &headers, turn).await?
     };
     // A query changes nothing of what is answered: with another one a cache has it already.
     response.headers_mut().insert(NO_VARY_SEARCH, HeaderValue::from_static("params"));
@@ -187,14 +187,24 @@ async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool
         .any(|class_id| may_replay(&rights, &Hearing { term_id, teaching_id, class_id, subject }, live_at)))
 }
 
-/// Sends a file or the one range of it that is asked for. A segment never changes, so a browser may keep it.
-pub(super) async fn send(mut file: File, sha256: &str, headers: &HeaderMap, turn: Turn) -> Result<Response, ApiError> {
+/// Sends a file or the one range of it that is asked for. A segment, of which the SHA-256 is known, never changes, so a
+/// browser may keep it.
+pub(super) async fn send(
+    mut file: File,
+    sha256: Option<&str>,
+    headers: &HeaderMap,
+    turn: Turn,
+) -> Result<Response, ApiError> {
     let fault = |error| ApiError::Internal(Box::new(error));
-    let size_bytes = file.metadata().await.map_err(fault)?.len();
-    let tag = format!("\"{sha256}\"");
+    let about = file.metadata().await.map_err(fault)?;
+    let size_bytes = about.len();
+    // A derived file may be made anew: its length and time tell it from another.
+    let made_at = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let tag = sha256.map_or(format!("\"{size_bytes}-{}\"", made_at.as_nanos()), |sha256| format!("\"{sha256}\""));
+    let caching = if sha256.is_some() { "private, max-age=86400, immutable" } else { "private, no-cache" };
     let kept = [
         (header::CONTENT_TYPE, HeaderValue::from_static("video/mp4")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400, immutable")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
         (header::ETAG, HeaderValue::try_from(&tag).unwrap_or(HeaderValue::from_static("\"\""))),
     ];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {

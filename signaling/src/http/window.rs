@@ -123,7 +123,7 @@ impl Shown {
         };
         let turn = app.segments.take(holder).await?;
         let (file, sha256) = blocking(find).await?.ok_or(ApiError::NotFound)?;
-        let mut response = send(File::from_std(file), &sha256, headers, turn).await?;
+        let mut response = send(File::from_std(file), Some(&sha256), headers, turn).await?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
         Ok(response)
     }

@@ -3,7 +3,10 @@
 use std::{
     io::Write,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,7 +24,7 @@ use recorder::{
 use sfu::{TrackKind, id::TrackId, media::Codec, packet::Packet, tap::TapItem};
 use signaling::domain::organisation::Role;
 use tower::ServiceExt;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::school::{Answer, School};
 
@@ -185,9 +188,29 @@ async fn no_path_leads_out_of_a_recording() {
     assert_eq!(recorded.get("media/board-000002.m4s").await.problem().0, 404);
 }
 
-/// All that is logged while it is the thread's subscriber.
+/// All that is logged in this process, by whatever thread, while somebody listens.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
+impl Log {
+    /// For the whole process: a subscriber of one thread does not hear of what another thread met first.
+    fn open() -> Self {
+        let log = Self::default();
+        let heard = tracing_subscriber::filter::filter_fn(|_| LISTENING.load(Ordering::Relaxed));
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone()).with_filter(heard);
+        tracing_subscriber::registry().with(layer).init();
+        LISTENING.store(true, Ordering::Relaxed);
+        log
+    }
+
+    /// What was said.
+    fn close(self) -> String {
+        LISTENING.store(false, Ordering::Relaxed);
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -209,9 +232,7 @@ impl<'a> MakeWriter<'a> for Log {
 /// Case 59.
 #[tokio::test]
 async fn nothing_in_a_url_opens_a_recording_and_no_secret_is_logged() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    let _listening = tracing::subscriber::set_default(subscriber);
+    let log = Log::open();
     let recorded = Recorded::open().await;
     let cookie = recorded.teacher.split_once('=').unwrap().1.to_owned();
     let tokens = [cookie.as_str(), &recorded.school.sample.viewer_token, &recorded.school.sample.publish_token];
@@ -237,7 +258,7 @@ async fn nothing_in_a_url_opens_a_recording_and_no_secret_is_logged() {
         }
     }
     tracing::info!("the log is read");
-    let lines = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let lines = log.close();
     assert!(lines.contains("the log is read") && lines.lines().count() > 5, "{lines}");
     for token in tokens {
         assert!(!lines.contains(token), "a secret is in the log");
@@ -318,4 +339,81 @@ async fn one_viewer_has_six_segments_and_two_downloads_at_once_and_a_query_makes
     let tag = plain.header("etag").to_owned();
     let again = recorded.with(&format!("{segment}?_=2"), header::IF_NONE_MATCH, &tag).await;
     assert_eq!((again.status.as_u16(), again.text.len()), (304, 0));
+}
+
+#[tokio::test]
+async fn who_may_only_look_takes_nothing_away_and_who_takes_is_in_the_audit() {
+    let recorded = Recorded::open().await;
+    let school = &recorded.school;
+    let path = recorded.path("download?tracks=board&from_ms=2000&to_ms=5000");
+    assert_eq!(school.get(&path, "").await.problem(), (401, "signed-out".into()));
+    let (reviewer, classroom) = (school.as_a(Role::Reviewer).await, school.classroom(0).await);
+    for (who, cookie) in [
+        ("reviewer", &reviewer),
+        ("classroom", &classroom),
+        ("stranger", &school.stranger().await),
+        ("other teacher", &school.other_teacher().await),
+        ("scheduler", &school.as_a(Role::Scheduler).await),
+    ] {
+        assert_eq!(school.get(&path, cookie).await.problem(), (404, "not-found".into()), "{who}");
+    }
+    assert_eq!(school.get(&format!("/api/v1/recordings/{}", recorded.id), &reviewer).await.status, 200, "may look");
+    for bytes in ["bytes=0-99", "bytes=100-199", "bytes=200-"] {
+        let part = recorded.with("download?tracks=board&from_ms=2000&to_ms=5000", header::RANGE, bytes).await;
+        assert_eq!(part.status, 206, "{bytes}");
+        assert!(part.header("content-disposition").contains("filename*=UTF-8''%E8%8B%B1%E8%AF%AD"));
+    }
+    let acts = school.acts(20).await;
+    assert_eq!(acts.iter().filter(|act| *act == "export_recording").count(), 1, "{acts:?}");
+    for (rest, problem) in [
+        ("download", 400),
+        ("download?tracks=screen", 422),
+        ("download?tracks=board&from_ms=5000&to_ms=5000", 422),
+        ("download?tracks=board&from_ms=-1", 400),
+        ("download?tracks=board&to_ms=99999999999999999999", 400),
+        ("download?tracks=board&from_ms=3600000", 404),
+        ("download?tracks=camera", 404),
+        ("download?tracks=board&tracks=camera", 400),
+        ("download?tracks=board&x=1", 400),
+    ] {
+        assert_eq!(recorded.get(rest).await.problem().0, problem, "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn one_frame_is_asked_for_where_there_are_two_pictures_and_taken_away_again() {
+    let recorded = Recorded::open().await;
+    let (school, path) = (&recorded.school, recorded.path("composite"));
+    let reviewer = school.as_a(Role::Reviewer).await;
+    for answer in [school.get(&path, &reviewer).await, school.post(&path, &reviewer, "{}").await] {
+        assert_eq!(answer.problem(), (404, "not-found".into()));
+    }
+    assert_eq!(recorded.get("composite").await.json()["state"], "none");
+    let refused = school.post(&path, &recorded.teacher, "{}").await;
+    assert_eq!(refused.problem(), (409, "not-two-pictures".into()), "{}", refused.text);
+    assert_eq!(recorded.get("download?tracks=composite").await.problem().0, 404);
+    // One that was made, by whatever ffmpeg there is.
+    let derived = school.folder.path().join("derived").join(format!("{}.mp4", recorded.id));
+    std::fs::write(&derived, [7; 1_000]).unwrap();
+    let ready = recorded.get("composite").await.json();
+    assert_eq!((&ready["state"], &ready["size_bytes"]), (&"ready".into(), &1_000.into()));
+    let part = recorded.with("download?tracks=composite", header::RANGE, "bytes=990-").await;
+    assert_eq!((part.status.as_u16(), part.text.len()), (206, 10));
+    assert!(part.header("content-disposition").contains("composite.mp4"));
+    let delete = async || {
+        let request = Request::delete(&path).header(header::COOKIE, &recorded.teacher);
+        school
+            .send(
+                request
+                    .header(header::ORIGIN, "http://school")
+                    .header(header::HOST, "school")
+                    .body(Body::empty())
+                    .unwrap(),
+            )
+            .await
+    };
+    assert_eq!(delete().await.status, 204);
+    assert_eq!(delete().await.problem().0, 404);
+    assert!(!derived.exists());
+    assert!(school.acts(3).await.contains(&"cancel_composite".to_owned()));
 }

@@ -335,6 +335,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/exports/lesson-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reports of lessons as a table, a line for each end. The audit sees that it was taken */
+        get: operations["export_lesson_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/exports/organisations": {
         parameters: {
             query?: never;
@@ -507,6 +524,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/lessons/{lesson_id}/head-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say how many pupils sit in one's classroom: its device does, by the hand of whoever stands there */
+        post: operations["count_heads"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How well each end saw a lesson: series of five-second windows */
+        get: operations["show_lesson_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/lessons/{lesson_id}/readiness": {
         parameters: {
             query?: never;
@@ -516,6 +567,23 @@ export interface paths {
         };
         /** What is ready for a lesson and what is not */
         get: operations["show_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a lesson came to, or how it stands: attendance, quality and verdicts of its ends, with their formulas */
+        get: operations["show_lesson_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -817,6 +885,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/organisations/{organisation_id}/stage-consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a school's classes are recorded while they are on stage */
+        get: operations["show_stage_consent"];
+        /** Say whether a school's classes are recorded while they are on stage, from its next lesson on */
+        put: operations["set_stage_consent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/pairings": {
         parameters: {
             query?: never;
@@ -984,6 +1070,42 @@ export interface paths {
         };
         /** What a recording holds, with the paths of its playlists */
         get: operations["show_recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/composite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a recording is there in one frame, or how far it is */
+        get: operations["show_composite"];
+        put?: never;
+        /** Put board and camera of a recording into one frame: it takes a while, and one is made at a time */
+        post: operations["make_composite"];
+        /** Give up one that is being made, or take away one that is there */
+        delete: operations["cancel_composite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/lessons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reports of lessons that are over, the latest start first */
+        get: operations["list_lesson_reports"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1433,6 +1555,11 @@ export interface components {
         Assistant: {
             person_id?: components["schemas"]["PersonId"] | null;
         };
+        /**
+         * @description How an end attended.
+         * @enum {string}
+         */
+        AttendanceState: "present" | "late" | "left_early" | "late_and_left_early" | "absent" | "unknown";
         /** @description One line. */
         AuditEntry: {
             act: string;
@@ -1493,6 +1620,11 @@ export interface components {
             /** @description In words, 1 to 200 characters. */
             words: string;
         };
+        /**
+         * @description Why the lesson was not on an end's screen for a while.
+         * @enum {string}
+         */
+        Cause: "hidden" | "silent" | "black" | "line" | "hub" | "teacher";
         /** @description What it is to sign. */
         Challenge: {
             challenge: string;
@@ -1572,6 +1704,26 @@ export interface components {
          * @enum {string}
          */
         Codec: "opus" | "h264" | "vp9" | "av1" | "vp8";
+        /**
+         * @description How far the one frame of a recording is.
+         * @enum {string}
+         */
+        CompositeStage: "none" | "making" | "ready" | "failed";
+        /** @description Board and camera of a recording in one frame. */
+        CompositeView: {
+            /**
+             * Format: int32
+             * @description So much of it is made, in percent.
+             */
+            percent: number;
+            recording_id: components["schemas"]["RecordingId"];
+            /**
+             * Format: int64
+             * @description How long the file is. `null`: it is not there.
+             */
+            size_bytes: number | null;
+            state: components["schemas"]["CompositeStage"];
+        };
         /** @description What is to be changed of a course; what is missing stays. */
         CourseChange: {
             classroom_id?: components["schemas"]["ClassroomId"] | null;
@@ -1747,6 +1899,39 @@ export interface components {
             /** @description The lessons that were changed or are new; in a dry run those that would be. */
             lesson_ids: components["schemas"]["LessonId"][];
         };
+        /** @description One end of a lesson. */
+        EndReportView: {
+            /**
+             * Format: int64
+             * @description How long after the lesson's beginning it came, in milliseconds.
+             */
+            came_after_ms: number;
+            came_at_ms: components["schemas"]["UnixMs"] | null;
+            classroom_id: components["schemas"]["ClassroomId"] | null;
+            heads: components["schemas"]["HeadCount"] | null;
+            /** @description Whiles in which it was not there, between coming and leaving. */
+            interruptions: components["schemas"]["Interruption"][];
+            judged: components["schemas"]["Judged"];
+            left_at_ms: components["schemas"]["UnixMs"] | null;
+            /**
+             * Format: int64
+             * @description How long before the lesson's end it left, in milliseconds.
+             */
+            left_before_ms: number;
+            /** @description The teacher's or the classroom's name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description For how long it was there, in milliseconds.
+             */
+            present_ms: number;
+            quality: components["schemas"]["RolledUp"];
+            /** @description Its school or teaching point. */
+            school: string;
+            state: components["schemas"]["AttendanceState"];
+            /** @description Whiles in which it was. */
+            there: components["schemas"]["Span"][];
+        };
         /**
          * @description Whose bell ends a lesson of several ends.
          * @enum {string}
@@ -1781,6 +1966,19 @@ export interface components {
             /** @description What stands there, cut after 80 characters. */
             value: string;
         };
+        /** @description A figure over a lesson. */
+        Figure: {
+            /**
+             * Format: double
+             * @description The middle window.
+             */
+            median: number;
+            /**
+             * Format: double
+             * @description The worst window: the largest, and of the voice score and the frame rate the smallest.
+             */
+            worst: number;
+        };
         /**
          * @description What is known of the disk's future.
          * @enum {string}
@@ -1800,6 +1998,20 @@ export interface components {
          * @enum {string}
          */
         Format: "csv" | "xlsx";
+        /** @description One formula. */
+        Formula: {
+            /** @description The same in English. */
+            en: string;
+            /** @description Which figure it explains, as `present_ms`. */
+            figure: string;
+            /**
+             * Format: int32
+             * @description Counts its changes, from 1. A figure that is kept was computed by the version that is kept with it.
+             */
+            version: number;
+            /** @description In Chinese, as a teacher reads it. */
+            zh: string;
+        };
         /** @description See [`Gap`]. */
         GapManifest: {
             /**
@@ -1882,6 +2094,18 @@ export interface components {
             /** Format: int32 */
             week_no: number;
         };
+        /** @description How many pupils sat in a classroom, as somebody there counted them. */
+        HeadCount: {
+            /** @description When. */
+            at_ms: components["schemas"]["UnixMs"];
+            /** @description What the assistant teacher who stood there is called. Empty: nobody was named, and the device alone says so. */
+            by: string;
+            /**
+             * Format: int32
+             * @description How many. Nobody's name.
+             */
+            pupils: number;
+        };
         /** @description Who holds a recording. */
         HoldView: {
             at_ms: components["schemas"]["UnixMs"];
@@ -1916,6 +2140,42 @@ export interface components {
             rows: number;
             /** @description Things that were so already. */
             unchanged: number;
+        };
+        /** @description A while in which an end that had come did not see the lesson. */
+        Interruption: {
+            /** @description Why. */
+            cause: components["schemas"]["Cause"];
+            /** @description From then. */
+            from_ms: components["schemas"]["UnixMs"];
+            /** @description Until then. */
+            until_ms: components["schemas"]["UnixMs"];
+        };
+        /** @description A verdict, and everything that it was reached by. */
+        Judged: {
+            /**
+             * Format: int32
+             * @description The version of the bureau's figures that it went by.
+             */
+            figures_version: number;
+            /**
+             * Format: int64
+             * @description How long it was held there, in milliseconds. `null`: that was not asked.
+             */
+            held_ms: number | null;
+            /**
+             * Format: int64
+             * @description How long it had to be, in milliseconds.
+             */
+            needed_ms: number;
+            /** @description Which rule: `broadcast` or `receive`. */
+            rule: string;
+            /**
+             * Format: int32
+             * @description The version of the rule, as its words tell it.
+             */
+            rule_version: number;
+            /** @description What came out. */
+            verdict: components["schemas"]["Verdict"];
         };
         /**
          * @description Where a recording is on its way.
@@ -2146,6 +2406,46 @@ export interface components {
          * @description One dated teaching event.
          */
         LessonId: string;
+        /** @description How well each end saw a lesson, window by window. */
+        LessonQuality: {
+            began_at_ms: components["schemas"]["UnixMs"] | null;
+            /** @description The end that teaches first. */
+            ends: components["schemas"]["QualitySeries"][];
+            lesson_id: components["schemas"]["LessonId"];
+        };
+        /** @description What a lesson came to. */
+        LessonReportView: {
+            began_at_ms: components["schemas"]["UnixMs"] | null;
+            /** @description The end that teaches. */
+            broadcast: components["schemas"]["EndReportView"];
+            /** @description The ends that listen, of those that the asker may know of. */
+            classrooms: components["schemas"]["EndReportView"][];
+            ended_at_ms: components["schemas"]["UnixMs"] | null;
+            ends_at_ms: components["schemas"]["UnixMs"];
+            /**
+             * Format: int32
+             * @description The version of the bureau's figures that it goes by.
+             */
+            figures_version: number;
+            /** @description How each figure comes about, in words. */
+            formulas: components["schemas"]["Formula"][];
+            grade: string;
+            lesson_id: components["schemas"]["LessonId"];
+            /** @description How many others listen. */
+            others: number;
+            /** @description Why it was called off. Empty: it was not, or nobody said. */
+            reason: string;
+            recording_id: components["schemas"]["RecordingId"] | null;
+            school: string;
+            /** @description SHA-256 of the report as the audit holds it. `null`: it is not worked out yet. */
+            sha256: string | null;
+            starts_at_ms: components["schemas"]["UnixMs"];
+            state: components["schemas"]["LessonState"];
+            subject: string;
+            teacher: string;
+            title: string;
+            worked_out_at_ms: components["schemas"]["UnixMs"] | null;
+        };
         /**
          * @description Where a lesson is in its life. It only ever goes forward.
          * @enum {string}
@@ -2582,6 +2882,46 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
+        Listed_ReportLine: {
+            /** @description The things. */
+            items: {
+                /** @description Names of those that never came, school and classroom. */
+                absent: string[];
+                /** @description Ends that listen. */
+                classrooms: number;
+                ends_at_ms: components["schemas"]["UnixMs"];
+                grade: string;
+                /**
+                 * Format: int64
+                 * @description How long it was taught, in milliseconds. `null`: that was not asked.
+                 */
+                held_ms: number | null;
+                late: number;
+                left_early: number;
+                lesson_id: components["schemas"]["LessonId"];
+                /** @description Of these, those that were there at all. */
+                present: number;
+                /**
+                 * Format: int32
+                 * @description Pupils that were counted. `null`: nobody counted.
+                 */
+                pupils: number | null;
+                recording_id: components["schemas"]["RecordingId"] | null;
+                school: string;
+                starts_at_ms: components["schemas"]["UnixMs"];
+                state: components["schemas"]["LessonState"];
+                subject: string;
+                teacher: string;
+                title: string;
+                /** @description Ends at which the lesson counts. */
+                valid: number;
+                /** @description How it came out where it was taught. */
+                verdict: components["schemas"]["Verdict"];
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
         Listed_SchoolUseView: {
             /** @description The things. */
             items: {
@@ -2840,6 +3180,14 @@ export interface components {
             role: components["schemas"]["Role"];
             until_ms?: components["schemas"]["UnixMs"] | null;
         };
+        /** @description How many pupils sit in the asking classroom. */
+        NewHeads: {
+            /**
+             * Format: int32
+             * @description Counted by hand, 0 to 500. No names.
+             */
+            pupils: number;
+        };
         /** @description Hold a recording, whatever retention says. */
         NewHold: {
             /** @description Why, 1 to 200 characters. */
@@ -2931,6 +3279,12 @@ export interface components {
             last_day: string;
             name: string;
             organisation_id: components["schemas"]["OrganisationId"];
+        };
+        /** @description What a school says of its classes on stage. */
+        NewStageConsent: {
+            /** @description 三年级家长同意书，2026-09-01，存教导处. Needed where they are recorded. */
+            basis?: string | null;
+            record_on_stage: boolean;
         };
         /** @description A term. */
         NewTerm: {
@@ -3077,6 +3431,48 @@ export interface components {
              */
             watch_only_max: number;
         };
+        /** @description The windows of one end, a column for each figure. `null`: not told in that window. */
+        QualitySeries: {
+            /** @description When each window began. */
+            at_ms: components["schemas"]["UnixMs"][];
+            /** @description How long the voice waits before it is played, in milliseconds. */
+            buffer_ms: (number | null)[];
+            /** @description Why it was not for the rest. */
+            cause: (components["schemas"]["Cause"] | null)[];
+            classroom_id: components["schemas"]["ClassroomId"] | null;
+            /** @description Share of the sound that was made up, 0 to 1. */
+            concealed: (number | null)[];
+            /** @description Pictures in a second. */
+            fps: (number | null)[];
+            /** @description Freezes that ended in the window. */
+            freezes: (number | null)[];
+            /** @description How long they were, in milliseconds. */
+            frozen_ms: (number | null)[];
+            /** @description Height of the largest picture. */
+            height: (number | null)[];
+            /** @description The same by the hub's figures. */
+            hub_loss: (number | null)[];
+            /** @description Jitter of the voice in milliseconds. */
+            jitter_ms: (number | null)[];
+            /** @description Thousands of bits per second. */
+            kbps: (number | null)[];
+            /** @description The camera's layer, 0 the smallest. */
+            layer: (number | null)[];
+            /** @description Share of packets lost on the way to the page, 0 to 1. */
+            loss: (number | null)[];
+            /** @description Voice score, 1 to 4.5. */
+            mos: (number | null)[];
+            /** @description The teacher's or the classroom's name. */
+            name: string;
+            /** @description Round trip in milliseconds. */
+            rtt_ms: (number | null)[];
+            /** @description For how long of it the lesson was on the screen, in milliseconds. */
+            shown_ms: number[];
+            /** @description How long it was, in milliseconds. */
+            span_ms: number[];
+            /** @description Pictures that the line had no room for. */
+            spared: (number | null)[];
+        };
         /**
          * @description What a school is told of its quota. None of them ever interrupts a lesson.
          * @enum {string}
@@ -3163,6 +3559,41 @@ export interface components {
             state: components["schemas"]["RecordingState"];
             tracks: components["schemas"]["TrackManifest"][];
         };
+        /** @description One lesson's report in a list. Listening ends are those that the asker may know of. */
+        ReportLine: {
+            /** @description Names of those that never came, school and classroom. */
+            absent: string[];
+            /** @description Ends that listen. */
+            classrooms: number;
+            ends_at_ms: components["schemas"]["UnixMs"];
+            grade: string;
+            /**
+             * Format: int64
+             * @description How long it was taught, in milliseconds. `null`: that was not asked.
+             */
+            held_ms: number | null;
+            late: number;
+            left_early: number;
+            lesson_id: components["schemas"]["LessonId"];
+            /** @description Of these, those that were there at all. */
+            present: number;
+            /**
+             * Format: int32
+             * @description Pupils that were counted. `null`: nobody counted.
+             */
+            pupils: number | null;
+            recording_id: components["schemas"]["RecordingId"] | null;
+            school: string;
+            starts_at_ms: components["schemas"]["UnixMs"];
+            state: components["schemas"]["LessonState"];
+            subject: string;
+            teacher: string;
+            title: string;
+            /** @description Ends at which the lesson counts. */
+            valid: number;
+            /** @description How it came out where it was taught. */
+            verdict: components["schemas"]["Verdict"];
+        };
         /** @description How long a bureau's schools keep what they have. */
         RetentionPolicy: {
             /**
@@ -3212,6 +3643,47 @@ export interface components {
          * @enum {string}
          */
         Role: "lead_teacher" | "assistant" | "school_administrator" | "scheduler" | "patrol" | "reviewer" | "system_administrator" | "security_administrator" | "audit_administrator" | "operator";
+        /** @description How well an end saw and heard a lesson. `null`: nothing was told of it. */
+        RolledUp: {
+            concealed: components["schemas"]["Figure"] | null;
+            /**
+             * Format: int64
+             * @description The time that they cover, in milliseconds.
+             */
+            covered_ms: number;
+            fps: components["schemas"]["Figure"] | null;
+            /**
+             * Format: int32
+             * @description How many freezes.
+             */
+            freezes: number | null;
+            /**
+             * Format: double
+             * @description Share of time frozen.
+             */
+            frozen_share: number | null;
+            height: components["schemas"]["Figure"] | null;
+            hub_loss: components["schemas"]["Figure"] | null;
+            jitter_ms: components["schemas"]["Figure"] | null;
+            loss: components["schemas"]["Figure"] | null;
+            mos: components["schemas"]["Figure"] | null;
+            /**
+             * Format: double
+             * @description Share of time with a voice score below 3.6.
+             */
+            mos_below_share: number | null;
+            rtt_ms: components["schemas"]["Figure"] | null;
+            /**
+             * Format: double
+             * @description Share of time in which the line had no room for some picture.
+             */
+            spared_share: number | null;
+            /**
+             * Format: int32
+             * @description Windows that count.
+             */
+            windows: number;
+        };
         /** @description Every figure that the timetable, dispatch and the bell go by. */
         RuleSet: {
             /**
@@ -3233,6 +3705,11 @@ export interface components {
             join_grace_min: number;
             /**
              * Format: int32
+             * @description 早退: a classroom may leave this long before the end without leaving early, in minutes.
+             */
+            leave_grace_min?: number;
+            /**
+             * Format: int32
              * @description 无故停课: a lesson whose teacher has not come this long after the bell is missed, in minutes.
              */
             missed_after_min: number;
@@ -3248,6 +3725,16 @@ export interface components {
              * @description Two ends that share fewer minutes have no lesson in common.
              */
             shared_at_least_min: number;
+            /**
+             * Format: int32
+             * @description … so many must have been held. Longer and shorter lessons need as large a part.
+             */
+            valid_at_least_min?: number;
+            /**
+             * Format: int32
+             * @description 有效授课: of so many minutes of a lesson as it was planned …
+             */
+            valid_out_of_min?: number;
             /**
              * Format: int32
              * @description From 1; a lesson keeps what it was planned by.
@@ -3452,11 +3939,27 @@ export interface components {
              */
             speech?: number;
         };
+        /** @description From one bell to the next: the start is in it, the end is not, so that adjacent lessons never touch. */
+        Span: {
+            /** @description The second bell. */
+            ends_at: components["schemas"]["UnixMs"];
+            /** @description The first bell. */
+            starts_at: components["schemas"]["UnixMs"];
+        };
         /**
          * @description 学段
          * @enum {string}
          */
         Stage: "kindergarten" | "primary" | "junior" | "senior" | "vocational" | "special";
+        /** @description What a school has said of its classes on stage. */
+        StageConsentView: {
+            /** @description On what ground. `null`: they are not recorded. */
+            basis: string | null;
+            organisation_id: components["schemas"]["OrganisationId"];
+            /** @description Its classes are recorded while they are on stage. Without another word they are not. */
+            record_on_stage: boolean;
+            set_at_ms: components["schemas"]["UnixMs"] | null;
+        };
         /**
          * @description Whether an agreement holds.
          * @enum {string}
@@ -3619,7 +4122,7 @@ export interface components {
          *     The order is the order of every trade: voice before board before camera before the stage.
          * @enum {string}
          */
-        TrackKind: "voice" | "board" | "camera" | "stage" | "stage_voice";
+        TrackKind: "voice" | "board" | "camera" | "stage" | "stage_voice" | "mixed_voice";
         /** @description One track of a recording. */
         TrackManifest: {
             codec: components["schemas"]["Codec"] | null;
@@ -3675,6 +4178,11 @@ export interface components {
          * @description Milliseconds since 1970 UTC. What is stored and sent is this; what waits uses [`Now::steady`].
          */
         UnixMs: number;
+        /**
+         * @description How a lesson came out for one end.
+         * @enum {string}
+         */
+        Verdict: "valid" | "short" | "cancelled" | "missed" | "unjudged";
         /** @description Who answers for doing without, and why. */
         WaiverView: {
             at_ms: components["schemas"]["UnixMs"];
@@ -8144,6 +8652,156 @@ export interface operations {
             };
         };
     };
+    export_lesson_reports: {
+        parameters: {
+            query?: {
+                /** @description CSV, where it is missing. */
+                format?: components["schemas"]["Format"];
+                /** @description Only lessons that start on this day or later. */
+                from?: string;
+                /** @description Only lessons that start on this day or earlier. */
+                until?: string;
+                /** @description Only lessons that this organisation, or one below it, taught or listened to. */
+                organisation_id?: components["schemas"]["OrganisationId"];
+                /** @description Only lessons that came out so where they were taught. */
+                verdict?: components["schemas"]["Verdict"];
+                /** @description Only lessons of which a listening end came out so. */
+                listening_verdict?: components["schemas"]["Verdict"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": number[];
+                    "text/csv": string;
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     export_organisations: {
         parameters: {
             query?: {
@@ -9847,6 +10505,286 @@ export interface operations {
             };
         };
     };
+    count_heads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHeads"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadCount"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_lesson_quality: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonQuality"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_readiness: {
         parameters: {
             query?: never;
@@ -9864,6 +10802,144 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadinessView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_lesson_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonReportView"];
                 };
             };
             /** @description It cannot be read. */
@@ -12932,6 +14008,286 @@ export interface operations {
             };
         };
     };
+    show_stage_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageConsentView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_stage_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organisation_id: components["schemas"]["OrganisationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStageConsent"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageConsentView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_pairings: {
         parameters: {
             query: {
@@ -14918,6 +16274,573 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordingView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_composite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompositeView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_composite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompositeView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_composite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was deleted. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_lesson_reports: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description Only lessons that start on this day or later. */
+                from?: string;
+                /** @description Only lessons that start on this day or earlier. */
+                until?: string;
+                /** @description Only lessons that this organisation, or one below it, taught or listened to. */
+                organisation_id?: components["schemas"]["OrganisationId"];
+                /** @description Only lessons that came out so where they were taught. */
+                verdict?: components["schemas"]["Verdict"];
+                /** @description Only lessons of which a listening end came out so. */
+                listening_verdict?: components["schemas"]["Verdict"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ReportLine"];
                 };
             };
             /** @description It cannot be read. */

@@ -7,7 +7,7 @@ export const replay: typeof zh = {
   timeline: 'Position', duration: 'Duration', mute: 'Mute', unmute: 'Unmute',
   live: 'To the newest', behind: '{seconds} s behind the newest', behindMinutes: '{minutes} min behind the newest', newest: 'At the newest',
   gapsTitle: 'Gaps: {count}', gap: '{from}–{to} {tracks}: {reason}', gapNow: 'Not recorded here: {tracks}, {reason} ({from}–{to}).', and: ', ', noGaps: 'All of it was recorded.',
-  track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage', stage_voice: 'sound from the stage' },
+  track: { voice: 'voice', camera: 'teacher', board: 'board', stage: 'stage', stage_voice: 'sound from the stage', mixed_voice: 'teacher and stage' },
   reason: {
     not_started: 'not begun', away: 'not sent', silent: 'not sent', loss: 'lost on the line', tap_full: 'server busy', crash: 'server broke off and came back',
     suspended: 'server restarted', disk_full: 'disk full, recording paused',

@@ -5,7 +5,7 @@ export const replay = {
   timeline: '进度', duration: '总长', mute: '静音', unmute: '打开声音',
   live: '跳到最新', behind: '比最新的晚 {seconds} 秒', behindMinutes: '比最新的晚 {minutes} 分', newest: '正在看最新的',
   gapsTitle: '中断 {count} 处', gap: '{from}–{to} {tracks}：{reason}', gapNow: '这里没有录到{tracks}：{reason}（{from}–{to}）。', and: '、', noGaps: '全程都录到了。',
-  track: { voice: '声音', camera: '老师画面', board: '板书', stage: '上台', stage_voice: '上台的声音' },
+  track: { voice: '声音', camera: '老师画面', board: '板书', stage: '上台', stage_voice: '上台的声音', mixed_voice: '老师和上台的声音' },
   reason: {
     not_started: '还没有开始', away: '没有发送', silent: '没有发送', loss: '线路丢失', tap_full: '服务器忙，漏录', crash: '服务器中断后自动恢复',
     suspended: '服务器重启', disk_full: '磁盘满，暂停录制',

@@ -8,6 +8,7 @@ const track = (kind: RecordedTrack['kind'], playlist: string | null = `${kind}.m
 
 it.each([
   ['everything', ['camera', 'stage', 'board', 'voice', 'stage_voice'], 'voice', ['board', 'camera', 'stage']],
+  ['a stage that was kept', ['camera', 'voice', 'stage_voice', 'mixed_voice'], 'mixed_voice', ['camera']],
   ['no board', ['camera', 'voice'], 'voice', ['camera']],
   ['no camera', ['board', 'voice'], 'voice', ['board']],
   ['a board and nothing else', ['board'], undefined, ['board']],

@@ -28,7 +28,8 @@ export function stagingOf(recording: Pick<RecordingView, 'tracks'>): Staging | n
     const playlist = recording.tracks.find(track => track.kind === kind)?.playlist
     return playlist == null ? null : { kind, playlist }
   }
-  const voice = staged('voice') ?? staged('stage_voice')
+  // Where a class was on stage, teacher and stage are one voice.
+  const voice = staged('mixed_voice') ?? staged('voice') ?? staged('stage_voice')
   const pictures = PICTURES.map(staged).filter(picture => picture !== null)
   return voice === null && pictures.length === 0 ? null : { voice, pictures }
 }
