@@ -1,6 +1,8 @@
 // What the hub says a lesson came to, read as a test needs it; and how a page is really hidden.
 import type { Page } from 'playwright-core'
+import { type Page as TabPage, launch } from 'puppeteer-core'
 import { ask } from './ask'
+import { watchVideo } from './material'
 
 export interface EndReport {
   classroom_id: string | null
@@ -56,19 +58,42 @@ export async function workedOut(page: Page, lessonId: string): Promise<LessonRep
 export const qualityOf = async (page: Page, lessonId: string): Promise<Series[]> =>
   (await ask<{ ends: Series[] }>(page, 'GET', `lessons/${lessonId}/quality`)).ends
 
-// Another tab of the same window comes to the front. The driver pretends that every page has the focus; that is ended
-// first. Answers what brings the page back.
-export async function hide(page: Page): Promise<() => Promise<void>> {
-  const session = await page.context().newCDPSession(page)
-  await session.send('Emulation.setFocusEmulationEnabled', { enabled: false })
-  const other = await page.context().newPage()
-  const cover = await page.context().newCDPSession(other)
-  await cover.send('Emulation.setFocusEmulationEnabled', { enabled: false })
-  await other.bringToFront()
-  await page.waitForFunction(() => document.visibilityState === 'hidden', undefined, { timeout: 5_000, polling: 50 })
-  return async () => {
-    await other.close()
-    await page.bringToFront()
-    await page.waitForFunction(() => document.visibilityState === 'visible', undefined, { timeout: 5_000, polling: 50 })
+// A Chromium with tabs, as people have it: Playwright keeps every page of its own visible, whatever lies before it.
+export interface Tabbed {
+  page: TabPage
+  errors: string[]
+  /** Another tab comes to the front. Answers what brings the page back. */
+  hide: () => Promise<() => Promise<void>>
+  close: () => Promise<void>
+}
+
+export async function visitInTab(url: string, watches: string[] = []): Promise<Tabbed> {
+  const browser = await launch({
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    defaultViewport: { width: 1280, height: 720 },
+    ignoreDefaultArgs: ['--mute-audio'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage', '--lang=zh-CN'],
+  })
+  const page = await browser.newPage()
+  const errors: string[] = []
+  page.on('pageerror', error => errors.push(error instanceof Error ? error.message : String(error)))
+  for (const selector of watches) await page.evaluateOnNewDocument(watchVideo, selector)
+  await page.goto(url)
+  const becomes = (state: string) => page.waitForFunction((wanted: string) => document.visibilityState === wanted, { timeout: 5_000, polling: 50 }, state)
+  return {
+    page,
+    errors,
+    hide: async () => {
+      const cover = await browser.newPage()
+      await cover.bringToFront()
+      await becomes('hidden')
+      return async () => {
+        await page.bringToFront()
+        await becomes('visible')
+        await cover.close()
+      }
+    },
+    close: () => browser.close(),
   }
 }

@@ -10,7 +10,7 @@ import { ask } from '../ask'
 import { launchChromium, visit } from '../browser'
 import { TestHub } from '../hub'
 import { framesOf } from '../material'
-import { type EndReport, hide, qualityOf, workedOut } from '../reports'
+import { type EndReport, type Tabbed, qualityOf, visitInTab, workedOut } from '../reports'
 
 const run = promisify(execFile)
 const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
@@ -23,6 +23,7 @@ const SECOND_MS = 1_500
 
 let hub: TestHub
 let browser: Browser
+let whole: Tabbed
 
 beforeAll(async () => {
   hub = await TestHub.start()
@@ -30,6 +31,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await whole?.close()
   await browser?.close()
   await hub?.stop()
 })
@@ -44,26 +46,29 @@ test('a hidden page, a late class and an absent one are counted for what they we
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
   await teacher.page.waitForSelector(by('device-check'))
   // The first class sits and waits; its sound is on before the lesson begins.
-  const whole = await visit(browser, hub.at(first), { watches: [CAMERA], devices: false })
+  whole = await visitInTab(hub.at(first), [CAMERA])
   await whole.page.waitForSelector('[data-testid="wall"]')
   await whole.page.keyboard.press('Enter')
   await teacher.page.click(by('start'))
   await teacher.page.waitForSelector(by('desk'))
   await whole.page.waitForSelector(LIVE)
   await whole.page.keyboard.press('Enter')
-  await whole.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.videoWidth ?? 0) > 0, CAMERA)
+  await whole.page.waitForFunction((where: string) => (document.querySelector<HTMLVideoElement>(where)?.videoWidth ?? 0) > 0, {}, CAMERA)
   await wait(10_000)
 
   // 人数, by the arrows and digits of a remote control.
-  await whole.page.mouse.move(10, 10)
+  // The bar comes back with any movement.
+  await whole.page.mouse.move(200, 200)
+  await whole.page.mouse.move(210, 210)
+  await wait(500)
   await whole.page.focus(by('heads'))
   await whole.page.keyboard.press('Enter')
   await whole.page.waitForSelector(by('heads-count'))
-  for (const key of ['2', '3', 'ArrowUp']) await whole.page.keyboard.press(key)
+  for (const key of ['2', '3', 'ArrowUp'] as const) await whole.page.keyboard.press(key)
   await whole.page.keyboard.press('Enter')
-  await whole.page.waitForSelector(by('heads-count'), { state: 'detached' })
+  await whole.page.waitForSelector(by('heads-count'), { hidden: true })
 
-  const show = await hide(whole.page)
+  const show = await whole.hide()
   const hiddenMs = Date.now()
   expect(await whole.page.evaluate(() => document.visibilityState)).toBe('hidden')
   await wait(3_000)

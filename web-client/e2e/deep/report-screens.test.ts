@@ -7,7 +7,7 @@ import { by } from '../administrators'
 import { ask } from '../ask'
 import { launchChromium, visit } from '../browser'
 import { TestHub } from '../hub'
-import { hide, workedOut } from '../reports'
+import { visitInTab, workedOut } from '../reports'
 
 const folder = process.env.SCREENS ?? 'screens'
 const LOOKS = [
@@ -59,14 +59,13 @@ test('the report of a lesson, the list, and the wall that counts are photographe
   await teacher.page.click(by('start'))
   await teacher.page.waitForSelector(by('desk'))
   const [first, second] = hub.sample.sign_in_links.classrooms
-  const rooms = [await visit(browser, hub.at(first ?? ''), { devices: false }), await visit(browser, hub.at(second ?? ''), { devices: false })]
-  for (const room of rooms) {
-    await room.page.waitForSelector(LIVE)
-    await room.page.keyboard.press('Enter')
-  }
+  const whole = await visit(browser, hub.at(first ?? ''), { devices: false })
+  const part = await visitInTab(hub.at(second ?? ''))
+  await whole.page.waitForSelector(LIVE)
+  await whole.page.keyboard.press('Enter')
+  await part.page.waitForSelector(LIVE)
+  await part.page.keyboard.press('Enter')
   await teacher.page.waitForTimeout(12_000)
-  const [whole, part] = rooms
-  if (whole === undefined || part === undefined) throw new Error('no rooms')
   await whole.page.mouse.move(10, 10)
   await whole.page.focus(by('heads'))
   await whole.page.keyboard.press('Enter')
@@ -80,14 +79,14 @@ test('the report of a lesson, the list, and the wall that counts are photographe
   await whole.page.keyboard.press('Enter')
   await whole.page.waitForTimeout(500)
   await whole.page.screenshot({ path: join(folder, 'wall-heads-told.png') })
-  const show = await hide(part.page)
+  const show = await part.hide()
   await teacher.page.waitForTimeout(12_000)
   await show()
   await officer.page.goto(`${hub.origin}/reports/${hub.sample.lesson_id}`)
   await officer.page.waitForSelector(by('attendance'))
   await officer.page.waitForSelector(`${by('quality-chart')} svg`)
   await shoot(officer.page, 'report-running')
-  await part.context.close()
+  await part.close()
   await teacher.page.waitForTimeout(8_000)
   await ask(teacher.page, 'POST', `lessons/${hub.sample.lesson_id}/end`, {})
   await workedOut(teacher.page, hub.sample.lesson_id)
