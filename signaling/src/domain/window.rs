@@ -1,6 +1,7 @@
 //! Windows as they are kept: a line of small numbers each, in which what is as in the line before stands as nothing.
 //!
-//! 480 windows of one classroom and lesson take 5 to 12 kB so; a county's day of 700 lessons has 3,500 ends.
+//! 480 windows of one classroom and lesson take 18 kB so where every figure moves. A county's day of 700 lessons has
+//! 3,500 ends: 62 MB at most.
 
 use super::{attendance::Cause, quality::Sample, time::UnixMs};
 
