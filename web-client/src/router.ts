@@ -12,7 +12,6 @@ export const router = createRouter({
     { path: '/lessons', component: () => import('./lessons/TodayPage.vue'), meta: { console: true } },
     { path: '/timetable', component: () => import('./timetable/TimetablePage.vue'), meta: { console: true } },
     { path: '/dispatch', component: () => import('./dispatch/DispatchPage.vue'), meta: { console: true } },
-    { path: '/recordings', component: () => import('./recordings/RecordingsPage.vue'), meta: { console: true } },
     { path: '/reports', component: () => import('./report/ReportsPage.vue'), meta: { console: true } },
     { path: '/reports/:lessonId', component: () => import('./report/LessonReportPage.vue'), props: true, meta: { console: true } },
     { path: '/recordings', component: () => import('./library/LibraryPage.vue'), meta: { console: true } },

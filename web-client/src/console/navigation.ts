@@ -2,8 +2,7 @@ import type { Me, RoleName } from '../api/model'
 
 /** One entry at the left of the console. */
 export interface Way {
-  name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'reports' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
-  name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'storage' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
+  name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'storage' | 'reports' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
   to: string
   /** Any of these opens it; `null`: everybody. The hub decides again. */
   roles: readonly RoleName[] | null
@@ -15,9 +14,8 @@ export const ways: readonly Way[] = [
   { name: 'today', to: '/lessons', roles: null },
   { name: 'timetable', to: '/timetable', roles: ['lead_teacher', 'assistant', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
   { name: 'dispatch', to: '/dispatch', roles: ['scheduler'] },
-  { name: 'recordings', to: '/recordings', roles: ['lead_teacher', 'patrol', 'reviewer'] },
-  { name: 'reports', to: '/reports', roles: ['lead_teacher', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
   { name: 'recordings', to: '/recordings', roles: ['lead_teacher', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
+  { name: 'reports', to: '/reports', roles: ['lead_teacher', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
   { name: 'organisations', to: '/organisations', roles: [...SCHOOL, 'patrol', 'reviewer', 'security_administrator', 'audit_administrator', 'operator'] },
   { name: 'people', to: '/people', roles: [...SCHOOL, 'security_administrator'] },
   { name: 'devices', to: '/devices', roles: [...SCHOOL, 'operator'] },
