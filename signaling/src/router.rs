@@ -16,13 +16,12 @@ use crate::{
     http::{
         account, again,
         ask::{self, Caller},
-        assets, audit, chapter, classroom, clip, device, download,
-        assets, audit, classroom, composite, device, download,
+        assets, audit, chapter, classroom, clip, composite, device, download,
         identity::Asking,
         import, kept, lesson, library, organisation, person,
         problem::ApiError,
-        recording, report, report_list, review, seat, set_up, share, sign_in, socket, source, storage, timetable, whip,
-        recording, report, report_list, seat, set_up, sign_in, socket, stage_consent, timetable, whip,
+        recording, report, report_list, review, seat, set_up, share, sign_in, socket, source, stage_consent, storage,
+        timetable, whip,
     },
     store::AuditRow,
 };

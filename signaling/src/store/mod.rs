@@ -44,8 +44,8 @@ mod session;
 pub mod share;
 pub mod source;
 mod sql;
-pub mod storage;
 mod stage_consent;
+pub mod storage;
 mod timetable;
 
 use std::{path::Path, str::FromStr, sync::Arc};
