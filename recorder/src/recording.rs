@@ -115,6 +115,8 @@ struct Source {
     /// `None`: sound, or a codec that cannot be kept.
     pictures: Option<Pictures>,
     kept: bool,
+    /// When its newest packet arrived.
+    heard: Instant,
 }
 
 #[derive(Debug)]
@@ -184,6 +186,9 @@ impl Recording {
         match item {
             TapItem::Started { track, kind, codec, .. } => self.start(now, track, kind, codec),
             TapItem::Packet { track, arrived, packet } => {
+                if let Some(source) = self.sources.get_mut(&track) {
+                    source.heard = source.heard.max(arrived);
+                }
                 let spared = self.spared;
                 let is_kept = |source: &&mut Source| source.kept && !spared.contains(&source.kind);
                 if let Some(source) = self.sources.get_mut(&track).filter(is_kept) {
@@ -319,7 +324,8 @@ impl Recording {
             self.end(now, old);
         }
         if !self.kept.takes(kind) {
-            self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures: None, kept: false });
+            let source = Source { kind, codec, reorder: Reorder::default(), pictures: None, kept: false, heard: now };
+            self.sources.insert(id, source);
             return;
         }
         if kind.is_stage() && !self.sources.values().any(|source| source.kind.is_stage()) {
@@ -343,7 +349,7 @@ impl Recording {
             }
         }
         let pictures = (kept && !kind.is_sound()).then(|| Pictures::new(codec));
-        self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures, kept });
+        self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures, kept, heard: now });
     }
 
     fn end(&mut self, now: Instant, id: TrackId) {
@@ -352,7 +358,9 @@ impl Recording {
         if let Some(source) = self.sources.remove(&id).filter(|source| source.kept)
             && let Some(track) = self.tracks.get_mut(&source.kind)
         {
-            track.lost(GapReason::Away);
+            // Who goes says so at once; who is missed first was cut off.
+            let cut_off = now.saturating_duration_since(source.heard) >= GOODBYE;
+            track.lost(if cut_off { GapReason::Loss } else { GapReason::Away });
             if source.kind == TrackKind::StageVoice {
                 self.mix();
                 if let Some(mix) = &mut self.mix {
@@ -434,6 +442,9 @@ impl Track {
         }
     }
 }
+
+/// The hub tells within a moment that a publisher has stopped a track; even a still board sends a picture a second.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How often silence and held pictures are brought forward.
 const TICK: Duration = Duration::from_millis(250);

@@ -17,7 +17,7 @@ use std::{
 };
 
 use recorder::{
-    Archive, Manifest, RecordingId, RecordingState, SystemClock, TrackManifest,
+    Archive, GapManifest, Manifest, RecordingId, RecordingState, SystemClock, TrackManifest,
     disk::LocalDisk,
     id::MediaName,
     journal::{GapReason, Record, VERSION},
@@ -329,6 +329,34 @@ fn a_teacher_who_comes_back_with_another_camera_goes_on_in_the_same_track() {
     let playlist = recorded.archive.playlist(recorded.id(), "camera.m3u8").unwrap();
     assert_eq!(playlist.matches("#EXT-X-MAP").count(), 2, "{playlist}");
     recorded.plays_for(49.0);
+}
+
+#[test]
+fn a_teacher_who_was_cut_off_is_told_from_one_who_stopped() {
+    let mut lesson = Lesson::begin();
+    let pictures = teacher::pictures(Codec::H264, lesson.folder.path(), 8, "320x180");
+    let packets = teacher::voice(8);
+    let mut line = Line::clean();
+    let mut items = teacher::camera(lesson.start, 0.2, CAMERA, Codec::H264, &pictures, &mut line);
+    items.extend(teacher::microphone(lesson.start, 0.2, VOICE, &packets, &mut line));
+    // The line breaks; ten seconds later the page has a new one, and the hub lets go of what it had.
+    items.push((18.3, TapItem::Ended { track: CAMERA, at: at(lesson.start, 18.3) }));
+    items.push((18.3, TapItem::Ended { track: VOICE, at: at(lesson.start, 18.3) }));
+    items.extend(teacher::camera(lesson.start, 18.4, TrackId(9), Codec::H264, &pictures, &mut line));
+    items.extend(teacher::microphone(lesson.start, 18.4, TrackId(10), &packets, &mut line));
+    // Now the teacher stops the camera, and shows it again later.
+    items.push((26.6, TapItem::Ended { track: TrackId(9), at: at(lesson.start, 26.6) }));
+    items.extend(teacher::camera(lesson.start, 40.0, TrackId(11), Codec::H264, &pictures, &mut line));
+    lesson.play(items, 49.0);
+    let recorded = lesson.finish();
+    let told = |kind: TrackKind, from_ms: u64, to_ms: u64| {
+        let near = |gap: &&GapManifest| gap.from_ms.abs_diff(from_ms) < 150 && gap.to_ms.abs_diff(to_ms) < 150;
+        recorded.track(kind).gaps.iter().find(near).map(|gap| gap.reason)
+    };
+    println!("{:?}", recorded.track(TrackKind::Camera).gaps);
+    assert_eq!(told(TrackKind::Camera, 8_200, 18_440), Some(GapReason::Loss));
+    assert_eq!(told(TrackKind::Voice, 8_200, 18_440), Some(GapReason::Loss));
+    assert_eq!(told(TrackKind::Camera, 26_400, 40_040), Some(GapReason::Away));
 }
 
 #[test]

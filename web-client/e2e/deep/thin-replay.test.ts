@@ -1,0 +1,113 @@
+// A replay at the end of a line of 300 kbit/s: the camera is given up, voice and board go on.
+import { mkdir } from 'node:fs/promises'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launchChromium, visit } from '../browser'
+import { TestHub } from '../hub'
+import { RuralLine } from '../line'
+import { VOICE } from '../replayed'
+
+const BOARD = '[data-testid="board-video"]'
+const PLAYED_MS = 60_000
+const TAUGHT_MS = PLAYED_MS + 15_000
+const THIN = 'rate_kbps=300,delay_ms=40'
+const SCREENS = process.env.SCREENS
+
+let line: RuralLine
+let hub: TestHub
+let browsers: Browser[]
+
+interface Moment { at: number, voiceS: number, boardS: number, dropped: boolean }
+
+beforeAll(async () => {
+  line = await RuralLine.up()
+  hub = await TestHub.start(line.hub)
+  browsers = [await launchChromium(line.hub), await launchChromium(line.classroom)]
+}, 60_000)
+
+afterAll(async () => {
+  for (const browser of browsers ?? []) await browser.close()
+  await hub?.stop()
+  await line?.down()
+})
+
+// Runs in the page: notes ten times a second where everything stands.
+function watchReplay([voice, board]: readonly [string, string]): void {
+  const moments: Moment[] = []
+  Object.assign(window, { moments })
+  const at = (where: string) => document.querySelector<HTMLMediaElement>(where)?.currentTime ?? Number.NaN
+  setInterval(() => moments.push({
+    at: performance.timeOrigin + performance.now(), voiceS: at(voice), boardS: at(board), dropped: document.querySelector('[data-testid="dropped"]') !== null,
+  }), 100)
+}
+
+// The longest time for which a player did not go on, in milliseconds.
+function longestStall(moments: Moment[], where: (moment: Moment) => number): number {
+  let longest = 0
+  let since = moments[0]
+  for (const moment of moments) {
+    if (since === undefined || where(moment) > where(since) + 0.01) since = moment
+    longest = Math.max(longest, moment.at - since.at)
+  }
+  return longest
+}
+
+test('at 300 kbit/s voice and board play for a minute, and the camera is given up', async () => {
+  const [here, there] = browsers
+  if (here === undefined || there === undefined) throw new Error('no browsers')
+  const teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { draws: 'slides' })
+  await teacher.page.waitForURL('**/lessons')
+  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
+  await teacher.page.waitForSelector('[data-testid="device-check"]')
+  await teacher.page.click('[data-testid="share-board"]')
+  await teacher.page.waitForTimeout(1000)
+  await teacher.page.click('[data-testid="start"]')
+  await teacher.page.waitForSelector('[data-testid="desk"]')
+  await teacher.page.waitForTimeout(TAUGHT_MS)
+  await teacher.page.locator('[data-testid="end"]').hover()
+  await teacher.page.mouse.down()
+  await teacher.page.waitForSelector('[data-testid="ended"]')
+  await teacher.page.mouse.up()
+  const { recording } = await teacher.page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<{ recording: { recording_id: string } }>, hub.sample.lesson_id)
+
+  // A teaching point looks at it again, on a phone's screen.
+  const origin = `http://${line.hubAddress}:${hub.ports.http}`
+  const { page, errors } = await visit(there, hub.at(hub.sample.sign_in_links.classrooms[0] ?? '', origin), { width: 390, height: 844, touch: true, devices: false })
+  await page.waitForSelector('[data-testid="wall"]')
+  await line.both(THIN)
+  await page.addInitScript(watchReplay, [VOICE, BOARD] as const)
+  const opened = Date.now()
+  await page.goto(`${origin}/replay/${recording.recording_id}`, { timeout: 60_000 })
+  await page.waitForSelector('[data-testid="replay"]', { timeout: 60_000 })
+  await page.tap('[data-testid="play"]')
+  await page.waitForFunction(([voice, board]) => [voice, board].every(where => (document.querySelector<HTMLMediaElement>(where ?? '')?.currentTime ?? 0) > 0.1), [VOICE, BOARD], { timeout: 60_000 })
+  const played = Date.now()
+  await page.waitForTimeout(PLAYED_MS)
+  const moments = (await page.evaluate(() => (window as unknown as { moments: Moment[] }).moments)).filter(moment => moment.at >= played)
+  const voice = longestStall(moments, moment => moment.voiceS)
+  const board = longestStall(moments, moment => moment.boardS)
+  const apart = moments.map(moment => Math.abs(moment.boardS - moment.voiceS)).sort((a, b) => a - b)
+  const given = moments.find(moment => moment.dropped)
+  const counts = moments.at(-1)
+  console.log(`row: replay at 300 kbit/s, 80 ms RTT: asked 60 s of voice and board without a stall and without the camera, measured longest standstill of the voice ${voice.toFixed(0)} ms, of the board ${board.toFixed(0)} ms in ${((counts?.voiceS ?? 0) - (moments[0]?.voiceS ?? 0)).toFixed(1)} s, board against voice p95 ${((apart[Math.floor(apart.length * 0.95)] ?? Number.NaN) * 1000).toFixed(0)} ms, camera given up ${given === undefined ? 'never' : `after ${((given.at - played) / 1000).toFixed(1)} s`}, first voice and board ${played - opened} ms after the page was asked for (load ${loadavg()[0]?.toFixed(1)})`)
+  console.log(`the page says: ${await page.textContent('[data-testid="dropped"]')}`)
+  if (SCREENS !== undefined) {
+    await mkdir(SCREENS, { recursive: true })
+    await page.screenshot({ path: join(SCREENS, 'replay-thin-390.png') })
+  }
+  expect.soft(voice).toBeLessThan(500)
+  expect.soft(board).toBeLessThan(1000)
+  expect.soft((counts?.voiceS ?? 0) - (moments[0]?.voiceS ?? 0)).toBeGreaterThan(PLAYED_MS / 1000 - 1)
+  expect.soft(given).toBeDefined()
+
+  // With a better line a press brings it back.
+  await line.both('delay_ms=40')
+  await page.evaluate(where => { const voice = document.querySelector<HTMLMediaElement>(where); if (voice !== null) voice.currentTime = 5 }, VOICE)
+  await page.tap('[data-testid="restore"]')
+  await page.waitForFunction(() => (document.querySelector<HTMLVideoElement>('[data-testid="camera-video"]')?.currentTime ?? 0) > 6)
+  expect.soft(await page.isVisible('[data-testid="dropped"]')).toBe(false)
+  expect.soft(errors).toEqual([])
+  expect.soft(hub.faults()).toEqual([])
+}, 400_000)
