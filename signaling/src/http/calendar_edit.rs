@@ -7,13 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ask::{Asked, Named, Queried, named},
+    bell_schedule::{BellScheduleView, PeriodView, month_day, period, schedule_view},
     course::{CourseView, WeeklyView, course_problem, course_view, weekly},
     identity::Identity,
     problem::{ApiError, Problems},
-    timetable::{
-        BellScheduleView, PeriodView, SchoolYearView, TermView, YEARS, invalid, month_day, period, schedule_view,
-        term_view, year_view,
-    },
+    timetable::{SchoolYearView, TermView, YEARS, invalid, term_view, year_view},
     version::{IfMatch, Tagged, edited},
 };
 use crate::{

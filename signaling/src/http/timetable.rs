@@ -1,4 +1,4 @@
-//! School years, terms, special days, bell schedules, the figures of a bureau, and the lessons of a whole term.
+//! School years, terms, special days and the figures of a bureau.
 
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::civil::Date;
@@ -8,28 +8,23 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ask::{Asked, Named, Queried, named},
-    calendar_edit as edit, course,
-    dispatch::{self, ClashView},
+    bell_schedule, calendar_edit as edit, course, dispatch,
     identity::Identity,
     list::Listed,
     problem::{ApiError, Problems},
-    readiness, today,
+    readiness, term_plan, today,
     version::Tagged,
     week_grid,
 };
 use crate::{
     app::App,
     domain::{
-        bell_schedule::{BellSchedule, MonthDay, Period, Season},
         calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
-        id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
-        organisation::Stage,
+        id::{OrganisationId, SchoolYearId, TermId},
         permission::{Act, Scope},
         rules::RuleSet,
-        zone::Minute,
     },
-    planner::plan_term,
-    store::{Kept, ScheduleError},
+    store::Kept,
 };
 
 /// A school year.
@@ -124,85 +119,6 @@ pub struct WhichDay {
     date: Date,
 }
 
-/// One period, from bell to bell in minutes after midnight.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PeriodView {
-    /// `early_study-1`, `lesson-3`, `long_break-1`, `eye_exercises-1`, `evening_study-2`
-    period: String,
-    #[schema(maximum = 1440)]
-    starts_min: u16,
-    #[schema(maximum = 1440)]
-    ends_min: u16,
-}
-
-/// A bell schedule for a season of every year.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewBellSchedule {
-    organisation_id: OrganisationId,
-    /// `null`: for every stage that has none of its own.
-    stage: Option<Stage>,
-    #[schema(min_length = 1, max_length = 80)]
-    name: String,
-    /// `10-01`
-    from_day: String,
-    /// `04-30`, itself included
-    until_day: String,
-    #[schema(min_items = 1, max_items = 32)]
-    periods: Vec<PeriodView>,
-}
-
-/// A bell schedule, as it is kept.
-#[derive(Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names are those of `BellSchedule`")]
-pub struct BellScheduleView {
-    pub bell_schedule_id: BellScheduleId,
-    #[serde(flatten)]
-    pub schedule: NewBellSchedule,
-    pub version: i64,
-}
-
-/// Which school's term is to be planned.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TermPlanAsk {
-    /// The school, or everything below a bureau.
-    organisation_id: OrganisationId,
-    /// Only say what would come of it.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// What a term became.
-#[derive(Serialize, ToSchema)]
-pub struct TermPlanView {
-    /// Lessons in the plan.
-    planned: usize,
-    /// Lessons of the term that would have begun by now: they are left out.
-    past: usize,
-    /// Lessons that are new. The others were there already.
-    scheduled: usize,
-    /// What became no lesson.
-    left_out: Vec<LeftOutView>,
-    /// What stands in the way. Then nothing is scheduled.
-    clashes: Vec<ClashView>,
-}
-
-/// A period of the plan that became no lesson, or that one classroom cannot listen to.
-#[derive(Serialize, ToSchema)]
-pub struct LeftOutView {
-    course_id: CourseId,
-    week_no: u8,
-    /// 1: Monday.
-    weekday: i8,
-    period: String,
-    /// The listening end, by its place in the course. `null`: the lesson itself.
-    end: Option<usize>,
-    /// Why, in Chinese.
-    why: String,
-}
-
 /// The routes of the timetable and of dispatch.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -210,9 +126,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(edit::show_school_year, edit::change_school_year, edit::remove_school_year))
         .routes(routes!(list_terms, add_term))
         .routes(routes!(edit::show_term, edit::change_term, edit::remove_term))
-        .routes(routes!(plan))
+        .routes(routes!(term_plan::plan))
         .routes(routes!(list_holidays, set_holiday, clear_holiday))
-        .routes(routes!(list_bell_schedules, add_bell_schedule))
+        .routes(routes!(bell_schedule::list_bell_schedules, bell_schedule::add_bell_schedule))
         .routes(routes!(edit::show_bell_schedule, edit::change_bell_schedule, edit::remove_bell_schedule))
         .routes(routes!(show_rules, set_rules))
         .routes(routes!(course::list_courses, course::add_course))
@@ -313,54 +229,6 @@ pub async fn add_term(
     Ok(Tagged::created(1, term_view(Kept { value: term, version: 1 }), location))
 }
 
-/// Plan all lessons of a school's term in one go; what was planned before stays
-#[utoipa::path(post, path = "/terms/{term_id}/lessons", tag = "timetable", request_body = TermPlanAsk,
-    params(("term_id" = TermId, Path)), extensions(("x-act" = json!("edit_timetable"))),
-    responses((status = 200, body = TermPlanView), Problems))]
-pub async fn plan(
-    State(app): State<App>,
-    identity: Identity,
-    Named(term_id): Named<TermId>,
-    Asked(ask): Asked<TermPlanAsk>,
-) -> Result<Json<TermPlanView>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
-    let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
-    let path = place_of(&app, &scope, ask.organisation_id).await?;
-    let plan = plan_term(&app.store, &scope, &term, &path, app.clock.wall()).await?;
-    let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
-        course_id: *course_id,
-        week_no: left_out.week_no,
-        weekday: left_out.weekday.to_monday_one_offset(),
-        period: left_out.period.to_string(),
-        end: left_out.end,
-        why: dispatch::unresolved_words(&left_out.why),
-    });
-    let mut view = TermPlanView {
-        planned: plan.lessons.len(),
-        past: plan.past,
-        scheduled: 0,
-        left_out: left_out.collect(),
-        clashes: Vec::new(),
-    };
-    let row = identity.row(&app, "plan_term", format!("term:{term_id}"));
-    let done = match ask.dry_run {
-        true => {
-            let fresh = app.store.unplanned(&scope, plan.lessons).await?;
-            let clashes = app.store.clashes_of_new(&scope, &fresh).await?;
-            if clashes.is_empty() { Ok(fresh.len()) } else { Err(ScheduleError::Clashes(clashes)) }
-        }
-        false => app.store.schedule(&scope, &plan.lessons, row).await,
-    };
-    match done {
-        Ok(scheduled) => view.scheduled = scheduled,
-        Err(ScheduleError::Clashes(clashes)) => {
-            view.clashes = ClashView::of(&app.store, &scope, &clashes).await?;
-        }
-        Err(error) => return Err(ApiError::of_schedule(&app.store, &scope, error).await),
-    }
-    Ok(Json(view))
-}
-
 /// Holidays and swapped days, from one day to another
 #[utoipa::path(get, path = "/holidays", tag = "timetable", params(Days),
     extensions(("x-act" = json!("see_timetable"))),
@@ -431,50 +299,6 @@ pub async fn clear_holiday(
     }
 }
 
-/// Bell schedules that hold for what the asker sees
-#[utoipa::path(get, path = "/bell-schedules", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
-    responses((status = 200, body = Listed<BellScheduleView>), Problems))]
-pub async fn list_bell_schedules(
-    State(app): State<App>,
-    identity: Identity,
-) -> Result<Json<Listed<BellScheduleView>>, ApiError> {
-    let kept = app.store.bell_schedules(&identity.scope(Act::SeeTimetable)?).await?;
-    Ok(Json(Listed { items: kept.into_iter().map(schedule_view).collect(), next: None }))
-}
-
-/// Add a bell schedule
-#[utoipa::path(post, path = "/bell-schedules", tag = "timetable", request_body = NewBellSchedule,
-    extensions(("x-act" = json!("edit_timetable"))),
-    responses((status = 201, body = BellScheduleView), Problems))]
-pub async fn add_bell_schedule(
-    State(app): State<App>,
-    identity: Identity,
-    Asked(ask): Asked<NewBellSchedule>,
-) -> Result<Tagged<BellScheduleView>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
-    let schedule = BellSchedule {
-        bell_schedule_id: BellScheduleId::fresh(),
-        organisation_id: ask.organisation_id,
-        stage: ask.stage,
-        name: named("name", &ask.name)?,
-        season: Season { from: month_day("from_day", &ask.from_day)?, until: month_day("until_day", &ask.until_day)? },
-        periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
-    };
-    // What its bells are up to is not asked of those who may not set them.
-    place_of(&app, &scope, ask.organisation_id).await?;
-    let others: Vec<BellSchedule> =
-        app.store.bell_schedules(&scope).await?.into_iter().map(|kept| kept.value).collect();
-    schedule.check(&others).map_err(|_| {
-        invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
-    })?;
-    let row = identity.row(&app, "add_bell_schedule", format!("bell_schedule:{}", schedule.bell_schedule_id));
-    if !app.store.insert_bell_schedule(&scope, &schedule, row).await? {
-        return Err(ApiError::NotFound);
-    }
-    let location = format!("/api/v1/bell-schedules/{}", schedule.bell_schedule_id);
-    Ok(Tagged::created(1, schedule_view(Kept { value: schedule, version: 1 }), location))
-}
-
 /// The figures that hold at an organisation
 #[utoipa::path(get, path = "/rules/{organisation_id}", tag = "timetable",
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_timetable"))),
@@ -507,21 +331,6 @@ pub async fn set_rules(
 
 /// What stands outside is a slip of the pen.
 pub(super) const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
-
-/// `10-01`
-pub(super) fn month_day(field: &'static str, text: &str) -> Result<MonthDay, ApiError> {
-    text.parse().map_err(|_| invalid(field, "日期写成 10-01"))
-}
-
-/// A period as it is kept.
-pub(super) fn period(view: &PeriodView) -> Result<Period, ApiError> {
-    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, "时间是零点后的分钟数，最多 1440"));
-    Ok(Period {
-        name: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
-        starts: minute("starts_min", view.starts_min)?,
-        ends: minute("ends_min", view.ends_min)?,
-    })
-}
 
 /// Where an organisation stands in the tree.
 ///
@@ -558,29 +367,6 @@ pub(super) fn term_view(kept: Kept<Term>) -> TermView {
         name: term.name,
         first_day: term.first_day,
         last_day: term.last_day,
-        version,
-    }
-}
-
-pub(super) fn schedule_view(kept: Kept<BellSchedule>) -> BellScheduleView {
-    let Kept { value: schedule, version } = kept;
-    let period = |period: &Period| PeriodView {
-        period: period.name.to_string(),
-        starts_min: period.starts.after_midnight(),
-        ends_min: period.ends.after_midnight(),
-    };
-    let periods = schedule.periods.iter().map(period).collect();
-    let (from_day, until_day) = (schedule.season.from.to_string(), schedule.season.until.to_string());
-    BellScheduleView {
-        bell_schedule_id: schedule.bell_schedule_id,
-        schedule: NewBellSchedule {
-            organisation_id: schedule.organisation_id,
-            stage: schedule.stage,
-            name: schedule.name,
-            from_day,
-            until_day,
-            periods,
-        },
         version,
     }
 }
