@@ -126,6 +126,25 @@ export interface paths {
         patch: operations["change_classroom"];
         trace?: never;
     };
+    "/clips/{clip_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One clip */
+        get: operations["show_clip"];
+        put?: never;
+        post?: never;
+        /** Take a clip away: its author, or who keeps the recording. Lessons and links that show it show it no longer */
+        delete: operations["delete_clip"];
+        options?: never;
+        head?: never;
+        /** Move the points of a clip, or give it another title: its author, or who keeps the recording */
+        patch: operations["edit_clip"];
+        trace?: never;
+    };
     "/courses": {
         parameters: {
             query?: never;
@@ -609,6 +628,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/lessons/{lesson_id}/source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a lesson plays */
+        get: operations["show_source"];
+        /** Choose what a lesson plays: it must be there for every end of it */
+        put: operations["choose_source"];
+        post?: never;
+        /** Let a lesson play nothing */
+        delete: operations["clear_source"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lessons/{lesson_id}/source/playing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Have the piece of an embedded lesson played in every classroom, from its first point on, or no longer */
+        put: operations["play_source"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/lessons/{lesson_id}/start": {
         parameters: {
             query?: never;
@@ -1061,6 +1116,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/recording-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many recordings fit, by school year, term, grade, subject, school, teacher and knowledge point */
+        get: operations["count_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recordings that the asker may know of, the latest first */
+        get: operations["list_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/recordings/{recording_id}": {
         parameters: {
             query?: never;
@@ -1075,7 +1164,96 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Say what a recording is called and what it is about */
+        patch: operations["edit_recording"];
+        trace?: never;
+    };
+    "/recordings/{recording_id}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One recording's card */
+        get: operations["show_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/chapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a recording can be entered by: marks, changes of the board, stage turns */
+        get: operations["list_chapters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/clips": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Clips of a recording */
+        get: operations["list_clips"];
+        put?: never;
+        /** Cut a clip. Nothing is copied: it is two points of the recording */
+        post: operations["add_clip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Comments on a recording, in order of lesson time */
+        get: operations["list_comments"];
+        put?: never;
+        /** Comment on a second of a recording */
+        post: operations["add_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/comments/{comment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a comment of one's own away */
+        delete: operations["delete_comment"];
+        options?: never;
+        head?: never;
+        /** Change a comment of one's own */
+        patch: operations["edit_comment"];
         trace?: never;
     };
     "/recordings/{recording_id}/composite": {
@@ -1097,6 +1275,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/recordings/{recording_id}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mark a moment of a recording */
+        post: operations["add_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/marks/{mark_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a mark away */
+        delete: operations["delete_mark"];
+        options?: never;
+        head?: never;
+        /** Move a mark, or say what begins there */
+        patch: operations["edit_mark"];
+        trace?: never;
+    };
+    "/recordings/{recording_id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What reviewers gave a recording, each part, and what it comes to together */
+        get: operations["list_reviews"];
+        /** Score a recording by a rubric. A second time changes the first */
+        put: operations["keep_review"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/rights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to publishing, publish, take down, put back. What is taken down is hidden at once, wherever it is shown */
+        post: operations["change_rights"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Links to a recording */
+        get: operations["list_shares"];
+        put?: never;
+        /** Make a link that shows a recording, or a clip of it, without an account. Its teacher must have agreed that others see it */
+        post: operations["add_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recording_id}/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a link back. Whoever looks by it looks no longer */
+        delete: operations["revoke_share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/reports/lessons": {
         parameters: {
             query?: never;
@@ -1107,6 +1390,41 @@ export interface paths {
         /** Reports of lessons that are over, the latest start first */
         get: operations["list_lesson_reports"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rubrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rubrics that are kept where the asker works, and by the bureaus above */
+        get: operations["list_rubrics"];
+        put?: never;
+        /** Keep a rubric at a bureau */
+        post: operations["add_rubric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rubrics/{rubric_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keep another revision of a rubric. Reviews that were made by the ones before keep theirs */
+        put: operations["revise_rubric"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1215,6 +1533,24 @@ export interface paths {
         put?: never;
         /** Set the hub up: answers each administrator's one-time link */
         post: operations["set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/shared": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the cookie of an opened link shows */
+        get: operations["show_shared"];
+        put?: never;
+        /** Open a link: the token is exchanged for a cookie that shows that recording, or that clip, and nothing else */
+        post: operations["open_share"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1580,6 +1916,30 @@ export interface components {
             /** @description SHA-256 of this line and, through it, of all before it. */
             sha256: string;
         };
+        /** @description What reviewers gave, together. */
+        Average: {
+            /**
+             * Format: int32
+             * @description Of how many reviews.
+             */
+            count: number;
+            /** @description Of each criterion's own scale, in their order. */
+            scores: number[];
+            /**
+             * Format: double
+             * @description Of 100. `null`: there is no review.
+             */
+            total: number | null;
+        };
+        /** @description What all reviews by one revision of a rubric come to. */
+        AverageView: {
+            average: components["schemas"]["Average"];
+            criteria: components["schemas"]["Criterion"][];
+            /** Format: int64 */
+            revision: number;
+            rubric: string;
+            rubric_id: components["schemas"]["RubricId"];
+        };
         /** @description What is to be changed of a bell schedule; what is missing stays. */
         BellScheduleChange: {
             /** @description `10-01` */
@@ -1644,6 +2004,28 @@ export interface components {
          * @enum {string}
          */
         ChapterKind: "board" | "stage";
+        /**
+         * @description Where a chapter comes from.
+         * @enum {string}
+         */
+        ChapterOrigin: "mark" | "board" | "stage";
+        /** @description A point to enter a recording by. */
+        ChapterView: {
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            at_ms: number;
+            kind: components["schemas"]["ChapterOrigin"];
+            mark_id: components["schemas"]["MarkId"] | null;
+            /** @description What begins there. Empty: nobody said. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Counts the mark's edits: its ETag. `null`: there is none.
+             */
+            version: number | null;
+        };
         /** @description Two lessons want the same at the same time. */
         ClashView: {
             ends_at_ms: components["schemas"]["UnixMs"];
@@ -1683,6 +2065,37 @@ export interface components {
          * @description A room in a school with a PC and a big screen.
          */
         ClassroomId: string;
+        /** @description What is changed of a clip. What is left out stays. */
+        ClipChange: {
+            /** Format: int64 */
+            from_ms?: number | null;
+            title?: string | null;
+            /** Format: int64 */
+            to_ms?: number | null;
+        };
+        /**
+         * Format: uuid
+         * @description A span of a recording.
+         */
+        ClipId: string;
+        /** @description A clip, as it is kept. */
+        ClipView: {
+            /** @description Who cut it. */
+            author: components["schemas"]["Teacher"];
+            clip_id: components["schemas"]["ClipId"];
+            /** Format: int64 */
+            from_ms: number;
+            made_at_ms: components["schemas"]["UnixMs"];
+            recording_id: components["schemas"]["RecordingId"];
+            title: string;
+            /** Format: int64 */
+            to_ms: number;
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
         /** @description A code of the authenticator app. */
         Code: {
             code: string;
@@ -1704,6 +2117,37 @@ export interface components {
          * @enum {string}
          */
         Codec: "opus" | "h264" | "vp9" | "av1" | "vp8";
+        /** @description What is changed of a comment. What is left out stays. */
+        CommentEdit: {
+            /** Format: int64 */
+            at_ms?: number | null;
+            text?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description What somebody says about a second of a recording.
+         */
+        CommentId: string;
+        /** @description A comment, as it is kept. */
+        CommentView: {
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            at_ms: number;
+            author: components["schemas"]["Teacher"];
+            comment_id: components["schemas"]["CommentId"];
+            edited_at_ms: components["schemas"]["UnixMs"] | null;
+            made_at_ms: components["schemas"]["UnixMs"];
+            /** @description It is the asker's own, and theirs to change. */
+            own: boolean;
+            text: string;
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
         /**
          * @description How far the one frame of a recording is.
          * @enum {string}
@@ -1756,6 +2200,21 @@ export interface components {
             /** Format: int64 */
             version: number;
             weekly: components["schemas"]["WeeklyView"][];
+        };
+        /** @description One thing that is judged. */
+        Criterion: {
+            /**
+             * Format: int32
+             * @description The highest score; the lowest is 0.
+             */
+            highest: number;
+            /** @description 教学目标 */
+            name: string;
+            /**
+             * Format: int32
+             * @description Its share of the whole, in percent.
+             */
+            weight: number;
         };
         /** @description A school's day, counted. */
         DayCountView: {
@@ -1952,6 +2411,21 @@ export interface components {
          * @description A device that shows its code and waits to be let in.
          */
         EnrolmentId: string;
+        /**
+         * @description By what recordings are counted.
+         * @enum {string}
+         */
+        Facet: "school_year" | "term" | "grade" | "subject" | "school" | "teacher" | "point";
+        /** @description How many recordings have one value. */
+        FacetCountView: {
+            /** Format: int64 */
+            count: number;
+            facet: components["schemas"]["Facet"];
+            /** @description What people call it. */
+            name: string;
+            /** @description What is filtered by: an id, or the word itself. */
+            value: string;
+        };
         /** @description What is wrong with a cell. */
         Fault: {
             /** @description Its heading. */
@@ -2475,6 +2949,21 @@ export interface components {
             teacher: components["schemas"]["Teacher"];
             title: string;
         };
+        /** @description How many recordings were found, and of what. */
+        LibraryCounts: {
+            /** @description At most 50 values of each kind, the most frequent first. */
+            facets: components["schemas"]["FacetCountView"][];
+            /**
+             * Format: int64
+             * @description All that fit.
+             */
+            total: number;
+        };
+        /**
+         * @description What others may do with a recording that they see.
+         * @enum {string}
+         */
+        Licence: "all_rights_reserved" | "teaching_only" | "cc_by" | "cc_by_nc" | "cc_by_nc_sa";
         /** @description A receiving classroom, as the lesson lists it. */
         ListedClassroom: {
             /** @description Which. */
@@ -2529,6 +3018,51 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
+        Listed_ChapterView: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description In lesson time.
+                 */
+                at_ms: number;
+                kind: components["schemas"]["ChapterOrigin"];
+                mark_id: components["schemas"]["MarkId"] | null;
+                /** @description What begins there. Empty: nobody said. */
+                title: string;
+                /**
+                 * Format: int64
+                 * @description Counts the mark's edits: its ETag. `null`: there is none.
+                 */
+                version: number | null;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_ClipView: {
+            /** @description The things. */
+            items: {
+                /** @description Who cut it. */
+                author: components["schemas"]["Teacher"];
+                clip_id: components["schemas"]["ClipId"];
+                /** Format: int64 */
+                from_ms: number;
+                made_at_ms: components["schemas"]["UnixMs"];
+                recording_id: components["schemas"]["RecordingId"];
+                title: string;
+                /** Format: int64 */
+                to_ms: number;
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
         Listed_CodeInUse: {
             /** @description The things. */
             items: {
@@ -2539,6 +3073,31 @@ export interface components {
                 /** @description Its kind. */
                 scheme: components["schemas"]["Scheme"];
                 until_ms: components["schemas"]["UnixMs"] | null;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_CommentView: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description In lesson time.
+                 */
+                at_ms: number;
+                author: components["schemas"]["Teacher"];
+                comment_id: components["schemas"]["CommentId"];
+                edited_at_ms: components["schemas"]["UnixMs"] | null;
+                made_at_ms: components["schemas"]["UnixMs"];
+                /** @description It is the asker's own, and theirs to change. */
+                own: boolean;
+                text: string;
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -2882,6 +3441,44 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
+        Listed_RecordingCard: {
+            /** @description The things. */
+            items: {
+                consented_at_ms: components["schemas"]["UnixMs"] | null;
+                grade: string;
+                /**
+                 * Format: int64
+                 * @description From its lesson's start to its end; so far, where it goes on.
+                 */
+                length_ms: number;
+                lesson_id: components["schemas"]["LessonId"];
+                licence: components["schemas"]["Licence"];
+                may: components["schemas"]["RecordingMay"];
+                /** @description 知识点 */
+                points: string[];
+                published_to: components["schemas"]["NamedPlace"] | null;
+                recording_id: components["schemas"]["RecordingId"];
+                school: components["schemas"]["NamedPlace"];
+                standing: components["schemas"]["RecordingStanding"];
+                started_at_ms: components["schemas"]["UnixMs"];
+                state: components["schemas"]["RecordingState"];
+                subject: string;
+                summary: string;
+                /** @description Why it is taken down. `null`: it is not. */
+                taken_down_reason: string | null;
+                teacher: components["schemas"]["Teacher"];
+                term_id: components["schemas"]["TermId"] | null;
+                title: string;
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
         Listed_ReportLine: {
             /** @description The things. */
             items: {
@@ -2917,6 +3514,25 @@ export interface components {
                 valid: number;
                 /** @description How it came out where it was taught. */
                 verdict: components["schemas"]["Verdict"];
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_RubricView: {
+            /** @description The things. */
+            items: {
+                criteria: components["schemas"]["Criterion"][];
+                /** @description The bureau that keeps it. */
+                keeper: string;
+                name: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                /**
+                 * Format: int64
+                 * @description Counts its revisions: the ETag.
+                 */
+                revision: number;
+                rubric_id: components["schemas"]["RubricId"];
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -2962,6 +3578,29 @@ export interface components {
                 school_year_id: components["schemas"]["SchoolYearId"];
                 /** Format: int64 */
                 version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_ShareView: {
+            /** @description The things. */
+            items: {
+                clip_id: components["schemas"]["ClipId"] | null;
+                expires_at_ms: components["schemas"]["UnixMs"];
+                /** @description What is sent to people: the path of a page, with the token behind the `#`. `null`: it opens nothing any more. */
+                link: string | null;
+                made_at_ms: components["schemas"]["UnixMs"];
+                maker: components["schemas"]["Teacher"];
+                revoked_at_ms: components["schemas"]["UnixMs"] | null;
+                share_id: components["schemas"]["ShareId"];
+                /** Format: int64 */
+                views: number;
+                /**
+                 * Format: int64
+                 * @description How often it may be opened. `null`: as often as one likes.
+                 */
+                views_max: number | null;
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -3065,6 +3704,26 @@ export interface components {
              */
             speech: number;
         };
+        /** @description What is changed of a mark. What is left out stays. */
+        MarkEdit: {
+            /** Format: int64 */
+            at_ms?: number | null;
+            title?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description 标记: a moment of a recording that somebody marked.
+         */
+        MarkId: string;
+        /** @description A mark, as it is kept. */
+        MarkView: {
+            /** Format: int64 */
+            at_ms: number;
+            mark_id: components["schemas"]["MarkId"];
+            title: string;
+            /** Format: int64 */
+            version: number;
+        };
         /** @description What the reader of a lesson may do with it. */
         May: {
             attend: boolean;
@@ -3132,6 +3791,11 @@ export interface components {
             role: components["schemas"]["Role"];
             until_ms: components["schemas"]["UnixMs"] | null;
         };
+        /** @description A place, as a recording names it. */
+        NamedPlace: {
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+        };
         /** @description A bell schedule for a season of every year. */
         NewBellSchedule: {
             /** @description `10-01` */
@@ -3147,6 +3811,26 @@ export interface components {
         NewClassroom: {
             name: string;
             organisation_id: components["schemas"]["OrganisationId"];
+        };
+        /** @description A clip to be kept. */
+        NewClip: {
+            /** Format: int64 */
+            from_ms: number;
+            title: string;
+            /**
+             * Format: int64
+             * @description At least a second behind.
+             */
+            to_ms: number;
+        };
+        /** @description A comment to be kept. */
+        NewComment: {
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            at_ms: number;
+            text: string;
         };
         /** @description A subject for a class in a term. */
         NewCourse: {
@@ -3240,6 +3924,16 @@ export interface components {
             teaching_id: components["schemas"]["OrganisationId"];
             term_id: components["schemas"]["TermId"];
         };
+        /** @description A moment to be marked. */
+        NewMark: {
+            /**
+             * Format: int64
+             * @description In lesson time.
+             */
+            at_ms: number;
+            /** @description What begins there. `null`: it is only marked. */
+            title?: string | null;
+        };
         /** @description A node to be added. */
         NewOrganisation: {
             /** @description 行政区划代码 or 学校标识码. */
@@ -3271,6 +3965,21 @@ export interface components {
             /** @description What they type to sign in. */
             sign_in_name?: string | null;
         };
+        /** @description A reviewer's scores, to be kept. */
+        NewReview: {
+            rubric_id: components["schemas"]["RubricId"];
+            /** @description One a criterion, in their order. */
+            scores: number[];
+            /** @description What there is to say beside it. */
+            words?: string;
+        };
+        /** @description A rubric to be kept by a bureau. */
+        NewRubric: {
+            /** @description Weights are percents, of 100 together. */
+            criteria: components["schemas"]["Criterion"][];
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+        };
         /** @description A school year. */
         NewSchoolYear: {
             /** Format: date */
@@ -3279,6 +3988,20 @@ export interface components {
             last_day: string;
             name: string;
             organisation_id: components["schemas"]["OrganisationId"];
+        };
+        /** @description A share to be made. */
+        NewShareAsk: {
+            clip_id?: components["schemas"]["ClipId"] | null;
+            /**
+             * Format: int32
+             * @description For so many hours, 30 days at most.
+             */
+            hours: number;
+            /**
+             * Format: int64
+             * @description How often it may be opened. `null`: as often as one likes.
+             */
+            views_max?: number | null;
         };
         /** @description What a school says of its classes on stage. */
         NewStageConsent: {
@@ -3370,6 +4093,32 @@ export interface components {
          * @description Someone who signs in. Pupils never do.
          */
         PersonId: string;
+        /** @description What is played, from where to where. */
+        PlayView: {
+            board: components["schemas"]["PlaylistView"] | null;
+            /**
+             * Format: int64
+             * @description In lesson time of the recording.
+             */
+            from_ms: number;
+            main: components["schemas"]["PlaylistView"] | null;
+            /** Format: int64 */
+            to_ms: number;
+        };
+        /** @description Whether the piece of a lesson is played. */
+        PlayingAsk: {
+            playing: boolean;
+        };
+        /** @description One playlist of a recording. */
+        PlaylistView: {
+            /**
+             * Format: int64
+             * @description Where its first segment begins, in lesson time.
+             */
+            origin_ms: number;
+            /** @description Where it is. */
+            path: string;
+        };
         /** @description The policy of an organisation. */
         PolicyView: {
             policy: components["schemas"]["RetentionPolicy"];
@@ -3529,11 +4278,63 @@ export interface components {
         Reasoned: {
             reason: string;
         };
+        /** @description A recording, as the library's card says it. */
+        RecordingCard: {
+            consented_at_ms: components["schemas"]["UnixMs"] | null;
+            grade: string;
+            /**
+             * Format: int64
+             * @description From its lesson's start to its end; so far, where it goes on.
+             */
+            length_ms: number;
+            lesson_id: components["schemas"]["LessonId"];
+            licence: components["schemas"]["Licence"];
+            may: components["schemas"]["RecordingMay"];
+            /** @description 知识点 */
+            points: string[];
+            published_to: components["schemas"]["NamedPlace"] | null;
+            recording_id: components["schemas"]["RecordingId"];
+            school: components["schemas"]["NamedPlace"];
+            standing: components["schemas"]["RecordingStanding"];
+            started_at_ms: components["schemas"]["UnixMs"];
+            state: components["schemas"]["RecordingState"];
+            subject: string;
+            summary: string;
+            /** @description Why it is taken down. `null`: it is not. */
+            taken_down_reason: string | null;
+            teacher: components["schemas"]["Teacher"];
+            term_id: components["schemas"]["TermId"] | null;
+            title: string;
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
+        /** @description What is changed of a recording. What is left out stays. */
+        RecordingEdit: {
+            licence?: components["schemas"]["Licence"] | null;
+            /** @description 知识点, at most 20. */
+            points?: string[] | null;
+            summary?: string | null;
+            title?: string | null;
+        };
         /**
          * Format: uuid
          * @description What is kept of one lesson.
          */
         RecordingId: string;
+        /** @description What the asker may do with a recording. */
+        RecordingMay: {
+            /** @description Agree that others see it: it is their own lesson. */
+            consent: boolean;
+            /** @description Name it, share it, take it down. */
+            edit: boolean;
+            /** @description Publish it: they keep the library of its school. */
+            publish: boolean;
+            /** @description Look into it. */
+            replay: boolean;
+        };
         /** @description What is kept of the lesson. */
         RecordingNote: {
             /** @description Which. */
@@ -3541,6 +4342,11 @@ export interface components {
             /** @description Whether it still grows. */
             state: components["schemas"]["RecordingState"];
         };
+        /**
+         * @description How far a recording may be seen.
+         * @enum {string}
+         */
+        RecordingStanding: "kept" | "consented" | "published" | "taken_down";
         /**
          * @description Whether a recording still grows.
          * @enum {string}
@@ -3639,6 +4445,58 @@ export interface components {
             ran_at_ms: components["schemas"]["UnixMs"] | null;
         };
         /**
+         * Format: uuid
+         * @description A reviewer's scores of a recording.
+         */
+        ReviewId: string;
+        /** @description A reviewer's scores. */
+        ReviewView: {
+            made_at_ms: components["schemas"]["UnixMs"];
+            parts: components["schemas"]["ScorePart"][];
+            review_id: components["schemas"]["ReviewId"];
+            reviewer: components["schemas"]["Teacher"];
+            /** Format: int64 */
+            revision: number;
+            rubric: string;
+            rubric_id: components["schemas"]["RubricId"];
+            /**
+             * Format: double
+             * @description Σ weight × score ÷ highest, of 100.
+             */
+            total: number;
+            /** @description What they say beside it. Empty: nothing. */
+            words: string;
+        };
+        /** @description The reviews of a recording. */
+        Reviews: {
+            averages: components["schemas"]["AverageView"][];
+            items: components["schemas"]["ReviewView"][];
+        };
+        /** @description What is done to the rights of a recording. */
+        RightsAct: {
+            /** @enum {string} */
+            act: "consent";
+        } | {
+            /** @enum {string} */
+            act: "withdraw_consent";
+        } | {
+            /** @enum {string} */
+            act: "publish";
+            /** @description Its school, or a bureau above it. */
+            to: components["schemas"]["OrganisationId"];
+        } | {
+            /** @enum {string} */
+            act: "unpublish";
+        } | {
+            /** @enum {string} */
+            act: "take_down";
+            /** @description Why, 1 to 200 characters. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            act: "put_back";
+        };
+        /**
          * @description What a person does here, at a place in the tree and below it.
          * @enum {string}
          */
@@ -3683,6 +4541,30 @@ export interface components {
              * @description Windows that count.
              */
             windows: number;
+        };
+        /**
+         * Format: uuid
+         * @description 量表
+         */
+        RubricId: string;
+        /** @description Another revision of a rubric. */
+        RubricRevision: {
+            criteria: components["schemas"]["Criterion"][];
+            name: string;
+        };
+        /** @description The newest revision of a rubric. */
+        RubricView: {
+            criteria: components["schemas"]["Criterion"][];
+            /** @description The bureau that keeps it. */
+            keeper: string;
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            /**
+             * Format: int64
+             * @description Counts its revisions: the ETag.
+             */
+            revision: number;
+            rubric_id: components["schemas"]["RubricId"];
         };
         /** @description Every figure that the timetable, dispatch and the bell go by. */
         RuleSet: {
@@ -3808,6 +4690,19 @@ export interface components {
             /** Format: int32 */
             week_no: number;
         };
+        /** @description One part of a score. */
+        ScorePart: {
+            /** Format: int32 */
+            highest: number;
+            name: string;
+            /** Format: int32 */
+            score: number;
+            /**
+             * Format: int32
+             * @description Its share of the whole, in percent.
+             */
+            weight: number;
+        };
         /**
          * Format: uuid
          * @description One place in a lesson. A seat outlives reconnects; a peer does not.
@@ -3864,6 +4759,46 @@ export interface components {
         /** @description Whether the hub is set up. */
         SetUpState: {
             needed: boolean;
+        };
+        /**
+         * Format: uuid
+         * @description A link that shows a recording or a clip to others.
+         */
+        ShareId: string;
+        /** @description What a page found behind the `#` of its address. */
+        ShareToken: {
+            token: string;
+        };
+        /** @description A share, as those who keep the recording see it. */
+        ShareView: {
+            clip_id: components["schemas"]["ClipId"] | null;
+            expires_at_ms: components["schemas"]["UnixMs"];
+            /** @description What is sent to people: the path of a page, with the token behind the `#`. `null`: it opens nothing any more. */
+            link: string | null;
+            made_at_ms: components["schemas"]["UnixMs"];
+            maker: components["schemas"]["Teacher"];
+            revoked_at_ms: components["schemas"]["UnixMs"] | null;
+            share_id: components["schemas"]["ShareId"];
+            /** Format: int64 */
+            views: number;
+            /**
+             * Format: int64
+             * @description How often it may be opened. `null`: as often as one likes.
+             */
+            views_max: number | null;
+        };
+        /** @description What is shown by a link, whose it is, and until when. */
+        SharedView: {
+            expires_at_ms: components["schemas"]["UnixMs"];
+            grade: string;
+            licence: components["schemas"]["Licence"];
+            play: components["schemas"]["PlayView"];
+            recorded_at_ms: components["schemas"]["UnixMs"];
+            school: string;
+            subject: string;
+            /** @description Whose lesson it is. */
+            teacher: string;
+            title: string;
         };
         /** @description What the device shows. */
         ShownCode: {
@@ -3938,6 +4873,33 @@ export interface components {
              * @description Share of the decoded time in which somebody speaks, 0 to 1.
              */
             speech?: number;
+        };
+        /** @description What a lesson shall play. */
+        SourceAsk: {
+            /** @enum {string} */
+            kind: "recording";
+            /** @description Which. */
+            recording_id: components["schemas"]["RecordingId"];
+        } | {
+            /** @description Which. */
+            clip_id: components["schemas"]["ClipId"];
+            /** @enum {string} */
+            kind: "clip";
+        };
+        /** @description What a lesson plays, and where it is. */
+        SourceView: {
+            clip_id: components["schemas"]["ClipId"] | null;
+            /** @description It was taken down since it was chosen: it is not played. */
+            gone: boolean;
+            /** @description The hub's clock. */
+            now_ms: components["schemas"]["UnixMs"];
+            play: components["schemas"]["PlayView"] | null;
+            played_from_ms: components["schemas"]["UnixMs"] | null;
+            recording_id: components["schemas"]["RecordingId"];
+            school: string;
+            /** @description Who taught it. */
+            teacher: string;
+            title: string;
         };
         /** @description From one bell to the next: the start is in it, the end is not, so that adjacent lessons never touch. */
         Span: {
@@ -4308,7 +5270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -4444,7 +5406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -4584,7 +5546,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -4722,7 +5684,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -4864,7 +5826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5012,7 +5974,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5159,7 +6121,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5299,7 +6261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5437,7 +6399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5582,7 +6544,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5729,7 +6691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -5869,7 +6831,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6007,7 +6969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6152,7 +7114,429 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_clip: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                clip_id: components["schemas"]["ClipId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClipView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_clip: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                clip_id: components["schemas"]["ClipId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_clip: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                clip_id: components["schemas"]["ClipId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClipChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClipView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6294,7 +7678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6434,7 +7818,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6572,7 +7956,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6714,7 +8098,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -6862,7 +8246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7002,7 +8386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7149,7 +8533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7289,7 +8673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7427,7 +8811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7572,7 +8956,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7715,7 +9099,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -7864,7 +9248,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8004,7 +9388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8142,7 +9526,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8294,7 +9678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8436,7 +9820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8578,7 +9962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8728,7 +10112,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -8870,7 +10254,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9012,7 +10396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9151,7 +10535,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9291,7 +10675,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9428,7 +10812,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9572,7 +10956,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9716,7 +11100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -9860,7 +11244,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10004,7 +11388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10151,7 +11535,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10289,7 +11673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10431,7 +11815,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10573,7 +11957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10711,7 +12095,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10849,7 +12233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -10987,7 +12371,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11129,7 +12513,565 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    choose_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceAsk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clear_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    play_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                lesson_id: components["schemas"]["LessonId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlayingAsk"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11271,7 +13213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11409,7 +13351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11551,7 +13493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11693,7 +13635,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11833,7 +13775,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -11975,7 +13917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12111,7 +14053,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12249,7 +14191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12385,7 +14327,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12525,7 +14467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12665,7 +14607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12805,7 +14747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -12941,7 +14883,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13077,7 +15019,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13224,7 +15166,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13364,7 +15306,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13502,7 +15444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13647,7 +15589,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13796,7 +15738,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -13934,7 +15876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14072,7 +16014,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14214,7 +16156,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14356,7 +16298,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14496,7 +16438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14638,7 +16580,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14785,7 +16727,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -14925,7 +16867,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15063,7 +17005,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15208,7 +17150,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15350,7 +17292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15488,7 +17430,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15626,7 +17568,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15768,7 +17710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -15905,7 +17847,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16041,7 +17983,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16183,7 +18125,321 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_recordings: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description Each of its words is in title, subject, grade, teacher, knowledge points or summary. */
+                text?: string;
+                school_year_id?: components["schemas"]["SchoolYearId"];
+                term_id?: components["schemas"]["TermId"];
+                grade?: string;
+                subject?: string;
+                lesson_id?: components["schemas"]["LessonId"];
+                /** @description 知识点 */
+                point?: string;
+                teacher_id?: components["schemas"]["PersonId"];
+                /** @description The school, or everything below a bureau. */
+                organisation_id?: components["schemas"]["OrganisationId"];
+                /** @description Only what was recorded on this day or later. */
+                from?: string;
+                /** @description Only what was recorded on this day or earlier. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryCounts"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_recordings: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description Each of its words is in title, subject, grade, teacher, knowledge points or summary. */
+                text?: string;
+                school_year_id?: components["schemas"]["SchoolYearId"];
+                term_id?: components["schemas"]["TermId"];
+                grade?: string;
+                subject?: string;
+                lesson_id?: components["schemas"]["LessonId"];
+                /** @description 知识点 */
+                point?: string;
+                teacher_id?: components["schemas"]["PersonId"];
+                /** @description The school, or everything below a bureau. */
+                organisation_id?: components["schemas"]["OrganisationId"];
+                /** @description Only what was recorded on this day or later. */
+                from?: string;
+                /** @description Only what was recorded on this day or earlier. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_RecordingCard"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16321,7 +18577,1274 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_recording: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecordingEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingCard"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingCard"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_chapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ChapterView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_clips: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ClipView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_clip: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClip"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClipView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_comments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_CommentView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_comment: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+                comment_id: components["schemas"]["CommentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_comment: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+                comment_id: components["schemas"]["CommentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16459,7 +19982,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16601,7 +20124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16737,7 +20260,1277 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMark"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_mark: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+                mark_id: components["schemas"]["MarkId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_mark: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+                mark_id: components["schemas"]["MarkId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkEdit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reviews"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReview"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reviews"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_rights: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RightsAct"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingCard"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShareView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShareAsk"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: components["schemas"]["RecordingId"];
+                share_id: components["schemas"]["ShareId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -16888,7 +21681,428 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rubrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_RubricView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_rubric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRubric"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RubricView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revise_rubric: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that the edit is made of. */
+                "if-match": string;
+            };
+            path: {
+                rubric_id: components["schemas"]["RubricId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RubricRevision"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RubricView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17026,7 +22240,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17168,7 +22382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17304,7 +22518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17444,7 +22658,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17582,7 +22796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17724,7 +22938,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -17872,7 +23086,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18015,7 +23229,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18151,7 +23365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18287,7 +23501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18427,7 +23641,283 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_shared: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else has edited it since. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Of a kind that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field holds what it must not. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An edit must say which version it was made of. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareToken"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedView"];
+                };
+            };
+            /** @description It cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No role of the asker's allows it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is none, or it is not theirs to know of. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another thing stands in the way. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18567,7 +24057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18705,7 +24195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18841,7 +24331,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -18981,7 +24471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19119,7 +24609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19264,7 +24754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19402,7 +24892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19547,7 +25037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19692,7 +25182,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19830,7 +25320,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -19972,7 +25462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20110,7 +25600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20252,7 +25742,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20390,7 +25880,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20531,7 +26021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20667,7 +26157,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20807,7 +26297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -20945,7 +26435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21087,7 +26577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21235,7 +26725,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21377,7 +26867,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21518,7 +27008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21654,7 +27144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21800,7 +27290,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -21942,7 +27432,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there, and was deleted. */
+            /** @description It was there, and was taken down or deleted; the asker may know that. */
             410: {
                 headers: {
                     [name: string]: unknown;

@@ -68,6 +68,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         break
       case 'marked':
         marked.value = { atMs: message.at_ms }
+        break
       case 'keeping':
         keeping.value = message.keeping
         break
