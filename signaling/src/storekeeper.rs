@@ -154,7 +154,7 @@ impl App {
             match run.outcome {
                 RunOutcome::Done => info!(marked, deleted, "Retention: {marked} marked, {deleted} deleted"),
                 RunOutcome::TooMany => {
-                    warn!(marked, deleted, held_back, "Retention: {held_back} more are due than one run may do")
+                    warn!(marked, deleted, held_back, "Retention: {held_back} more are due than one run may do");
                 }
                 RunOutcome::ClockMoved => error!(off_ms = run.off_ms, "Retention deletes nothing: the clock was moved"),
             }

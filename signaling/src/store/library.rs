@@ -360,7 +360,11 @@ pub(super) fn owned(sql: &mut Sql, scope: &Scope) {
 
 /// Whether the scope may know of `entry`.
 fn visible(sql: &mut Sql, scope: &LibraryScope, rules: &RightRules) {
-    sql.push("(");
+    // What was deleted has nothing left to show.
+    sql.push(
+        "not exists (select 1 from kept_recording gone where gone.recording_id = entry.recording_id
+                     and gone.state in ('deleting', 'deleted')) and (",
+    );
     owned(sql, &scope.below);
     if !scope.readers.places().is_empty() {
         sql.push(" or entry.published_to in ").list(scope.readers.places().iter().map(String::as_str));

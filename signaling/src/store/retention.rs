@@ -62,7 +62,7 @@ pub struct KeptRecording {
     pub duration_ms: u64,
     pub ended_at: UnixMs,
     pub is_mirrored: bool,
-    /// It was chosen to be played in a lesson to come.
+    /// It was chosen to be played in a lesson to come, or is published.
     pub is_chosen: bool,
     pub seal_sha256: Option<String>,
     pub hold: Option<Hold>,
@@ -117,8 +117,12 @@ const SELECT_KEPT: &str = "
            kept.state as state, size_bytes, duration_ms, kept.ended_at_ms as ended_at_ms, is_mirrored, seal_sha256,
            held_by, held_name, held_reason, held_at_ms, held_until_ms, pending_since_ms, pending_rule, pending_by,
            pending_reason, runs_pending, deleted_at_ms,
-           (select count(*) from lesson playing where playing.to_play_id = kept.recording_id
-                and playing.state in ('scheduled', 'open', 'live')) as chosen
+           (select count(*) from lesson_source source join lesson playing on playing.lesson_id = source.lesson_id
+                where source.recording_id = kept.recording_id and playing.state in ('scheduled', 'open', 'live'))
+           + (select count(*) from lesson playing where playing.to_play_id = kept.recording_id
+                and playing.state in ('scheduled', 'open', 'live'))
+           + (select count(*) from library_entry entry where entry.recording_id = kept.recording_id
+                and entry.published_to is not null and entry.taken_down_at_ms is null) as chosen
     from kept_recording kept
     join recording on recording.recording_id = kept.recording_id
     join lesson on lesson.lesson_id = recording.lesson_id

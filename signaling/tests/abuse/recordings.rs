@@ -129,6 +129,7 @@ fn record(id: &str, folder: PathBuf) {
 
 /// Case 58.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "somebody has the disk in their hands")]
 async fn no_path_leads_out_of_a_recording() {
     let recorded = Recorded::open().await;
     let good = "media/board-000001.m4s";
@@ -381,6 +382,7 @@ async fn who_may_only_look_takes_nothing_away_and_who_takes_is_in_the_audit() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "somebody has the disk in their hands")]
 async fn one_frame_is_asked_for_where_there_are_two_pictures_and_taken_away_again() {
     let recorded = Recorded::open().await;
     let (school, path) = (&recorded.school, recorded.path("composite"));
