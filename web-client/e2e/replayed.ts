@@ -108,13 +108,14 @@ export async function complaints(context: BrowserContext, origin: string, playli
   return decoded.stderr ?? ''
 }
 
-// Seeks a paused replay by its voice, and returns where it stands and the counter that the picture shows there.
+// Seeks a paused replay by its voice, or a plain file by itself, and returns where it stands and the counter that the
+// picture shows there.
 export async function counterAt(page: Page, selector: string, second: number): Promise<{ second: number, counter: number }> {
   const before = (await page.evaluate(framesOf, selector)).length
-  await page.evaluate(([where, to]) => {
-    const voice = document.querySelector<HTMLMediaElement>(where)
-    if (voice !== null) voice.currentTime = to
-  }, [VOICE, second] as const)
+  await page.evaluate(([voice, picture, to]) => {
+    const sought = document.querySelector<HTMLMediaElement>(voice) ?? document.querySelector<HTMLMediaElement>(picture)
+    if (sought !== null) sought.currentTime = to
+  }, [VOICE, selector, second] as const)
   for (let tries = 0; tries < 100; tries++) {
     const frames = await page.evaluate(framesOf, selector)
     const shown = frames.slice(before).at(-1)
