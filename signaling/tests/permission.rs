@@ -38,6 +38,12 @@ fn at(method: &str, path: &str, place: Option<&Place>) -> String {
     filled + &query
 }
 
+/// What was answered, without how much room the hub's disk has, which changes while we ask.
+fn at_rest(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("\"free_bytes\":") else { return text.to_owned() };
+    format!("{before}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
 fn body_for(method: &str, path: &str, place: &Place) -> String {
     let organisation_id = place.organisation;
     match (method, path) {
@@ -181,7 +187,8 @@ async fn no_role_at_any_route_learns_of_a_sibling_a_parent_or_a_foreign_place() 
                 // What a query names is found by nobody who may not know of it, either. (The audit grows as we ask.)
                 let names_one = names_a_thing || method == "GET" && operation["x-act"] != "see_audit";
                 if names_one {
-                    assert_eq!((answer.status, &answer.text), (nowhere.status, &nowhere.text), "{told}");
+                    let (here, there) = (at_rest(&answer.text), at_rest(&nowhere.text));
+                    assert_eq!((answer.status, here), (nowhere.status, there), "{told}");
                 } else if path.starts_with("/imports/") && answer.status == 422 {
                     // A table is read, and told line by line: a foreign place is as good as none.
                     let unknown = body_for(method, path, place).replace(&place.organisation.to_string(), FOREIGN);

@@ -243,7 +243,7 @@ async fn whatever_the_way_does_nothing_is_lost_and_nothing_is_there_twice() {
         Fault::Stall,
         Fault::ResetAt(100),
         Fault::ResetAt(20_000),
-        Fault::Slow(10_000),
+        Fault::Slow(100_000),
     ];
     // Each has a server and a hub of its own, all at once: most of the time they wait.
     let tasks: Vec<_> = faults.into_iter().map(|fault| tokio::spawn(through(fault))).collect();

@@ -191,6 +191,9 @@ pub async fn count_recordings(
     identity: Identity,
     Queried(page): Queried<LibraryPage>,
 ) -> Result<Json<LibraryCounts>, ApiError> {
+    // Asked as the list is, although all is counted: what the list refuses is refused here.
+    page.after.as_deref().map(read_cursor).transpose()?;
+    list::limit(page.limit)?;
     let (total, facets) = app.store.library_facets(&library_scope(&identity)?, &page.ask()?).await?;
     let view = |one: crate::store::library::FacetCount| FacetCountView {
         facet: one.facet,

@@ -7,7 +7,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -203,5 +203,8 @@ impl Taught {
 
 /// The clip that all these tests teach with.
 pub fn clip() -> Arc<Clip> {
-    Arc::new(CLIP.clip(Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/clips"))).expect("a clip, by ffmpeg"))
+    // Made once: two tests of one program that make it at once write over each other's file.
+    static MADE: OnceLock<Arc<Clip>> = OnceLock::new();
+    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/clips"));
+    MADE.get_or_init(|| Arc::new(CLIP.clip(folder).expect("a clip, by ffmpeg"))).clone()
 }
