@@ -5,11 +5,7 @@ export const storageZhCN = {
     used: '录像共占', recordings: '{count} 份录像', pendingCount: '其中 {count} 份在等待删除',
     forecast: '还能录多久', unknown: '录满一周以后，这里会说还够录几天。', days: '照现在的用量，还够 {days} 天。', today: '照现在的用量，今天就会录满。', enough: '照现在的用量，两年之内都够。',
     makeRoom: '请尽快清理，或者加大磁盘。',
-    disk: '录像磁盘', diskFree: '还剩 {free}，共 {total}', diskUnknown: '还没有读到磁盘的情况。',
-    diskLevel: {
-      fine: '空间充足', low: '空间不多了：录像照常，请清理或者加大磁盘。', tight: '空间紧张：暂时不录上台的画面和声音。', lean: '空间很少：只录板书和声音，不录老师画面。',
-      paused: '磁盘已满：录像已暂停，上课不受影响；有空间后会自动继续。',
-    },
+    disk: '录像磁盘', diskFree: '还剩 {free}，共 {total}',
     mirror: '异地副本', noMirror: '没有设置。录像只存在这台服务器上，磁盘坏了就没有了。', noMirrorHint: '启动时加上 --s3，每份录像会再存一份到对象存储。',
     mirrorWhole: '全部录像都已存好副本。', mirrorBehind: '正在存副本：还有 {bytes}，最早的一段等了 {waits}。',
     mirrorFailing: '从 {since} 起连不上对象存储，还有 {bytes} 等着。录像先存在本机，连上后会自动补齐。',
