@@ -60,5 +60,8 @@ export function ownsKey(target: EventTarget | null, key: string): boolean {
   // The timeline is a range: its arrows are the player's own.
   if (target instanceof HTMLInputElement)
     return target.type !== 'range'
+  // An open dialog keeps its keys, but for the one that closes it too.
+  if (target.closest('dialog[open]') !== null)
+    return key !== '?'
   return (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement || target.tagName === 'SUMMARY') && (key === ' ' || key === 'Enter')
 }
