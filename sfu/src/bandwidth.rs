@@ -1,10 +1,11 @@
 //! What one classroom's line carries, and who gets it.
 //!
-//! [`sent`] remembers what went out, `estimate` reads from the reports what the line carries, `probe` asks it for more,
+//! [`sent`] remembers what went out, `losses` counts what went astray, `estimate` reads from the reports what the line carries, `probe` asks it for more,
 //! [`share`] gives voice, board, camera and stage their part, `pace` keeps bursts off the line. Everything is told the
 //! time. What a receiver reports concerns that receiver alone, and buys it [`estimate::BPS_MAX`] at most.
 
 mod estimate;
+mod losses;
 mod pace;
 mod probe;
 mod sent;
@@ -16,6 +17,7 @@ use smallvec::SmallVec;
 
 use crate::rtcp::TransportFeedback;
 use estimate::{Estimator, Verdict};
+use losses::Losses;
 use pace::Pacer;
 use probe::Prober;
 use sent::SentLog;
@@ -29,6 +31,7 @@ pub struct Bandwidth {
     origin: Option<Instant>,
     now_us: i64,
     log: SentLog,
+    losses: Losses,
     estimator: Estimator,
     prober: Prober,
     pacer: Pacer,
@@ -62,6 +65,7 @@ impl Bandwidth {
             origin: None,
             now_us: 0,
             log: SentLog::new(),
+            losses: Losses::default(),
             estimator: Estimator::new(),
             prober: Prober::new(),
             pacer: Pacer::new(estimate::START_BPS * 5 / 2),
@@ -131,6 +135,7 @@ impl Bandwidth {
                 packets += 1;
                 lost += u32::from(known.arrived_us.is_none());
             }
+            self.losses.note(known.arrived_us.is_none(), known.was_missing);
             self.prober.note(&known);
             self.estimator.note(known);
         }
@@ -294,6 +299,11 @@ impl Bandwidth {
     #[must_use]
     pub fn estimate_bps(&self) -> u64 {
         self.estimator.bps()
+    }
+
+    /// The share of packets lost in the last five seconds, 0 to 1, once a second. `None`: the receiver reported none.
+    pub fn loss_of_late(&mut self) -> Option<f64> {
+        self.losses.turn()
     }
 
     /// What voice may take with its repeats, bits per second of payload: half of a line that is full.

@@ -45,7 +45,8 @@ pub struct PeerStats {
     pub worker: WorkerId,
     /// Smoothed round trip in milliseconds. `None`: not measured yet.
     pub rtt_ms: Option<f64>,
-    /// Share of packets lost in the last report, 0 to 1: on the way to a viewer, or from a publisher.
+    /// Share of packets lost, 0 to 1. On the way to a viewer that reports on every packet: of the last five seconds. To
+    /// another, and from a publisher: of the last report, the worst of its tracks.
     pub loss: f64,
     /// Bits per second in the last second: to a viewer, or from a publisher.
     pub bitrate_bps: u64,

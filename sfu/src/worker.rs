@@ -562,7 +562,8 @@ impl Worker {
                         layer: slot.source().map(|(_, layer)| layer),
                         paused: slot.is_paused,
                     }));
-                    (false, viewer.rtt, viewer.loss, bytes, viewer.flowing().collect())
+                    let loss = viewer.bandwidth.loss_of_late().unwrap_or(viewer.loss);
+                    (false, viewer.rtt, loss, bytes, viewer.flowing().collect())
                 }
             };
             let stats = PeerStats {

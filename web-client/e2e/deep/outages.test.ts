@@ -76,12 +76,17 @@ test('a lesson with losses and two outages keeps its time', async () => {
   const inLesson = outages.map(outage => ({ fromMs: outage.fromMs - lesson.live_at_ms, toMs: outage.toMs - lesson.live_at_ms }))
   console.log(`row: lost to the hub: ${await hub.metric('tongke_packets_lost_total')} packets (load ${loadavg()[0]?.toFixed(1)})`)
 
-  // How long it is: by each track's own samples against the hub's clock.
+  // How long it is against the hub's clock: by each track's own samples in the file that is given away, and by the
+  // segments of the playlist. (Of a playlist's last sample ffprobe guesses the length from the rate of the others.)
   for (const { kind, playlist } of recording.tracks) {
-    const [track] = await tracksOf(teacher.context, origin, playlist, line.hub)
-    const offMs = ((track?.seconds ?? Number.NaN) - taughtS) * 1000
-    console.log(`row: ${kind}: asked the lesson's ${taughtS.toFixed(3)} s within 100 ms, measured ${track?.seconds.toFixed(3)} s (${offMs.toFixed(0)} ms), ${track?.samples} samples of ${track?.codec}`)
-    expect.soft(Math.abs(offMs), `${kind} is as long as the lesson`).toBeLessThanOrEqual(100)
+    const file = `/api/v1/recordings/${lesson.recording.recording_id}/download?tracks=${kind}`
+    const [track] = await tracksOf(teacher.context, origin, file, line.hub)
+    const listedS = await page.evaluate(async address => [...(await (await fetch(address)).text()).matchAll(/#EXTINF:([\d.]+)/g)].reduce((sum, [, seconds]) => sum + Number(seconds), 0), playlist)
+    for (const [where, seconds] of [['in the file', track?.seconds ?? Number.NaN], ['in the playlist', listedS]] as const) {
+      const offMs = (seconds - taughtS) * 1000
+      console.log(`row: ${kind} ${where}: asked the lesson's ${taughtS.toFixed(3)} s within 100 ms, measured ${seconds.toFixed(3)} s (${offMs.toFixed(0)} ms), ${track?.samples} samples of ${track?.codec}`)
+      expect.soft(Math.abs(offMs), `${kind} is as long as the lesson ${where}`).toBeLessThanOrEqual(100)
+    }
     const heard = await complaints(teacher.context, origin, playlist, line.hub)
     console.log(`row: ${kind}: asked a clean decode, measured ${heard === '' ? 'no complaint' : heard.slice(0, 500)}`)
     expect.soft(heard, `${kind} decodes`).toBe('')

@@ -9,7 +9,7 @@ const pair = (fields: object) => ({ id: 'p', timestamp: 0, type: 'candidate-pair
 const voice = (packets: number, lost: number, concealed: number) =>
   inbound({ kind: 'audio', packetsReceived: packets, packetsLost: lost, totalSamplesReceived: packets * 960, concealedSamples: concealed, jitter: 0.004, jitterBufferDelay: packets * 960 * 0.08, jitterBufferEmittedCount: packets * 960 })
 const board = (frames: number, freezes = 0) =>
-  inbound({ kind: 'video', packetsReceived: frames * 4, packetsLost: 0, framesDecoded: frames, framesDropped: 1, freezeCount: freezes, totalFreezesDuration: freezes * 0.4, frameWidth: 1920, frameHeight: 1080 })
+  inbound({ kind: 'video', packetsReceived: frames * 5, retransmittedPacketsReceived: frames, packetsLost: 0, framesDecoded: frames, framesDropped: 1, freezeCount: freezes, totalFreezesDuration: freezes * 0.4, frameWidth: 1920, frameHeight: 1080 })
 const camera = (frames: number) =>
   inbound({ kind: 'video', packetsReceived: frames * 2, packetsLost: -3, framesDecoded: frames, framesDropped: 0, frameWidth: 640, frameHeight: 360 })
 

@@ -39,8 +39,9 @@ export function totalsOf(stats: Iterable<RTCStats>): Totals {
   }
   for (const entry of stats) {
     if (entry.type === 'inbound-rtp') {
-      const inbound = entry as RTCInboundRtpStreamStats & { freezeCount?: number, totalFreezesDuration?: number }
-      totals.packetsReceived += inbound.packetsReceived ?? 0
+      const inbound = entry as RTCInboundRtpStreamStats & { freezeCount?: number, totalFreezesDuration?: number, retransmittedPacketsReceived?: number }
+      // A repair is counted as received, what it repairs stays lost: both would make half of a loss.
+      totals.packetsReceived += (inbound.packetsReceived ?? 0) - (inbound.retransmittedPacketsReceived ?? 0)
       // Duplicates can make the browser's figure negative (RFC 3550 §6.4.1).
       totals.packetsLost += Math.max(0, inbound.packetsLost ?? 0)
       totals.framesDecoded += inbound.framesDecoded ?? 0
