@@ -133,7 +133,7 @@ impl Listed {
             condition,
             started_at_ms: ledger.map_or(0, |ledger| ledger.started_at_ms),
             duration_ms: ledger.map_or(0, Ledger::duration_ms),
-            size_bytes: tracks.iter().flat_map(|track| &track.segments).map(|segment| segment.size_bytes).sum(),
+            size_bytes: tracks.iter().map(TrackLedger::size_bytes).fold(0, u64::saturating_add),
             gaps: tracks.iter().map(|track| track.gaps.len()).sum(),
         }
     }
@@ -330,6 +330,12 @@ impl TrackLedger {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.start.saturating_add(segment.duration))
+    }
+
+    /// Of its segments.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.size_bytes).fold(0, u64::saturating_add)
     }
 
     /// Ticks per second.

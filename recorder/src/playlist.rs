@@ -7,6 +7,7 @@ use m3u8_rs::{
 use sfu::media::TrackKind;
 
 use crate::{
+    clock::LessonTime,
     id::{self, MediaName},
     manifest::{Ledger, Phase, TrackLedger},
     segment::SEGMENT_MS_MAX,
@@ -61,7 +62,7 @@ fn multivariant(ledger: &Ledger) -> Option<MasterPlaylist> {
             .collect(),
         variants: vec![VariantStream {
             uri: self::name(alone.kind?),
-            bandwidth: bits_per_second(alone) + with_voice.map_or(0, bits_per_second),
+            bandwidth: bits_per_second(alone).saturating_add(with_voice.map_or(0, bits_per_second)),
             codecs: Some(codecs),
             resolution: size.map(|(width, height)| Resolution { width: width.into(), height: height.into() }),
             audio: with_voice.map(|_| "voice".to_owned()),
@@ -92,7 +93,8 @@ fn media(ledger: &Ledger, track: &TrackLedger) -> Option<MediaPlaylist> {
     let kind = track.kind?;
     let scale = f64::from(track.scale());
     let seconds = |ticks: u64| (ticks as f64 / scale) as f32;
-    let longest_ms = track.segments.iter().map(|segment| segment.duration * 1_000 / u64::from(track.scale())).max()?;
+    let ms = |ticks| LessonTime::from_ticks(ticks, track.scale()).millis();
+    let longest_ms = track.segments.iter().map(|segment| ms(segment.duration)).max()?;
     let ended = matches!(ledger.phase, Phase::Ended(_));
     let mut init = None;
     let segments = track.segments.iter().map(|segment| {

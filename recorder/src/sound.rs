@@ -68,7 +68,8 @@ impl Loudness {
     /// loudness is joined by energy, weighted by how much each heard. `None`: nothing was heard.
     #[must_use]
     pub fn of(minutes: &[SoundMinute], runs: &[usize]) -> Option<Self> {
-        let heard_ms = |minutes: &[SoundMinute]| minutes.iter().map(|minute| minute.heard_ms).sum::<u64>();
+        let heard_ms =
+            |minutes: &[SoundMinute]| minutes.iter().map(|minute| minute.heard_ms).fold(0, u64::saturating_add);
         let all_ms = heard_ms(minutes);
         if all_ms == 0 {
             return None;

@@ -10,10 +10,14 @@ use std::{
 use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
+    Listed,
     clock::LessonTime,
     fmp4::{scan, time_scale},
+    journal::{InitRecord, Record, SegmentRecord, VERSION},
+    manifest::Ledger,
+    playlist,
     recording::{Action, Recording},
-    sound::SILENCE,
+    sound::{SILENCE, SoundMinute},
 };
 use sfu::{
     id::TrackId,
@@ -154,6 +158,65 @@ proptest! {
             // A timestamp may claim to be up to a second early; honest ones are held to a tenth elsewhere.
             prop_assert!(end_ms + 100 >= now_ms && end_ms <= now_ms + 1_600, "{kind} ends at {end_ms} of {now_ms}");
         }
+    }
+}
+
+#[test]
+fn a_journal_of_figures_beyond_all_measure_is_told_all_the_same() {
+    let (kind, most) = (TrackKind::Voice, u64::MAX);
+    let start = Record::Start {
+        recording_id: "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a".parse().unwrap(),
+        version: VERSION,
+        started_at_ms: most,
+        software: String::new(),
+    };
+    let (codecs, sha256) = (String::new(), String::new());
+    let init = |kind| InitRecord {
+        kind,
+        n: 1,
+        codec: Codec::Opus,
+        codecs: codecs.clone(),
+        width: None,
+        height: None,
+        sha256: sha256.clone(),
+    };
+    let segment = |kind, seq| SegmentRecord {
+        kind,
+        seq,
+        init: 1,
+        start: most - 1,
+        duration: most,
+        fragments: u32::MAX,
+        size_bytes: most,
+        sha256: sha256.clone(),
+        recovered: false,
+    };
+    let minute = SoundMinute {
+        minute: most,
+        rms_dbfs: None,
+        clipped: 1.0,
+        silent: 1.0,
+        heard_ms: most,
+        speech: 1.0,
+        short_term_max_lufs: Some(f32::MAX),
+        integrated_lufs: Some(f32::MAX),
+    };
+    let sound = Record::Sound { kind, minute };
+    let records = [
+        start,
+        Record::Init(init(kind)),
+        Record::Init(init(TrackKind::Camera)),
+        Record::Segment(segment(kind, 1)),
+        Record::Segment(segment(kind, u32::MAX)),
+        Record::Segment(segment(TrackKind::Camera, 1)),
+        sound.clone(),
+        sound,
+    ];
+    let ledger = Ledger::fold(&records, "").unwrap();
+    assert_eq!(Listed::new(ledger.recording_id, Some(&ledger), false).size_bytes, most);
+    assert!(ledger.manifest().tracks[1].loudness.is_some() || ledger.manifest().tracks[0].loudness.is_some());
+    for name in [playlist::MAIN.to_owned(), playlist::name(kind), playlist::name(TrackKind::Camera)] {
+        assert!(playlist::write(&ledger, &name).is_some(), "{name}");
     }
 }
 

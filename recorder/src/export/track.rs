@@ -92,7 +92,7 @@ pub(super) fn lay(ledger: &Ledger, folder: &Folder, kind: TrackKind, span: Span)
     let scale = track.scale();
     let ticks = |ms: u64| LessonTime(i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX)).ticks(scale);
     let (from, to) = (ticks(span.from_ms), ticks(span.to_ms));
-    let first = track.segments.partition_point(|segment| segment.start + segment.duration <= from);
+    let first = track.segments.partition_point(|segment| segment.start.saturating_add(segment.duration) <= from);
     let end = track.segments.partition_point(|segment| segment.start < to);
     if first >= end {
         return Ok(Vec::new());
