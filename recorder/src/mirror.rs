@@ -61,6 +61,8 @@ pub struct MirrorStatus {
     pub sent_bytes: u64,
     /// Objects that were there already when they were sent.
     pub found: u64,
+    /// Uploads that failed since the start; each is tried again.
+    pub failed: u64,
     /// Names under which the bucket holds other bytes, or that are gone from the disk, at most [`ALARMS_MAX`] of them.
     pub alarms: Vec<String>,
 }
@@ -232,27 +234,33 @@ impl Mirror {
         if !sealed.iter().any(|name| name == SEAL) {
             return Ok(());
         }
-        let mut state = self.state();
-        let State { outbox, receipts, following, .. } = &mut *state;
-        let Some(following_it) = following.get_mut(&recording) else { return Ok(()) };
-        if following_it.waiting > 0 || following_it.given_up {
-            return Ok(());
-        }
-        let there = |piece| receipts.has(&Object::of(recording, piece));
-        let next = if !there(Piece::Journal) { Some(Piece::Journal) } else { Some(Piece::Seal) };
-        let next = next.filter(|piece| !there(*piece));
-        match next {
-            Some(piece) if following_it.last != Some(piece) => {
-                following_it.last = Some(piece);
-                let made_at_ms = made_at_ms(ledger, ledger.duration_ms());
-                following_it.add(outbox, Object::of(recording, piece), 0, made_at_ms);
+        let next = {
+            let mut state = self.state();
+            let State { receipts, following, .. } = &mut *state;
+            let Some(following_it) = following.get_mut(&recording) else { return Ok(()) };
+            if following_it.waiting > 0 || following_it.given_up {
+                return Ok(());
             }
-            Some(_) => {}
-            None => {
+            let missing = |piece: &Piece| !receipts.has(&Object::of(recording, *piece));
+            let Some(next) = [Piece::Journal, Piece::Seal].into_iter().find(missing) else {
                 following.remove(&recording);
                 note_failure(receipts.note_whole(recording));
                 tracing::info!(recording.id = %recording, "Recording {recording} is in the bucket as a whole");
+                return Ok(());
+            };
+            if following_it.last == Some(next) {
+                return Ok(());
             }
+            next
+        };
+        // A long lesson's journal has the weight of some segments.
+        let size_bytes = self.read(recording, &next.to_string())?.len() as u64;
+        let mut state = self.state();
+        let State { outbox, following, .. } = &mut *state;
+        if let Some(following) = following.get_mut(&recording) {
+            following.last = Some(next);
+            let made_at_ms = made_at_ms(ledger, ledger.duration_ms());
+            following.add(outbox, Object::of(recording, next), size_bytes, made_at_ms);
         }
         Ok(())
     }
@@ -270,13 +278,18 @@ impl Mirror {
         Ok(0)
     }
 
-    async fn send(self: Arc<Self>, Upload { object, patience }: Upload) {
+    async fn send(self: Arc<Self>, Upload { object, patience, again }: Upload) {
         let mirror = self.clone();
         let bytes = blocking(move || mirror.bytes(&object)).await;
         let (sent, size) = match bytes {
             Ok(bytes) => {
                 let size = bytes.len() as u64;
-                (self.bucket.put(&object, bytes, patience).await, size)
+                let put = if again {
+                    self.bucket.put_again(&object, bytes, patience).await
+                } else {
+                    self.bucket.put(&object, bytes, patience).await
+                };
+                (put, size)
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
@@ -315,6 +328,7 @@ impl Mirror {
             (_, since) => Some(since.unwrap_or_else(|| self.archive.clock.wall_ms())),
         };
         if sent == Sent::Failed {
+            status.failed += 1;
             return;
         }
         if let Some(following) = following.get_mut(&object.recording) {

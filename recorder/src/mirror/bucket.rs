@@ -5,8 +5,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::{
-    Attribute, AttributeValue, Attributes, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    RetryConfig,
+    Attribute, AttributeValue, Attributes, ClientOptions, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, RetryConfig,
     aws::{AmazonS3Builder, Checksum, S3ConditionalPut},
     path::Path,
 };
@@ -87,6 +87,8 @@ impl Bucket {
     /// [`BucketError::Address`].
     pub fn at(address: &BucketAddress) -> Result<Self, BucketError> {
         let store = AmazonS3Builder::new()
+            // Each call brings its own patience. The client's, of 30 s, would end what a thin line takes minutes for.
+            .with_client_options(ClientOptions::new().with_timeout_disabled().with_connect_timeout(QUESTION_PATIENCE))
             .with_endpoint(&address.endpoint)
             .with_bucket_name(&address.bucket)
             .with_region(&address.region)
@@ -123,13 +125,27 @@ impl Bucket {
         }
     }
 
+    /// As [`Bucket::put`], of what was sent before and may have arrived: asks before it sends. On a thin line that saves
+    /// minutes; and a server that refuses an object by its head may hang up on the rest of it, and with that on the
+    /// question what it holds.
+    ///
+    /// # Errors
+    /// As [`Bucket::put`].
+    pub async fn put_again(&self, object: &Object, bytes: Bytes, patience: Duration) -> Result<Put, BucketError> {
+        match self.check(object, bytes.len() as u64, &sha256(&bytes), patience).await {
+            Ok(()) => Ok(Put::Same),
+            Err(BucketError::Missing { .. }) => self.put(object, bytes, patience).await,
+            Err(error) => Err(error),
+        }
+    }
+
     /// Checks that the bucket holds an object of this size and SHA-256.
     ///
     /// # Errors
     /// [`BucketError::Missing`], [`BucketError::Different`], or it cannot say.
     pub async fn check(&self, object: &Object, size: u64, digest: &str, patience: Duration) -> Result<(), BucketError> {
         let head = GetOptions { head: true, ..GetOptions::default() };
-        let found = self.asked(object, patience, head).await?;
+        let found = self.asked(object, patience.min(QUESTION_PATIENCE), head).await?;
         if found.meta.size != size {
             return Err(BucketError::Different { object: *object });
         }
@@ -204,6 +220,9 @@ async fn within<T>(
 fn key(object: &Object) -> Path {
     Path::from(format!("{ROOT}/{object}"))
 }
+
+/// A question that is answered with a few lines.
+pub(super) const QUESTION_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is not a recording's may lie beside it in the same bucket.
 const ROOT: &str = "rec";

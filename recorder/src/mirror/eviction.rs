@@ -4,12 +4,16 @@ use std::{io, sync::Arc, time::Duration};
 
 use nix::sys::statvfs::statvfs;
 
-use super::{Mirror, Object, Piece, blocking, bucket::BucketError, made_at_ms, media};
+use super::{
+    Mirror, Object, Piece, blocking,
+    bucket::{BucketError, QUESTION_PATIENCE},
+    made_at_ms, media,
+};
 use crate::{
     archive::{Archive, ArchiveError},
     id::{MediaName, RecordingId},
     journal::{JOURNAL, sha256},
-    manifest::Phase,
+    manifest::{Phase, TrackLedger},
     recover::SEAL,
     store::{failed, lock},
 };
@@ -58,12 +62,12 @@ impl Mirror {
             return Ok(0);
         }
         for (name, size, digest) in &files {
-            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, HEAD_PATIENCE).await?;
+            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, QUESTION_PATIENCE).await?;
         }
         for piece in [Piece::Journal, Piece::Seal] {
             let (mirror, object) = (self.clone(), Object::of(recording, piece));
             let bytes = blocking(move || mirror.bytes(&object)).await?;
-            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), HEAD_PATIENCE).await?;
+            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), QUESTION_PATIENCE).await?;
         }
         let mirror = self.clone();
         let freed = blocking(move || {
@@ -153,8 +157,8 @@ impl Archive {
     pub fn measure(&self, recording: RecordingId) -> Result<(u64, u64), ArchiveError> {
         let ledger = self.ledger(recording)?;
         let ledger = lock(&ledger);
-        let segments = ledger.tracks.iter().flat_map(|track| &track.segments);
-        Ok((segments.map(|segment| segment.size_bytes).sum(), ledger.duration_ms()))
+        let size_bytes = ledger.tracks.iter().map(TrackLedger::size_bytes).fold(0, u64::saturating_add);
+        Ok((size_bytes, ledger.duration_ms()))
     }
 
     /// Where a recording's media lies. `mirrored` is what the mirror's receipts say of it.
@@ -173,6 +177,3 @@ impl Archive {
 
 /// A local copy younger than this is never removed: it is still being looked at, and the bucket's own copies settle.
 pub const KEPT_HERE_MIN: Duration = Duration::from_secs(24 * 3_600);
-
-/// A question that is answered with a few lines.
-const HEAD_PATIENCE: Duration = Duration::from_secs(15);

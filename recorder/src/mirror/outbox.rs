@@ -1,9 +1,14 @@
 //! What has still to go into the bucket, and when which of it is tried: a pure state machine.
 //!
-//! While the bucket answers, a few objects are on their way at once, the oldest first, not faster than the rate that they
-//! are given. The first failure leaves one at a time, behind waits that grow and are drawn by lot, so that the hubs of a
-//! county do not all come back in the same second. What was on its way when the bucket failed is simply tried again:
-//! an object that arrived all the same is there already, and its bytes are compared.
+//! One object is on its way at first, and a few at once where each goes fast, the oldest first, not faster than the
+//! rate that they are given. A thin line has one at a time: six that share it take six times as long each, and one that is
+//! given up begins anew. The first failure leaves one at a time as well, behind waits that grow and are drawn by lot, so
+//! that the hubs of a county do not all come back in the same second. What was on its way when the bucket failed is tried
+//! again: an object that arrived all the same is there already, and its bytes are compared.
+//!
+//! Whether an object still moves nobody here can see: between it and the bucket lie the buffers of two machines and a
+//! modem, each as large as a segment. So an object is given the time that its size takes at an eighth of what the last one
+//! got, and where nothing is known, on the slowest line.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,7 +20,7 @@ use crate::{id::RecordingId, mirror::Object};
 /// How objects are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxRule {
-    /// On their way at once while all is well.
+    /// On their way at once at most, on a line that has room for them.
     pub at_once: usize,
     /// Of all of them together. Live media has the rest of the line.
     pub bytes_per_second: u64,
@@ -23,9 +28,10 @@ pub struct OutboxRule {
     pub first_wait: Duration,
     /// At most so long, however often it failed.
     pub longest_wait: Duration,
-    /// An object may take so long, and [`SLOWEST_BYTES_PER_SECOND`] for its size; twice as long after each failure, and
-    /// where the last one took long.
+    /// An object may take so long, and what its size takes besides; twice as long after each failure of its own.
     pub patience: Duration,
+    /// What a line is taken for of which nothing is known. On one that is slower by far nothing is mirrored.
+    pub slowest_bytes_per_second: u64,
 }
 
 impl Default for OutboxRule {
@@ -37,6 +43,8 @@ impl Default for OutboxRule {
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(30),
             patience: Duration::from_secs(15),
+            // A line of 10 kB/s, of which live media takes half: a segment of 500 kB is waited for two minutes.
+            slowest_bytes_per_second: 5_000,
         }
     }
 }
@@ -48,6 +56,8 @@ pub struct Upload {
     pub object: Object,
     /// It has failed if it takes longer.
     pub patience: Duration,
+    /// It was sent before, and may have arrived all the same.
+    pub again: bool,
 }
 
 /// What became of an upload.
@@ -83,10 +93,12 @@ pub struct Outbox {
     ready: BTreeSet<u64>,
     resting: BTreeSet<(Instant, u64)>,
     on_their_way: usize,
+    /// How many may be on their way: from 1 to [`OutboxRule::at_once`], by how fast they go.
+    room: usize,
     bytes: u64,
     failures: u32,
-    /// How often the patience is doubled for everybody: by what the last object took.
-    slow: u32,
+    /// Bytes a second of the last object that had some weight. `None`: nothing is known of the line, or no longer.
+    pace: Option<u64>,
     rests_until: Option<Instant>,
     /// When all bytes that were given out are paid for at the rate.
     paid_at: Option<Instant>,
@@ -115,9 +127,10 @@ impl Outbox {
             ready: BTreeSet::new(),
             resting: BTreeSet::new(),
             on_their_way: 0,
+            room: 1,
             bytes: 0,
             failures: 0,
-            slow: 0,
+            pace: None,
             rests_until: None,
             paid_at: None,
             lot: lot | 1,
@@ -140,32 +153,31 @@ impl Outbox {
 
     /// The next object to be sent. Drain to `None` before waiting.
     pub fn poll_upload(&mut self, now: Instant) -> Option<Upload> {
-        let room = if self.failures == 0 { self.rule.at_once } else { 1 };
         let too_early = |until: Option<Instant>| until.is_some_and(|until| now < until);
-        if self.on_their_way >= room || too_early(self.rests_until) || too_early(self.paid_at) {
+        if self.on_their_way >= self.room || too_early(self.rests_until) || too_early(self.paid_at) {
             return None;
         }
         while let Some(rested) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
             self.resting.remove(&rested);
             self.ready.insert(rested.1);
         }
+        let slowest = self.rule.slowest_bytes_per_second.max(self.pace.unwrap_or(0) / SLOWER_AT_ONCE);
         let turn = self.ready.pop_first()?;
         let waiting = self.waiting.get_mut(&turn)?;
         waiting.sent_at = Some(now);
         self.on_their_way += 1;
         let paid_at = self.paid_at.map_or(now, |paid_at| paid_at.max(now));
         self.paid_at = Some(paid_at + seconds(waiting.size_bytes, self.rule.bytes_per_second));
-        let patience = self.rule.patience + seconds(waiting.size_bytes, SLOWEST_BYTES_PER_SECOND);
-        let patience = patience * 2_u32.pow(waiting.failures.max(self.slow).min(DOUBLINGS_MAX));
-        Some(Upload { object: waiting.object, patience })
+        let patience = self.rule.patience + seconds(waiting.size_bytes, slowest);
+        let patience = patience * 2_u32.pow(waiting.failures.min(DOUBLINGS_MAX));
+        Some(Upload { object: waiting.object, patience, again: waiting.failures > 0 })
     }
 
     /// When [`Outbox::poll_upload`] may have something that it has not now. `None`: not before an upload ends or
     /// something is added.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let room = if self.failures == 0 { self.rule.at_once } else { 1 };
-        if self.on_their_way >= room {
+        if self.on_their_way >= self.room {
             return None;
         }
         let due = if self.ready.is_empty() { self.resting.first().map(|(until, _)| *until)? } else { now };
@@ -177,6 +189,7 @@ impl Outbox {
         let Some(turn) = self.turns.get(object).copied() else { return };
         self.on_their_way = self.on_their_way.saturating_sub(1);
         if sent == Sent::Failed {
+            (self.room, self.pace) = (1, None);
             // Those that were on their way together failed once, not six times.
             if self.rests_until.is_none_or(|until| until <= now) {
                 self.failures = self.failures.saturating_add(1);
@@ -195,10 +208,7 @@ impl Outbox {
             && let Some(waiting) = self.waiting.get(&turn)
             && let Some(took) = waiting.sent_at.map(|sent_at| now.saturating_duration_since(sent_at))
         {
-            // On a line that is slower than thought the next one shall not fail first.
-            let patience = self.rule.patience + seconds(waiting.size_bytes, SLOWEST_BYTES_PER_SECOND);
-            let enough = |doublings: &u32| patience * 2_u32.pow(*doublings) >= took * 2;
-            self.slow = (0..DOUBLINGS_MAX).find(enough).unwrap_or(DOUBLINGS_MAX);
+            self.heed(took, waiting.size_bytes);
         }
         // Whatever the answer was, the bucket answers.
         self.failures = 0;
@@ -238,6 +248,20 @@ impl Outbox {
         self.failures
     }
 
+    /// Learns from how long an object took.
+    fn heed(&mut self, took: Duration, size_bytes: u64) {
+        if size_bytes < WEIGHT_MIN {
+            return;
+        }
+        let pace = (size_bytes as f64 / took.as_secs_f64().max(0.001)) as u64;
+        if pace >= WIDE_BYTES_PER_SECOND {
+            self.room = (self.room + 1).min(self.rule.at_once.max(1));
+        } else if pace < THIN_BYTES_PER_SECOND {
+            self.room = (self.room / 2).max(1);
+        }
+        self.pace = Some(pace);
+    }
+
     fn remove(&mut self, turn: u64) {
         if let Some(waiting) = self.waiting.remove(&turn) {
             self.turns.remove(&waiting.object);
@@ -262,11 +286,22 @@ fn seconds(bytes: u64, per_second: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / per_second.max(1) as f64)
 }
 
-/// On a slower line than this nothing is mirrored: a voice alone is as fast.
-pub const SLOWEST_BYTES_PER_SECOND: u64 = 16_000;
+/// What is smaller tells how long a question takes, and nothing of the line: an init segment has no weight, a voice's
+/// segment has some.
+const WEIGHT_MIN: u64 = 8_192;
 
-/// Sixteen times the patience: a segment of 400 kB is given up after some ten minutes at last.
-const DOUBLINGS_MAX: u32 = 4;
+/// Where an object goes as fast as this, there is room for one more at once: a segment takes some seconds.
+const WIDE_BYTES_PER_SECOND: u64 = 100_000;
+
+/// Where one is slower than this, half as many share the line.
+const THIN_BYTES_PER_SECOND: u64 = 25_000;
+
+/// A line may become so many times slower from one object to the next without one that failed: five more may have come to
+/// share it, and live media too.
+const SLOWER_AT_ONCE: u64 = 8;
+
+/// Four times the patience: a segment of 500 kB is given up after some eight minutes at last.
+const DOUBLINGS_MAX: u32 = 2;
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
@@ -392,13 +427,57 @@ mod tests {
         assert_eq!((story.there.len(), story.outbox.lag(0)), (100, Lag::default()));
 
         let now = Instant::now();
-        let mut outbox = Outbox::new(OutboxRule::default(), 1);
+        let mut outbox = on_a_wide_line(now);
         (0..100).for_each(|n| outbox.add(object(n), 0, 0));
         let mut flying = 0;
         while outbox.poll_upload(now).is_some() {
             flying += 1;
         }
         assert_eq!((flying, outbox.poll_timeout(now)), (6, None));
+    }
+
+    /// One that has seen enough arrive to send six at once.
+    fn on_a_wide_line(now: Instant) -> Outbox {
+        let mut outbox = Outbox::new(OutboxRule { bytes_per_second: u64::MAX, ..OutboxRule::default() }, 3);
+        for n in 1_000..1_010 {
+            outbox.add(object(n), 10_000, 0);
+            let upload = outbox.poll_upload(now).unwrap();
+            outbox.handle_sent(now, &upload.object, Sent::There);
+        }
+        outbox
+    }
+
+    #[test]
+    fn a_line_that_turns_thin_fails_once_and_then_carries_one_at_a_time() {
+        let mut now = Instant::now();
+        let mut outbox = on_a_wide_line(now);
+        (0..20).for_each(|n| outbox.add(object(n), 500_000, 0));
+        let flying: Vec<Upload> = std::iter::from_fn(|| outbox.poll_upload(now)).collect();
+        assert_eq!(flying.len(), 6);
+        // At 10 kB/s that they share, none of them arrives within what a wide line takes.
+        assert!(flying.iter().all(|upload| upload.patience < Duration::from_secs(20)), "{flying:?}");
+        now += Duration::from_secs(20);
+        flying.iter().for_each(|upload| outbox.handle_sent(now, &upload.object, Sent::Failed));
+        let mut again = 0;
+        for _ in 0..20 {
+            now = outbox.poll_timeout(now).unwrap();
+            let upload = outbox.poll_upload(now).unwrap();
+            assert_eq!(outbox.poll_upload(now), None, "one at a time");
+            again += u32::from(upload.again);
+            let takes = Duration::from_secs(50);
+            assert!(upload.patience >= takes * 2, "{upload:?}");
+            now += takes;
+            outbox.handle_sent(now, &upload.object, Sent::There);
+        }
+        assert_eq!((again, outbox.lag(0)), (6, Lag::default()));
+        // It is wide again: five objects later there are six at once.
+        (20..40).for_each(|n| outbox.add(object(n), 500_000, 0));
+        for _ in 0..5 {
+            let upload = outbox.poll_upload(now).unwrap();
+            now += Duration::from_secs(1);
+            outbox.handle_sent(now, &upload.object, Sent::There);
+        }
+        assert_eq!(std::iter::from_fn(|| outbox.poll_upload(now)).count(), 6);
     }
 
     #[test]
@@ -426,7 +505,7 @@ mod tests {
     #[test]
     fn six_that_fail_together_are_one_failure() {
         let now = Instant::now();
-        let mut outbox = Outbox::new(OutboxRule::default(), 3);
+        let mut outbox = on_a_wide_line(now);
         (0..9).for_each(|n| outbox.add(object(n), 0, 0));
         let flying: Vec<Upload> = std::iter::from_fn(|| outbox.poll_upload(now)).collect();
         assert_eq!(flying.len(), 6);
@@ -457,7 +536,7 @@ mod tests {
             outbox.handle_sent(now, &upload.object, if bad { Sent::Failed } else { Sent::There });
         }
         assert_eq!((sent, outbox.lag(0).objects), (49, 1));
-        assert_eq!(patience[..6], [25, 50, 100, 200, 400, 400], "at least 16 kB/s, twice as long each time");
+        assert_eq!(patience[..5], [47, 94, 188, 188, 188], "at least 5 kB/s, twice as long each time");
         outbox.handle_sent(now, &object(0), Sent::GivenUp);
         assert_eq!(outbox.lag(0), Lag::default());
     }
@@ -474,7 +553,7 @@ mod tests {
             outbox.handle_sent(now, &upload.object, Sent::There);
             upload.patience.as_secs()
         };
-        assert_eq!([takes(24), takes(1), takes(1)], [25, 50, 25]);
+        assert_eq!([takes(1), takes(16), takes(1)], [47, 23, 47]);
     }
 
     #[test]

@@ -20,7 +20,12 @@ use recorder::{
     disk::{Disk, LocalDisk},
     id::MediaName,
     journal::{InitRecord, Record, VERSION},
-    mirror::{Object, Piece, away::MirroredDisk, bucket::BucketError, outbox::OutboxRule},
+    mirror::{
+        Object, Piece,
+        away::MirroredDisk,
+        bucket::{BucketError, Put},
+        outbox::OutboxRule,
+    },
     recording::Action,
     store::Store,
     verify::Place,
@@ -51,6 +56,9 @@ impl Clock for Calendar {
 
 const BEGAN_MS: u64 = 1_800_000_000_000;
 
+/// What is waited for in a test comes sooner, on the slowest of lines too.
+const UNTIL_AT_MOST: Duration = Duration::from_secs(600);
+
 /// A hub's folder of recordings with a bucket behind it.
 struct Hub {
     folder: TempDir,
@@ -67,8 +75,14 @@ fn quick() -> OutboxRule {
         longest_wait: Duration::from_millis(300),
         patience: Duration::from_millis(600),
         bytes_per_second: 1_000_000_000,
+        slowest_bytes_per_second: 16_000,
         ..OutboxRule::default()
     }
+}
+
+/// As [`quick`], with the patience that a hub has with a thin line.
+fn thin() -> OutboxRule {
+    OutboxRule { slowest_bytes_per_second: OutboxRule::default().slowest_bytes_per_second, ..quick() }
 }
 
 impl Hub {
@@ -77,12 +91,16 @@ impl Hub {
     }
 
     fn in_folder(folder: TempDir, way: &Way) -> Self {
+        Self::by_rule(folder, way, quick())
+    }
+
+    fn by_rule(folder: TempDir, way: &Way, rule: OutboxRule) -> Self {
         let calendar = Arc::new(Calendar(AtomicU64::new(BEGAN_MS)));
         let root = folder.path().join("recordings");
         let disk = MirroredDisk::over(Arc::new(LocalDisk), way.bucket(), tokio::runtime::Handle::current());
         let archive = Archive::on_disk(root, calendar.clone(), Arc::new(disk)).unwrap();
         let receipts = folder.path().join("mirror.receipts");
-        let mirror = Mirror::open(archive.clone(), way.bucket(), receipts, quick()).unwrap();
+        let mirror = Mirror::open(archive.clone(), way.bucket(), receipts, rule).unwrap();
         let running = tokio::spawn(mirror.clone().run());
         Self { folder, calendar, archive, mirror, running }
     }
@@ -107,7 +125,7 @@ impl Hub {
             software: "test".to_owned(),
         };
         let store = Store::create(Arc::new(LocalDisk), self.dir(), &start).unwrap();
-        let mut writer = Writer { store, seq: 0, lot: 7, calendar: self.calendar.clone() };
+        let mut writer = Writer { store, seq: 0, lot: 7, voice_bytes: 32_000, calendar: self.calendar.clone() };
         for kind in [TrackKind::Voice, TrackKind::Camera] {
             let name = MediaName::Init { kind, n: 1 };
             let bytes = writer.bytes(700);
@@ -129,7 +147,7 @@ impl Hub {
     async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !is(self) {
-            assert!(started.elapsed() < Duration::from_secs(120), "{what}: {:?}", self.mirror.status());
+            assert!(started.elapsed() < UNTIL_AT_MOST, "{what}: {:?}", self.mirror.status());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -157,6 +175,8 @@ struct Writer {
     store: Store,
     seq: u32,
     lot: u64,
+    /// Of each segment of voice.
+    voice_bytes: usize,
     calendar: Arc<Calendar>,
 }
 
@@ -177,7 +197,8 @@ impl Writer {
     fn segment(&mut self, camera_bytes: usize) {
         self.seq += 1;
         let seq = self.seq;
-        for (kind, scale, len) in [(TrackKind::Voice, 48_000, 32_000), (TrackKind::Camera, 90_000, camera_bytes)] {
+        let voice = (TrackKind::Voice, 48_000, self.voice_bytes);
+        for (kind, scale, len) in [voice, (TrackKind::Camera, 90_000, camera_bytes)] {
             let bytes = self.bytes(len);
             let (duration, name) = (4 * scale, MediaName::Segment { kind, seq });
             let start = u64::from(seq - 1) * duration;
@@ -243,7 +264,7 @@ async fn whatever_the_way_does_nothing_is_lost_and_nothing_is_there_twice() {
         Fault::Stall,
         Fault::ResetAt(100),
         Fault::ResetAt(20_000),
-        Fault::Slow(100_000),
+        Fault::HangsAt(20_000),
     ];
     // Each has a server and a hub of its own, all at once: most of the time they wait.
     let tasks: Vec<_> = faults.into_iter().map(|fault| tokio::spawn(through(fault))).collect();
@@ -262,10 +283,9 @@ async fn through(fault: Fault) -> String {
     let mut writer = hub.writer();
     (0..6).for_each(|_| writer.segment(40_000));
     hub.end(writer);
-    if let Fault::None | Fault::Slow(_) = fault {
-        // It gets through as it is.
-    } else {
-        hub.until("it fails", |hub| hub.mirror.status().failures >= 4).await;
+    if fault != Fault::None {
+        let enough = if let Fault::HangsAt(_) = fault { 2 } else { 4 };
+        hub.until("it fails", |hub| hub.mirror.status().failed >= enough).await;
         way.is(Fault::None);
     }
     hub.until_whole().await;
@@ -278,10 +298,68 @@ async fn through(fault: Fault) -> String {
     match fault {
         Fault::ErrorAfterSuccess | Fault::SilenceAfterSuccess => assert!(status.found > 0, "{fault:?}: {status:?}"),
         // What is small enough went through before the reset, and its answer did not.
-        Fault::ResetAt(20_000) => {}
+        Fault::ResetAt(20_000) | Fault::HangsAt(20_000) => {}
         _ => assert_eq!(status.found, 0, "{fault:?}: {status:?}"),
     }
     line
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_of_ten_kilobytes_a_second_carries_everything_at_the_first_attempt() {
+    println!("{}", over_a_thin_line(thin(), 2, 40_000).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_of_ten_kilobytes_a_second_carries_whole_segments_at_the_first_attempt() {
+    if std::env::var_os("DEEP").is_none() {
+        println!("NOT RUN: it takes five minutes; DEEP=1 runs it");
+        return;
+    }
+    println!("{}", over_a_thin_line(OutboxRule::default(), 5, 500_000).await);
+}
+
+/// A lesson of so many segments, of so many bytes of camera each, over 10 kB/s. Answers a line of figures.
+async fn over_a_thin_line(rule: OutboxRule, segments: usize, camera_bytes: usize) -> String {
+    let server = Server::start().await;
+    let way = Way::to(&server).await;
+    way.is(Fault::Slow(10_000));
+    let hub = Hub::by_rule(tempfile::tempdir().unwrap(), &way, rule);
+    let started = Instant::now();
+    let mut writer = hub.writer();
+    writer.voice_bytes = 6_000;
+    (0..segments).for_each(|_| writer.segment(camera_bytes));
+    hub.end(writer);
+    hub.until_whole().await;
+    let objects = hub.same_in(&server);
+    let (took, status) = (started.elapsed(), hub.mirror.status());
+    assert_eq!(objects, 2 + 2 * segments + 2);
+    assert_eq!((status.sent, status.found, status.alarms.len()), (objects as u64, 0, 0), "{status:?}");
+    assert_eq!(status.failed, 0, "{status:?}");
+    let carried = way.carried_bytes();
+    assert!(carried < status.sent_bytes + 2_000 * status.sent, "{carried} bytes went up for {status:?}");
+    let (sent, failed, bytes) = (status.sent, status.failed, status.sent_bytes);
+    let pace = bytes as f64 / took.as_secs_f64();
+    format!(
+        "10 kB/s: {objects} objects, {sent} attempts, {failed} failures, {bytes} bytes in {took:.1?}, {pace:.0} B/s"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_arrived_without_an_answer_is_asked_for_and_not_sent_again() {
+    let server = Server::start().await;
+    let way = Way::to(&server).await;
+    let object = Object { recording: id(), piece: Piece::Media("camera-000002.m4s".parse().unwrap()) };
+    let (bytes, patience) = (Bytes::from(vec![7; 300_000]), Duration::from_secs(20));
+    way.is(Fault::ErrorAfterSuccess);
+    assert!(way.bucket().put(&object, bytes.clone(), patience).await.is_err());
+    way.is(Fault::None);
+    let before = way.carried_bytes();
+    assert!(before > 300_000, "{before}");
+    assert_eq!(way.bucket().put_again(&object, bytes.clone(), patience).await.unwrap(), Put::Same);
+    let asked = way.carried_bytes() - before;
+    assert!(asked < 5_000, "{asked} bytes went up for a question");
+    let other = way.bucket().put_again(&object, Bytes::from_static(b"other"), patience).await;
+    assert!(matches!(other, Err(BucketError::Different { .. })), "{other:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

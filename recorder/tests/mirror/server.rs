@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use recorder::mirror::bucket::{Bucket, BucketAddress};
@@ -102,7 +102,9 @@ pub enum Fault {
     Stall,
     /// The connection is reset after so many bytes.
     ResetAt(usize),
-    /// At so many bytes a second.
+    /// After so many bytes of a connection nothing moves any more, and nobody says so.
+    HangsAt(usize),
+    /// At so many bytes a second, which all connections share.
     Slow(usize),
 }
 
@@ -111,6 +113,28 @@ pub struct Way {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
     accepted: Arc<AtomicU64>,
+    line: Arc<Line>,
+}
+
+/// What all connections share on the way up.
+struct Line {
+    /// When it has carried all that was given to it.
+    free_at: Mutex<Instant>,
+    carried_bytes: AtomicU64,
+}
+
+impl Line {
+    /// Waits for the end of one's turn on a line of so many bytes a second. `None`: it is wide.
+    async fn carry(&self, bytes: usize, rate: Option<usize>) {
+        self.carried_bytes.fetch_add(bytes as u64, Ordering::SeqCst);
+        let Some(rate) = rate else { return };
+        let until = {
+            let mut free_at = self.free_at.lock().unwrap();
+            *free_at = free_at.max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            *free_at
+        };
+        tokio::time::sleep_until(until.into()).await;
+    }
 }
 
 impl Way {
@@ -119,22 +143,24 @@ impl Way {
         let (fault, faults) = watch::channel(Fault::None);
         let (address, to) = (listener.local_addr().unwrap(), server.address);
         let accepted = Arc::new(AtomicU64::new(0));
-        let counted = accepted.clone();
+        let line = Arc::new(Line { free_at: Mutex::new(Instant::now()), carried_bytes: AtomicU64::new(0) });
+        let (counted, shared) = (accepted.clone(), line.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let mut faults = faults.clone();
                 let fault = *faults.borrow_and_update();
+                let line = shared.clone();
                 tokio::spawn(async move {
                     tokio::select! {
-                        _ = carry(client, to, fault) => {}
+                        _ = carry(client, to, fault, &line) => {}
                         // Whatever is open ends with the fault that it was opened under.
                         _ = faults.changed() => {}
                     }
                 });
             }
         });
-        Self { address, fault, accepted }
+        Self { address, fault, accepted, line }
     }
 
     pub fn is(&self, fault: Fault) {
@@ -144,6 +170,11 @@ impl Way {
     /// How often somebody knocked.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes went up.
+    pub fn carried_bytes(&self) -> u64 {
+        self.line.carried_bytes.load(Ordering::SeqCst)
     }
 
     /// As a hub is told of the bucket.
@@ -162,7 +193,7 @@ impl Way {
     }
 }
 
-async fn carry(client: TcpStream, to: SocketAddr, fault: Fault) -> io::Result<()> {
+async fn carry(client: TcpStream, to: SocketAddr, fault: Fault, line: &Arc<Line>) -> io::Result<()> {
     if fault == Fault::Down {
         client.set_zero_linger()?;
         return Ok(());
@@ -171,7 +202,7 @@ async fn carry(client: TcpStream, to: SocketAddr, fault: Fault) -> io::Result<()
     let (server_reads, server_writes) = TcpStream::connect(to).await?.into_split();
     match fault {
         Fault::ErrorAfterSuccess | Fault::SilenceAfterSuccess => {
-            let up = tokio::spawn(pipe(client_reads, server_writes, usize::MAX, None));
+            let up = tokio::spawn(pipe(client_reads, server_writes, usize::MAX, Some((line.clone(), None))));
             let mut answer = [0; 512];
             let mut server_reads = server_reads;
             // It answers once it has done what it was asked.
@@ -191,41 +222,47 @@ async fn carry(client: TcpStream, to: SocketAddr, fault: Fault) -> io::Result<()
             Ok(())
         }
         Fault::ResetAt(bytes) => {
-            let (client_reads, _) = pipe(client_reads, server_writes, bytes, None).await?;
+            let (client_reads, _) = pipe(client_reads, server_writes, bytes, Some((line.clone(), None))).await?;
             let client = client_reads.reunite(client_writes).map_err(io::Error::other)?;
             client.set_zero_linger()?;
             Ok(())
         }
+        Fault::HangsAt(bytes) => {
+            let _down = tokio::spawn(pipe(server_reads, client_writes, usize::MAX, None));
+            let _open = pipe(client_reads, server_writes, bytes, Some((line.clone(), None))).await?;
+            std::future::pending().await
+        }
         Fault::None | Fault::Down | Fault::Slow(_) => {
-            let pace = if let Fault::Slow(rate) = fault { Some(rate) } else { None };
+            let rate = if let Fault::Slow(rate) = fault { Some(rate) } else { None };
             let down = tokio::spawn(pipe(server_reads, client_writes, usize::MAX, None));
-            pipe(client_reads, server_writes, usize::MAX, pace).await?;
+            pipe(client_reads, server_writes, usize::MAX, Some((line.clone(), rate))).await?;
             let _ = down.await;
             Ok(())
         }
     }
 }
 
-/// Carries at most so many bytes, at so many a second.
+/// Carries at most so many bytes; on the way up over a line, at so many a second.
 async fn pipe(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     most: usize,
-    rate: Option<usize>,
+    line: Option<(Arc<Line>, Option<usize>)>,
 ) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
     let mut left = most;
-    let mut buffer = vec![0; rate.map_or(65_536, |rate| rate / 10)];
+    let rate = line.as_ref().and_then(|(_, rate)| *rate);
+    let mut buffer = vec![0; rate.map_or(65_536, |rate| rate / 20)];
     while left > 0 {
         let room = left.min(buffer.len());
         let read = from.read(&mut buffer[..room]).await?;
         if read == 0 {
             break;
         }
+        if let Some((line, rate)) = &line {
+            line.carry(read, *rate).await;
+        }
         to.write_all(&buffer[..read]).await?;
         left -= read;
-        if let Some(rate) = rate {
-            tokio::time::sleep(Duration::from_secs_f64(read as f64 / rate as f64)).await;
-        }
     }
     Ok((from, to))
 }
