@@ -11,14 +11,13 @@
 //! came → [`segment`] cuts fragments of one second and segments of four, written by [`fmp4`] → [`store`] makes them
 //! durable and tells the [`journal`], from which [`manifest`] and [`playlist`] are folded. [`recover`] reads the same
 //! files after a crash, [`export`] shows them as one MP4 file, and [`verify`] says whether they are still as they were
-//! written. [`kept`] says what of it is wanted at all. [`mix`] makes teacher and stage one voice, [`sound`] listens along, [`chapter`] sees when a page is turned. [`mirror`] copies what is whole into a
-//! bucket, and reads from there what was given away here; [`media_file`] opens what is asked for.
-//! written, also beside the [`checkpoint`]s that others keep. [`sound`] listens along, [`chapter`] sees when a page is
-//! turned. [`volume`] says what there is room for, and [`space`] why. [`mirror`] copies what is whole into a bucket, and
-//! reads from there what was given away here; [`media_file`] opens what is asked for.
+//! written, also beside the [`checkpoint`]s that others keep. [`kept`] says what of it is wanted at all. [`mix`] makes
+//! teacher and stage one voice, [`sound`] listens along, [`chapter`] sees when a page is turned. [`volume`] says what there
+//! is room for, and [`space`] why. [`mirror`] copies what is whole into a bucket, and reads from there what was given away
+//! here; [`media_file`] opens what is asked for.
 //!
-//! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else takes the time and the
-//! bytes, and gives [`recording::Action`]s.
+//! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else takes
+//! the time and the bytes, and gives [`recording::Action`]s.
 //!
 //! **Not here:** who may see a recording, HTTP, SQL, keys; retention; any processing after the lesson.
 

@@ -1,0 +1,82 @@
+//! What the archive could not do, and why.
+
+use std::{io, path::PathBuf};
+
+use crate::id::RecordingId;
+
+/// Why the archive could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The disk refused.
+    #[error("cannot {doing} {path}")]
+    Disk {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no recording of that name.
+    #[error("there is no recording {id}")]
+    NoRecording {
+        /// The name.
+        id: RecordingId,
+    },
+    /// The recording has no such file or playlist.
+    #[error("recording {id} has no file {name:?}")]
+    NoFile {
+        /// The recording.
+        id: RecordingId,
+        /// The name that was asked for.
+        name: String,
+    },
+    /// It is being recorded by this archive already.
+    #[error("recording {id} is being written already")]
+    AlreadyRecording {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// It is over, and never changes again.
+    #[error("recording {id} is sealed")]
+    Sealed {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// It goes on, and would be cut off.
+    #[error("recording {id} is not over")]
+    NotOver {
+        /// The recording.
+        id: RecordingId,
+    },
+    /// The folder holds no journal of a version that is known here.
+    #[error("{path} is no recording of this version")]
+    NotARecording {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The recording's thread could not be started, or died.
+    #[error("the thread of recording {id} has failed")]
+    Thread {
+        /// The recording.
+        id: RecordingId,
+    },
+}
+
+impl ArchiveError {
+    /// True: the disk has no room, or lets no more of it be used.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Disk { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// With what the system said.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Disk { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
