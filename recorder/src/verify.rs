@@ -331,14 +331,7 @@ impl Walk<'_> {
         let Some(bytes) = read(self.disk, self.dir, SEAL)? else {
             return Ok(at_file(SEAL.to_owned(), Fault::Missing));
         };
-        // Seals were once the manifest alone.
-        let path = self.dir.join(SEAL);
-        let manifest = serde_json::to_vec_pretty(&ledger.manifest());
-        let checked = if bytes == manifest.map_err(|source| failed("tell", &path, source.into()))? {
-            Ok(Signed::No)
-        } else {
-            seal::check(&bytes, ledger.recording_id, &ledger.chain_head, known.key)
-        };
+        let checked = seal::check(&bytes, ledger.recording_id, &ledger.chain_head, known.key);
         match (checked, known.seal_sha256) {
             (Ok(_), Some(was)) if sha256(&bytes) != was => {
                 Ok(at_file(SEAL.to_owned(), Fault::OtherSeal { was: was.to_owned() }))

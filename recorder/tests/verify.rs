@@ -323,6 +323,10 @@ fn a_seal_is_signed_and_nobody_elses_will_do() {
     // The seal of another lesson, signed by the same hub.
     fs::write(unsigned.dir().join("seal.json"), seal).unwrap();
     assert_eq!(unsigned.misfit(), (file("seal.json"), Fault::OtherEnd));
+    // What a lesson holds is no seal of it.
+    let manifest = serde_json::to_vec_pretty(&unsigned.archive.manifest(id()).unwrap()).unwrap();
+    fs::write(unsigned.dir().join("seal.json"), manifest).unwrap();
+    assert_eq!(unsigned.misfit(), (file("seal.json"), Fault::Changed));
     assert_eq!(Recorded::suspended().whole().signed, Signed::NotYet);
 }
 
