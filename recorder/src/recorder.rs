@@ -74,7 +74,7 @@ pub struct RecorderStatus {
 pub enum RecorderState {
     /// All is well.
     Recording,
-    /// The disk fills: the camera is left out, or what is on stage.
+    /// The disk fills: the camera is small or left out, and what is on stage is left out.
     Lean,
     /// The disk has no room, or refuses. It is tried again and again, and goes on by itself.
     Paused,
@@ -252,6 +252,7 @@ impl Work {
             }
             let now = self.archive.clock.now();
             let level = self.archive.disk_state().level;
+            self.tap.want_light(level.lightens());
             if !self.closing
                 && let Some(session) = &mut self.session
             {

@@ -25,7 +25,7 @@ pub enum DiskLevel {
     Fine,
     /// Somebody should make room; all is kept.
     Low,
-    /// What a receiving class shows and says on stage is not kept any more.
+    /// What a receiving class shows and says on stage is not kept any more, and of the camera the smallest picture alone.
     Tight,
     /// Voice and board alone are kept: with them a lesson can still be followed.
     Lean,
@@ -43,6 +43,17 @@ impl DiskLevel {
             Self::Tight => &[Stage, StageVoice],
             Self::Lean => &[Stage, StageVoice, Camera],
             Self::Paused => &[Stage, StageVoice, Camera, Board, Voice],
+        }
+    }
+
+    /// Tracks of which the lightest layer is enough, where their publisher sends several. A board that cannot be read is no
+    /// board, and a voice has one layer.
+    #[must_use]
+    pub fn lightens(self) -> &'static [TrackKind] {
+        match self {
+            Self::Fine | Self::Low => &[],
+            // A camera that comes back when there is room again comes back small.
+            Self::Tight | Self::Lean | Self::Paused => &[TrackKind::Camera],
         }
     }
 }
@@ -180,7 +191,10 @@ mod tests {
         use DiskLevel::{Fine, Lean, Low, Paused, Tight};
         for pair in [Fine, Low, Tight, Lean, Paused].windows(2) {
             assert!(pair[0].spares().iter().all(|kind| pair[1].spares().contains(kind)), "{pair:?}");
+            assert!(pair[0].lightens().iter().all(|kind| pair[1].lightens().contains(kind)), "{pair:?}");
         }
+        // The camera is made small before it is given up.
+        assert!(Tight.lightens() == [TrackKind::Camera] && !Tight.spares().contains(&TrackKind::Camera));
         assert_eq!(Paused.spares().len(), TrackKind::ALL.len());
     }
 }

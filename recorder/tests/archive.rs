@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, ArchiveError, Clock, Condition, RecorderState, RecordingId, RecordingState,
+    Archive, ArchiveError, Clock, Condition, DiskLevel, RecorderState, RecordingId, RecordingState,
     disk::{Disk, DiskFile, LocalDisk},
     journal::{GapReason, TrackNote},
     sound::SILENCE,
@@ -439,6 +439,9 @@ fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_go
         disk.used.store(used, Ordering::SeqCst);
         archive.look_at_disk();
         wait_until("it has noticed", || recorder.status().state == state);
+        let is_light = sender.wants_light(TrackKind::Camera);
+        assert_eq!(is_light, archive.disk_state().level >= DiskLevel::Tight, "the camera's smallest picture is enough");
+        assert!(!sender.wants_light(TrackKind::Board), "a board is to be read");
         for _ in 0..60 {
             for n in 0..5 {
                 clock.advance(20);
@@ -457,6 +460,8 @@ fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_go
     };
     assert_eq!(teach_until(RecorderState::Recording, 10).state, RecorderState::Recording);
     teach_until(RecorderState::Recording, 85);
+    teach_until(RecorderState::Lean, 90);
+    assert_eq!(archive.disk_state().level, DiskLevel::Tight);
     teach_until(RecorderState::Lean, 94);
     let paused = teach_until(RecorderState::Paused, 99);
     assert_eq!((paused.waiting_bytes, paused.dropped), (0, 0), "nothing is held in memory meanwhile");

@@ -55,7 +55,7 @@ pub struct Track {
     pub index: usize,
     /// Its encodings; those that never came are `None`.
     pub layers: SmallVec<[Option<Layer>; 3]>,
-    /// The layer that taps and viewers get.
+    /// The layer that taps get: what says most, or least where that is enough for all of them.
     pub best: usize,
     /// When its first packet came.
     pub began: Instant,
@@ -438,19 +438,28 @@ impl Room {
         }
     }
 
-    /// Chooses, once a second, the layer that says most of each track. Returns the tracks whose choice has changed.
+    /// Chooses, once a second, the layer of each track that taps get. Returns the tracks whose choice has changed.
     pub fn choose_layers(&mut self, now: Instant) -> Vec<TrackKind> {
         let mut changed = Vec::new();
         let mut told = Vec::new();
+        let taps = &self.taps;
         for track in &mut self.tracks {
             let rate = |at: usize| track.layers[at].as_ref().map_or(0, |layer| layer.rates.bytes());
-            let richest = (0..track.layers.len()).max_by_key(|&at| rate(at)).unwrap_or(track.best);
-            let ready = track.layers[richest].as_ref().is_some_and(|layer| layer.history.group_start().is_some());
-            if richest != track.best && ready && rate(richest) > rate(track.best) * 5 / 4 {
+            let best = rate(track.best);
+            let (wanted, better) = if !taps.is_empty() && taps.iter().all(|tap| tap.wants_light(track.kind)) {
+                let flowing = (0..track.layers.len()).filter(|&at| rate(at) > 0);
+                let lightest = flowing.min_by_key(|&at| rate(at)).unwrap_or(track.best);
+                (lightest, best == 0 || rate(lightest) * 5 / 4 < best)
+            } else {
+                let richest = (0..track.layers.len()).max_by_key(|&at| rate(at)).unwrap_or(track.best);
+                (richest, rate(richest) > best * 5 / 4)
+            };
+            let ready = track.layers[wanted].as_ref().is_some_and(|layer| layer.history.group_start().is_some());
+            if wanted != track.best && ready && better {
                 if let Some(before) = track.flowing() {
                     told.push(TapItem::Ended { track: before.id, at: now });
                 }
-                track.best = richest;
+                track.best = wanted;
                 told.extend(cached(now, track));
                 changed.push(track.kind);
             }

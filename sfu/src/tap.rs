@@ -1,7 +1,8 @@
 //! A slot that ends in a bounded channel instead of a network: the recorder reads it.
 //!
-//! A full channel drops and counts; it never slows a lesson. The one word back is that a picture cannot be decoded: a bit
-//! per kind of track, looked at once a second, and answered by the room's keyframe authority within its budget.
+//! A full channel drops and counts; it never slows a lesson. Two words go back, a bit per kind of track each, and are looked
+//! at once a second: that a picture cannot be decoded, which the room's keyframe authority answers within its budget, and
+//! that the lightest layer is enough.
 
 use std::{
     sync::{
@@ -34,7 +35,7 @@ pub enum TapItem {
         /// When its first packet arrived.
         arrived: Instant,
     },
-    /// One packet of the best layer that the publisher sends.
+    /// One packet of the layer that flows: the best that the publisher sends, or the lightest where that is enough.
     Packet {
         /// The track it belongs to.
         track: TrackId,
@@ -69,6 +70,7 @@ pub struct TapSender {
     items: SyncSender<TapItem>,
     dropped: Arc<AtomicU64>,
     wanted: Arc<AtomicU8>,
+    light: Arc<AtomicU8>,
 }
 
 /// The reader's end. Dropping it ends the tap.
@@ -77,6 +79,7 @@ pub struct TapReceiver {
     items: Receiver<TapItem>,
     dropped: Arc<AtomicU64>,
     wanted: Arc<AtomicU8>,
+    light: Arc<AtomicU8>,
 }
 
 /// The reader has gone: stop sending to it.
@@ -88,9 +91,9 @@ pub struct TapClosed;
 pub fn channel(capacity: usize) -> (TapSender, TapReceiver) {
     let (sender, receiver) = sync_channel(capacity);
     let dropped = Arc::new(AtomicU64::new(0));
-    let wanted = Arc::new(AtomicU8::new(0));
-    let sender = TapSender { items: sender, dropped: dropped.clone(), wanted: wanted.clone() };
-    (sender, TapReceiver { items: receiver, dropped, wanted })
+    let (wanted, light) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicU8::new(0)));
+    let sender = TapSender { items: sender, dropped: dropped.clone(), wanted: wanted.clone(), light: light.clone() };
+    (sender, TapReceiver { items: receiver, dropped, wanted, light })
 }
 
 impl TapSender {
@@ -116,12 +119,23 @@ impl TapSender {
         let wanted = self.wanted.swap(0, Ordering::Relaxed);
         TrackKind::ALL.into_iter().filter(move |kind| wanted & bit(*kind) != 0)
     }
+
+    /// The lightest layer of a kind is enough for the reader.
+    #[must_use]
+    pub fn wants_light(&self, kind: TrackKind) -> bool {
+        self.light.load(Ordering::Relaxed) & bit(kind) != 0
+    }
 }
 
 impl TapReceiver {
     /// Asks for a keyframe of the track of a kind: what came of it cannot be decoded. Many requests are one.
     pub fn want_keyframe(&self, kind: TrackKind) {
         self.wanted.fetch_or(bit(kind), Ordering::Relaxed);
+    }
+
+    /// From now on the lightest layer of these kinds is enough, and of the others the best is wanted.
+    pub fn want_light(&self, kinds: &[TrackKind]) {
+        self.light.store(kinds.iter().fold(0, |bits, kind| bits | bit(*kind)), Ordering::Relaxed);
     }
 
     /// The next item, waiting at most `patience`.

@@ -69,7 +69,7 @@ export const en: Words = {
     end: 'End lesson', endHint: 'Hold one second', ending: 'Ending…',
     elapsed: '{minutes} min', of: 'of {minutes}',
     recording: 'Recording', notRecording: 'Not recording', recordingPaused: 'Recording paused',
-    keptNothing: 'The server’s disk is full: recording has paused and goes on by itself when there is room. Please teach on, the classrooms feel nothing of it.', keptLean: 'The server’s disk is nearly full: voice and board are still recorded, your camera is not for now. The lesson is not affected.',
+    keptNothing: 'The server’s disk is full: recording has paused and goes on by itself when there is room. Please teach on, the classrooms feel nothing of it.', keptLean: 'The server’s disk is nearly full: voice and board are still recorded, your camera only small for now, or not at all. The lesson is not affected.',
     present: '{count}/{all} classrooms online',
     guests: 'Guests and observers: {count}',
     micOn: 'Microphone on', micOff: 'Microphone off', cameraOn: 'Camera on', cameraOff: 'Camera off',

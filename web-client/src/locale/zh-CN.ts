@@ -69,7 +69,7 @@ export const zhCN = {
     end: '下课', endHint: '长按一秒', ending: '正在下课…',
     elapsed: '已上 {minutes} 分', of: '共 {minutes} 分',
     recording: '录制中', notRecording: '未录制', recordingPaused: '录制已暂停',
-    keptNothing: '服务器磁盘已满，录制暂停，腾出空间后自动继续。请照常上课，教室不受影响，不用刷新页面。', keptLean: '服务器磁盘快满了：声音和板书照常录制，您的画面暂时不录。上课不受影响。',
+    keptNothing: '服务器磁盘已满，录制暂停，腾出空间后自动继续。请照常上课，教室不受影响，不用刷新页面。', keptLean: '服务器磁盘快满了：声音和板书照常录制，您的画面暂时只录小图，或者不录。上课不受影响。',
     present: '{count}/{all} 教室在线',
     guests: '另有 {count} 位来宾和旁听',
     micOn: '麦克风开着', micOff: '麦克风已关', cameraOn: '摄像头开着', cameraOff: '摄像头已关',

@@ -58,7 +58,7 @@ export const timetableEn: typeof timetableZhCN = {
   today: {
     title: 'Today', counts: '{all} lessons · {to_come} to come · {ended} ended · {cancelled} called off · {missed} not held',
     disk: {
-      low: 'The disk for recordings is filling up: please make room.', tight: 'The disk for recordings is filling up: classes on stage are not recorded for now. Please make room soon.',
+      low: 'The disk for recordings is filling up: please make room.', tight: 'The disk for recordings is filling up: classes on stage are not recorded for now, and of the camera only the small picture. Please make room soon.',
       lean: 'The disk for recordings is nearly full: only voice and board are recorded. Please make room now.', paused: 'The disk for recordings is full: all recording has paused, lessons are not affected. It goes on by itself when there is room.',
     },
     keeping: { lean: 'voice and board only', paused: 'recording paused' },
