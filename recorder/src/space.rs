@@ -72,6 +72,15 @@ pub struct DiskState {
     pub full_in_minutes: Option<u64>,
 }
 
+impl DiskState {
+    /// Less than a fifth is left: local copies that a bucket has confirmed make room. Where nobody has looked yet, it is
+    /// not said to be.
+    #[must_use]
+    pub fn is_short(self) -> bool {
+        self.free_bytes < self.total_bytes / 5
+    }
+}
+
 /// Below what a level begins: whichever of the shares and the figures is less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threshold {

@@ -13,7 +13,6 @@ use std::{
 };
 
 use jiff::civil::Date;
-use recorder::mirror::eviction::VolumeRoom;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -242,7 +241,7 @@ impl App {
             after = Some((last.ended_at, last.recording_id));
             for kept in page.iter().filter(|kept| kept.is_mirrored) {
                 let old = self.recordings.local_kept().is_some_and(|local| now >= kept.ended_at.plus(local));
-                if !old && !self.recordings.volume_room().is_some_and(VolumeRoom::is_short) {
+                if !old && !self.recordings.disk().is_short() {
                     return Ok(()); // All that come after are younger.
                 }
                 let id = recorder::RecordingId(kept.recording_id.uuid());

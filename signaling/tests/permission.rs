@@ -38,10 +38,10 @@ fn at(method: &str, path: &str, place: Option<&Place>) -> String {
     filled + &query
 }
 
-/// What was answered, without how much room the hub's disk has, which changes while we ask.
+/// What was answered, without how the hub's disk stands, which changes while we ask.
 fn at_rest(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("\"free_bytes\":") else { return text.to_owned() };
-    format!("{before}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+    let Some((before, rest)) = text.split_once("\"disk\":{") else { return text.to_owned() };
+    format!("{before}{}", rest.split_once('}').map_or("", |(_, rest)| rest))
 }
 
 fn body_for(method: &str, path: &str, place: &Place) -> String {

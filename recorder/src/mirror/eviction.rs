@@ -1,8 +1,6 @@
 //! Local copies that may go, and where a recording's media lies.
 
-use std::{io, sync::Arc, time::Duration};
-
-use nix::sys::statvfs::statvfs;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Mirror, Object, Piece, blocking,
@@ -119,37 +117,7 @@ impl Mirror {
     }
 }
 
-/// How much room the recordings' volume has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VolumeRoom {
-    /// For whoever is not root.
-    pub free_bytes: u64,
-    /// The whole volume.
-    pub total_bytes: u64,
-}
-
-impl VolumeRoom {
-    /// Local copies that the bucket has confirmed make room below a fifth.
-    #[must_use]
-    pub fn is_short(self) -> bool {
-        self.free_bytes < self.total_bytes / 5
-    }
-}
-
 impl Archive {
-    /// How much room there is where the recordings lie.
-    ///
-    /// # Errors
-    /// When the system does not say.
-    pub fn volume_room(&self) -> io::Result<VolumeRoom> {
-        let told = statvfs(&self.root)?;
-        let block_bytes = told.fragment_size();
-        Ok(VolumeRoom {
-            free_bytes: told.blocks_available().saturating_mul(block_bytes),
-            total_bytes: told.blocks().saturating_mul(block_bytes),
-        })
-    }
-
     /// What a recording takes so far: bytes of its whole segments, and milliseconds of lesson time.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::civil::Date;
+use recorder::DiskState;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -42,19 +43,12 @@ pub struct StorageView {
     recordings: u64,
     /// To be deleted within a week, and still to be taken back.
     pending: u64,
-    /// `null`: the system does not say.
-    disk: Option<DiskView>,
+    /// The disk that recordings lie on. `null`: nobody has looked yet.
+    disk: Option<DiskState>,
     forecast: ForecastView,
     /// `null`: recordings are not copied into a bucket.
     mirror: Option<MirrorView>,
     retention: RetentionRunView,
-}
-
-/// The disk that recordings lie on.
-#[derive(Serialize, ToSchema)]
-pub struct DiskView {
-    free_bytes: u64,
-    total_bytes: u64,
 }
 
 /// How long the disk will last, from what the last four weeks took.
@@ -178,10 +172,7 @@ pub async fn show_storage(State(app): State<App>, identity: Identity) -> Result<
         used_bytes: totals.bytes,
         recordings: totals.recordings,
         pending: totals.pending,
-        disk: app
-            .recordings
-            .volume_room()
-            .map(|room| DiskView { free_bytes: room.free_bytes, total_bytes: room.total_bytes }),
+        disk: disk(&app),
         forecast: forecast(&app).await?,
         mirror,
         retention: run_view(&app, &run),
@@ -311,16 +302,20 @@ fn today(app: &App) -> Date {
     day(app.clock.wall())
 }
 
+fn disk(app: &App) -> Option<DiskState> {
+    Some(app.recordings.disk()).filter(|disk| disk.total_bytes > 0)
+}
+
 /// Of the whole hub: its schools share one disk.
 async fn forecast(app: &App) -> Result<ForecastView, ApiError> {
     let view = |kind, days| Ok(ForecastView { kind, days });
-    let Some(room) = app.recordings.volume_room() else { return view(ForecastKind::Unknown, None) };
+    let Some(disk) = disk(app) else { return view(ForecastKind::Unknown, None) };
     let (scope, today) = (system_scope::storekeeper(), today(app));
     let since = today.checked_sub(jiff::Span::new().days(LOOKS_BACK_DAYS)).unwrap_or(today);
     let recorded =
         app.store.recorded_by_day(&scope, since).await?.into_iter().filter(|(day, _)| *day < today).collect();
     let leaving = app.storekeeper.leaving();
-    match (Outlook { today, recorded, leaving, free_bytes: room.free_bytes }).forecast() {
+    match (Outlook { today, recorded, leaving, free_bytes: disk.free_bytes }).forecast() {
         Forecast::Unknown => view(ForecastKind::Unknown, None),
         Forecast::Days(days) => view(ForecastKind::Days, Some(days)),
         Forecast::Enough => view(ForecastKind::Enough, None),

@@ -16,7 +16,6 @@ use recorder::{
     mirror::{
         away::MirroredDisk,
         bucket::{Bucket, BucketAddress, BucketError},
-        eviction::VolumeRoom,
         outbox::OutboxRule,
     },
 };
@@ -176,12 +175,6 @@ impl Recordings {
         self.local
     }
 
-    /// How much room the recordings' disk has. `None`: the system does not say.
-    #[must_use]
-    pub fn volume_room(&self) -> Option<VolumeRoom> {
-        self.archive.volume_room().ok()
-    }
-
     /// What a recording takes. Nothing, where nothing is durable yet.
     #[must_use]
     pub fn measure(&self, recording_id: RecordingId) -> Measured {
@@ -202,7 +195,7 @@ impl Recordings {
         }
     }
 
-    /// How full the recordings' disk is.
+    /// How full the recordings' disk is, as of the last look: every other second.
     #[must_use]
     pub fn disk(&self) -> DiskState {
         self.archive.disk_state()

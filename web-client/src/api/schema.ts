@@ -2335,11 +2335,24 @@ export interface components {
          * @enum {string}
          */
         DiskLevel: "fine" | "low" | "tight" | "lean" | "paused";
-        /** @description The disk that recordings lie on. */
-        DiskView: {
-            /** Format: int64 */
+        /** @description How the volume stands, for whoever looks after it. */
+        DiskState: {
+            /**
+             * Format: int64
+             * @description What recordings may still take: the reserve is not theirs.
+             */
             free_bytes: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description When it is full if it fills as it did in the last minutes. `None`: it does not fill.
+             */
+            full_in_minutes: number | null;
+            /** @description What it means for recordings. */
+            level: components["schemas"]["DiskLevel"];
+            /**
+             * Format: int64
+             * @description The whole volume. 0: nobody has looked yet.
+             */
             total_bytes: number;
         };
         /** @description An act of dispatch. */
@@ -4941,7 +4954,7 @@ export interface components {
          *     whole hub's.
          */
         StorageView: {
-            disk: components["schemas"]["DiskView"] | null;
+            disk: components["schemas"]["DiskState"] | null;
             forecast: components["schemas"]["ForecastView"];
             mirror: components["schemas"]["MirrorView"] | null;
             /**

@@ -10,6 +10,8 @@ export type Kept = Schema['KeptRecordingView']
 export type Policy = Schema['RetentionPolicy']
 export type Quota = Schema['QuotaView']
 
+export type DiskLevel = Schema['DiskLevel']
+
 const API = '/api/v1/storage'
 
 export const readStorage = () => ask<Storage>('GET', API)
@@ -30,19 +32,6 @@ export async function readFigures<Figures>(what: 'quotas' | 'policies', id: stri
 export const setFigures = (what: 'quotas' | 'policies', id: string, figures: Quota | Policy, tag: string) =>
   ask<unknown>('PUT', `${API}/${what}/${id}`, figures, { 'if-match': tag })
 
-/** 870 MB · 2.4 GB · 31 TB: two figures are enough to act by. */
-export function bytes(count: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
-  let unit = 0
-  let size = count
-  while (size >= 1_000 && unit < units.length - 1) {
-    size /= 1_000
-    unit++
-  }
-  const shown = size < 10 && unit > 2 ? size.toFixed(1) : String(Math.round(size))
-  return `${shown} ${units[unit] ?? ''}`
-}
-
 export interface Span { unit: 'seconds' | 'minutes' | 'hours' | 'daysLong', count: number }
 
 /** A span in the one unit that says enough. */
@@ -55,6 +44,17 @@ export function span(ms: number): Span {
   if (seconds < 172_800)
     return { unit: 'hours', count: Math.round(seconds / 3_600) }
   return { unit: 'daysLong', count: Math.round(seconds / 86_400) }
+}
+
+/** All is kept, something will be or is left out, hardly anything is kept. */
+export function diskShape(level: DiskLevel): string {
+  switch (level) {
+    case 'fine': return '●'
+    case 'low':
+    case 'tight': return '▲'
+    case 'lean':
+    case 'paused': return '■'
+  }
 }
 
 /** How long a school's bar is, 0 to 1: of its limit where it has one, else of the school that takes most. */

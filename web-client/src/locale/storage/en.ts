@@ -6,7 +6,7 @@ export const storageEn: typeof storageZhCN = {
     used: 'Recordings take', recordings: '{count} recordings', pendingCount: '{count} of them wait to be deleted',
     forecast: 'How long it lasts', unknown: 'After a week of lessons this says how many days the disk will last.', days: 'At this rate it lasts {days} days.', today: 'At this rate it is full today.', enough: 'At this rate it lasts two years and more.',
     makeRoom: 'Please make room soon, or add disk.',
-    disk: 'Disk of recordings', diskFree: '{free} free of {total}',
+    disk: 'Disk of recordings', diskFree: '{free} free of {total}', diskFine: 'There is room.', fullIn: 'As it filled in the last minutes, it is full in {span}.',
     mirror: 'Copies elsewhere', noMirror: 'None. Recordings are on this server alone, and are lost with its disk.', noMirrorHint: 'Started with --s3, the hub copies every recording into an object store.',
     mirrorWhole: 'Every recording has its copy.', mirrorBehind: 'Copying: {bytes} to go, the oldest has waited {waits}.',
     mirrorFailing: 'The object store cannot be reached since {since}; {bytes} wait. Recordings stay here meanwhile, and are copied once it is back.',

@@ -5,7 +5,7 @@ export const storageZhCN = {
     used: '录像共占', recordings: '{count} 份录像', pendingCount: '其中 {count} 份在等待删除',
     forecast: '还能录多久', unknown: '录满一周以后，这里会说还够录几天。', days: '照现在的用量，还够 {days} 天。', today: '照现在的用量，今天就会录满。', enough: '照现在的用量，两年之内都够。',
     makeRoom: '请尽快清理，或者加大磁盘。',
-    disk: '录像磁盘', diskFree: '还剩 {free}，共 {total}',
+    disk: '录像磁盘', diskFree: '还剩 {free}，共 {total}', diskFine: '磁盘空间充足。', fullIn: '照最近几分钟的速度，{span}后写满。',
     mirror: '异地副本', noMirror: '没有设置。录像只存在这台服务器上，磁盘坏了就没有了。', noMirrorHint: '启动时加上 --s3，每份录像会再存一份到对象存储。',
     mirrorWhole: '全部录像都已存好副本。', mirrorBehind: '正在存副本：还有 {bytes}，最早的一段等了 {waits}。',
     mirrorFailing: '从 {since} 起连不上对象存储，还有 {bytes} 等着。录像先存在本机，连上后会自动补齐。',
