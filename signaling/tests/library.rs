@@ -289,4 +289,93 @@ on_both! {
         assert_eq!(county.get(&path, &reviewer).await.status, 404);
         assert!(county.acts(50).await.iter().any(|(act, _, said)| act == "cut_clip" && said.ends_with("3000-9500")));
     }
+
+    async fn what_a_view_says_one_may_is_what_the_routes_then_do(database) {
+        let county = Taught::open(database).await;
+        let (_, kept) = county.lesson(Lesson::default()).await;
+        let (_, published) = county.lesson(Lesson { minutes: 60, ..Lesson::default() }).await;
+        let (_, taken_down) = county.lesson(Lesson { minutes: 120, ..Lesson::default() }).await;
+        let (town, point) = (county.town().organisation_id, county.point().organisation_id);
+        let bureau = county.county.bureau().organisation_id;
+        let (teacher, admin) = (county.teacher(0, 0).await, county.somebody(Role::SchoolAdministrator, town).await);
+        let reviewer = county.somebody(Role::Reviewer, bureau).await;
+        let publish = json!({"act": "publish", "to": bureau}).to_string();
+        let consent = json!({"act": "consent"}).to_string();
+        for recording in [kept, published, taken_down] {
+            county.speak(recording, 4_000);
+            let clip = json!({"from_ms": 0, "to_ms": 2_000, "title": "导入"});
+            assert_eq!(county.post(&of(recording, "/clips"), &teacher, &clip).await.status, StatusCode::CREATED);
+        }
+        assert_eq!(county.ask("POST", &of(published, "/rights"), &teacher, Some(1), &consent).await.status, StatusCode::OK);
+        assert_eq!(county.ask("POST", &of(published, "/rights"), &admin, Some(2), &publish).await.status, StatusCode::OK);
+        let down = json!({"act": "take_down", "reason": "画面里有学生姓名"}).to_string();
+        assert_eq!(county.ask("POST", &of(taken_down, "/rights"), &admin, Some(1), &down).await.status, StatusCode::OK);
+        let rubric = json!({"organisation_id": bureau, "name": "评价表", "criteria": [{"name": "总评", "weight": 100, "highest": 5}]});
+        let rubric = county.post("/api/v1/rubrics", &reviewer, &rubric).await.json()["rubric_id"].clone();
+
+        let askers = [
+            ("teacher", teacher),
+            ("colleague", county.teacher(0, 1).await),
+            ("another school's teacher", county.teacher(1, 0).await),
+            ("classroom", county.classroom(0).await),
+            ("county's reviewer", reviewer),
+            ("point's reviewer", county.somebody(Role::Reviewer, point).await),
+            ("school's patrol", county.somebody(Role::Patrol, town).await),
+            ("point's patrol", county.somebody(Role::Patrol, point).await),
+            ("school's administrator", admin.clone()),
+            ("scheduler", county.somebody(Role::Scheduler, town).await),
+        ];
+        // An act that no one may, or everyone, would not tell a right from none.
+        let mut told = std::collections::BTreeSet::new();
+        for (who, cookie) in &askers {
+            for recording in [kept, published, taken_down] {
+                let version = async || county.get(&of(recording, "/card"), &admin).await.json()["version"].as_i64();
+                let by_version = async |method: &str, path: &str, body: &str| {
+                    county.ask(method, &of(recording, path), cookie, version().await, body).await.status
+                };
+                let span = "/download?tracks=voice&from_ms=0&to_ms=2000";
+                let clip = json!({"from_ms": 0, "to_ms": 2_000, "title": "又一段"});
+                let score = json!({"rubric_id": rubric, "scores": [4], "words": ""}).to_string();
+                let card = county.get(&of(recording, "/card"), cookie).await;
+                let view = county.get(&of(recording, ""), cookie).await;
+                let mut does = vec![
+                    ("replay", view.status == StatusCode::OK),
+                    ("export", county.get(&of(recording, span), cookie).await.status == StatusCode::OK),
+                    ("cut", county.post(&of(recording, "/clips"), cookie, &clip).await.status == StatusCode::CREATED),
+                    ("edit", by_version("PATCH", "", r#"{"summary":"好"}"#).await == StatusCode::OK),
+                    ("see_reviews", county.get(&of(recording, "/comments"), cookie).await.status == StatusCode::OK),
+                    ("comment", county.post(&of(recording, "/comments"), cookie, &json!({"at_ms": 0, "text": "好"}))
+                        .await.status == StatusCode::CREATED),
+                    ("review", county.ask("PUT", &of(recording, "/reviews"), cookie, None, &score).await.status
+                        == StatusCode::OK),
+                ];
+                if recording == published {
+                    // Of what nobody agreed to, or was taken down, these are refused for another reason.
+                    does.push(("consent", by_version("POST", "/rights", &consent).await == StatusCode::OK));
+                    does.push(("publish", by_version("POST", "/rights", &publish).await == StatusCode::OK));
+                }
+                let views = [&card, &view].into_iter().filter(|answer| answer.status == StatusCode::OK);
+                for may in views.map(|answer| answer.json()["may"].clone()) {
+                    for (act, done) in &does {
+                        assert_eq!(may[act], json!(done), "{who} {recording} {act}: {may}");
+                        told.insert((*act, *done));
+                    }
+                }
+                // Who is shown neither can do nothing with it; what reviewers said of it outlives it.
+                if card.status != StatusCode::OK && view.status != StatusCode::OK {
+                    assert!(does.iter().all(|(act, done)| !done || *act == "see_reviews"), "{who} {recording} {does:?}");
+                }
+
+                let clips = county.get(&of(recording, "/clips"), cookie).await;
+                let listed = if clips.status == StatusCode::OK { clips.json()["items"].clone() } else { json!([]) };
+                for clip in listed.as_array().unwrap() {
+                    assert_eq!(clip["may"]["export"], json!(does[1].1), "{who} {recording}");
+                    let path = format!("/api/v1/clips/{}", clip["clip_id"].as_str().unwrap());
+                    let edited = county.ask("PATCH", &path, cookie, clip["version"].as_i64(), r#"{"title":"改"}"#).await;
+                    assert_eq!(clip["may"]["edit"], json!(edited.status == StatusCode::OK), "{who} {recording} {clip}");
+                }
+            }
+        }
+        assert_eq!(told.len(), 9 * 2, "{told:?}");
+    }
 }

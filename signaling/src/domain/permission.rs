@@ -220,8 +220,14 @@ impl Scope {
     /// Whether a lesson is one's own here: taught by the asker, or by a school in the scope. Listening is not enough.
     #[must_use]
     pub fn owns(&self, lesson: &Lesson) -> bool {
+        self.owns_taught(lesson.place(), lesson.teacher.person_id)
+    }
+
+    /// The same for what is known of a lesson by the path of its school and by its teacher.
+    #[must_use]
+    pub fn owns_taught(&self, path: &str, teacher_id: PersonId) -> bool {
         let Reach::Some { teacher, .. } = &self.reach else { return true };
-        *teacher == Some(lesson.teacher.person_id) || self.covers(lesson.place())
+        *teacher == Some(teacher_id) || self.covers(path)
     }
 
     fn covers_lesson(&self, lesson: &Lesson) -> bool {

@@ -12,6 +12,7 @@ use super::{
     list::Listed,
     problem::{ApiError, Problems},
     recording::blocking,
+    recording_may::{ClipMay, ClipsMay},
     timetable::invalid,
     version::{IfMatch, Tagged, edited},
 };
@@ -44,6 +45,7 @@ pub struct ClipView {
     /// Who cut it.
     author: Teacher,
     made_at_ms: UnixMs,
+    may: ClipMay,
     /// Counts its edits: the ETag.
     version: i64,
 }
@@ -82,9 +84,10 @@ pub async fn list_clips(
     identity: Identity,
     Named(recording_id): Named<RecordingId>,
 ) -> Result<Json<Listed<ClipView>>, ApiError> {
-    look(&app, &identity, recording_id).await?;
+    let lesson = look(&app, &identity, recording_id).await?;
+    let may = ClipsMay::read(&app, &identity, &lesson, recording_id).await?;
     let clips = app.store.clips(&system_scope::published(), recording_id).await?;
-    Ok(Json(Listed { items: clips.into_iter().map(view).collect(), next: None }))
+    Ok(Json(Listed { items: clips.into_iter().map(|clip| view(clip, may)).collect(), next: None }))
 }
 
 /// Cut a clip. Nothing is copied: it is two points of the recording
@@ -113,7 +116,8 @@ pub async fn add_clip(
         return Err(invalid("clips", &format!("一个录像最多 {CLIPS_MAX} 个片段，请先删除不用的")));
     }
     let location = format!("/api/v1/clips/{}", clip.clip_id);
-    Ok(Tagged::created(1, view(clip), location))
+    let may = ClipsMay::read(&app, &identity, &lesson, recording_id).await?;
+    Ok(Tagged::created(1, view(clip, may), location))
 }
 
 /// One clip
@@ -125,8 +129,9 @@ pub async fn show_clip(
     identity: Identity,
     Named(clip_id): Named<ClipId>,
 ) -> Result<Tagged<ClipView>, ApiError> {
-    let (clip, _) = find(&app, &identity, clip_id).await?;
-    Ok(Tagged::new(clip.version, view(clip)))
+    let (clip, lesson) = find(&app, &identity, clip_id).await?;
+    let may = ClipsMay::read(&app, &identity, &lesson, clip.recording_id).await?;
+    Ok(Tagged::new(clip.version, view(clip, may)))
 }
 
 /// Move the points of a clip, or give it another title: its author, or who keeps the recording
@@ -149,8 +154,9 @@ pub async fn edit_clip(
         }
     };
     let title = ask.title.map(|title| named("title", &title)).transpose()?;
+    let may = ClipsMay::read(&app, &identity, &lesson, clip.recording_id).await?;
     let clip = change(&app, &identity, (clip, version, lesson), ClipEdit { window, title, close: false }).await?;
-    Ok(Tagged::new(clip.version, view(clip)))
+    Ok(Tagged::new(clip.version, view(clip, may)))
 }
 
 /// Take a clip away: its author, or who keeps the recording. Lessons and links that show it show it no longer
@@ -213,13 +219,14 @@ fn row(app: &App, identity: &Identity, act: &'static str, clip: &Clip, lesson: &
     identity.row(app, act, format!("recording:{}", clip.recording_id)).at_place(lesson.place()).saying(said)
 }
 
-fn view(clip: Clip) -> ClipView {
+fn view(clip: Clip, may: ClipsMay) -> ClipView {
     ClipView {
         clip_id: clip.clip_id,
         recording_id: clip.recording_id,
         from_ms: clip.window.from_ms,
         to_ms: clip.window.to_ms,
         title: clip.title,
+        may: may.of(clip.author.person_id),
         author: clip.author,
         made_at_ms: clip.made_at,
         version: clip.version,

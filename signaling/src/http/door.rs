@@ -73,6 +73,23 @@ pub(super) async fn look_to(
     Ok(lesson)
 }
 
+/// Whether [`look_to`] lets the asker in.
+///
+/// # Errors
+/// Where it cannot be told.
+pub(super) async fn lets(
+    app: &App,
+    identity: &Identity,
+    act: Act,
+    recording_id: RecordingId,
+) -> Result<bool, ApiError> {
+    match look_to(app, identity, act, recording_id).await {
+        Ok(_) => Ok(true),
+        Err(ApiError::NotFound | ApiError::TakenDown { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 async fn taken_down(
     app: &App,
     identity: &Identity,

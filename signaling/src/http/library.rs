@@ -1,5 +1,7 @@
 //! The library: finding recordings, saying what they are about, and who may see them.
 
+use std::collections::BTreeSet;
+
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::civil::Date;
@@ -14,6 +16,7 @@ use super::{
     lesson::days_in,
     list::{self, Listed},
     problem::{ApiError, Problems},
+    recording_may::RecordingMay,
     timetable::invalid,
     version::{IfMatch, Tagged, edited},
 };
@@ -24,7 +27,7 @@ use crate::{
         lesson::{RecordingState, Teacher},
         library::{Licence, POINTS_MAX, RecordingStanding, RightsAct, SUMMARY_CHARACTERS_MAX},
         name,
-        permission::{Act, Place, Scope, may},
+        permission::{Act, Readers},
         time::UnixMs,
     },
     store::{
@@ -83,19 +86,6 @@ pub struct LibraryPage {
 pub struct NamedPlace {
     organisation_id: OrganisationId,
     name: String,
-}
-
-/// What the asker may do with a recording.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct RecordingMay {
-    /// Look into it.
-    replay: bool,
-    /// Name it, share it, take it down.
-    edit: bool,
-    /// Agree that others see it: it is their own lesson.
-    consent: bool,
-    /// Publish it: they keep the library of its school.
-    publish: bool,
 }
 
 /// A recording, as the library's card says it.
@@ -331,32 +321,23 @@ async fn cards(
     scope: &LibraryScope,
     entries: Vec<LibraryEntry>,
 ) -> Result<Vec<RecordingCard>, ApiError> {
-    let asker = &identity.session.asker;
-    // What they may know of and what they may look into are two things.
-    let replays = match may(asker, Act::Replay, Place::Wherever, identity.now) {
-        Ok(below) => {
-            let ids: Vec<RecordingId> = entries.iter().map(|entry| entry.recording_id).collect();
-            app.store.library_among(&LibraryScope { below, ..scope.clone() }, &ids).await?
-        }
-        Err(_) => Default::default(),
+    let ids: Vec<RecordingId> = entries.iter().map(|entry| entry.recording_id).collect();
+    // What they may know of, what they may look into and what they may take away are three things.
+    let among = async |act: Act, scope: LibraryScope| match identity.reach(act) {
+        Ok(below) => app.store.library_among(&LibraryScope { below, ..scope }, &ids).await,
+        Err(_) => Ok(BTreeSet::new()),
     };
+    let replays = among(Act::Replay, scope.clone()).await?;
+    // What is published is replayed, and nothing else.
+    let exports = among(Act::ExportRecording, LibraryScope { readers: Readers::none(), ..scope.clone() }).await?;
     let view = |entry: LibraryEntry| {
         let (rights, now) = (&entry.rights, app.clock.wall());
-        let own = |scope: &Option<Scope>| {
-            scope
-                .as_ref()
-                .is_some_and(|scope| scope.covers(&entry.path) || asker.person_id() == Some(entry.teacher.person_id))
-        };
-        let keeps = scope.keeps.as_ref().is_some_and(|scope| scope.covers(&entry.path));
         let published = rights.published_to.is_some_and(|place| scope.readers.reads(place));
         let shown = rights.taken_down.is_none();
+        let replay = shown && (published || replays.contains(&entry.recording_id));
+        let export = shown && exports.contains(&entry.recording_id);
         RecordingCard {
-            may: RecordingMay {
-                replay: shown && (published || replays.contains(&entry.recording_id)),
-                edit: own(&scope.keeps),
-                consent: scope.keeps.is_some() && asker.person_id() == Some(entry.teacher.person_id),
-                publish: keeps,
-            },
+            may: RecordingMay::of(identity, (&entry.path, entry.teacher.person_id), replay, export),
             recording_id: entry.recording_id,
             lesson_id: entry.lesson_id,
             subject: entry.subject,

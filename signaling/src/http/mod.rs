@@ -29,6 +29,7 @@ pub mod problem;
 pub mod range;
 pub mod readiness;
 pub mod recording;
+mod recording_may;
 pub mod report;
 pub mod report_list;
 pub mod review;

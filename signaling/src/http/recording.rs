@@ -27,6 +27,7 @@ use super::{
     problem::{ApiError, Problems},
     range::{self, ByteRange},
     readiness,
+    recording_may::RecordingMay,
     turns::Turn,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct RecordingView {
     tracks: Vec<TrackManifest>,
     /// Where the lesson can be entered: turned pages, a class on stage. In order.
     chapters: Vec<Chapter>,
+    may: RecordingMay,
 }
 
 /// What a recording holds, with the paths of its playlists
@@ -84,6 +86,7 @@ pub async fn show(
         board_playlist: None,
         tracks: Vec::new(),
         chapters: Vec::new(),
+        may: RecordingMay::looking(&app, &identity, &lesson, recording_id).await?,
     };
     if let Some(manifest) = manifest {
         shown.duration_ms = manifest.duration_ms;

@@ -18,6 +18,7 @@ export type SeatTicket = Schema['SeatTicket']
 export type Gap = Schema['GapManifest']
 export type RecordedTrack = Schema['TrackManifest']
 export type RecordingView = Schema['RecordingView']
+export type RecordingMay = Schema['RecordingMay']
 
 // What follows comes over the socket, which the description leaves out.
 

@@ -2078,6 +2078,13 @@ export interface components {
          * @description A span of a recording.
          */
         ClipId: string;
+        /** @description What the asker may do with a clip. */
+        ClipMay: {
+            /** @description Move its points, name it, take it away. */
+            edit: boolean;
+            /** @description Take it away as a file. */
+            export: boolean;
+        };
         /** @description A clip, as it is kept. */
         ClipView: {
             /** @description Who cut it. */
@@ -2086,6 +2093,7 @@ export interface components {
             /** Format: int64 */
             from_ms: number;
             made_at_ms: components["schemas"]["UnixMs"];
+            may: components["schemas"]["ClipMay"];
             recording_id: components["schemas"]["RecordingId"];
             title: string;
             /** Format: int64 */
@@ -3062,6 +3070,7 @@ export interface components {
                 /** Format: int64 */
                 from_ms: number;
                 made_at_ms: components["schemas"]["UnixMs"];
+                may: components["schemas"]["ClipMay"];
                 recording_id: components["schemas"]["RecordingId"];
                 title: string;
                 /** Format: int64 */
@@ -4339,14 +4348,24 @@ export interface components {
         RecordingId: string;
         /** @description What the asker may do with a recording. */
         RecordingMay: {
+            /** @description Comment on its seconds. */
+            comment: boolean;
             /** @description Agree that others see it: it is their own lesson. */
             consent: boolean;
-            /** @description Name it, share it, take it down. */
+            /** @description Cut clips of it. */
+            cut: boolean;
+            /** @description Name it, mark its moments, share it, take it down. */
             edit: boolean;
+            /** @description Take it, or a span of it, away as a file. */
+            export: boolean;
             /** @description Publish it: they keep the library of its school. */
             publish: boolean;
             /** @description Look into it. */
             replay: boolean;
+            /** @description Score it by a rubric. */
+            review: boolean;
+            /** @description Read what reviewers say of it. */
+            see_reviews: boolean;
         };
         /** @description What is kept of the lesson. */
         RecordingNote: {
@@ -4374,6 +4393,7 @@ export interface components {
             duration_ms: number;
             lesson: components["schemas"]["LessonView"];
             main_playlist: string | null;
+            may: components["schemas"]["RecordingMay"];
             recording_id: components["schemas"]["RecordingId"];
             state: components["schemas"]["RecordingState"];
             tracks: components["schemas"]["TrackManifest"][];
