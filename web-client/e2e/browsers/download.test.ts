@@ -1,4 +1,5 @@
-// A lesson as an MP4 file: played by Chromium from its address, sought, cut to a clip, taken apart by ffmpeg.
+// A lesson as an MP4 file: played by Chromium from its address, sought, cut to a clip, both pictures put into one frame, taken
+// apart by ffmpeg.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
@@ -100,6 +101,43 @@ test('a recording is a file that plays from anywhere', async () => {
   expect.soft(Math.abs(cut.duration - 3)).toBeLessThan(0.06)
   expect.soft(Math.abs(same.counter - whole.counter)).toBeLessThanOrEqual(1)
   expect.soft(await complaints(teacher.context, hub.origin, clip)).toBe('')
+
+  // Both pictures in one frame: asked for, given up, and made, by keys alone; then it is a file like the others.
+  await page.goto(`${hub.origin}/replay/${asked.recording.recording_id}`)
+  await page.focus('[data-testid="download"] summary')
+  await page.keyboard.press('Enter')
+  const state = (name: string) => page.waitForSelector(`[data-testid="composite"][data-state="${name}"]`, { timeout: 120_000 })
+  const press = async (button: string) => {
+    await page.waitForFunction(where => document.querySelector(where) !== null, `[data-testid="${button}"]:not(:disabled)`)
+    await page.focus(`[data-testid="${button}"]`)
+    await page.keyboard.press('Enter')
+  }
+  await state('none')
+  await press('composite-make')
+  await state('making')
+  await page.waitForFunction(() => document.activeElement?.getAttribute('data-testid') === 'composite-cancel')
+  await page.keyboard.press('Enter')
+  await state('none')
+  await press('composite-make')
+  await state('making')
+  expect.soft(await page.locator('[data-testid="download"] summary').textContent()).toMatch(/\d+%$/)
+  const begun = Date.now()
+  await state('ready')
+  const link = page.locator('[data-testid="download-composite"]')
+  expect.soft(await link.textContent()).toMatch(/\d (kB|MB)$/)
+  const framed = await link.getAttribute('href') ?? ''
+  expect(framed).toBe(`${path}/download?tracks=composite`)
+  await page.goto(`${hub.origin}/lessons`)
+  const frame = await show(page, framed)
+  const early = await counterAt(page, FILE, 6)
+  const late = await counterAt(page, FILE, duration - 2)
+  const expected = early.counter + (late.second - early.second) * 1000 / STEP_MS
+  console.log(`composite: made in ${((Date.now() - begun) / 1000).toFixed(1)} s, ${frame.duration.toFixed(3)} s of ${duration.toFixed(3)}, ${frame.width} wide, counter ${late.counter}, expected ${expected.toFixed(1)}`)
+  expect.soft(Math.abs(frame.duration - duration)).toBeLessThan(0.2)
+  expect.soft(frame.width).toBe(1280)
+  expect.soft(Math.abs(late.counter - expected)).toBeLessThanOrEqual(2 + 80 / STEP_MS)
+  expect.soft((await tracksOf(teacher.context, hub.origin, framed)).map(track => track.codec)).toEqual(['h264', 'opus'])
+  expect.soft(await complaints(teacher.context, hub.origin, framed)).toBe('')
 
   expect.soft(teacher.errors).toEqual([])
   expect.soft(hub.faults()).toEqual([])

@@ -27,6 +27,10 @@ export const replay: typeof zh = {
     title: 'Download', hint: 'An MP4 file, put together as it was recorded.', camera: 'Teacher and voice', board: 'Board and voice', both: 'Board and teacher (two pictures)', voice: 'Voice alone',
     later: 'Can be downloaded once the lesson is over.',
   },
+  composite: {
+    name: 'Teacher and board in one picture', make: 'Make it', making: 'Making one picture: {percent}%', cancel: 'Cancel', goesOn: 'You may leave this page, and download it once it is made.', again: 'Try again',
+    failed: 'It could not be made; both pictures are still there. Try again, or ask the administrator.',
+  },
   help: {
     title: 'Keyboard', open: 'Keys', close: 'Close', space: 'Space',
     toggle: 'play or pause', jump10: 'back, on by 10 s', jump5: 'back, on by 5 s', frame: 'one picture back, on (paused)', tenth: 'to tenths of the whole', ends: 'beginning, newest',

@@ -25,6 +25,10 @@ export const replay = {
     title: '下载', hint: 'MP4 文件，原样拼接，不重新压缩。', camera: '老师画面和声音', board: '板书和声音', both: '板书和老师画面（两路画面）', voice: '只要声音',
     later: '下课以后可以下载。',
   },
+  composite: {
+    name: '老师和板书合成一个画面', make: '开始合成', making: '正在合成一个画面：{percent}%', cancel: '取消', goesOn: '可以关掉这一页，做好以后再来下载。', again: '再试一次',
+    failed: '没有合成成功，两路画面都还在。可以再试一次；还不行请联系管理员。',
+  },
   help: {
     title: '键盘', open: '键盘说明', close: '关闭', space: '空格',
     toggle: '播放或暂停', jump10: '退、进 10 秒', jump5: '退、进 5 秒', frame: '暂停时退、进一格', tenth: '跳到十分之几', ends: '开头、最新',

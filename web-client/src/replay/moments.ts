@@ -52,7 +52,7 @@ async function permitted<Answer>(read: () => Promise<Answer>): Promise<Answer | 
   }
 }
 
-/** The file in which these tracks are put together as they were recorded. */
-export function downloadAddress(recordingId: string, tracks: 'camera' | 'board' | 'both' | 'voice'): string {
+/** The file in which these tracks are put together as they were recorded; `composite` is there once it was made. */
+export function downloadAddress(recordingId: string, tracks: 'camera' | 'board' | 'both' | 'voice' | 'composite'): string {
   return `${recording(recordingId)}/download?tracks=${tracks}`
 }
