@@ -36,6 +36,26 @@ async function addSchoolAndRoom(page: Page): Promise<void> {
   await page.locator(by('organisation')).getByText(ROOM).waitFor()
 }
 
+/** Pupils on stage are recorded once their school has said so, and on what ground; and no longer when it says that. */
+async function consentByKeys(page: Page): Promise<void> {
+  const state = page.locator(by('stage-consent-state'))
+  await state.filter({ hasText: '不录' }).waitFor()
+  await page.focus(by('stage-consent-on'))
+  await page.keyboard.press('Enter')
+  expect(await page.locator(by('stage-consent-save')).isDisabled()).toBe(true)
+  await page.keyboard.type('三年级家长同意书')
+  await page.keyboard.press('Enter')
+  await page.locator(by('stage-consent'), { hasText: '依据：三年级家长同意书' }).waitFor()
+  expect(await state.textContent()).toMatch(/录：/)
+  expect(await page.locator(by('stage-consent')).textContent()).toContain('从下一节课起')
+  await page.reload()
+  await page.locator(by('stage-consent'), { hasText: '三年级家长同意书' }).waitFor()
+  await page.focus(by('stage-consent-off'))
+  await page.keyboard.press('Enter')
+  await state.filter({ hasText: '不录' }).waitFor()
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('stage-consent-on')
+}
+
 test('an administrator signs in with a password, and lets a classroom in by the code on its screen', async () => {
   const office = await visit(browser, hub.setUpLink)
   const { page } = office
@@ -45,6 +65,7 @@ test('an administrator signs in with a password, and lets a classroom in by the 
   await signIn(page, 'system-one', secret)
   await page.waitForSelector(by('organisation'))
   await addSchoolAndRoom(page)
+  await consentByKeys(page)
 
   const room = await visit(browser, `${hub.origin}/classroom`)
   const code = await room.page.locator(by('enrolment-code')).textContent() ?? ''

@@ -22,6 +22,7 @@ export type SetUpLink = Schema['SetUpLink']
 export type SetUpLinks = Schema['SetUpLinks']
 export type ShownSecret = Schema['ShownSecret']
 export type ShownCode = Schema['ShownCode']
+export type StageConsent = Schema['StageConsentView']
 export type Imported = Schema['Imported']
 export type Fault = Schema['Fault']
 export type Sheet = 'organisations' | 'classrooms' | 'classes' | 'people'
@@ -58,6 +59,12 @@ export const change = <Item>(what: string, id: string, version: number, item: un
   ask<Item>('PATCH', `${API}/${what}/${encodeURIComponent(id)}`, item, { 'if-match': `"v${version}"` })
 
 export const end = (what: string, id: string) => ask<void>('DELETE', `${API}/${what}/${encodeURIComponent(id)}`, {})
+
+/** Whether a school's classes are recorded while they are on stage. */
+export const readStageConsent = (organisationId: string) => ask<StageConsent>('GET', `${API}/organisations/${encodeURIComponent(organisationId)}/stage-consent`)
+/** Holds from the school's next lesson on. `basis`: needed where they are recorded. */
+export const setStageConsent = (organisationId: string, record: boolean, basis: string | null) =>
+  ask<StageConsent>('PUT', `${API}/organisations/${encodeURIComponent(organisationId)}/stage-consent`, { record_on_stage: record, basis })
 
 export const makeSetUpLink = (personId: string) => ask<SetUpLink>('POST', `${API}/people/${encodeURIComponent(personId)}/set-up-links`, {})
 export const dropSecondFactor = (personId: string) => ask<void>('DELETE', `${API}/people/${encodeURIComponent(personId)}/second-factor`, {})

@@ -51,6 +51,11 @@ export const office: typeof words = {
     classrooms: 'Classrooms', addClassroom: 'Add classroom', noClassrooms: 'No classrooms yet. Add one, then open /classroom on its computer to enrol it.', classroomName: 'Name', classroomExample: 'e.g. Room of class 3 (2)',
     classes: 'Classes', addClass: 'Add class', noClasses: 'No classes yet. Lessons can be planned once there are classes.', className: 'Name', grade: 'Grade', stageLabel: 'Stage', room: 'Own room', noRoom: 'No room of its own',
     stage: { kindergarten: 'Nursery', primary: 'Primary', junior: 'Junior', senior: 'Senior', vocational: 'Vocational', special: 'Special' }, devicesHere: 'Devices here', peopleHere: 'People here', closeRoom: 'Close “{name}”? Past lessons and recordings stay.',
+    onStage: {
+      title: 'Recording pupils on stage', off: 'Not recorded: pupils come on stage as ever, and are neither seen nor heard in the recording.', on: 'Recorded: where every school that listens agrees, pupils on stage are seen and heard in the recording.',
+      turnOn: 'Record them', turnOff: 'Stop recording them', basis: 'Ground', example: 'e.g. parents’ consent, class 3, 2026-09-01, kept in the office', hint: 'Say on what consent of their guardians, in 80 characters at most; the audit keeps it. It holds from the next lesson on; what is on now does not change.',
+      setAt: 'Set {at}; holds from the next lesson on.', never: 'Never set: they are not recorded.', done: 'Saved; it holds from the next lesson on.',
+    },
   },
   people: {
     title: 'People', add: 'Add person', name: 'Name', signInName: 'Sign-in name', noSignInName: 'Links only', signInHint: 'Small letters and digits, e.g. zhangli',

@@ -50,6 +50,11 @@ export const office = {
     classrooms: '教室', addClassroom: '添加教室', noClassrooms: '这里还没有教室。先添加教室，再到教室的电脑上打开 /classroom 登记设备。', classroomName: '教室名称', classroomExample: '例如 三年级（2）班教室',
     classes: '班级', addClass: '添加班级', noClasses: '这里还没有班级。添加班级以后才能排课。', className: '班级名称', grade: '年级', stageLabel: '学段', room: '固定教室', noRoom: '没有固定教室',
     stage: { kindergarten: '学前', primary: '小学', junior: '初中', senior: '高中', vocational: '中职', special: '特教' }, devicesHere: '看这里的设备', peopleHere: '看这里的人员', closeRoom: '停用“{name}”？排过的课和录像都会留着。',
+    onStage: {
+      title: '上台时录不录学生', off: '不录：学生照常上台，录像里没有他们的画面和声音。', on: '录：听这节课的学校都同意录时，学生上台的画面和声音会录下来。',
+      turnOn: '改为录', turnOff: '改为不录', basis: '依据', example: '例如：三年级家长同意书，2026-09-01，存教导处', hint: '写明监护人同意的依据，最多 80 个字，会记入审计。从下一节课起录，正在上的课不变。',
+      setAt: '{at} 设定，从下一节课起生效。', never: '还没有设定过，一直不录。', done: '已经保存，从下一节课起生效。',
+    },
   },
   people: {
     title: '人员', add: '添加人员', name: '姓名', signInName: '登录名', noSignInName: '只用链接', signInHint: '小写字母、数字，例如 zhangli',
