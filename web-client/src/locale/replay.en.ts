@@ -16,7 +16,7 @@ export const replay: typeof zh = {
   nothing: 'This recording holds no pictures yet. Please open it again later.',
   waiting: 'Fetching…',
   broken: 'The recording cannot be played now; trying again by itself.',
-  dropped: 'The line is too slow. Paused: {pictures}. The rest goes on.', room: 'The line is better now. It would carry: {pictures}.', restore: 'Try again: {pictures}',
+  dropped: 'The line is too slow. Paused: {pictures}. The rest goes on, and this comes back by itself.', room: 'The line is better now. Once it has settled, this comes back by itself: {pictures}.', restore: 'Show now: {pictures}',
   loading: 'Opening the recording…',
   chapters: { title: 'Chapters', board: 'New page', stage: 'A class on stage', mark: 'Mark' },
   quality: {

@@ -14,7 +14,7 @@ export const replay = {
   nothing: '这段录像里还没有画面。请过一会儿再打开。',
   waiting: '正在读取…',
   broken: '录像暂时放不出来，正在自动重试。',
-  dropped: '线路太慢，先停了{pictures}；其他照常播放。', room: '线路好一些了，可以再放{pictures}。', restore: '再试{pictures}',
+  dropped: '线路太慢，先停了{pictures}；其他照常播放，线路好了会自动恢复。', room: '线路好一些了，等它稳定以后自动恢复{pictures}。', restore: '现在就放{pictures}',
   loading: '正在打开录像…',
   chapters: { title: '章节', board: '翻页', stage: '教室上台', mark: '标记' },
   quality: {

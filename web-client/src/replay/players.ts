@@ -1,5 +1,6 @@
+import type { Tries } from './ration'
 import type { Staging } from './tracks'
-import { ration } from './ration'
+import { comeBack, gaveUp, NO_TRIES, ration, tried } from './ration'
 import { correct } from './step'
 import { Throughput } from './throughput'
 import { TrackPlayer } from './track-player'
@@ -30,6 +31,7 @@ export class SteppedPlayers {
   private readonly listening = new AbortController()
   private readonly timers: ReturnType<typeof setInterval>[]
   private room = false
+  private tries: Tries = NO_TRIES
   private speed = 1
   /** Where it is to begin, until it stands there. `null`: it does. */
   private startS: number | null
@@ -124,15 +126,10 @@ export class SteppedPlayers {
     this.leader.element.playbackRate = speed
   }
 
-  /** Fetches again what was given up; if the line has not become better, it is given up again. */
+  /** Fetches again all that was given up, by hand; if the line has not become better, it is given up again. */
   restore(): void {
-    this.line.forget()
-    for (const follower of this.followers) {
-      if (this.dropped.delete(follower.kind))
-        follower.resume(this.leader.element.currentTime)
-    }
-    this.room = false
-    this.events.onDropped([], false)
+    this.tries = tried(this.tries, performance.now())
+    this.bringBack(this.followers)
     this.share()
   }
 
@@ -140,6 +137,16 @@ export class SteppedPlayers {
     this.timers.forEach(clearInterval)
     this.listening.abort()
     this.all.forEach(player => player.close())
+  }
+
+  private bringBack(players: readonly TrackPlayer[]): void {
+    this.line.forget()
+    for (const player of players) {
+      if (this.dropped.delete(player.kind))
+        player.resume(this.leader.element.currentTime)
+    }
+    this.room = false
+    this.events.onDropped([...this.dropped], false)
   }
 
   private get all(): TrackPlayer[] {
@@ -179,7 +186,8 @@ export class SteppedPlayers {
   /** Shares the line out among the tracks. */
   private share(): void {
     const { all } = this
-    this.line.sample(performance.now(), all.reduce((sum, player) => sum + player.bytes, 0), all.some(player => player.isFetching))
+    const now = performance.now()
+    this.line.sample(now, all.reduce((sum, player) => sum + player.bytes, 0), all.some(player => player.isFetching))
     const claims = all.map(player => ({
       aheadS: player.aheadS, whole: player.whole, needKbps: player.needKbps, dropped: this.dropped.has(player.kind),
     }))
@@ -187,6 +195,7 @@ export class SteppedPlayers {
     all.forEach((player, at) => player.mayFetch(fetching[at] ?? false))
     const given = drop === null ? undefined : all[drop]
     if (given !== undefined) {
+      this.tries = gaveUp(this.tries, now)
       this.dropped.add(given.kind)
       given.stop()
     }
@@ -194,6 +203,11 @@ export class SteppedPlayers {
       this.room = room
       this.events.onDropped([...this.dropped], room)
     }
+    const { tries, back } = comeBack(this.tries, now, claims, this.line.kbps, this.speed)
+    this.tries = tries
+    const wanted = back === null ? undefined : all[back]
+    if (wanted !== undefined)
+      this.bringBack([wanted])
   }
 }
 
