@@ -1,53 +1,17 @@
 // Pictures of every console page, with the sample county and on the first day, to be looked at. SCREENS names the folder.
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { by, setOwnPassword, setUp, signIn } from '../administrators'
 import { ask } from '../ask'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
+import { visit } from '../browser'
+import { screens } from '../screens'
 
-const folder = process.env.SCREENS ?? 'screens'
-const LOOKS = [
-  { name: '1920', width: 1920, height: 1080, colorScheme: 'light' },
-  { name: '1366', width: 1366, height: 768, colorScheme: 'light' },
-  { name: 'phone', width: 390, height: 844, colorScheme: 'light' },
-  { name: 'dark', width: 1366, height: 768, colorScheme: 'dark' },
-] as const
 const LONG = '陕西省安康市汉滨区茨沟镇中心小学景家河流域第二教学点'
-
-let browser: Browser
-const hubs: TestHub[] = []
-
-beforeAll(async () => {
-  await mkdir(folder, { recursive: true })
-  browser = await launchChromium()
-})
-
-afterAll(async () => {
-  await browser?.close()
-  for (const hub of hubs) await hub.stop()
-})
-
-/** What stands beside the screen is a fault that a picture does not show. */
-const wide: string[] = []
-
-async function shoot(page: Page, name: string): Promise<void> {
-  for (const look of LOOKS) {
-    await page.setViewportSize(look)
-    await page.emulateMedia({ colorScheme: look.colorScheme })
-    await page.waitForTimeout(350)
-    await page.screenshot({ path: join(folder, `${name}-${look.name}.png`) })
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-    if (over > 0) wide.push(`${name} at ${look.name}: ${over} px`)
-  }
-}
+const shots = screens()
+const { shoot, wide } = shots
 
 test('every console page with the sample county is photographed', async () => {
-  const hub = await TestHub.start()
-  hubs.push(hub)
-  const { page, errors } = await visit(browser, hub.at(hub.sample.sign_in_links.scheduler))
+  const hub = await shots.hub()
+  const { page, errors } = await visit(shots.browser, hub.at(hub.sample.sign_in_links.scheduler))
   await page.waitForURL(url => !url.pathname.startsWith('/enter'))
   await expect.poll(async () => (await ask<{ items: unknown[] }>(page, 'GET', 'terms')).items.length, { timeout: 20_000 }).toBeGreaterThan(0)
   const { items } = await ask<{ items: { organisation_id: string, kind: string, name: string }[] }>(page, 'GET', 'organisations?limit=200')
@@ -87,9 +51,8 @@ test('every console page with the sample county is photographed', async () => {
 }, 300_000)
 
 test('every console page of the first day is photographed', async () => {
-  const hub = await TestHub.empty()
-  hubs.push(hub)
-  const { page, errors } = await visit(browser, hub.setUpLink)
+  const hub = await shots.hub('empty')
+  const { page, errors } = await visit(shots.browser, hub.setUpLink)
   await page.waitForSelector(by('top-name'))
   await shoot(page, 'set-up')
   const links = await setUp(page)
@@ -116,10 +79,10 @@ test('every console page of the first day is photographed', async () => {
     await page.waitForTimeout(600)
     await shoot(page, name)
   }
-  const wall = await visit(browser, `${hub.origin}/classroom`)
+  const wall = await visit(shots.browser, `${hub.origin}/classroom`)
   await wall.page.waitForSelector(by('enrolment-code'))
   await shoot(wall.page, 'enrolment')
-  const auditor = await visit(browser, hub.at(links.audit_administrator))
+  const auditor = await visit(shots.browser, hub.at(links.audit_administrator))
   const auditorSecret = await setOwnPassword(auditor.page)
   await signIn(auditor.page, 'audit-one', auditorSecret)
   await auditor.page.waitForSelector('.n-data-table')

@@ -1,46 +1,21 @@
 // Pictures of the replay in all its states, to be looked at. SCREENS names the folder they go to.
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { visit } from '../browser'
+import type { TestHub } from '../hub'
 import { VOICE } from '../replayed'
+import { LARGE, LONG_CLASS as LONG, LONG_PERSON, PHONE, SMALL, darkly, screens } from '../screens'
 
-const folder = process.env.SCREENS ?? 'screens'
-const LARGE = { width: 1920, height: 1080 }
-const SMALL = { width: 1366, height: 768 }
-const PHONE = { width: 390, height: 844 }
-const LONG = '汉滨区茨沟镇中心小学景家教学点三年级二班'
 // The lesson of the screens is this long, in seconds.
 const TAUGHT_S = 45
 
-let hub: TestHub
-let browser: Browser
+const shots = screens()
+const { shoot } = shots
 
 interface Answer { state: string, lesson: { title: string, teacher: { name: string } }, tracks: { kind: string, gaps: { from_ms: number, to_ms: number, reason: string }[] }[] }
 
-beforeAll(async () => {
-  await mkdir(folder, { recursive: true })
-  hub = await TestHub.start()
-  browser = await launchChromium()
-})
-
-afterAll(async () => {
-  await browser?.close()
-  await hub?.stop()
-})
-
-async function shoot(page: Page, name: string, sizes = [LARGE, SMALL]): Promise<void> {
-  for (const size of sizes) {
-    await page.setViewportSize(size)
-    await page.waitForTimeout(500)
-    await page.screenshot({ path: join(folder, `replay-${name}-${size.width}.png`) })
-  }
-}
-
 // What stands beside a lesson of a term's middle: pages turned, remarks, and how four ends saw it.
-async function furnish(page: Page): Promise<void> {
+async function furnish(page: Page, hub: TestHub): Promise<void> {
   const chapters = [[0, 'board', ''], [9_000, 'board', '时间的问法'], [17_000, 'mark', '例题：half past nine'], [24_000, 'stage', LONG], [33_000, 'board', '']]
     .map(([at_ms, kind, title]) => ({ at_ms, kind, title, mark_id: null, version: null }))
   const comments = [{ at_ms: 12_500, text: '这里停顿得好，远端的孩子跟上了。', author: { name: '李督导' } }, { at_ms: 30_000, text: '提问可以再多给一个教学点。', author: { name: '王老师' } }]
@@ -64,7 +39,7 @@ async function furnish(page: Page): Promise<void> {
 }
 
 // The real recording, with something left out or another name: what the page makes of it.
-async function opens(page: Page, address: string, change: (answer: Answer) => void, furnished = false): Promise<void> {
+async function opens(page: Page, address: string, change: (answer: Answer) => void, furnished?: TestHub): Promise<void> {
   await page.unrouteAll()
   await page.route('**/api/v1/recordings/*', async route => {
     const response = await route.fetch()
@@ -72,7 +47,7 @@ async function opens(page: Page, address: string, change: (answer: Answer) => vo
     change(answer)
     await route.fulfill({ response, json: answer })
   })
-  if (furnished) await furnish(page)
+  if (furnished !== undefined) await furnish(page, furnished)
   await page.goto(address)
   await page.waitForSelector('[data-testid="replay"]')
   await page.waitForFunction(() => [...document.querySelectorAll('video')].every(video => video.readyState >= 2))
@@ -80,7 +55,8 @@ async function opens(page: Page, address: string, change: (answer: Answer) => vo
 }
 
 test('the replay is photographed', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const hub = await shots.hub()
+  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
   const { page } = teacher
   await page.waitForURL('**/lessons')
   await page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
@@ -97,7 +73,7 @@ test('the replay is photographed', async () => {
   await watcher.waitForSelector(VOICE, { state: 'attached' })
   await watcher.click('[data-testid="play"]')
   await watcher.waitForTimeout(1500)
-  await shoot(watcher, 'growing', [SMALL, PHONE])
+  await shoot(watcher, 'replay-growing', [SMALL, PHONE])
   await watcher.close()
 
   await page.locator('[data-testid="end"]').hover()
@@ -106,58 +82,57 @@ test('the replay is photographed', async () => {
   await page.mouse.up()
 
   await opens(page, `${address}?t=12`, () => {})
-  await shoot(page, 'two', [LARGE, SMALL, PHONE])
+  await shoot(page, 'replay-two', [LARGE, SMALL, PHONE])
   await page.setViewportSize(SMALL)
   const timeline = await page.locator('[data-testid="timeline"]').boundingBox()
   if (timeline === null) throw new Error('no timeline')
   await page.mouse.move(timeline.x + timeline.width * 0.7, timeline.y + timeline.height / 2)
   await page.waitForSelector('[data-testid="preview-picture"][data-pictured="true"]')
-  await shoot(page, 'preview', [SMALL])
+  await shoot(page, 'replay-preview', [SMALL])
   await page.mouse.move(10, 10)
   await page.keyboard.press('?')
-  await shoot(page, 'keys', [SMALL])
+  await shoot(page, 'replay-keys', [SMALL])
   await page.keyboard.press('Escape')
   await page.keyboard.press('s')
-  await shoot(page, 'swapped', [SMALL])
+  await shoot(page, 'replay-swapped', [SMALL])
   await page.evaluate(() => scrollTo(0, document.body.scrollHeight))
-  await shoot(page, 'beneath', [SMALL])
+  await shoot(page, 'replay-beneath', [SMALL])
 
   const only = (...kinds: string[]) => (answer: Answer) => { answer.tracks = answer.tracks.filter(track => kinds.includes(track.kind)) }
   await opens(page, `${address}?t=12`, only('camera', 'voice'))
-  await shoot(page, 'camera', [SMALL, PHONE])
+  await shoot(page, 'replay-camera', [SMALL, PHONE])
   await opens(page, `${address}?t=12`, only('board', 'voice'))
-  await shoot(page, 'board', [SMALL])
+  await shoot(page, 'replay-board', [SMALL])
   await opens(page, `${address}?t=12`, only('voice'))
-  await shoot(page, 'voice', [SMALL, PHONE])
+  await shoot(page, 'replay-voice', [SMALL, PHONE])
   await opens(page, `${address}?t=12`, (answer) => {
     answer.lesson.title = `英语（人教PEP版）三年级下册 Unit 2 My family 第三课时：${LONG}`
-    answer.lesson.teacher.name = '买买提江·阿不都热合曼·吐尔逊'
+    answer.lesson.teacher.name = LONG_PERSON
     for (const track of answer.tracks) {
       track.gaps.push({ from_ms: 10_000, to_ms: 15_000, reason: 'loss' })
       if (track.kind === 'board') track.gaps.push({ from_ms: 25_000, to_ms: 38_000, reason: 'away' })
     }
   })
-  await shoot(page, 'gaps', [LARGE, SMALL, PHONE])
+  await shoot(page, 'replay-gaps', [LARGE, SMALL, PHONE])
 
-  await opens(page, `${address}?t=12`, () => {}, true)
-  await shoot(page, 'furnished', [LARGE, SMALL, PHONE])
+  await opens(page, `${address}?t=12`, () => {}, hub)
+  await shoot(page, 'replay-furnished', [LARGE, SMALL, PHONE])
   await page.setViewportSize(SMALL)
   await page.locator('[data-testid="quality"] [role="img"]').nth(1).hover()
-  await page.screenshot({ path: join(folder, 'replay-quality-1366.png') })
+  await shoot(page, 'replay-quality', [SMALL])
 
   await page.unrouteAll()
   await page.route('**/media/*.m4s', route => route.abort())
   await page.goto(`${address}?t=30`)
   await page.waitForSelector('[data-testid="broken"]', { timeout: 60_000 })
-  await shoot(page, 'broken', [SMALL, PHONE])
+  await shoot(page, 'replay-broken', [SMALL, PHONE])
   await page.unrouteAll()
 
   await page.evaluate(() => localStorage.setItem('tongke.language', 'en'))
-  await page.emulateMedia({ colorScheme: 'dark' })
   await opens(page, `${address}?t=12`, () => {})
-  await shoot(page, 'dark-english', [LARGE, SMALL, PHONE])
+  await shoot(page, 'replay-english', [LARGE, SMALL, PHONE].map(darkly))
   await page.keyboard.press('?')
-  await shoot(page, 'dark-keys', [SMALL])
+  await shoot(page, 'replay-keys', [darkly(SMALL)])
   expect(teacher.errors).toEqual([])
   expect(hub.faults()).toEqual([])
 }, 300_000)

@@ -1,38 +1,15 @@
 // Pictures of every page during a real lesson, to be looked at. SCREENS names the folder they go to.
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { visit } from '../browser'
+import { LARGE, SMALL, screens } from '../screens'
 
-const folder = process.env.SCREENS ?? 'screens'
-const sizes = [{ width: 1920, height: 1080 }, { width: 1366, height: 768 }]
-
-let hub: TestHub
-let browser: Browser
-
-beforeAll(async () => {
-  await mkdir(folder, { recursive: true })
-  hub = await TestHub.start()
-  browser = await launchChromium()
-})
-
-afterAll(async () => {
-  await browser?.close()
-  await hub?.stop()
-})
-
-async function shoot(page: Page, name: string): Promise<void> {
-  for (const size of sizes) {
-    await page.setViewportSize(size)
-    await page.waitForTimeout(400)
-    await page.screenshot({ path: join(folder, `${name}-${size.width}.png`) })
-  }
-}
+const shots = screens()
+const shoot = (page: Page, name: string) => shots.shoot(page, name, [LARGE, SMALL])
 
 test('every page is photographed', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const hub = await shots.hub()
+  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
   await teacher.page.waitForURL('**/lessons')
   await shoot(teacher.page, '1-list')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
@@ -40,20 +17,20 @@ test('every page is photographed', async () => {
   await teacher.page.waitForTimeout(1000)
   await shoot(teacher.page, '2-check')
   const links = hub.sample.sign_in_links.classrooms
-  const wall = await visit(browser, hub.at(links[0] ?? ''))
+  const wall = await visit(shots.browser, hub.at(links[0] ?? ''))
   await wall.page.waitForSelector('[data-testid="wall"][data-state="waiting"]')
   await shoot(wall.page, '3-wall-waiting')
   await teacher.page.click('[data-testid="share-board"]')
   await teacher.page.click('[data-testid="start"]')
   await teacher.page.waitForSelector('[data-testid="desk"]')
-  const second = await visit(browser, hub.at(links[1] ?? ''))
+  const second = await visit(shots.browser, hub.at(links[1] ?? ''))
   await wall.page.waitForSelector('[data-testid="wall"][data-state="live"]')
   await wall.page.waitForTimeout(4000)
   await wall.page.mouse.move(200, 200)
   await shoot(wall.page, '4-wall-live')
   await shoot(teacher.page, '5-desk')
   await second.context.close()
-  const guest = await visit(browser, hub.at(hub.guestLink()))
+  const guest = await visit(shots.browser, hub.at(hub.guestLink()))
   await guest.page.waitForTimeout(3000)
   await shoot(guest.page, '6-watch')
   await teacher.page.click('[data-testid="share-board"]')

@@ -1,49 +1,16 @@
 // Pictures of the storage page: a term of recordings in every state, a full school, a moved clock, and the first day.
 // SCREENS names the folder. What a term leaves in the tables is written there by a script; the hub and its page are real.
 import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
 import { by } from '../administrators'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
+import { visit } from '../browser'
+import { DARK, LARGE, SMALL, screens } from '../screens'
 
 const execute = promisify(execFile)
-const folder = process.env.SCREENS ?? 'screens'
-const LOOKS = [
-  { name: '1920', width: 1920, height: 1080, colorScheme: 'light' },
-  { name: '1366', width: 1366, height: 768, colorScheme: 'light' },
-  { name: 'phone', width: 390, height: 844, colorScheme: 'light' },
-  { name: 'dark', width: 1366, height: 768, colorScheme: 'dark' },
-] as const
-
-let browser: Browser
-const hubs: TestHub[] = []
-
-beforeAll(async () => {
-  await mkdir(folder, { recursive: true })
-  browser = await launchChromium()
-})
-
-afterAll(async () => {
-  await browser?.close()
-  for (const hub of hubs) await hub.stop()
-})
-
-const wide: string[] = []
-
-async function shoot(page: Page, name: string): Promise<void> {
-  for (const look of LOOKS) {
-    await page.setViewportSize(look)
-    await page.emulateMedia({ colorScheme: look.colorScheme })
-    await page.waitForTimeout(350)
-    await page.screenshot({ path: join(folder, `${name}-${look.name}.png`) })
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-    if (over > 0) wide.push(`${name} at ${look.name}: ${over} px`)
-  }
-}
+const shots = screens()
+const { shoot, wide } = shots
 
 /** The scheduler of the sample becomes its system administrator. */
 const KEEPER = `
@@ -91,12 +58,11 @@ db.commit()
 `
 
 async function keeper(script: string): Promise<{ page: Page, errors: string[] }> {
-  const hub = await TestHub.start()
-  hubs.push(hub)
+  const hub = await shots.hub()
   await expect.poll(async () => (await execute('python3', ['-c', `import sqlite3, sys
 print(sqlite3.connect(sys.argv[1] + '/tongke.sqlite').execute('select count(*) from lesson').fetchone()[0])`, hub.data])).stdout.trim(), { timeout: 30_000 }).not.toBe('1')
   await execute('python3', ['-c', script, hub.data])
-  const { page, errors } = await visit(browser, hub.at(hub.sample.sign_in_links.scheduler))
+  const { page, errors } = await visit(shots.browser, hub.at(hub.sample.sign_in_links.scheduler))
   await page.waitForURL(url => !url.pathname.startsWith('/enter'))
   await page.goto(`${hub.origin}/storage`)
   await page.waitForSelector(by('storage'))
@@ -128,15 +94,33 @@ test('the storage page is photographed with a term of recordings', async () => {
   await expect.poll(() => page.locator('.n-data-table').textContent()).toContain('纠纷取证')
   await page.setViewportSize({ width: 1366, height: 768 })
   await page.getByRole('button', { name: / 的上限$/ }).first().click()
-  await page.waitForTimeout(500)
-  await page.screenshot({ path: join(folder, 'storage-limit-1366.png') })
+  await shoot(page, 'storage-limit', [LARGE, SMALL, DARK])
   await page.keyboard.press('Escape')
   await page.getByRole('button', { name: / 的保存期限$/ }).first().click()
-  await page.waitForTimeout(500)
-  await page.screenshot({ path: join(folder, 'storage-policy-1366.png') })
+  await shoot(page, 'storage-policy', [LARGE, SMALL, DARK])
   expect(errors).toEqual([])
   expect(wide).toEqual([])
 }, 240_000)
+
+/** The disk of the hub, as full as it is told to be. */
+async function filled(page: Page, disk: object): Promise<void> {
+  await page.route('**/api/v1/storage', async route => {
+    const response = await route.fetch()
+    await route.fulfill({ response, json: { ...await response.json() as object, disk } })
+  })
+  await page.reload()
+  await page.waitForSelector(by('disk'))
+}
+
+test('a disk that fills up is photographed', async () => {
+  const { page, errors } = await keeper(KEEPER)
+  await filled(page, { level: 'tight', free_bytes: 41_000_000_000, total_bytes: 480_000_000_000, full_in_minutes: 96 })
+  await shoot(page, 'storage-disk-tight', [LARGE, SMALL])
+  await filled(page, { level: 'paused', free_bytes: 1_200_000_000, total_bytes: 480_000_000_000, full_in_minutes: 3 })
+  await shoot(page, 'storage-disk-paused')
+  expect(errors).toEqual([])
+  expect(wide).toEqual([])
+}, 120_000)
 
 test('the storage page of the first day is photographed', async () => {
   const { page, errors } = await keeper(KEEPER)

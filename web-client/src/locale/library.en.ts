@@ -28,7 +28,7 @@ export const library: typeof zhCN = {
       until: 'Until {time}', opened: 'Opened {count} times', openedOf: 'Opened {count} of {max} times', revoked: 'Taken back', over: 'Over', none: 'Not shared yet.',
     },
     clip: {
-      title: 'Clips', hint: 'Nothing is copied or encoded: two points are kept, and it plays, shares and downloads at once.', from: 'In', to: 'Out', here: 'Use this position', name: 'Title', nameHint: 'Such as: What fractions mean', cut: 'Cut clip', length: '{length} long',
+      title: 'Clips', hint: 'Two points are kept; nothing is copied or encoded, and it plays at once.', from: 'In', to: 'Out', here: 'Use this position', name: 'Title', nameHint: 'Such as: What fractions mean', cut: 'Cut clip', length: '{length} long',
       backwards: 'The end has to be at least a second behind the beginning.', unreadable: 'Write times as 3:07 or 1:03:07.', none: 'No clips yet.', play: 'Play', download: 'Download', drop: 'Delete', cutDone: 'Cut “{title}”.',
     },
     comment: {
@@ -42,7 +42,7 @@ export const library: typeof zhCN = {
     rubric: { add: 'New rubric', revise: 'Revise rubric', name: 'Name of the rubric', criterion: 'What is judged', weight: 'Weight %', highest: 'Highest', more: 'One more', drop: 'Take this one away', sum: 'Weights come to {sum}%; they have to be 100%' },
     shared: {
       until: 'Until {time}', whose: '{teacher}, {school}', opening: 'Opening…', overTitle: 'This link is over', over: 'It has expired, was taken back, or was opened as often as it may. Ask whoever sent it for another one.',
-      missing: 'The address is not whole. Copy the whole link, with what follows the #.', noDownload: 'For watching only. Rights are with {school} and the teacher.', play: 'Play', pause: 'Pause', nothing: 'There is nothing to play in this recording.',
+      missing: 'The address is not whole. Copy the whole link, with what follows the #.', noDownload: 'For watching only. Rights are with {school} and the teacher', play: 'Play', pause: 'Pause', nothing: 'There is nothing to play in this recording.',
     },
     wall: { playing: 'Recorded lesson', from: '{teacher}, {school}', gone: 'The recording of this lesson was taken down. The assistant should call the school.', none: 'No recording was chosen for this lesson. The assistant should call the school’s scheduler.', over: 'The recording is over.', waiting: 'It starts with the bell' },
     piece: { play: 'Play the piece', stop: 'Stop the piece' },

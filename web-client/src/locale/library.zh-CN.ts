@@ -26,7 +26,7 @@ export const library = {
       until: '{time} 前有效', opened: '打开 {count} 次', openedOf: '打开 {count} / {max} 次', revoked: '已收回', over: '已失效', none: '还没有分享过。',
     },
     clip: {
-      title: '片段', hint: '不复制、不转码：只记下起点和终点，马上能播放、分享、下载。', from: '起点', to: '终点', here: '用当前位置', name: '名称', nameHint: '例如：分数的意义', cut: '剪出片段', length: '长 {length}',
+      title: '片段', hint: '只记下起点和终点，不复制、不转码，剪完马上能播放。', from: '起点', to: '终点', here: '用当前位置', name: '名称', nameHint: '例如：分数的意义', cut: '剪出片段', length: '长 {length}',
       backwards: '终点要在起点之后至少 1 秒。', unreadable: '时间写成 3:07 或 1:03:07。', none: '还没有片段。', play: '播放', download: '下载', drop: '删除', cutDone: '已剪出《{title}》。',
     },
     comment: {
@@ -40,7 +40,7 @@ export const library = {
     rubric: { add: '新建量表', revise: '修订量表', name: '量表名称', criterion: '评什么', weight: '权重 %', highest: '最高分', more: '再加一项', drop: '去掉这一项', sum: '权重合计 {sum}%，要正好 100%' },
     shared: {
       until: '{time} 前可以看', whose: '{school} {teacher}', opening: '正在打开分享…', overTitle: '这个链接不能看了', over: '链接已到期、已收回，或者打开的次数已用完。请向发给您链接的人要一个新的。',
-      missing: '地址不完整。请把链接完整地复制到地址栏，包括 # 后面的部分。', noDownload: '只供观看。版权归 {school} 和主讲教师所有。', play: '播放', pause: '暂停', nothing: '这段录像没有可以播放的画面和声音。',
+      missing: '地址不完整。请把链接完整地复制到地址栏，包括 # 后面的部分。', noDownload: '只供观看。版权归 {school} 和主讲教师所有', play: '播放', pause: '暂停', nothing: '这段录像没有可以播放的画面和声音。',
     },
     wall: { playing: '录播课', from: '{school} · {teacher}', gone: '这节课的录像已经下架，请辅助教师联系学校。', none: '这节课还没有选录像，请辅助教师联系学校排课老师。', over: '录像放完了。', waiting: '上课铃响后自动播放' },
     piece: { play: '播放片段', stop: '停止片段' },
