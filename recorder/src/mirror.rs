@@ -2,9 +2,10 @@
 //! it was given away here.
 //!
 //! **The way up:** a look at the folder finds what the journals name and no receipt tells of ([`receipts`]) → [`outbox`]
-//! says when which of it is tried → [`bucket`] makes the object, or compares the one that is there. One object for each
-//! init segment and segment, `rec/{recording}/{file}`; a journal that grows goes as parts, a minute's worth each, and
-//! whole when it has ended; the seal goes last, so that whoever sees a seal in the bucket sees the whole recording.
+//! says when which of it is tried, by what is known of the [`line`] → [`bucket`] makes the object, or compares the one that
+//! is there. One object for each init segment and segment, `rec/{recording}/{file}`; a journal that grows goes as parts, a
+//! minute's worth each, and whole when it has ended; the seal goes last, so that whoever sees a seal in the bucket sees the
+//! whole recording.
 //!
 //! **The way down:** [`eviction`] removes local copies that the bucket has confirmed, and [`away::MirroredDisk`] is the disk
 //! on which the archive finds them all the same.
@@ -14,6 +15,7 @@
 pub mod away;
 pub mod bucket;
 pub mod eviction;
+mod line;
 pub mod object;
 pub mod outbox;
 pub mod receipts;

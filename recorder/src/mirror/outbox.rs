@@ -5,17 +5,16 @@
 //! given up begins anew. The first failure leaves one at a time as well, behind waits that grow and are drawn by lot, so
 //! that the hubs of a county do not all come back in the same second. What was on its way when the bucket failed is tried
 //! again: an object that arrived all the same is there already, and its bytes are compared.
-//!
-//! Whether an object still moves nobody here can see: between it and the bucket lie the buffers of two machines and a
-//! modem, each as large as a segment. So an object is given the time that its size takes at an eighth of what the last one
-//! got, and where nothing is known, on the slowest line.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
-use crate::{id::RecordingId, mirror::Object};
+use crate::{
+    id::RecordingId,
+    mirror::{Object, line::Line},
+};
 
 /// How objects are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,12 +92,9 @@ pub struct Outbox {
     ready: BTreeSet<u64>,
     resting: BTreeSet<(Instant, u64)>,
     on_their_way: usize,
-    /// How many may be on their way: from 1 to [`OutboxRule::at_once`], by how fast they go.
-    room: usize,
+    line: Line,
     bytes: u64,
     failures: u32,
-    /// Bytes a second of the last object that had some weight. `None`: nothing is known of the line, or no longer.
-    pace: Option<u64>,
     rests_until: Option<Instant>,
     /// When all bytes that were given out are paid for at the rate.
     paid_at: Option<Instant>,
@@ -127,10 +123,9 @@ impl Outbox {
             ready: BTreeSet::new(),
             resting: BTreeSet::new(),
             on_their_way: 0,
-            room: 1,
+            line: Line::new(rule.at_once, rule.slowest_bytes_per_second),
             bytes: 0,
             failures: 0,
-            pace: None,
             rests_until: None,
             paid_at: None,
             lot: lot | 1,
@@ -154,21 +149,20 @@ impl Outbox {
     /// The next object to be sent. Drain to `None` before waiting.
     pub fn poll_upload(&mut self, now: Instant) -> Option<Upload> {
         let too_early = |until: Option<Instant>| until.is_some_and(|until| now < until);
-        if self.on_their_way >= self.room || too_early(self.rests_until) || too_early(self.paid_at) {
+        if self.on_their_way >= self.line.room() || too_early(self.rests_until) || too_early(self.paid_at) {
             return None;
         }
         while let Some(rested) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
             self.resting.remove(&rested);
             self.ready.insert(rested.1);
         }
-        let slowest = self.rule.slowest_bytes_per_second.max(self.pace.unwrap_or(0) / SLOWER_AT_ONCE);
         let turn = self.ready.pop_first()?;
         let waiting = self.waiting.get_mut(&turn)?;
         waiting.sent_at = Some(now);
         self.on_their_way += 1;
         let paid_at = self.paid_at.map_or(now, |paid_at| paid_at.max(now));
         self.paid_at = Some(paid_at + seconds(waiting.size_bytes, self.rule.bytes_per_second));
-        let patience = self.rule.patience + seconds(waiting.size_bytes, slowest);
+        let patience = self.rule.patience + self.line.patience(waiting.size_bytes);
         let patience = patience * 2_u32.pow(waiting.failures.min(DOUBLINGS_MAX));
         Some(Upload { object: waiting.object, patience, again: waiting.failures > 0 })
     }
@@ -177,7 +171,7 @@ impl Outbox {
     /// something is added.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if self.on_their_way >= self.room {
+        if self.on_their_way >= self.line.room() {
             return None;
         }
         let due = if self.ready.is_empty() { self.resting.first().map(|(until, _)| *until)? } else { now };
@@ -189,7 +183,7 @@ impl Outbox {
         let Some(turn) = self.turns.get(object).copied() else { return };
         self.on_their_way = self.on_their_way.saturating_sub(1);
         if sent == Sent::Failed {
-            (self.room, self.pace) = (1, None);
+            self.line.handle_failed();
             // Those that were on their way together failed once, not six times.
             if self.rests_until.is_none_or(|until| until <= now) {
                 self.failures = self.failures.saturating_add(1);
@@ -208,7 +202,7 @@ impl Outbox {
             && let Some(waiting) = self.waiting.get(&turn)
             && let Some(took) = waiting.sent_at.map(|sent_at| now.saturating_duration_since(sent_at))
         {
-            self.heed(took, waiting.size_bytes);
+            self.line.handle_arrived(took, waiting.size_bytes);
         }
         // Whatever the answer was, the bucket answers.
         self.failures = 0;
@@ -248,20 +242,6 @@ impl Outbox {
         self.failures
     }
 
-    /// Learns from how long an object took.
-    fn heed(&mut self, took: Duration, size_bytes: u64) {
-        if size_bytes < WEIGHT_MIN {
-            return;
-        }
-        let pace = (size_bytes as f64 / took.as_secs_f64().max(0.001)) as u64;
-        if pace >= WIDE_BYTES_PER_SECOND {
-            self.room = (self.room + 1).min(self.rule.at_once.max(1));
-        } else if pace < THIN_BYTES_PER_SECOND {
-            self.room = (self.room / 2).max(1);
-        }
-        self.pace = Some(pace);
-    }
-
     fn remove(&mut self, turn: u64) {
         if let Some(waiting) = self.waiting.remove(&turn) {
             self.turns.remove(&waiting.object);
@@ -285,20 +265,6 @@ impl Outbox {
 fn seconds(bytes: u64, per_second: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / per_second.max(1) as f64)
 }
-
-/// What is smaller tells how long a question takes, and nothing of the line: an init segment has no weight, a voice's
-/// segment has some.
-const WEIGHT_MIN: u64 = 8_192;
-
-/// Where an object goes as fast as this, there is room for one more at once: a segment takes some seconds.
-const WIDE_BYTES_PER_SECOND: u64 = 100_000;
-
-/// Where one is slower than this, half as many share the line.
-const THIN_BYTES_PER_SECOND: u64 = 25_000;
-
-/// A line may become so many times slower from one object to the next without one that failed: five more may have come to
-/// share it, and live media too.
-const SLOWER_AT_ONCE: u64 = 8;
 
 /// Four times the patience: a segment of 500 kB is given up after some eight minutes at last.
 const DOUBLINGS_MAX: u32 = 2;
@@ -539,21 +505,6 @@ mod tests {
         assert_eq!(patience[..5], [47, 94, 188, 188, 188], "at least 5 kB/s, twice as long each time");
         outbox.handle_sent(now, &object(0), Sent::GivenUp);
         assert_eq!(outbox.lag(0), Lag::default());
-    }
-
-    #[test]
-    fn what_one_object_took_is_patience_for_the_next() {
-        let mut now = Instant::now();
-        let mut outbox = Outbox::new(OutboxRule { at_once: 1, ..OutboxRule::default() }, 5);
-        (0..3).for_each(|n| outbox.add(object(n), 160_000, 0));
-        let mut takes = |seconds: u64| {
-            now = outbox.poll_timeout(now).unwrap();
-            let upload = outbox.poll_upload(now).unwrap();
-            now += Duration::from_secs(seconds);
-            outbox.handle_sent(now, &upload.object, Sent::There);
-            upload.patience.as_secs()
-        };
-        assert_eq!([takes(1), takes(16), takes(1)], [47, 23, 47]);
     }
 
     #[test]
