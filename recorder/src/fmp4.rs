@@ -320,7 +320,7 @@ fn read_fragment(bytes: &Bytes) -> Option<(Fragment, usize)> {
         return None;
     }
     let crc = u32::from_be_bytes(bytes.get(12..16)?.try_into().ok()?);
-    let moof_len = size_at(CHECK_BYTES).filter(|len| *len >= 8)?;
+    let moof_len = size_at(CHECK_BYTES).filter(|len| (8..=MOOF_BYTES_MAX).contains(len))?;
     let mdat_at = CHECK_BYTES.checked_add(moof_len)?;
     let mdat_len = size_at(mdat_at).filter(|len| *len >= 8)?;
     let end = mdat_at.checked_add(mdat_len)?;
@@ -330,22 +330,19 @@ fn read_fragment(bytes: &Bytes) -> Option<(Fragment, usize)> {
     if crc32fast::hash(bytes.get(CHECK_BYTES..end)?) != crc {
         return None;
     }
-    let mut moof = bytes.get(CHECK_BYTES..mdat_at)?;
-    let Any::Moof(moof) = Any::decode(&mut moof).ok()? else { return None };
-    let traf = moof.traf.first()?;
-    let samples = &traf.trun.first()?.samples;
-    let first = samples.get(0)?;
-    let first_len = usize::try_from(first.size?).ok()?;
-    let data_at = mdat_at + 8;
+    let (start, samples) = samples_of(bytes.get(CHECK_BYTES..mdat_at)?)?;
+    // Each sample lies in this fragment: none is read out of what follows, which may be cut.
+    let size_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size_bytes)).sum();
+    if size_bytes + 8 != mdat_len as u64 {
+        return None;
+    }
+    let first = samples.first()?;
+    let data = bytes.get(mdat_at + 8..end)?.get(..usize::try_from(first.size_bytes).ok()?)?;
     Some((
         Fragment {
-            start: traf.tfdt.as_ref()?.base_media_decode_time,
-            duration: samples.iter().map(|sample| u64::from(sample.duration.unwrap_or(0))).sum(),
-            first: Sample {
-                duration: first.duration?,
-                sync: first.flags == Some(SYNC),
-                data: bytes.get(data_at..data_at.checked_add(first_len)?).map(Bytes::copy_from_slice)?,
-            },
+            start,
+            duration: samples.iter().map(|sample| u64::from(sample.duration)).sum(),
+            first: Sample { duration: first.duration, sync: first.sync, data: Bytes::copy_from_slice(data) },
         },
         end,
     ))
@@ -421,5 +418,19 @@ mod tests {
         let (found, _) = scan(&torn.into());
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].start, found[0].duration, found[0].first.data[0]), (0, 1_920, 1));
+    }
+
+    #[test]
+    fn a_fragment_whose_sample_reaches_into_the_next_one_is_none_of_ours() {
+        let sample = |n: u8| Sample { duration: 960, sync: true, data: Bytes::from(vec![n; 41]) };
+        let mut file = [fragment(1, 0, &[sample(1)]), fragment(2, 960, &[sample(2)])].concat();
+        assert_eq!(scan(&file.clone().into()).0.len(), 2);
+        let one = file.len() / 2;
+        let size = file.windows(4).position(|four| four == [0, 0, 0, 41]).unwrap();
+        file[size + 3] = 60;
+        let crc = crc32fast::hash(&file[CHECK_BYTES..one]).to_be_bytes();
+        file[12..CHECK_BYTES].copy_from_slice(&crc);
+        assert_eq!(scan(&file.clone().into()), (Vec::new(), 0));
+        assert!(laid_out(&file).is_err());
     }
 }
