@@ -8,7 +8,7 @@ DATA ?= tongke-data
 HTTP ?= 127.0.0.1:8080
 FUZZ_SECONDS ?= 10
 SCHEMATHESIS ?= $(CURDIR)/.venv/bin/schemathesis
-FUZZ_TARGETS := depacketise dtls framing red rtcp rtp sdp stun worker
+FUZZ_TARGETS := depacketise dtls framing journal manifest recovery red rtcp rtp sdp stun worker
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -3,6 +3,7 @@
 
 mod disk;
 mod lesson;
+mod seeds;
 mod sweep;
 
 use std::{
