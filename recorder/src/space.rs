@@ -68,7 +68,7 @@ pub struct DiskState {
     pub free_bytes: u64,
     /// The whole volume. 0: nobody has looked yet.
     pub total_bytes: u64,
-    /// When it is full if it fills as it did in the last minutes. `None`: it does not fill.
+    /// When it is full if it fills as it did in the last minutes. `None`: it does not fill, as far as can be told.
     pub full_in_minutes: Option<u64>,
 }
 

@@ -128,12 +128,12 @@ fn reserve_bytes(room: Room) -> u64 {
     RESERVE_BYTES.min(room.total_bytes / 50) / BLOCK_BYTES * BLOCK_BYTES
 }
 
-/// Whole minutes, by the looks that are kept.
+/// Whole minutes, by the looks that are kept. `None`: it does not fill, or was not looked at for long enough to tell.
 fn fills_in(looks: &VecDeque<(Instant, u64)>) -> Option<u64> {
     let ((since, then), (until, now)) = (looks.front()?, looks.back()?);
-    let passed = until.saturating_duration_since(*since).as_secs();
+    let passed = until.saturating_duration_since(*since);
     let filled = then.checked_sub(*now).filter(|filled| *filled > 0)?;
-    (passed > 0).then(|| now.saturating_mul(passed) / filled / 60)
+    (passed >= TELLING).then(|| now.saturating_mul(passed.as_secs()) / filled / 60)
 }
 
 /// How often the volume is looked at.
@@ -142,6 +142,9 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Five minutes of looks: long enough to see through one large export.
 const LOOKS_KEPT: usize = 150;
 
+/// One file that is copied in a moment fills no disk in the next.
+const TELLING: Duration = Duration::from_secs(60);
+
 /// Its name in the recordings' folder.
 pub const RESERVE: &str = "reserve";
 
@@ -149,3 +152,29 @@ const RESERVE_BYTES: u64 = 256 << 20;
 
 /// File systems hand out blocks.
 const BLOCK_BYTES: u64 = 4_096;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are counted from it")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_full_when_it_fills_as_it_did_for_a_minute_and_more() {
+        let start = Instant::now();
+        let told = |looks: &[(u64, u64)]| {
+            fills_in(&looks.iter().map(|(at_s, free)| (start + Duration::from_secs(*at_s), free << 30)).collect())
+        };
+        let table = [
+            (vec![], None),
+            (vec![(0, 100)], None),
+            // A large file, in two seconds.
+            (vec![(0, 100), (2, 90)], None),
+            (vec![(0, 100), (30, 95), (60, 90)], Some(9)),
+            (vec![(0, 100), (300, 50)], Some(5)),
+            (vec![(0, 90), (300, 100)], None),
+        ];
+        for (looks, expected) in table {
+            assert_eq!(told(&looks), expected, "{looks:?}");
+        }
+    }
+}

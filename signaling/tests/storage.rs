@@ -456,7 +456,8 @@ async fn quotas_and_policies_are_edited_by_their_etag_and_seen_by_those_below() 
         assert_eq!(put(&school, &quota, &somebody, Some("\"v1\""), json!({})).await.status.as_u16(), 404, "{role:?}");
     }
     // The disk stands there as the desk and 今日 say it: by the same look.
-    let (disk, looked) = (school.get("/api/v1/storage", &keeper).await.json()["disk"].clone(), school.app.recordings.disk());
+    let (disk, looked) =
+        (school.get("/api/v1/storage", &keeper).await.json()["disk"].clone(), school.app.recordings.disk());
     assert_eq!((&disk["level"], &disk["total_bytes"]), (&json!(looked.level), &json!(looked.total_bytes)), "{disk}");
     assert!(looked.total_bytes > 0 && disk["free_bytes"].is_u64() && disk.get("full_in_minutes").is_some(), "{disk}");
     let acts = school.acts(20).await;

@@ -2352,7 +2352,7 @@ export interface components {
             free_bytes: number;
             /**
              * Format: int64
-             * @description When it is full if it fills as it did in the last minutes. `None`: it does not fill.
+             * @description When it is full if it fills as it did in the last minutes. `None`: it does not fill, as far as can be told.
              */
             full_in_minutes: number | null;
             /** @description What it means for recordings. */
