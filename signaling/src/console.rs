@@ -24,8 +24,8 @@ use signaling::{
     domain::{self, id::LessonId},
     keep,
     live::{
+        recorded::{SEAL_RECORDING, SEAL_SHA256},
         recording::{self, SealKey},
-        registry::{SEAL_RECORDING, SEAL_SHA256},
     },
     store::{AuditRow, Database, Store, audit::AuditSearch},
     system_scope,

@@ -25,7 +25,7 @@ use signaling::{
     },
     http::identity::sha256_hex,
     keep,
-    live::registry::Mover,
+    live::mover::Mover,
     sample,
     store::{
         AuditRow, Database,

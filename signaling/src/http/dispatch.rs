@@ -37,7 +37,7 @@ use crate::{
         time::UnixMs,
         timetable::Unresolved,
     },
-    live::registry::Mover,
+    live::mover::Mover,
     store::{Change, ScheduleError, Store, StoreError},
 };
 

@@ -27,7 +27,7 @@ use crate::{
         zone::{Minute, SHANGHAI, Zone},
     },
     live::{
-        registry::Mover,
+        mover::Mover,
         wire::{LessonView, May},
     },
     store::LessonCursor,

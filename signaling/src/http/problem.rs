@@ -22,7 +22,8 @@ use crate::{
     },
     http::{dispatch::ClashView, field::label},
     live::{
-        registry::{MoveError, SeatRefused, chain},
+        mover::MoveError,
+        registry::{SeatRefused, chain},
         session::TooManyOffers,
         token::TokenError,
     },

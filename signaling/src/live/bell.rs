@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::{
-    registry::{MoveError, Mover, Registry, act_of, chain},
+    mover::{MoveError, Mover, act_of},
+    registry::{Registry, chain},
     table::InProgress,
 };
 use crate::{

@@ -1,6 +1,8 @@
 //! The lesson in progress: who sits in it, what flows, and what everyone is told.
 
 pub mod bell;
+pub mod mover;
+pub mod recorded;
 pub mod recording;
 pub mod registry;
 pub mod resource;

@@ -1,4 +1,4 @@
-//! Every lesson in progress: its room in the hub, its seats, its sockets, its recording.
+//! Every lesson in progress: its room in the hub, its seats, its sockets. What it records stands in `recorded.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -12,18 +12,20 @@ use std::{
 use dashmap::DashMap;
 use recorder::Kept;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, error, info, info_span};
 
 use super::{
     bell::Bell,
-    recording::{Recording, Recordings},
+    mover::{MoveError, Mover, act_of},
+    recorded::finish,
+    recording::Recordings,
     resource::Resources,
     roll::Roll,
     session::{GuestUse, Output, Session, SocketId},
     table::{InProgress, Joined, Listener, Table, role_of, seats_for, text_of},
     token::Claims,
     unread::{Said, unread},
-    wire::{Bye, Keeping, Report, SeatRole, ToPage},
+    wire::{Bye, Report, SeatRole, ToPage},
 };
 use crate::{
     clock::Clock,
@@ -53,7 +55,7 @@ pub struct Registry {
 pub(super) struct Shared {
     hub: Hub,
     pub(super) store: Store,
-    recordings: Recordings,
+    pub(super) recordings: Recordings,
     pub(super) clock: Clock,
     pub(super) bell: Mutex<Bell>,
     pub(super) lessons: DashMap<LessonId, Arc<InProgress>>,
@@ -62,7 +64,7 @@ pub(super) struct Shared {
     roll: Mutex<Roll>,
     sockets: AtomicU64,
     /// Checkpoints are on their way into the store.
-    checkpointing: AtomicBool,
+    pub(super) checkpointing: AtomicBool,
 }
 
 /// Why a seat cannot be taken.
@@ -77,34 +79,6 @@ pub enum SeatRefused {
     /// Every guest seat is taken.
     #[error(transparent)]
     GuestsFull(#[from] super::session::GuestsFull),
-}
-
-/// Why a lesson cannot be moved on.
-#[derive(Debug, thiserror::Error)]
-pub enum MoveError {
-    /// The step does not fit.
-    #[error(transparent)]
-    WrongState(#[from] WrongState),
-    /// It could not be kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Who moves a lesson on, for the audit.
-#[derive(Clone, Debug)]
-pub struct Mover {
-    /// `person:<id>`, `publisher` or `system`.
-    pub actor: String,
-    /// Network address; empty for the system.
-    pub address: String,
-}
-
-impl Mover {
-    /// The bell.
-    #[must_use]
-    pub fn system() -> Self {
-        Self { actor: "system".into(), address: String::new() }
-    }
 }
 
 impl Registry {
@@ -152,18 +126,6 @@ impl Registry {
     /// without a class on stage: see [`Registry::restore`].
     pub fn take_up(&self, lesson: Lesson) {
         self.take_up_keeping(lesson, Kept::default());
-    }
-
-    /// What of a lesson is recorded: a class on stage only where every school that listens has said so.
-    async fn kept(&self, lesson_id: LessonId) -> Kept {
-        match self.shared.store.stage_is_kept(&system_scope::bell(), lesson_id).await {
-            Ok(stage) => Kept { stage, ..Kept::default() },
-            Err(error) => {
-                // Nobody knows what they have said: what is not recorded harms no child.
-                error!(error = chain(&error), "A lesson is recorded without its stage");
-                Kept::default()
-            }
-        }
     }
 
     fn take_up_keeping(&self, lesson: Lesson, kept: Kept) {
@@ -453,59 +415,6 @@ impl Registry {
         }
     }
 
-    /// Copies what recordings say of how far they have come into the store, on a task of its own: lessons do not wait for a
-    /// store that is busy.
-    fn keep_checkpoints(&self) {
-        if self.shared.checkpointing.swap(true, Ordering::AcqRel) {
-            return; // The one before is still at it.
-        }
-        let registry = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = registry.keep_new_checkpoints().await {
-                warn!(error = chain(&error), "How far recordings have come could not be kept: trying again");
-            }
-            registry.shared.checkpointing.store(false, Ordering::Release);
-        });
-    }
-
-    /// # Errors
-    /// [`StoreError`] where they could not be kept.
-    async fn keep_new_checkpoints(&self) -> Result<(), StoreError> {
-        let mut fresh = Vec::new();
-        for entry in &self.shared.lessons {
-            let table = entry.table();
-            let newest = table.recording.as_ref().and_then(Recording::checkpoint);
-            if let Some(checkpoint) = newest.filter(|newest| newest.records > table.checkpointed) {
-                fresh.push((entry.clone(), checkpoint));
-            }
-        }
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let checkpoints: Vec<_> = fresh.iter().map(|(_, checkpoint)| checkpoint.clone()).collect();
-        let now = self.shared.clock.wall();
-        self.shared.store.keep_checkpoints(&system_scope::bell(), &checkpoints, now).await?;
-        for (entry, checkpoint) in fresh {
-            entry.table().checkpointed = checkpoint.records;
-        }
-        Ok(())
-    }
-
-    /// How many lessons are recorded whole, in part, and not at all for want of room.
-    #[must_use]
-    pub fn recordings(&self) -> (usize, usize, usize) {
-        let keeping: Vec<Keeping> =
-            self.shared.lessons.iter().filter_map(|entry| entry.table().recording.as_ref()?.keeping()).collect();
-        let count = |wanted| keeping.iter().filter(|keeping| **keeping == wanted).count();
-        (count(Keeping::Recording), count(Keeping::Lean), count(Keeping::Paused))
-    }
-
-    /// How the recording of a lesson in progress is doing. `None`: nothing is recorded.
-    #[must_use]
-    pub fn keeping(&self, lesson_id: LessonId) -> Option<Keeping> {
-        self.entry(lesson_id)?.table().recording.as_ref().and_then(Recording::keeping)
-    }
-
     /// Asks the roll something, or tells it. It is held for as long as `ask` takes.
     pub fn roll<T>(&self, ask: impl FnOnce(&mut Roll) -> T) -> T {
         ask(&mut self.shared.roll.lock().unwrap_or_else(PoisonError::into_inner))
@@ -515,16 +424,6 @@ impl Registry {
     pub fn say_bye(&self, reason: Bye) {
         for entry in &self.shared.lessons {
             entry.table().say_bye(reason);
-        }
-    }
-
-    /// Closes every recording so that the next start can go on with it.
-    pub async fn suspend_recordings(&self) {
-        let recordings: Vec<Recording> =
-            self.shared.lessons.iter().filter_map(|entry| entry.table().recording.take()).collect();
-        let suspend = move || recordings.into_iter().for_each(Recording::suspend);
-        if tokio::task::spawn_blocking(suspend).await.is_err() {
-            error!("A recording could not be suspended");
         }
     }
 
@@ -573,25 +472,6 @@ impl Registry {
         tokio::spawn(start.instrument(span));
     }
 
-    fn record(&self, recording_id: RecordingId, tap: sfu::tap::TapReceiver, kept: Kept) -> Option<Recording> {
-        match self.shared.recordings.record(recording_id, tap, kept) {
-            Ok(recording) => Some(recording),
-            Err(error) => {
-                // The lesson goes on: a lesson without a recording is better than none.
-                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot begin");
-                None
-            }
-        }
-    }
-
-    async fn seal(&self, recording_id: RecordingId) -> Result<(), StoreError> {
-        let recordings = self.shared.recordings.clone();
-        let sha256 = tokio::task::spawn_blocking(move || recordings.seal_sha256(recording_id)).await.ok().flatten();
-        let row = AuditRow::by_system(self.shared.clock.wall(), SEAL_RECORDING, format!("recording:{recording_id}"))
-            .saying(sha256.map(|sha256| format!("{SEAL_SHA256}{sha256}")).unwrap_or_default());
-        self.shared.store.seal_recording(&system_scope::bell(), recording_id, &row).await
-    }
-
     pub(super) fn row(&self, mover: &Mover, act: &'static str, lesson: &Lesson) -> AuditRow {
         let object = format!("lesson:{}", lesson.lesson_id);
         AuditRow::done(self.shared.clock.wall(), mover.actor.as_str(), act, object)
@@ -601,23 +481,6 @@ impl Registry {
 
     pub(super) fn entry(&self, lesson_id: LessonId) -> Option<Arc<InProgress>> {
         self.shared.lessons.get(&lesson_id).map(|entry| entry.clone())
-    }
-}
-
-/// What the audit calls it when a recording is complete, and how the digest of its seal stands in that line.
-pub const SEAL_RECORDING: &str = "seal_recording";
-/// See [`SEAL_RECORDING`].
-pub const SEAL_SHA256: &str = "sha256 ";
-
-/// What the audit calls a step.
-pub(super) fn act_of(step: Step) -> &'static str {
-    match step {
-        Step::Open => "open_lesson",
-        Step::Start => "start_lesson",
-        Step::End => "end_lesson",
-        Step::Cancel => "cancel_lesson",
-        Step::Miss => "miss_lesson",
-        Step::Archive => "archive_lesson",
     }
 }
 
@@ -631,9 +494,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// False: the next start tries again.
-async fn finish(recording: Recording) -> bool {
-    tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
 }

@@ -1,0 +1,122 @@
+//! What lessons in progress record: begun, followed, suspended, sealed.
+
+use std::sync::atomic::Ordering;
+
+use recorder::Kept;
+use sfu::tap::TapReceiver;
+use tracing::{error, warn};
+
+use super::{
+    recording::Recording,
+    registry::{Registry, chain},
+    wire::Keeping,
+};
+use crate::{
+    domain::id::{LessonId, RecordingId},
+    store::{AuditRow, StoreError},
+    system_scope,
+};
+
+impl Registry {
+    /// What of a lesson is recorded: a class on stage only where every school that listens has said so.
+    pub(super) async fn kept(&self, lesson_id: LessonId) -> Kept {
+        match self.shared.store.stage_is_kept(&system_scope::bell(), lesson_id).await {
+            Ok(stage) => Kept { stage, ..Kept::default() },
+            Err(error) => {
+                // Nobody knows what they have said: what is not recorded harms no child.
+                error!(error = chain(&error), "A lesson is recorded without its stage");
+                Kept::default()
+            }
+        }
+    }
+
+    /// Copies what recordings say of how far they have come into the store, on a task of its own: lessons do not wait for a
+    /// store that is busy.
+    pub(super) fn keep_checkpoints(&self) {
+        if self.shared.checkpointing.swap(true, Ordering::AcqRel) {
+            return; // The one before is still at it.
+        }
+        let registry = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = registry.keep_new_checkpoints().await {
+                warn!(error = chain(&error), "How far recordings have come could not be kept: trying again");
+            }
+            registry.shared.checkpointing.store(false, Ordering::Release);
+        });
+    }
+
+    async fn keep_new_checkpoints(&self) -> Result<(), StoreError> {
+        let mut fresh = Vec::new();
+        for entry in &self.shared.lessons {
+            let table = entry.table();
+            let newest = table.recording.as_ref().and_then(Recording::checkpoint);
+            if let Some(checkpoint) = newest.filter(|newest| newest.records > table.checkpointed) {
+                fresh.push((entry.clone(), checkpoint));
+            }
+        }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let checkpoints: Vec<_> = fresh.iter().map(|(_, checkpoint)| checkpoint.clone()).collect();
+        let now = self.shared.clock.wall();
+        self.shared.store.keep_checkpoints(&system_scope::bell(), &checkpoints, now).await?;
+        for (entry, checkpoint) in fresh {
+            entry.table().checkpointed = checkpoint.records;
+        }
+        Ok(())
+    }
+
+    /// How many lessons are recorded whole, in part, and not at all for want of room.
+    #[must_use]
+    pub fn recordings(&self) -> (usize, usize, usize) {
+        let keeping: Vec<Keeping> =
+            self.shared.lessons.iter().filter_map(|entry| entry.table().recording.as_ref()?.keeping()).collect();
+        let count = |wanted| keeping.iter().filter(|keeping| **keeping == wanted).count();
+        (count(Keeping::Recording), count(Keeping::Lean), count(Keeping::Paused))
+    }
+
+    /// How the recording of a lesson in progress is doing. `None`: nothing is recorded.
+    #[must_use]
+    pub fn keeping(&self, lesson_id: LessonId) -> Option<Keeping> {
+        self.entry(lesson_id)?.table().recording.as_ref().and_then(Recording::keeping)
+    }
+
+    /// Closes every recording so that the next start can go on with it.
+    pub async fn suspend_recordings(&self) {
+        let recordings: Vec<Recording> =
+            self.shared.lessons.iter().filter_map(|entry| entry.table().recording.take()).collect();
+        let suspend = move || recordings.into_iter().for_each(Recording::suspend);
+        if tokio::task::spawn_blocking(suspend).await.is_err() {
+            error!("A recording could not be suspended");
+        }
+    }
+
+    pub(super) fn record(&self, recording_id: RecordingId, tap: TapReceiver, kept: Kept) -> Option<Recording> {
+        match self.shared.recordings.record(recording_id, tap, kept) {
+            Ok(recording) => Some(recording),
+            Err(error) => {
+                // The lesson goes on: a lesson without a recording is better than none.
+                error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot begin");
+                None
+            }
+        }
+    }
+
+    pub(super) async fn seal(&self, recording_id: RecordingId) -> Result<(), StoreError> {
+        let recordings = self.shared.recordings.clone();
+        let sha256 = tokio::task::spawn_blocking(move || recordings.seal_sha256(recording_id)).await.ok().flatten();
+        let row = AuditRow::by_system(self.shared.clock.wall(), SEAL_RECORDING, format!("recording:{recording_id}"))
+            .saying(sha256.map(|sha256| format!("{SEAL_SHA256}{sha256}")).unwrap_or_default());
+        self.shared.store.seal_recording(&system_scope::bell(), recording_id, &row).await
+    }
+}
+
+/// What the audit calls it when a recording is complete, and how the digest of its seal stands in that line.
+pub const SEAL_RECORDING: &str = "seal_recording";
+/// See [`SEAL_RECORDING`].
+pub const SEAL_SHA256: &str = "sha256 ";
+
+/// False: the next start tries again.
+pub(super) async fn finish(recording: Recording) -> bool {
+    tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
+}
