@@ -1,160 +1,68 @@
 //! A listening right that ends: lessons to come are taken away, past replays stay, and what is offered is let in.
 
 mod stores;
+mod taught;
 
-use std::{net::Ipv4Addr, time::Duration};
-
-use axum::{
-    Router,
-    body::Body,
-    http::{Request, StatusCode, header},
-};
+use axum::http::StatusCode;
 use serde_json::Value;
-use sfu::HubConfig;
 use signaling::{
-    app::App,
-    clock::Clock,
-    county::{County, Node},
     domain::{
-        course::Listening,
-        dispatch::DispatchedLesson,
         id::{LessonId, PairingId},
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        organisation::Holder,
         pairing::StandingAct,
-        program::{Delivery, Mode, Program},
-        rules::RuleSet,
-        time::UnixMs,
         timetable::Unresolved,
-        two_ends::Span,
     },
     planner::plan_term,
-    router, sample,
     store::{AuditRow, Database, NewLesson},
     system_scope,
 };
 use stores::{fresh_postgres_url, on_both};
-use tempfile::TempDir;
-use tower::ServiceExt;
+use taught::{Lesson, MORNING, Taught};
 
-/// 2026-09-21 08:00 in China.
-const MORNING: UnixMs = UnixMs(1_789_948_800_000);
-
+/// The first centre school and the first point, which hears its English.
 struct Paired {
-    app: App,
-    router: Router,
-    county: County,
-    clock: Clock,
+    taught: Taught,
     pairing_id: PairingId,
     /// The cookie of the classroom that listens.
     classroom: String,
-    _folder: TempDir,
 }
 
 impl Paired {
     async fn open(database: Database) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (clock, county) = (Clock::standing_at(MORNING), County::fresh());
-        let hub = HubConfig {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            announce: vec![Ipv4Addr::LOCALHOST.into()],
-            tcp: true,
-            workers: 1,
-            max_seats: None,
-        };
-        let app = App::open(folder.path(), &database, hub, clock.clone(), None).await.unwrap();
-        let scope = system_scope::sample();
-        app.store.plant_county(&scope, &county, MORNING).await.unwrap();
-        let (town, class) = (&county.schools()[0], &county.points()[0].classes[0]);
-        let pairings = app.store.pairings(&scope, county.terms[0].term_id).await.unwrap();
+        let taught = Taught::open(database).await;
+        let (town, class) = (taught.town().organisation_id, taught.point().classes[0].class_id);
+        let pairings =
+            taught.app.store.pairings(&system_scope::sample(), taught.county.terms[0].term_id).await.unwrap();
         let ours = pairings
             .iter()
             .map(|kept| &kept.value)
-            .find(|pairing| pairing.teaching_id == town.organisation_id && pairing.class_ids.contains(&class.class_id));
-        let pairing_id = ours.unwrap().pairing_id;
-        let holder = Holder::Classroom(class.classroom_id.unwrap());
-        let link = sample::sign_in_link(&app.store, "http://school", holder, MORNING).await.unwrap();
-        let router = router::router(app.clone());
-        let (_, secret) = link.split_once('#').unwrap();
-        let request = Request::post("/api/v1/sign-in").header(header::CONTENT_TYPE, "application/json");
-        let request = request.body(Body::from(format!(r#"{{"link":"{secret}"}}"#))).unwrap();
-        let answer = router.clone().oneshot(request).await.unwrap();
-        let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-        Self { app, router, county, clock, pairing_id, classroom: cookie, _folder: folder }
+            .find(|pairing| pairing.teaching_id == town && pairing.class_ids.contains(&class));
+        let (pairing_id, classroom) = (ours.unwrap().pairing_id, taught.classroom(0).await);
+        Self { taught, pairing_id, classroom }
     }
 
-    fn town(&self) -> &Node {
-        &self.county.schools()[0]
-    }
-
-    /// An English lesson of 40 minutes in the term, so many minutes after eight, that goes live by itself.
+    /// An English lesson in the term, so many minutes after eight, that goes live by itself.
     async fn lesson(&self, minutes: i64, teacher: usize) -> LessonId {
-        let (town, point) = (self.town(), &self.county.points()[0].classes[0]);
-        let starts_at = UnixMs(MORNING.0 + minutes * 60_000);
-        let span = Span { starts_at, ends_at: UnixMs(starts_at.0 + 40 * 60_000) };
-        let listening = Listening {
-            classroom_id: point.classroom_id.unwrap(),
-            class_id: Some(point.class_id),
-            organisation_id: point.organisation_id,
-            interactive: true,
-        };
-        let lesson = DispatchedLesson {
-            lesson_id: LessonId::fresh(),
-            organisation_id: town.organisation_id,
-            state: LessonState::Scheduled,
-            version: 1,
-            teacher_id: town.teachers[teacher].0,
-            classroom_id: None,
-            class_id: None,
-            device_ids: Vec::new(),
-            slot: None,
-            span,
-            listening: vec![listening],
-        };
-        let lesson_id = lesson.lesson_id;
-        let new = NewLesson {
-            lesson,
-            title: "英语 三年级".into(),
-            subject: "英语".into(),
-            grade: "三年级".into(),
-            program: Program::DeliveryClass,
-            mode: Mode::Live,
-            delivery: Delivery::Synchronous,
-            term_id: Some(self.county.terms[0].term_id),
-            course: None,
-            times: LessonTimes::by(&RuleSet::default(), span),
-            runs_by: RunsBy::BellAlone,
-            guests_max: 0,
-            join_windows: Vec::new(),
-        };
-        let row = AuditRow::by_system(self.clock.wall(), "schedule_lesson", "lesson".into());
-        assert_eq!(self.app.store.schedule(&system_scope::sample(), &[new], row).await.unwrap(), 1);
-        lesson_id
+        self.taught.schedule(Lesson { minutes, teacher, ..Lesson::default() }).await
     }
 
-    /// Lets time go by until so many minutes after eight, and the bell look at its clock.
     async fn at(&self, minutes: i64) {
-        let by = MORNING.0 + minutes * 60_000 - self.clock.wall().0;
-        self.clock.turn(Duration::from_millis(u64::try_from(by).unwrap()));
-        self.app.registry.ring().await;
+        self.taught.ring_at(minutes).await;
     }
 
     async fn the_pairing(&self, act: StandingAct) {
-        let row = AuditRow::by_system(self.clock.wall(), "change_pairing", "pairing".into()).saying(act.as_str());
-        self.app.store.change_pairing(&system_scope::sample(), self.pairing_id, act, row).await.unwrap();
+        let row =
+            AuditRow::by_system(self.taught.clock.wall(), "change_pairing", "pairing".into()).saying(act.as_str());
+        self.taught.app.store.change_pairing(&system_scope::sample(), self.pairing_id, act, row).await.unwrap();
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let request = Request::get(path).header(header::COOKIE, &self.classroom).body(Body::empty()).unwrap();
-        let answer = self.router.clone().oneshot(request).await.unwrap();
-        let status = answer.status();
-        let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap())
+        let answer = self.taught.get(path, &self.classroom).await;
+        (answer.status, answer.json())
     }
 
     /// Whether the classroom is offered the replay of a lesson, and whether it gets in.
     async fn replay(&self, lesson_id: LessonId) -> (bool, bool) {
-        let lesson = self.app.store.lesson(&system_scope::sample(), lesson_id).await.unwrap().unwrap();
+        let lesson = self.taught.app.store.lesson(&system_scope::sample(), lesson_id).await.unwrap().unwrap();
         let recording_id = lesson.recording.unwrap().recording_id;
         let (status, view) = self.get(&format!("/api/v1/lessons/{lesson_id}")).await;
         assert_eq!(status, 200, "{view}");
@@ -167,7 +75,7 @@ impl Paired {
     }
 
     async fn receivers(&self, lesson_id: LessonId) -> usize {
-        self.app.store.lesson(&system_scope::sample(), lesson_id).await.unwrap().unwrap().classrooms.len()
+        self.taught.app.store.lesson(&system_scope::sample(), lesson_id).await.unwrap().unwrap().classrooms.len()
     }
 }
 
@@ -192,11 +100,11 @@ on_both! {
 
     async fn a_term_planned_again_leaves_out_the_class_whose_right_has_ended(database) {
         let school = Paired::open(database).await;
-        let (scope, term) = (system_scope::sample(), &school.county.terms[0]);
-        let (town, class) = (school.town().organisation_id, school.county.points()[0].classes[0].class_id);
-        let path = school.app.store.paths(&scope, [town]).await.unwrap().remove(&town).unwrap();
+        let (scope, term) = (system_scope::sample(), &school.taught.county.terms[0]);
+        let (town, class) = (school.taught.town().organisation_id, school.taught.county.points()[0].classes[0].class_id);
+        let path = school.taught.app.store.paths(&scope, [town]).await.unwrap().remove(&town).unwrap();
         let planned = async || {
-            let plan = plan_term(&school.app.store, &scope, term, &path, MORNING).await.unwrap();
+            let plan = plan_term(&school.taught.app.store, &scope, term, &path, MORNING).await.unwrap();
             let hears = |lesson: &&NewLesson| lesson.lesson.listening.iter().any(|end| end.class_id == Some(class));
             let barred = plan.left_out.iter().filter(|(_, left_out)| left_out.why == Unresolved::NoListeningRight);
             (plan.lessons.len(), plan.lessons.iter().filter(hears).count(), barred.count())

@@ -89,14 +89,18 @@ pub struct Lesson {
     pub grade: &'static str,
     pub school: usize,
     pub teacher: usize,
+    /// After eight.
     pub minutes: i64,
+    /// Whose first class hears it.
+    pub point: usize,
     pub heard: bool,
+    pub mode: Mode,
 }
 
 impl Default for Lesson {
     fn default() -> Self {
         let (title, subject, grade) = ("英语 三年级", "英语", "三年级");
-        Self { title, subject, grade, school: 0, teacher: 0, minutes: 0, heard: true }
+        Self { title, subject, grade, school: 0, teacher: 0, minutes: 0, point: 0, heard: true, mode: Mode::Live }
     }
 }
 
@@ -124,17 +128,17 @@ impl Taught {
         &self.county.points()[0]
     }
 
-    /// A lesson of 40 minutes that is over, and its recording.
-    pub async fn lesson(&self, taught: Lesson) -> (LessonId, RecordingId) {
-        let (store, scope) = (&self.app.store, system_scope::sample());
-        let (school, class) = (&self.county.schools()[taught.school], &self.point().classes[0]);
+    /// A lesson of 40 minutes that was put into the timetable, by the bell alone.
+    pub async fn schedule(&self, taught: Lesson) -> LessonId {
+        let (school, class) = (&self.county.schools()[taught.school], &self.county.points()[taught.point].classes[0]);
         let starts_at = UnixMs(MORNING.0 + taught.minutes * 60_000);
         let span = Span { starts_at, ends_at: UnixMs(starts_at.0 + 40 * 60_000) };
+        let is_live = taught.mode == Mode::Live;
         let listening = Listening {
             classroom_id: class.classroom_id.unwrap(),
             class_id: Some(class.class_id),
             organisation_id: class.organisation_id,
-            interactive: true,
+            interactive: is_live,
         };
         let lesson = DispatchedLesson {
             lesson_id: LessonId::fresh(),
@@ -156,8 +160,8 @@ impl Taught {
             subject: taught.subject.into(),
             grade: taught.grade.into(),
             program: Program::DeliveryClass,
-            mode: Mode::Live,
-            delivery: Delivery::Synchronous,
+            mode: taught.mode,
+            delivery: if is_live { Delivery::Synchronous } else { Delivery::Pushed },
             term_id: Some(self.county.terms[0].term_id),
             course: None,
             times: LessonTimes::by(&RuleSet::default(), span),
@@ -165,12 +169,20 @@ impl Taught {
             guests_max: 0,
             join_windows: Vec::new(),
         };
+        let row = AuditRow::by_system(self.clock.wall(), "plant", format!("lesson:{lesson_id}"));
+        assert_eq!(self.app.store.schedule(&system_scope::sample(), &[new], row).await.unwrap(), 1);
+        lesson_id
+    }
+
+    /// A lesson that is over, and its recording.
+    pub async fn lesson(&self, taught: Lesson) -> (LessonId, RecordingId) {
+        let (store, scope) = (&self.app.store, system_scope::sample());
+        let lesson_id = self.schedule(taught).await;
         let row = |at| AuditRow::by_system(at, "plant", format!("lesson:{lesson_id}"));
-        store.schedule(&scope, &[new], row(MORNING)).await.unwrap();
         let mut lesson = store.lesson(&scope, lesson_id).await.unwrap().unwrap();
+        let (starts_at, ends_at) = (lesson.times.starts_at, lesson.times.ends_at);
         let recording_id = RecordingId::fresh();
-        let steps =
-            [(LessonState::Open, starts_at), (LessonState::Live, starts_at), (LessonState::Ended, span.ends_at)];
+        let steps = [(LessonState::Open, starts_at), (LessonState::Live, starts_at), (LessonState::Ended, ends_at)];
         for (state, at) in steps {
             let before = std::mem::replace(&mut lesson.state, state);
             let begins = (state == LessonState::Live).then_some(recording_id);
@@ -182,53 +194,14 @@ impl Taught {
             assert!(store.move_lesson(&scope, &lesson, before, begins, &row(at)).await.unwrap());
         }
         lesson.recording = Some(RecordingNote { recording_id, state: RecordingState::Sealed });
-        store.seal_recording(&scope, recording_id, &row(span.ends_at)).await.unwrap();
+        store.seal_recording(&scope, recording_id, &row(ends_at)).await.unwrap();
         (lesson_id, recording_id)
     }
 
-    /// A lesson of tomorrow at eight that a school gives to the class of a point, by the bell alone.
+    /// A lesson of tomorrow at eight that a school gives to the class of a point, and that plays something.
     pub async fn to_come(&self, school: usize, point: usize, mode: Mode) -> LessonId {
-        let (store, scope) = (&self.app.store, system_scope::sample());
-        let (school, class) = (&self.county.schools()[school], &self.county.points()[point].classes[0]);
-        let starts_at = MORNING.plus(Duration::from_secs(24 * 3_600));
-        let span = Span { starts_at, ends_at: starts_at.plus(Duration::from_secs(40 * 60)) };
-        let lesson = DispatchedLesson {
-            lesson_id: LessonId::fresh(),
-            organisation_id: school.organisation_id,
-            state: LessonState::Scheduled,
-            version: 1,
-            teacher_id: school.teachers[0].0,
-            classroom_id: None,
-            class_id: None,
-            device_ids: Vec::new(),
-            slot: None,
-            span,
-            listening: vec![Listening {
-                classroom_id: class.classroom_id.unwrap(),
-                class_id: Some(class.class_id),
-                organisation_id: class.organisation_id,
-                interactive: false,
-            }],
-        };
-        let lesson_id = lesson.lesson_id;
-        let new = NewLesson {
-            lesson,
-            title: "英语 看课".into(),
-            subject: "英语".into(),
-            grade: "三年级".into(),
-            program: Program::DeliveryClass,
-            mode,
-            delivery: Delivery::Pushed,
-            term_id: Some(self.county.terms[0].term_id),
-            course: None,
-            times: LessonTimes::by(&RuleSet::default(), span),
-            runs_by: RunsBy::BellAlone,
-            guests_max: 0,
-            join_windows: Vec::new(),
-        };
-        let row = AuditRow::by_system(MORNING, "plant", format!("lesson:{lesson_id}"));
-        store.schedule(&scope, &[new], row).await.unwrap();
-        lesson_id
+        let (title, minutes) = ("英语 看课", 24 * 60);
+        self.schedule(Lesson { title, school, point, minutes, mode, ..Lesson::default() }).await
     }
 
     /// Lets time go by until so many minutes after eight, and the bell look at its clock.
