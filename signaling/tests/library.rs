@@ -6,7 +6,13 @@ mod taught;
 use axum::http::StatusCode;
 use serde_json::json;
 use signaling::{
-    domain::{id::RecordingId, organisation::Role, pairing::StandingAct},
+    domain::{
+        id::RecordingId,
+        organisation::Role,
+        pairing::StandingAct,
+        program::Mode,
+        retention::{DAY, KeepState},
+    },
     store::{AuditRow, Database},
     system_scope,
 };
@@ -377,5 +383,72 @@ on_both! {
             }
         }
         assert_eq!(told.len(), 9 * 2, "{told:?}");
+    }
+
+    async fn what_is_published_or_chosen_for_a_lesson_to_come_stays_and_what_was_deleted_is_not_shown(database) {
+        let county = Taught::open(database).await;
+        let mut recordings = Vec::new();
+        for minutes in [0, 50, 100] {
+            let (_, recording) = county.lesson(Lesson { minutes, ..Lesson::default() }).await;
+            county.speak(recording, 1_000);
+            assert!(county.app.recordings.seal(recording));
+            recordings.push(recording);
+        }
+        let [published, chosen, plain] = recordings[..] else { panic!("three were taught") };
+        let town = county.town().organisation_id;
+        let rights = async |version: i64, act: serde_json::Value| {
+            let cookie = match act["act"].as_str() {
+                Some("consent") => county.teacher(0, 0).await,
+                _ => county.somebody(Role::SchoolAdministrator, town).await,
+            };
+            let answer = county.ask("POST", &of(published, "/rights"), &cookie, Some(version), &act.to_string()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        };
+        rights(1, json!({"act": "consent"})).await;
+        rights(2, json!({"act": "publish", "to": county.county.bureau().organisation_id})).await;
+        let to_come = county.to_come(0, 0, Mode::Recorded).await;
+        let (scope, author) = (system_scope::sample(), county.town().teachers[0].0);
+        let play = async |what: Option<RecordingId>| {
+            let row = AuditRow::by_system(county.clock.wall(), "choose_source", format!("lesson:{to_come}"));
+            let what = what.map(|id| (id, None, "英语".to_owned()));
+            assert!(county.app.store.choose_source(&scope, to_come, what, author, &row).await.unwrap());
+        };
+        play(Some(chosen)).await;
+        county.app.round().await.unwrap();
+        let run_daily = async |days: u64| {
+            for _ in 0..days {
+                county.clock.turn(DAY);
+                county.app.go_through_retention().await.unwrap();
+            }
+        };
+        let states = async || {
+            let mut states = Vec::new();
+            for id in [published, chosen, plain] {
+                states.push(county.app.store.kept_recording(&scope, id).await.unwrap().unwrap().state);
+            }
+            states
+        };
+        use KeepState::{Archived, Deleted, Pending};
+        run_daily(32).await;
+        assert_eq!(states().await, [Archived, Archived, Pending]);
+        run_daily(8).await;
+        assert_eq!(states().await, [Archived, Archived, Deleted]);
+        let teacher = county.teacher(0, 0).await;
+        let listed = county.get("/api/v1/recordings", &teacher).await.items("recording_id");
+        assert_eq!(listed, [chosen.to_string(), published.to_string()]);
+        assert_eq!(county.get(&of(plain, "/card"), &teacher).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(county.get(&of(plain, ""), &teacher).await.problem(), (410, "recording-deleted".into()));
+        // What spared them is over: one of three is marked a day.
+        rights(3, json!({"act": "take_down", "reason": "有姓名"})).await;
+        play(None).await;
+        run_daily(1).await;
+        assert_eq!(states().await, [Pending, Archived, Deleted]);
+        run_daily(1).await;
+        assert_eq!(states().await, [Pending, Pending, Deleted]);
+        let down = county.get(&of(published, ""), &county.teacher(0, 0).await).await;
+        assert_eq!(down.problem(), (410, "taken-down".into()), "it is still there");
+        run_daily(8).await;
+        let gone = county.get(&of(published, ""), &county.teacher(0, 0).await).await;
+        assert_eq!(gone.problem(), (410, "recording-deleted".into()), "nobody can put it back");
     }
 }

@@ -33,6 +33,7 @@ use signaling::{
         retention::{Hold, KeptAsk, KeptRecording},
         retention_run::RunOutcome,
     },
+    storekeeper::day,
     system_scope,
 };
 use stores::{fresh_postgres_url, on_both};
@@ -411,10 +412,27 @@ async fn an_administrator_sees_holds_asks_for_deletion_and_takes_it_back_and_a_r
     }
     let lesson = app.store.lesson(&system_scope::console(), school.lesson_id()).await.unwrap().unwrap();
     let teacher = school.sign_in(&school.link(lesson.teacher.person_id).await).await;
-    assert_eq!(school.get(&replay, &teacher).await.problem(), (410, "recording-deleted".into()));
     let stranger = school.other_teacher().await;
-    assert_eq!(school.get(&replay, &stranger).await.problem(), (404, "not-found".into()));
     let kept = app.store.kept_recording(&system_scope::console(), id.parse().unwrap()).await.unwrap().unwrap();
+    let on = day(kept.deleted_at.unwrap());
+    for rest in [
+        "",
+        "/media/main.m3u8",
+        "/media/voice-000001.m4s",
+        "/download?tracks=voice",
+        "/composite",
+        "/clips",
+        "/chapters",
+    ] {
+        let path = format!("{replay}{rest}");
+        let gone = school.get(&path, &teacher).await;
+        assert_eq!(gone.problem(), (410, "recording-deleted".into()), "{path}");
+        assert_eq!(gone.json()["gone"], json!({ "rule": "request", "on": on }), "{path}");
+        let words =
+            format!("这节课的录像已按申请于 {} 年 {} 月 {} 日删除，审计里有记录。", on.year(), on.month(), on.day());
+        assert_eq!(gone.json()["detail"], json!(words));
+        assert_eq!(school.get(&path, &stranger).await.problem(), (404, "not-found".into()), "{path}");
+    }
     assert_eq!(
         kept.deletion.map(|deletion| (deletion.rule, deletion.reason)),
         Some((DeletionRule::Request, "家长要求".into()))

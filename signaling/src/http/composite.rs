@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 
 use super::{
     ask::{Asked, Named, Nothing},
+    door::look_to,
     identity::Identity,
     problem::{ApiError, Problems},
-    recording::{blocking, lesson_of},
+    recording::blocking,
 };
 use crate::{
     app::App,
@@ -56,7 +57,7 @@ pub async fn show(
     identity: Identity,
     Named(recording_id): Named<RecordingId>,
 ) -> Result<Json<CompositeView>, ApiError> {
-    lesson_of(&app, &identity, Act::ExportRecording, recording_id).await?;
+    look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
     view(&app, recording_id).await
 }
 
@@ -71,7 +72,7 @@ pub async fn make(
     Named(recording_id): Named<RecordingId>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<CompositeView>, ApiError> {
-    let lesson = lesson_of(&app, &identity, Act::ExportRecording, recording_id).await?;
+    let lesson = look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
     let (recordings, composer) = (app.recordings.clone(), app.composer.clone());
     let begun = blocking(move || {
         let export = recordings.export(recording_id, ExportTracks::Both, None);
@@ -99,7 +100,7 @@ pub async fn cancel(
     identity: Identity,
     Named(recording_id): Named<RecordingId>,
 ) -> Result<StatusCode, ApiError> {
-    let lesson = lesson_of(&app, &identity, Act::ExportRecording, recording_id).await?;
+    let lesson = look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
     let composer = app.composer.clone();
     if !blocking(move || composer.cancel(recorder::RecordingId(recording_id.uuid()))).await? {
         return Err(ApiError::NotFound);

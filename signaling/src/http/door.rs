@@ -1,6 +1,10 @@
 //! The door of a recording: who may look into it, by whatever way they come.
 
-use super::{identity::Identity, problem::ApiError, recording::may_look};
+use super::{
+    identity::Identity,
+    problem::{ApiError, GoneView},
+    recording::may_look,
+};
 use crate::{
     app::App,
     domain::{
@@ -10,6 +14,7 @@ use crate::{
         permission::{Act, Place, Readers, may},
     },
     store::library::LibraryScope,
+    storekeeper::day,
     system_scope,
 };
 
@@ -38,7 +43,8 @@ pub(super) fn library_reach(identity: &Identity) -> Result<LibraryScope, ApiErro
 /// of theirs. To readers of what is published its lesson does not say who listened.
 ///
 /// # Errors
-/// [`ApiError::TakenDown`] for those who keep it, [`ApiError::NotFound`] for everybody else who may not.
+/// [`ApiError::TakenDown`] for those who keep it, [`ApiError::RecordingDeleted`] for those who might, and
+/// [`ApiError::NotFound`] for everybody else.
 pub(super) async fn look(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
     look_to(app, identity, Act::Replay, recording_id).await
 }
@@ -53,6 +59,17 @@ pub(super) async fn look_to(
     act: Act,
     recording_id: RecordingId,
 ) -> Result<Lesson, ApiError> {
+    let let_in = let_in(app, identity, act, recording_id).await;
+    // Whoever may know of it is told that it is gone, before anything else of it.
+    if matches!(let_in, Ok(_) | Err(ApiError::TakenDown { .. }))
+        && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
+    {
+        return Err(ApiError::RecordingDeleted(GoneView { rule: gone.rule, on: gone.at.map(day) }));
+    }
+    let_in
+}
+
+async fn let_in(app: &App, identity: &Identity, act: Act, recording_id: RecordingId) -> Result<Lesson, ApiError> {
     let rights = app.store.rights_of_recording(&system_scope::published(), recording_id).await?.unwrap_or_default();
     if rights.taken_down.is_some() {
         return Err(taken_down(app, identity, recording_id, rights).await?);

@@ -16,10 +16,11 @@ use tokio::fs::File;
 
 use super::{
     ask::{Named, Queried},
+    door::look_to,
     identity::Identity,
     problem::ApiError,
     range::{self, ByteRange},
-    recording::{blocking, lesson_of, no_secret_in_query, send},
+    recording::{blocking, no_secret_in_query, send},
     turns::Turn,
 };
 use crate::{
@@ -48,7 +49,8 @@ pub struct DownloadAsk {
 /// `GET /api/v1/recordings/{recording_id}/download?tracks=…`
 ///
 /// # Errors
-/// [`ApiError::NotFound`] where there is nothing of these tracks in that span, or the asker may not have it.
+/// [`ApiError::NotFound`] where there is nothing of these tracks in that span, or the asker may not have it;
+/// [`ApiError::RecordingDeleted`].
 pub async fn download(
     State(app): State<App>,
     identity: Identity,
@@ -60,7 +62,7 @@ pub async fn download(
     no_secret_in_query(&uri)?;
     let derived = ask.tracks == COMPOSITE && ask.from_ms.is_none() && ask.to_ms.is_none();
     let asked = if derived { None } else { Some(read(&ask)?) };
-    let lesson = lesson_of(&app, &identity, Act::ExportRecording, recording_id).await?;
+    let lesson = look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
     let turn = app.downloads.take(&identity.session_sha256).await?;
     let Some((tracks, span)) = asked else {
         let composer = app.composer.clone();

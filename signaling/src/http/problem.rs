@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use jiff::civil::Date;
 use recorder::composite::CompositeRefused;
 use serde::Serialize;
 use sfu::{OfferError, PatchError};
@@ -16,7 +17,11 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::{
     domain::{
-        dispatch::ReceiverLimit, lesson_life::WrongState, library::RightsError, retention::KeepState, sheet::Fault,
+        dispatch::ReceiverLimit,
+        lesson_life::WrongState,
+        library::RightsError,
+        retention::{DeletionRule, KeepState},
+        sheet::Fault,
     },
     http::dispatch::ClashView,
     live::{
@@ -126,7 +131,10 @@ pub enum ApiError {
     Held,
     /// The recording was deleted, and the asker may know that it was there.
     #[error("the recording was deleted")]
-    RecordingDeleted,
+    RecordingDeleted(GoneView),
+    /// The report of a lesson was deleted, and the asker may know that it was there.
+    #[error("the report was deleted")]
+    ReportDeleted(GoneView),
     /// Another media type is expected.
     #[error("another media type is expected: {0}")]
     UnsupportedMediaType(&'static str),
@@ -183,6 +191,16 @@ pub enum ApiError {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// How something went that was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GoneView {
+    /// By which rule.
+    pub rule: DeletionRule,
+    /// The day, in the schools' zone. `null`: it is still going.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub on: Option<Date>,
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(rename = "type")]
@@ -194,6 +212,8 @@ struct Body<'a> {
     clashes: Option<&'a [ClashView]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<&'a [Fault]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<GoneView>,
 }
 
 /// A guest who finds every seat taken may find one free after this long.
@@ -268,6 +288,10 @@ pub struct Problem {
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     faults: Option<Vec<Fault>>,
+    /// With `recording-deleted` and `report-deleted`: how it went.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<GoneView>,
 }
 
 /// The problems that any request may meet.
@@ -354,8 +378,12 @@ impl IntoResponse for ApiError {
             Self::BadLines(faults) => Some(faults.as_slice()),
             _ => None,
         };
+        let gone = match &self {
+            Self::RecordingDeleted(gone) | Self::ReportDeleted(gone) => Some(*gone),
+            _ => None,
+        };
         let kind = format!("/problems/{kind}");
-        let body = Body { kind, title, status: status.as_u16(), detail: &detail, clashes, faults };
+        let body = Body { kind, title, status: status.as_u16(), detail: &detail, clashes, faults, gone };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         let headers = response.headers_mut();

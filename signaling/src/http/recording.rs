@@ -39,7 +39,6 @@ use crate::{
         permission::{Act, Scope},
     },
     live::wire::LessonView,
-    system_scope,
 };
 
 /// What a recording holds.
@@ -66,11 +65,8 @@ pub async fn show(
     identity: Identity,
     Named(recording_id): Named<RecordingId>,
 ) -> Result<Json<RecordingView>, ApiError> {
-    let lesson = lesson_of(&app, &identity, Act::Replay, recording_id).await?;
+    let lesson = look_to(&app, &identity, Act::Replay, recording_id).await?;
     let note = lesson.recording.ok_or(ApiError::NotFound)?;
-    if app.store.is_deleted(&system_scope::storekeeper(), recording_id).await? {
-        return Err(ApiError::RecordingDeleted);
-    }
     // A replay looks into a class of minors: the audit sees who did.
     let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.audit(&row).await?;
@@ -105,7 +101,7 @@ pub async fn show(
 /// `GET /api/v1/recordings/{recording_id}/media/{file}`
 ///
 /// # Errors
-/// [`ApiError::NotFound`] where there is no such file, or the asker may not have it.
+/// [`ApiError::NotFound`] where there is no such file, or the asker may not have it; [`ApiError::RecordingDeleted`].
 pub async fn media(
     State(app): State<App>,
     identity: Identity,
@@ -115,7 +111,7 @@ pub async fn media(
 ) -> Result<Response, ApiError> {
     no_secret_in_query(&uri)?;
     let recording_id: RecordingId = recording_id.parse().map_err(|_| ApiError::NotFound)?;
-    let lesson = lesson_of(&app, &identity, Act::Replay, recording_id).await?;
+    let lesson = look_to(&app, &identity, Act::Replay, recording_id).await?;
     let sealed = lesson.recording.is_some_and(|note| note.state == RecordingState::Sealed);
     let recordings = app.recordings.clone();
     let mut response = if file.ends_with(".m3u8") {
@@ -155,16 +151,6 @@ pub(super) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
 
 /// What others call it.
 const SECRETS: [&str; 8] = ["token", "session", "cookie", "auth", "jwt", "passw", "secret", "signature"];
-
-/// The lesson of a recording with which the asker may do `act`.
-pub(super) async fn lesson_of(
-    app: &App,
-    identity: &Identity,
-    act: Act,
-    recording_id: RecordingId,
-) -> Result<Lesson, ApiError> {
-    look_to(app, identity, act, recording_id).await
-}
 
 /// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
 /// over its school, and who could hear it.

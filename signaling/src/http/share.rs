@@ -258,11 +258,12 @@ async fn viewed(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Optio
     Ok(app.store.viewed(&system_scope::published(), &sha256_hex(cookie), app.clock.wall()).await?)
 }
 
-/// The lesson behind a share. What is taken down, or whose teacher does not agree any more, is shown to nobody.
+/// The lesson behind a share. What is deleted or taken down, or whose teacher does not agree any more, is shown to nobody.
 async fn lesson_of(app: &App, share: &Share) -> Result<Lesson, ApiError> {
     let scope = system_scope::published();
     let rights = app.store.rights_of_recording(&scope, share.recording_id).await?.unwrap_or_default();
-    if rights.taken_down.is_some() || rights.consented_at.is_none() {
+    let gone = app.store.recording_gone(&scope, share.recording_id).await?.is_some();
+    if gone || rights.taken_down.is_some() || rights.consented_at.is_none() {
         return Err(ApiError::LinkRefused);
     }
     app.store.lesson_of_recording(&scope, share.recording_id).await?.ok_or(ApiError::LinkRefused)

@@ -1,6 +1,6 @@
 //! How recordings are held, and how they go: marked for all to see, taken back, deleted, and remembered in the audit.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sqlx::{Row, any::AnyRow};
 
@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     id::{LessonId, OrganisationId, RecordingId},
     permission::Scope,
-    retention::{DeletionRule, KeepState, KeptItem, RetentionPolicy},
+    retention::{DataClass, DeletionRule, KeepState, KeptItem, RetentionPolicy},
     time::UnixMs,
 };
 
@@ -87,6 +87,15 @@ impl KeptRecording {
     }
 }
 
+/// That something was deleted, or is being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// By which rule.
+    pub rule: DeletionRule,
+    /// When the last of it went. `None`: it is still going.
+    pub at: Option<UnixMs>,
+}
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeptTotals {
@@ -119,8 +128,6 @@ const SELECT_KEPT: &str = "
            pending_reason, runs_pending, deleted_at_ms,
            (select count(*) from lesson_source source join lesson playing on playing.lesson_id = source.lesson_id
                 where source.recording_id = kept.recording_id and playing.state in ('scheduled', 'open', 'live'))
-           + (select count(*) from lesson playing where playing.to_play_id = kept.recording_id
-                and playing.state in ('scheduled', 'open', 'live'))
            + (select count(*) from library_entry entry where entry.recording_id = kept.recording_id
                 and entry.published_to is not null and entry.taken_down_at_ms is null) as chosen
     from kept_recording kept
@@ -168,14 +175,18 @@ impl Store {
         sql.optional(&self.pool).await?.as_ref().map(kept_from).transpose()
     }
 
-    /// Whether a recording was deleted, or is being deleted.
+    /// How a recording that the asker was let into went, or is going. `None`: it is there.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn is_deleted(&self, _scope: &Scope, recording_id: RecordingId) -> Result<bool, StoreError> {
-        let mut sql =
-            Sql::new("select 1 from kept_recording where state in ('deleting', 'deleted') and recording_id = ");
-        Ok(sql.bind(recording_id.to_string()).optional(&self.pool).await?.is_some())
+    pub async fn recording_gone(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Option<Gone>, StoreError> {
+        let mut sql = Sql::new(
+            "select pending_rule, deleted_at_ms from kept_recording where state in ('deleting', 'deleted')
+             and recording_id = ",
+        );
+        let row = sql.bind(recording_id.to_string()).optional(&self.pool).await?;
+        row.map(|row| Ok(Gone { rule: word(&row, "pending_rule")?, at: instant_or_null(&row, "deleted_at_ms")? }))
+            .transpose()
     }
 
     /// How much is kept.
@@ -419,6 +430,13 @@ impl Policies {
     #[must_use]
     pub fn at(&self, path: &str) -> RetentionPolicy {
         path.split('/').rev().find_map(|id| self.0.get(id)).copied().unwrap_or_default()
+    }
+
+    /// How long a class is kept where it is kept for the shortest time. `None`: everywhere for ever.
+    #[must_use]
+    pub fn shortest(&self, class: DataClass) -> Option<Duration> {
+        let came_with = RetentionPolicy::default();
+        self.0.values().chain([&came_with]).filter_map(|policy| policy.kept(class)).min()
     }
 }
 

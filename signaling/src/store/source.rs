@@ -25,7 +25,7 @@ pub struct Source {
     pub school: String,
     /// Since when its teacher has it played, where it is a piece that they play. `None`: they do not.
     pub played_from: Option<UnixMs>,
-    /// It was taken down, or its clip taken away, since it was chosen.
+    /// It was deleted or taken down, or its clip taken away, since it was chosen.
     pub gone: bool,
 }
 
@@ -46,7 +46,9 @@ impl Store {
         let mut sql = Sql::new(
             "select lesson_source.recording_id as recording_id, lesson_source.clip_id as clip_id, from_ms, to_ms,
                     clip.title as clip_title, clip.closed_at_ms as closed_at_ms, entry.title as title,
-                    played_from_ms, person.name as teacher, school.name as school, entry.taken_down_at_ms as taken_down_at_ms
+                    played_from_ms, person.name as teacher, school.name as school, entry.taken_down_at_ms as taken_down_at_ms,
+                    (select count(*) from kept_recording where kept_recording.recording_id = entry.recording_id
+                         and kept_recording.state in ('deleting', 'deleted')) as deleted
              from lesson_source
              join library_entry entry on entry.recording_id = lesson_source.recording_id
              join organisation school on school.organisation_id = entry.organisation_id
@@ -71,7 +73,7 @@ impl Store {
             teacher: row.try_get("teacher")?,
             school: row.try_get("school")?,
             played_from: row.try_get::<Option<i64>, _>("played_from_ms")?.map(UnixMs),
-            gone: gone("taken_down_at_ms")? || gone("closed_at_ms")?,
+            gone: gone("taken_down_at_ms")? || gone("closed_at_ms")? || row.try_get::<i64, _>("deleted")? > 0,
         }))
     }
 

@@ -4,6 +4,8 @@ export interface Problem {
   title: string
   status: number
   detail: string
+  /** Of what was deleted: by which rule and, once it is all gone, on which day, as `2026-10-21`. */
+  gone?: { rule: 'retention' | 'request', on?: string | null }
 }
 
 /** The hub answered and said no. */

@@ -2531,6 +2531,16 @@ export interface components {
         GivenRole: {
             role_grant_id: components["schemas"]["GrantId"];
         };
+        /** @description How something went that was there. */
+        GoneView: {
+            /**
+             * Format: date
+             * @description The day, in the schools' zone. `null`: it is still going.
+             */
+            on: string | null;
+            /** @description By which rule. */
+            rule: components["schemas"]["DeletionRule"];
+        };
         /**
          * Format: uuid
          * @description A role that a person holds at a place.
@@ -4155,6 +4165,8 @@ export interface components {
             detail: string;
             /** @description With `bad-lines`: each bad cell. */
             faults?: components["schemas"]["Fault"][];
+            /** @description With `recording-deleted` and `report-deleted`: how it went. */
+            gone?: components["schemas"]["GoneView"];
             /**
              * Format: int32
              * @description The status, once more.

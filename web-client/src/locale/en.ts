@@ -29,6 +29,16 @@ export const en: Words = {
     codecTitle: 'This browser cannot show the lesson',
     codec: 'This browser cannot show the teacher’s pictures. Please open this page in a recent Chromium, Chrome or Edge.',
   },
+  gone: {
+    recording: {
+      title: 'This recording was deleted', going: 'The recording of this lesson is being deleted, and can be watched no more.',
+      retention: 'The recording of this lesson was deleted on {day}, when its time was over. The audit has a record of it.', request: 'The recording of this lesson was deleted on {day}, because that was asked for. The audit has a record of it.',
+    },
+    report: {
+      title: 'This report was deleted', going: 'Attendance and report of this lesson are being deleted, and can be seen no more.',
+      retention: 'Attendance and report of this lesson were deleted on {day}, when their time was over. The audit has a record of it.', request: 'Attendance and report of this lesson were deleted on {day}, because that was asked for. The audit has a record of it.',
+    },
+  },
   enter: {
     title: 'Signing in',
     working: 'Checking the sign-in link…',

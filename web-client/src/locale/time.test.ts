@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { clockTime, dayName, playTime, timeSpan, wholeMinutes } from './time'
+import { clockTime, dateName, dayName, playTime, timeSpan, wholeMinutes } from './time'
 
 const at = (hour: number, minute: number) => new Date(2026, 10, 21, hour, minute).getTime()
 
@@ -8,6 +8,8 @@ it('writes times as a school does', () => {
   expect(clockTime(at(12, 5), 'zh-CN')).toBe('下午 12:05')
   expect(clockTime(at(0, 5), 'zh-CN')).toBe('上午 12:05')
   expect(dayName(at(9, 40), 'zh-CN')).toBe('11月21日 周六')
+  expect(dateName('2026-10-21', 'zh-CN')).toBe('2026 年 10 月 21 日')
+  expect(dateName('2026-10-01', 'en')).toBe('1 October 2026')
   expect(timeSpan(at(9, 40), at(10, 20))).toBe('09:40–10:20')
 })
 

@@ -26,6 +26,14 @@ export function dayName(ms: number, language: string): string {
   return `${date.getMonth() + 1}月${date.getDate()}日 周${'日一二三四五六'.charAt(date.getDay())}`
 }
 
+/** 2026-10-21 as a school writes it: 2026 年 10 月 21 日 · 21 October 2026 */
+export function dateName(date: string, language: string): string {
+  const [year = 0, month = 1, day = 1] = date.split('-').map(Number)
+  if (language === 'en')
+    return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(year, month - 1, day))
+  return `${year} 年 ${month} 月 ${day} 日`
+}
+
 /** Midnight of the day, on this machine's calendar. */
 export function dayOf(ms: number): number {
   return new Date(ms).setHours(0, 0, 0, 0)

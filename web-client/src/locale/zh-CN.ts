@@ -29,6 +29,16 @@ export const zhCN = {
     codecTitle: '这个浏览器放不了这节课',
     codec: '这个浏览器放不出老师的画面。请改用新版的 Chromium、Chrome 或 Edge 打开本页。',
   },
+  gone: {
+    recording: {
+      title: '录像已经删除', going: '这节课的录像正在删除，不能再看。',
+      retention: '这节课的录像已按保存期限于 {day}删除，审计里有记录。', request: '这节课的录像已按申请于 {day}删除，审计里有记录。',
+    },
+    report: {
+      title: '课堂报告已经删除', going: '这节课的考勤和课堂报告正在删除，不能再看。',
+      retention: '这节课的考勤和课堂报告已按保存期限于 {day}删除，审计里有记录。', request: '这节课的考勤和课堂报告已按申请于 {day}删除，审计里有记录。',
+    },
+  },
   enter: {
     title: '正在登录',
     working: '正在核对登录链接…',

@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use recorder::composite::CompositeRefused;
 use sfu::{OfferError, PatchError, TrackKind};
 
-use super::ApiError;
+use super::{ApiError, GoneView};
 use crate::{
     domain::{
         lesson_life::{LessonState, WrongState},
         library::{RightsError, Side},
-        retention::KeepState,
+        retention::{DeletionRule, KeepState},
     },
     http::field::label,
     live::token::TokenError,
@@ -165,12 +165,12 @@ impl ApiError {
             Self::Held => {
                 (S::CONFLICT, "recording-held", "录像被保留", "有人要求保留这份录像，请先解除保留，再删除。".into())
             }
-            Self::RecordingDeleted => (
-                S::GONE,
-                "recording-deleted",
-                "录像已经删除",
-                "录像已按保存期限或申请删除，审计里有记录。需要时请找系统管理员。".into(),
-            ),
+            Self::RecordingDeleted(gone) => {
+                (S::GONE, "recording-deleted", "录像已经删除", format!("这节课的录像{}", gone_words(gone)))
+            }
+            Self::ReportDeleted(gone) => {
+                (S::GONE, "report-deleted", "课堂报告已经删除", format!("这节课的考勤和课堂报告{}", gone_words(gone)))
+            }
             Self::UnsupportedMediaType(expected) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "内容类型不对", format!("请用 {expected} 发送。"))
             }
@@ -233,6 +233,17 @@ impl ApiError {
                 (S::INTERNAL_SERVER_ERROR, "internal", "系统出了故障", "请稍后再试，故障已经记录。".into())
             }
         }
+    }
+}
+
+fn gone_words(gone: &GoneView) -> String {
+    let rule = match gone.rule {
+        DeletionRule::Retention => "保存期限",
+        DeletionRule::Request => "申请",
+    };
+    match gone.on {
+        Some(on) => format!("已按{rule}于 {} 年 {} 月 {} 日删除，审计里有记录。", on.year(), on.month(), on.day()),
+        None => format!("正在按{rule}删除，不能再看。"),
     }
 }
 
