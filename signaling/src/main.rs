@@ -30,8 +30,8 @@ use signaling::{
     },
     live::registry::chain,
     reporter, router, sample,
-    store::{AuditRow, audit_chain::Retired},
-    system_scope, telemetry,
+    store::{AuditRow, audit_chain::Retired, report_chain::RetiredAttendance},
+    storekeeper, system_scope, telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -399,6 +399,15 @@ async fn verify_attendance(hub: Hub, lesson: Option<LessonId>) -> anyhow::Result
             "Of {} lessons the audit's lines were taken out after their time: their rows fit together.",
             whole.unattested
         );
+    }
+    if whole.without_samples > 0 {
+        println!(
+            "Of {} lessons the samples were deleted by policy: their figures are as before.",
+            whole.without_samples
+        );
+    }
+    for RetiredAttendance { lesson_id, at, rule } in &whole.retired {
+        println!("The attendance of lesson {lesson_id} was deleted on {} ({rule}).", storekeeper::day(*at));
     }
     println!("They are as the audit says. Whether the audit was touched: tongke verify audit.");
     Ok(())

@@ -1,6 +1,6 @@
 //! Keeps count of what recordings take, and takes away what may go: once a minute it counts, once a day it goes through
-//! what retention says. Whether the clock can be believed for that is [`KeptClock`]'s to say, what is due is
-//! [`KeptItem::due`](crate::domain::retention::KeptItem::due)'s; here both meet the disk, the bucket and the store.
+//! what retention says. Whether the clock can be believed for that is [`KeptClock`]'s to say, what is due is said in
+//! [`retention`](crate::domain::retention); here both meet the disk, the bucket and the store.
 //!
 //! Whatever it does may be interrupted anywhere. A recording that is being deleted says so in the store before the first
 //! file goes, and the next run finishes it; its tombstone is written when nothing of it is left.
@@ -22,7 +22,7 @@ use crate::{
         id::RecordingId,
         kept_clock::{KeptClock, Trust},
         quota::QuotaNotice,
-        retention::{DeletionRule, KeepState, RetentionStep, run_bound},
+        retention::{DataClass, DeletionRule, KeepState, RetentionStep, run_bound},
         time::{Now, UnixMs},
         zone::{SHANGHAI, Zone},
     },
@@ -30,7 +30,8 @@ use crate::{
     live::registry::chain,
     store::{
         AuditRow, StoreError,
-        retention::{Deletion, KeptAsk, KeptRecording},
+        aged::{AgedId, Retired},
+        retention::{Deletion, KeptAsk, KeptRecording, Policies},
         retention_run::{RetentionRun, RunOutcome},
         storage::Counted,
     },
@@ -149,12 +150,20 @@ impl App {
         if runs {
             self.storekeeper.state().runs_at = now.steady + RUN_EVERY;
             let run = self.go_through_retention().await?;
-            let (marked, deleted, held_back) = (run.marked, run.deleted, run.held_back);
+            let RetentionRun { marked, deleted, clips, samples, attendance, held_back, .. } = run;
             match run.outcome {
-                RunOutcome::Done => info!(marked, deleted, "Retention: {marked} marked, {deleted} deleted"),
-                RunOutcome::TooMany => {
-                    warn!(marked, deleted, held_back, "Retention: {held_back} more are due than one run may do");
+                RunOutcome::Done => {
+                    info!(marked, deleted, clips, samples, attendance, "Retention: {marked} marked, {deleted} deleted");
                 }
+                RunOutcome::TooMany => warn!(
+                    marked,
+                    deleted,
+                    clips,
+                    samples,
+                    attendance,
+                    held_back,
+                    "Retention: {held_back} more are due than one run may do"
+                ),
                 RunOutcome::ClockMoved => error!(off_ms = run.off_ms, "Retention deletes nothing: the clock was moved"),
             }
         }
@@ -254,7 +263,8 @@ impl App {
         }
     }
 
-    /// Goes through all recordings: marks what is over, deletes what was marked for a week, finishes what was begun.
+    /// Goes through all recordings: marks what is over, deletes what was marked for a week, finishes what was begun. Then
+    /// through clips, samples and attendance, which go by their age alone: once a day, however often the hub is started.
     ///
     /// # Errors
     /// [`StoreError`] where the store does not answer; what was begun is finished by the next run.
@@ -266,15 +276,7 @@ impl App {
         if confirmed {
             self.storekeeper.state().clock.believe(now);
         }
-        let mut run = RetentionRun {
-            ran_at: Some(now.wall),
-            outcome: RunOutcome::Done,
-            off_ms: 0,
-            marked: 0,
-            deleted: 0,
-            held_back: 0,
-            confirmed_by: None,
-        };
+        let mut run = RetentionRun { ran_at: Some(now.wall), ..RetentionRun::default() };
         if let Trust::Moved(off_ms) = self.storekeeper.trust(now) {
             run = RetentionRun { outcome: RunOutcome::ClockMoved, off_ms, ran_at: before.ran_at, ..run };
             self.store.keep_retention_run(&scope, &run).await?;
@@ -323,8 +325,53 @@ impl App {
                 }
             }
         }
+        if !too_early || confirmed {
+            for class in [DataClass::Clips, DataClass::Samples, DataClass::Attendance] {
+                self.go_through_aged(class, &policies, confirmed, &mut run).await?;
+            }
+        }
         self.store.keep_retention_run(&scope, &run).await?;
         Ok(run)
+    }
+
+    /// Goes through a class that goes by its age alone, and deletes what is due.
+    async fn go_through_aged(
+        &self,
+        class: DataClass,
+        policies: &Policies,
+        confirmed: bool,
+        run: &mut RetentionRun,
+    ) -> Result<(), StoreError> {
+        let (scope, now) = (system_scope::storekeeper(), self.clock.wall());
+        let Some(shortest) = policies.shortest(class) else { return Ok(()) };
+        let all = usize::try_from(self.store.count_aged(&scope, class).await?).unwrap_or(usize::MAX);
+        let (mut left, mut after) = (run_bound(all, confirmed), None);
+        loop {
+            let page = self.store.aged(&scope, class, now.minus(shortest), after, COUNTED_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            for aged in page {
+                let policy = policies.at(&aged.path);
+                if !aged.item.is_due(&policy, now) {
+                    continue;
+                }
+                if left == 0 {
+                    run.held_back += 1;
+                    run.outcome = RunOutcome::TooMany;
+                    continue;
+                }
+                left -= 1;
+                match self.store.retire(&scope, aged.id, &policy, now).await? {
+                    Retired::Done => match aged.id {
+                        AgedId::Clip(_) => run.clips += 1,
+                        AgedId::Samples(_) => run.samples += 1,
+                        AgedId::Attendance(_) => run.attendance += 1,
+                    },
+                    Retired::Spared => {}
+                    Retired::Edited(edited) => error!(error = chain(&edited), "What was edited is not deleted"),
+                }
+            }
+        }
     }
 
     /// Takes one step with one recording. False: it was not possible now.

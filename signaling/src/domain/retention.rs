@@ -154,9 +154,9 @@ impl KeptItem {
     #[must_use]
     pub fn due(&self, policy: &RetentionPolicy, now: UnixMs) -> Option<RetentionStep> {
         use RetentionStep as S;
-        let held = self.held_until.is_some_and(|until| now < until);
-        let kept = policy.kept(DataClass::Recordings);
-        let over = !held && !self.is_chosen && kept.is_some_and(|kept| now >= self.ended_at.plus(kept));
+        let &Self { ended_at: since, held_until, is_chosen, .. } = self;
+        let aged = AgedItem { class: DataClass::Recordings, since, held_until, is_chosen };
+        let (held, over) = (aged.is_held(now), aged.is_due(policy, now));
         match (self.state, self.pending) {
             (KeepState::Live | KeepState::Deleted, _) => None,
             (KeepState::Deleting, _) => Some(S::Finish),
@@ -185,6 +185,36 @@ impl KeptItem {
             }
             _ => None,
         }
+    }
+}
+
+/// What has an age: a recording, a clip, the samples or the attendance of a lesson. All but recordings go by it alone,
+/// on the day when it is over: they are what is left of a recording, and nobody is warned of them a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgedItem {
+    /// Of which class.
+    pub class: DataClass,
+    /// When its lesson ended, or it was cut.
+    pub since: UnixMs,
+    /// Somebody holds its recording until then; until the end of time where they have not said. `None`: nobody does, or
+    /// there is no recording.
+    pub held_until: Option<UnixMs>,
+    /// It is published, or a lesson to come plays it.
+    pub is_chosen: bool,
+}
+
+impl AgedItem {
+    /// Whether somebody holds it.
+    #[must_use]
+    pub fn is_held(&self, now: UnixMs) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether its time is over, and nothing spares it.
+    #[must_use]
+    pub fn is_due(&self, policy: &RetentionPolicy, now: UnixMs) -> bool {
+        let over = policy.kept(self.class).is_some_and(|kept| now >= self.since.plus(kept));
+        over && !self.is_chosen && !self.is_held(now)
     }
 }
 
@@ -282,6 +312,34 @@ mod tests {
         let for_ever = RetentionPolicy { recordings_days: None, ..policy };
         assert_eq!(item(K::Archived, UnixMs(0)).due(&for_ever, NOW), None);
         assert_eq!(pending(days(1), DeletionRule::Retention, 1).due(&for_ever, NOW), Some(S::Unmark));
+    }
+
+    #[test]
+    fn what_has_an_age_goes_by_the_days_of_its_class_unless_it_is_held_or_chosen() {
+        use DataClass as C;
+        let policy = RetentionPolicy {
+            recordings_days: Some(10),
+            clips_days: Some(20),
+            samples_days: Some(30),
+            attendance_days: Some(180),
+        };
+        let aged = |class, since| AgedItem { class, since, held_until: None, is_chosen: false };
+        for (class, kept) in [(C::Recordings, 10), (C::Clips, 20), (C::Samples, 30), (C::Attendance, 180)] {
+            let old = aged(class, days(kept));
+            let table = [
+                ("its time is over", old, true),
+                ("a millisecond is left", AgedItem { since: UnixMs(old.since.0 + 1), ..old }, false),
+                ("it is held", AgedItem { held_until: Some(NOW.plus(DAY)), ..old }, false),
+                ("the hold is over", AgedItem { held_until: Some(NOW), ..old }, true),
+                ("it is chosen", AgedItem { is_chosen: true, ..old }, false),
+                ("it comes from tomorrow", AgedItem { since: NOW.plus(DAY), ..old }, false),
+            ];
+            for (told, item, is_due) in table {
+                assert_eq!(item.is_due(&policy, NOW), is_due, "{class:?}: {told}");
+            }
+        }
+        let for_ever = RetentionPolicy { clips_days: None, ..policy };
+        assert!(!aged(C::Clips, UnixMs(0)).is_due(&for_ever, NOW));
     }
 
     #[test]

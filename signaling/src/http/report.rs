@@ -16,7 +16,7 @@ use super::{
     ask::{Asked, Named},
     identity::Identity,
     lesson::find,
-    problem::{ApiError, Problems},
+    problem::{ApiError, GoneView, Problems},
     timetable::invalid,
 };
 use crate::{
@@ -30,11 +30,13 @@ use crate::{
         permission::{Act, Place, Scope, may},
         quality::{RolledUp, Sample},
         report::{End, EndReport, HeadCount, LessonReport, PUPILS_MAX, work_out},
+        retention::DeletionRule,
         time::UnixMs,
         two_ends::Span,
         verdict::Judged,
     },
     store::{NewHeadCount, report_chain::head_count_words},
+    storekeeper::day,
 };
 
 /// One end of a lesson.
@@ -91,6 +93,8 @@ pub struct LessonReportView {
     worked_out_at_ms: Option<UnixMs>,
     /// SHA-256 of the report as the audit holds it. `null`: it is not worked out yet.
     sha256: Option<String>,
+    /// When the windows that it was worked out from were deleted by their policy. `null`: they are there.
+    samples_deleted_at_ms: Option<UnixMs>,
     /// The version of the bureau's figures that it goes by.
     figures_version: u32,
     /// The end that teaches.
@@ -117,9 +121,13 @@ pub async fn show_report(
     note_look(&app, &identity, &lesson).await?;
     let kept = app.store.report(&scope, lesson_id).await?;
     let (worked_out_at_ms, sha256) = kept.as_ref().map(|kept| (kept.worked_out_at, kept.sha256.clone())).unzip();
+    let samples_deleted_at_ms = kept.as_ref().and_then(|kept| kept.samples_deleted_at);
     let report = match kept {
         Some(kept) => kept.report,
-        None => so_far(&app, &scope, &lesson).await?,
+        None => {
+            still_there(&app, &scope, lesson_id).await?;
+            so_far(&app, &scope, &lesson).await?
+        }
     };
     let seen = seen_by(&identity, &scope, &lesson);
     let mut classrooms = Vec::new();
@@ -154,6 +162,7 @@ pub async fn show_report(
         reason,
         worked_out_at_ms,
         sha256,
+        samples_deleted_at_ms,
         figures_version: report.figures_version,
         broadcast,
         classrooms,
@@ -231,6 +240,7 @@ pub async fn show_quality(
     let mut windows: BTreeMap<End, Vec<Sample>> =
         app.store.kept_windows(&scope, lesson_id).await?.into_iter().collect();
     if windows.is_empty() {
+        still_there(&app, &scope, lesson_id).await?;
         let unkept = app.registry.roll(|roll| roll.of(lesson_id));
         windows = app.store.collected(&scope, &lesson, unkept).await?.windows;
     }
@@ -329,6 +339,16 @@ async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonRepor
     let collected = app.store.collected(scope, lesson, unkept).await?;
     let rules = app.store.rules_at(scope, lesson.place()).await?;
     Ok(work_out(lesson, &collected, &rules, app.clock.wall()))
+}
+
+/// A report that is not kept is still to be worked out, unless it was deleted.
+///
+/// # Errors
+/// [`ApiError::ReportDeleted`] where the time of a lesson's report was over.
+async fn still_there(app: &App, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
+    let gone = app.store.attendance_gone(scope, lesson_id).await?;
+    let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(day(at)) });
+    gone.map_or(Ok(()), |gone| Err(ApiError::ReportDeleted(gone)))
 }
 
 /// Whoever looks into the attendance of a class of minors is seen by the audit.

@@ -91,8 +91,16 @@ pub struct RetentionRunView {
     /// `null`: it never ran.
     ran_at_ms: Option<UnixMs>,
     outcome: RunOutcome,
+    /// Recordings that are to be deleted in a week.
     marked: u64,
+    /// Recordings that were deleted.
     deleted: u64,
+    /// Clips that were deleted.
+    clips: u64,
+    /// Lessons of which the samples were deleted.
+    samples: u64,
+    /// Lessons of which the attendance was deleted.
+    attendance: u64,
     /// Due, but more than one run does without somebody's word.
     held_back: u64,
     /// How far the wall clock is off now. 0: it can be believed.
@@ -328,6 +336,9 @@ fn run_view(app: &App, run: &RetentionRun) -> RetentionRunView {
         outcome: run.outcome,
         marked: run.marked,
         deleted: run.deleted,
+        clips: run.clips,
+        samples: run.samples,
+        attendance: run.attendance,
         held_back: run.held_back,
         clock_off_ms: match app.storekeeper.trust(app.clock.now()) {
             Trust::Kept => 0,

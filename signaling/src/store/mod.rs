@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod again;
+pub mod aged;
 pub mod audit;
 pub mod audit_chain;
 mod booking;

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, LessonCursor, Sql, Store, StoreError, lesson::scoped, word};
+use super::{AuditRow, LessonCursor, Sql, Store, StoreError, calendar::instant_or_null, lesson::scoped, word};
 use crate::domain::{
     attendance::{Attendance, AttendanceState, Interruption},
     id::{LessonId, OrganisationId},
@@ -32,6 +32,8 @@ pub struct KeptReport {
     pub worked_out_at: UnixMs,
     /// As the audit holds it.
     pub sha256: String,
+    /// When its samples were deleted; its figures stay. `None`: they are there.
+    pub samples_deleted_at: Option<UnixMs>,
 }
 
 /// Which reports are looked for. `None`: all.
@@ -67,7 +69,7 @@ pub(super) struct EndRow {
     left_at_ms: Option<i64>,
     present_ms: i64,
     detail: String,
-    windows: String,
+    pub(super) windows: String,
 }
 
 /// A lesson's row, as it stands in the table.
@@ -79,6 +81,7 @@ pub(super) struct ReportRow {
     began_ms: Option<i64>,
     ended_ms: Option<i64>,
     pub(super) ends: String,
+    pub(super) samples_deleted_at_ms: Option<i64>,
     pub(super) sha256: String,
 }
 
@@ -86,7 +89,8 @@ pub(super) const SELECT_END: &str = "select lesson_id, end_name, state, verdict,
                                      detail, windows from attendance where ";
 
 pub(super) const SELECT_REPORT: &str =
-    "select lesson_id, worked_out_at_ms, figures_version, began_ms, ended_ms, ends, sha256 from lesson_report where ";
+    "select lesson_id, worked_out_at_ms, figures_version, began_ms, ended_ms, ends, samples_deleted_at_ms, sha256
+     from lesson_report where ";
 
 impl EndRow {
     /// SHA-256 of every column, in an order and form that never changes: a JSON list.
@@ -158,13 +162,19 @@ impl EndRow {
 }
 
 impl ReportRow {
-    /// SHA-256 of every column but itself.
+    /// SHA-256 of every column but itself. When its samples went is one of them only where they did.
     pub(super) fn hash(&self) -> String {
-        hash(&(
-            &self.lesson_id,
-            (self.worked_out_at_ms, self.figures_version, self.began_ms, self.ended_ms),
-            &self.ends,
-        ))
+        let times = (self.worked_out_at_ms, self.figures_version, self.began_ms, self.ended_ms);
+        match self.samples_deleted_at_ms {
+            None => hash(&(&self.lesson_id, times, &self.ends)),
+            Some(at_ms) => hash(&(&self.lesson_id, times, &self.ends, at_ms)),
+        }
+    }
+
+    /// Names the ends' rows, in their order, and hashes itself anew.
+    pub(super) fn seal(&mut self, rows: &[EndRow]) {
+        self.ends = rows.iter().map(|row| format!("{} {}", row.end_name, row.hash())).collect::<Vec<_>>().join("\n");
+        self.sha256 = self.hash();
     }
 
     pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
@@ -175,6 +185,7 @@ impl ReportRow {
             began_ms: row.try_get("began_ms")?,
             ended_ms: row.try_get("ended_ms")?,
             ends: row.try_get("ends")?,
+            samples_deleted_at_ms: row.try_get("samples_deleted_at_ms")?,
             sha256: row.try_get("sha256")?,
         })
     }
@@ -187,7 +198,12 @@ impl ReportRow {
         let held = held.map(|(from, until)| Span { starts_at: UnixMs(from), ends_at: UnixMs(until) });
         let figures_version = u32::try_from(self.figures_version).unwrap_or_default();
         let report = LessonReport { lesson_id, figures_version, held, ends };
-        Ok(KeptReport { report, worked_out_at: UnixMs(self.worked_out_at_ms), sha256: self.sha256 })
+        Ok(KeptReport {
+            report,
+            worked_out_at: UnixMs(self.worked_out_at_ms),
+            sha256: self.sha256,
+            samples_deleted_at: self.samples_deleted_at_ms.map(UnixMs),
+        })
     }
 }
 
@@ -242,10 +258,11 @@ impl Store {
             figures_version: i64::from(report.figures_version),
             began_ms: report.held.map(|held| held.starts_at.0),
             ended_ms: report.held.map(|held| held.ends_at.0),
-            ends: rows.iter().map(|row| format!("{} {}", row.end_name, row.hash())).collect::<Vec<_>>().join("\n"),
+            ends: String::new(),
+            samples_deleted_at_ms: None,
             sha256: String::new(),
         };
-        kept.sha256 = kept.hash();
+        kept.seal(&rows);
         for row in &rows {
             let mut sql = Sql::new(
                 "insert into attendance (lesson_id, end_name, state, verdict, came_at_ms, left_at_ms, present_ms, detail,
@@ -277,6 +294,16 @@ impl Store {
     /// [`StoreError`] where the database refuses.
     pub async fn report(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<KeptReport>, StoreError> {
         Ok(self.reports(scope, &[lesson_id]).await?.remove(&lesson_id))
+    }
+
+    /// When the report of a lesson that was found in its scope before was deleted. `None`: it was not.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn attendance_gone(&self, _scope: &Scope, lesson_id: LessonId) -> Result<Option<UnixMs>, StoreError> {
+        let mut sql = Sql::new("select attendance_deleted_at_ms from lesson where lesson_id = ");
+        let row = sql.bind(lesson_id.to_string()).optional(&self.pool).await?;
+        Ok(row.map(|row| instant_or_null(&row, "attendance_deleted_at_ms")).transpose()?.flatten())
     }
 
     /// The reports of lessons that were found in their scope before, with the counts of their pupils.
@@ -369,7 +396,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Lesson>, StoreError> {
         let mut query = scoped(scope);
-        query.push(" and reported_at_ms is not null");
+        query.push(" and reported_at_ms is not null and attendance_deleted_at_ms is null");
         query.push(" and starts_at_ms >= ").bind(starts.start.0).push(" and starts_at_ms < ").bind(starts.end.0);
         if let Some(organisation_id) = search.organisation_id {
             query.push(" and exists (select 1 from organisation asked where asked.organisation_id = ");

@@ -1,17 +1,18 @@
 //! Whether attendance is as it was worked out: each end's row against its lesson's, that one against the audit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::Row;
 
 use super::{
     Sql, Store, StoreError,
+    aged::{RETIRE_ATTENDANCE, RETIRE_SAMPLES},
     report::{ACT, EndRow, ReportRow, SELECT_END, SELECT_REPORT},
 };
-use crate::domain::{id::LessonId, permission::Scope};
+use crate::domain::{id::LessonId, permission::Scope, time::UnixMs};
 
 /// Everything holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportsVerified {
     /// Lessons with a report.
     pub lessons: u64,
@@ -19,8 +20,31 @@ pub struct ReportsVerified {
     pub rows: u64,
     /// Lessons whose line was taken out of the audit after its time: their rows fit together, and no more is known.
     pub unattested: u64,
+    /// Lessons whose samples were deleted by their policy: the audit holds the hash of what stays.
+    pub without_samples: u64,
     /// Counts of pupils.
     pub head_counts: u64,
+    /// Lessons whose attendance was deleted as a whole, as the audit says, in the order of their ids.
+    pub retired: Vec<RetiredAttendance>,
+}
+
+/// That the attendance of a lesson was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetiredAttendance {
+    /// Of which lesson.
+    pub lesson_id: String,
+    /// When.
+    pub at: UnixMs,
+    /// By which rule: `rule=retention days=1100`.
+    pub rule: String,
+}
+
+/// What the audit's newest line about a lesson's report says.
+enum Attested {
+    /// It has this hash.
+    Kept(String),
+    /// It was deleted.
+    Retired(RetiredAttendance),
 }
 
 /// The first thing that does not fit.
@@ -84,7 +108,7 @@ impl Store {
         _scope: &Scope,
         lesson_id: Option<LessonId>,
     ) -> Result<Result<ReportsVerified, Edited>, StoreError> {
-        let mut said = self.attested(ACT, lesson_id).await?;
+        let mut said = self.attested(lesson_id).await?;
         let oldest: Option<i64> = sqlx::query_scalar("select min(at_ms) from audit").fetch_one(&self.pool).await?;
         let (mut verified, mut after) = (ReportsVerified::default(), String::new());
         loop {
@@ -106,9 +130,10 @@ impl Store {
             }
             for report in reports {
                 let edited = |how| Edited::Report { lesson_id: report.lesson_id.clone(), how };
-                match said.remove(&format!("lesson:{}", report.lesson_id)) {
-                    Some(sha256) if sha256 != report.sha256 => return Ok(Err(edited(How::Changed))),
-                    Some(_) => {}
+                match said.remove(&report.lesson_id) {
+                    Some(Attested::Kept(sha256)) if sha256 != report.sha256 => return Ok(Err(edited(How::Changed))),
+                    Some(Attested::Kept(_)) => {}
+                    Some(Attested::Retired(_)) => return Ok(Err(edited(How::Added))),
                     None if oldest.is_some_and(|oldest| report.worked_out_at_ms < oldest) => verified.unattested += 1,
                     None => return Ok(Err(edited(How::Added))),
                 }
@@ -130,11 +155,14 @@ impl Store {
                     return Ok(Err(Edited::Attendance { lesson_id: report.lesson_id, end, how: How::Added }));
                 }
                 verified.lessons += 1;
+                verified.without_samples += u64::from(report.samples_deleted_at_ms.is_some());
             }
         }
-        if let Some(object) = said.into_keys().min() {
-            let lesson_id = object.trim_start_matches("lesson:").to_owned();
-            return Ok(Err(Edited::Report { lesson_id, how: How::Missing }));
+        for (lesson_id, attested) in said {
+            match attested {
+                Attested::Kept(_) => return Ok(Err(Edited::Report { lesson_id, how: How::Missing })),
+                Attested::Retired(retired) => verified.retired.push(retired),
+            }
         }
         self.verify_head_counts(lesson_id, verified).await
     }
@@ -154,6 +182,9 @@ impl Store {
             let (id, rest) = detail.split_once(' ').unwrap_or((&detail, ""));
             said.insert(id.to_owned(), (object.trim_start_matches("lesson:").to_owned(), rest.to_owned()));
         }
+        // With a lesson's attendance its counts went, too.
+        let retired: BTreeSet<String> = verified.retired.iter().map(|retired| retired.lesson_id.clone()).collect();
+        let retired = |lesson_id: &str| retired.contains(lesson_id);
         let mut sql = Sql::new(
             "select head_count_id, lesson_id, classroom_id, pupils, at_ms, beside_name from head_count where ",
         );
@@ -169,6 +200,7 @@ impl Store {
             let (pupils, at_ms): (i64, i64) = (row.try_get("pupils")?, row.try_get("at_ms")?);
             let now = (lesson_id.clone(), head_count_words(&classroom_id, pupils, at_ms, &by));
             let how = match said.remove(&head_count_id) {
+                _ if retired(&lesson_id) => Some(How::Added),
                 Some(then) if then == now => None,
                 Some(_) => Some(How::Changed),
                 None if oldest.is_some_and(|oldest| at_ms < oldest) => None,
@@ -179,24 +211,33 @@ impl Store {
             }
             verified.head_counts += 1;
         }
-        if let Some((head_count_id, (lesson_id, _))) = said.pop_first() {
+        let missing = said.into_iter().find(|(_, (lesson_id, _))| !retired(lesson_id));
+        if let Some((head_count_id, (lesson_id, _))) = missing {
             return Ok(Err(Edited::HeadCount { lesson_id, head_count_id, how: How::Missing }));
         }
         Ok(Ok(verified))
     }
 
-    /// The hash that the audit's newest line of this act holds for each lesson.
-    async fn attested(&self, act: &str, lesson_id: Option<LessonId>) -> Result<HashMap<String, String>, StoreError> {
-        let mut sql = Sql::new("select object, detail from audit where outcome = 'done' and act = ");
-        sql.bind(act);
+    /// What the audit's newest line says of each lesson's report.
+    async fn attested(&self, lesson_id: Option<LessonId>) -> Result<BTreeMap<String, Attested>, StoreError> {
+        let mut sql = Sql::new("select at_ms, act, object, detail from audit where outcome = 'done' and act in ");
+        sql.list([ACT, RETIRE_SAMPLES, RETIRE_ATTENDANCE]);
         if let Some(lesson_id) = lesson_id {
             sql.push(" and object = ").bind(format!("lesson:{lesson_id}"));
         }
-        let mut said = HashMap::new();
+        let mut said = BTreeMap::new();
         for row in sql.push(" order by seq").all(&self.pool).await? {
-            let detail: String = row.try_get("detail")?;
-            let sha256 = detail.strip_prefix("sha256=").unwrap_or_default().to_owned();
-            said.insert(row.try_get("object")?, sha256);
+            let (act, object, detail): (String, String, String) =
+                (row.try_get("act")?, row.try_get("object")?, row.try_get("detail")?);
+            let lesson_id = object.trim_start_matches("lesson:").to_owned();
+            let (sha256, rest) = detail.split_once(' ').unwrap_or((&detail, ""));
+            let attested = if act == RETIRE_ATTENDANCE {
+                let (at, rule) = (UnixMs(row.try_get("at_ms")?), rest.to_owned());
+                Attested::Retired(RetiredAttendance { lesson_id: lesson_id.clone(), at, rule })
+            } else {
+                Attested::Kept(sha256.strip_prefix("sha256=").unwrap_or_default().to_owned())
+            };
+            said.insert(lesson_id, attested);
         }
         Ok(said)
     }

@@ -7,11 +7,13 @@ use crate::{
         lesson_life::{LessonState, LessonTimes, RunsBy},
         quality::{Sample, tests::sample},
         report::{HeadCount, work_out},
+        retention::RetentionPolicy,
         rules::RuleSet,
     },
     live::roll::Roll,
     store::{
         Database, Minute, NewHeadCount,
+        aged::{AgedId, Retired},
         report_chain::{Edited, How, head_count_words},
         stores::{fresh_postgres_url, on_both},
     },
@@ -124,7 +126,7 @@ on_both! {
         let verify = async || store.verify_attendance(&scope, Some(lesson.lesson_id)).await.unwrap();
         let sound = verify().await.unwrap();
         assert_eq!((sound.lessons, sound.rows, sound.unattested), (1, 3, 0));
-        assert_eq!(store.verify_attendance(&scope, None).await.unwrap(), Ok(sound));
+        assert_eq!(store.verify_attendance(&scope, None).await.unwrap(), Ok(sound.clone()));
         let row = |how| Edited::Attendance { lesson_id: id.clone(), end: whole.to_string(), how };
         let of_it = format!("where lesson_id = '{id}' and end_name = '{whole}'");
         // One minute more, in each of its columns; then as it was.
@@ -145,7 +147,7 @@ on_both! {
             assert_eq!(verify().await, Err(row(How::Missing)));
             edit(&store, "insert into attendance select * from aside".to_owned()).await;
             sqlx::query("drop table aside").execute(&store.pool).await.unwrap();
-            assert_eq!(verify().await, Ok(sound));
+            assert_eq!(verify().await, Ok(sound.clone()));
         }
         // Whoever writes another hash into the lesson's row has changed that one.
         edit(&store, format!("update lesson_report set ended_ms = ended_ms + 1 where lesson_id = '{id}'")).await;
@@ -209,5 +211,80 @@ on_both! {
         let report = work_out(&lesson, &collected, &RuleSet::default(), lesson.times.ends_at);
         let holes = &report.ends.iter().find(|end| end.end == End::Classroom(whole)).unwrap().attendance.interruptions;
         assert_eq!((holes.len(), holes[0].cause), (1, crate::domain::attendance::Cause::Hub));
+    }
+}
+
+const POLICY: RetentionPolicy =
+    RetentionPolicy { recordings_days: None, clips_days: None, samples_days: Some(30), attendance_days: Some(180) };
+
+on_both! {
+    async fn a_hole_without_a_tombstone_is_named_and_what_went_by_a_rule_is_told(database) {
+        let (store, lesson, [whole, _]) = reported(&database).await;
+        let (scope, id) = (system_scope::console(), lesson.lesson_id);
+        let words = head_count_words(&whole.to_string(), 24, NOW.0, "");
+        let row = AuditRow::by_system(NOW, "count_heads", format!("lesson:{id}")).saying(format!("01 {words}"));
+        let count = HeadCount { pupils: 24, at_ms: NOW, by: String::new() };
+        let new = NewHeadCount { head_count_id: "01".into(), lesson_id: id, classroom_id: whole, count };
+        assert!(store.keep_head_count(&scope, &new, &row).await.unwrap());
+        let verify = async || store.verify_attendance(&scope, None).await.unwrap();
+        let then = lesson.times.ends_at.plus(std::time::Duration::from_secs(180 * 86_400));
+        assert_eq!(store.retire(&scope, AgedId::Samples(id), &POLICY, then).await.unwrap(), Retired::Done);
+        assert!(store.kept_windows(&scope, id).await.unwrap().values().all(Vec::is_empty));
+        let sound = verify().await.unwrap();
+        assert_eq!((sound.lessons, sound.rows, sound.without_samples), (1, 3, 1));
+        // The day on which the samples went stands under the hash, too.
+        let of_it = format!("where lesson_id = '{id}'");
+        let day = |by: &str| format!("update lesson_report set samples_deleted_at_ms = samples_deleted_at_ms {by} {of_it}");
+        let report = |how| Err(Edited::Report { lesson_id: id.to_string(), how });
+        edit(&store, day("- 1")).await;
+        assert_eq!(verify().await, report(How::Changed));
+        edit(&store, day("+ 1")).await;
+        assert_eq!(verify().await, Ok(sound));
+
+        // What was edited stays, as the proof that it was.
+        edit(&store, format!("update attendance set present_ms = present_ms + 1 {of_it} and end_name = '{whole}'")).await;
+        let edited = store.retire(&scope, AgedId::Attendance(id), &POLICY, then).await.unwrap();
+        assert!(matches!(edited, Retired::Edited(Edited::Attendance { how: How::Changed, .. })), "{edited:?}");
+        edit(&store, format!("update attendance set present_ms = present_ms - 1 {of_it} and end_name = '{whole}'")).await;
+
+        // Whoever deletes the same rows by hand leaves a hole.
+        let aside = format!("create table aside as select * from lesson_report {of_it}");
+        sqlx::query(&aside).execute(&store.pool).await.unwrap();
+        edit(&store, format!("delete from lesson_report {of_it}")).await;
+        assert_eq!(verify().await, report(How::Missing));
+        edit(&store, "insert into lesson_report select * from aside".into()).await;
+        edit(&store, "delete from head_count where head_count_id = '01'".into()).await;
+        assert!(matches!(verify().await, Err(Edited::HeadCount { how: How::Missing, .. })));
+        let edited = store.retire(&scope, AgedId::Attendance(id), &POLICY, then).await.unwrap();
+        assert!(matches!(edited, Retired::Edited(_)), "nor is a hole made to look like a rule: {edited:?}");
+    }
+
+    async fn a_deletion_that_broke_off_has_deleted_nothing_and_said_nothing(database) {
+        let (store, lesson, _) = reported(&database).await;
+        let (scope, id) = (system_scope::console(), lesson.lesson_id);
+        let then = lesson.times.ends_at.plus(std::time::Duration::from_secs(180 * 86_400));
+        let before = store.verify_attendance(&scope, None).await.unwrap();
+        for n in 0..2 {
+            let mut writing = store.write().await.unwrap();
+            if n == 0 {
+                writing.delete_samples(id, then).await.unwrap();
+            } else {
+                writing.delete_attendance(id, then).await.unwrap();
+            }
+            drop(writing);
+            assert_eq!(store.verify_attendance(&scope, None).await.unwrap(), before);
+        }
+        assert_eq!(store.retire(&scope, AgedId::Attendance(id), &POLICY, then).await.unwrap(), Retired::Done);
+        let after = store.verify_attendance(&scope, None).await.unwrap().unwrap();
+        let told: Vec<(&str, UnixMs)> = after.retired.iter().map(|one| (one.lesson_id.as_str(), one.at)).collect();
+        assert_eq!((after.lessons, told), (0, vec![(id.to_string().as_str(), then)]));
+        // Whoever puts an old row back is found out.
+        let put_back = format!(
+            "insert into lesson_report (lesson_id, worked_out_at_ms, figures_version, ends, sha256)
+             values ('{id}', 0, 1, '', 'x')"
+        );
+        edit(&store, put_back).await;
+        let report = Edited::Report { lesson_id: id.to_string(), how: How::Added };
+        assert_eq!(store.verify_attendance(&scope, None).await.unwrap(), Err(report));
     }
 }

@@ -35,7 +35,13 @@ pub struct RetentionRun {
     pub marked: u64,
     /// Recordings that were deleted.
     pub deleted: u64,
-    /// Those that were due over the bound of one run.
+    /// Clips that were deleted.
+    pub clips: u64,
+    /// Lessons of which the samples were deleted.
+    pub samples: u64,
+    /// Lessons of which the attendance was deleted.
+    pub attendance: u64,
+    /// What of all that was due over the bound of one run.
     pub held_back: u64,
     /// Who has answered for the next run. `None`: nobody.
     pub confirmed_by: Option<String>,
@@ -44,8 +50,18 @@ pub struct RetentionRun {
 impl Default for RetentionRun {
     /// It never ran.
     fn default() -> Self {
-        let (ran_at, confirmed_by) = (None, None);
-        Self { ran_at, outcome: RunOutcome::Done, off_ms: 0, marked: 0, deleted: 0, held_back: 0, confirmed_by }
+        Self {
+            ran_at: None,
+            outcome: RunOutcome::Done,
+            off_ms: 0,
+            marked: 0,
+            deleted: 0,
+            clips: 0,
+            samples: 0,
+            attendance: 0,
+            held_back: 0,
+            confirmed_by: None,
+        }
     }
 }
 
@@ -56,7 +72,8 @@ impl Store {
     /// [`StoreError`] where the database refuses.
     pub async fn retention_run(&self, _scope: &Scope) -> Result<RetentionRun, StoreError> {
         let row = sqlx::query(
-            "select ran_at_ms, outcome, off_ms, marked, deleted, held_back, confirmed_by from retention_run",
+            "select ran_at_ms, outcome, off_ms, marked, deleted, clips, samples, attendance, held_back, confirmed_by
+             from retention_run",
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -67,6 +84,9 @@ impl Store {
             off_ms: row.try_get("off_ms")?,
             marked: unsigned(row.try_get("marked")?),
             deleted: unsigned(row.try_get("deleted")?),
+            clips: unsigned(row.try_get("clips")?),
+            samples: unsigned(row.try_get("samples")?),
+            attendance: unsigned(row.try_get("attendance")?),
             held_back: unsigned(row.try_get("held_back")?),
             confirmed_by: row.try_get("confirmed_by")?,
         })
@@ -98,11 +118,17 @@ impl Writing {
     async fn keep_run(&mut self, run: &RetentionRun) -> Result<(), StoreError> {
         sqlx::query("delete from retention_run").execute(self.on()).await?;
         let mut sql = Sql::new(
-            "insert into retention_run (one, ran_at_ms, outcome, off_ms, marked, deleted, held_back, confirmed_by)
-             values (1, ",
+            "insert into retention_run (one, ran_at_ms, outcome, off_ms, marked, deleted, clips, samples, attendance,
+                                        held_back, confirmed_by) values (1, ",
         );
         sql.bind(run.ran_at.map(|at| at.0)).push(", ").bind(run.outcome.as_str()).push(", ").bind(run.off_ms);
         sql.push(", ").bind(whole(run.marked)).push(", ").bind(whole(run.deleted)).push(", ");
+        sql.bind(whole(run.clips))
+            .push(", ")
+            .bind(whole(run.samples))
+            .push(", ")
+            .bind(whole(run.attendance))
+            .push(", ");
         sql.bind(whole(run.held_back)).push(", ").bind(run.confirmed_by.clone()).push(")");
         sql.run(self.on()).await?;
         Ok(())

@@ -2941,6 +2941,7 @@ export interface components {
             /** @description Why it was called off. Empty: it was not, or nobody said. */
             reason: string;
             recording_id: components["schemas"]["RecordingId"] | null;
+            samples_deleted_at_ms: components["schemas"]["UnixMs"] | null;
             school: string;
             /** @description SHA-256 of the report as the audit holds it. `null`: it is not worked out yet. */
             sha256: string | null;
@@ -4472,22 +4473,43 @@ export interface components {
         RetentionRunView: {
             /**
              * Format: int64
+             * @description Lessons of which the attendance was deleted.
+             */
+            attendance: number;
+            /**
+             * Format: int64
+             * @description Clips that were deleted.
+             */
+            clips: number;
+            /**
+             * Format: int64
              * @description How far the wall clock is off now. 0: it can be believed.
              */
             clock_off_ms: number;
             /** @description Somebody has answered for the next run. */
             confirmed: boolean;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Recordings that were deleted.
+             */
             deleted: number;
             /**
              * Format: int64
              * @description Due, but more than one run does without somebody's word.
              */
             held_back: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Recordings that are to be deleted in a week.
+             */
             marked: number;
             outcome: components["schemas"]["RunOutcome"];
             ran_at_ms: components["schemas"]["UnixMs"] | null;
+            /**
+             * Format: int64
+             * @description Lessons of which the samples were deleted.
+             */
+            samples: number;
         };
         /**
          * Format: uuid

@@ -18,7 +18,7 @@ export const reportEn: typeof reportZhCN = {
     soFar: 'The lesson is not over, or just ended. This is how it stands; it keeps itself up to date.',
     sealed: 'Worked out and kept {time}; its digest {sha}… is in the audit, figures {version}. Any edited row is found.',
     quality: {
-      title: 'Quality', hint: 'First the middle of the lesson, then the worst five seconds. Press a name for its curves.', none: 'No curves were collected.',
+      title: 'Quality', hint: 'First the middle of the lesson, then the worst five seconds. Press a name for its curves.', none: 'No curves were collected.', deleted: 'The samples of every five seconds were deleted on {day}, when their time was over: there are no curves any more. The figures above are as they were.',
       end: 'Classroom', loss: 'Loss', rtt: 'Round trip (ms)', jitter: 'Jitter (ms)', mos: 'Voice score', concealed: 'Made up', fps: 'Pictures/s', height: 'Height', frozen: 'Freezes, share', spared: 'Picture paused',
     },
     chart: {

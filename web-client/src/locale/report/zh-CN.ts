@@ -17,7 +17,7 @@ export const reportZhCN = {
     soFar: '课还没有结束，或者刚刚下课。这是到目前为止的情况，会自己更新。',
     sealed: '{time} 结算并存档，摘要 {sha}… 已记入审计，指标第 {version} 版。改动任何一行都会被查出来。',
     quality: {
-      title: '质量', hint: '每格前面是全课的中位数，后面是最差的 5 秒。点名称看曲线。', none: '没有采集到曲线。',
+      title: '质量', hint: '每格前面是全课的中位数，后面是最差的 5 秒。点名称看曲线。', none: '没有采集到曲线。', deleted: '每 5 秒一次的质量记录已按保存期限于 {day} 删除，曲线不能再看；上面的统计没有变。',
       end: '教室', loss: '丢包', rtt: '往返（毫秒）', jitter: '抖动（毫秒）', mos: '语音得分', concealed: '补音', fps: '每秒画面', height: '画面高度', frozen: '卡顿（次、占比）', spared: '画面让路',
     },
     chart: {
