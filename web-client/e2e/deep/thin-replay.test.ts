@@ -13,8 +13,8 @@ const BOARD = '[data-testid="board-video"]'
 const PLAYED_MS = 60_000
 /** The board is fetched half a minute ahead: so much is left over which the line can still be measured. */
 const TAUGHT_MS = PLAYED_MS + 90_000
-/** A line that is good for twenty seconds, and what it takes to notice that. */
-const BACK_WITHIN_MS = 50_000
+/** What the line was is forgotten after twenty seconds; then it has to be good for as long. */
+const BACK_WITHIN_MS = 70_000
 const THIN = 'rate_kbps=300,delay_ms=40'
 const SCREENS = process.env.SCREENS
 

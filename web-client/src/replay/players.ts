@@ -47,7 +47,7 @@ export class SteppedPlayers {
       return [new TrackPlayer(track.kind, element, track.playlist, startS, aheadS, (well) => {
         this.events.onBroken(!well)
         this.share()
-      })]
+      }, () => this.measure(performance.now()))]
     })
     const [leader, ...followers] = players
     if (leader === undefined)
@@ -183,11 +183,16 @@ export class SteppedPlayers {
     }
   }
 
+  private measure(now: number): void {
+    const { all } = this
+    this.line.sample(now, all.reduce((sum, player) => sum + player.bytes, 0), all.some(player => player.isFetching))
+  }
+
   /** Shares the line out among the tracks. */
   private share(): void {
     const { all } = this
     const now = performance.now()
-    this.line.sample(now, all.reduce((sum, player) => sum + player.bytes, 0), all.some(player => player.isFetching))
+    this.measure(now)
     const claims = all.map(player => ({
       aheadS: player.aheadS, whole: player.whole, needKbps: player.needKbps, dropped: this.dropped.has(player.kind),
     }))

@@ -35,3 +35,17 @@ it('forgets what the line once was', () => {
   meter.forget()
   expect(meter.kbps).toBeNull()
 })
+
+it('forgets what a line was twenty seconds ago, also where it is idle most of the time since', () => {
+  const line = new Throughput()
+  let bytes = 0
+  for (let atMs = 0; atMs <= 15_000; atMs += 250)
+    line.sample(atMs, bytes += 300 * 250 / 8, true)
+  expect(line.kbps).toBeCloseTo(300, -1)
+  // A segment of 40 kB in a tenth of a second, every four.
+  for (let atMs = 19_000; atMs <= 39_000; atMs += 4_000) {
+    line.sample(atMs, bytes, true)
+    line.sample(atMs + 100, bytes += 40_000, false)
+  }
+  expect(line.kbps).toBeCloseTo(3_200)
+})

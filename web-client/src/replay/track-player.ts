@@ -14,7 +14,7 @@ export class TrackPlayer {
   private retry: ReturnType<typeof setTimeout> | undefined
   private stopped = false
 
-  /** Begins at `startS`. `aheadS` is how much is fetched beforehand; `onFetched` is told of each segment, or that there is trouble. */
+  /** Begins at `startS`. `aheadS` is how much is fetched beforehand; `onFetched` is told of each segment, or that there is trouble; `onLine` when a segment begins or ends to come over the line. */
   constructor(
     readonly kind: string,
     readonly element: HTMLMediaElement,
@@ -22,6 +22,7 @@ export class TrackPlayer {
     startS: number,
     aheadS: number,
     onFetched: (well: boolean) => void,
+    onLine: () => void,
   ) {
     if (!Hls.isSupported()) {
       this.hls = null
@@ -38,8 +39,14 @@ export class TrackPlayer {
       maxMaxBufferLength: aheadS,
     })
     this.hls = hls
-    hls.on(Hls.Events.FRAG_LOADING, (_, { frag }) => this.onTheWay = frag)
-    hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.keep(frag))
+    hls.on(Hls.Events.FRAG_LOADING, (_, { frag }) => {
+      this.onTheWay = frag
+      onLine()
+    })
+    hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
+      this.keep(frag)
+      onLine()
+    })
     hls.on(Hls.Events.FRAG_LOAD_EMERGENCY_ABORTED, (_, { frag }) => this.keep(frag))
     hls.on(Hls.Events.FRAG_BUFFERED, () => onFetched(true))
     hls.on(Hls.Events.ERROR, (_, error) => {
