@@ -115,6 +115,10 @@ async fn the_audit_names_people_and_things_by_name_too() {
     );
     let csv = school.get("/api/v1/exports/audit?act=lock_person", &auditor).await.text;
     assert!(csv.contains("actor_name") && csv.lines().nth(1).unwrap().contains("管理员"), "{csv}");
+    let two = school.get("/api/v1/exports/audit?limit=2", &auditor).await.text;
+    assert_eq!(two.lines().count(), 3, "{two}");
+    let none = school.get("/api/v1/exports/audit?limit=0", &auditor).await;
+    assert_eq!(none.problem(), (400, "bad-request".into()));
 }
 
 #[tokio::test]

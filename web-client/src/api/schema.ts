@@ -5264,7 +5264,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 after?: number;
-                /** @description At most so many, 1 to 200. */
+                /** @description At most so many, 1 to 200. Missing: 50 in a list, all in an export. */
                 limit?: number;
                 /** @description `person:<id>`, `classroom:<id>`, `guest`, `publisher` or `system`. */
                 actor?: string;
@@ -9672,7 +9672,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 after?: number;
-                /** @description At most so many, 1 to 200. */
+                /** @description At most so many, 1 to 200. Missing: 50 in a list, all in an export. */
                 limit?: number;
                 /** @description `person:<id>`, `classroom:<id>`, `guest`, `publisher` or `system`. */
                 actor?: string;
