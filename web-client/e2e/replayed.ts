@@ -108,6 +108,8 @@ export async function complaints(context: BrowserContext, origin: string, playli
   return decoded.stderr ?? ''
 }
 
+const STANDING_LOOKS = 5
+
 // Seeks a paused replay by its voice, or a plain file by itself, and returns where it stands and the counter that the
 // picture shows there.
 export async function counterAt(page: Page, selector: string, second: number): Promise<{ second: number, counter: number }> {
@@ -116,6 +118,10 @@ export async function counterAt(page: Page, selector: string, second: number): P
     const sought = document.querySelector<HTMLMediaElement>(voice) ?? document.querySelector<HTMLMediaElement>(picture)
     if (sought !== null) sought.currentTime = to
   }, [VOICE, selector, second] as const)
+  // A picture of before may be drawn late, and the one that is meant is drawn after the seek has ended: the picture counts
+  // once it has stood for some looks.
+  let looks = 0
+  let seen = before
   for (let tries = 0; tries < 100; tries++) {
     const frames = await page.evaluate(framesOf, selector)
     const shown = frames.slice(before).at(-1)
@@ -123,8 +129,11 @@ export async function counterAt(page: Page, selector: string, second: number): P
       const video = document.querySelector<HTMLVideoElement>(where)
       return video === null ? null : { seeking: video.seeking, at: video.currentTime }
     }, selector)
-    if (shown !== undefined && state !== null && !state.seeking && Math.abs(state.at - second) < 0.05 && shown[1] >= 0) return { second: state.at, counter: shown[1] }
-    await page.waitForTimeout(50)
+    const stands = state !== null && !state.seeking && Math.abs(state.at - second) < 0.05 && frames.length === seen
+    looks = stands ? looks + 1 : 0
+    seen = frames.length
+    if (looks >= STANDING_LOOKS && shown !== undefined && shown[1] >= 0) return { second: state?.at ?? Number.NaN, counter: shown[1] }
+    await page.waitForTimeout(100)
   }
   throw new Error(`no picture at ${second} s`)
 }
