@@ -161,6 +161,8 @@ async function keys(page: Page): Promise<void> {
   await page.waitForFunction(() => document.fullscreenElement !== null)
   await press('f')
   await page.waitForFunction(() => document.fullscreenElement === null)
+  // The page is as large as before only some pictures later.
+  await page.waitForFunction(height => innerHeight === height, page.viewportSize()?.height)
   // The place is in the address.
   await press('7')
   await page.waitForFunction(second => Math.abs(Number(new URL(location.href).searchParams.get('t')) - second) <= 1, duration * 0.7)
@@ -172,7 +174,7 @@ async function preview(page: Page): Promise<void> {
   const box = await page.locator('[data-testid="timeline"]').boundingBox()
   if (box === null) throw new Error('no timeline')
   const from = Date.now()
-  await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2)
+  await page.locator('[data-testid="timeline"]').hover({ position: { x: box.width * 0.3, y: box.height / 2 } })
   await page.waitForSelector('[data-testid="preview-picture"][data-pictured="true"]', { timeout: 5000 })
   console.log(`a preview of another moment after ${Date.now() - from} ms`)
   const bright = await page.evaluate(() => {
