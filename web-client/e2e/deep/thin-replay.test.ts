@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium, visit } from '../browser'
 import { TestHub } from '../hub'
@@ -108,26 +108,29 @@ test('at 300 kbit/s voice and board play for a minute, and the camera is given u
   // With a better line it comes back by itself, in step.
   await line.both('delay_ms=40')
   const bettered = Date.now()
-  const shows = () => page.waitForFunction(([camera, voice]) => {
+  const shows = (page: Page) => page.waitForFunction(([camera, voice]) => {
     const [picture, sound] = [camera, voice].map(where => document.querySelector<HTMLMediaElement>(where ?? ''))
     return document.querySelector('[data-testid="dropped"]') === null && (picture?.readyState ?? 0) > 2 && Math.abs((picture?.currentTime ?? 0) - (sound?.currentTime ?? 9)) < 0.5
   }, ['[data-testid="camera-video"]', VOICE], { timeout: BACK_WITHIN_MS })
-  await shows()
+  await shows(page)
   console.log(`the camera came back by itself ${((Date.now() - bettered) / 1000).toFixed(1)} s after the line was better`)
   expect.soft(Date.now() - bettered).toBeGreaterThan(19_000)
 
   // Who does not want to wait for that presses.
+  // (Another browser profile: this one has the camera's segments already.)
+  const other = await visit(there, hub.at(hub.sample.sign_in_links.classrooms[1] ?? '', origin), { width: 390, height: 844, touch: true, devices: false })
+  await other.page.waitForSelector('[data-testid="wall"]')
   await line.both(THIN)
-  await page.goto(`${origin}/replay/${recording.recording_id}`, { timeout: 60_000 })
-  await page.waitForSelector('[data-testid="replay"]', { timeout: 60_000 })
-  await page.tap('[data-testid="play"]')
-  await page.waitForSelector('[data-testid="restore"]', { timeout: 60_000 })
+  await other.page.goto(`${origin}/replay/${recording.recording_id}`, { timeout: 60_000 })
+  await other.page.waitForSelector('[data-testid="replay"]', { timeout: 60_000 })
+  await other.page.tap('[data-testid="play"]')
+  await other.page.waitForSelector('[data-testid="restore"]', { timeout: 60_000 })
   await line.both('delay_ms=40')
   const pressed = Date.now()
-  await page.tap('[data-testid="restore"]')
-  await shows()
+  await other.page.tap('[data-testid="restore"]')
+  await shows(other.page)
   console.log(`pressed, it came back in ${((Date.now() - pressed) / 1000).toFixed(1)} s`)
   expect.soft(Date.now() - pressed).toBeLessThan(19_000)
-  expect.soft(errors).toEqual([])
+  expect.soft([...errors, ...other.errors]).toEqual([])
   expect.soft(hub.faults()).toEqual([])
 }, 400_000)
