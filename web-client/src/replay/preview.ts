@@ -57,7 +57,7 @@ export class Preview {
       while (this.wanted !== null && !this.closed) {
         const { atS, show } = this.wanted
         const startS = this.startOf(atS)
-        const picture = this.kept.get(startS) ?? await this.picture(startS)
+        const picture = this.kept.get(startS) ?? await this.picture(startS).catch(() => this.pictureAnew(startS))
         if (this.closed)
           return
         this.keep(startS, picture)
@@ -75,6 +75,13 @@ export class Preview {
     finally {
       this.working = false
     }
+  }
+
+  /** A hidden player that got stuck is opened once more. */
+  private async pictureAnew(startS: number): Promise<ImageBitmap> {
+    this.hls?.destroy()
+    this.hls = await this.open()
+    return this.picture(startS)
   }
 
   private open(): Promise<Hls> {
