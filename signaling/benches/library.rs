@@ -3,10 +3,10 @@
 //! 100,000 recordings of one county (`RECORDINGS` says another number), each heard by one point, with two knowledge points.
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock and its environment")]
 
-#[path = "../tests/stores/mod.rs"]
+#[path = "../tests/it/fixtures/stores.rs"]
 #[allow(unused_macros, unused_imports, reason = "what makes two tests of one is for tests")]
 mod stores;
-#[path = "../tests/taught/mod.rs"]
+#[path = "../tests/it/fixtures/taught.rs"]
 mod taught;
 
 use std::{

@@ -309,7 +309,7 @@ pub(crate) fn word_or_null<T: FromStr>(row: &AnyRow, column: &'static str) -> Re
 }
 
 #[cfg(test)]
-#[path = "../../tests/stores/mod.rs"]
+#[path = "../../tests/it/fixtures/stores.rs"]
 pub(crate) mod stores;
 
 #[cfg(test)]

@@ -1,0 +1,4 @@
+//! The OpenAPI document against the router.
+
+mod any_request;
+mod openapi;

@@ -1,0 +1,3 @@
+//! Organisations and their tables over HTTP.
+
+mod imports;

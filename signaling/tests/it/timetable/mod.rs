@@ -1,0 +1,5 @@
+//! The timetable and the bell, on both stores.
+
+mod bell;
+mod county_timetable;
+mod timetable;
