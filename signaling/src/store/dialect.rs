@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use sqlx::{
     Any, AnyConnection, AnyPool, Connection, Executor,
     any::{AnyPoolOptions, install_default_drivers},
-    migrate::Migrator,
+    migrate::{Migration, MigrationType, Migrator},
 };
 
 use super::{Database, StoreError};
@@ -26,7 +26,22 @@ const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 /// Whoever waits longer than this for the store is better told so.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// Every migration of the folder: version, description, statements. A list in place of `sqlx::migrate!`, whose macro
+/// would compile both drivers, SQLite's C among them, a second time for the compiler's own use.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first lesson", include_str!("../../migrations/0001_first_lesson.sql")),
+    (3, "schools", include_str!("../../migrations/0003_schools.sql")),
+    (4, "timetable", include_str!("../../migrations/0004_timetable.sql")),
+    (7, "readiness", include_str!("../../migrations/0007_readiness.sql")),
+    (12, "locks and retention", include_str!("../../migrations/0012_locks_and_retention.sql")),
+    (13, "join windows", include_str!("../../migrations/0013_join_windows.sql")),
+    (15, "recording checkpoints", include_str!("../../migrations/0015_recording_checkpoints.sql")),
+    (16, "stage consent", include_str!("../../migrations/0016_stage_consent.sql")),
+    (17, "attendance", include_str!("../../migrations/0017_attendance.sql")),
+    (18, "library", include_str!("../../migrations/0018_library.sql")),
+    (19, "storage", include_str!("../../migrations/0019_storage.sql")),
+    (20, "aged", include_str!("../../migrations/0020_aged.sql")),
+];
 
 /// No resource is taken up twice at one time: the guard behind the look that `store/dispatch.rs` takes first. It looks
 /// back a day, which is as long as a booking can be.
@@ -179,7 +194,7 @@ impl Dialect {
             connection.execute(*statement).await?;
         }
         // The first version's second migration was SQLite's alone, and stands here now.
-        let mut migrations = Migrator { migrations: MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
+        let mut migrations = Migrator { migrations: known_migrations().into(), ..Migrator::DEFAULT };
         migrations.set_ignore_missing(true);
         migrations.run(&mut *connection).await?;
         let newest: i64 = sqlx::query_scalar::<Any, i64>("select max(version) from _sqlx_migrations")
@@ -194,5 +209,29 @@ impl Dialect {
         }
         connection.flush().await?;
         Ok(())
+    }
+}
+
+fn known_migrations() -> Vec<Migration> {
+    let migration = |&(version, description, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into(), false)
+    };
+    MIGRATIONS.iter().map(migration).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the folder of migrations is listed")]
+    fn every_file_of_the_folder_is_a_known_migration() {
+        let mut files: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let name = |(version, description, _): &(i64, &str, &str)| format!("{version:04}_{}.sql", description.replace(' ', "_"));
+        assert_eq!(files, MIGRATIONS.iter().map(name).collect::<Vec<_>>());
     }
 }
