@@ -2,7 +2,7 @@ import type { Ref } from 'vue'
 import type { Me } from './model'
 import { readonly, shallowRef } from 'vue'
 import { Refused } from './http'
-import { readMe, signIn, signOut } from './hub'
+import { readMe, signIn, signOut } from './lesson'
 
 export type Identity
   = | { kind: 'unknown' }

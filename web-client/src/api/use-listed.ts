@@ -1,9 +1,9 @@
-import type { Listed, Query } from './office'
+import type { Listed, Query } from './organisation'
 import { watchDebounced } from '@vueuse/core'
 import { onScopeDispose, shallowRef } from 'vue'
 import { Refused } from './http'
 import { forget } from './identity'
-import { list } from './office'
+import { list } from './organisation'
 
 export type ListState
   = | { kind: 'loading' }

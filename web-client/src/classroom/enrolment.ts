@@ -1,6 +1,6 @@
 import type { Me } from '../api/model'
 import { Refused } from '../api/http'
-import { askChallenge, beginEnrolment, readEnrolment, signInByDevice } from '../api/office'
+import { askChallenge, beginEnrolment, readEnrolment, signInByDevice } from '../api/organisation'
 import { canHoldKey, type DeviceKey, dropKey, keepKey, makeKey, publicKeyOf, readKey, sign } from './device-key'
 
 export type Enrolment

@@ -1,4 +1,4 @@
-import type { GridLesson } from '../schedule/wire'
+import type { GridLesson } from '../api/timetable-model'
 import { expect, it } from 'vitest'
 import { linesOf, spanOf, troublesOf } from './day'
 

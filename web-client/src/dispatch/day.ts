@@ -1,4 +1,4 @@
-import type { GridLesson } from '../schedule/wire'
+import type { GridLesson } from '../api/timetable-model'
 
 export type Group = 'school' | 'teacher'
 

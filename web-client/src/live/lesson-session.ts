@@ -1,7 +1,7 @@
 import type { SeatRole } from '../api/model'
 import type { ByeReason, ClientMessage, ServerMessage } from './wire'
 import { Refused } from '../api/http'
-import { retryDelayMs } from './backoff'
+import { retryDelayMs } from '../api/backoff'
 import { parseServerMessage } from './wire'
 
 /** The right to sit in one lesson, and where its doors are. */

@@ -4,7 +4,7 @@ import type { Credentials } from '../media/line'
 import type { Admission, Connection } from './lesson-session'
 import type { Keeping, ServerMessage } from './wire'
 import { onScopeDispose, readonly, shallowRef } from 'vue'
-import { takeSeat } from '../api/hub'
+import { takeSeat } from '../api/lesson'
 import { LessonSession } from './lesson-session'
 
 const still = { flowing: false, codec: null } as const

@@ -1,5 +1,5 @@
 import { Refused } from '../api/http'
-import { retryDelayMs } from '../live/backoff'
+import { retryDelayMs } from '../api/backoff'
 import type { SdpAnswer } from './resource'
 import { credentialsOf, goesByTcp, withCredentials } from './ladder'
 import { Pulse } from './pulse'

@@ -1,6 +1,6 @@
-import type { Staging } from './tracks'
+import type { Staging } from '../playback/tracks'
 import { computed, onMounted, onScopeDispose, readonly, ref, shallowRef } from 'vue'
-import { SteppedPlayers } from './players'
+import { SteppedPlayers } from '../playback/players'
 
 export const SPEEDS: readonly number[] = [0.5, 0.75, 1, 1.25, 1.5, 2]
 /** The newest segment comes every four seconds, and is asked for as often: nearer than this, one waits for each. */

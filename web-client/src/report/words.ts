@@ -1,4 +1,4 @@
-import type { EndReport, Formula } from '../api/hub'
+import type { EndReport, Formula } from '../api/lesson'
 
 export type Verdict = EndReport['judged']['verdict']
 export type AttendanceState = EndReport['state']

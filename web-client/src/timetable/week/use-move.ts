@@ -1,0 +1,82 @@
+import type { Verdict } from '../../lesson-ui/use-dispatch'
+import type { GridLesson } from '../../api/timetable-model'
+import type { Place } from './grid'
+import { computed, shallowRef } from 'vue'
+import { useDispatch } from '../../lesson-ui/use-dispatch'
+import { isSame } from './grid'
+
+export type Move
+  = | { kind: 'none' }
+    | { kind: 'aiming', lesson: GridLesson, target: Place, by: 'pointer' | 'keyboard' }
+    | { kind: 'asking', lesson: GridLesson, target: Place }
+    | { kind: 'refused', lesson: GridLesson, target: Place, verdict: Verdict }
+
+/** Short enough to be there when the hand rests, long enough not to ask for each cell that is passed. */
+const RESTS_MS = 150
+
+/** A lesson on its way to another cell: asked dry while it hovers, saved when it is dropped and nothing is in the way. */
+export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
+  const { tryOut, carryOut } = useDispatch()
+  const move = shallowRef<Move>({ kind: 'none' })
+  const hovering = shallowRef<{ target: Place, verdict: Verdict } | null>(null)
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const home = (lesson: GridLesson): Place => ({ day: lesson.date, period: lesson.period })
+  const deed = (lesson: GridLesson, target: Place) =>
+    ({ kind: 'move', lesson_id: lesson.lesson_id, date: target.day, period: target.period, classroom_id: null }) as const
+
+  function begin(lesson: GridLesson, by: 'pointer' | 'keyboard'): void {
+    hovering.value = null
+    move.value = { kind: 'aiming', lesson, target: home(lesson), by }
+  }
+
+  function aim(target: Place): void {
+    const now = move.value
+    if (now.kind !== 'aiming' || isSame(now.target, target))
+      return
+    move.value = { ...now, target }
+    hovering.value = null
+    clearTimeout(timer)
+    if (!isSame(home(now.lesson), target)) {
+      timer = setTimeout(async () => {
+        const verdict = await tryOut(deed(now.lesson, target))
+        if (move.value.kind === 'aiming' && isSame(move.value.target, target))
+          hovering.value = { target, verdict }
+      }, RESTS_MS)
+    }
+  }
+
+  async function drop(): Promise<void> {
+    const now = move.value
+    clearTimeout(timer)
+    if (now.kind !== 'aiming')
+      return
+    const { lesson, target } = now
+    if (isSame(home(lesson), target)) {
+      cancel()
+      return
+    }
+    const known = hovering.value
+    move.value = { kind: 'asking', lesson, target }
+    const dry = known !== null && isSame(known.target, target) ? known.verdict : await tryOut(deed(lesson, target))
+    const verdict = dry.kind === 'free' ? await carryOut(deed(lesson, target), lesson) : dry
+    if (verdict.kind === 'free') {
+      cancel()
+      moved(lesson, home(lesson))
+    }
+    else {
+      move.value = { kind: 'refused', lesson, target, verdict }
+    }
+  }
+
+  function cancel(): void {
+    clearTimeout(timer)
+    hovering.value = null
+    move.value = { kind: 'none' }
+  }
+
+  /** What stands in the target cell now; `null`: the hub has not said yet. */
+  const said = computed<Verdict | null>(() => move.value.kind === 'refused' ? move.value.verdict : hovering.value?.verdict ?? null)
+
+  return { move, said, begin, aim, drop, cancel }
+}
