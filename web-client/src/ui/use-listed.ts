@@ -1,9 +1,9 @@
-import type { Listed, Query } from './organisation'
+import type { Listed, Query } from '../api/organisation'
 import { watchDebounced } from '@vueuse/core'
 import { onScopeDispose, shallowRef } from 'vue'
-import { Refused } from './http'
-import { forget } from './identity'
-import { list } from './organisation'
+import { Refused } from '../api/http'
+import { forget } from '../api/identity'
+import { list } from '../api/organisation'
 
 export type ListState
   = | { kind: 'loading' }

@@ -1,4 +1,4 @@
-import type { Problem } from './http'
+import type { Problem } from '../api/http'
 import { createI18n } from 'vue-i18n'
 import { expect, it } from 'vitest'
 import { en } from '../locale/en'

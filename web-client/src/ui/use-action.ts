@@ -1,7 +1,7 @@
 import { shallowRef } from 'vue'
 import { useI18n } from 'vue-i18n'
-import { Refused } from './http'
-import { forget } from './identity'
+import { Refused } from '../api/http'
+import { forget } from '../api/identity'
 
 /** One thing that a person does: under way, done, or refused with the hub's own sentence. */
 export function useDeed() {

@@ -1,4 +1,4 @@
-import type { Problem } from './http'
+import type { Problem } from '../api/http'
 import { dateName } from '../locale/time'
 
 /** Why something is not here any more that was. */
