@@ -2,7 +2,7 @@ import type { Ref } from 'vue'
 import type { Me } from './model'
 import { readonly, shallowRef } from 'vue'
 import { Refused } from './http'
-import { readMe, signIn, signOut } from './lesson'
+import { readMe, signIn, signOut } from './account'
 
 export type Identity
   = | { kind: 'unknown' }
@@ -41,9 +41,15 @@ export function take(me: Me): Me {
   return me
 }
 
-/** The session ran out under the page. */
+/** This browser is signed in no longer. */
 export function forget(): void {
   identity.value = { kind: 'signed-out' }
+}
+
+/** For whatever a request threw: where the hub says that the session is over, the page goes to signing in. */
+export function forgetIfSignedOut(error: unknown): void {
+  if (error instanceof Refused && error.isSignedOut)
+    forget()
 }
 
 export async function leave(): Promise<void> {

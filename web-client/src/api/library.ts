@@ -1,8 +1,8 @@
-/** The library, as the pages ask the hub for it. */
-import type { Listed, Query } from './organisation'
+/** The library: recordings with their rights, clips, comments, reviews and links; and what embedded lessons play. */
+import type { Listed, Query } from './resource'
 import type { components } from './schema'
 import { ask } from './http'
-import { asked } from './organisation'
+import { API, atVersion, idempotent, withQuery } from './resource'
 
 type Schema = components['schemas']
 
@@ -12,6 +12,7 @@ export type FacetCount = Schema['FacetCountView']
 export type Licence = Schema['Licence']
 export type RightsAct = Schema['RightsAct']
 export type Clip = Schema['ClipView']
+export type Chapter = Schema['ChapterView']
 export type Comment = Schema['CommentView']
 export type Rubric = Schema['RubricView']
 export type Reviews = Schema['Reviews']
@@ -22,37 +23,35 @@ export type Source = Schema['SourceView']
 
 export const LICENCES: readonly Licence[] = ['all_rights_reserved', 'teaching_only', 'cc_by', 'cc_by_nc', 'cc_by_nc_sa']
 
-const API = '/api/v1'
 const of = (recordingId: string, rest = '') => `${API}/recordings/${encodeURIComponent(recordingId)}${rest}`
-const seen = (version: number) => ({ 'if-match': `"v${version}"` })
-const once = () => ({ 'idempotency-key': crypto.randomUUID() })
 
-export const countRecordings = (query: Query) => ask<Counts>('GET', asked(`${API}/recording-counts`, query))
+export const countRecordings = (query: Query) => ask<Counts>('GET', withQuery(`${API}/recording-counts`, query))
 export const readCard = (recordingId: string) => ask<Card>('GET', of(recordingId, '/card'))
-export const editCard = (card: Card, edit: Schema['RecordingEdit']) => ask<Card>('PATCH', of(card.recording_id), edit, seen(card.version))
-export const changeRights = (card: Card, act: RightsAct) => ask<Card>('POST', of(card.recording_id, '/rights'), act, seen(card.version))
+export const editCard = (card: Card, edit: Schema['RecordingEdit']) => ask<Card>('PATCH', of(card.recording_id), edit, atVersion(card.version))
+export const changeRights = (card: Card, act: RightsAct) => ask<Card>('POST', of(card.recording_id, '/rights'), act, atVersion(card.version))
 
 export const readClips = (recordingId: string) => ask<Listed<Clip>>('GET', of(recordingId, '/clips')).then(list => list.items)
-export const cutClip = (recordingId: string, clip: Schema['NewClip']) => ask<Clip>('POST', of(recordingId, '/clips'), clip, once())
-export const dropClip = (clip: Clip) => ask<void>('DELETE', `${API}/clips/${encodeURIComponent(clip.clip_id)}`, {}, seen(clip.version))
+export const cutClip = (recordingId: string, clip: Schema['NewClip']) => ask<Clip>('POST', of(recordingId, '/clips'), clip, idempotent())
+export const dropClip = (clip: Clip) => ask<void>('DELETE', `${API}/clips/${encodeURIComponent(clip.clip_id)}`, {}, atVersion(clip.version))
 /** As it is, from one point to the other: nothing is encoded. */
 export const clipFile = (clip: Clip, tracks: 'camera' | 'board' | 'both') =>
-  asked(of(clip.recording_id, '/download'), { tracks, from_ms: clip.from_ms, to_ms: clip.to_ms })
+  withQuery(of(clip.recording_id, '/download'), { tracks, from_ms: clip.from_ms, to_ms: clip.to_ms })
 
-export const addMark = (recordingId: string, atMs: number, title: string | null) => ask<unknown>('POST', of(recordingId, '/marks'), { at_ms: atMs, title }, once())
+export const readChapters = (recordingId: string) => ask<Listed<Chapter>>('GET', of(recordingId, '/chapters')).then(list => list.items)
+export const addMark = (recordingId: string, atMs: number, title: string | null) => ask<unknown>('POST', of(recordingId, '/marks'), { at_ms: atMs, title }, idempotent())
 
 export const readComments = (recordingId: string) => ask<Listed<Comment>>('GET', of(recordingId, '/comments')).then(list => list.items)
-export const addComment = (recordingId: string, atMs: number, text: string) => ask<Comment>('POST', of(recordingId, '/comments'), { at_ms: atMs, text }, once())
+export const addComment = (recordingId: string, atMs: number, text: string) => ask<Comment>('POST', of(recordingId, '/comments'), { at_ms: atMs, text }, idempotent())
 export const editComment = (recordingId: string, comment: Comment, text: string) =>
-  ask<Comment>('PATCH', of(recordingId, `/comments/${encodeURIComponent(comment.comment_id)}`), { text }, seen(comment.version))
+  ask<Comment>('PATCH', of(recordingId, `/comments/${encodeURIComponent(comment.comment_id)}`), { text }, atVersion(comment.version))
 export const dropComment = (recordingId: string, comment: Comment) =>
-  ask<void>('DELETE', of(recordingId, `/comments/${encodeURIComponent(comment.comment_id)}`), {}, seen(comment.version))
+  ask<void>('DELETE', of(recordingId, `/comments/${encodeURIComponent(comment.comment_id)}`), {}, atVersion(comment.version))
 
 export const readRubrics = () => ask<Listed<Rubric>>('GET', `${API}/rubrics`).then(list => list.items)
 /** A new rubric, or the next revision of one. */
 export const keepRubric = (before: Rubric | null, organisationId: string, name: string, criteria: Schema['Criterion'][]) => before === null
-  ? ask<Rubric>('POST', `${API}/rubrics`, { organisation_id: organisationId, name, criteria }, once())
-  : ask<Rubric>('PUT', `${API}/rubrics/${encodeURIComponent(before.rubric_id)}`, { name, criteria }, seen(before.revision))
+  ? ask<Rubric>('POST', `${API}/rubrics`, { organisation_id: organisationId, name, criteria }, idempotent())
+  : ask<Rubric>('PUT', `${API}/rubrics/${encodeURIComponent(before.rubric_id)}`, { name, criteria }, atVersion(before.revision))
 export const readReviews = (recordingId: string) => ask<Reviews>('GET', of(recordingId, '/reviews'))
 export const keepReview = (recordingId: string, review: Schema['NewReview']) => ask<Reviews>('PUT', of(recordingId, '/reviews'), review)
 

@@ -1,26 +1,10 @@
+import type { Bell, BellSchedule } from '../api/timetable'
 import type { Day } from './days'
 
 export type PeriodKind = 'early_study' | 'lesson' | 'long_break' | 'eye_exercises' | 'evening_study'
 
-export interface Bell {
-  /** `lesson-3`, `early_study-1` */
-  period: string
-  /** Minutes after midnight. */
-  starts_min: number
-  ends_min: number
-}
-
-export interface Schedule {
-  organisation_id: string
-  /** `null`: for every stage that has none of its own. */
-  stage: string | null
-  name: string
-  /** `10-01`, of every year. */
-  from_day: string
-  /** Itself included; it may lie over the new year. */
-  until_day: string
-  periods: Bell[]
-}
+/** The bells of a season, as far as they are needed to find those of a day. */
+export type Schedule = Omit<BellSchedule, 'bell_schedule_id' | 'version'>
 
 export type DayPart = 'morning' | 'afternoon' | 'evening'
 

@@ -1,4 +1,4 @@
-import type { SpecialDay } from './days'
+import type { SpecialDay } from '../api/timetable'
 import { expect, it } from 'vitest'
 import { addDays, columnsOf, longDay, mondayOf, schoolDay, schoolMinute, termFor, weekOf } from './days'
 

@@ -1,18 +1,11 @@
+import type { SpecialDay } from '../api/timetable'
+
 /** A day of the calendar, as the hub writes it: `2026-09-01`. */
 export type Day = string
 
 export interface TermDays {
   first_day: Day
   last_day: Day
-}
-
-/** A holiday or a swapped day; of the bureau, or of one school. */
-export interface SpecialDay {
-  organisation_id: string
-  date: Day
-  name: string
-  /** Whose lessons are given on it; `null`: none. */
-  taught_as: Day | null
 }
 
 export type DayNote

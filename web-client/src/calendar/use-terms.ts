@@ -1,19 +1,12 @@
-import type { BellSchedule, Organisation, SpecialDay, Term } from '../api/timetable-model'
+import type { Organisation } from '../api/organisation'
+import type { BellSchedule, SpecialDay, Term } from '../api/timetable'
+import type { Loading } from '../ui/loading'
 import { computed, shallowRef } from 'vue'
-import { Refused } from '../api/http'
-import { forget } from '../api/identity'
 import { schoolDay, termFor } from './days'
-import { readOrganisation, readSchedules, readSpecialDays, readTerms } from '../api/timetable'
+import { failureOf } from '../ui/loading'
+import { readOrganisation } from '../api/organisation'
+import { readSchedules, readSpecialDays, readTerms } from '../api/timetable'
 import { learn } from '../console/names'
-
-export type Loading = { kind: 'loading' } | { kind: 'here' } | { kind: 'failed', detail: string | null }
-
-/** Signed out under the page, refused, or not there: what a page says in its place. */
-export function failureOf(error: unknown): Loading {
-  if (error instanceof Refused && error.status === 401)
-    forget()
-  return { kind: 'failed', detail: error instanceof Refused ? error.message : null }
-}
 
 const lineages = new Map<string, Promise<Organisation[]>>()
 

@@ -1,6 +1,7 @@
 import type { Me } from '../api/model'
 import { Refused } from '../api/http'
-import { askChallenge, beginEnrolment, readEnrolment, signInByDevice } from '../api/organisation'
+import { askChallenge, signInByDevice } from '../api/account'
+import { beginEnrolment, readEnrolment } from '../api/organisation'
 import { canHoldKey, type DeviceKey, dropKey, keepKey, makeKey, publicKeyOf, readKey, sign } from './device-key'
 
 export type Enrolment

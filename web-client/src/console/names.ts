@@ -1,5 +1,6 @@
 import { reactive } from 'vue'
-import { readClass, readClassroom, readOrganisation, readPerson } from '../api/timetable'
+import { readPerson } from '../api/account'
+import { readClass, readClassroom, readOrganisation } from '../api/organisation'
 
 export type Named = 'organisation' | 'class' | 'classroom' | 'person'
 

@@ -1,4 +1,4 @@
-import type { GridLesson } from '../api/timetable-model'
+import type { GridLesson } from '../api/timetable'
 import { expect, it } from 'vitest'
 import { linesOf, spanOf, troublesOf } from './day'
 

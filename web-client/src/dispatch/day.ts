@@ -1,4 +1,4 @@
-import type { GridLesson } from '../api/timetable-model'
+import type { GridLesson } from '../api/timetable'
 
 export type Group = 'school' | 'teacher'
 

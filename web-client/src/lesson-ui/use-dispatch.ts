@@ -1,9 +1,10 @@
-import type { Clash, Deed, GridLesson } from '../api/timetable-model'
+import type { Clash, DispatchAction } from '../api/dispatch'
+import type { GridLesson } from '../api/timetable'
 import { useI18n } from 'vue-i18n'
 import { Refused } from '../api/http'
 import { clock } from '../calendar/bells'
 import { schoolMinute } from '../calendar/days'
-import { clashesOf, dispatch } from '../api/timetable'
+import { clashesOf, dispatch } from '../api/dispatch'
 import { nameOf, placeName } from '../console/names'
 
 /** What the hub says to an act, asked dry or done. */
@@ -27,7 +28,7 @@ export function useDispatch() {
   const { t } = useI18n()
   const failed = (error: unknown) => verdictOf(error, t('fault.unreachable'))
 
-  async function tryOut(act: Deed): Promise<Verdict> {
+  async function tryOut(act: DispatchAction): Promise<Verdict> {
     try {
       const { clashes } = await dispatch(act, true)
       return clashes.length === 0 ? { kind: 'free' } : { kind: 'clash', clashes }
@@ -38,7 +39,7 @@ export function useDispatch() {
   }
 
   /** `seen`: the lesson as it was drawn. What somebody else changed meanwhile is not overwritten. */
-  async function carryOut(act: Deed, seen?: GridLesson): Promise<Verdict> {
+  async function carryOut(act: DispatchAction, seen?: GridLesson): Promise<Verdict> {
     try {
       await dispatch(act, false, seen?.version)
       return { kind: 'free' }

@@ -25,8 +25,8 @@ export interface LessonTie {
   marked: Readonly<Ref<{ atMs: number | null } | null>>
   /** How the recording is doing. */
   keeping: Readonly<Ref<Keeping>>
-  /** The hub's clock, now. */
-  hubNowMs: () => number
+  /** The hub's clock now, or at a moment of this machine's clock. */
+  hubNowMs: (nowMs?: number) => number
 }
 
 /** One seat in one lesson, for as long as the scope lives. `onWelcome` runs at each coming in, the first included. */
@@ -92,7 +92,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     spared: readonly(spared) as Readonly<Ref<readonly string[]>>,
     marked: readonly(marked) as Readonly<Ref<{ atMs: number | null } | null>>,
     keeping: readonly(keeping),
-    hubNowMs: () => Date.now() + session.clockOffsetMs,
+    hubNowMs: (nowMs = Date.now()) => nowMs + session.clockOffsetMs,
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EndReport, Formula } from '../api/lesson'
+import type { EndReport, Formula } from '../api/report'
 
 export type Verdict = EndReport['judged']['verdict']
 export type AttendanceState = EndReport['state']

@@ -1,36 +1,4 @@
-/** What recordings take and how long they stay, as the hub tells it. */
-import type { components } from '../api/schema'
-import { ask } from '../api/http'
-
-type Schema = components['schemas']
-
-export type Storage = Schema['StorageView']
-export type SchoolUse = Schema['SchoolUseView']
-export type Kept = Schema['KeptRecordingView']
-export type Policy = Schema['RetentionPolicy']
-export type Quota = Schema['QuotaView']
-
-export type DiskLevel = Schema['DiskLevel']
-
-const API = '/api/v1/storage'
-
-export const readStorage = () => ask<Storage>('GET', API)
-export const hold = (id: string, reason: string) => ask<Kept>('PUT', `${API}/recordings/${id}/hold`, { reason })
-export const release = (id: string) => ask<Kept>('DELETE', `${API}/recordings/${id}/hold`, {})
-export const remove = (id: string, reason: string) => ask<Kept>('PUT', `${API}/recordings/${id}/deletion`, { reason })
-export const restore = (id: string) => ask<Kept>('DELETE', `${API}/recordings/${id}/deletion`, {})
-export const confirmRetention = (reason: string) => ask<unknown>('POST', `${API}/confirmations`, { reason })
-
-/** What stands at one organisation, with the tag that an edit has to bring along. */
-export async function readFigures<Figures>(what: 'quotas' | 'policies', id: string): Promise<{ figures: Figures, tag: string }> {
-  const response = await fetch(`${API}/${what}/${id}`)
-  if (!response.ok)
-    throw new Error(response.statusText)
-  return { figures: await response.json() as Figures, tag: response.headers.get('etag') ?? '"v0"' }
-}
-
-export const setFigures = (what: 'quotas' | 'policies', id: string, figures: Quota | Policy, tag: string) =>
-  ask<unknown>('PUT', `${API}/${what}/${id}`, figures, { 'if-match': tag })
+import type { DiskLevel, SchoolUse } from '../api/retention'
 
 export interface Span { unit: 'seconds' | 'minutes' | 'hours' | 'daysLong', count: number }
 

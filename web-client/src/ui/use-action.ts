@@ -1,27 +1,26 @@
 import { shallowRef } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { Refused } from '../api/http'
-import { forget } from '../api/identity'
+import { forgetIfSignedOut } from '../api/identity'
 
-/** One thing that a person does: under way, done, or refused with the hub's own sentence. */
-export function useDeed() {
+/** One action of a person: under way, done, or refused with the hub's own sentence. */
+export function useAction() {
   const { t } = useI18n()
   const busy = shallowRef(false)
   const fault = shallowRef('')
 
-  /** Answers whether it was done. What it was refused with stands in `fault`. */
-  async function run(deed: () => Promise<unknown>): Promise<boolean> {
+  /** Gives whether it was done; `fault` says why not. Does nothing while another one is under way. */
+  async function run(action: () => Promise<unknown>): Promise<boolean> {
     if (busy.value)
       return false
     busy.value = true
     fault.value = ''
     try {
-      await deed()
+      await action()
       return true
     }
     catch (error) {
-      if (error instanceof Refused && error.problem.type.endsWith('/signed-out'))
-        forget()
+      forgetIfSignedOut(error)
       fault.value = error instanceof Refused ? error.message : t('fault.unanswered')
       return false
     }

@@ -1,9 +1,10 @@
-import type { Listed, Query } from '../api/organisation'
+import type { Listed, Query } from '../api/resource'
 import { watchDebounced } from '@vueuse/core'
-import { onScopeDispose, shallowRef } from 'vue'
+import { shallowRef } from 'vue'
 import { Refused } from '../api/http'
-import { forget } from '../api/identity'
-import { list } from '../api/organisation'
+import { forgetIfSignedOut } from '../api/identity'
+import { list } from '../api/resource'
+import { useLatest } from './use-latest'
 
 export type ListState
   = | { kind: 'loading' }
@@ -11,7 +12,7 @@ export type ListState
     | { kind: 'refused', detail: string }
     | { kind: 'unreachable' }
 
-/** A person who types is not asked about after every letter. */
+/** Requests wait until typing pauses for this long. */
 const SETTLED_MS = 250
 
 /** One list of the hub, read a page at a time, again whenever what is asked for changes. */
@@ -19,24 +20,22 @@ export function useListed<Item>(what: () => string, query: () => Query) {
   const items = shallowRef<Item[]>([])
   const next = shallowRef<string | null>(null)
   const state = shallowRef<ListState>({ kind: 'loading' })
-  // Answers may overtake each other: only the one that was asked for last counts.
-  let turn = 0
+  const latest = useLatest()
 
   async function read(after: string | null): Promise<void> {
-    const mine = ++turn
+    const isLatest = latest.begin()
     try {
       const page: Listed<Item> = await list<Item>(what(), { ...query(), after })
-      if (mine !== turn)
+      if (!isLatest())
         return
       items.value = after === null ? page.items : [...items.value, ...page.items]
       next.value = page.next ?? null
       state.value = { kind: 'here' }
     }
     catch (error) {
-      if (mine !== turn)
+      if (!isLatest())
         return
-      if (error instanceof Refused && error.status === 401)
-        forget()
+      forgetIfSignedOut(error)
       state.value = error instanceof Refused ? { kind: 'refused', detail: error.message } : { kind: 'unreachable' }
     }
   }
@@ -44,7 +43,6 @@ export function useListed<Item>(what: () => string, query: () => Query) {
   const reload = () => read(null)
   const more = () => next.value === null ? Promise.resolve() : read(next.value)
   watchDebounced(() => JSON.stringify([what(), query()]), reload, { debounce: SETTLED_MS, maxWait: 1_000 })
-  onScopeDispose(() => turn++)
   void reload()
   return { items, next, state, reload, more }
 }

@@ -1,7 +1,10 @@
-import type { QualitySeries } from './moments'
+import type { QualitySeries } from '../../api/report'
 
 /** How well an end saw a stretch of the lesson; `away`: the lesson was not on its screen. */
 export type Grade = 'good' | 'poor' | 'bad' | 'away'
+
+/** What is needed of one end's windows: the n-th value of each list is of the n-th window. */
+export type ReceptionSeries = Pick<QualitySeries, 'at_ms' | 'span_ms' | 'shown_ms' | 'loss' | 'freezes' | 'frozen_ms'>
 
 export interface Stretch {
   fromS: number
@@ -14,7 +17,7 @@ export interface Stretch {
 }
 
 /** One end's windows in the lesson's time, those that follow each other in the same grade put together. */
-export function stretchesOf(series: QualitySeries, beganAtMs: number): Stretch[] {
+export function stretchesOf(series: ReceptionSeries, beganAtMs: number): Stretch[] {
   const stretches: Stretch[] = []
   series.at_ms.forEach((at, window) => {
     const fromS = Math.max(0, (at - beganAtMs) / 1000)

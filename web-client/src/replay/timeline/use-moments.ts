@@ -1,4 +1,5 @@
-import type { Chapter, Comment, LessonQuality } from './moments'
+import type { Chapter, Comment } from '../../api/library'
+import type { LessonQuality } from '../../api/report'
 import { useIntervalFn } from '@vueuse/core'
 import { onScopeDispose, shallowRef } from 'vue'
 import { readChapters, readComments, readQuality } from './moments'

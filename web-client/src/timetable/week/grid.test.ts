@@ -1,4 +1,6 @@
-import type { GridLesson, Pairing, SchoolClass } from '../../api/timetable-model'
+import type { Pairing } from '../../api/dispatch'
+import type { SchoolClass } from '../../api/organisation'
+import type { GridLesson } from '../../api/timetable'
 import { expect, it } from 'vitest'
 import { rowsOf } from '../../calendar/bells'
 import { columnsOf } from '../../calendar/days'

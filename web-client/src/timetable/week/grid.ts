@@ -1,6 +1,8 @@
 import type { Row } from '../../calendar/bells'
 import type { Column, Day } from '../../calendar/days'
-import type { GridBy, GridLesson, Listening, Pairing, SchoolClass } from '../../api/timetable-model'
+import type { Listening, Pairing } from '../../api/dispatch'
+import type { SchoolClass } from '../../api/organisation'
+import type { GridBy, GridLesson } from '../../api/timetable'
 
 /** One cell of the paper: a period of a day. */
 export interface Place {

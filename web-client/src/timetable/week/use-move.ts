@@ -1,5 +1,5 @@
 import type { Verdict } from '../../lesson-ui/use-dispatch'
-import type { GridLesson } from '../../api/timetable-model'
+import type { GridLesson } from '../../api/timetable'
 import type { Place } from './grid'
 import { computed, shallowRef } from 'vue'
 import { useDispatch } from '../../lesson-ui/use-dispatch'
