@@ -1,25 +1,5 @@
 import type { LessonView, SeatRole, SeatView, Slots } from '../api/model'
-
-/** What a classroom's page tells the hub about how the lesson arrives; `null`: not known. */
-export interface QualityReport {
-  /** Since the last report; and for how long of that the lesson was on the screen, and whether it is now. */
-  span_ms: number
-  shown_ms: number
-  shown_last: boolean
-  frames_shown: number | null
-  frames_dropped: number | null
-  visible: boolean
-  concealed_share: number | null
-  freezes: number | null
-  frozen_ms: number | null
-  loss: number | null
-  rtt_ms: number | null
-  jitter_ms: number | null
-  buffer_ms: number | null
-  width: number | null
-  height: number | null
-  playing: boolean
-}
+import type { QualityReport } from '../media/quality'
 
 export type ClientMessage
   = | { type: 'hello', token: string, seat_id: string | null }

@@ -1,5 +1,25 @@
-import type { QualityReport } from '../live/wire'
 import type { Shown } from './on-screen'
+
+/** How the lesson arrives, as a classroom's page reports it to the hub over the socket; `null`: not known. */
+export interface QualityReport {
+  /** Since the last report; and for how long of that the lesson was on the screen, and whether it is now. */
+  span_ms: number
+  shown_ms: number
+  shown_last: boolean
+  frames_shown: number | null
+  frames_dropped: number | null
+  visible: boolean
+  concealed_share: number | null
+  freezes: number | null
+  frozen_ms: number | null
+  loss: number | null
+  rtt_ms: number | null
+  jitter_ms: number | null
+  buffer_ms: number | null
+  width: number | null
+  height: number | null
+  playing: boolean
+}
 
 /** Running totals of one connection, as the browser counts them. */
 export interface Totals {
