@@ -1,6 +1,6 @@
 import type { Ref } from 'vue'
 import type { LessonView, SeatView, Slots } from '../api/model'
-import type { Credentials } from '../media/line'
+import type { Credentials } from '../media/connection'
 import type { Admission, Connection } from './lesson-session'
 import type { Keeping, ServerMessage } from './wire'
 import { onScopeDispose, readonly, shallowRef } from 'vue'

@@ -1,6 +1,6 @@
 import type { Ref } from 'vue'
 import type { SeatView } from '../api/model'
-import type { LineState } from '../media/line'
+import type { LineState } from '../media/connection'
 import type { LineQuality, Totals } from '../media/quality'
 import type { Reception } from '../media/receive'
 import type { Admission } from './lesson-session'

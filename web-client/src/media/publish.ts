@@ -1,7 +1,7 @@
 import type { ScalabilityMode, VideoCodec } from './codec'
-import type { Credentials, LineState } from './line'
+import type { Credentials, LineState } from './connection'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
-import { heardFigure, Line } from './line'
+import { heardFigure, Line } from './connection'
 
 /** TypeScript's own list of encoding parameters is older than scalable ones. */
 export type ScalableEncoding = RTCRtpEncodingParameters & { scalabilityMode?: ScalabilityMode | undefined }

@@ -1,6 +1,6 @@
-import type { Credentials, LineState } from './line'
+import type { Credentials, LineState } from './connection'
 import { withDependencies } from './codec'
-import { Line } from './line'
+import { Line } from './connection'
 import { PlayoutDelay } from './playout'
 import { totalsOf } from './quality'
 

@@ -1,6 +1,6 @@
-import type { LineState } from './line'
+import type { LineState } from './connection'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Line, heardFigure } from './line'
+import { Line, heardFigure } from './connection'
 
 /** What a browser's connection does as far as a line looks at it. */
 class Peer {
