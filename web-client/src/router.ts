@@ -50,7 +50,7 @@ declare module 'vue-router' {
   interface RouteMeta {
     /** The page works without a signed-in person, or says itself what is missing. */
     open?: boolean
-    /** It stands in the console, beside its ways. */
+    /** Shown in the frame of the console, beside its navigation. */
     console?: boolean
   }
 }

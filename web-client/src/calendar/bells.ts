@@ -9,7 +9,7 @@ export type Schedule = Omit<BellSchedule, 'bell_schedule_id' | 'version'>
 export type DayPart = 'morning' | 'afternoon' | 'evening'
 
 /** One line of the paper timetable. */
-export interface Row {
+export interface PeriodRow {
   period: string
   kind: PeriodKind
   number: number
@@ -48,8 +48,8 @@ export function partOf(startsMin: number): DayPart {
 }
 
 /** The lines of a week: every period of its schedules, the bells of the first schedule that has it in the margin. */
-export function rowsOf(schedules: readonly (Schedule | undefined)[], extra: readonly Bell[] = []): Row[] {
-  const rows = new Map<string, Row>()
+export function rowsOf(schedules: readonly (Schedule | undefined)[], extra: readonly Bell[] = []): PeriodRow[] {
+  const rows = new Map<string, PeriodRow>()
   const bells = [...schedules.flatMap(schedule => schedule?.periods ?? []), ...extra]
   for (const bell of bells) {
     if (rows.has(bell.period))
@@ -62,7 +62,7 @@ export function rowsOf(schedules: readonly (Schedule | undefined)[], extra: read
 }
 
 /** A period's own bells on a day, where they are not those of the margin; `null`: they are, or it has none. */
-export function otherBells(row: Row, schedule: Schedule | undefined): Bell | null {
+export function otherBells(row: PeriodRow, schedule: Schedule | undefined): Bell | null {
   const bell = schedule?.periods.find(one => one.period === row.period)
   return bell !== undefined && (bell.starts_min !== row.startsMin || bell.ends_min !== row.endsMin) ? bell : null
 }

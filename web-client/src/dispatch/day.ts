@@ -8,7 +8,7 @@ export type Trouble
     | { kind: 'late', minutes: number }
     | { kind: 'nobody_listens' }
 
-export interface Line {
+export interface DayRow {
   id: string
   lessons: GridLesson[]
   /** By lesson. */
@@ -49,12 +49,12 @@ export function troublesOf(lessons: readonly GridLesson[], nowMs: number): Map<s
 }
 
 /** One line a school or teacher, conflicts and missing lessons first. */
-export function linesOf(lessons: readonly GridLesson[], group: Group, nowMs: number, names: (id: string) => string): Line[] {
+export function dayRowsOf(lessons: readonly GridLesson[], group: Group, nowMs: number, names: (id: string) => string): DayRow[] {
   const troubles = troublesOf(lessons, nowMs)
-  const lines = new Map<string, Line>()
+  const lines = new Map<string, DayRow>()
   for (const lesson of [...lessons].sort((a, b) => a.starts_at_ms - b.starts_at_ms)) {
     const id = group === 'school' ? lesson.organisation_id : lesson.teacher_id
-    const line: Line = lines.get(id) ?? { id, lessons: [], troubles: new Map(), weight: 0 }
+    const line: DayRow = lines.get(id) ?? { id, lessons: [], troubles: new Map(), weight: 0 }
     lines.set(id, line)
     line.lessons.push(lesson)
     const own = troubles.get(lesson.lesson_id)

@@ -8,7 +8,7 @@ import { clashesOf, dispatch } from '../api/dispatch'
 import { nameOf, placeName } from '../console/names'
 
 /** What the hub says to an act, asked dry or done. */
-export type Verdict
+export type DispatchVerdict
   = | { kind: 'free' }
     | { kind: 'clash', clashes: Clash[] }
     | { kind: 'refused', detail: string }
@@ -16,7 +16,7 @@ export type Verdict
 /** The teacher and two rooms: the rest is counted. */
 const NAMED_MAX = 3
 
-export function verdictOf(error: unknown, unreachable: string): Verdict {
+export function verdictOf(error: unknown, unreachable: string): DispatchVerdict {
   const clashes = clashesOf(error)
   if (clashes.length > 0)
     return { kind: 'clash', clashes }
@@ -28,7 +28,7 @@ export function useDispatch() {
   const { t } = useI18n()
   const failed = (error: unknown) => verdictOf(error, t('fault.unreachable'))
 
-  async function tryOut(act: DispatchAction): Promise<Verdict> {
+  async function tryOut(act: DispatchAction): Promise<DispatchVerdict> {
     try {
       const { clashes } = await dispatch(act, true)
       return clashes.length === 0 ? { kind: 'free' } : { kind: 'clash', clashes }
@@ -39,7 +39,7 @@ export function useDispatch() {
   }
 
   /** `seen`: the lesson as it was drawn. What somebody else changed meanwhile is not overwritten. */
-  async function carryOut(act: DispatchAction, seen?: GridLesson): Promise<Verdict> {
+  async function carryOut(act: DispatchAction, seen?: GridLesson): Promise<DispatchVerdict> {
     try {
       await dispatch(act, false, seen?.version)
       return { kind: 'free' }
@@ -77,7 +77,7 @@ export function useDispatch() {
     }
   }
 
-  function verdictWords(verdict: Verdict): string[] {
+  function verdictWords(verdict: DispatchVerdict): string[] {
     if (verdict.kind === 'clash')
       return clashSentences(verdict.clashes)
     return verdict.kind === 'refused' ? [verdict.detail] : []

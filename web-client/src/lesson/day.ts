@@ -1,13 +1,13 @@
 import type { LessonView, Role } from '../api/model'
 import { dayOf } from '../locale/time'
 
-export interface Day {
+export interface LessonDay {
   startsAtMs: number
   lessons: LessonView[]
 }
 
 /** Lessons by day: today first, then what comes, then what was, the newest first. Lessons of a day by the bell. */
-export function byDay(lessons: readonly LessonView[], nowMs: number): Day[] {
+export function byDay(lessons: readonly LessonView[], nowMs: number): LessonDay[] {
   const days = new Map<number, LessonView[]>()
   for (const lesson of lessons) {
     const day = dayOf(lesson.starts_at_ms)

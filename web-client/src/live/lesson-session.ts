@@ -93,7 +93,7 @@ export class LessonSession {
   }
 
   close(): void {
-    this.settle({ kind: 'idle' })
+    this.finish({ kind: 'idle' })
   }
 
   /** Drops the message when the line is down: what it said is stale by the time the line is back. */
@@ -125,7 +125,7 @@ export class LessonSession {
       if (turn !== this.turn)
         return
       if (error instanceof Refused && FINAL_STATUSES.has(error.status))
-        this.settle({ kind: 'refused', status: error.status, detail: error.message })
+        this.finish({ kind: 'refused', status: error.status, detail: error.message })
       else
         this.waitAndRetry()
       return
@@ -146,11 +146,11 @@ export class LessonSession {
     socket.onmessage = (event) => {
       const message = parseServerMessage(event.data)
       if (socket === this.socket && message)
-        this.hear(message)
+        this.handle(message)
     }
   }
 
-  private hear(message: ServerMessage): void {
+  private handle(message: ServerMessage): void {
     this.heardMs = Date.now()
     switch (message.type) {
       case 'welcome':
@@ -178,7 +178,7 @@ export class LessonSession {
 
   private leave(reason: ByeReason): void {
     if (reason === 'lesson_ended' || reason === 'replaced') {
-      this.settle({ kind: 'over', reason })
+      this.finish({ kind: 'over', reason })
       return
     }
     if (reason === 'token_expired')
@@ -218,7 +218,7 @@ export class LessonSession {
     this.retry = setTimeout(() => void this.connect(), delayMs)
   }
 
-  private settle(connection: Connection): void {
+  private finish(connection: Connection): void {
     this.turn += 1
     clearTimeout(this.retry)
     this.dropSocket()

@@ -20,7 +20,7 @@ export interface LessonTie {
   seats: Readonly<Ref<readonly SeatView[]>>
   slots: Readonly<Ref<Slots>>
   /** What flows in the lesson, but finds no room on this place's line. */
-  spared: Readonly<Ref<readonly string[]>>
+  pausedKinds: Readonly<Ref<readonly string[]>>
   /** The answer to the last mark. `null`: none was made here. */
   marked: Readonly<Ref<{ atMs: number | null } | null>>
   /** How the recording is doing. */
@@ -35,23 +35,23 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
   const lesson = shallowRef<LessonView | null>(null)
   const seats = shallowRef<readonly SeatView[]>([])
   const slots = shallowRef<Slots>(nothingFlows)
-  const spared = shallowRef<readonly string[]>([])
+  const pausedKinds = shallowRef<readonly string[]>([])
   const marked = shallowRef<{ atMs: number | null } | null>(null)
   const keeping = shallowRef<Keeping>('recording')
 
   const session = new LessonSession({
     admit,
     onConnection: next => connection.value = next,
-    onMessage: hear,
+    onMessage: handle,
   })
 
-  function hear(message: ServerMessage): void {
+  function handle(message: ServerMessage): void {
     switch (message.type) {
       case 'welcome':
         lesson.value = message.lesson
         seats.value = message.seats
         slots.value = message.slots
-        spared.value = []
+        pausedKinds.value = []
         onWelcome(message.seats.find(seat => seat.seat_id === message.seat_id) ?? null)
         break
       case 'lesson':
@@ -64,7 +64,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         slots.value = message.slots
         break
       case 'spared':
-        spared.value = message.kinds
+        pausedKinds.value = message.kinds
         break
       case 'marked':
         marked.value = { atMs: message.at_ms }
@@ -89,7 +89,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     lesson: readonly(lesson) as Readonly<Ref<LessonView | null>>,
     seats: readonly(seats) as Readonly<Ref<readonly SeatView[]>>,
     slots: readonly(slots) as Readonly<Ref<Slots>>,
-    spared: readonly(spared) as Readonly<Ref<readonly string[]>>,
+    pausedKinds: readonly(pausedKinds) as Readonly<Ref<readonly string[]>>,
     marked: readonly(marked) as Readonly<Ref<{ atMs: number | null } | null>>,
     keeping: readonly(keeping),
     hubNowMs: (nowMs = Date.now()) => nowMs + session.clockOffsetMs,

@@ -70,8 +70,8 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   const steadyFlows = () => tie.slots.value.voice.flowing || tie.slots.value.camera.flowing
   const anyFlows = computed(() => steadyFlows() || tie.slots.value.board.flowing)
   const shown = computed(() => ({
-    board: tie.slots.value.board.flowing && !tie.spared.value.includes('board'),
-    camera: tie.slots.value.camera.flowing && !tie.spared.value.includes('camera'),
+    board: tie.slots.value.board.flowing && !tie.pausedKinds.value.includes('board'),
+    camera: tie.slots.value.camera.flowing && !tie.pausedKinds.value.includes('camera'),
   }))
   watch(anyFlows, (flows, flowed) => {
     if (flowed && !flows)
@@ -104,7 +104,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       if (stalls && !stalled.value)
         lastUpMs.value = lastPacketMs
       stalled.value = stalls
-      lookAtScreen(nowMs)
+      updateScreen(nowMs)
     },
     flowing: () => ({
       voice: tie.slots.value.voice.flowing,
@@ -156,8 +156,8 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   })
 
   /** What is on the screen is told at once when it changes: attendance goes by the second. */
-  function lookAtScreen(nowMs: number): void {
-    const changed = screen.look(nowMs, {
+  function updateScreen(nowMs: number): void {
+    const changed = screen.update(nowMs, {
       visible: document.visibilityState === 'visible',
       playing: playing.value,
       drawn: drawn.pictures ?? latest?.framesDecoded ?? 0,
@@ -176,7 +176,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     const told = reportBetween(reported, latest, {
       visible: document.visibilityState === 'visible',
       playing: playing.value,
-      shown: screen.tell(nowMs),
+      shown: screen.takeReport(nowMs),
       drawn: pictures === null ? null : pictures - drawnReported,
     })
     reported = latest
@@ -185,11 +185,11 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     tie.session.send({ type: 'report', ...told })
   }
 
-  useEventListener(document, 'visibilitychange', () => lookAtScreen(Date.now()))
-  watch(playing, () => lookAtScreen(Date.now()))
+  useEventListener(document, 'visibilitychange', () => updateScreen(Date.now()))
+  watch(playing, () => updateScreen(Date.now()))
   useIntervalFn(() => {
     const nowMs = Date.now()
-    lookAtScreen(nowMs)
+    updateScreen(nowMs)
     report(nowMs)
   }, REPORT_EVERY_MS)
 

@@ -1,6 +1,6 @@
 import type { LineState } from './connection'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Line, heardFigure } from './connection'
+import { MediaConnection, heardFigure } from './connection'
 
 /** What a browser's connection does as far as a line looks at it. */
 class Peer {
@@ -70,7 +70,7 @@ function made(status: number, body = 'answer', location = '/sessions/1'): Respon
 function line(lingers = false) {
   const states: LineState[] = []
   let tokens = 0
-  const made = new Line({
+  const made = new MediaConnection({
     url: () => '/whep/lesson',
     credentials: { token: () => 'old', renew: () => Promise.resolve(`new-${++tokens}`) },
     prepare: () => {},

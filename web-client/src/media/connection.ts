@@ -19,7 +19,7 @@ export interface Credentials {
   renew(): Promise<string>
 }
 
-export interface LineOptions {
+export interface MediaConnectionOptions {
   url(): string
   credentials: Credentials
   /** Adds the transceivers to a new connection, before its offer is made. */
@@ -61,7 +61,7 @@ const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
  * Another way is an ICE restart of this side alone, which asks nobody. Anew means a new offer: it also works when the hub
  * itself has restarted.
  */
-export class Line {
+export class MediaConnection {
   private peer: RTCPeerConnection | null = null
   private failed: RTCPeerConnection | null = null
   private session: SdpAnswer | null = null
@@ -78,7 +78,7 @@ export class Line {
   private restartedAtMs = 0
   private heard = { figure: -1, atMs: 0 }
 
-  constructor(private readonly options: LineOptions) {}
+  constructor(private readonly options: MediaConnectionOptions) {}
 
   open(): void {
     if (this.state.kind === 'closed' || this.state.kind === 'refused')
@@ -180,7 +180,7 @@ export class Line {
     this.heard = { figure: -1, atMs: Date.now() }
     this.triedUdpAtMs = Date.now()
     clearInterval(this.inspection)
-    this.inspection = setInterval(() => void this.look(peer), INSPECT_EVERY_MS)
+    this.inspection = setInterval(() => void this.poll(peer), INSPECT_EVERY_MS)
     const pulse = new Pulse(this.options.quietMs)
     let feels = false
     clearInterval(this.feeling)
@@ -221,7 +221,7 @@ export class Line {
       .catch(() => rollBack(peer))
   }
 
-  private async look(peer: RTCPeerConnection): Promise<void> {
+  private async poll(peer: RTCPeerConnection): Promise<void> {
     const stats = await peer.getStats().catch(() => null)
     if (stats === null || peer !== this.peer || this.state.kind !== 'up')
       return

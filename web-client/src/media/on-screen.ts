@@ -33,20 +33,20 @@ const SILENT_MS = 3_000
 export class OnScreen {
   private shown = false
   private shownMs = 0
-  private lookedMs: number
-  private toldMs: number
+  private updatedMs: number
+  private reportedMs: number
   private drawn = { count: 0, atMs: -Infinity }
   private heard = { count: 0, atMs: -Infinity }
 
   constructor(nowMs: number) {
-    this.lookedMs = this.toldMs = nowMs
+    this.updatedMs = this.reportedMs = nowMs
   }
 
   /** True: the lesson has come onto the screen or gone from it, and the hub should hear so at once. */
-  look(nowMs: number, sight: Sight): boolean {
+  update(nowMs: number, sight: Sight): boolean {
     if (this.shown)
-      this.shownMs += Math.max(0, nowMs - this.lookedMs)
-    this.lookedMs = nowMs
+      this.shownMs += Math.max(0, nowMs - this.updatedMs)
+    this.updatedMs = nowMs
     if (sight.drawn !== this.drawn.count)
       this.drawn = { count: sight.drawn, atMs: sight.drawn === 0 ? -Infinity : nowMs }
     if (sight.heard !== this.heard.count)
@@ -59,12 +59,12 @@ export class OnScreen {
   }
 
   /** What there is to tell, once. */
-  tell(nowMs: number): Shown {
+  takeReport(nowMs: number): Shown {
     if (this.shown)
-      this.shownMs += Math.max(0, nowMs - this.lookedMs)
-    const told = { span_ms: Math.max(0, nowMs - this.toldMs), shown_ms: this.shownMs, shown_last: this.shown }
-    this.lookedMs = this.toldMs = nowMs
+      this.shownMs += Math.max(0, nowMs - this.updatedMs)
+    const report = { span_ms: Math.max(0, nowMs - this.reportedMs), shown_ms: this.shownMs, shown_last: this.shown }
+    this.updatedMs = this.reportedMs = nowMs
     this.shownMs = 0
-    return told
+    return report
   }
 }

@@ -1,7 +1,7 @@
 import type { ScalabilityMode, VideoCodec } from './codec'
 import type { Credentials, LineState } from './connection'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
-import { heardFigure, Line } from './connection'
+import { heardFigure, MediaConnection } from './connection'
 
 /** TypeScript's own list of encoding parameters is older than scalable ones. */
 export type ScalableEncoding = RTCRtpEncodingParameters & { scalabilityMode?: ScalabilityMode | undefined }
@@ -45,7 +45,7 @@ const BOARD_SILENCE_MS = 8_000
 
 /** Sends one WHIP session's tracks and keeps on sending them until closed. */
 export class WhipPublisher {
-  private readonly line: Line
+  private readonly line: MediaConnection
   /** Voice and camera under one name (msid), so that receivers keep lips and words together. */
   private readonly stream = new MediaStream()
   private publication: Publication = { voice: null, video: null }
@@ -53,7 +53,7 @@ export class WhipPublisher {
 
   constructor(private readonly options: PublisherOptions) {
     const board = options.track === 'board'
-    this.line = new Line({
+    this.line = new MediaConnection({
       url: () => `${options.url()}?track=${options.track}`,
       credentials: options.credentials,
       onState: options.onState,

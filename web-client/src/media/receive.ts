@@ -1,6 +1,6 @@
 import type { Credentials, LineState } from './connection'
 import { withDependencies } from './codec'
-import { Line } from './connection'
+import { MediaConnection } from './connection'
 import { PlayoutDelay } from './playout'
 import { totalsOf } from './quality'
 
@@ -36,13 +36,13 @@ const SILENCE_MS = 8_000
  * tracks of one msid in their jitter buffers, before any element sees them.
  */
 export class WhepReceiver {
-  private readonly line: Line
+  private readonly line: MediaConnection
   private readonly playout = new PlayoutDelay()
   private mids = new Map<ReceivedSlot, RTCRtpTransceiver>()
   private readonly progress = new Map<ReceivedSlot, { packets: number, atMs: number }>()
 
   constructor(private readonly options: ReceiverOptions) {
-    this.line = new Line({
+    this.line = new MediaConnection({
       url: () => {
         const seat = options.guestSeat?.() ?? null
         return `${options.url()}?slots=${SLOTS.join(',')}${seat === null ? '' : `&seat=${encodeURIComponent(seat)}`}`

@@ -57,9 +57,9 @@ export class SteppedPlayers {
 
     const on = (name: keyof HTMLMediaElementEventMap, act: () => void) =>
       leader.element.addEventListener(name, act, { signal: this.listening.signal })
-    const tell = () => events.onTime(this.atS, this.durationS)
-    on('timeupdate', tell)
-    on('durationchange', tell)
+    const report = () => events.onTime(this.atS, this.durationS)
+    on('timeupdate', report)
+    on('durationchange', report)
     on('seeked', () => this.step())
     on('play', () => events.onPlaying(true))
     on('pause', () => {

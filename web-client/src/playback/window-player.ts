@@ -45,8 +45,8 @@ export class WindowPlayer {
     on('pause', () => events.onPlaying(false))
     on('waiting', () => events.onWaiting(true))
     on('playing', () => events.onWaiting(false))
-    on('timeupdate', () => this.look())
-    on('seeked', () => this.look())
+    on('timeupdate', () => this.poll())
+    on('seeked', () => this.poll())
     this.timer = setInterval(() => this.step(), STEP_EVERY_MS)
   }
 
@@ -98,7 +98,7 @@ export class WindowPlayer {
     return Math.max(0, (lessonMs - (this.play.main?.origin_ms ?? 0)) / 1000)
   }
 
-  private look(): void {
+  private poll(): void {
     const at = this.atMs
     this.events.onTime(Math.min(Math.max(at, this.play.from_ms), this.play.to_ms))
     if (at >= this.play.to_ms && !this.main.paused)

@@ -120,7 +120,7 @@ export const en: Words = {
     left: '{minutes} min left', overdue: 'Past the bell',
     fullscreen: 'Full screen', leaveFullscreen: 'Leave full screen',
     line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' }, byTcp: '{line} · by the backup path',
-    noPicture: 'The teacher’s camera is off', spared: 'The line is slow: voice and board come first, the picture will be back.',
+    noPicture: 'The teacher’s camera is off', paused: 'The line is slow: voice and board come first, the picture will be back.',
     heads: 'Pupils', headsTold: 'Pupils: {pupils}', headsTitle: 'How many pupils are in the classroom?', headsHint: 'Up and down, or type digits. Only the number is kept, no names.',
     headsSay: 'Say {pupils}', headsFailed: 'Not told. Please check the network and press again.', fewer: 'One fewer', more: 'One more',
     notEnrolledTitle: 'This computer belongs to no classroom yet',

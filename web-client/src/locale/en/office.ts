@@ -7,7 +7,7 @@ export const office: typeof words = {
   },
   console: {
     navigation: 'Where to', fold: 'Fold', unfold: 'Unfold',
-    way: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', reports: 'Reports', storage: 'Storage', organisations: 'Schools', people: 'People', devices: 'Devices', tables: 'Tables', audit: 'Audit' },
+    nav: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', reports: 'Reports', storage: 'Storage', organisations: 'Schools', people: 'People', devices: 'Devices', tables: 'Tables', audit: 'Audit' },
     closedTitle: 'This page is not yours to look after', closed: 'Your roles do not open this page. If you need it, please ask an administrator to give you the role.',
     loading: 'Reading…', more: 'Show more', search: 'Find by name', noMatch: 'Nothing found', noMatchHint: 'Try another word, or clear the filters.', clear: 'Clear filters',
     refused: 'Could not be read: {detail}', save: 'Save', cancel: 'Cancel', saved: 'Saved', place: 'Organisation', anyPlace: 'All organisations', pickPlace: 'Type a name to find it', closedToo: 'Closed ones too',

@@ -19,7 +19,7 @@ export const reportEn: typeof reportZhCN = {
     sealed: 'Worked out and kept {time}; its digest {sha}… is in the audit, figures {version}. Any edited row is found.',
     quality: {
       title: 'Quality', hint: 'First the middle of the lesson, then the worst five seconds. Press a name for its curves.', none: 'No curves were collected.', deleted: 'The samples of every five seconds were deleted on {day}, when their time was over: there are no curves any more. The figures above are as they were.',
-      end: 'Classroom', loss: 'Loss', rtt: 'Round trip (ms)', jitter: 'Jitter (ms)', mos: 'Voice score', concealed: 'Made up', fps: 'Pictures/s', height: 'Height', frozen: 'Freezes, share', spared: 'Picture paused',
+      end: 'Classroom', loss: 'Loss', rtt: 'Round trip (ms)', jitter: 'Jitter (ms)', mos: 'Voice score', concealed: 'Made up', fps: 'Pictures/s', height: 'Height', frozen: 'Freezes, share', paused: 'Picture paused',
     },
     chart: {
       title: '{name}', loss: 'Line (%)', voice: 'Voice score', picture: 'Picture', pageLoss: 'Loss (page)', hubLoss: 'Loss (hub)', concealed: 'Made up', mos: 'MOS', fps: 'Pictures/s', height: 'Height (right)',

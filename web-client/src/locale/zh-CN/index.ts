@@ -120,7 +120,7 @@ export const zhCN = {
     left: '还有 {minutes} 分', overdue: '已到下课时间',
     fullscreen: '全屏', leaveFullscreen: '退出全屏',
     line: { good: '线路好', weak: '线路差', lost: '掉线' }, byTcp: '{line} · 走备用通道',
-    noPicture: '老师没有开摄像头', spared: '网络较慢，先保证声音和板书，画面稍后自己回来。',
+    noPicture: '老师没有开摄像头', paused: '网络较慢，先保证声音和板书，画面稍后自己回来。',
     heads: '人数', headsTold: '人数 {pupils}', headsTitle: '现在教室里有多少名学生？', headsHint: '上下键加减，也可以直接按数字。只记人数，不记姓名。',
     headsSay: '报 {pupils} 人', headsFailed: '没有报上，请检查网络，再按一次。', fewer: '少一个', more: '多一个',
     notEnrolledTitle: '这台电脑还没有登记到教室',

@@ -6,7 +6,7 @@ export const office = {
   },
   console: {
     navigation: '去哪里', fold: '收起', unfold: '展开',
-    way: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', reports: '报告', storage: '存储', organisations: '学校', people: '人员', devices: '设备', tables: '表格', audit: '审计' },
+    nav: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', reports: '报告', storage: '存储', organisations: '学校', people: '人员', devices: '设备', tables: '表格', audit: '审计' },
     closedTitle: '这一页不归您管', closed: '您的角色打不开这一页。需要用的话，请向管理员说明，由管理员给您加上角色。',
     loading: '正在读取…', more: '再看一些', search: '按名称查找', noMatch: '没有找到', noMatchHint: '换一个词，或者去掉筛选条件再找。', clear: '去掉筛选',
     refused: '没有读到：{detail}', save: '保存', cancel: '取消', saved: '已保存', place: '所在机构', anyPlace: '全部机构', pickPlace: '输入名称查找机构', closedToo: '包括已停用的',

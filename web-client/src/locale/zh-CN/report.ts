@@ -18,7 +18,7 @@ export const reportZhCN = {
     sealed: '{time} 结算并存档，摘要 {sha}… 已记入审计，指标第 {version} 版。改动任何一行都会被查出来。',
     quality: {
       title: '质量', hint: '每格前面是全课的中位数，后面是最差的 5 秒。点名称看曲线。', none: '没有采集到曲线。', deleted: '每 5 秒一次的质量记录已按保存期限于 {day} 删除，曲线不能再看；上面的统计没有变。',
-      end: '教室', loss: '丢包', rtt: '往返（毫秒）', jitter: '抖动（毫秒）', mos: '语音得分', concealed: '补音', fps: '每秒画面', height: '画面高度', frozen: '卡顿（次、占比）', spared: '画面让路',
+      end: '教室', loss: '丢包', rtt: '往返（毫秒）', jitter: '抖动（毫秒）', mos: '语音得分', concealed: '补音', fps: '每秒画面', height: '画面高度', frozen: '卡顿（次、占比）', paused: '画面让路',
     },
     chart: {
       title: '{name}', loss: '线路（%）', voice: '语音得分', picture: '画面', pageLoss: '丢包（页面）', hubLoss: '丢包（平台）', concealed: '补音', mos: 'MOS', fps: '每秒画面', height: '画面高度（右）',

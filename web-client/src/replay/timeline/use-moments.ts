@@ -5,7 +5,7 @@ import { onScopeDispose, shallowRef } from 'vue'
 import { readChapters, readComments, readQuality } from './moments'
 
 /** While a lesson runs, pages are turned and lines become worse. */
-const LOOK_EVERY_MS = 20_000
+const REFRESH_EVERY_MS = 20_000
 
 /** What belongs to moments of a lesson. Each may be missing: not everybody may see it, and a line may be down just then. */
 export function useMoments(recordingId: string, lessonId: string, growing: () => boolean) {
@@ -16,7 +16,7 @@ export function useMoments(recordingId: string, lessonId: string, growing: () =>
   let over = false
 
   /** Keeps what was there where nothing new comes: the player needs none of it. */
-  async function look(): Promise<void> {
+  async function refresh(): Promise<void> {
     const [nextChapters, nextComments, nextQuality] = await Promise.allSettled([readChapters(recordingId), readComments(recordingId), readQuality(lessonId)])
     if (over)
       return
@@ -28,8 +28,8 @@ export function useMoments(recordingId: string, lessonId: string, growing: () =>
       quality.value = nextQuality.value
   }
 
-  void look()
-  useIntervalFn(() => growing() && void look(), LOOK_EVERY_MS)
+  void refresh()
+  useIntervalFn(() => growing() && void refresh(), REFRESH_EVERY_MS)
   onScopeDispose(() => over = true)
-  return { chapters, comments, quality, look }
+  return { chapters, comments, quality, refresh }
 }

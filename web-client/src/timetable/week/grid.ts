@@ -1,4 +1,4 @@
-import type { Row } from '../../calendar/bells'
+import type { PeriodRow } from '../../calendar/bells'
 import type { Column, Day } from '../../calendar/days'
 import type { Listening, Pairing } from '../../api/dispatch'
 import type { SchoolClass } from '../../api/organisation'
@@ -32,7 +32,7 @@ export type Arrow = 'ArrowUp' | 'ArrowDown' | 'ArrowLeft' | 'ArrowRight'
 export const isArrow = (key: string): key is Arrow => key.startsWith('Arrow')
 
 /** The next cell that takes lessons; at the edge it stays. */
-export function step(rows: readonly Row[], columns: readonly Column[], from: Place, arrow: Arrow): Place {
+export function step(rows: readonly PeriodRow[], columns: readonly Column[], from: Place, arrow: Arrow): Place {
   const lines = rows.filter(row => row.takesLessons)
   const at = (index: number, of: readonly unknown[]) => Math.min(Math.max(index, 0), of.length - 1)
   const line = lines.findIndex(row => row.period === from.period)
@@ -48,7 +48,7 @@ export function isMovable(lesson: GridLesson, nowMs: number): boolean {
 }
 
 /** Whether a lesson can be put there at all, before the hub is asked. */
-export function isOpenCell(column: Column, row: Row, today: Day): boolean {
+export function isOpenCell(column: Column, row: PeriodRow, today: Day): boolean {
   return column.inTerm && row.takesLessons && column.day >= today && column.note?.kind !== 'off'
 }
 

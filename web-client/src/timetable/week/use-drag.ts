@@ -1,4 +1,4 @@
-import type { Row } from '../../calendar/bells'
+import type { PeriodRow } from '../../calendar/bells'
 import type { Column } from '../../calendar/days'
 import type { GridLesson } from '../../api/timetable'
 import type { Place } from './grid'
@@ -8,21 +8,21 @@ import { isArrow, step } from './grid'
 
 interface Paper {
   mover: ReturnType<typeof useMove>
-  rows: () => readonly Row[]
+  rows: () => readonly PeriodRow[]
   columns: () => readonly Column[]
   movable: (lesson: GridLesson) => boolean
   find: (lessonId: string | undefined) => GridLesson | undefined
   focusOn: (place: Place) => Promise<void>
 }
 
-/** A hand trembles; a click is no drag. */
+/** Drag threshold: a pointer moves a little during a click. */
 const DRAG_FROM_PX = 6
 
 /** How a lesson is taken up on the paper and put down elsewhere: with the pointer, or with M, the arrows and Enter. */
-export function useHand({ mover, rows, columns, movable, find, focusOn }: Paper) {
+export function useDrag({ mover, rows, columns, movable, find, focusOn }: Paper) {
   const move = mover.move
-  /** Where the pointer holds a lesson; `null`: it holds none. */
-  const hand = shallowRef<{ x: number, y: number } | null>(null)
+  /** Where the pointer drags a lesson; `null`: it drags none. */
+  const held = shallowRef<{ x: number, y: number } | null>(null)
   let stopFollowing = () => {}
   onScopeDispose(() => stopFollowing())
 
@@ -35,7 +35,7 @@ export function useHand({ mover, rows, columns, movable, find, focusOn }: Paper)
         return
       if (move.value.kind !== 'aiming')
         mover.begin(lesson, 'pointer')
-      hand.value = { x: moved.clientX, y: moved.clientY }
+      held.value = { x: moved.clientX, y: moved.clientY }
       const under = document.elementFromPoint(moved.clientX, moved.clientY)?.closest<HTMLElement>('[data-day][data-open]')
       if (under?.dataset.day !== undefined && under.dataset.period !== undefined)
         mover.aim({ day: under.dataset.day, period: under.dataset.period })
@@ -44,7 +44,7 @@ export function useHand({ mover, rows, columns, movable, find, focusOn }: Paper)
       stopFollowing()
       if (move.value.kind !== 'aiming')
         return
-      hand.value = null
+      held.value = null
       swallowClick()
       void (released.type === 'pointerup' ? mover.drop() : mover.cancel())
     }
@@ -92,7 +92,7 @@ export function useHand({ mover, rows, columns, movable, find, focusOn }: Paper)
     }
   }
 
-  return { hand, press, key }
+  return { held, press, key }
 }
 
 /** The click that ends a drag opens no card. */

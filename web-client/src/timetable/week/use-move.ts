@@ -1,4 +1,4 @@
-import type { Verdict } from '../../lesson-ui/use-dispatch'
+import type { DispatchVerdict } from '../../lesson-ui/use-dispatch'
 import type { GridLesson } from '../../api/timetable'
 import type { Place } from './grid'
 import { computed, shallowRef } from 'vue'
@@ -9,16 +9,16 @@ export type Move
   = | { kind: 'none' }
     | { kind: 'aiming', lesson: GridLesson, target: Place, by: 'pointer' | 'keyboard' }
     | { kind: 'asking', lesson: GridLesson, target: Place }
-    | { kind: 'refused', lesson: GridLesson, target: Place, verdict: Verdict }
+    | { kind: 'refused', lesson: GridLesson, target: Place, verdict: DispatchVerdict }
 
-/** Short enough to be there when the hand rests, long enough not to ask for each cell that is passed. */
+/** Debounce: short enough for a pointer that rests, long enough not to ask for each cell that is passed. */
 const RESTS_MS = 150
 
 /** A lesson on its way to another cell: asked dry while it hovers, saved when it is dropped and nothing is in the way. */
 export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
   const { tryOut, carryOut } = useDispatch()
   const move = shallowRef<Move>({ kind: 'none' })
-  const hovering = shallowRef<{ target: Place, verdict: Verdict } | null>(null)
+  const hovering = shallowRef<{ target: Place, verdict: DispatchVerdict } | null>(null)
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const home = (lesson: GridLesson): Place => ({ day: lesson.date, period: lesson.period })
@@ -76,7 +76,7 @@ export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
   }
 
   /** What stands in the target cell now; `null`: the hub has not said yet. */
-  const said = computed<Verdict | null>(() => move.value.kind === 'refused' ? move.value.verdict : hovering.value?.verdict ?? null)
+  const said = computed<DispatchVerdict | null>(() => move.value.kind === 'refused' ? move.value.verdict : hovering.value?.verdict ?? null)
 
   return { move, said, begin, aim, drop, cancel }
 }
