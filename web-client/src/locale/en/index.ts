@@ -1,18 +1,21 @@
 import type { Words } from '../zh-CN'
-import { reportEn } from './report'
-import { timetableEn } from './timetable'
+import { account } from './account'
+import { audit } from './audit'
+import { classroom } from './classroom'
+import { dispatch } from './dispatch'
+import { lesson } from './lesson'
 import { library } from './library'
-import { office } from './office'
+import { organisation } from './organisation'
 import { replay } from './replay'
-import { storageEn } from './retention'
+import { report } from './report'
+import { retention } from './retention'
+import { teacher } from './teacher'
+import { timetable } from './timetable'
+import { watch } from './watch'
 
 export const en: Words = {
   product: 'Tongke',
-  ...timetableEn,
-  ...reportEn,
-  ...storageEn,
   language: { switch: '中文', label: 'Switch to Chinese' },
-  role: { lead_teacher: 'Lead teacher', classroom: 'Classroom', bureau_officer: 'Education bureau', teacher: 'Lead teacher', observer: 'Observer', guest: 'Guest' },
   presence: { online: 'Online', weak: 'Weak line', lost: 'Lost', absent: 'Not here' },
   action: {
     retry: 'Try again', lessons: 'Back to lessons', signOut: 'Sign out', reload: 'Open again', copy: 'Copy', copied: 'Copied',
@@ -39,97 +42,25 @@ export const en: Words = {
       retention: 'Attendance and report of this lesson were deleted on {day}, when their time was over. The audit has a record of it.', request: 'Attendance and report of this lesson were deleted on {day}, because that was asked for. The audit has a record of it.',
     },
   },
-  enter: {
-    title: 'Signing in',
-    working: 'Checking the sign-in link…',
-    usedTitle: 'This sign-in link no longer works',
-    used: 'A link works once, or for a limited time. If you signed in on this computer before, just go on; otherwise ask the school’s administrator for a new link.',
-    missing: 'The address holds no sign-in secret. Please copy the whole link, with what follows the #.',
-    goOn: 'Go on',
+  console: {
+    navigation: 'Where to', fold: 'Fold', unfold: 'Unfold',
+    nav: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', reports: 'Reports', storage: 'Storage', organisations: 'Schools', people: 'People', devices: 'Devices', tables: 'Tables', audit: 'Audit' },
+    closedTitle: 'This page is not yours to look after', closed: 'Your roles do not open this page. If you need it, please ask an administrator to give you the role.',
+    loading: 'Reading…', more: 'Show more', search: 'Find by name', noMatch: 'Nothing found', noMatchHint: 'Try another word, or clear the filters.', clear: 'Clear filters',
+    refused: 'Could not be read: {detail}', save: 'Save', cancel: 'Cancel', saved: 'Saved', place: 'Organisation', anyPlace: 'All organisations', pickPlace: 'Type a name to find it', closedToo: 'Closed ones too',
+    optional: 'Optional', actions: 'Actions',
   },
-  ...office,
+  ...account,
+  ...audit,
+  ...classroom,
+  ...dispatch,
+  ...lesson,
   ...library,
-  lessons: {
-    title: 'Lessons',
-    today: 'Today', tomorrow: 'Tomorrow', yesterday: 'Yesterday',
-    state: { scheduled: 'Not begun', open: 'Open', live: 'Live', ended: 'Ended', cancelled: 'Called off', missed: 'Missed', archived: 'Archived' },
-    recording: { recording: 'Recording', sealed: 'Replay' },
-    teach: 'Start', teachAgain: 'Back to class', prepare: 'Prepare', attend: 'Enter', watch: 'Observe', replay: 'Replay',
-    classrooms: '{count} classrooms',
-    emptyTitle: 'No lessons yet',
-    empty: {
-      lead_teacher: 'The timetable has no lesson of yours yet. New ones appear here by themselves.',
-      classroom: 'No lesson for this classroom today. When it is time, this page opens it by itself.',
-      bureau_officer: 'No lessons in your area yet. New ones appear here by themselves.',
-    },
-    columns: { time: 'Time', lesson: 'Lesson', teacher: 'Teacher', classrooms: 'Classrooms', state: 'State', action: 'Action' },
-  },
-  desk: {
-    checkTitle: 'Before the lesson',
-    checkHint: 'If picture and sound are good, begin. Until then no classroom sees you.',
-    camera: 'Camera', microphone: 'Microphone', board: 'Board', size: 'Picture',
-    size720: 'Fine, 720p', size360: 'Light, 360p (old PC, slow line)',
-    defaultDevice: 'Default device',
-    levelHint: 'Say something and watch the bar.', levelHeard: 'You can be heard.',
-    boardHint: 'Share a screen, a window or a tab. You can also do it during the lesson.',
-    chooseBoard: 'Choose a board to share', stopBoard: 'Stop sharing', shareBoard: 'Share board', boardReady: 'The board is chosen; classrooms see it once you begin.',
-    noBoard: 'No board is shared', noBoardHint: 'Classrooms see your picture.',
-    boardSending: 'The board as classrooms see it', boardHeld: 'Classrooms cannot see the board now; sending it again.', boardStarting: 'Sending the board to the classrooms…',
-    start: 'Start lesson', starting: 'Starting…', notYet: 'Not open yet. You can start from {time}.',
-    end: 'End lesson', endHint: 'Hold one second', ending: 'Ending…',
-    elapsed: '{minutes} min', of: 'of {minutes}',
-    recording: 'Recording', notRecording: 'Not recording', recordingPaused: 'Recording paused',
-    keptNothing: 'The server’s disk is full: recording has paused and goes on by itself when there is room. Please teach on, the classrooms feel nothing of it.', keptLean: 'The server’s disk is nearly full: voice and board are still recorded, your camera only small for now, or not at all. The lesson is not affected.',
-    present: '{count}/{all} classrooms online',
-    guests: 'Guests and observers: {count}',
-    micOn: 'Microphone on', micOff: 'Microphone off', cameraOn: 'Camera on', cameraOff: 'Camera off',
-    sending: { closed: 'Not sending', connecting: 'Connecting…', up: 'Classrooms see and hear you.', heardOnly: 'Classrooms hear you but do not see you.', seenOnly: 'Classrooms see you but do not hear you.', neither: 'Classrooms neither see nor hear you now.', waiting: 'The line dropped; reconnecting by itself. Keep teaching, no need to reload.', refused: 'The server did not accept the picture: {detail}' },
-    byTcp: 'This network lets no UDP through: we use the backup path. The lesson is not affected.',
-    link: 'The link to the server dropped {seconds} s ago; reconnecting by itself. No need to reload.',
-    replaced: 'This lesson was opened in another window; this page has stopped sending.', takeBack: 'Teach from here',
-    endedTitle: 'Lesson over', ended: 'It lasted {minutes} minutes.', endedReplay: 'The recording is ready.', watchReplay: 'Watch replay',
-    noReplay: 'This lesson has no recording.',
-    fault: {
-      denied: '{device}: the browser does not allow it. Click the icon left of the address, choose “Allow”, and try again.',
-      missing: '{device}: none found. Please plug it in and try again.',
-      busy: '{device}: another program is using it. Please close that program and try again.',
-      unsupported: '{device}: this page was not opened by a secure address (https). Please use the https address from your administrator.',
-      cancelled: '',
-    },
-    tile: { receiving: 'Sees you', notReceiving: 'No picture yet' },
-    tileWords: { weak: 'Weak line, pictures may stop', lost: 'Lost, reconnecting by itself', absent: 'Has not come in yet' },
-    failed: 'It did not work: {detail}',
-  },
-  wall: {
-    noneTitle: 'No more lessons today',
-    none: 'When it is time, this page opens the lesson by itself. Please leave the computer on.',
-    nextLesson: 'Next lesson',
-    startsIn: 'Starts in {time}', soon: 'About to start',
-    assistant: 'Assistant: {name}', nameAssistant: 'Assistant, please give your name', whoIsHere: 'Who helps in the classroom today?', nobody: 'No assistant', back: 'Back',
-    noAssistants: 'This school has no assistants yet. The school administrator gives the role on the People page.', assistantFailed: 'Not noted. Please check the network and try again.',
-    network: 'Network', sound: 'Sound',
-    good: 'Fine', lostNetwork: 'Server not reached',
-    waitingTitle: 'The teacher is coming', waiting: 'You are in the lesson. The picture appears by itself when the teacher begins.',
-    soundTitle: 'Press OK once to turn on the sound', soundButton: 'OK',
-    cut: 'This classroom’s line dropped; reconnecting by itself ({seconds} s). No need to reload.',
-    teacherCut: 'The teacher’s picture dropped; waiting for it ({seconds} s). No need to reload.',
-    entering: 'Entering the lesson…',
-    overTitle: 'Lesson over', over: 'Thank you, teacher. Goodbye, class.', overNext: 'Next: {time} {lesson}', overNone: 'No more lessons today.',
-    replacedTitle: 'This classroom was opened on another computer', replaced: 'Playing has stopped here. To have the lesson here, press OK.',
-    refusedTitle: 'This lesson is closed to you',
-    left: '{minutes} min left', overdue: 'Past the bell',
-    fullscreen: 'Full screen', leaveFullscreen: 'Leave full screen',
-    line: { good: 'Good line', weak: 'Weak line', lost: 'Lost' }, byTcp: '{line} · by the backup path',
-    noPicture: 'The teacher’s camera is off', paused: 'The line is slow: voice and board come first, the picture will be back.',
-    heads: 'Pupils', headsTold: 'Pupils: {pupils}', headsTitle: 'How many pupils are in the classroom?', headsHint: 'Up and down, or type digits. Only the number is kept, no names.',
-    headsSay: 'Say {pupils}', headsFailed: 'Not told. Please check the network and press again.', fewer: 'One fewer', more: 'One more',
-    notEnrolledTitle: 'This computer belongs to no classroom yet',
-  },
-  watch: {
-    before: 'The teacher has not begun. The picture appears by itself.', beforeTitle: 'Starts {time}',
-    sound: 'Turn on sound', over: 'This lesson has ended. Thank you for watching.',
-    noToken: 'The link is incomplete. Please copy the whole link, with what follows the #.',
-    swap: 'Swap sizes',
-  },
-  replay,
+  ...organisation,
+  ...replay,
+  ...report,
+  ...retention,
+  ...teacher,
+  ...timetable,
+  ...watch,
 }

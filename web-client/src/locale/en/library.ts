@@ -1,7 +1,7 @@
-import type { library as zhCN } from '../zh-CN/library'
+import type { library as words } from '../zh-CN/library'
 
 /** Words of the library, its reviews and its links. */
-export const library: typeof zhCN = {
+export const library: typeof words = {
   library: {
     title: 'Recordings', search: 'Title, teacher, knowledge point…', all: 'All', found: '{count} recordings', filters: 'Filters', from: 'From', until: 'To',
     emptyTitle: 'No recordings yet', empty: 'Lessons are recorded by themselves and appear here, and so does what other schools publish to you.',
@@ -49,4 +49,5 @@ export const library: typeof zhCN = {
     mark: { title: 'Chapter marks', name: 'What begins here (optional)', kept: 'Kept: it is among the chapters when the page is opened again.', go: 'Mark', hint: 'Mark this moment: the replay can go straight to it', done: 'Marked {time}', full: 'Not kept: the lesson is not live, or has too many marks' },
     source: { title: 'Recording to play', none: 'None yet', pick: 'Find a recording', choose: 'Use', clear: 'Use none', gone: 'Taken down: choose another one' },
   },
+  recordings: { title: 'Recordings', emptyTitle: 'No recordings yet', empty: 'Lessons appear here once they were taught.', lesson: 'Lesson', teacher: 'Lead teacher', when: 'When', watch: 'Replay' },
 }

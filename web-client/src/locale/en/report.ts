@@ -1,6 +1,7 @@
-import type { reportZhCN } from '../zh-CN/report'
+import type { report as words } from '../zh-CN/report'
 
-export const reportEn: typeof reportZhCN = {
+/** Words of the reports. */
+export const report: typeof words = {
   report: {
     title: 'Reports', lesson: 'Lesson report', back: 'Back to reports', how: 'How this is worked out', formulaVersion: '({name}, version {version})',
     verdict: { valid: 'Valid', short: 'Too short', cancelled: 'Called off', missed: 'Not held', unjudged: 'Not judged' },

@@ -1,6 +1,7 @@
-import type { storageZhCN } from '../zh-CN/retention'
+import type { retention as words } from '../zh-CN/retention'
 
-export const storageEn: typeof storageZhCN = {
+/** Words of the storage page. */
+export const retention: typeof words = {
   storage: {
     title: 'Storage',
     used: 'Recordings take', recordings: '{count} recordings', pendingCount: '{count} of them wait to be deleted',

@@ -1,6 +1,7 @@
-import type { timetableZhCN } from '../zh-CN/timetable'
+import type { timetable as words } from '../zh-CN/timetable'
 
-export const timetableEn: typeof timetableZhCN = {
+/** Words of the timetable and of a lesson in it. */
+export const timetable: typeof words = {
   timetable: {
     title: 'Timetable', week: 'Week', termSetUp: 'Term set-up', term: 'Term', weekNo: 'Week {week}', weeks: '{count} weeks', thisWeek: 'This week', before: 'Week before', after: 'Week after',
     today: 'Today', comma: ', ', more: '{count} more', close: 'Close', count: '{count} lessons this week', noTerm: 'No term yet',
@@ -54,36 +55,5 @@ export const timetableEn: typeof timetableZhCN = {
       whose: 'For whom', hint: 'What is planned already stays; only what is missing is added.', try: 'Try it', trying: 'Trying…', planned: 'lessons in the plan', past: 'would be over already and are not planned', fresh: 'new', leftOut: 'left out', clashes: 'conflicts', took: 'took {seconds} s',
       do: 'Plan {count} lessons', planning: 'Planning…', done: '{count} lessons planned', clashTitle: 'These conflicts come first', leftOutTitle: 'Left out, and why', oneEnd: 'one classroom:',
     },
-  },
-  today: {
-    title: 'Today', counts: '{all} lessons · {to_come} to come · {ended} ended · {cancelled} called off · {missed} not held',
-    disk: {
-      low: 'The disk for recordings is filling up: please make room.', tight: 'The disk for recordings is filling up: classes on stage are not recorded for now, and of the camera only the small picture. Please make room soon.',
-      lean: 'The disk for recordings is nearly full: only voice and board are recorded. Please make room now.', paused: 'The disk for recordings is full: all recording has paused, lessons are not affected. It goes on by itself when there is room.',
-    },
-    keeping: { lean: 'voice and board only', paused: 'recording paused' },
-    question: { on: 'On now', missing: 'Who is missing', lines: 'Lines in trouble', lost: 'Lost today' }, next: 'What comes next',
-    none: { on: 'Nothing is on now. What begins appears here by itself.', missing: 'Everybody is there', lines: 'All lines are well', lost: 'Nothing was lost today', next: 'Nothing else comes today.', all: 'No lessons today.' },
-    present: '{present}/{all} classrooms there', absent: 'Not there, {minutes} min after the bell', weak: 'Weak line: the picture may stop', cut: 'Cut off, coming back by itself', notRecorded: 'Held, but not recorded',
-  },
-  dispatch: {
-    title: 'Dispatch', view: { day: 'A day’s lessons', pairings: 'Pairings', rights: 'Listening rights' },
-    dayBefore: 'Day before', dayAfter: 'Day after', chooseDay: 'Choose a day', place: 'Area', find: 'School, teacher, lesson', group: { label: 'A line for each', school: 'School', teacher: 'Teacher' },
-    counts: '{all} lessons · live {live} · ended {ended} · called off {cancelled} · missed {missed}',
-    troubled: '{count} lines in trouble', noTrouble: 'No conflicts, nothing missing', showAll: 'Show all',
-    trouble: { clash_teacher: 'Teacher is also in “{title}”', clash_classroom: 'Classroom is also in “{title}”', clash_class: 'Class is also in “{title}”', missed: 'Missed', late: '{minutes} min past the bell, not begun', nobody_listens: 'No classroom listens' },
-    moveDay: 'Move the day', moveWhat: '{place}, {day}: {count} lessons to come, all to', moveTo: 'Choose a day', moveNow: 'Move', moveFree: 'All {count} fit there', moveOthers: 'Move the other {count}', stays: '“{title}” stays: {why}', clashing: '“{title}” {clash}', moved: '{count} lessons of {from} are moved to {to}',
-    toTimetable: 'To the timetable',
-    empty: {
-      title: 'No lessons on this day', text: 'Look at another day, or plan lessons in the timetable.', noTermTitle: 'This day is in no term', noTerm: 'Look at another day, or add a term in the term set-up.',
-      filteredTitle: 'No line fits', filtered: 'There are lessons on this day; the filters hide them. Clear the search, or show all.',
-      pairingsTitle: 'No pairings yet', pairings: 'A pairing says which school teaches which classes. New lessons then fill in their listening classrooms by themselves.',
-      rightsTitle: 'No listening rights yet', rights: 'Pairings bring rights with them. A class without a pairing can be given one of its own.',
-    },
-    teaching: 'Teaching school', everyTeaching: 'Every teaching school', listeningClasses: 'Listening classes', chooseClasses: 'Search by school or class', wholeClass: 'Every subject', byPairing: 'by pairing',
-    add: { pairings: 'Pairing', rights: 'Right' }, added: { pairings: 'Pairing added', rights: 'Right added' },
-    topology: { label: 'Shape', centre_with_points: 'Centre school with points', one_to_many_points: 'One school, many points', one_to_many_schools: 'One school, many schools' },
-    standing: { label: 'Standing', active: 'In force', frozen: 'Frozen', cancelled: 'Cancelled' }, everyStanding: 'Every standing',
-    act: { freeze: 'Freeze', resume: 'Resume', cancel: 'Cancel', cancelNow: 'Press again to cancel' },
   },
 }

@@ -1,18 +1,20 @@
-import { reportZhCN } from './report'
-import { timetableZhCN } from './timetable'
-
+import { account } from './account'
+import { audit } from './audit'
+import { classroom } from './classroom'
+import { dispatch } from './dispatch'
+import { lesson } from './lesson'
 import { library } from './library'
-import { office } from './office'
+import { organisation } from './organisation'
 import { replay } from './replay'
-import { storageZhCN } from './retention'
+import { report } from './report'
+import { retention } from './retention'
+import { teacher } from './teacher'
+import { timetable } from './timetable'
+import { watch } from './watch'
 
 export const zhCN = {
   product: '同课',
-  ...timetableZhCN,
-  ...reportZhCN,
-  ...storageZhCN,
   language: { switch: 'English', label: '换成英文' },
-  role: { lead_teacher: '主讲教师', classroom: '教室', bureau_officer: '教育局', teacher: '主讲教师', observer: '旁听', guest: '来宾' },
   presence: { online: '在线', weak: '线路差', lost: '掉线', absent: '未到' },
   action: {
     retry: '再试一次', lessons: '回到课程列表', signOut: '退出', reload: '重新打开', copy: '复制', copied: '已复制',
@@ -39,99 +41,27 @@ export const zhCN = {
       retention: '这节课的考勤和课堂报告已按保存期限于 {day}删除，审计里有记录。', request: '这节课的考勤和课堂报告已按申请于 {day}删除，审计里有记录。',
     },
   },
-  enter: {
-    title: '正在登录',
-    working: '正在核对登录链接…',
-    usedTitle: '这个登录链接不能用了',
-    used: '链接只能用一次，或者已经过期。如果您在这台电脑上登录过，可以直接进入；否则请向学校管理员要一个新链接。',
-    missing: '地址里没有登录密钥。请把链接完整地复制到地址栏，包括 # 后面的部分。',
-    goOn: '直接进入',
+  console: {
+    navigation: '去哪里', fold: '收起', unfold: '展开',
+    nav: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', reports: '报告', storage: '存储', organisations: '学校', people: '人员', devices: '设备', tables: '表格', audit: '审计' },
+    closedTitle: '这一页不归您管', closed: '您的角色打不开这一页。需要用的话，请向管理员说明，由管理员给您加上角色。',
+    loading: '正在读取…', more: '再看一些', search: '按名称查找', noMatch: '没有找到', noMatchHint: '换一个词，或者去掉筛选条件再找。', clear: '去掉筛选',
+    refused: '没有读到：{detail}', save: '保存', cancel: '取消', saved: '已保存', place: '所在机构', anyPlace: '全部机构', pickPlace: '输入名称查找机构', closedToo: '包括已停用的',
+    optional: '可以不填', actions: '操作',
   },
-  ...office,
+  ...account,
+  ...audit,
+  ...classroom,
+  ...dispatch,
+  ...lesson,
   ...library,
-  lessons: {
-    title: '课程',
-    today: '今天', tomorrow: '明天', yesterday: '昨天',
-    state: { scheduled: '未开始', open: '可以进入', live: '正在上课', ended: '已下课', cancelled: '已停课', missed: '没有开成', archived: '已归档' },
-    recording: { recording: '录制中', sealed: '有回放' },
-    teach: '开始上课', teachAgain: '回到课堂', prepare: '去备课', attend: '进入课堂', watch: '旁听', replay: '看回放',
-    classrooms: '{count} 个教室',
-    emptyTitle: '还没有课',
-    empty: {
-      lead_teacher: '课表里还没有您的课。排好课以后，这里会自己出现，不用刷新。',
-      classroom: '今天没有给这个教室排课。到了上课时间，本页会自己打开课堂。',
-      bureau_officer: '辖区里还没有排课。学校排好课以后，这里会自己出现。',
-    },
-    columns: { time: '时间', lesson: '课', teacher: '主讲教师', classrooms: '教室', state: '状态', action: '操作' },
-  },
-  desk: {
-    checkTitle: '上课前看一看',
-    checkHint: '画面和声音都好，就可以开始。开始以前，教室看不见您。',
-    camera: '摄像头', microphone: '麦克风', board: '板书', size: '画面',
-    size720: '高清 720p', size360: '省力 360p（旧电脑、慢线路）',
-    defaultDevice: '默认设备',
-    levelHint: '请说一句话，看这条线动不动。', levelHeard: '听得见您。',
-    boardHint: '可以共享整个屏幕、一个窗口或一个标签页。也可以上课以后再共享。',
-    chooseBoard: '选择要共享的板书', stopBoard: '停止共享', shareBoard: '共享板书', boardReady: '板书已选好，开始以后教室才看得见。',
-    noBoard: '现在没有共享板书', noBoardHint: '教室看到的是您的画面。',
-    boardSending: '教室看到的板书', boardHeld: '教室暂时看不到板书，正在重新发送。', boardStarting: '正在把板书发给教室…',
-    start: '开始上课', starting: '正在开始…', notYet: '还没到开放时间。{time} 起可以开始。',
-    end: '下课', endHint: '长按一秒', ending: '正在下课…',
-    elapsed: '已上 {minutes} 分', of: '共 {minutes} 分',
-    recording: '录制中', notRecording: '未录制', recordingPaused: '录制已暂停',
-    keptNothing: '服务器磁盘已满，录制暂停，腾出空间后自动继续。请照常上课，教室不受影响，不用刷新页面。', keptLean: '服务器磁盘快满了：声音和板书照常录制，您的画面暂时只录小图，或者不录。上课不受影响。',
-    present: '{count}/{all} 教室在线',
-    guests: '另有 {count} 位来宾和旁听',
-    micOn: '麦克风开着', micOff: '麦克风已关', cameraOn: '摄像头开着', cameraOff: '摄像头已关',
-    sending: { closed: '未发送', connecting: '正在接通…', up: '教室看得见您，听得见您。', heardOnly: '教室听得见您，看不见您。', seenOnly: '教室看得见您，听不见您。', neither: '教室现在看不见也听不见您。', waiting: '线路断了，正在自动重连。请继续讲，不用刷新页面。', refused: '服务器没有接受画面：{detail}' },
-    byTcp: '这里的网络不通 UDP，正走备用通道，不影响上课。',
-    link: '与服务器的联系断了 {seconds} 秒，正在自动重连。不用刷新页面。',
-    replaced: '这节课已在另一个窗口打开，本页已停止发送。', takeBack: '在这里继续上课',
-    endedTitle: '下课了', ended: '本节课上了 {minutes} 分钟。', endedReplay: '录像已经可以看。', watchReplay: '看回放',
-    noReplay: '这节课没有录像。',
-    fault: {
-      denied: '浏览器不让用{device}。请点地址栏左边的图标，选“允许”，再试一次。',
-      missing: '没有找到{device}。请插好后再试一次。',
-      busy: '{device}正被别的程序占用。请关掉那个程序，再试一次。',
-      unsupported: '本页不是用安全地址（https）打开的，浏览器不给{device}。请用管理员给的 https 地址。',
-      cancelled: '',
-    },
-    tile: { receiving: '看得见', notReceiving: '还没有画面' },
-    tileWords: { weak: '线路差，画面可能会停', lost: '掉线了，正在自动重连', absent: '还没有进入课堂' },
-    failed: '没有成功：{detail}',
-  },
-  wall: {
-    noneTitle: '今天没有课了',
-    none: '到了上课时间，本页会自己打开课堂。请不要关电脑。',
-    nextLesson: '下一节课',
-    startsIn: '还有 {time} 上课', soon: '马上上课',
-    assistant: '助教：{name}', nameAssistant: '请助教报名字', whoIsHere: '今天由谁在教室协助？', nobody: '没有助教', back: '返回',
-    noAssistants: '本校还没有登记助教。请学校管理员在“人员”页给老师加上“助教”角色。', assistantFailed: '没有记上，请检查网络，再试一次。',
-    network: '网络', sound: '声音',
-    good: '正常', lostNetwork: '连不上服务器',
-    waitingTitle: '老师马上就来', waiting: '已经进入课堂，请坐好。老师开始以后，画面会自己出现。',
-    soundTitle: '按一下 OK 键，打开声音', soundButton: 'OK',
-    cut: '本教室的线路断了，正在自动重连（{seconds} 秒）。不用刷新页面。',
-    teacherCut: '老师的画面断了，正在等老师回来（{seconds} 秒）。请坐好，不用刷新页面。',
-    entering: '正在进入课堂…',
-    overTitle: '下课了', over: '谢谢老师，同学们再见。', overNext: '下一节课：{time} {lesson}', overNone: '今天没有别的课了。',
-    replacedTitle: '这个教室已在另一台电脑上打开', replaced: '这里已经停止播放。要在这里上课，请按 OK 键。',
-    refusedTitle: '进不了这节课',
-    left: '还有 {minutes} 分', overdue: '已到下课时间',
-    fullscreen: '全屏', leaveFullscreen: '退出全屏',
-    line: { good: '线路好', weak: '线路差', lost: '掉线' }, byTcp: '{line} · 走备用通道',
-    noPicture: '老师没有开摄像头', paused: '网络较慢，先保证声音和板书，画面稍后自己回来。',
-    heads: '人数', headsTold: '人数 {pupils}', headsTitle: '现在教室里有多少名学生？', headsHint: '上下键加减，也可以直接按数字。只记人数，不记姓名。',
-    headsSay: '报 {pupils} 人', headsFailed: '没有报上，请检查网络，再按一次。', fewer: '少一个', more: '多一个',
-    notEnrolledTitle: '这台电脑还没有登记到教室',
-  },
-  watch: {
-    before: '老师还没有开始。开始以后，画面会自己出现。', beforeTitle: '{time} 上课',
-    sound: '打开声音', over: '这节课已经下课，感谢观看。',
-    noToken: '链接不完整。请把链接完整地复制到地址栏，包括 # 后面的部分。',
-    swap: '对调大小',
-  },
-  replay,
+  ...organisation,
+  ...replay,
+  ...report,
+  ...retention,
+  ...teacher,
+  ...timetable,
+  ...watch,
 }
 
 export type Words = typeof zhCN

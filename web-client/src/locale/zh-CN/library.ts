@@ -47,4 +47,5 @@ export const library = {
     mark: { title: '章节标记', name: '从这里开始讲什么（可以不写）', kept: '已记下，重新打开后出现在章节里。', go: '标记', hint: '记下这一刻，回放时可以直接跳到这里', done: '已标记 {time}', full: '没有记下：还没开始上课，或者标记太多了' },
     source: { title: '播放的录像', none: '还没有选', pick: '查找录像', choose: '选用', clear: '不用了', gone: '已下架，请另选' },
   },
+  recordings: { title: '录像', emptyTitle: '还没有录像', empty: '上过的课会自己出现在这里。', lesson: '课', teacher: '主讲教师', when: '上课时间', watch: '看回放' },
 }

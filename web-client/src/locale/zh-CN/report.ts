@@ -1,5 +1,5 @@
-/** Words of reports: attendance, quality, verdicts. */
-export const reportZhCN = {
+/** Words of the reports. */
+export const report = {
   report: {
     title: '报告', lesson: '课堂报告', back: '回到报告', how: '怎么算出来的', formulaVersion: '（{name}，第 {version} 版）',
     verdict: { valid: '有效授课', short: '无效授课', cancelled: '因故停课', missed: '无故停课', unjudged: '未判定' },

@@ -1,5 +1,5 @@
 /** Words of the storage page. */
-export const storageZhCN = {
+export const retention = {
   storage: {
     title: '存储',
     used: '录像共占', recordings: '{count} 份录像', pendingCount: '其中 {count} 份在等待删除',

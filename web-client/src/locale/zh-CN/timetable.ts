@@ -1,4 +1,5 @@
-export const timetableZhCN = {
+/** Words of the timetable and of a lesson in it. */
+export const timetable = {
   timetable: {
     title: '课表', week: '周课表', termSetUp: '学期设置', term: '学期', weekNo: '第 {week} 周', weeks: '共 {count} 周', thisWeek: '本周', before: '上一周', after: '下一周',
     today: '今天', comma: '、', more: '还有 {count} 项', close: '关闭', count: '本周 {count} 节', noTerm: '还没有学期',
@@ -52,36 +53,5 @@ export const timetableZhCN = {
       whose: '为谁排', hint: '已经排好的课不会动，只补上还没有的。', try: '先试排', trying: '正在试排…', planned: '节在计划里', past: '节的时间已经过去，不排', fresh: '节要新排', leftOut: '节排不了', clashes: '处冲突', took: '用了 {seconds} 秒',
       do: '排出 {count} 节课', planning: '正在排课…', done: '排好了 {count} 节课', clashTitle: '先解决这些冲突', leftOutTitle: '排不了的，以及原因', oneEnd: '有一个听讲教室：',
     },
-  },
-  today: {
-    title: '今日', counts: '共 {all} 节 · 还没上 {to_come} · 已下课 {ended} · 停课 {cancelled} · 没开成 {missed}',
-    disk: {
-      low: '服务器存录像的磁盘快满了，请管理员腾出空间。', tight: '服务器磁盘快满了：上台班级的画面和声音暂时不录，摄像头只录小画面，请管理员尽快腾出空间。',
-      lean: '服务器磁盘快满了：只录声音和板书，请管理员马上腾出空间。', paused: '服务器磁盘已满：所有录制都已暂停，上课不受影响。腾出空间后自动继续。',
-    },
-    keeping: { lean: '只录声音和板书', paused: '录制已暂停' },
-    question: { on: '正在上的课', missing: '谁没到', lines: '谁的线路有问题', lost: '今天缺了什么' }, next: '接下来',
-    none: { on: '现在没有在上的课。到了上课时间，这里会自己出现。', missing: '该到的都到了', lines: '线路都正常', lost: '今天没有缺课，该录的都录了', next: '今天没有别的课了。', all: '今天没有排课。' },
-    present: '{present}/{all} 个教室在线', absent: '上课 {minutes} 分了，还没到', weak: '线路差，画面可能会停', cut: '掉线了，正在自动重连', notRecorded: '上了课，没有录像',
-  },
-  dispatch: {
-    title: '调度', view: { day: '一天的课', pairings: '结对', rights: '收听授权' },
-    dayBefore: '前一天', dayAfter: '后一天', chooseDay: '选一天', place: '范围', find: '找学校、教师、课', group: { label: '每行是', school: '学校', teacher: '教师' },
-    counts: '共 {all} 节 · 正在上 {live} · 已下课 {ended} · 停课 {cancelled} · 没开成 {missed}',
-    troubled: '{count} 行有问题', noTrouble: '没有冲突和缺课', showAll: '显示全部',
-    trouble: { clash_teacher: '教师同时有课：《{title}》', clash_classroom: '教室同时有课：《{title}》', clash_class: '班级同时有课：《{title}》', missed: '没有开成', late: '过了上课时间 {minutes} 分，还没有开始', nobody_listens: '没有教室听讲' },
-    moveDay: '整天调课', moveWhat: '{place} {day} 还没上的 {count} 节课，整天移到', moveTo: '选择日期', moveNow: '移过去', moveFree: '{count} 节都放得下', moveOthers: '只移其余 {count} 节', stays: '《{title}》留在原处：{why}', clashing: '《{title}》{clash}', moved: '{from} 的 {count} 节课已移到 {to}',
-    toTimetable: '去课表排课',
-    empty: {
-      title: '这一天没有课', text: '换一天看看，或者到课表里排课。', noTermTitle: '这一天不在学期里', noTerm: '换一天看看，或者到学期设置里建学期。',
-      filteredTitle: '没有符合的行', filtered: '这一天有课，只是被筛选挡住了。请清掉搜索，或者显示全部。',
-      pairingsTitle: '还没有结对', pairings: '结对说明哪个学校教哪些班。加上以后，排课时听讲教室会自己填好。',
-      rightsTitle: '还没有收听授权', rights: '结对会自动带来授权。没有结对的班，可以单独授权。',
-    },
-    teaching: '主讲学校', everyTeaching: '所有主讲学校', listeningClasses: '听讲班级', chooseClasses: '按学校或班名查找', wholeClass: '全部学科', byPairing: '来自结对',
-    add: { pairings: '结对', rights: '授权' }, added: { pairings: '结对已加上', rights: '授权已加上' },
-    topology: { label: '形式', centre_with_points: '中心校带教学点', one_to_many_points: '一校带多点', one_to_many_schools: '一校带多校' },
-    standing: { label: '状态', active: '有效', frozen: '冻结', cancelled: '已取消' }, everyStanding: '所有状态',
-    act: { freeze: '冻结', resume: '恢复', cancel: '取消', cancelNow: '再按一次取消' },
   },
 }
