@@ -23,11 +23,11 @@ export const router = createRouter({
     { path: '/audit', component: () => import('./audit/AuditPage.vue'), meta: { console: true } },
     { path: '/account', component: () => import('./account/AccountPage.vue'), meta: { console: true } },
     { path: '/teach/:lessonId', component: () => import('./teacher/DeskPage.vue'), props: true },
-    // A wall speaks for itself when it is not enrolled or the line is down.
+    // The classroom page has its own notices for a missing enrolment or connection.
     { path: '/classroom/:lessonId?', component: () => import('./classroom/WallPage.vue'), props: true, meta: { open: true } },
-    // Guests hold a token and no cookie.
+    // Guests have a token and no cookie.
     { path: '/watch/:lessonId', component: () => import('./watch/WatchPage.vue'), props: true, meta: { open: true } },
-    // Whoever has the link has no account.
+    // Links work without an account.
     { path: '/shared', component: () => import('./library/SharedPage.vue'), meta: { open: true } },
     { path: '/replay/:recordingId', component: () => import('./replay/ReplayPage.vue'), props: true },
     { path: '/:rest(.*)*', component: () => import('./NotFoundPage.vue'), meta: { open: true } },
@@ -40,7 +40,7 @@ router.beforeEach(async (to) => {
   const who = await recognise()
   if (who.kind === 'signed-out')
     return { path: '/sign-in', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
-  // Until everything is set that their role needs, there is one page for them.
+  // Until password and second factor are set as the role needs, only the welcome page is shown.
   if (who.kind === 'signed-in' && who.me.stage === 'set_up' && to.path !== '/welcome')
     return '/welcome'
   return true
@@ -48,7 +48,7 @@ router.beforeEach(async (to) => {
 
 declare module 'vue-router' {
   interface RouteMeta {
-    /** The page works without a signed-in person, or says itself what is missing. */
+    /** The page works without a signed-in person, or shows its own notice. */
     open?: boolean
     /** Shown in the frame of the console, beside its navigation. */
     console?: boolean

@@ -1,8 +1,8 @@
 /**
- * A page of our own, as `?to=` of the sign-in page names it, or the first page where it names none.
+ * The page to open after signing in: `?to=` if it is one of this application's pages, else the first page.
  *
- * A browser takes `\` for `/`, and drops tabs and line ends before it reads an address, so a path that looks like ours
- * may lead out of the house. What is not plainly a path to one of our pages is not followed.
+ * Browsers treat `\` as `/` and drop tabs and line ends before they parse a URL, so a path that looks local
+ * may lead to another origin. Anything that is not plainly a path of the router is not followed.
  *
  * @param routes Paths of the router, as `/replay/:recordingId`.
  */

@@ -1,6 +1,6 @@
-/** Two seconds spread a whole county's return after a restart of the hub. */
+/** First bound: spreads the reconnects of a county after a restart of the hub. */
 const FIRST_MS = 2_000
-/** A classroom is never more than this away from its next try. */
+/** Longest delay before the next try. */
 const LONGEST_MS = 10_000
 const GROWTH = 1.5
 

@@ -14,7 +14,7 @@ export type CancelKind = Schema['CancelKind']
 export type Program = Schema['Program']
 export type Mode = Schema['Mode']
 export type Listening = Schema['ListeningAsk']
-/** A form knows every field; the hub takes what may be empty left out as well. */
+/** A form sends every field; the hub also accepts missing optional ones. */
 export type NewLesson = Required<Omit<Schema['NewLessonAsk'], 'device_ids' | 'dry_run'>>
 
 export type Standing = Schema['Standing']

@@ -33,7 +33,7 @@ export const changeRights = (card: Card, act: RightsAct) => ask<Card>('POST', of
 export const readClips = (recordingId: string) => ask<Listed<Clip>>('GET', of(recordingId, '/clips')).then(list => list.items)
 export const cutClip = (recordingId: string, clip: Schema['NewClip']) => ask<Clip>('POST', of(recordingId, '/clips'), clip, idempotent())
 export const dropClip = (clip: Clip) => ask<void>('DELETE', `${API}/clips/${encodeURIComponent(clip.clip_id)}`, {}, atVersion(clip.version))
-/** As it is, from one point to the other: nothing is encoded. */
+/** The file of a clip: cut without encoding. */
 export const clipFile = (clip: Clip, tracks: 'camera' | 'board' | 'both') =>
   withQuery(of(clip.recording_id, '/download'), { tracks, from_ms: clip.from_ms, to_ms: clip.to_ms })
 
@@ -59,12 +59,12 @@ export const readShares = (recordingId: string) => ask<Listed<Share>>('GET', of(
 export const addShare = (recordingId: string, share: Schema['NewShareAsk']) => ask<Share>('POST', of(recordingId, '/shares'), share)
 export const revokeShare = (recordingId: string, share: Share) => ask<void>('DELETE', of(recordingId, `/shares/${encodeURIComponent(share.share_id)}`), {})
 
-/** The token is exchanged for a cookie: it is in no address that a log keeps. */
+/** Exchanges the token for a cookie, so that it is in no URL that a log keeps. */
 export const openShare = (token: string) => ask<Shared>('POST', `${API}/shared`, { token })
 export const readShared = () => ask<Shared>('GET', `${API}/shared`)
 
 export const readSource = (lessonId: string) => ask<Source>('GET', `${API}/lessons/${encodeURIComponent(lessonId)}/source`)
 export const chooseSource = (lessonId: string, source: Schema['SourceAsk']) => ask<Source>('PUT', `${API}/lessons/${encodeURIComponent(lessonId)}/source`, source)
-/** In every classroom at once, from its first point on; or no longer. */
+/** Starts the source from its beginning in every classroom, or stops it. */
 export const playSource = (lessonId: string, playing: boolean) => ask<Source>('PUT', `${API}/lessons/${encodeURIComponent(lessonId)}/source/playing`, { playing })
 export const clearSource = (lessonId: string) => ask<void>('DELETE', `${API}/lessons/${encodeURIComponent(lessonId)}/source`, {})

@@ -1,6 +1,6 @@
 import type { components } from './schema'
 
-/** What the hub's HTTP API and socket speak of. Field names are the wire's own; times are Unix milliseconds. */
+/** Types of the hub's HTTP API and socket. Field names are those of the wire; times are Unix milliseconds. */
 
 type Schema = components['schemas']
 
@@ -20,7 +20,7 @@ export type RecordedTrack = Schema['TrackManifest']
 export type RecordingView = Schema['RecordingView']
 export type RecordingMay = Schema['RecordingMay']
 
-// What follows comes over the socket, which the description leaves out.
+// Messages of the socket, which docs/openapi.json does not describe.
 
 export type Presence = 'online' | 'weak' | 'lost'
 

@@ -1,4 +1,4 @@
-/** What all things of the API have in common: pages of lists, versions, requests that may be sent twice. */
+/** What all resources of the API share: paged lists, versions, idempotency keys. */
 import { ask } from './http'
 
 /** One page of a list. `next`: where the next one begins; `null` or missing: this is the last. */
@@ -26,7 +26,7 @@ export function withQuery(path: string, query: Query): string {
   return text === '' ? path : `${path}?${text}`
 }
 
-/** The hub carries out two requests with the same key once. */
+/** The hub carries out requests with the same key once. */
 export const idempotent = (key: string = crypto.randomUUID()) => ({ 'idempotency-key': key })
 
 /** The hub refuses with 412 where the thing has another version by now. */

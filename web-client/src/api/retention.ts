@@ -1,4 +1,4 @@
-/** What recordings take on the disk and how long they stay. */
+/** Disk space of recordings and how long they are retained. */
 import type { components } from './schema'
 import { ask, askTagged } from './http'
 import { API } from './resource'
@@ -21,7 +21,7 @@ export const remove = (id: string, reason: string) => ask<RetainedRecording>('PU
 export const restore = (id: string) => ask<RetainedRecording>('DELETE', `${STORAGE}/recordings/${id}/deletion`, {})
 export const confirmRetention = (reason: string) => ask<unknown>('POST', `${STORAGE}/confirmations`, { reason })
 
-/** The figures that are set at one organisation itself, with the tag that an edit has to bring along. */
+/** The values set at one organisation itself, with the ETag that an edit sends back. */
 export const readFigures = <Figures>(what: 'quotas' | 'policies', id: string) => askTagged<Figures>(`${STORAGE}/${what}/${id}`)
 export const setFigures = (what: 'quotas' | 'policies', id: string, figures: Quota | Policy, tag: string) =>
   ask<unknown>('PUT', `${STORAGE}/${what}/${id}`, figures, { 'if-match': tag })

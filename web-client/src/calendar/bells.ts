@@ -3,17 +3,17 @@ import type { Day } from './days'
 
 export type PeriodKind = 'early_study' | 'lesson' | 'long_break' | 'eye_exercises' | 'evening_study'
 
-/** The bells of a season, as far as they are needed to find those of a day. */
+/** The bells of a season, without id and version. */
 export type Schedule = Omit<BellSchedule, 'bell_schedule_id' | 'version'>
 
 export type DayPart = 'morning' | 'afternoon' | 'evening'
 
-/** One line of the paper timetable. */
+/** One row of the week grid. */
 export interface PeriodRow {
   period: string
   kind: PeriodKind
   number: number
-  /** Courses can be put there; the others are the breaks that a school's paper shows. */
+  /** Courses can be placed here; the other rows are breaks. */
   takesLessons: boolean
   part: DayPart
   /** The week's usual bells, for the margin. */
@@ -36,7 +36,7 @@ export function holdsOn(schedule: Pick<Schedule, 'from_day' | 'until_day'>, day:
   return from <= until ? from <= monthDay && monthDay <= until : from <= monthDay || monthDay <= until
 }
 
-/** The nearest organisation's schedule, and there the stage's own before the general one. `undefined`: no bell rings. */
+/** The schedule of the nearest organisation, the stage's own before the general one. `undefined`: none. */
 export function scheduleOn<Kept extends Schedule>(schedules: readonly Kept[], lineage: readonly string[], stage: string | null, day: Day): Kept | undefined {
   return schedules
     .filter(one => lineage.includes(one.organisation_id) && holdsOn(one, day) && (one.stage === null || stage === null || one.stage === stage))
@@ -47,7 +47,7 @@ export function partOf(startsMin: number): DayPart {
   return startsMin < NOON_MIN ? 'morning' : startsMin < DUSK_MIN ? 'afternoon' : 'evening'
 }
 
-/** The lines of a week: every period of its schedules, the bells of the first schedule that has it in the margin. */
+/** The rows of a week: every period of its schedules, with the bells of the first schedule that has it. */
 export function rowsOf(schedules: readonly (Schedule | undefined)[], extra: readonly Bell[] = []): PeriodRow[] {
   const rows = new Map<string, PeriodRow>()
   const bells = [...schedules.flatMap(schedule => schedule?.periods ?? []), ...extra]
@@ -61,7 +61,7 @@ export function rowsOf(schedules: readonly (Schedule | undefined)[], extra: read
   return [...rows.values()].sort((a, b) => a.startsMin - b.startsMin || a.endsMin - b.endsMin)
 }
 
-/** A period's own bells on a day, where they are not those of the margin; `null`: they are, or it has none. */
+/** A period's bells on a day if they differ from the margin; `null`: the same, or none. */
 export function otherBells(row: PeriodRow, schedule: Schedule | undefined): Bell | null {
   const bell = schedule?.periods.find(one => one.period === row.period)
   return bell !== undefined && (bell.starts_min !== row.startsMin || bell.ends_min !== row.endsMin) ? bell : null
@@ -72,14 +72,14 @@ export function clock(minute: number): string {
   return `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
 }
 
-/** The other way round; `null`: it is no time of the day. */
+/** Parses 08:20; `null`: not a time of day. */
 export function readClock(text: string): number | null {
   const found = /^([01]?\d|2[0-4])[:：]([0-5]\d)$/.exec(text.trim())
   const minute = found === null ? Number.NaN : Number(found[1]) * 60 + Number(found[2])
   return minute <= 1440 ? minute : null
 }
 
-/** The first slip in a day's bells; `null`: they can ring. */
+/** The first error in a day's bells; `null`: valid. */
 export function slipOf(bells: readonly Bell[]): { period: string, why: 'ends_before' | 'overlaps' | 'twice' } | null {
   for (const [index, bell] of bells.entries()) {
     if (bell.ends_min <= bell.starts_min)

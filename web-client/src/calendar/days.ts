@@ -9,7 +9,7 @@ export interface TermDays {
 }
 
 export type DayNote
-  = | { kind: 'off', name: string, /** Where its lessons went; `null`: they fall away. */ givenOn: Day | null }
+  = | { kind: 'off', name: string, /** The day on which its lessons are given; `null`: they are dropped. */ givenOn: Day | null }
     | { kind: 'swapped', name: string, taughtAs: Day }
 
 export interface Column {
@@ -21,7 +21,7 @@ export interface Column {
 }
 
 const DAY_MS = 86_400_000
-/** The hub keeps one zone for all schools of the country; it knows no summer time. */
+/** All schools are in one time zone, without daylight saving time. */
 const ZONE_OFFSET_MS = 8 * 3_600_000
 
 const midnight = (day: Day) => Date.parse(`${day}T00:00:00Z`)
@@ -43,7 +43,7 @@ export function mondayOf(day: Day): Day {
   return addDays(day, 1 - weekdayOf(day))
 }
 
-/** The school's own day at this moment, wherever the browser believes to be. */
+/** The day in the school's time zone, regardless of the browser's. */
 export function schoolDay(ms: number): Day {
   return new Date(ms + ZONE_OFFSET_MS).toISOString().slice(0, 10)
 }
@@ -70,7 +70,7 @@ export function termFor<Term extends TermDays>(terms: readonly Term[], day: Day)
   return byTime.find(term => term.last_day >= day) ?? byTime.at(-1)
 }
 
-/** The seven days of a week with what is special about each. `lineage`: the school, then what it belongs to. */
+/** The seven days of a week with their notes. `lineage`: the school, then its ancestors. */
 export function columnsOf(term: TermDays, week: number, days: readonly SpecialDay[], lineage: readonly string[]): Column[] {
   const monday = mondayOfWeek(term, week)
   const noteOf = notesFor(days, lineage)
@@ -80,7 +80,7 @@ export function columnsOf(term: TermDays, week: number, days: readonly SpecialDa
   })
 }
 
-/** What is said about a day: the school's own word goes before that of its bureau. */
+/** Notes about days; the school's own take precedence over the bureau's. */
 export function notesFor(days: readonly SpecialDay[], lineage: readonly string[]): (day: Day) => DayNote | null {
   const byDay = new Map<Day, SpecialDay>()
   const madeUpOn = new Map<Day, Day>()

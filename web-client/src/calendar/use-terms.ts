@@ -10,7 +10,7 @@ import { learn } from '../console/names'
 
 const lineages = new Map<string, Promise<Organisation[]>>()
 
-/** The organisation and what it belongs to, the nearest first, as far as the asker may see. */
+/** The organisation and its ancestors, nearest first, as far as the person may see them. */
 export function lineageOf(id: string): Promise<Organisation[]> {
   const known = lineages.get(id) ?? climb(id)
   lineages.set(id, known)

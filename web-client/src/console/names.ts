@@ -11,7 +11,7 @@ export interface Known {
   organisationId: string
 }
 
-/** Few enough that a grid of forty lessons does not stand in the way of a click. */
+/** Concurrent requests, few enough not to delay others while a grid loads. */
 const ASKS_AT_ONCE = 4
 
 const known = reactive(new Map<string, Known>())
@@ -19,7 +19,7 @@ const waiting: (() => Promise<void>)[] = []
 const asked = new Set<string>()
 let asking = 0
 
-/** What the grid only has ids of, by name; asked for once, when it is first drawn. Empty until the hub has answered. */
+/** The name for an id, requested once on first use. Empty until the hub has answered. */
 export function nameOf(kind: Named, id: string | null): string {
   return lookUp(kind, id)?.name ?? ''
 }
@@ -40,13 +40,13 @@ export function lookUp(kind: Named, id: string | null): Known | undefined {
   return here
 }
 
-/** What a list has told already need not be asked for. */
+/** Stores a name that another answer contained. */
 export function learn(id: string, found: Known): void {
   asked.add(id)
   known.set(id, found)
 }
 
-/** 景家教学点 三年级复式班, with the school only where it says more. */
+/** 景家教学点 三年级复式班: with the school unless the name begins with it. */
 export function placeName(kind: 'class' | 'classroom', id: string | null): string {
   const place = lookUp(kind, id)
   if (place === undefined)

@@ -1,10 +1,10 @@
 import type { Me, RoleName } from '../api/model'
 
-/** One entry at the left of the console. */
+/** One entry of the console's navigation. */
 export interface NavItem {
   name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'storage' | 'reports' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
   to: string
-  /** Any of these opens it; `null`: everybody. The hub decides again. */
+  /** Roles that see it; `null`: everyone. The hub checks again. */
   roles: readonly RoleName[] | null
 }
 
@@ -26,14 +26,14 @@ export const navItems: readonly NavItem[] = [
 
 export const holds = (me: Me, ...roles: RoleName[]): boolean => me.roles.some(held => roles.includes(held.role))
 
-/** What of the console there is for this person. */
+/** The entries for this person. */
 export function navItemsOf(me: Me): readonly NavItem[] {
   if (me.role === 'classroom')
     return []
   return navItems.filter(item => item.roles === null || holds(me, ...item.roles))
 }
 
-/** Where this person begins: whoever has no lessons of their own begins with what they look after. */
+/** The first page of this person: people without lessons of their own start with what they manage. */
 export function firstPage(me: Me): string {
   if (me.role === 'classroom')
     return '/classroom'

@@ -11,16 +11,16 @@ export type Trouble
 export interface DayRow {
   id: string
   lessons: GridLesson[]
-  /** By lesson. */
+  /** Keyed by lesson. */
   troubles: Map<string, Trouble[]>
-  /** The gravest first: lines are sorted by it. 0: nothing is wrong. */
+  /** Sort key, the gravest first. 0: no trouble. */
   weight: number
 }
 
 const LATE_FROM_MIN = 1
 const WEIGHT: Record<Trouble['kind'], number> = { clash: 1000, missed: 100, late: 100, nobody_listens: 1 }
 
-/** What is wrong with each lesson of a day. The hub lets no two have the same; lessons of before it did are named here. */
+/** Troubles of each lesson of a day. The hub prevents clashes now; older lessons may have some. */
 export function troublesOf(lessons: readonly GridLesson[], nowMs: number): Map<string, Trouble[]> {
   const troubles = new Map<string, Trouble[]>()
   const add = (id: string, trouble: Trouble) => troubles.set(id, [...troubles.get(id) ?? [], trouble])
@@ -48,7 +48,7 @@ export function troublesOf(lessons: readonly GridLesson[], nowMs: number): Map<s
   return troubles
 }
 
-/** One line a school or teacher, conflicts and missing lessons first. */
+/** One row per school or teacher, conflicts and missed lessons first. */
 export function dayRowsOf(lessons: readonly GridLesson[], group: Group, nowMs: number, names: (id: string) => string): DayRow[] {
   const troubles = troublesOf(lessons, nowMs)
   const lines = new Map<string, DayRow>()

@@ -7,13 +7,13 @@ import { schoolMinute } from '../calendar/days'
 import { clashesOf, dispatch } from '../api/dispatch'
 import { nameOf, placeName } from '../console/names'
 
-/** What the hub says to an act, asked dry or done. */
+/** The hub's answer to an action, as a dry run or carried out. */
 export type DispatchVerdict
   = | { kind: 'free' }
     | { kind: 'clash', clashes: Clash[] }
     | { kind: 'refused', detail: string }
 
-/** The teacher and two rooms: the rest is counted. */
+/** At most this many names (a teacher and two rooms); the rest is a count. */
 const NAMED_MAX = 3
 
 export function verdictOf(error: unknown, unreachable: string): DispatchVerdict {
@@ -23,7 +23,7 @@ export function verdictOf(error: unknown, unreachable: string): DispatchVerdict 
   return { kind: 'refused', detail: error instanceof Refused ? error.message : unreachable }
 }
 
-/** Acts of dispatch, first dry, then done; and clashes in words. */
+/** Dispatch actions as dry run and for real, and clashes in words. */
 export function useDispatch() {
   const { t } = useI18n()
   const failed = (error: unknown) => verdictOf(error, t('fault.unreachable'))
@@ -38,7 +38,7 @@ export function useDispatch() {
     }
   }
 
-  /** `seen`: the lesson as it was drawn. What somebody else changed meanwhile is not overwritten. */
+  /** `seen`: the lesson as it was read; the hub refuses if it was changed since. */
   async function carryOut(act: DispatchAction, seen?: GridLesson): Promise<DispatchVerdict> {
     try {
       await dispatch(act, false, seen?.version)
@@ -51,7 +51,7 @@ export function useDispatch() {
     }
   }
 
-  /** One sentence for each lesson that is in the way: which, when, and what both would need. */
+  /** One sentence per clashing lesson: title, time, and the shared resources. */
   function clashSentences(clashes: readonly Clash[]): string[] {
     const lessons = new Map<string, Clash[]>()
     for (const clash of clashes)

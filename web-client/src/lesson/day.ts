@@ -6,7 +6,7 @@ export interface LessonDay {
   lessons: LessonView[]
 }
 
-/** Lessons by day: today first, then what comes, then what was, the newest first. Lessons of a day by the bell. */
+/** Lessons by day: today first, then the coming days, then past ones, newest first. Within a day by time. */
 export function byDay(lessons: readonly LessonView[], nowMs: number): LessonDay[] {
   const days = new Map<number, LessonView[]>()
   for (const lesson of lessons) {
@@ -23,11 +23,11 @@ export function byDay(lessons: readonly LessonView[], nowMs: number): LessonDay[
 export interface Step {
   word: 'teach' | 'teachAgain' | 'prepare' | 'attend' | 'watch' | 'replay'
   to: string
-  /** The one thing to do now, as against something that can be done. */
+  /** Shown as the primary action. */
   urgent: boolean
 }
 
-/** The one obvious thing that this person does with this lesson; `null`: nothing yet. */
+/** The main action of this person for this lesson; `null`: none yet. */
 export function nextStep(lesson: LessonView, role: Role): Step | null {
   const { may, state, lesson_id: id, recording } = lesson
   const running = state === 'open' || state === 'live'

@@ -15,21 +15,21 @@ export interface LessonTie {
   credentials: Credentials
   admission: () => Admission | null
   connection: Readonly<Ref<Connection>>
-  /** `null`: the hub has not told yet. */
+  /** `null`: not received yet. */
   lesson: Readonly<Ref<LessonView | null>>
   seats: Readonly<Ref<readonly SeatView[]>>
   slots: Readonly<Ref<Slots>>
-  /** What flows in the lesson, but finds no room on this place's line. */
+  /** Tracks that flow in the lesson but are paused here for lack of bandwidth. */
   pausedKinds: Readonly<Ref<readonly string[]>>
-  /** The answer to the last mark. `null`: none was made here. */
+  /** The answer to the last mark. `null`: none yet. */
   marked: Readonly<Ref<{ atMs: number | null } | null>>
-  /** How the recording is doing. */
+  /** State of the recording. */
   keeping: Readonly<Ref<Keeping>>
   /** The hub's clock now, or at a moment of this machine's clock. */
   hubNowMs: (nowMs?: number) => number
 }
 
-/** One seat in one lesson, for as long as the scope lives. `onWelcome` runs at each coming in, the first included. */
+/** One seat in one lesson, until the scope is disposed. `onWelcome` runs at each (re)connect. */
 export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: SeatView | null) => void = () => {}): LessonTie {
   const connection = shallowRef<Connection>({ kind: 'idle' })
   const lesson = shallowRef<LessonView | null>(null)
@@ -96,7 +96,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
   }
 }
 
-/** For those the hub knows by their cookie. */
+/** Admission by the session cookie. */
 export async function admitByCookie(lessonId: string): Promise<Admission> {
   const ticket = await takeSeat(lessonId)
   return {
@@ -108,7 +108,7 @@ export async function admitByCookie(lessonId: string): Promise<Admission> {
   }
 }
 
-/** For a guest: the token in the link is all there is. */
+/** Admission of a guest by the token of a link. */
 export function admitByToken(lessonId: string, token: string): Admission {
   const lesson = encodeURIComponent(lessonId)
   return {

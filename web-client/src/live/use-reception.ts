@@ -13,21 +13,21 @@ import { judge, reportBetween, totalsOf } from '../media/quality'
 import { WhepReceiver } from '../media/receive'
 import { useLesson } from './use-lesson'
 
-/** The hub's contract: one report every five seconds. */
+/** Report interval, as the hub expects it. */
 const REPORT_EVERY_MS = 5_000
-/** A picture that stands still this long wants a sentence beside it, before the line is given up. */
+/** Without packets for this long the page says so, before the connection is replaced. */
 const STALLED_MS = 2_500
 
-/** What a watcher's page shows, and nothing it has to put together itself. */
+/** Complete state of a watching page. */
 export type Watching
   = | { kind: 'entering' }
     /** Seated; the teacher has not begun. */
     | { kind: 'before' }
     /** Pictures or voice are coming. */
     | { kind: 'live' }
-    /** The lesson is on, this place's line is not. */
+    /** The lesson is live, this end's connection is down. */
     | { kind: 'cut', sinceMs: number }
-    /** This place's line is fine, the teacher's is not. */
+    /** This end's connection is up, the teacher's is down. */
     | { kind: 'teacher-cut', sinceMs: number }
     | { kind: 'after' }
     | { kind: 'replaced' }
@@ -38,15 +38,15 @@ export interface ReceptionTie extends LessonTie {
   line: Readonly<Ref<LineState>>
   quality: Readonly<Ref<LineQuality>>
   reception: Readonly<Ref<Reception | null>>
-  /** The pictures that come: those that flow and find room on this place's line. */
+  /** The pictures received: those that flow and are not paused. */
   shown: Readonly<Ref<{ board: boolean, camera: boolean }>>
-  /** Told by whoever plays the streams: is the voice heard? */
+  /** Set by the component that plays the voice: it is audible. */
   playing: Ref<boolean>
-  /** Follows what whoever draws the pictures has drawn. */
+  /** Counts the pictures drawn by the component that shows them. */
   drawn: Drawn
 }
 
-/** A seat that watches: socket, media, and the report on how it goes. */
+/** A watching seat: socket, media, and quality reports. */
 export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   const line = shallowRef<LineState>({ kind: 'closed' })
   const quality = shallowRef<LineQuality>('good')
@@ -54,7 +54,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   const playing = shallowRef(false)
   const lastUpMs = shallowRef(Date.now())
   const lastFlowMs = shallowRef(Date.now())
-  /** The line counts as up, and still nothing comes. */
+  /** Connected, but no packets arrive. */
   const stalled = shallowRef(false)
   let lastPacketMs = 0
   let latest: Totals | null = null
@@ -66,7 +66,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
 
   const tie = useLesson(admit, onWelcome)
 
-  // A board that nobody writes on may rightly send nothing.
+  // A board that does not change may send nothing.
   const steadyFlows = () => tie.slots.value.voice.flowing || tie.slots.value.camera.flowing
   const anyFlows = computed(() => steadyFlows() || tie.slots.value.board.flowing)
   const shown = computed(() => ({
@@ -114,7 +114,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
 
   function onWelcome(own: SeatView | null): void {
     welcomes += 1
-    // Coming back to a hub that started anew: our media session died with it, and waiting would show nothing.
+    // Reconnected to a restarted hub: the media session is lost and has to be opened again.
     if (welcomes > 1 && own && !own.receiving)
       receiver.restart()
     receiver.start()
@@ -127,7 +127,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       receiver.nudge()
   })
 
-  // Refused for a codec that this browser lacks: another one may fit.
+  // After a refusal for an unsupported codec: another one may work.
   watch(() => `${tie.slots.value.camera.codec} ${tie.slots.value.board.codec}`, () => receiver.nudge())
 
   const watching = computed<Watching>(() => {
@@ -143,7 +143,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       return connection.kind === 'waiting' || (connection.kind === 'connecting' && connection.attempt > 0)
         ? { kind: 'cut', sinceMs: connection.sinceMs }
         : { kind: 'entering' }
-    // Without the socket, media may flow on: what children see matters, not what carries the words.
+    // Media may flow without the socket: the state follows what is on the screen.
     if (line.value.kind === 'refused')
       return { kind: 'refused', status: line.value.status, detail: line.value.detail }
     if (state !== 'live')
@@ -155,7 +155,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     return anyFlows.value ? { kind: 'live' } : { kind: 'teacher-cut', sinceMs: lastFlowMs.value }
   })
 
-  /** What is on the screen is told at once when it changes: attendance goes by the second. */
+  /** Reports at once when the lesson appears on the screen or leaves it, because attendance counts seconds. */
   function updateScreen(nowMs: number): void {
     const changed = screen.update(nowMs, {
       visible: document.visibilityState === 'visible',
@@ -169,7 +169,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   }
 
   function report(nowMs: number): void {
-    // What cannot be told now is told with what comes after it.
+    // What cannot be reported now is included in the next report.
     if (latest === null || tie.lesson.value?.state === 'ended' || tie.connection.value.kind !== 'joined')
       return
     const pictures = drawn.pictures

@@ -10,7 +10,7 @@ export type ClientMessage
 
 export type ByeReason = 'lesson_ended' | 'replaced' | 'token_expired' | 'shutting_down'
 
-/** `lean`: the hub's disk fills, voice and board are kept, the camera is not. `paused`: it has no room. */
+/** `lean`: the disk is nearly full, voice and board are recorded, the camera is not. `paused`: the disk is full. */
 export type Keeping = 'recording' | 'lean' | 'paused'
 
 export type ServerMessage
@@ -18,12 +18,12 @@ export type ServerMessage
     | { type: 'lesson', lesson: LessonView }
     | { type: 'seats', seats: SeatView[] }
     | { type: 'slots', slots: Slots }
-    /** What flows in the lesson, but finds no room on this place's line. */
+    /** Tracks that flow in the lesson but are paused here for lack of bandwidth. */
     | { type: 'spared', kinds: readonly string[] }
-    /** How the recording is doing; the teacher's desk alone is told. */
+    /** State of the recording; sent to the teacher's seat only. */
     | { type: 'keeping', keeping: Keeping }
     | { type: 'pong', sent_ms: number, now_ms: number }
-    /** `null`: the lesson is not live, or has as many marks as it may. */
+    /** `null`: the lesson is not live, or has reached the limit of marks. */
     | { type: 'marked', at_ms: number | null }
     | { type: 'bye', reason: ByeReason }
 
@@ -42,9 +42,9 @@ const shapes: Record<ServerMessage['type'], Shape> = {
 }
 
 /**
- * Reads one text frame. `null`: not one of ours, to be passed over.
+ * Parses one text frame. `null`: unknown message, ignored.
  *
- * A newer hub may say things this page does not know; that is no reason to fall out of the lesson.
+ * A newer hub may send messages that this page does not know.
  */
 export function parseServerMessage(text: string): ServerMessage | null {
   let message: unknown

@@ -13,7 +13,7 @@ export type LineState
     | { kind: 'waiting', attempt: number }
     | { kind: 'refused', status: number, detail: string }
 
-/** Opens the hub's doors. `renew` brings a new token when the old one is refused. */
+/** The token for WHIP and WHEP. `renew` fetches a new one when the old one is refused. */
 export interface Credentials {
   token(): string | null
   renew(): Promise<string>
@@ -24,42 +24,42 @@ export interface MediaConnectionOptions {
   credentials: Credentials
   /** Adds the transceivers to a new connection, before its offer is made. */
   prepare(peer: RTCPeerConnection): void | Promise<void>
-  /** What the hub is told of the offer, where the browser does more than it says. */
+  /** Edits the offer for the hub, where the browser supports more than its offer says. */
   describe?(offer: string): string
   /** After the answer: bit rates, hints. */
   settled?(peer: RTCPeerConnection): void | Promise<void>
   onState(state: LineState): void
-  /** Sees every statistics report, once a second. True: this line must be made anew. */
+  /** Called with the statistics once a second. True: the connection must be replaced. */
   inspect?(stats: RTCStatsReport, nowMs: number): boolean
-  /** A figure that changes with whatever arrives, many times a second. What looks at it is {@link Pulse}. */
+  /** A value that changes with anything that arrives, sampled many times a second for {@link Pulse}. */
   pulse(peer: RTCPeerConnection): number | Promise<number>
   feelEveryMs: number
-  /** So long without a change, where it changed all the time before, and another way is looked for. */
+  /** Without a change for this long, where it changed steadily before, ICE is restarted. */
   quietMs: number
-  /** A failed connection stays open until the next one is up, so that its last pictures stay on the screen. */
+  /** Keeps a failed connection open until the next one is up, so that its last pictures stay on the screen. */
   lingers: boolean
-  /** The far end answers nothing for this long: the line is dead. */
+  /** Nothing received for this long: the connection is dead. */
   silenceMs: number
 }
 
-/** A line that does not come up in this time never will: the answer or the address was stale. */
+/** Connect timeout; later the answer or the address is stale. */
 const UP_WITHIN_MS = 8_000
-/** ICE often mends itself within a breath; longer than this, a new line is quicker. */
+/** ICE often recovers within a second; after this, a new connection is quicker. */
 const DISCONNECTED_MS = 2_000
 const INSPECT_EVERY_MS = 1_000
-/** A restart that brought nothing is not repeated sooner: a browser learns of a new network within two seconds. */
+/** Minimum interval of ICE restarts: a browser detects a new network within two seconds. */
 const RESTART_EVERY_MS = 3_000
-/** While packets go by TCP, UDP is tried so often: by an ICE restart, which media do not feel. */
+/** While packets go by TCP, interval of attempts to return to UDP by an ICE restart, which does not interrupt media. */
 const TRY_UDP_EVERY_MS = 60_000
-/** A ticket asked for again and refused again is not going to help. */
+/** Statuses for which a retry does not help. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([403, 404, 406, 410])
 
 /**
- * One RTCPeerConnection to a WHIP or WHEP endpoint, which finds another way when its own breaks off, and is made anew
- * whenever it fails.
+ * One RTCPeerConnection to a WHIP or WHEP endpoint. It restarts ICE when its path breaks, and is replaced
+ * when it fails.
  *
- * Another way is an ICE restart of this side alone, which asks nobody. Anew means a new offer: it also works when the hub
- * itself has restarted.
+ * The ICE restart is local and needs no signalling. A replacement makes a new offer, so it also works after the hub
+ * has restarted.
  */
 export class MediaConnection {
   private peer: RTCPeerConnection | null = null
@@ -91,7 +91,7 @@ export class MediaConnection {
     this.become({ kind: 'closed' })
   }
 
-  /** Makes the line anew at once; for someone who knows that the hub has lost it. */
+  /** Replaces the connection at once; called when the hub is known to have lost it. */
   restart(): void {
     if (this.state.kind === 'closed')
       return
@@ -99,7 +99,7 @@ export class MediaConnection {
     void this.connect()
   }
 
-  /** Stops waiting out a back-off: what stood in the way (a lesson not yet live) has gone. */
+  /** Ends a back-off early: its cause (a lesson not yet live) is gone. */
   nudge(): void {
     if (this.state.kind === 'waiting' || this.state.kind === 'refused')
       this.restart()
@@ -115,7 +115,7 @@ export class MediaConnection {
     try {
       await this.options.prepare(peer)
       await peer.setLocalDescription()
-      // Sent at once, without candidates of ours: the hub learns our address from the first check.
+      // Sent without local candidates: the hub learns this side's address from the first connectivity check.
       const token = this.refusedToken ? null : this.options.credentials.token()
       const offer = peer.localDescription?.sdp ?? ''
       const described = this.options.describe?.(offer) ?? offer
@@ -205,9 +205,9 @@ export class MediaConnection {
   }
 
   /**
-   * Restarts ICE on this side alone. The hub (ICE-lite) answers every check that is signed with its own password, from
-   * wherever it comes, so nobody has to be asked: new sockets, UDP and TCP, and whichever gets through first is taken.
-   * Where the old way still works nothing is felt.
+   * Restarts ICE on this side only. The hub (ICE-lite) answers every check that is signed with its own password, from
+   * any address, so no signalling is needed: new sockets over UDP and TCP, and the first path that works is taken.
+   * Media are not interrupted where the old path still works.
    */
   private findWay(): void {
     const { peer } = this
@@ -239,7 +239,7 @@ export class MediaConnection {
       await this.tryUdp(peer, nowMs)
   }
 
-  /** The old way carries the media until the new one stands; where UDP is still blocked, that is TCP again. */
+  /** The old path carries the media until the new one is up; where UDP is still blocked, that is TCP again. */
   private async tryUdp(peer: RTCPeerConnection, nowMs: number): Promise<void> {
     this.triedUdpAtMs = nowMs
     const session = this.session
@@ -255,7 +255,7 @@ export class MediaConnection {
       await peer.setRemoteDescription({ type: 'answer', sdp })
     }
     catch {
-      // As it was; what the hub has lost shows by itself.
+      // Keeps the old path. If the hub has lost the session, the connection fails by itself.
       if (peer === this.peer)
         await rollBack(peer)
     }
@@ -299,7 +299,7 @@ async function rollBack(peer: RTCPeerConnection): Promise<void> {
     await peer.setLocalDescription({ type: 'rollback' }).catch(() => {})
 }
 
-/** Chromium alone has it. */
+/** Chromium only. */
 function networkInformation(): EventTarget | undefined {
   return (navigator as { connection?: EventTarget }).connection
 }
@@ -316,7 +316,7 @@ export function heardFigure(stats: RTCStatsReport): number {
   return figure
 }
 
-/** Firefox counts bytes here alone, and its consent checks are further apart than a camera's patience. */
+/** Firefox counts bytes only here, and its consent checks are further apart than a camera's `silenceMs`. */
 function heardOnPair(pair: RTCIceCandidatePairStats): number {
   return (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0)
 }

@@ -9,7 +9,7 @@ const BELOW: Record<OrganisationKind, readonly OrganisationKind[]> = {
   teaching_point: [],
 }
 
-/** What may stand right below one of this kind, the likeliest first. */
+/** Kinds allowed as children, the most frequent first. */
 export const kindsBelow = (kind: OrganisationKind): readonly OrganisationKind[] => BELOW[kind]
 
 /** It has classrooms and classes. */

@@ -2,7 +2,7 @@ import type { Imported, Sheet } from '../api/organisation'
 import type { Me, RoleName } from '../api/model'
 import { holds } from '../console/navigation'
 
-/** What tables there are, and who may take them in and out. The hub decides again. */
+/** The tables, and who may import and export them. The hub checks again. */
 export const sheets: readonly { what: Sheet, takesIn: readonly RoleName[], takesOut: readonly RoleName[] | null }[] = [
   { what: 'organisations', takesIn: ['system_administrator'], takesOut: null },
   { what: 'classrooms', takesIn: ['system_administrator', 'school_administrator'], takesOut: null },
@@ -12,7 +12,7 @@ export const sheets: readonly { what: Sheet, takesIn: readonly RoleName[], takes
 
 const mayTakeOut = (me: Me, takesOut: readonly RoleName[] | null) => takesOut === null || holds(me, ...takesOut)
 
-/** Tables of which this person may do at least one of the two. */
+/** Tables that this person may import or export. */
 export const sheetsOf = (me: Me): Sheet[] => sheets.filter(sheet => holds(me, ...sheet.takesIn) || mayTakeOut(me, sheet.takesOut)).map(sheet => sheet.what)
 
 export function may(me: Me, what: Sheet): { takeIn: boolean, takeOut: boolean } {
@@ -22,13 +22,13 @@ export function may(me: Me, what: Sheet): { takeIn: boolean, takeOut: boolean } 
 
 const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
 
-/** Windows gives CSV the media type of whatever opens it, so the name tells. `null`: it is no table. */
+/** By the file name, because Windows gives CSV the media type of its application. `null`: not a table. */
 export function mediaType(fileName: string): 'text/csv' | typeof XLSX | null {
   const name = fileName.toLowerCase()
   return name.endsWith('.csv') ? 'text/csv' : name.endsWith('.xlsx') ? XLSX : null
 }
 
-/** Where a file stands between being chosen and being taken in. */
+/** Steps of an import. */
 export type Taking
   = | { kind: 'nothing' }
     | { kind: 'looking', file: File }
@@ -36,7 +36,7 @@ export type Taking
     | { kind: 'taking', file: File, report: Imported }
     | { kind: 'taken', report: Imported }
 
-/** What a look at a file found: bad lines, nothing to do, or something to take in. */
+/** Result of a dry run: bad lines, nothing to do, or something to import. */
 export function verdict(report: Imported): 'bad' | 'same' | 'good' {
   if (report.faults.length > 0)
     return 'bad'

@@ -1,4 +1,4 @@
-// hls.js without what a recording does not need: other renditions, subtitles, advertisements, encryption. It brings no types of its own.
+// The light build of hls.js (no alternative renditions, subtitles, advertisements, encryption) has no type declarations.
 declare module 'hls.js/light' {
   export * from 'hls.js'
   export { default } from 'hls.js'

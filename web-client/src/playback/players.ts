@@ -6,21 +6,21 @@ import { Throughput } from './throughput'
 import { TrackPlayer } from './track-player'
 
 export interface PlayersEvents {
-  /** Where the lesson is, and how far there is to go; both in seconds. */
+  /** Position and duration in seconds. */
   onTime(atS: number, durationS: number): void
   onPlaying(playing: boolean): void
-  /** `true`: nothing to hear just now, it is being fetched. */
+  /** `true`: playback waits for data. */
   onWaiting(waiting: boolean): void
   onBroken(broken: boolean): void
-  /** Which pictures the line is too thin for; `room`: it would carry them again. */
+  /** Pictures dropped because the line is too slow; `room`: it would carry them again. */
   onDropped(kinds: string[], room: boolean): void
 }
 
 /**
- * Several elements that are one lesson: the leader carries the voice and the clock, the pictures keep in step.
+ * Several elements of one lesson: the leader plays the voice and is the clock, the pictures are synchronised to it.
  *
  * All tile the lesson's time from 0 without holes, so one currentTime means the same moment in each. The voice is never
- * tied to a picture: a line that cannot carry the camera goes on without it.
+ * bound to a picture: on a line that cannot carry the camera it goes on without it.
  */
 export class SteppedPlayers {
   private readonly leader: TrackPlayer
@@ -33,7 +33,7 @@ export class SteppedPlayers {
   private room = false
   private tries: Tries = NO_TRIES
   private speed = 1
-  /** Where it is to begin, until it stands there. `null`: it does. */
+  /** Start position until it is reached. `null`: reached. */
   private startS: number | null
 
   /** `elements` has one for each track of the staging. */
@@ -83,7 +83,7 @@ export class SteppedPlayers {
 
   private get atS(): number {
     const { currentTime } = this.leader.element
-    // Before the first segment is here, an element says 0.
+    // Before the first segment is loaded, an element reports 0.
     if (this.startS !== null && currentTime < this.startS - STANDING_S)
       return this.startS
     this.startS = null
@@ -126,7 +126,7 @@ export class SteppedPlayers {
     this.leader.element.playbackRate = speed
   }
 
-  /** Fetches again all that was given up, by hand; if the line has not become better, it is given up again. */
+  /** Fetches all dropped pictures again (a person's choice); on a line that is still too slow they are dropped again. */
   restore(): void {
     this.tries = tried(this.tries, performance.now())
     this.bringBack(this.followers)
@@ -153,7 +153,7 @@ export class SteppedPlayers {
     return [this.leader, ...this.followers]
   }
 
-  /** Brings the pictures to where the voice is. */
+  /** Synchronises the pictures to the voice. */
   private step(): void {
     const lead = this.leader.element
     const runs = !lead.paused && !lead.seeking && lead.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA
@@ -188,7 +188,7 @@ export class SteppedPlayers {
     this.line.sample(now, all.reduce((sum, player) => sum + player.bytes, 0), all.some(player => player.isFetching))
   }
 
-  /** Shares the line out among the tracks. */
+  /** Allocates the line to the tracks. */
   private share(): void {
     const { all } = this
     const now = performance.now()
@@ -216,11 +216,11 @@ export class SteppedPlayers {
   }
 }
 
-/** Often enough that a drift of a frame or two never grows. */
+/** Interval of synchronisation; keeps the drift below one or two frames. */
 const STEP_EVERY_MS = 200
 const SHARE_EVERY_MS = 250
-/** Paused players stand on the same picture to within half a frame. */
+/** Tolerance while paused: half a frame. */
 const STANDING_S = 0.02
-/** A minute of voice costs as much as a second or two of pictures, and outlasts most outages. */
+/** A minute of voice costs as much as one or two seconds of pictures, and bridges most outages. */
 const VOICE_AHEAD_S = 60
 const PICTURE_AHEAD_S = 30

@@ -1,15 +1,15 @@
-/** Where a picture is to be, and by how much it is off. */
+/** Synchronises a player to a position that others follow. */
 
-/** A drift that nobody sees; a classroom's PC is not faster than that. */
+/** Tolerated drift: not visible, and slow PCs cannot do better. */
 const STEADY_S = 0.25
-/** Beyond this a jump is less of a disturbance than minutes of hurry. */
+/** Above this drift a seek disturbs less than playing faster for minutes. */
 const JUMP_S = 2
-/** Voices keep their pitch in a browser, and a tenth more or less is hardly heard. */
+/** Browsers preserve pitch; a change of speed by a tenth is hardly audible. */
 const HURRY = 0.1
 
 export type Follow = { kind: 'steady' } | { kind: 'hurry', rate: number } | { kind: 'jump', toS: number }
 
-/** How a player at `atS` comes to where the lesson is. */
+/** How a player at `atS` reaches the lesson's position. */
 export function follow(lessonS: number, atS: number): Follow {
   const behindS = lessonS - atS
   if (Math.abs(behindS) <= STEADY_S)
@@ -19,7 +19,7 @@ export function follow(lessonS: number, atS: number): Follow {
   return { kind: 'hurry', rate: behindS > 0 ? 1 + HURRY : 1 - HURRY }
 }
 
-/** 3:07 or 1:03:07, as people type it; `null`: it is no time. */
+/** Parses 3:07 or 1:03:07; `null`: not a time. */
 export function readTime(text: string): number | null {
   const parts = text.trim().split(/[:：]/)
   if (parts.length > 3 || parts.some(part => !/^\d{1,3}(?:\.\d{1,3})?$/.test(part)))

@@ -48,7 +48,7 @@ it('says when the line would carry it again', () => {
 
 const GIVEN_UP = [claim(9, 40), claim(9, 100), claim(0, 500, { dropped: true })]
 
-/** Looks four times a second from `fromMs` on. Answers when something comes back, and what is known then. */
+/** Polls four times a second from `fromMs` on. Gives the time at which a track comes back, and the history then. */
 function backAt(before: Tries, fromMs: number, lineKbps: (atMs: number) => number | null, claims: readonly Claim[] = GIVEN_UP, speed = 1): { atMs: number | null, back: number | null, tries: Tries } {
   let tries = before
   for (let atMs = fromMs; atMs <= fromMs + 1_000_000; atMs += 250) {

@@ -1,27 +1,27 @@
-/** How one track stands. They come in the order in which they are missed most, the clock's own track first. */
+/** State of one track. Tracks are ordered by importance, the clock's own track first. */
 export interface Claim {
-  /** Seconds of the lesson that can be played without another byte. */
+  /** Buffered seconds. */
   aheadS: number
-  /** Nothing more is there to be fetched, now. */
+  /** Nothing more to fetch at the moment. */
   whole: boolean
-  /** What it takes at speed 1. `null`: nothing of it was seen yet. */
+  /** Bit rate at speed 1. `null`: not known yet. */
   needKbps: number | null
   dropped: boolean
 }
 
 export interface Ration {
   fetching: boolean[]
-  /** Which one is given up from now on. `null`: none. */
+  /** The track to drop now. `null`: none. */
   drop: number | null
-  /** The line carries again what was given up. */
+  /** The line would carry the dropped tracks again. */
   room: boolean
 }
 
 /**
- * Shares a line out: who has enough to go on with lets the next one fetch, and what is too much for the line is given
- * up from the end: the stage, the camera, then the board; never the voice.
+ * Allocates a line: a track with enough buffered lets the next one fetch; what the line cannot carry is dropped
+ * from the end: the stage, the camera, then the board; never the voice.
  *
- * `lineKbps` is what the line carries, `null` where that is not known; at twice the speed everything needs twice as much.
+ * `lineKbps`: capacity of the line, `null`: unknown. At double speed everything needs double.
  */
 export function ration(claims: readonly Claim[], lineKbps: number | null, speed: number): Ration {
   const fetching: boolean[] = []
@@ -42,22 +42,22 @@ export function ration(claims: readonly Claim[], lineKbps: number | null, speed:
   return { fetching: drop ? fetching.map((may, at) => may && at !== last) : fetching, drop: drop ? last : null, room }
 }
 
-/** What is known of earlier tries to show again what was given up. */
+/** History of attempts to show dropped tracks again. */
 export interface Tries {
-  /** Since when the line has been enough for one more. `null`: it is not. */
+  /** Since when the line has had room for one more. `null`: it has none. */
   enoughSinceMs: number | null
-  /** When one was tried last. `null`: none yet, or the last one lasted. */
+  /** Time of the last attempt. `null`: none yet, or the last one succeeded. */
   triedAtMs: number | null
-  /** Tries in a row that did not last. */
+  /** Consecutive failed attempts. */
   failed: number
 }
 
 export const NO_TRIES: Tries = { enoughSinceMs: null, triedAtMs: null, failed: 0 }
 
 /**
- * Which track that was given up is to be tried again by itself: the one that is missed most, where the line has been
- * enough for it and all that is kept, with a margin, for long enough. Each try that does not last makes the next one
- * wait twice as long. `back` is `null`: none, for now.
+ * Which dropped track to try again automatically: the most important one, once the line has had
+ * room for it and all others, with a margin, for long enough. Each failed attempt doubles the wait before
+ * the next one. `back` is `null`: none for now.
  */
 export function comeBack(before: Tries, nowMs: number, claims: readonly Claim[], lineKbps: number | null, speed: number): { tries: Tries, back: number | null } {
   const lasted = before.triedAtMs !== null && nowMs - before.triedAtMs >= LASTING_MS
@@ -75,20 +75,20 @@ export function comeBack(before: Tries, nowMs: number, claims: readonly Claim[],
     : { tries: tried(tries, nowMs), back }
 }
 
-/** Something that was given up is shown again, by itself or by hand. */
+/** A dropped track is shown again, automatically or by a person. */
 export function tried(before: Tries, nowMs: number): Tries {
   return { ...before, enoughSinceMs: null, triedAtMs: nowMs }
 }
 
-/** Something was given up: what was tried last did not last, or the line became worse much later. */
+/** A track was dropped: the last attempt failed, or, much later, the line became worse. */
 export function gaveUp(before: Tries, nowMs: number): Tries {
   const { triedAtMs } = before
-  // One try that takes two pictures with it has failed once.
+  // An attempt that costs two pictures counts as one failure.
   const failed = triedAtMs === null ? before.failed : nowMs - triedAtMs < LASTING_MS ? before.failed + 1 : 0
   return { enoughSinceMs: null, triedAtMs: null, failed }
 }
 
-/** `null`: of one of them nothing was seen yet. */
+/** `null`: the bit rate of one of them is not known yet. */
 function needOf(claims: readonly Claim[], speed: number): number | null {
   let sum = 0
   for (const { needKbps } of claims) {
@@ -99,17 +99,17 @@ function needOf(claims: readonly Claim[], speed: number): number | null {
   return sum
 }
 
-/** A segment: with that in hand, the next track may fetch one too. */
+/** One segment buffered: the next track may fetch. */
 const COMFORT_S = 3.5
-/** About to stand still. */
+/** Playback is about to stall. */
 const STARVING_S = 2
-/** Estimates of so coarse a thing are to be doubted by a third. */
+/** Margin of a third for the coarse estimate. */
 const ROOM = 1.33
-/** What comes back by itself must not be given up again at once: a third of doubt, and something for the way there. */
+/** Margin for automatic attempts, so that they do not fail at once: a third, and some for catching up. */
 const MARGIN = 1.5
-/** Five segments: a line that is good for so long is not only between two gusts. */
+/** Five segments: how long the line must have had room. */
 const ENOUGH_FOR_MS = 20_000
-/** Somebody who watches for an hour sees a dozen tries at most on a line that never holds. */
+/** Longest wait: on a line that never suffices, at most a dozen attempts per hour. */
 const ENOUGH_FOR_MAX_MS = 300_000
-/** Longer than all that can be buffered: then it is the line that carries it. */
+/** An attempt that lasted longer than any buffer has succeeded. */
 const LASTING_MS = 60_000

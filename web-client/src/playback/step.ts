@@ -1,21 +1,21 @@
-/** What brings the follower back to where the leader is. */
+/** Correction that brings a follower back to the leader's position. */
 export type Correction
   = | { kind: 'rate', rate: number }
     | { kind: 'seek', toS: number }
 
-/** Below this a viewer sees the hand and hears the chalk at once. */
+/** Tolerated drift: below this, picture and sound seem simultaneous. */
 const LOOSE_S = 0.04
-/** A correction runs on until this near, so that it does not flutter at the edge. */
+/** Hysteresis: a correction runs until the drift is this small. */
 const TIGHT_S = 0.012
-/** Farther off than this, creeping back would take longer than a viewer forgives. */
+/** Above this drift it seeks: changing the speed would take too long. */
 const FAR_S = 0.3
-/** A pen that moves this much faster or slower is not noticed. */
+/** Change of speed of a correction; not noticeable. */
 const NUDGE = 0.05
 
 /**
  * How a player keeps in step with the one that leads.
  *
- * `rate` is the leader's playback rate; `correcting` tells whether the follower is being nudged already.
+ * `rate` is the leader's playback rate; `correcting`: a correction is under way.
  */
 export function correct(leaderS: number, followerS: number, rate: number, correcting: boolean): Correction {
   const aheadS = followerS - leaderS

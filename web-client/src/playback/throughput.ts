@@ -1,7 +1,7 @@
 /**
  * What the line carries, measured over the time in which something was being fetched.
  *
- * One meter for all players of a page: each alone would see only its share.
+ * One meter for all players of a page: each one alone would measure only its share.
  */
 export class Throughput {
   private spans: { endMs: number, ms: number, bytes: number }[] = []
@@ -9,13 +9,13 @@ export class Throughput {
   private last: { atMs: number, bytes: number, busy: boolean } | null = null
 
   /**
-   * `bytes` counts from the page's beginning; `busy`: something is on its way. Called when that begins and ends, or the
-   * line looks slower than it is, and a few times a second.
+   * `bytes`: total since the page was opened; `busy`: a request is under way. Called when that begins and ends (otherwise the
+   * estimate is too low), and a few times a second.
    */
   sample(atMs: number, bytes: number, busy: boolean): void {
     const { last } = this
     this.last = { atMs, bytes, busy }
-    // What arrived since the last look arrived in that time, also where it is whole by now.
+    // Bytes since the last sample arrived in that time, also if the request has ended by now.
     if (last === null || !(last.busy || bytes > last.bytes))
       return
     const ms = Math.max(0, atMs - last.atMs)
@@ -30,13 +30,13 @@ export class Throughput {
     }
   }
 
-  /** `null`: too little was fetched to tell. */
+  /** `null`: too little was fetched for an estimate. */
   get kbps(): number | null {
     const ms = this.busyMs
     return ms === 0 || this.measuredMs < TELLING_MS ? null : this.spans.reduce((sum, span) => sum + span.bytes, 0) * 8 / ms
   }
 
-  /** The line may have changed: judges anew. */
+  /** Forgets the samples: the line may have changed. */
   forget(): void {
     this.spans = []
     this.measuredMs = 0
@@ -47,9 +47,9 @@ export class Throughput {
   }
 }
 
-/** Long enough for several segments, short enough to notice that someone else left the line. */
+/** Measuring window: several segments, short enough to notice that other traffic has ended. */
 const WINDOW_MS = 15_000
-/** A line that became better is idle most of the time: without this, what it was would outlast it for minutes. */
+/** Samples expire after this, or on a line that is mostly idle they would hold for minutes. */
 const MEMORY_MS = 20_000
-/** Before that a connection still finds its speed. */
+/** Warm-up before an estimate is given. */
 const TELLING_MS = 2_000

@@ -4,7 +4,7 @@ import Hls from 'hls.js/light'
 /**
  * One track of a recording in one media element, fetched by hls.js.
  *
- * Where the browser has no media source extensions it plays the playlist itself, and nothing can be held back.
+ * Without media source extensions the browser plays the playlist natively, and fetching cannot be controlled.
  */
 export class TrackPlayer {
   private readonly hls: Hls | null
@@ -14,7 +14,7 @@ export class TrackPlayer {
   private retry: ReturnType<typeof setTimeout> | undefined
   private stopped = false
 
-  /** Begins at `startS`. `aheadS` is how much is fetched beforehand; `onFetched` is told of each segment, or that there is trouble; `onLine` when a segment begins or ends to come over the line. */
+  /** Starts at `startS`. `aheadS`: seconds to buffer ahead; `onFetched`: a segment arrived, or failed; `onLine`: a request starts or ends. */
   constructor(
     readonly kind: string,
     readonly element: HTMLMediaElement,
@@ -32,7 +32,7 @@ export class TrackPlayer {
     }
     const hls = new Hls({
       startPosition: startS,
-      // Fragments are fMP4 already: there is nothing for a worker to do.
+      // Fragments are fMP4: no transmuxing, so no worker is needed.
       enableWorker: false,
       backBufferLength: 60,
       maxBufferLength: aheadS,
@@ -61,7 +61,7 @@ export class TrackPlayer {
     hls.attachMedia(element)
   }
 
-  /** Seconds that can be played from here without another byte. */
+  /** Buffered seconds after the position. */
   get aheadS(): number {
     const { buffered, currentTime } = this.element
     for (let at = 0; at < buffered.length; at++) {
@@ -71,19 +71,19 @@ export class TrackPlayer {
     return 0
   }
 
-  /** Everything is here that there is after this point, now. */
+  /** Everything that exists after the position is buffered. */
   get whole(): boolean {
     const edgeS = this.edgeS
     return edgeS > 0 && this.element.currentTime + this.aheadS >= edgeS - SEAM_S
   }
 
-  /** Where the track ends, so far as its playlist tells. 0: it was not read yet. */
+  /** End of the track by its playlist, in seconds. 0: not loaded yet. */
   get edgeS(): number {
     const edge = this.hls?.levels[0]?.details?.edge ?? this.element.duration
     return Number.isFinite(edge) ? edge : 0
   }
 
-  /** What came over the line so far, also of what is still on its way. */
+  /** Bytes received so far, including unfinished segments. */
   get bytes(): number {
     return this.fetchedBytes + (this.onTheWay?.stats.loaded ?? 0)
   }
@@ -92,7 +92,7 @@ export class TrackPlayer {
     return this.onTheWay !== null
   }
 
-  /** What the last segments took at speed 1. `null`: nothing was seen yet. */
+  /** Bit rate of the last segments at speed 1. `null`: not known yet. */
   get needKbps(): number | null {
     const coming = this.onTheWay
     const all = coming !== null && coming.stats.total > 0 ? [...this.fetched, { bytes: coming.stats.total, seconds: coming.duration }] : this.fetched
@@ -100,7 +100,7 @@ export class TrackPlayer {
     return seconds > 0 ? all.reduce((sum, segment) => sum + segment.bytes, 0) * 8 / 1000 / seconds : null
   }
 
-  /** Whether the next segments may be fetched. What is half here is fetched to its end. */
+  /** Allows or stops fetching. A segment under way is finished. */
   mayFetch(may: boolean): void {
     if (may)
       this.hls?.resumeBuffering()
@@ -108,7 +108,7 @@ export class TrackPlayer {
       this.hls?.pauseBuffering()
   }
 
-  /** Lets go of the line at once. */
+  /** Aborts fetching at once. */
   stop(): void {
     if (this.stopped)
       return
@@ -161,8 +161,8 @@ export class TrackPlayer {
   }
 }
 
-/** Rounding at a segment's edge is no hole. */
+/** Tolerance for rounding at the edges of segments. */
 const SEAM_S = 0.25
-/** A quarter of a minute: a new page on the board is seen, and forgotten again. */
+/** The last segments of the bit-rate estimate, about 15 s, so that one new page on the board does not dominate for long. */
 const SEGMENTS_JUDGED = 4
 const RETRY_MS = 2_000

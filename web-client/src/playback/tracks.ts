@@ -11,18 +11,18 @@ export interface StagedPicture extends StagedTrack {
   kind: PictureKind
 }
 
-/** What a replay plays: every track in an element of its own, so that a thin line can do without one of them. */
+/** The tracks of a replay, each in an element of its own, so that a slow line can leave one out. */
 export interface Staging {
-  /** `null`: nobody was heard, the first picture is the clock. */
+  /** `null`: no voice was recorded, the first picture is the clock. */
   voice: StagedTrack | null
-  /** In the order in which they are missed most: what stands last is given up first. */
+  /** By importance: the last one is dropped first. */
   pictures: StagedPicture[]
 }
 
-/** A slide can be read without the face, a face says little without the slide. */
+/** The board comes before the camera: it can be understood without the face. */
 const PICTURES: readonly PictureKind[] = ['board', 'camera', 'stage']
 
-/** `null`: there is nothing to play yet. */
+/** `null`: nothing to play yet. */
 export function stagingOf(recording: Pick<RecordingView, 'tracks'>): Staging | null {
   const staged = <Kind extends RecordedTrack['kind']>(kind: Kind): { kind: Kind, playlist: string } | null => {
     const playlist = recording.tracks.find(track => track.kind === kind)?.playlist
@@ -34,7 +34,7 @@ export function stagingOf(recording: Pick<RecordingView, 'tracks'>): Staging | n
   return voice === null && pictures.length === 0 ? null : { voice, pictures }
 }
 
-/** Changes when a track joins: then other elements are needed. */
+/** Changes when a track is added, which needs other elements. */
 export function stagingKey(staging: Staging): string {
   return [staging.voice, ...staging.pictures].map(track => track?.playlist ?? '').join(' ')
 }

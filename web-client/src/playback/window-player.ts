@@ -6,20 +6,20 @@ export interface WindowPlayerEvents {
   /** Where it is, in lesson time of the recording. */
   onTime(atMs: number): void
   onPlaying(playing: boolean): void
-  /** `true`: what is to be shown is not there yet, or could not be fetched. */
+  /** `true`: waiting for data, or it could not be fetched. */
   onWaiting(waiting: boolean): void
 }
 
-/** Often enough that nobody sees a drift grow. */
+/** Interval of synchronisation; drift stays invisible. */
 const STEP_EVERY_MS = 250
 const RETRY_MS = 2_000
-/** The board stands on the same picture to within a few frames. */
+/** Tolerance of the board while paused: a few frames. */
 const STANDING_S = 0.1
 
 /**
  * Plays a window of a recording: one picture with the voice, and the board beside it where there is one.
  *
- * Each playlist begins with a segment of its own, so each video has its own beginning; outside of here all times are
+ * Each playlist begins with its own first segment, so each video has its own origin; outside of this class all times are
  * lesson time.
  */
 export class WindowPlayer {
@@ -76,7 +76,7 @@ export class WindowPlayer {
     this.step()
   }
 
-  /** Comes into step with a clock that others follow, too. */
+  /** Synchronises to a clock that others follow, too. */
   follow(lessonMs: number): void {
     const { main } = this
     if (main.seeking || main.readyState === HTMLMediaElement.HAVE_NOTHING)
@@ -130,7 +130,7 @@ export class WindowPlayer {
       video.currentTime = startS
       return
     }
-    // Fragments are fMP4 already: there is nothing for a worker to do.
+    // Fragments are fMP4: no transmuxing, so no worker is needed.
     const source = new Hls({ startPosition: startS, enableWorker: false, backBufferLength: 60 })
     source.on(Hls.Events.ERROR, (_, error) => {
       if (!error.fatal)

@@ -2,7 +2,7 @@ import type { DiskLevel, SchoolUse } from '../api/retention'
 
 export interface Span { unit: 'seconds' | 'minutes' | 'hours' | 'daysLong', count: number }
 
-/** A span in the one unit that says enough. */
+/** A duration in its largest useful unit. */
 export function span(ms: number): Span {
   const seconds = Math.max(0, Math.round(Math.abs(ms) / 1_000))
   if (seconds < 60)
@@ -14,7 +14,7 @@ export function span(ms: number): Span {
   return { unit: 'daysLong', count: Math.round(seconds / 86_400) }
 }
 
-/** All is kept, something will be or is left out, hardly anything is kept. */
+/** ●: everything is recorded. ▲: something soon is not. ■: little or nothing is. */
 export function diskShape(level: DiskLevel): string {
   switch (level) {
     case 'fine': return '●'
@@ -25,7 +25,7 @@ export function diskShape(level: DiskLevel): string {
   }
 }
 
-/** How long a school's bar is, 0 to 1: of its limit where it has one, else of the school that takes most. */
+/** Length of a school's bar, 0 to 1: of its limit where it has one, else of the largest school. */
 export function share(school: Pick<SchoolUse, 'fill_per_mille' | 'used_bytes'>, most: number): number {
   const of = school.fill_per_mille ?? (most > 0 ? school.used_bytes / most * 1_000 : 0)
   return Math.min(1, Math.max(0, of / 1_000))

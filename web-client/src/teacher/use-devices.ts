@@ -15,7 +15,7 @@ class CaptureSource {
   readonly track = computed(() => this.state.value.kind === 'on' ? this.state.value.track : null)
   private turn = 0
 
-  /** `ended`: what it means when the browser ends the track by itself. */
+  /** `ended`: the state when the browser ends the track. */
   constructor(private readonly open: () => Promise<MediaStreamTrack>, private readonly ended: DeskDevice) {}
 
   async on(): Promise<void> {
@@ -46,7 +46,7 @@ class CaptureSource {
     }
   }
 
-  /** Lets go of the device itself, so that its light goes out. */
+  /** Releases the device, so that its light goes off. */
   off(): void {
     this.turn += 1
     this.track.value?.stop()
@@ -58,7 +58,7 @@ export interface DeskDevices {
   camera: CaptureSource
   microphone: CaptureSource
   board: CaptureSource
-  /** The microphone is open but silenced; it opens again without a delay. */
+  /** The microphone is muted but stays open, so that unmuting has no delay. */
   silenced: Readonly<Ref<boolean>>
   silence: (silent: boolean) => void
   found: Readonly<Ref<Devices>>
@@ -68,7 +68,7 @@ export interface DeskDevices {
   close: () => void
 }
 
-/** The teacher's camera, microphone and board. `size`: asked for by the address, before what was chosen last. */
+/** The teacher's camera, microphone and board. `size`: from the address; takes precedence over the last choice. */
 export function useDevices(size: CameraSize | null): DeskDevices {
   const cameraId = useLocalStorage<string | null>('tongke.camera', null)
   const microphoneId = useLocalStorage<string | null>('tongke.microphone', null)
@@ -86,7 +86,7 @@ export function useDevices(size: CameraSize | null): DeskDevices {
   })
 
   const refresh = async () => found.value = await listDevices()
-  // Devices have names only once one of them was allowed.
+  // Browsers reveal device names only after permission was given.
   const thenLook = async (track: Promise<MediaStreamTrack>) => {
     const opened = await track
     void refresh()

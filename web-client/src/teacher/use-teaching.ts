@@ -9,7 +9,7 @@ import { admitByCookie, useLesson } from '../live/use-lesson'
 import { WhipPublisher } from '../media/publish'
 
 export interface Teaching extends LessonTie {
-  /** The freshest of what the socket and what a request said. */
+  /** The newest state from socket and requests. */
   now: ComputedRef<LessonView>
   learn: (lesson: LessonView) => void
   camera: Readonly<Ref<LineState>>
@@ -17,9 +17,9 @@ export interface Teaching extends LessonTie {
 }
 
 /**
- * The teacher's seat: what the devices give is sent while, and only while, the lesson is live.
+ * The teacher's seat: the devices are sent only while the lesson is live.
  *
- * `codec`, `layers`: asked for by the address. `null`: the best that browser and hub share; a camera in two sizes.
+ * `codec`, `layers`: from the address. `null`: the best codec that browser and hub share; simulcast in two sizes.
  */
 export function useTeaching(first: LessonView, devices: DeskDevices, codec: VideoCodec | null, layers: ScalabilityMode | null): Teaching {
   const told = shallowRef(first)
@@ -44,7 +44,7 @@ export function useTeaching(first: LessonView, devices: DeskDevices, codec: Vide
   const cameraPublisher = publisher('camera', camera)
   const boardPublisher = publisher('board', board)
 
-  /** A hub that started anew has the seat but no media: it says that nothing flows, while we think to send. */
+  /** A restarted hub has the seat but no media: it reports no flow while this side sends. */
   function resendWhatWasLost(): void {
     const { voice, camera: face, board: writing } = tie.slots.value
     if (camera.value.kind === 'up' && !voice.flowing && !face.flowing)

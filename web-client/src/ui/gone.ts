@@ -1,7 +1,7 @@
 import type { Problem } from '../api/http'
 import { dateName } from '../locale/time'
 
-/** Why something is not here any more that was. */
+/** Why something was deleted. */
 export interface Gone {
   title: string
   why: string
@@ -9,7 +9,7 @@ export interface Gone {
 
 const KINDS: Partial<Record<string, 'recording' | 'report'>> = { '/problems/recording-deleted': 'recording', '/problems/report-deleted': 'report' }
 
-/** What was deleted is told in the page's language, with the day; anything else in the hub's own words. */
+/** Deletions are worded in the page's language, with the day; any other problem in the hub's words. */
 export function goneOf({ type, title, detail, gone }: Problem, language: string, t: (key: string, named?: Record<string, unknown>) => string): Gone {
   const kind = KINDS[type]
   if (kind === undefined || gone === undefined)

@@ -2,10 +2,10 @@ import type { WritableComputedRef } from 'vue'
 import { computed } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 
-// Written in one turn, both stay: the address itself changes only afterwards.
+// Collects changes of one tick: `route.query` is updated only after the navigation.
 let coming: Record<string, string | undefined> | null = null
 
-/** One value that is kept in the address, so that a reload or a passed-on link shows the same. Empty: it is left out. */
+/** A value kept in the URL's query, so that a reload or a shared link shows the same. The default is left out. */
 export function useAddress(name: string, otherwise = ''): WritableComputedRef<string> {
   const route = useRoute()
   const router = useRouter()

@@ -15,7 +15,7 @@ export type ListState
 /** Requests wait until typing pauses for this long. */
 const SETTLED_MS = 250
 
-/** One list of the hub, read a page at a time, again whenever what is asked for changes. */
+/** One list of the hub, read a page at a time, and again whenever `what` or `query` changes. */
 export function useListed<Item>(what: () => string, query: () => Query) {
   const items = shallowRef<Item[]>([])
   const next = shallowRef<string | null>(null)

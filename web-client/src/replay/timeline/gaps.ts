@@ -1,6 +1,6 @@
 import type { RecordedTrack } from '../../api/model'
 
-/** A span of the lesson in which something was not kept, told once for all tracks that it befell together. */
+/** A span that was not recorded, listed once for all tracks that it affected together. */
 export interface NamedGap {
   tracks: RecordedTrack['kind'][]
   reason: RecordedTrack['gaps'][number]['reason']
@@ -11,7 +11,7 @@ export interface NamedGap {
 /** One outage ends for voice and pictures at their own next packet or key frame. */
 const TOGETHER_MS = 5_000
 
-/** A camera always begins a moment after the lesson; nobody asks why. */
+/** A camera always starts a moment after the lesson: shorter gaps at the start are ignored. */
 const WORTH_A_WORD_MS = 1_500
 
 /** The gaps of all tracks in the order of the lesson; those that begin and end together are one. */
@@ -35,7 +35,7 @@ export function gapsOf(tracks: readonly Pick<RecordedTrack, 'kind' | 'gaps'>[]):
   return joined
 }
 
-/** Nobody lost anything: the teacher showed no board, or had the camera off. */
+/** Not a loss: the teacher showed no board or had the camera off. */
 const PLANNED: ReadonlySet<string> = new Set(['not_started', 'away', 'silent'])
 
 export function isPlanned(gap: { reason: string }): boolean {

@@ -2,10 +2,10 @@ import type { HlsConfig } from 'hls.js/light'
 import Hls from 'hls.js/light'
 
 /**
- * Small pictures of any moment, taken in the page from the recording's own segments: a second, hidden player shows the
- * first picture of the segment that is asked for.
+ * Previews of any moment, made in the page from the recording's own segments: a second, hidden player shows the
+ * first picture of the requested segment.
  *
- * Only the newest question is answered: a finger that moves on has no use for the others.
+ * Only the newest request is answered.
  */
 export class Preview {
   private readonly video = document.createElement('video')
@@ -36,7 +36,7 @@ export class Preview {
       void this.work()
   }
 
-  /** Nobody looks any more. */
+  /** Cancels the request. */
   forget(): void {
     this.wanted = null
   }
@@ -52,7 +52,7 @@ export class Preview {
   private async work(): Promise<void> {
     this.working = true
     try {
-      // A listener that never looks never fetches anything.
+      // Created on first use, so that those who never preview fetch nothing.
       this.hls ??= await this.open()
       while (this.wanted !== null && !this.closed) {
         const { atS, show } = this.wanted
@@ -61,7 +61,7 @@ export class Preview {
         if (this.closed)
           return
         this.keep(startS, picture)
-        // The thumb may have gone on meanwhile: then its own place is next.
+        // The request may have changed meanwhile: the newest one is next.
         if (this.wanted?.atS === atS) {
           this.wanted = null
           show(picture)
@@ -69,7 +69,7 @@ export class Preview {
       }
     }
     catch {
-      // There is simply no preview.
+      // No preview.
       this.wanted = null
     }
     finally {
@@ -97,7 +97,7 @@ export class Preview {
     })
   }
 
-  /** Where the segment begins that holds `atS`. */
+  /** Start of the segment that contains `atS`. */
   private startOf(atS: number): number {
     const segments = this.hls?.levels[0]?.details?.fragments ?? []
     return segments.filter(segment => segment.start <= atS).at(-1)?.start ?? 0
@@ -148,7 +148,7 @@ const CONFIG: Partial<HlsConfig> = {
 const WIDTH = 240
 /** A lesson of 40 minutes has 600 segments; a picture of this size takes 130 kB. */
 const KEPT_MAX = 120
-/** A line on which a segment takes longer has better things to carry. */
+/** No previews on a line where a segment takes longer. */
 const PATIENCE_MS = 4_000
-/** Rounding must not show the end of the segment before. */
+/** Added to the segment's start, so that rounding does not show the end of the previous one. */
 const INSIDE_S = 0.02

@@ -1,6 +1,6 @@
 import type { QualitySeries } from '../../api/report'
 
-/** How well an end saw a stretch of the lesson; `away`: the lesson was not on its screen. */
+/** How well an end received a stretch of the lesson; `away`: the lesson was not on its screen. */
 export type Grade = 'good' | 'poor' | 'bad' | 'away'
 
 /** What is needed of one end's windows: the n-th value of each list is of the n-th window. */
@@ -50,11 +50,11 @@ function gradeOf(shownMs: number, loss: number, frozenMs: number): Grade {
   return loss >= POOR_LOSS || frozenMs > 0 ? 'poor' : 'good'
 }
 
-/** Repairs hide less than this wholly. */
+/** Loss below this is fully repaired. */
 const POOR_LOSS = 0.03
 /** One picture in ten needs a repair. */
 const BAD_LOSS = 0.1
-/** A sentence's worth of a standing picture, in a window of five seconds. */
+/** Frozen time in a window of five seconds. */
 const BAD_FROZEN_MS = 1_000
-/** Windows follow each other with the accuracy of a timer. */
+/** Tolerance between windows: the accuracy of a timer. */
 const SEAM_S = 1

@@ -4,18 +4,18 @@ import { useIntervalFn } from '@vueuse/core'
 import { onScopeDispose, shallowRef } from 'vue'
 import { readChapters, readComments, readQuality } from './moments'
 
-/** While a lesson runs, pages are turned and lines become worse. */
+/** Refresh interval while the recording grows. */
 const REFRESH_EVERY_MS = 20_000
 
-/** What belongs to moments of a lesson. Each may be missing: not everybody may see it, and a line may be down just then. */
+/** Chapters, comments and quality of a lesson. Each may be missing: not permitted, or the request failed. */
 export function useMoments(recordingId: string, lessonId: string, growing: () => boolean) {
-  /** `null`: nobody may name them here, or has yet; then there are those that the recorder saw. */
+  /** `null`: not permitted or not loaded; the recorder's chapters are used. */
   const chapters = shallowRef<readonly Chapter[] | null>(null)
   const comments = shallowRef<readonly Comment[]>([])
   const quality = shallowRef<LessonQuality | null>(null)
   let over = false
 
-  /** Keeps what was there where nothing new comes: the player needs none of it. */
+  /** A failed request keeps the old value. */
   async function refresh(): Promise<void> {
     const [nextChapters, nextComments, nextQuality] = await Promise.allSettled([readChapters(recordingId), readComments(recordingId), readQuality(lessonId)])
     if (over)

@@ -4,7 +4,7 @@ import type { Listening, Pairing } from '../../api/dispatch'
 import type { SchoolClass } from '../../api/organisation'
 import type { GridBy, GridLesson } from '../../api/timetable'
 
-/** One cell of the paper: a period of a day. */
+/** One cell of the grid: a period of a day. */
 export interface Place {
   day: Day
   period: string
@@ -31,7 +31,7 @@ export type Arrow = 'ArrowUp' | 'ArrowDown' | 'ArrowLeft' | 'ArrowRight'
 
 export const isArrow = (key: string): key is Arrow => key.startsWith('Arrow')
 
-/** The next cell that takes lessons; at the edge it stays. */
+/** The next cell that takes lessons; at the edge, the same cell. */
 export function step(rows: readonly PeriodRow[], columns: readonly Column[], from: Place, arrow: Arrow): Place {
   const lines = rows.filter(row => row.takesLessons)
   const at = (index: number, of: readonly unknown[]) => Math.min(Math.max(index, 0), of.length - 1)
@@ -42,31 +42,31 @@ export function step(rows: readonly PeriodRow[], columns: readonly Column[], fro
   return { day: toColumn?.day ?? from.day, period: toLine?.period ?? from.period }
 }
 
-/** Lessons that have not begun may be moved; the hub decides again. */
+/** Lessons that have not begun may be moved; the hub checks again. */
 export function isMovable(lesson: GridLesson, nowMs: number): boolean {
   return lesson.state === 'scheduled' && lesson.ends_at_ms > nowMs
 }
 
-/** Whether a lesson can be put there at all, before the hub is asked. */
+/** Whether a lesson may be placed there at all; the hub checks again. */
 export function isOpenCell(column: Column, row: PeriodRow, today: Day): boolean {
   return column.inTerm && row.takesLessons && column.day >= today && column.note?.kind !== 'off'
 }
 
-/** What a new lesson most likely is. */
+/** Prefilled fields of a new lesson. */
 export interface Draft {
   organisationId: string
   subject: string
   classId: string | null
   classroomId: string | null
   teacherId: string | null
-  /** With their rooms, from a lesson of the same week. */
+  /** From a lesson of the same week, with classrooms. */
   listening: Listening[]
-  /** Without them, from a pairing: their rooms are still to be looked up. */
+  /** From a pairing, without classrooms: they are looked up. */
   listeningClasses: string[]
   paired: boolean
 }
 
-/** The lesson that this week has most of already, else what the pairing says, else nothing but whose cell it is. */
+/** The most frequent lesson of this week; else the pairing's; else only the class or teacher of the grid. */
 export function draftFor(
   view: { by: GridBy, id: string, schoolId: string },
   lessons: readonly GridLesson[],
@@ -113,7 +113,7 @@ function mostFrequent(lessons: readonly GridLesson[]): GridLesson | undefined {
   return [...lessons].sort((a, b) => (counts.get(kindOf(b)) ?? 0) - (counts.get(kindOf(a)) ?? 0))[0]
 }
 
-/** 景家教学点, where the board hangs in its own centre school. */
+/** 景家教学点: a teaching point, whose lessons come from its own centre school. */
 export function shortPlace(name: string, home: string): string {
   return home !== '' && name.startsWith(home) && name.length > home.length ? name.slice(home.length).trim() : name
 }

@@ -18,7 +18,7 @@ interface Paper {
 /** Drag threshold: a pointer moves a little during a click. */
 const DRAG_FROM_PX = 6
 
-/** How a lesson is taken up on the paper and put down elsewhere: with the pointer, or with M, the arrows and Enter. */
+/** Moves a lesson in the week grid: by drag and drop, or with M, the arrow keys and Enter. */
 export function useDrag({ mover, rows, columns, movable, find, focusOn }: Paper) {
   const move = mover.move
   /** Where the pointer drags a lesson; `null`: it drags none. */
@@ -95,7 +95,7 @@ export function useDrag({ mover, rows, columns, movable, find, focusOn }: Paper)
   return { held, press, key }
 }
 
-/** The click that ends a drag opens no card. */
+/** Swallows the click event that ends a drag, which would open the lesson's card. */
 function swallowClick(): void {
   const swallow = (event: MouseEvent) => event.stopPropagation()
   window.addEventListener('click', swallow, { capture: true, once: true })

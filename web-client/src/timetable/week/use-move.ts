@@ -14,7 +14,7 @@ export type Move
 /** Debounce: short enough for a pointer that rests, long enough not to ask for each cell that is passed. */
 const RESTS_MS = 150
 
-/** A lesson on its way to another cell: asked dry while it hovers, saved when it is dropped and nothing is in the way. */
+/** A lesson being moved to another cell: a dry run while it hovers, saved on drop if nothing clashes. */
 export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
   const { tryOut, carryOut } = useDispatch()
   const move = shallowRef<Move>({ kind: 'none' })
@@ -75,7 +75,7 @@ export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
     move.value = { kind: 'none' }
   }
 
-  /** What stands in the target cell now; `null`: the hub has not said yet. */
+  /** The verdict shown in the target cell; `null`: the hub has not answered yet. */
   const said = computed<DispatchVerdict | null>(() => move.value.kind === 'refused' ? move.value.verdict : hovering.value?.verdict ?? null)
 
   return { move, said, begin, aim, drop, cancel }
