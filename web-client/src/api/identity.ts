@@ -1,8 +1,8 @@
 import type { Ref } from 'vue'
 import type { Me } from './model'
 import { readonly, shallowRef } from 'vue'
-import { Refused } from './http'
 import { readMe, signIn, signOut } from './account'
+import { Refused } from './http'
 
 export type Identity
   = | { kind: 'unknown' }

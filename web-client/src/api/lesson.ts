@@ -1,6 +1,6 @@
 /** Lessons of today and of other days, and what is done with one. */
-import type { components } from './schema'
 import type { LessonView, RecordingView, SeatTicket } from './model'
+import type { components } from './schema'
 import { ask } from './http'
 import { API, withQuery } from './resource'
 

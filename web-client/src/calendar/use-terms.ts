@@ -2,11 +2,11 @@ import type { Organisation } from '../api/organisation'
 import type { BellSchedule, SpecialDay, Term } from '../api/timetable'
 import type { Loading } from '../ui/loading'
 import { computed, shallowRef } from 'vue'
-import { schoolDay, termFor } from './days'
-import { failureOf } from '../ui/loading'
 import { readOrganisation } from '../api/organisation'
 import { readSchedules, readSpecialDays, readTerms } from '../api/timetable'
 import { learn } from '../console/names'
+import { failureOf } from '../ui/loading'
+import { schoolDay, termFor } from './days'
 
 const lineages = new Map<string, Promise<Organisation[]>>()
 

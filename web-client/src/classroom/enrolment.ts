@@ -1,6 +1,6 @@
 import type { Me } from '../api/model'
-import { Refused } from '../api/http'
 import { askChallenge, signInByDevice } from '../api/account'
+import { Refused } from '../api/http'
 import { beginEnrolment, readEnrolment } from '../api/organisation'
 import { canHoldKey, type DeviceKey, dropKey, keepKey, makeKey, publicKeyOf, readKey, sign } from './device-key'
 

@@ -1,10 +1,10 @@
 import type { Clash, DispatchAction } from '../api/dispatch'
 import type { GridLesson } from '../api/timetable'
 import { useI18n } from 'vue-i18n'
+import { clashesOf, dispatch } from '../api/dispatch'
 import { Refused } from '../api/http'
 import { clock } from '../calendar/bells'
 import { schoolMinute } from '../calendar/days'
-import { clashesOf, dispatch } from '../api/dispatch'
 import { nameOf, placeName } from '../console/names'
 
 /** The hub's answer to an action, as a dry run or carried out. */

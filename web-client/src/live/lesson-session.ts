@@ -1,7 +1,7 @@
 import type { SeatRole } from '../api/model'
 import type { ByeReason, ClientMessage, ServerMessage } from './wire'
-import { Refused } from '../api/http'
 import { retryDelayMs } from '../api/backoff'
+import { Refused } from '../api/http'
 import { parseServerMessage } from './wire'
 
 /** A seat's token in one lesson, and the addresses of its endpoints. */

@@ -1,6 +1,6 @@
-import { Refused } from '../api/http'
-import { retryDelayMs } from '../api/backoff'
 import type { SdpAnswer } from './resource'
+import { retryDelayMs } from '../api/backoff'
+import { Refused } from '../api/http'
 import { credentialsOf, goesByTcp, withCredentials } from './ladder'
 import { Pulse } from './pulse'
 import { exchangeSdp } from './resource'

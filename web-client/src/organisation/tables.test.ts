@@ -1,5 +1,5 @@
-import type { Imported } from '../api/organisation'
 import type { Me, RoleName } from '../api/model'
+import type { Imported } from '../api/organisation'
 import { expect, it } from 'vitest'
 import { may, mediaType, sheetsOf, verdict } from './tables'
 

@@ -1,5 +1,5 @@
-import type { Imported, Sheet } from '../api/organisation'
 import type { Me, RoleName } from '../api/model'
+import type { Imported, Sheet } from '../api/organisation'
 import { holds } from '../console/navigation'
 
 /** The tables, and who may import and export them. The hub checks again. */

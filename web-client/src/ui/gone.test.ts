@@ -1,6 +1,6 @@
 import type { Problem } from '../api/http'
-import { createI18n } from 'vue-i18n'
 import { expect, it } from 'vitest'
+import { createI18n } from 'vue-i18n'
 import { en } from '../locale/en'
 import { zhCN } from '../locale/zh-CN'
 import { goneOf } from './gone'

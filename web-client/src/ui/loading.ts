@@ -1,5 +1,5 @@
-import { forgetIfSignedOut } from '../api/identity'
 import { Refused } from '../api/http'
+import { forgetIfSignedOut } from '../api/identity'
 
 /** `detail`: the hub's own sentence; `null`: there was no answer. */
 export type Loading = { kind: 'loading' } | { kind: 'here' } | { kind: 'failed', detail: string | null }

@@ -1,8 +1,8 @@
-import type { PeriodRow } from '../../calendar/bells'
-import type { Column, Day } from '../../calendar/days'
 import type { Listening, Pairing } from '../../api/dispatch'
 import type { SchoolClass } from '../../api/organisation'
 import type { GridBy, GridLesson } from '../../api/timetable'
+import type { PeriodRow } from '../../calendar/bells'
+import type { Column, Day } from '../../calendar/days'
 
 /** One cell of the grid: a period of a day. */
 export interface Place {

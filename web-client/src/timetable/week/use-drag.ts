@@ -1,6 +1,6 @@
+import type { GridLesson } from '../../api/timetable'
 import type { PeriodRow } from '../../calendar/bells'
 import type { Column } from '../../calendar/days'
-import type { GridLesson } from '../../api/timetable'
 import type { Place } from './grid'
 import type { useMove } from './use-move'
 import { onScopeDispose, shallowRef } from 'vue'

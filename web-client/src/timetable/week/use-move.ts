@@ -1,5 +1,5 @@
-import type { DispatchVerdict } from '../../lesson-ui/use-dispatch'
 import type { GridLesson } from '../../api/timetable'
+import type { DispatchVerdict } from '../../lesson-ui/use-dispatch'
 import type { Place } from './grid'
 import { computed, shallowRef } from 'vue'
 import { useDispatch } from '../../lesson-ui/use-dispatch'
