@@ -42,7 +42,7 @@ export function base64url(bytes: ArrayBuffer): string {
   return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-async function inStore<Answer>(mode: IDBTransactionMode, deed: (store: IDBObjectStore) => IDBRequest): Promise<Answer> {
+async function inStore<Answer>(mode: IDBTransactionMode, action: (store: IDBObjectStore) => IDBRequest): Promise<Answer> {
   const database = await new Promise<IDBDatabase>((resolve, reject) => {
     const open = indexedDB.open(DATABASE, 1)
     open.onupgradeneeded = () => open.result.createObjectStore(STORE)
@@ -52,7 +52,7 @@ async function inStore<Answer>(mode: IDBTransactionMode, deed: (store: IDBObject
   try {
     return await new Promise<Answer>((resolve, reject) => {
       const transaction = database.transaction(STORE, mode)
-      const request = deed(transaction.objectStore(STORE))
+      const request = action(transaction.objectStore(STORE))
       transaction.oncomplete = () => resolve(request.result as Answer)
       transaction.onerror = () => reject(transaction.error ?? new Error('the database refuses'))
       transaction.onabort = transaction.onerror

@@ -2,7 +2,7 @@ import type { Ref } from 'vue'
 import type { LessonView, SeatView, Slots } from '../api/model'
 import type { Credentials } from '../media/connection'
 import type { Admission, Connection } from './lesson-session'
-import type { Keeping, ServerMessage } from './wire'
+import type { RecordingHealth, ServerMessage } from './wire'
 import { onScopeDispose, readonly, shallowRef } from 'vue'
 import { takeSeat } from '../api/lesson'
 import { LessonSession } from './lesson-session'
@@ -10,7 +10,7 @@ import { LessonSession } from './lesson-session'
 const still = { flowing: false, codec: null } as const
 const nothingFlows: Slots = { voice: still, board: still, camera: still, stage: still, stage_voice: still }
 
-export interface LessonTie {
+export interface LessonHandle {
   session: LessonSession
   credentials: Credentials
   admission: () => Admission | null
@@ -24,20 +24,20 @@ export interface LessonTie {
   /** The answer to the last mark. `null`: none yet. */
   marked: Readonly<Ref<{ atMs: number | null } | null>>
   /** State of the recording. */
-  keeping: Readonly<Ref<Keeping>>
+  recordingHealth: Readonly<Ref<RecordingHealth>>
   /** The hub's clock now, or at a moment of this machine's clock. */
   hubNowMs: (nowMs?: number) => number
 }
 
 /** One seat in one lesson, until the scope is disposed. `onWelcome` runs at each (re)connect. */
-export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: SeatView | null) => void = () => {}): LessonTie {
+export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: SeatView | null) => void = () => {}): LessonHandle {
   const connection = shallowRef<Connection>({ kind: 'idle' })
   const lesson = shallowRef<LessonView | null>(null)
   const seats = shallowRef<readonly SeatView[]>([])
   const slots = shallowRef<Slots>(nothingFlows)
   const pausedKinds = shallowRef<readonly string[]>([])
   const marked = shallowRef<{ atMs: number | null } | null>(null)
-  const keeping = shallowRef<Keeping>('recording')
+  const recordingHealth = shallowRef<RecordingHealth>('recording')
 
   const session = new LessonSession({
     admit,
@@ -70,7 +70,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         marked.value = { atMs: message.at_ms }
         break
       case 'keeping':
-        keeping.value = message.keeping
+        recordingHealth.value = message.keeping
         break
     }
   }
@@ -91,7 +91,7 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     slots: readonly(slots) as Readonly<Ref<Slots>>,
     pausedKinds: readonly(pausedKinds) as Readonly<Ref<readonly string[]>>,
     marked: readonly(marked) as Readonly<Ref<{ atMs: number | null } | null>>,
-    keeping: readonly(keeping),
+    recordingHealth: readonly(recordingHealth),
     hubNowMs: (nowMs = Date.now()) => nowMs + session.clockOffsetMs,
   }
 }

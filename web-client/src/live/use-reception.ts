@@ -4,7 +4,7 @@ import type { LineState } from '../media/connection'
 import type { LineQuality, Totals } from '../media/quality'
 import type { Reception } from '../media/receive'
 import type { Admission } from './lesson-session'
-import type { LessonTie } from './use-lesson'
+import type { LessonHandle } from './use-lesson'
 import { useEventListener, useIntervalFn } from '@vueuse/core'
 import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
 import { Drawn } from '../media/drawn'
@@ -33,7 +33,7 @@ export type Watching
     | { kind: 'replaced' }
     | { kind: 'refused', status: number, detail: string }
 
-export interface ReceptionTie extends LessonTie {
+export interface ReceptionHandle extends LessonHandle {
   watching: Readonly<Ref<Watching>>
   line: Readonly<Ref<LineState>>
   quality: Readonly<Ref<LineQuality>>
@@ -47,7 +47,7 @@ export interface ReceptionTie extends LessonTie {
 }
 
 /** A watching seat: socket, media, and quality reports. */
-export function useReception(admit: () => Promise<Admission>): ReceptionTie {
+export function useReception(admit: () => Promise<Admission>): ReceptionHandle {
   const line = shallowRef<LineState>({ kind: 'closed' })
   const quality = shallowRef<LineQuality>('good')
   const reception = shallowRef<Reception | null>(null)
@@ -64,14 +64,14 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   let drawnReported = 0
   let welcomes = 0
 
-  const tie = useLesson(admit, onWelcome)
+  const handle = useLesson(admit, onWelcome)
 
   // A board that does not change may send nothing.
-  const steadyFlows = () => tie.slots.value.voice.flowing || tie.slots.value.camera.flowing
-  const anyFlows = computed(() => steadyFlows() || tie.slots.value.board.flowing)
+  const steadyFlows = () => handle.slots.value.voice.flowing || handle.slots.value.camera.flowing
+  const anyFlows = computed(() => steadyFlows() || handle.slots.value.board.flowing)
   const shown = computed(() => ({
-    board: tie.slots.value.board.flowing && !tie.pausedKinds.value.includes('board'),
-    camera: tie.slots.value.camera.flowing && !tie.pausedKinds.value.includes('camera'),
+    board: handle.slots.value.board.flowing && !handle.pausedKinds.value.includes('board'),
+    camera: handle.slots.value.camera.flowing && !handle.pausedKinds.value.includes('camera'),
   }))
   watch(anyFlows, (flows, flowed) => {
     if (flowed && !flows)
@@ -79,12 +79,12 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   })
 
   const receiver = new WhepReceiver({
-    url: () => tie.admission()?.whepUrl ?? '',
+    url: () => handle.admission()?.whepUrl ?? '',
     guestSeat: () => {
-      const connection = tie.connection.value
-      return tie.admission()?.seatId === null && connection.kind === 'joined' ? connection.seatId : null
+      const connection = handle.connection.value
+      return handle.admission()?.seatId === null && connection.kind === 'joined' ? connection.seatId : null
     },
-    credentials: tie.credentials,
+    credentials: handle.credentials,
     onState: (state) => {
       if (line.value.kind === 'up' && !stalled.value)
         lastUpMs.value = Date.now()
@@ -107,7 +107,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       updateScreen(nowMs)
     },
     flowing: () => ({
-      voice: tie.slots.value.voice.flowing,
+      voice: handle.slots.value.voice.flowing,
       ...shown.value,
     }),
   })
@@ -120,7 +120,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     receiver.start()
   }
 
-  watch(() => tie.lesson.value?.state, (state) => {
+  watch(() => handle.lesson.value?.state, (state) => {
     if (state === 'ended')
       receiver.close()
     else if (state === 'live')
@@ -128,11 +128,11 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   })
 
   // After a refusal for an unsupported codec: another one may work.
-  watch(() => `${tie.slots.value.camera.codec} ${tie.slots.value.board.codec}`, () => receiver.nudge())
+  watch(() => `${handle.slots.value.camera.codec} ${handle.slots.value.board.codec}`, () => receiver.nudge())
 
   const watching = computed<Watching>(() => {
-    const connection = tie.connection.value
-    const state = tie.lesson.value?.state
+    const connection = handle.connection.value
+    const state = handle.lesson.value?.state
     if (connection.kind === 'refused')
       return { kind: 'refused', status: connection.status, detail: connection.detail }
     if (connection.kind === 'over')
@@ -170,7 +170,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
 
   function report(nowMs: number): void {
     // What cannot be reported now is included in the next report.
-    if (latest === null || tie.lesson.value?.state === 'ended' || tie.connection.value.kind !== 'joined')
+    if (latest === null || handle.lesson.value?.state === 'ended' || handle.connection.value.kind !== 'joined')
       return
     const pictures = drawn.pictures
     const told = reportBetween(reported, latest, {
@@ -182,7 +182,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     reported = latest
     drawnReported = pictures ?? 0
     quality.value = judge(told)
-    tie.session.send({ type: 'report', ...told })
+    handle.session.send({ type: 'report', ...told })
   }
 
   useEventListener(document, 'visibilitychange', () => updateScreen(Date.now()))
@@ -196,7 +196,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   onScopeDispose(() => receiver.close())
 
   return {
-    ...tie,
+    ...handle,
     watching,
     line: readonly(line) as Readonly<Ref<LineState>>,
     quality: readonly(quality) as Readonly<Ref<LineQuality>>,

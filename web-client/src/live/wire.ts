@@ -11,7 +11,7 @@ export type ClientMessage
 export type ByeReason = 'lesson_ended' | 'replaced' | 'token_expired' | 'shutting_down'
 
 /** `lean`: the disk is nearly full, voice and board are recorded, the camera is not. `paused`: the disk is full. */
-export type Keeping = 'recording' | 'lean' | 'paused'
+export type RecordingHealth = 'recording' | 'lean' | 'paused'
 
 export type ServerMessage
   = | { type: 'welcome', seat_id: string, role: SeatRole, lesson: LessonView, seats: SeatView[], slots: Slots, now_ms: number }
@@ -21,7 +21,7 @@ export type ServerMessage
     /** Tracks that flow in the lesson but are paused here for lack of bandwidth. */
     | { type: 'spared', kinds: readonly string[] }
     /** State of the recording; sent to the teacher's seat only. */
-    | { type: 'keeping', keeping: Keeping }
+    | { type: 'keeping', keeping: RecordingHealth }
     | { type: 'pong', sent_ms: number, now_ms: number }
     /** `null`: the lesson is not live, or has reached the limit of marks. */
     | { type: 'marked', at_ms: number | null }

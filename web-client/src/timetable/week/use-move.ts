@@ -22,7 +22,7 @@ export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const home = (lesson: GridLesson): Place => ({ day: lesson.date, period: lesson.period })
-  const deed = (lesson: GridLesson, target: Place) =>
+  const moveOf = (lesson: GridLesson, target: Place) =>
     ({ kind: 'move', lesson_id: lesson.lesson_id, date: target.day, period: target.period, classroom_id: null }) as const
 
   function begin(lesson: GridLesson, by: 'pointer' | 'keyboard'): void {
@@ -39,7 +39,7 @@ export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
     clearTimeout(timer)
     if (!isSame(home(now.lesson), target)) {
       timer = setTimeout(async () => {
-        const verdict = await tryOut(deed(now.lesson, target))
+        const verdict = await tryOut(moveOf(now.lesson, target))
         if (move.value.kind === 'aiming' && isSame(move.value.target, target))
           hovering.value = { target, verdict }
       }, RESTS_MS)
@@ -58,8 +58,8 @@ export function useMove(moved: (lesson: GridLesson, from: Place) => void) {
     }
     const known = hovering.value
     move.value = { kind: 'asking', lesson, target }
-    const dry = known !== null && isSame(known.target, target) ? known.verdict : await tryOut(deed(lesson, target))
-    const verdict = dry.kind === 'free' ? await carryOut(deed(lesson, target), lesson) : dry
+    const dry = known !== null && isSame(known.target, target) ? known.verdict : await tryOut(moveOf(lesson, target))
+    const verdict = dry.kind === 'free' ? await carryOut(moveOf(lesson, target), lesson) : dry
     if (verdict.kind === 'free') {
       cancel()
       moved(lesson, home(lesson))
