@@ -1,10 +1,7 @@
 /** Signing in, what belongs to the person who is signed in, and the people whom others look after. */
-import type { Me } from './model'
-import type { components } from './schema'
+import type { Me, Schema } from './model'
 import { ask } from './http'
 import { API, listAll, listItems, show } from './resource'
-
-type Schema = components['schemas']
 
 export type Person = Schema['KeptPerson']
 export type RoleGrant = Schema['KeptGrant']

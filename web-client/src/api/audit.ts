@@ -1,7 +1,5 @@
 /** The audit: who did what, and what came of it. */
-import type { components } from './schema'
-
-type Schema = components['schemas']
+import type { Schema } from './model'
 
 export type AuditEntry = Schema['AuditEntry']
 export type Outcome = Schema['Outcome']

@@ -1,10 +1,8 @@
 /** Lessons outside the weekly plan, changes of planned ones, and who may listen to whom. */
 import type { Problem } from './http'
-import type { components } from './schema'
+import type { Schema } from './model'
 import { ask, Refused } from './http'
 import { add, API, idempotent, listAll } from './resource'
-
-type Schema = components['schemas']
 
 export type DispatchAction = Schema['DeedAsk']
 export type Dispatched = Schema['Dispatched']

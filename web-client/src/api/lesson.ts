@@ -1,10 +1,7 @@
 /** Lessons of today and of other days, and what is done with one. */
-import type { LessonView, RecordingView, SeatTicket } from './model'
-import type { components } from './schema'
+import type { LessonView, RecordingView, Schema, SeatTicket } from './model'
 import { ask } from './http'
 import { API, withQuery } from './resource'
-
-type Schema = components['schemas']
 
 export type Today = Schema['TodayView']
 export type TodayLesson = Schema['TodayLesson']

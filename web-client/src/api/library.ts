@@ -1,10 +1,8 @@
 /** The library: recordings with their rights, clips, comments, reviews and links; and what embedded lessons play. */
+import type { Schema } from './model'
 import type { Listed, Query } from './resource'
-import type { components } from './schema'
 import { ask } from './http'
 import { API, atVersion, idempotent, withQuery } from './resource'
-
-type Schema = components['schemas']
 
 export type Card = Schema['RecordingCard']
 export type Counts = Schema['LibraryCounts']

@@ -2,7 +2,8 @@ import type { components } from './schema'
 
 /** Types of the hub's HTTP API and socket. Field names are those of the wire; times are Unix milliseconds. */
 
-type Schema = components['schemas']
+/** The schemas of docs/openapi.json by name. */
+export type Schema = components['schemas']
 
 export type Role = Schema['Part']
 export type RoleName = Schema['Role']

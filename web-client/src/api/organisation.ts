@@ -1,9 +1,7 @@
 /** Organisations, classrooms, classes and devices. */
-import type { components } from './schema'
+import type { Schema } from './model'
 import { ask, sendFile } from './http'
 import { API, listAll, listItems, show, withQuery } from './resource'
-
-type Schema = components['schemas']
 
 export type OrganisationKind = Schema['OrganisationKind']
 /** 学段: what age a class is of. */

@@ -1,9 +1,7 @@
 /** Reports of lessons: attendance, quality, verdicts. */
-import type { components } from './schema'
+import type { Schema } from './model'
 import { ask } from './http'
 import { API } from './resource'
-
-type Schema = components['schemas']
 
 export type LessonReport = Schema['LessonReportView']
 export type EndReport = Schema['EndReportView']

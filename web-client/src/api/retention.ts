@@ -1,9 +1,7 @@
 /** Disk space of recordings and how long they are retained. */
-import type { components } from './schema'
+import type { Schema } from './model'
 import { ask, askTagged } from './http'
 import { API } from './resource'
-
-type Schema = components['schemas']
 
 export type StorageUse = Schema['StorageView']
 export type SchoolUse = Schema['SchoolUseView']

@@ -1,9 +1,8 @@
 /** School years, terms, bells, special days, courses, and the week's paper. */
-import type { components, operations } from './schema'
+import type { Schema } from './model'
+import type { operations } from './schema'
 import { ask } from './http'
 import { add, API, listAll, listItems, withQuery } from './resource'
-
-type Schema = components['schemas']
 
 export type SchoolYear = Schema['SchoolYearView']
 export type Term = Schema['TermView']

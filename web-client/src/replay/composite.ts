@@ -1,8 +1,8 @@
 /** Board and camera of a recording in one frame, as the hub makes it. */
-import type { components } from '../api/schema'
+import type { Schema } from '../api/model'
 import { ask } from '../api/http'
 
-export type Composite = components['schemas']['CompositeView']
+export type Composite = Schema['CompositeView']
 
 const of = (recordingId: string) => `/api/v1/recordings/${encodeURIComponent(recordingId)}/composite`
 
