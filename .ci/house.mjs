@@ -10,6 +10,7 @@
 // `crate::store::AuditRow` depends on the file that defines `AuditRow`, and re-exporting a name is no use of it. In Rust
 // `mod x;` is no arrow, a module's own path is none either (what is named by it is), and `#[cfg(test)]` is not read.
 // Methods are not resolved: `store.audit()` is an arrow to where `Store` is defined only if its name is written.
+// `--arrows` prints every arrow as well.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,6 +20,7 @@ import process from 'node:process'
 
 const FILES_MAX = 15
 const LINES_MAX = 500
+const TIES_SHOWN = 40
 
 // From the top floor to the ground; the longest matching path wins, and `x/` stands for `x.rs` too. A folder that does not
 // exist does no harm; a source file on no floor is an offence. Files of one floor may import each other, but in no circle.
@@ -410,7 +412,7 @@ function judge(root, files, floors = FLOORS) {
   const circles = circlesOf(arrows)
   for (const circle of circles) {
     const ties = circle.flatMap(from => [...arrows.get(from)].filter(([to]) => circle.includes(to)).map(([to, names]) => `\n    ${from} -> ${to}${listed(names)}`))
-    offences.push(`import circle of ${circle.length} files; move what both sides need into a file below them, or pass it in:${ties.join('')}`)
+    offences.push(`import circle of ${circle.length} files; move what both sides need into a file below them, or pass it in:${ties.slice(0, TIES_SHOWN).join('')}${ties.length > TIES_SHOWN ? `\n    ... and ${ties.length - TIES_SHOWN} more` : ''}`)
   }
   const folders = new Map()
   for (const file of house.sources) {
