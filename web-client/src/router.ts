@@ -4,33 +4,33 @@ import { recognise } from './api/identity'
 export const router = createRouter({
   history: createWebHistory(),
   routes: [
-    { path: '/', component: () => import('./entry/HomePage.vue') },
-    { path: '/enter', component: () => import('./entry/EnterPage.vue'), meta: { open: true } },
-    { path: '/sign-in', component: () => import('./entry/SignInPage.vue'), meta: { open: true } },
-    { path: '/set-up', component: () => import('./entry/SetUpPage.vue'), meta: { open: true } },
-    { path: '/welcome', component: () => import('./entry/WelcomePage.vue') },
-    { path: '/lessons', component: () => import('./lessons/TodayPage.vue'), meta: { console: true } },
+    { path: '/', component: () => import('./HomePage.vue') },
+    { path: '/enter', component: () => import('./account/EnterPage.vue'), meta: { open: true } },
+    { path: '/sign-in', component: () => import('./account/SignInPage.vue'), meta: { open: true } },
+    { path: '/set-up', component: () => import('./account/SetUpPage.vue'), meta: { open: true } },
+    { path: '/welcome', component: () => import('./account/WelcomePage.vue') },
+    { path: '/lessons', component: () => import('./lesson/TodayPage.vue'), meta: { console: true } },
     { path: '/timetable', component: () => import('./timetable/TimetablePage.vue'), meta: { console: true } },
     { path: '/dispatch', component: () => import('./dispatch/DispatchPage.vue'), meta: { console: true } },
     { path: '/reports', component: () => import('./report/ReportsPage.vue'), meta: { console: true } },
     { path: '/reports/:lessonId', component: () => import('./report/LessonReportPage.vue'), props: true, meta: { console: true } },
     { path: '/recordings', component: () => import('./library/LibraryPage.vue'), meta: { console: true } },
-    { path: '/organisations', component: () => import('./organisations/OrganisationsPage.vue'), meta: { console: true } },
-    { path: '/people', component: () => import('./people/PeoplePage.vue'), meta: { console: true } },
-    { path: '/devices', component: () => import('./devices/DevicesPage.vue'), meta: { console: true } },
-    { path: '/storage', component: () => import('./storage/StoragePage.vue'), meta: { console: true } },
-    { path: '/tables', component: () => import('./tables/TablesPage.vue'), meta: { console: true } },
+    { path: '/organisations', component: () => import('./organisation/OrganisationsPage.vue'), meta: { console: true } },
+    { path: '/people', component: () => import('./account/PeoplePage.vue'), meta: { console: true } },
+    { path: '/devices', component: () => import('./organisation/DevicesPage.vue'), meta: { console: true } },
+    { path: '/storage', component: () => import('./retention/StoragePage.vue'), meta: { console: true } },
+    { path: '/tables', component: () => import('./organisation/TablesPage.vue'), meta: { console: true } },
     { path: '/audit', component: () => import('./audit/AuditPage.vue'), meta: { console: true } },
     { path: '/account', component: () => import('./account/AccountPage.vue'), meta: { console: true } },
     { path: '/teach/:lessonId', component: () => import('./teacher/DeskPage.vue'), props: true },
-    // A wall speaks for itself when it is not enrolled or the line is down.
+    // The classroom page has its own notices for a missing enrolment or connection.
     { path: '/classroom/:lessonId?', component: () => import('./classroom/WallPage.vue'), props: true, meta: { open: true } },
-    // Guests hold a token and no cookie.
+    // Guests have a token and no cookie.
     { path: '/watch/:lessonId', component: () => import('./watch/WatchPage.vue'), props: true, meta: { open: true } },
-    // Whoever has the link has no account.
+    // Links work without an account.
     { path: '/shared', component: () => import('./library/SharedPage.vue'), meta: { open: true } },
     { path: '/replay/:recordingId', component: () => import('./replay/ReplayPage.vue'), props: true },
-    { path: '/:rest(.*)*', component: () => import('./entry/NotFoundPage.vue'), meta: { open: true } },
+    { path: '/:rest(.*)*', component: () => import('./NotFoundPage.vue'), meta: { open: true } },
   ],
 })
 
@@ -40,7 +40,7 @@ router.beforeEach(async (to) => {
   const who = await recognise()
   if (who.kind === 'signed-out')
     return { path: '/sign-in', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
-  // Until everything is set that their role needs, there is one page for them.
+  // Until password and second factor are set as the role needs, only the welcome page is shown.
   if (who.kind === 'signed-in' && who.me.stage === 'set_up' && to.path !== '/welcome')
     return '/welcome'
   return true
@@ -48,9 +48,9 @@ router.beforeEach(async (to) => {
 
 declare module 'vue-router' {
   interface RouteMeta {
-    /** The page works without a signed-in person, or says itself what is missing. */
+    /** The page works without a signed-in person, or shows its own notice. */
     open?: boolean
-    /** It stands in the console, beside its ways. */
+    /** Shown in the frame of the console, beside its navigation. */
     console?: boolean
   }
 }

@@ -4,11 +4,11 @@ export interface Problem {
   title: string
   status: number
   detail: string
-  /** Of what was deleted: by which rule and, once it is all gone, on which day, as `2026-10-21`. */
+  /** Of what was deleted: by which rule and, once all of it is gone, on which day, as `2026-10-21`. */
   gone?: { rule: 'retention' | 'request', on?: string | null }
 }
 
-/** The hub answered and said no. */
+/** The hub answered with a problem. */
 export class Refused extends Error {
   constructor(readonly problem: Problem) {
     super(problem.detail || problem.title)
@@ -17,15 +17,20 @@ export class Refused extends Error {
   get status(): number {
     return this.problem.status
   }
+
+  /** The session is over. Other answers with status 401 refuse credentials that were just given. */
+  get isSignedOut(): boolean {
+    return this.problem.type.endsWith('/signed-out')
+  }
 }
 
-/** Nobody answered within the time a person waits. */
+/** No answer within the time limit of the request. */
 export class Unreachable extends Error {}
 
-/** A person gives up on a page after about this long. */
+/** How long a person waits for a page before giving up. */
 const ANSWER_WITHIN_MS = 10_000
 
-/** Four megabytes on a line of a megabit, and the hub's work with them. */
+/** 4 MB on a line of 1 Mbit/s, and the hub's work with them. */
 const FILE_WITHIN_MS = 90_000
 
 export async function readProblem(response: Response): Promise<Problem> {
@@ -38,21 +43,30 @@ export async function readProblem(response: Response): Promise<Problem> {
   }
 }
 
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
 /** Sends one request to the hub's own origin. Throws {@link Refused} or {@link Unreachable}. */
-export function ask<Answer>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answer> {
-  return answered(path, ANSWER_WITHIN_MS, {
+export async function ask<Answer>(method: Method, path: string, body?: unknown, headers: Record<string, string> = {}, withinMs: number = ANSWER_WITHIN_MS): Promise<Answer> {
+  const response = await send(path, withinMs, {
     method,
-    headers: body === undefined ? more : { 'content-type': 'application/json', ...more },
+    headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
     body: body === undefined ? null : JSON.stringify(body),
   })
+  return read(response)
 }
 
-/** Sends a file as it is, and waits longer: it has to go up a rural line first. */
-export function sendFile<Answer>(path: string, file: Blob, mediaType: string): Promise<Answer> {
-  return answered(path, FILE_WITHIN_MS, { method: 'POST', headers: { 'content-type': mediaType }, body: file })
+/** Reads something together with its version, as a later request names it in `if-match`. */
+export async function askTagged<Answer>(path: string): Promise<{ answer: Answer, tag: string }> {
+  const response = await send(path, ANSWER_WITHIN_MS, { method: 'GET' })
+  return { answer: await read<Answer>(response), tag: response.headers.get('etag') ?? '"v0"' }
 }
 
-async function answered<Answer>(path: string, withinMs: number, request: RequestInit): Promise<Answer> {
+/** Sends a file as it is, with a longer time limit: uploads are slow on a rural line. */
+export async function sendFile<Answer>(path: string, file: Blob, mediaType: string): Promise<Answer> {
+  return read(await send(path, FILE_WITHIN_MS, { method: 'POST', headers: { 'content-type': mediaType }, body: file }))
+}
+
+async function send(path: string, withinMs: number, request: RequestInit): Promise<Response> {
   let response: Response
   try {
     response = await fetch(path, { ...request, signal: AbortSignal.timeout(withinMs) })
@@ -62,7 +76,9 @@ async function answered<Answer>(path: string, withinMs: number, request: Request
   }
   if (!response.ok)
     throw new Refused(await readProblem(response))
-  if (response.status === 204)
-    return undefined as Answer
-  return await response.json() as Answer
+  return response
+}
+
+async function read<Answer>(response: Response): Promise<Answer> {
+  return response.status === 204 ? undefined as Answer : await response.json() as Answer
 }

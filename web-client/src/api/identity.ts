@@ -1,8 +1,8 @@
 import type { Ref } from 'vue'
 import type { Me } from './model'
 import { readonly, shallowRef } from 'vue'
+import { readMe, signIn, signOut } from './account'
 import { Refused } from './http'
-import { readMe, signIn, signOut } from './hub'
 
 export type Identity
   = | { kind: 'unknown' }
@@ -12,12 +12,12 @@ export type Identity
 
 const identity = shallowRef<Identity>({ kind: 'unknown' })
 
-/** Who this browser is to the hub. One for the whole page. */
+/** The signed-in identity of this browser, shared by the whole page. */
 export function useIdentity(): Readonly<Ref<Identity>> {
   return readonly(identity) as Readonly<Ref<Identity>>
 }
 
-/** Asks the hub, unless it has already said. */
+/** Asks the hub who is signed in, unless that is known already. */
 export async function recognise(): Promise<Identity> {
   if (identity.value.kind === 'signed-in')
     return identity.value
@@ -30,20 +30,26 @@ export async function recognise(): Promise<Identity> {
   return identity.value
 }
 
-/** Throws what the hub refused with. */
+/** Signs in by a link. Throws what the request throws. */
 export async function enter(link: string): Promise<Me> {
   return take(await signIn(link))
 }
 
-/** The hub has let this browser in. */
+/** Signing in has succeeded. */
 export function take(me: Me): Me {
   identity.value = { kind: 'signed-in', me }
   return me
 }
 
-/** The session ran out under the page. */
+/** The session is over. */
 export function forget(): void {
   identity.value = { kind: 'signed-out' }
+}
+
+/** Takes what a request threw: if the session is over, the page shows the sign-in notice. */
+export function forgetIfSignedOut(error: unknown): void {
+  if (error instanceof Refused && error.isSignedOut)
+    forget()
 }
 
 export async function leave(): Promise<void> {

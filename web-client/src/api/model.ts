@@ -1,8 +1,9 @@
 import type { components } from './schema'
 
-/** What the hub's HTTP API and socket speak of. Field names are the wire's own; times are Unix milliseconds. */
+/** Types of the hub's HTTP API and socket. Field names are those of the wire; times are Unix milliseconds. */
 
-type Schema = components['schemas']
+/** The schemas of docs/openapi.json by name. */
+export type Schema = components['schemas']
 
 export type Role = Schema['Part']
 export type RoleName = Schema['Role']
@@ -20,7 +21,7 @@ export type RecordedTrack = Schema['TrackManifest']
 export type RecordingView = Schema['RecordingView']
 export type RecordingMay = Schema['RecordingMay']
 
-// What follows comes over the socket, which the description leaves out.
+// Messages of the socket, which docs/openapi.json does not describe.
 
 export type Presence = 'online' | 'weak' | 'lost'
 

@@ -1,12 +1,12 @@
 /**
  * The key of this classroom's PC. It is made here, cannot be read out, and never leaves the browser: a copied disk
- * image signs nothing, and nobody types a password in a classroom.
+ * image cannot sign in, and no password is typed in a classroom.
  */
 export interface DeviceKey {
   pair: CryptoKeyPair
-  /** Asked for, until somebody enters the code. */
+  /** Requested; waits until the code is entered. */
   enrolment: { id: string, code: string, expiresAtMs: number } | null
-  /** The hub's name for this device. `null`: it is not let in yet. */
+  /** The hub's id of this device. `null`: not enrolled yet. */
   deviceId: string | null
 }
 
@@ -15,10 +15,10 @@ const STORE = 'device'
 const KEY = 'key'
 const MESSAGE_PREFIX = 'tongke-device-sign-in:'
 
-/** `false`: the page was opened by an address without https, where browsers give out no keys. */
+/** `false`: not a secure context (no https), where browsers offer no keys. */
 export const canHoldKey = (): boolean => globalThis.isSecureContext && typeof indexedDB !== 'undefined'
 
-// P-256, not Ed25519: the browsers of old PCs know it.
+// P-256, not Ed25519: supported by the browsers of old PCs.
 export async function makeKey(): Promise<DeviceKey> {
   const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify'])
   return { pair, enrolment: null, deviceId: null }
@@ -42,7 +42,7 @@ export function base64url(bytes: ArrayBuffer): string {
   return btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-async function inStore<Answer>(mode: IDBTransactionMode, deed: (store: IDBObjectStore) => IDBRequest): Promise<Answer> {
+async function inStore<Answer>(mode: IDBTransactionMode, action: (store: IDBObjectStore) => IDBRequest): Promise<Answer> {
   const database = await new Promise<IDBDatabase>((resolve, reject) => {
     const open = indexedDB.open(DATABASE, 1)
     open.onupgradeneeded = () => open.result.createObjectStore(STORE)
@@ -52,7 +52,7 @@ async function inStore<Answer>(mode: IDBTransactionMode, deed: (store: IDBObject
   try {
     return await new Promise<Answer>((resolve, reject) => {
       const transaction = database.transaction(STORE, mode)
-      const request = deed(transaction.objectStore(STORE))
+      const request = action(transaction.objectStore(STORE))
       transaction.oncomplete = () => resolve(request.result as Answer)
       transaction.onerror = () => reject(transaction.error ?? new Error('the database refuses'))
       transaction.onabort = transaction.onerror

@@ -1,6 +1,7 @@
 import type { Me } from '../api/model'
+import { askChallenge, signInByDevice } from '../api/account'
 import { Refused } from '../api/http'
-import { askChallenge, beginEnrolment, readEnrolment, signInByDevice } from '../api/office'
+import { beginEnrolment, readEnrolment } from '../api/organisation'
 import { canHoldKey, type DeviceKey, dropKey, keepKey, makeKey, publicKeyOf, readKey, sign } from './device-key'
 
 export type Enrolment
@@ -10,12 +11,12 @@ export type Enrolment
     | { kind: 'unsafe' }
     | { kind: 'enrolled', me: Me }
 
-/** A code is replaced before it ends, so that nobody types one that ends under their hands. */
+/** A code is replaced this long before it expires, so that it does not expire while it is typed. */
 const SPARE_MS = 20_000
 
 /**
- * One look: signs in where this PC was let in, else shows its code and sees whether somebody has entered it.
- * Never throws: a classroom without a line waits for it.
+ * One poll: signs in if this PC is enrolled, else shows its code and checks whether it was entered.
+ * Never throws: without a connection it waits.
  */
 export async function lookIn(nowMs: number): Promise<Enrolment> {
   if (!canHoldKey())
@@ -64,7 +65,7 @@ async function enter(key: DeviceKey, deviceId: string): Promise<Enrolment> {
     return { kind: 'enrolled', me: await signInByDevice(deviceId, challenge, await sign(key, challenge)) }
   }
   catch (error) {
-    // Sent away: it begins anew, with another key.
+    // Refused: starts over with another key.
     if (error instanceof Refused && error.problem.type.endsWith('/sign-in-refused')) {
       await dropKey()
       return { kind: 'starting' }

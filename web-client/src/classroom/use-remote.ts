@@ -1,11 +1,11 @@
 import { useEventListener } from '@vueuse/core'
 
 export interface RemoteKeys {
-  /** Any key or click at all. True: it was used up. */
+  /** Any key or click. True: it was handled. */
   onAny: () => boolean
 }
 
-/** A classroom has a remote control or a keyboard at arm's length: arrows move, OK does. */
+/** Remote control or keyboard: arrows move the focus, OK activates. */
 export function useRemote({ onAny }: RemoteKeys): void {
   useEventListener(window, 'keydown', (event) => {
     if (onAny()) {

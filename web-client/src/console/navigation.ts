@@ -1,16 +1,16 @@
 import type { Me, RoleName } from '../api/model'
 
-/** One entry at the left of the console. */
-export interface Way {
+/** One entry of the console's navigation. */
+export interface NavItem {
   name: 'today' | 'timetable' | 'dispatch' | 'recordings' | 'storage' | 'reports' | 'organisations' | 'people' | 'devices' | 'tables' | 'audit'
   to: string
-  /** Any of these opens it; `null`: everybody. The hub decides again. */
+  /** Roles that see it; `null`: everyone. The hub checks again. */
   roles: readonly RoleName[] | null
 }
 
 const SCHOOL: readonly RoleName[] = ['school_administrator', 'scheduler', 'system_administrator']
 
-export const ways: readonly Way[] = [
+export const navItems: readonly NavItem[] = [
   { name: 'today', to: '/lessons', roles: null },
   { name: 'timetable', to: '/timetable', roles: ['lead_teacher', 'assistant', 'school_administrator', 'scheduler', 'patrol', 'reviewer'] },
   { name: 'dispatch', to: '/dispatch', roles: ['scheduler'] },
@@ -26,15 +26,15 @@ export const ways: readonly Way[] = [
 
 export const holds = (me: Me, ...roles: RoleName[]): boolean => me.roles.some(held => roles.includes(held.role))
 
-/** What of the console there is for this person. */
-export function waysOf(me: Me): readonly Way[] {
+/** The entries for this person. */
+export function navItemsOf(me: Me): readonly NavItem[] {
   if (me.role === 'classroom')
     return []
-  return ways.filter(way => way.roles === null || holds(me, ...way.roles))
+  return navItems.filter(item => item.roles === null || holds(me, ...item.roles))
 }
 
-/** Where this person begins: whoever has no lessons of their own begins with what they look after. */
-export function firstWay(me: Me): string {
+/** The first page of this person: people without lessons of their own start with what they manage. */
+export function firstPage(me: Me): string {
   if (me.role === 'classroom')
     return '/classroom'
   if (holds(me, 'audit_administrator'))
@@ -46,8 +46,8 @@ export function firstWay(me: Me): string {
   return '/lessons'
 }
 
-/** Whether the address stands behind one of the ways that this person does not have. */
+/** Whether the address belongs to an item that this person does not have. */
 export function isClosedTo(me: Me, path: string): boolean {
-  const way = ways.find(one => path === one.to || path.startsWith(`${one.to}/`))
-  return way !== undefined && !waysOf(me).includes(way)
+  const item = navItems.find(one => path === one.to || path.startsWith(`${one.to}/`))
+  return item !== undefined && !navItemsOf(me).includes(item)
 }

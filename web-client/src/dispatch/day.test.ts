@@ -1,6 +1,6 @@
-import type { GridLesson } from '../schedule/wire'
+import type { GridLesson } from '../api/timetable'
 import { expect, it } from 'vitest'
-import { linesOf, spanOf, troublesOf } from './day'
+import { dayRowsOf, spanOf, troublesOf } from './day'
 
 const lesson = (lesson_id: string, fields: Partial<GridLesson> = {}): GridLesson => ({
   lesson_id, organisation_id: 'a', title: lesson_id, subject: '英语', mode: 'live', state: 'scheduled', teacher_id: lesson_id, teacher: '', classroom_id: `room-${lesson_id}`,
@@ -25,7 +25,7 @@ it('knows who is late, who was missed and whom nobody hears', () => {
 })
 
 it('puts schools in trouble first, the others by name', () => {
-  const lines = linesOf([lesson('1', { organisation_id: 'c' }), lesson('2', { organisation_id: 'b' }), lesson('3', { organisation_id: 'a', state: 'missed' })], 'school', 0, id => id)
+  const lines = dayRowsOf([lesson('1', { organisation_id: 'c' }), lesson('2', { organisation_id: 'b' }), lesson('3', { organisation_id: 'a', state: 'missed' })], 'school', 0, id => id)
   expect(lines.map(line => line.id)).toEqual(['a', 'b', 'c'])
 })
 

@@ -1,4 +1,4 @@
-import type { GridLesson } from '../schedule/wire'
+import type { GridLesson } from '../api/timetable'
 
 export type Group = 'school' | 'teacher'
 
@@ -8,19 +8,19 @@ export type Trouble
     | { kind: 'late', minutes: number }
     | { kind: 'nobody_listens' }
 
-export interface Line {
+export interface DayRow {
   id: string
   lessons: GridLesson[]
-  /** By lesson. */
+  /** Keyed by lesson. */
   troubles: Map<string, Trouble[]>
-  /** The gravest first: lines are sorted by it. 0: nothing is wrong. */
+  /** Sort key, the gravest first. 0: no trouble. */
   weight: number
 }
 
 const LATE_FROM_MIN = 1
 const WEIGHT: Record<Trouble['kind'], number> = { clash: 1000, missed: 100, late: 100, nobody_listens: 1 }
 
-/** What is wrong with each lesson of a day. The hub lets no two have the same; lessons of before it did are named here. */
+/** Troubles of each lesson of a day. The hub prevents clashes now; older lessons may have some. */
 export function troublesOf(lessons: readonly GridLesson[], nowMs: number): Map<string, Trouble[]> {
   const troubles = new Map<string, Trouble[]>()
   const add = (id: string, trouble: Trouble) => troubles.set(id, [...troubles.get(id) ?? [], trouble])
@@ -48,13 +48,13 @@ export function troublesOf(lessons: readonly GridLesson[], nowMs: number): Map<s
   return troubles
 }
 
-/** One line a school or teacher, conflicts and missing lessons first. */
-export function linesOf(lessons: readonly GridLesson[], group: Group, nowMs: number, names: (id: string) => string): Line[] {
+/** One row per school or teacher, conflicts and missed lessons first. */
+export function dayRowsOf(lessons: readonly GridLesson[], group: Group, nowMs: number, names: (id: string) => string): DayRow[] {
   const troubles = troublesOf(lessons, nowMs)
-  const lines = new Map<string, Line>()
+  const lines = new Map<string, DayRow>()
   for (const lesson of [...lessons].sort((a, b) => a.starts_at_ms - b.starts_at_ms)) {
     const id = group === 'school' ? lesson.organisation_id : lesson.teacher_id
-    const line: Line = lines.get(id) ?? { id, lessons: [], troubles: new Map(), weight: 0 }
+    const line: DayRow = lines.get(id) ?? { id, lessons: [], troubles: new Map(), weight: 0 }
     lines.set(id, line)
     line.lessons.push(lesson)
     const own = troubles.get(lesson.lesson_id)

@@ -1,13 +1,13 @@
 import type { SeatRole } from '../api/model'
 import type { ByeReason, ClientMessage, ServerMessage } from './wire'
+import { retryDelayMs } from '../api/backoff'
 import { Refused } from '../api/http'
-import { retryDelayMs } from './backoff'
 import { parseServerMessage } from './wire'
 
-/** The right to sit in one lesson, and where its doors are. */
+/** A seat's token in one lesson, and the addresses of its endpoints. */
 export interface Admission {
   token: string
-  /** `null`: a guest, whose seat is made when it comes in. */
+  /** `null`: a guest, whose seat is made on joining. */
   seatId: string | null
   whipUrl: string
   whepUrl: string
@@ -22,7 +22,7 @@ export type Connection
     | { kind: 'refused', status: number, detail: string }
     | { kind: 'over', reason: 'lesson_ended' | 'replaced' }
 
-/** What this class needs of a WebSocket. */
+/** The part of WebSocket that this class needs. */
 export interface Socket {
   onopen: ((event: Event) => void) | null
   onmessage: ((event: MessageEvent<string>) => void) | null
@@ -32,7 +32,7 @@ export interface Socket {
 }
 
 export interface SessionOptions {
-  /** Takes the seat. Called again whenever the token no longer opens the door. */
+  /** Takes the seat. Called again whenever the token is refused. */
   admit(): Promise<Admission>
   onConnection(connection: Connection): void
   onMessage(message: ServerMessage): void
@@ -40,21 +40,21 @@ export interface SessionOptions {
   random?(): number
 }
 
-/** Often enough to notice a dead line within a sentence, rarely enough to cost nothing. */
+/** Ping interval: detects a dead connection within seconds at negligible cost. */
 const PING_EVERY_MS = 3_000
-/** Three pings unanswered: the line is dead, whatever TCP still hopes. */
+/** Three pings without an answer: the connection is dead, before TCP notices. */
 const SILENCE_MS = 10_000
-/** A door that does not open within this long is tried anew. */
+/** Timeout from opening the socket to `welcome`. */
 const WELCOME_WITHIN_MS = 8_000
-/** The best of this many answers tells the clock; the rest waited in queues. */
+/** The clock offset comes from the fastest of this many answers; slower ones waited in queues. */
 const CLOCK_SAMPLES = 8
-/** Statuses that asking again cannot mend: signed out, not permitted, not there, gone. */
+/** Statuses for which a retry does not help: signed out, not permitted, not found, gone. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([401, 403, 404, 410])
 
 /**
- * One seat's conversation with the hub, kept up over lost lines and restarts of the hub.
+ * One seat's socket to the hub, reconnected after losses and restarts of the hub.
  *
- * The seat outlives the socket: after a loss the same seat is asked for again.
+ * The seat outlives the socket: after a loss the same seat is taken again.
  */
 export class LessonSession {
   private connection: Connection = { kind: 'idle' }
@@ -63,7 +63,7 @@ export class LessonSession {
   private admitting: Promise<Admission> | null = null
   private seatId: string | null = null
   private attempt = 0
-  /** Counts goings and comings, so that an answer to an earlier one is known as late. */
+  /** Incremented at each connect and disconnect, so that late answers are recognised. */
   private turn = 0
   private lostSinceMs = 0
   private heardMs = 0
@@ -74,12 +74,12 @@ export class LessonSession {
 
   constructor(private readonly options: SessionOptions) {}
 
-  /** `null`: not yet let in. */
+  /** `null`: not admitted yet. */
   get admission(): Admission | null {
     return this.held
   }
 
-  /** Add to this machine's clock to get the hub's. */
+  /** Offset of the hub's clock from this machine's. */
   get clockOffsetMs(): number {
     return this.samples.reduce((best, next) => next.rttMs < best.rttMs ? next : best, this.samples[0] ?? { rttMs: 0, offsetMs: 0 }).offsetMs
   }
@@ -93,10 +93,10 @@ export class LessonSession {
   }
 
   close(): void {
-    this.settle({ kind: 'idle' })
+    this.finish({ kind: 'idle' })
   }
 
-  /** Drops the message when the line is down: what it said is stale by the time the line is back. */
+  /** Drops the message while disconnected: it would be stale after reconnecting. */
   send(message: ClientMessage): void {
     if (this.connection.kind === 'joined')
       this.socket?.send(JSON.stringify(message))
@@ -125,7 +125,7 @@ export class LessonSession {
       if (turn !== this.turn)
         return
       if (error instanceof Refused && FINAL_STATUSES.has(error.status))
-        this.settle({ kind: 'refused', status: error.status, detail: error.message })
+        this.finish({ kind: 'refused', status: error.status, detail: error.message })
       else
         this.waitAndRetry()
       return
@@ -146,11 +146,11 @@ export class LessonSession {
     socket.onmessage = (event) => {
       const message = parseServerMessage(event.data)
       if (socket === this.socket && message)
-        this.hear(message)
+        this.handle(message)
     }
   }
 
-  private hear(message: ServerMessage): void {
+  private handle(message: ServerMessage): void {
     this.heardMs = Date.now()
     switch (message.type) {
       case 'welcome':
@@ -178,7 +178,7 @@ export class LessonSession {
 
   private leave(reason: ByeReason): void {
     if (reason === 'lesson_ended' || reason === 'replaced') {
-      this.settle({ kind: 'over', reason })
+      this.finish({ kind: 'over', reason })
       return
     }
     if (reason === 'token_expired')
@@ -205,7 +205,7 @@ export class LessonSession {
     if (this.connection.kind === 'joined')
       this.lostSinceMs = Date.now()
     else
-      // A door that never opened: the ticket itself may be what is wrong.
+      // Never opened: the ticket may be the reason, so a new one is fetched.
       this.held = null
     this.dropSocket()
     this.waitAndRetry()
@@ -218,7 +218,7 @@ export class LessonSession {
     this.retry = setTimeout(() => void this.connect(), delayMs)
   }
 
-  private settle(connection: Connection): void {
+  private finish(connection: Connection): void {
     this.turn += 1
     clearTimeout(this.retry)
     this.dropSocket()

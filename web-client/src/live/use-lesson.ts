@@ -1,57 +1,57 @@
 import type { Ref } from 'vue'
 import type { LessonView, SeatView, Slots } from '../api/model'
-import type { Credentials } from '../media/line'
+import type { Credentials } from '../media/connection'
 import type { Admission, Connection } from './lesson-session'
-import type { Keeping, ServerMessage } from './wire'
+import type { RecordingHealth, ServerMessage } from './wire'
 import { onScopeDispose, readonly, shallowRef } from 'vue'
-import { takeSeat } from '../api/hub'
+import { takeSeat } from '../api/lesson'
 import { LessonSession } from './lesson-session'
 
 const still = { flowing: false, codec: null } as const
 const nothingFlows: Slots = { voice: still, board: still, camera: still, stage: still, stage_voice: still }
 
-export interface LessonTie {
+export interface LessonHandle {
   session: LessonSession
   credentials: Credentials
   admission: () => Admission | null
   connection: Readonly<Ref<Connection>>
-  /** `null`: the hub has not told yet. */
+  /** `null`: not received yet. */
   lesson: Readonly<Ref<LessonView | null>>
   seats: Readonly<Ref<readonly SeatView[]>>
   slots: Readonly<Ref<Slots>>
-  /** What flows in the lesson, but finds no room on this place's line. */
-  spared: Readonly<Ref<readonly string[]>>
-  /** The answer to the last mark. `null`: none was made here. */
+  /** Tracks that flow in the lesson but are paused here for lack of bandwidth. */
+  pausedKinds: Readonly<Ref<readonly string[]>>
+  /** The answer to the last mark. `null`: none yet. */
   marked: Readonly<Ref<{ atMs: number | null } | null>>
-  /** How the recording is doing. */
-  keeping: Readonly<Ref<Keeping>>
-  /** The hub's clock, now. */
-  hubNowMs: () => number
+  /** State of the recording. */
+  recordingHealth: Readonly<Ref<RecordingHealth>>
+  /** The hub's clock now, or at a moment of this machine's clock. */
+  hubNowMs: (nowMs?: number) => number
 }
 
-/** One seat in one lesson, for as long as the scope lives. `onWelcome` runs at each coming in, the first included. */
-export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: SeatView | null) => void = () => {}): LessonTie {
+/** One seat in one lesson, until the scope is disposed. `onWelcome` runs at each (re)connect. */
+export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: SeatView | null) => void = () => {}): LessonHandle {
   const connection = shallowRef<Connection>({ kind: 'idle' })
   const lesson = shallowRef<LessonView | null>(null)
   const seats = shallowRef<readonly SeatView[]>([])
   const slots = shallowRef<Slots>(nothingFlows)
-  const spared = shallowRef<readonly string[]>([])
+  const pausedKinds = shallowRef<readonly string[]>([])
   const marked = shallowRef<{ atMs: number | null } | null>(null)
-  const keeping = shallowRef<Keeping>('recording')
+  const recordingHealth = shallowRef<RecordingHealth>('recording')
 
   const session = new LessonSession({
     admit,
     onConnection: next => connection.value = next,
-    onMessage: hear,
+    onMessage: handle,
   })
 
-  function hear(message: ServerMessage): void {
+  function handle(message: ServerMessage): void {
     switch (message.type) {
       case 'welcome':
         lesson.value = message.lesson
         seats.value = message.seats
         slots.value = message.slots
-        spared.value = []
+        pausedKinds.value = []
         onWelcome(message.seats.find(seat => seat.seat_id === message.seat_id) ?? null)
         break
       case 'lesson':
@@ -64,13 +64,13 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
         slots.value = message.slots
         break
       case 'spared':
-        spared.value = message.kinds
+        pausedKinds.value = message.kinds
         break
       case 'marked':
         marked.value = { atMs: message.at_ms }
         break
       case 'keeping':
-        keeping.value = message.keeping
+        recordingHealth.value = message.keeping
         break
     }
   }
@@ -89,14 +89,14 @@ export function useLesson(admit: () => Promise<Admission>, onWelcome: (own: Seat
     lesson: readonly(lesson) as Readonly<Ref<LessonView | null>>,
     seats: readonly(seats) as Readonly<Ref<readonly SeatView[]>>,
     slots: readonly(slots) as Readonly<Ref<Slots>>,
-    spared: readonly(spared) as Readonly<Ref<readonly string[]>>,
+    pausedKinds: readonly(pausedKinds) as Readonly<Ref<readonly string[]>>,
     marked: readonly(marked) as Readonly<Ref<{ atMs: number | null } | null>>,
-    keeping: readonly(keeping),
-    hubNowMs: () => Date.now() + session.clockOffsetMs,
+    recordingHealth: readonly(recordingHealth),
+    hubNowMs: (nowMs = Date.now()) => nowMs + session.clockOffsetMs,
   }
 }
 
-/** For those the hub knows by their cookie. */
+/** Admission by the session cookie. */
 export async function admitByCookie(lessonId: string): Promise<Admission> {
   const ticket = await takeSeat(lessonId)
   return {
@@ -108,7 +108,7 @@ export async function admitByCookie(lessonId: string): Promise<Admission> {
   }
 }
 
-/** For a guest: the token in the link is all there is. */
+/** Admission of a guest by the token of a link. */
 export function admitByToken(lessonId: string, token: string): Admission {
   const lesson = encodeURIComponent(lessonId)
   return {

@@ -1,10 +1,10 @@
 import type { Ref } from 'vue'
 import type { SeatView } from '../api/model'
-import type { LineState } from '../media/line'
+import type { LineState } from '../media/connection'
 import type { LineQuality, Totals } from '../media/quality'
 import type { Reception } from '../media/receive'
 import type { Admission } from './lesson-session'
-import type { LessonTie } from './use-lesson'
+import type { LessonHandle } from './use-lesson'
 import { useEventListener, useIntervalFn } from '@vueuse/core'
 import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
 import { Drawn } from '../media/drawn'
@@ -13,48 +13,48 @@ import { judge, reportBetween, totalsOf } from '../media/quality'
 import { WhepReceiver } from '../media/receive'
 import { useLesson } from './use-lesson'
 
-/** The hub's contract: one report every five seconds. */
+/** Report interval, as the hub expects it. */
 const REPORT_EVERY_MS = 5_000
-/** A picture that stands still this long wants a sentence beside it, before the line is given up. */
+/** Without packets for this long the page says so, before the connection is replaced. */
 const STALLED_MS = 2_500
 
-/** What a watcher's page shows, and nothing it has to put together itself. */
+/** Complete state of a watching page. */
 export type Watching
   = | { kind: 'entering' }
     /** Seated; the teacher has not begun. */
     | { kind: 'before' }
     /** Pictures or voice are coming. */
     | { kind: 'live' }
-    /** The lesson is on, this place's line is not. */
+    /** The lesson is live, this end's connection is down. */
     | { kind: 'cut', sinceMs: number }
-    /** This place's line is fine, the teacher's is not. */
+    /** This end's connection is up, the teacher's is down. */
     | { kind: 'teacher-cut', sinceMs: number }
     | { kind: 'after' }
     | { kind: 'replaced' }
     | { kind: 'refused', status: number, detail: string }
 
-export interface ReceptionTie extends LessonTie {
+export interface ReceptionHandle extends LessonHandle {
   watching: Readonly<Ref<Watching>>
   line: Readonly<Ref<LineState>>
   quality: Readonly<Ref<LineQuality>>
   reception: Readonly<Ref<Reception | null>>
-  /** The pictures that come: those that flow and find room on this place's line. */
+  /** The pictures received: those that flow and are not paused. */
   shown: Readonly<Ref<{ board: boolean, camera: boolean }>>
-  /** Told by whoever plays the streams: is the voice heard? */
+  /** Set by the component that plays the voice: it is audible. */
   playing: Ref<boolean>
-  /** Follows what whoever draws the pictures has drawn. */
+  /** Counts the pictures drawn by the component that shows them. */
   drawn: Drawn
 }
 
-/** A seat that watches: socket, media, and the report on how it goes. */
-export function useReception(admit: () => Promise<Admission>): ReceptionTie {
+/** A watching seat: socket, media, and quality reports. */
+export function useReception(admit: () => Promise<Admission>): ReceptionHandle {
   const line = shallowRef<LineState>({ kind: 'closed' })
   const quality = shallowRef<LineQuality>('good')
   const reception = shallowRef<Reception | null>(null)
   const playing = shallowRef(false)
   const lastUpMs = shallowRef(Date.now())
   const lastFlowMs = shallowRef(Date.now())
-  /** The line counts as up, and still nothing comes. */
+  /** Connected, but no packets arrive. */
   const stalled = shallowRef(false)
   let lastPacketMs = 0
   let latest: Totals | null = null
@@ -64,14 +64,14 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   let drawnReported = 0
   let welcomes = 0
 
-  const tie = useLesson(admit, onWelcome)
+  const handle = useLesson(admit, onWelcome)
 
-  // A board that nobody writes on may rightly send nothing.
-  const steadyFlows = () => tie.slots.value.voice.flowing || tie.slots.value.camera.flowing
-  const anyFlows = computed(() => steadyFlows() || tie.slots.value.board.flowing)
+  // A board that does not change may send nothing.
+  const steadyFlows = () => handle.slots.value.voice.flowing || handle.slots.value.camera.flowing
+  const anyFlows = computed(() => steadyFlows() || handle.slots.value.board.flowing)
   const shown = computed(() => ({
-    board: tie.slots.value.board.flowing && !tie.spared.value.includes('board'),
-    camera: tie.slots.value.camera.flowing && !tie.spared.value.includes('camera'),
+    board: handle.slots.value.board.flowing && !handle.pausedKinds.value.includes('board'),
+    camera: handle.slots.value.camera.flowing && !handle.pausedKinds.value.includes('camera'),
   }))
   watch(anyFlows, (flows, flowed) => {
     if (flowed && !flows)
@@ -79,12 +79,12 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   })
 
   const receiver = new WhepReceiver({
-    url: () => tie.admission()?.whepUrl ?? '',
+    url: () => handle.admission()?.whepUrl ?? '',
     guestSeat: () => {
-      const connection = tie.connection.value
-      return tie.admission()?.seatId === null && connection.kind === 'joined' ? connection.seatId : null
+      const connection = handle.connection.value
+      return handle.admission()?.seatId === null && connection.kind === 'joined' ? connection.seatId : null
     },
-    credentials: tie.credentials,
+    credentials: handle.credentials,
     onState: (state) => {
       if (line.value.kind === 'up' && !stalled.value)
         lastUpMs.value = Date.now()
@@ -104,35 +104,35 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       if (stalls && !stalled.value)
         lastUpMs.value = lastPacketMs
       stalled.value = stalls
-      lookAtScreen(nowMs)
+      updateScreen(nowMs)
     },
     flowing: () => ({
-      voice: tie.slots.value.voice.flowing,
+      voice: handle.slots.value.voice.flowing,
       ...shown.value,
     }),
   })
 
   function onWelcome(own: SeatView | null): void {
     welcomes += 1
-    // Coming back to a hub that started anew: our media session died with it, and waiting would show nothing.
+    // Reconnected to a restarted hub: the media session is lost and has to be opened again.
     if (welcomes > 1 && own && !own.receiving)
       receiver.restart()
     receiver.start()
   }
 
-  watch(() => tie.lesson.value?.state, (state) => {
+  watch(() => handle.lesson.value?.state, (state) => {
     if (state === 'ended')
       receiver.close()
     else if (state === 'live')
       receiver.nudge()
   })
 
-  // Refused for a codec that this browser lacks: another one may fit.
-  watch(() => `${tie.slots.value.camera.codec} ${tie.slots.value.board.codec}`, () => receiver.nudge())
+  // After a refusal for an unsupported codec: another one may work.
+  watch(() => `${handle.slots.value.camera.codec} ${handle.slots.value.board.codec}`, () => receiver.nudge())
 
   const watching = computed<Watching>(() => {
-    const connection = tie.connection.value
-    const state = tie.lesson.value?.state
+    const connection = handle.connection.value
+    const state = handle.lesson.value?.state
     if (connection.kind === 'refused')
       return { kind: 'refused', status: connection.status, detail: connection.detail }
     if (connection.kind === 'over')
@@ -143,7 +143,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
       return connection.kind === 'waiting' || (connection.kind === 'connecting' && connection.attempt > 0)
         ? { kind: 'cut', sinceMs: connection.sinceMs }
         : { kind: 'entering' }
-    // Without the socket, media may flow on: what children see matters, not what carries the words.
+    // Media may flow without the socket: the state follows what is on the screen.
     if (line.value.kind === 'refused')
       return { kind: 'refused', status: line.value.status, detail: line.value.detail }
     if (state !== 'live')
@@ -155,9 +155,9 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
     return anyFlows.value ? { kind: 'live' } : { kind: 'teacher-cut', sinceMs: lastFlowMs.value }
   })
 
-  /** What is on the screen is told at once when it changes: attendance goes by the second. */
-  function lookAtScreen(nowMs: number): void {
-    const changed = screen.look(nowMs, {
+  /** Reports at once when the lesson appears on the screen or leaves it, because attendance counts seconds. */
+  function updateScreen(nowMs: number): void {
+    const changed = screen.update(nowMs, {
       visible: document.visibilityState === 'visible',
       playing: playing.value,
       drawn: drawn.pictures ?? latest?.framesDecoded ?? 0,
@@ -169,34 +169,34 @@ export function useReception(admit: () => Promise<Admission>): ReceptionTie {
   }
 
   function report(nowMs: number): void {
-    // What cannot be told now is told with what comes after it.
-    if (latest === null || tie.lesson.value?.state === 'ended' || tie.connection.value.kind !== 'joined')
+    // What cannot be reported now is included in the next report.
+    if (latest === null || handle.lesson.value?.state === 'ended' || handle.connection.value.kind !== 'joined')
       return
     const pictures = drawn.pictures
     const told = reportBetween(reported, latest, {
       visible: document.visibilityState === 'visible',
       playing: playing.value,
-      shown: screen.tell(nowMs),
+      shown: screen.takeReport(nowMs),
       drawn: pictures === null ? null : pictures - drawnReported,
     })
     reported = latest
     drawnReported = pictures ?? 0
     quality.value = judge(told)
-    tie.session.send({ type: 'report', ...told })
+    handle.session.send({ type: 'report', ...told })
   }
 
-  useEventListener(document, 'visibilitychange', () => lookAtScreen(Date.now()))
-  watch(playing, () => lookAtScreen(Date.now()))
+  useEventListener(document, 'visibilitychange', () => updateScreen(Date.now()))
+  watch(playing, () => updateScreen(Date.now()))
   useIntervalFn(() => {
     const nowMs = Date.now()
-    lookAtScreen(nowMs)
+    updateScreen(nowMs)
     report(nowMs)
   }, REPORT_EVERY_MS)
 
   onScopeDispose(() => receiver.close())
 
   return {
-    ...tie,
+    ...handle,
     watching,
     line: readonly(line) as Readonly<Ref<LineState>>,
     quality: readonly(quality) as Readonly<Ref<LineQuality>>,

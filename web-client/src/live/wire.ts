@@ -1,25 +1,5 @@
 import type { LessonView, SeatRole, SeatView, Slots } from '../api/model'
-
-/** What a classroom's page tells the hub about how the lesson arrives; `null`: not known. */
-export interface QualityReport {
-  /** Since the last report; and for how long of that the lesson was on the screen, and whether it is now. */
-  span_ms: number
-  shown_ms: number
-  shown_last: boolean
-  frames_shown: number | null
-  frames_dropped: number | null
-  visible: boolean
-  concealed_share: number | null
-  freezes: number | null
-  frozen_ms: number | null
-  loss: number | null
-  rtt_ms: number | null
-  jitter_ms: number | null
-  buffer_ms: number | null
-  width: number | null
-  height: number | null
-  playing: boolean
-}
+import type { QualityReport } from '../media/quality'
 
 export type ClientMessage
   = | { type: 'hello', token: string, seat_id: string | null }
@@ -30,20 +10,20 @@ export type ClientMessage
 
 export type ByeReason = 'lesson_ended' | 'replaced' | 'token_expired' | 'shutting_down'
 
-/** `lean`: the hub's disk fills, voice and board are kept, the camera is not. `paused`: it has no room. */
-export type Keeping = 'recording' | 'lean' | 'paused'
+/** `lean`: the disk is nearly full, voice and board are recorded, the camera is not. `paused`: the disk is full. */
+export type RecordingHealth = 'recording' | 'lean' | 'paused'
 
 export type ServerMessage
   = | { type: 'welcome', seat_id: string, role: SeatRole, lesson: LessonView, seats: SeatView[], slots: Slots, now_ms: number }
     | { type: 'lesson', lesson: LessonView }
     | { type: 'seats', seats: SeatView[] }
     | { type: 'slots', slots: Slots }
-    /** What flows in the lesson, but finds no room on this place's line. */
+    /** Tracks that flow in the lesson but are paused here for lack of bandwidth. */
     | { type: 'spared', kinds: readonly string[] }
-    /** How the recording is doing; the teacher's desk alone is told. */
-    | { type: 'keeping', keeping: Keeping }
+    /** State of the recording; sent to the teacher's seat only. */
+    | { type: 'keeping', keeping: RecordingHealth }
     | { type: 'pong', sent_ms: number, now_ms: number }
-    /** `null`: the lesson is not live, or has as many marks as it may. */
+    /** `null`: the lesson is not live, or has reached the limit of marks. */
     | { type: 'marked', at_ms: number | null }
     | { type: 'bye', reason: ByeReason }
 
@@ -62,9 +42,9 @@ const shapes: Record<ServerMessage['type'], Shape> = {
 }
 
 /**
- * Reads one text frame. `null`: not one of ours, to be passed over.
+ * Parses one text frame. `null`: unknown message, ignored.
  *
- * A newer hub may say things this page does not know; that is no reason to fall out of the lesson.
+ * A newer hub may send messages that this page does not know.
  */
 export function parseServerMessage(text: string): ServerMessage | null {
   let message: unknown

@@ -1,4 +1,4 @@
-/** 870 MB · 2.4 GB · 31 TB: two figures are enough to act by. */
+/** 870 MB · 2.4 GB · 31 TB: two significant digits. */
 export function bytes(count: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
   let unit = 0

@@ -56,7 +56,7 @@ function twoDigits(count: number): string {
   return String(count).padStart(2, '0')
 }
 
-/** 11月21日 09:40, with the year where it is another than this one. */
+/** 11月21日 09:40, with the year if it is not the current one. */
 export function dayTime(ms: number, language: string, nowMs: number = Date.now()): string {
   const date = new Date(ms)
   const year = date.getFullYear() === new Date(nowMs).getFullYear() ? '' : language === 'en' ? ` ${date.getFullYear()}` : `${date.getFullYear()}年`

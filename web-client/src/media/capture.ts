@@ -2,7 +2,7 @@ export type CameraSize = '720p' | '360p'
 
 export type CaptureFault = 'denied' | 'missing' | 'busy' | 'unsupported' | 'cancelled'
 
-/** Why a camera, microphone or screen could not be had, in the page's words. */
+/** Why a camera, microphone or screen is not available; keys of the page's texts. */
 export class CaptureError extends Error {
   constructor(readonly fault: CaptureFault, cause: unknown) {
     super(fault, { cause })
@@ -14,7 +14,7 @@ const CAMERA_SIZES: Record<CameraSize, MediaTrackConstraints> = {
   '360p': { width: { ideal: 640, max: 640 }, height: { ideal: 360, max: 360 }, frameRate: { ideal: 25, max: 25 } },
 }
 
-/** `deviceId` `null`: whichever the browser likes best. */
+/** `deviceId` `null`: the browser's default. */
 export async function openCamera(deviceId: string | null, size: CameraSize): Promise<MediaStreamTrack> {
   const stream = await openUserMedia({ video: { ...CAMERA_SIZES[size], ...exactly(deviceId) } })
   return hinted(only(stream.getVideoTracks()), 'motion')
@@ -27,7 +27,7 @@ export async function openMicrophone(deviceId: string | null): Promise<MediaStre
   return hinted(only(stream.getAudioTracks()), 'speech')
 }
 
-/** Lets the teacher choose a screen, a window or a tab. Its own sound is not taken: the voice has the line. */
+/** Lets the teacher choose a screen, a window or a tab. Its audio is not captured: bandwidth is reserved for the voice. */
 export async function openBoard(): Promise<MediaStreamTrack> {
   try {
     const stream = await navigator.mediaDevices.getDisplayMedia({
@@ -38,7 +38,7 @@ export async function openBoard(): Promise<MediaStreamTrack> {
   }
   catch (error) {
     const fault = faultOf(error)
-    // The browser's own picker was closed: a choice, not a fault.
+    // The browser's picker was cancelled: not an error.
     throw new CaptureError(fault === 'denied' ? 'cancelled' : fault, error)
   }
 }
@@ -67,7 +67,7 @@ async function openUserMedia(constraints: MediaStreamConstraints): Promise<Media
 }
 
 function exactly(deviceId: string | null): MediaTrackConstraints {
-  // `ideal`, so that a camera which was unplugged since falls back to another.
+  // `ideal`, so that an unplugged camera falls back to another one.
   return deviceId === null ? {} : { deviceId: { ideal: deviceId } }
 }
 

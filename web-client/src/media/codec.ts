@@ -1,9 +1,9 @@
-/** First what can be recorded and decoded by hardware everywhere, last what only a browser plays. */
+/** Preference order: first what can be recorded and decoded by hardware everywhere, last what only browsers play. */
 const VIDEO_ORDER = ['video/h264', 'video/vp9', 'video/av1', 'video/vp8']
 /** Constrained Baseline first: every school's PC decodes it in hardware. */
 const H264_PROFILES = ['42e01f', '42001f']
 
-/** A family of video codecs, as the address of the teacher's page names it. */
+/** A family of video codecs, as `?codec=` names it. */
 export type VideoCodec = 'h264' | 'vp9' | 'av1' | 'vp8'
 
 export interface Codec {
@@ -11,7 +11,7 @@ export interface Codec {
   sdpFmtpLine?: string
 }
 
-/** `?codec=vp9`: for a lesson whose classrooms lack H.264, as some Firefox do. `null`: nothing that we know. */
+/** `?codec=vp9`: for a lesson whose classrooms lack H.264, as some Firefox do. `null`: unknown value. */
 export function readVideoCodec(text: unknown): VideoCodec | null {
   const known: readonly VideoCodec[] = ['h264', 'vp9', 'av1', 'vp8']
   return known.find(codec => codec === text) ?? null
@@ -32,7 +32,7 @@ export function orderVideoCodecs<C extends Codec>(codecs: readonly C[], alone: V
   return [...offered.sort((a, b) => rank(a) - rank(b)), ...repair]
 }
 
-/** Opus alone: RED would double the voice's rate on lines that have none to spare; the hub repairs by NACK. */
+/** Opus only: RED would double the voice's bit rate on the uplink; the hub repairs by NACK. */
 export function orderVoiceCodecs<C extends Codec>(codecs: readonly C[]): C[] {
   return codecs.filter(codec => mime(codec) === 'audio/opus')
 }
@@ -54,7 +54,7 @@ interface HeaderExtension { uri: string, direction: RTCRtpTransceiverDirection |
 
 /**
  * Offers the dependency descriptor where the browser knows it but leaves it out (Chromium does, for pictures that it
- * receives): with it a classroom on a thin line goes on with part of a scalable stream.
+ * receives): with it a classroom on a slow line can receive part of a scalable stream.
  */
 export function withDependencies<T extends RTCRtpTransceiver>(transceiver: T): T {
   const extensible = transceiver as T & {
@@ -68,10 +68,10 @@ export function withDependencies<T extends RTCRtpTransceiver>(transceiver: T): T
   return transceiver
 }
 
-/** How a camera's one encoding is layered inside, as the address of the teacher's page names it: `L1T3`, `L3T3_KEY`. */
+/** The scalability mode of the camera's encoding, as `?layers=` names it: `L1T3`, `L3T3_KEY`. */
 export type ScalabilityMode = `L${1 | 2 | 3}T${1 | 2 | 3}${'' | '_KEY'}`
 
-/** `?layers=L3T3_KEY`: one encoding that the hub can thin out, in place of two. `null`: nothing that we know. */
+/** `?layers=L3T3_KEY`: one scalable encoding in place of simulcast. `null`: unknown value. */
 export function readScalabilityMode(text: unknown): ScalabilityMode | null {
   return typeof text === 'string' && /^L[1-3]T[1-3](_KEY)?$/.test(text) ? text as ScalabilityMode : null
 }

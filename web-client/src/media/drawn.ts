@@ -1,20 +1,20 @@
-/** How often the browser is asked what it has drawn: a callback for every picture would cost more than it tells. */
+/** Poll interval of the browser's count of drawn pictures, cheaper than a callback per picture. */
 const ASK_EVERY_MS = 500
 
 /**
- * Counts pictures that the browser has really put on the screen, of any number of video elements. A page that is hidden
- * draws none; one whose decoder works in vain draws none either.
+ * Counts pictures that the browser really put on the screen, over any number of video elements. A hidden page
+ * draws none, even while its decoder runs.
  */
 export class Drawn {
   private count = 0
   private tells = false
 
-  /** Pictures drawn so far. `null`: this browser cannot tell. */
+  /** Pictures drawn so far. `null`: not supported by this browser. */
   get pictures(): number | null {
     return this.tells ? this.count : null
   }
 
-  /** Counts what this element draws, until the answer is called. */
+  /** Counts what this element draws, until the returned function is called. */
   follow(video: HTMLVideoElement): () => void {
     if (!('requestVideoFrameCallback' in video))
       return () => {}
@@ -24,7 +24,7 @@ export class Drawn {
     let timer: ReturnType<typeof setTimeout> | undefined
     const ask = () => {
       handle = video.requestVideoFrameCallback((_, drawn) => {
-        // A stream that gives way to another counts from the beginning.
+        // The browser's count restarts when the element gets another stream.
         this.count += drawn.presentedFrames >= before ? drawn.presentedFrames - before : drawn.presentedFrames
         before = drawn.presentedFrames
         timer = setTimeout(ask, ASK_EVERY_MS)

@@ -1,6 +1,6 @@
-/** Where UDP is blocked the browser takes TCP; these find that out and ask for UDP again. */
+/** Helpers for the fallback from UDP to TCP and back. */
 
-/** Do the packets of this connection go by TCP? Unknown (an old Firefox) counts as no. */
+/** Whether the packets of this connection go by TCP. Unknown (an old Firefox) counts as no. */
 export function goesByTcp(stats: RTCStatsReport): boolean {
   let pair: string | undefined
   stats.forEach((entry: RTCStats) => {

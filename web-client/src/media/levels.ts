@@ -1,8 +1,8 @@
-/** Silence on the meter; a quiet classroom lies near -50 dB. */
+/** Zero of the meter; a quiet classroom is near -50 dB. */
 const FLOOR_DB = -60
 const READ_EVERY_MS = 66
 
-/** Measures how loud a microphone is, from 0 (silence) to 1 (as loud as it can). */
+/** Measures the level of a microphone, from 0 (silence) to 1 (full scale). */
 export class LevelMeter {
   private readonly context = new AudioContext()
   private readonly analyser = this.context.createAnalyser()
@@ -26,7 +26,7 @@ export class LevelMeter {
     this.source?.disconnect()
     this.source = track === null ? null : this.context.createMediaStreamSource(new MediaStream([track]))
     this.source?.connect(this.analyser)
-    // Until a gesture the browser may hold the context still; the meter then wakes with the first click.
+    // The browser may suspend the context until a user gesture; the meter then starts with the first click.
     this.wake()
   }
 

@@ -1,8 +1,8 @@
 /**
- * How long a classroom waits before it plays what has come.
+ * The playout delay of a classroom.
  *
- * A classroom that only watches loses nothing by half a second: repairs and repeated voice come in time, where the
- * browser's own short buffer would have gone on without them. On a clean line the browser decides.
+ * Half a second of delay costs a watching classroom nothing: repairs and redundant voice arrive in time, which the
+ * browser's own short buffer would not wait for. On a clean line the browser decides.
  */
 export class PlayoutDelay {
   private lost = 0
@@ -45,6 +45,6 @@ const STEPS = [
   { from: 0.15, base: 300, roundTrips: 2 },
 ]
 const SMOOTHING = 0.35
-/** Every change of the delay is heard: rural radio comes and goes. */
+/** Every change of the delay is audible, so it changes rarely although the loss of rural radio links varies. */
 const KEPT_MS = 20_000
 const DELAY_MAX_MS = 900

@@ -1,9 +1,9 @@
 import type { ScalabilityMode, VideoCodec } from './codec'
-import type { Credentials, LineState } from './line'
+import type { Credentials, LineState } from './connection'
 import { orderVideoCodecs, orderVoiceCodecs, repeatVoice } from './codec'
-import { heardFigure, Line } from './line'
+import { heardFigure, MediaConnection } from './connection'
 
-/** TypeScript's own list of encoding parameters is older than scalable ones. */
+/** TypeScript's RTCRtpEncodingParameters lacks scalabilityMode. */
 export type ScalableEncoding = RTCRtpEncodingParameters & { scalabilityMode?: ScalabilityMode | undefined }
 
 /** The camera's session carries the voice too; the board's carries pictures alone. */
@@ -16,9 +16,9 @@ export interface Publication {
 
 export interface PublisherOptions {
   track: PublishedTrack
-  /** The pictures go out in this codec alone. `null`: in the best that browser and hub share. */
+  /** Offers only this video codec. `null`: the best that browser and hub share. */
   codec: VideoCodec | null
-  /** The camera goes out in one encoding with these layers inside. `null`: in two sizes. */
+  /** Sends the camera in one scalable encoding. `null`: simulcast in two sizes. */
   layers: ScalabilityMode | null
   url(): string
   credentials: Credentials
@@ -28,11 +28,11 @@ export interface PublisherOptions {
 /** A moving face at 720p, and the same at 360p. With the lower layer it is what a school's uplink carries beside the board. */
 const CAMERA_MAX_BPS = 1_200_000
 const CAMERA_360P_MAX_BPS = 600_000
-/** 180p: what a classroom at the end of a thin line gets of the face. */
+/** 180p: the camera's layer for classrooms on a slow line. */
 const CAMERA_LOW_MAX_BPS = 150_000
-/** Every second picture can be left out: a thin line, or one that loses much, shows half of them before it shows none. */
+/** Two temporal layers: every second picture can be left out on a slow or lossy line. */
 const HALVES: ScalabilityMode = 'L1T2'
-/** Below this height a second layer would be a stamp. */
+/** Below this height a second layer would be too small. */
 const LAYERED_FROM_HEIGHT = 360
 /** Small writing at 1080p, rarely moving. */
 const BOARD_MAX_BPS = 1_500_000
@@ -40,12 +40,12 @@ const BOARD_MAX_FPS = 15
 const VOICE_MAX_BPS = 40_000
 /** Feedback on a camera's packets comes ten times a second; four seconds without is a dead line. */
 const CAMERA_SILENCE_MS = 4_000
-/** A still board sends little, so little comes back: only consent checks, every 2.5 s at the slowest. */
+/** A still board causes little feedback: only consent checks, every 2.5 s at the slowest. */
 const BOARD_SILENCE_MS = 8_000
 
 /** Sends one WHIP session's tracks and keeps on sending them until closed. */
 export class WhipPublisher {
-  private readonly line: Line
+  private readonly line: MediaConnection
   /** Voice and camera under one name (msid), so that receivers keep lips and words together. */
   private readonly stream = new MediaStream()
   private publication: Publication = { voice: null, video: null }
@@ -53,7 +53,7 @@ export class WhipPublisher {
 
   constructor(private readonly options: PublisherOptions) {
     const board = options.track === 'board'
-    this.line = new Line({
+    this.line = new MediaConnection({
       url: () => `${options.url()}?track=${options.track}`,
       credentials: options.credentials,
       onState: options.onState,
@@ -74,7 +74,7 @@ export class WhipPublisher {
     this.line.open()
   }
 
-  /** Another device, or none, in the place of the one that is sent; the line stays as it is. */
+  /** Replaces the sent device by another one or none, without renegotiation. */
   async replace(publication: Publication): Promise<void> {
     this.publication = publication
     await Promise.all([
@@ -83,7 +83,7 @@ export class WhipPublisher {
     ])
   }
 
-  /** For someone who knows that the hub no longer has this session. */
+  /** Reconnects at once; called when the hub is known to have lost this session. */
   restart(): void {
     this.line.restart()
   }
@@ -99,7 +99,7 @@ export class WhipPublisher {
 
   private prepare(peer: RTCPeerConnection): void {
     const { voice } = this.publication
-    // Both kinds stand in the offer even while a device is off: it can be switched on without a new offer.
+    // Both kinds are offered even while a device is off, so that it can be switched on without a new offer.
     if (this.options.track === 'camera') {
       const transceiver = peer.addTransceiver(voice ?? 'audio', { direction: 'sendonly', streams: [this.stream] })
       transceiver.setCodecPreferences(orderVoiceCodecs(RTCRtpSender.getCapabilities('audio')?.codecs ?? []))
@@ -121,7 +121,7 @@ export class WhipPublisher {
       return add(encodings)
     }
     catch {
-      // No codec of this browser has such layers: then whole pictures.
+      // No codec of this browser supports these layers: falls back to a plain encoding.
       return add(encodings.map(encoding => ({ ...encoding, scalabilityMode: undefined })))
     }
   }
@@ -150,7 +150,7 @@ export class WhipPublisher {
       Object.assign(encoding, limits ?? (parameters.encodings.length > 1 ? {} : { maxBitrate: CAMERA_MAX_BPS }))
     if (preference)
       parameters.degradationPreference = preference
-    // A browser that knows a parameter not (Firefox) still sends well without it.
+    // Browsers that do not support a parameter (Firefox) send without it.
     await sender.setParameters(parameters).catch(() => {})
   }
 }
@@ -158,7 +158,7 @@ export class WhipPublisher {
 /**
  * The camera's simulcast layers, the cheaper first: the hub gives each classroom the one that its line carries.
  * No layer has a frame rate of its own: Chromium would hold both to the lower one.
- * Empty: one layer only, where the picture is too small for two. A camera that is off yet is thought to be large.
+ * Empty: one layer only, because the picture is too small for two. A camera that is still off is assumed to be large.
  */
 export function cameraLayers(video: MediaStreamTrack | null): ScalableEncoding[] {
   const height = video?.getSettings().height ?? 720

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Pulse } from './pulse'
 
-/** Feels every 100 ms; each letter is one look: `x` something came, `.` nothing did. Gives the looks that told. */
+/** One letter per 100 ms: `x` something arrived, `.` nothing did. Gives the indices at which a stop was detected. */
 function felt(story: string): number[] {
   const pulse = new Pulse(200)
   let figure = 0

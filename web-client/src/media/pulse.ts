@@ -1,17 +1,17 @@
-/** Only what has come evenly for this long is missed when it stops. */
+/** A stop is detected only after arrivals were steady for this long. */
 const EVEN_FOR_MS = 2_000
 
-/** Notices that what came many times a second has stopped coming, before anything else does. */
+/** Detects early that something which arrived many times a second has stopped. */
 export class Pulse {
   private figure: number | undefined
   private changedAtMs = 0
   private evenSinceMs = 0
   private told = false
 
-  /** What has come evenly may stay away for `quietMs` at most. */
+  /** `quietMs`: the longest pause of a steady flow. */
   constructor(private readonly quietForMs: number) {}
 
-  /** Takes the newest figure, which changes with what arrives. True, once: it has stopped. */
+  /** Takes the newest value, which changes with what arrives. True, once: it has stopped. */
   feel(figure: number, nowMs: number): boolean {
     const quietMs = nowMs - this.changedAtMs
     if (figure !== this.figure) {

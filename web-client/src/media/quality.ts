@@ -1,5 +1,25 @@
-import type { QualityReport } from '../live/wire'
 import type { Shown } from './on-screen'
+
+/** How the lesson arrives, as a classroom's page reports it to the hub over the socket; `null`: not known. */
+export interface QualityReport {
+  /** Time since the last report, how long of it the lesson was on the screen, and whether it is now. */
+  span_ms: number
+  shown_ms: number
+  shown_last: boolean
+  frames_shown: number | null
+  frames_dropped: number | null
+  visible: boolean
+  concealed_share: number | null
+  freezes: number | null
+  frozen_ms: number | null
+  loss: number | null
+  rtt_ms: number | null
+  jitter_ms: number | null
+  buffer_ms: number | null
+  width: number | null
+  height: number | null
+  playing: boolean
+}
 
 /** Running totals of one connection, as the browser counts them. */
 export interface Totals {
@@ -14,22 +34,22 @@ export interface Totals {
   rttMs: number | null
   /** Of the voice. */
   jitterMs: number | null
-  /** How long samples of the voice waited in the browser, all together; and how many there were. */
+  /** Sum of the jitter-buffer delays of the voice's samples, and the number of samples. */
   waitedMs: number
   waited: number
-  /** The larger picture of those that flow: the board, where there is one. */
+  /** Size of the largest picture received: the board, where there is one. */
   width: number | null
   height: number | null
 }
 
-/** How the line feels to who watches it. */
+/** Perceived quality of the line. */
 export type LineQuality = 'good' | 'weak'
 
-/** Above this share of lost packets, repair begins to show. */
+/** Above this share of lost packets, repairs become visible. */
 const WEAK_LOSS = 0.05
-/** Above this share of invented sound, words get lost. */
+/** Above this share of concealed sound, words get lost. */
 const WEAK_CONCEALED = 0.08
-/** Above this, an answer from the class comes into the next sentence. */
+/** Above this round trip, conversation suffers. */
 const WEAK_RTT_MS = 600
 
 export function totalsOf(stats: Iterable<RTCStats>): Totals {
@@ -40,7 +60,7 @@ export function totalsOf(stats: Iterable<RTCStats>): Totals {
   for (const entry of stats) {
     if (entry.type === 'inbound-rtp') {
       const inbound = entry as RTCInboundRtpStreamStats & { freezeCount?: number, totalFreezesDuration?: number, retransmittedPacketsReceived?: number }
-      // A repair is counted as received, what it repairs stays lost: both would make half of a loss.
+      // A retransmission counts as received while its original stays lost: it is subtracted, or loss would be halved.
       totals.packetsReceived += (inbound.packetsReceived ?? 0) - (inbound.retransmittedPacketsReceived ?? 0)
       // Duplicates can make the browser's figure negative (RFC 3550 §6.4.1).
       totals.packetsLost += Math.max(0, inbound.packetsLost ?? 0)
@@ -70,20 +90,20 @@ export function totalsOf(stats: Iterable<RTCStats>): Totals {
   return totals
 }
 
-/** What the page itself knows. */
+/** State of the page, which statistics do not contain. */
 export interface PageState {
   visible: boolean
   playing: boolean
   shown: Shown
-  /** Pictures put on the screen since the last report. `null`: this browser cannot tell, and what was decoded must do. */
+  /** Pictures drawn since the last report. `null`: not supported; decoded pictures are used instead. */
   drawn: number | null
 }
 
 /**
- * What happened between two looks at the same connection.
+ * What happened between two readings of the statistics of one connection.
  *
- * `before` is `null` for the first look. A connection made anew counts from zero: a total that fell
- * is then taken whole.
+ * `before` is `null` for the first reading. A new connection counts from zero: a total that fell
+ * is then the difference itself.
  */
 export function reportBetween(before: Totals | null, after: Totals, page: PageState): QualityReport {
   const grown = (total: (totals: Totals) => number) => {

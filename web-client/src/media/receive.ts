@@ -1,17 +1,17 @@
-import type { Credentials, LineState } from './line'
+import type { Credentials, LineState } from './connection'
 import { withDependencies } from './codec'
-import { Line } from './line'
+import { MediaConnection } from './connection'
 import { PlayoutDelay } from './playout'
 import { totalsOf } from './quality'
 
 export type ReceivedSlot = 'voice' | 'board' | 'camera'
 
-/** One stream per slot of one connection. All are there from the start; what flows in them changes. */
+/** One stream per slot of one connection. All exist from the start; what flows in them changes. */
 export type Reception = Readonly<Record<ReceivedSlot, MediaStream>>
 
 export interface ReceiverOptions {
   url(): string
-  /** The seat that a guest's socket was given: a guest's token names none. `null`: the token does. */
+  /** A guest's token names no seat: the one that its socket was given. `null`: the token names it. */
   guestSeat?(): string | null
   credentials: Credentials
   onState(state: LineState): void
@@ -21,10 +21,10 @@ export interface ReceiverOptions {
   flowing(): Readonly<Record<ReceivedSlot, boolean>>
 }
 
-/** A board that nobody writes on may rightly send nothing. */
+/** A board that does not change may send nothing. */
 const STEADY_SLOTS: readonly ReceivedSlot[] = ['voice', 'camera']
 const SLOTS: readonly ReceivedSlot[] = ['voice', 'board', 'camera']
-/** A hub that says a slot flows, and six seconds without a packet: this line is no use. */
+/** A flowing slot without a packet for this long: the connection is replaced. */
 const STARVED_MS = 6_000
 /** Consent checks come back every 2.5 s at the slowest, also when no media flow. */
 const SILENCE_MS = 8_000
@@ -36,13 +36,13 @@ const SILENCE_MS = 8_000
  * tracks of one msid in their jitter buffers, before any element sees them.
  */
 export class WhepReceiver {
-  private readonly line: Line
+  private readonly line: MediaConnection
   private readonly playout = new PlayoutDelay()
   private mids = new Map<ReceivedSlot, RTCRtpTransceiver>()
   private readonly progress = new Map<ReceivedSlot, { packets: number, atMs: number }>()
 
   constructor(private readonly options: ReceiverOptions) {
-    this.line = new Line({
+    this.line = new MediaConnection({
       url: () => {
         const seat = options.guestSeat?.() ?? null
         return `${options.url()}?slots=${SLOTS.join(',')}${seat === null ? '' : `&seat=${encodeURIComponent(seat)}`}`
@@ -53,11 +53,11 @@ export class WhepReceiver {
       silenceMs: SILENCE_MS,
       prepare: peer => this.prepare(peer),
       settled: () => options.onReception(this.reception()),
-      // Unlike statistics, these cost next to nothing to ask for.
+      // Much cheaper than getStats().
       pulse: peer => peer.getReceivers().flatMap(receiver => receiver.getSynchronizationSources())
         .reduce((sum, source) => sum + source.timestamp, 0),
       feelEveryMs: 50,
-      // Seven voice packets in a row, and every picture meanwhile. Where a line does that of its own accord, looking costs little.
+      // Seven voice packets in a row, and every picture meanwhile. False alarms on a bad line cost little.
       quietMs: 150,
       inspect: (stats, nowMs) => {
         options.onStats(stats, nowMs)
@@ -99,12 +99,12 @@ export class WhepReceiver {
     return { voice: stream('voice'), board: stream('board'), camera: stream('camera') }
   }
 
-  /** Voice and pictures wait alike, so that lips and voice stay in step. */
+  /** The same delay for voice and pictures keeps them in sync. */
   private setDelay(stats: RTCStatsReport, nowMs: number): void {
     const { packetsLost: lost, packetsReceived: received, rttMs } = totalsOf(stats.values())
     const delay = this.playout.note(nowMs, { lost, received, roundTripMs: rttMs ?? 0 })
     for (const transceiver of this.mids.values()) {
-      // A browser that does not know it (older ones, Firefox) plays as soon as it likes.
+      // Browsers without jitterBufferTarget (older ones, Firefox) use their own delay.
       if ('jitterBufferTarget' in transceiver.receiver)
         transceiver.receiver.jitterBufferTarget = delay
     }

@@ -8,7 +8,7 @@ export interface SdpAnswer {
    * Throws {@link Refused} or {@link Unreachable}.
    */
   restart(fragment: string): Promise<string>
-  /** Deletes the session at the hub; survives the page being closed. */
+  /** Deletes the session at the hub; the request survives closing the page (keepalive). */
   release(): void
 }
 
@@ -42,7 +42,7 @@ export async function exchangeSdp(url: string, token: string, offer: string): Pr
     },
     release: () => {
       if (resource !== null)
-        // The hub's own time-out ends what this does not reach.
+        // If this fails, the hub's timeout ends the session.
         fetch(resource, { method: 'DELETE', keepalive: true, headers: { authorization: `Bearer ${token}` } }).catch(() => {})
     },
   }

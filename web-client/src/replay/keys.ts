@@ -1,11 +1,11 @@
-/** What a key does in a replay, as in the players that people know. */
+/** Actions of keys in the replay, as in common players. */
 export type KeyAct
   = | { kind: 'toggle' | 'mute' | 'fullscreen' | 'swap' | 'help' | 'home' | 'end' }
-    /** Seconds to go, backwards if negative. */
+    /** Seconds to seek, negative backwards. */
     | { kind: 'jump', seconds: number }
-    /** Single pictures to go; only while it stands. */
+    /** Single pictures to step; only while paused. */
     | { kind: 'frame', pictures: number }
-    /** Tenths of the whole. */
+    /** Tenths of the duration. */
     | { kind: 'tenth', tenth: number }
     /** Steps in the list of speeds. */
     | { kind: 'speed', steps: number }
@@ -29,7 +29,7 @@ const ACTS: Record<string, KeyAct> = {
   '?': { kind: 'help' },
 }
 
-/** Keys of the help layer, in the order in which they are explained: the name of their words, and the keys. `space` has a name of its own. */
+/** Keys of the help dialog, in order: the key of their text, and the keys. `space` is spelled out. */
 export const EXPLAINED: readonly (readonly [words: string, keys: readonly string[]])[] = [
   ['toggle', ['space', 'K']],
   ['jump10', ['J', 'L']],
@@ -44,23 +44,23 @@ export const EXPLAINED: readonly (readonly [words: string, keys: readonly string
   ['help', ['?']],
 ]
 
-/** `key` as in a keyboard event. `null`: it is not ours. */
+/** `key` as in a keyboard event. `null`: no action. */
 export function actOf(key: string): KeyAct | null {
   if (/^\d$/.test(key))
     return { kind: 'tenth', tenth: Number(key) }
   return ACTS[key.toLowerCase()] ?? null
 }
 
-/** Whether a key belongs to what has the focus and not to the player. */
+/** Whether the focused element handles this key itself. */
 export function ownsKey(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement))
     return false
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)
     return true
-  // The timeline is a range: its arrows are the player's own.
+  // The timeline is a range input, but its arrow keys belong to the player.
   if (target instanceof HTMLInputElement)
     return target.type !== 'range'
-  // An open dialog keeps its keys, but for the one that closes it too.
+  // An open dialog handles its own keys, except the one that toggles it.
   if (target.closest('dialog[open]') !== null)
     return key !== '?'
   return (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement || target.tagName === 'SUMMARY') && (key === ' ' || key === 'Enter')

@@ -1,16 +1,16 @@
-import type { Staging } from './tracks'
+import type { Staging } from '../playback/tracks'
 import { computed, onMounted, onScopeDispose, readonly, ref, shallowRef } from 'vue'
-import { SteppedPlayers } from './players'
+import { SteppedPlayers } from '../playback/players'
 
 export const SPEEDS: readonly number[] = [0.5, 0.75, 1, 1.25, 1.5, 2]
-/** The newest segment comes every four seconds, and is asked for as often: nearer than this, one waits for each. */
+/** Distance from the live edge: segments come every four seconds and are polled as often; closer would stall. */
 const EDGE_S = 10
-/** Within so much of the newest nobody calls it behind. */
+/** Within this of the live edge playback counts as live. */
 const NEAR_EDGE_S = 20
-/** One picture of a camera; a board has fewer, and then shows the same one twice. */
+/** One picture of a camera; a board has fewer, so a step may show the same one twice. */
 const PICTURE_S = 0.04
 
-/** What became of the pictures for which the line is too thin. */
+/** Pictures dropped because the line is too slow. */
 export interface Dropped {
   kinds: readonly string[]
   /** The line would carry them again. */
@@ -20,8 +20,8 @@ export interface Dropped {
 /**
  * The players of a recording, as a page needs them.
  *
- * `elements` is asked once, when the page stands; `knownS` is how long the recording is by its manifest, `growing`
- * whether it still becomes longer.
+ * `elements` is called once, after mounting; `knownS`: duration by the manifest; `growing`:
+ * the recording still becomes longer.
  */
 export function usePlayers(staging: Staging, startS: number, elements: () => ReadonlyMap<string, HTMLMediaElement>, knownS: () => number, growing: () => boolean) {
   const players = shallowRef<SteppedPlayers | null>(null)
@@ -42,7 +42,7 @@ export function usePlayers(staging: Staging, startS: number, elements: () => Rea
       onTime: (now, duration) => {
         atS.value = now
         mediaS.value = duration
-        // Who has caught up goes on with the lesson.
+        // Caught up with the live edge: continues at normal speed.
         if (growing() && speed.value > 1 && duration - now < EDGE_S)
           setSpeed(1)
       },
@@ -62,7 +62,7 @@ export function usePlayers(staging: Staging, startS: number, elements: () => Rea
   }
 
   function seek(toS: number): void {
-    // A range's last step may lie beyond the last picture.
+    // The last step of the range input may be beyond the end.
     players.value?.seek(Math.min(toS, Math.max(0, durationS.value - PICTURE_S)))
   }
 

@@ -1,9 +1,9 @@
-import type { EndReport, Formula } from '../api/hub'
+import type { EndReport, Formula } from '../api/report'
 
 export type Verdict = EndReport['judged']['verdict']
 export type AttendanceState = EndReport['state']
 
-/** A shape beside each word: no state is told by its colour alone. */
+/** A shape beside each word, so that no state depends on colour alone. */
 export const verdictShapes: Record<Verdict, string> = { valid: '●', short: '▲', cancelled: '✕', missed: '■', unjudged: '○' }
 export const stateShapes: Record<AttendanceState, string> = { present: '●', late: '▲', left_early: '▲', late_and_left_early: '▲', absent: '■', unknown: '○' }
 
@@ -27,10 +27,10 @@ export function second(ms: number): string {
 export const percent = (share: number | null | undefined, digits = 1): string => share == null ? '–' : `${(share * 100).toFixed(digits)}%`
 export const figure = (value: number | null | undefined, digits = 0): string => value == null ? '–' : value.toFixed(digits)
 
-/** The words of one figure. `null`: the hub did not send them. */
+/** The explanation of one figure. `null`: the hub did not send it. */
 export const formulaOf = (formulas: readonly Formula[], name: string): Formula | null => formulas.find(formula => formula.figure === name) ?? null
 
-/** Where a stretch of time lies on a lesson's bar, as percentages of it. `null`: not on it at all. */
+/** A span of time on a lesson's bar, as percentages. `null`: outside of it. */
 export function onBar(from: number, until: number, begins: number, ends: number): { left: string, width: string } | null {
   const whole = ends - begins
   const [left, right] = [Math.max(from, begins), Math.min(until, ends)]

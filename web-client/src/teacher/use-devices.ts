@@ -4,19 +4,19 @@ import { useEventListener, useLocalStorage } from '@vueuse/core'
 import { computed, onScopeDispose, readonly, shallowRef } from 'vue'
 import { CaptureError, listDevices, openBoard, openCamera, openMicrophone } from '../media/capture'
 
-export type Device
+export type DeskDevice
   = | { kind: 'off' }
     | { kind: 'opening' }
     | { kind: 'on', track: MediaStreamTrack }
     | { kind: 'failed', fault: CaptureFault }
 
-class Source {
-  readonly state = shallowRef<Device>({ kind: 'off' })
+class CaptureSource {
+  readonly state = shallowRef<DeskDevice>({ kind: 'off' })
   readonly track = computed(() => this.state.value.kind === 'on' ? this.state.value.track : null)
   private turn = 0
 
-  /** `ended`: what it means when the browser ends the track by itself. */
-  constructor(private readonly open: () => Promise<MediaStreamTrack>, private readonly ended: Device) {}
+  /** `ended`: the state when the browser ends the track. */
+  constructor(private readonly open: () => Promise<MediaStreamTrack>, private readonly ended: DeskDevice) {}
 
   async on(): Promise<void> {
     const turn = ++this.turn
@@ -46,7 +46,7 @@ class Source {
     }
   }
 
-  /** Lets go of the device itself, so that its light goes out. */
+  /** Releases the device, so that its light goes off. */
   off(): void {
     this.turn += 1
     this.track.value?.stop()
@@ -55,10 +55,10 @@ class Source {
 }
 
 export interface DeskDevices {
-  camera: Source
-  microphone: Source
-  board: Source
-  /** The microphone is open but silenced; it opens again without a delay. */
+  camera: CaptureSource
+  microphone: CaptureSource
+  board: CaptureSource
+  /** The microphone is muted but stays open, so that unmuting has no delay. */
   silenced: Readonly<Ref<boolean>>
   silence: (silent: boolean) => void
   found: Readonly<Ref<Devices>>
@@ -68,7 +68,7 @@ export interface DeskDevices {
   close: () => void
 }
 
-/** The teacher's camera, microphone and board. `size`: asked for by the address, before what was chosen last. */
+/** The teacher's camera, microphone and board. `size`: from the address; takes precedence over the last choice. */
 export function useDevices(size: CameraSize | null): DeskDevices {
   const cameraId = useLocalStorage<string | null>('tongke.camera', null)
   const microphoneId = useLocalStorage<string | null>('tongke.microphone', null)
@@ -85,21 +85,21 @@ export function useDevices(size: CameraSize | null): DeskDevices {
     },
   })
 
-  const look = async () => found.value = await listDevices()
-  // Devices have names only once one of them was allowed.
+  const refresh = async () => found.value = await listDevices()
+  // Browsers reveal device names only after permission was given.
   const thenLook = async (track: Promise<MediaStreamTrack>) => {
     const opened = await track
-    void look()
+    void refresh()
     return opened
   }
 
-  const camera = new Source(() => thenLook(openCamera(cameraId.value, sizeNow.value)), { kind: 'failed', fault: 'missing' })
-  const microphone = new Source(async () => {
+  const camera = new CaptureSource(() => thenLook(openCamera(cameraId.value, sizeNow.value)), { kind: 'failed', fault: 'missing' })
+  const microphone = new CaptureSource(async () => {
     const track = await thenLook(openMicrophone(microphoneId.value))
     track.enabled = !silenced.value
     return track
   }, { kind: 'failed', fault: 'missing' })
-  const board = new Source(openBoard, { kind: 'off' })
+  const board = new CaptureSource(openBoard, { kind: 'off' })
 
   function silence(silent: boolean): void {
     silenced.value = silent
@@ -114,8 +114,8 @@ export function useDevices(size: CameraSize | null): DeskDevices {
   }
 
   if (navigator.mediaDevices)
-    useEventListener(navigator.mediaDevices, 'devicechange', () => void look())
-  void look()
+    useEventListener(navigator.mediaDevices, 'devicechange', () => void refresh())
+  void refresh()
   onScopeDispose(close)
 
   return { camera, microphone, board, silenced: readonly(silenced), silence, found: readonly(found) as Readonly<Ref<Devices>>, cameraId, microphoneId, size: sizeNow, close }

@@ -1,15 +1,15 @@
 import type { ComputedRef, Ref } from 'vue'
 import type { LessonView } from '../api/model'
-import type { LessonTie } from '../live/use-lesson'
+import type { LessonHandle } from '../live/use-lesson'
 import type { ScalabilityMode, VideoCodec } from '../media/codec'
-import type { LineState } from '../media/line'
+import type { LineState } from '../media/connection'
 import type { DeskDevices } from './use-devices'
 import { computed, onScopeDispose, readonly, shallowRef, watch } from 'vue'
 import { admitByCookie, useLesson } from '../live/use-lesson'
 import { WhipPublisher } from '../media/publish'
 
-export interface Teaching extends LessonTie {
-  /** The freshest of what the socket and what a request said. */
+export interface Teaching extends LessonHandle {
+  /** The newest state from socket and requests. */
   now: ComputedRef<LessonView>
   learn: (lesson: LessonView) => void
   camera: Readonly<Ref<LineState>>
@@ -17,9 +17,9 @@ export interface Teaching extends LessonTie {
 }
 
 /**
- * The teacher's seat: what the devices give is sent while, and only while, the lesson is live.
+ * The teacher's seat: the devices are sent only while the lesson is live.
  *
- * `codec`, `layers`: asked for by the address. `null`: the best that browser and hub share; a camera in two sizes.
+ * `codec`, `layers`: from the address. `null`: the best codec that browser and hub share; simulcast in two sizes.
  */
 export function useTeaching(first: LessonView, devices: DeskDevices, codec: VideoCodec | null, layers: ScalabilityMode | null): Teaching {
   const told = shallowRef(first)
@@ -27,7 +27,7 @@ export function useTeaching(first: LessonView, devices: DeskDevices, codec: Vide
   const board = shallowRef<LineState>({ kind: 'closed' })
   let welcomes = 0
 
-  const tie = useLesson(() => admitByCookie(first.lesson_id), () => {
+  const handle = useLesson(() => admitByCookie(first.lesson_id), () => {
     welcomes += 1
     if (welcomes > 1)
       resendWhatWasLost()
@@ -37,16 +37,16 @@ export function useTeaching(first: LessonView, devices: DeskDevices, codec: Vide
     track,
     codec,
     layers,
-    url: () => tie.admission()?.whipUrl ?? `/whip/${encodeURIComponent(first.lesson_id)}`,
-    credentials: tie.credentials,
+    url: () => handle.admission()?.whipUrl ?? `/whip/${encodeURIComponent(first.lesson_id)}`,
+    credentials: handle.credentials,
     onState: next => state.value = next,
   })
   const cameraPublisher = publisher('camera', camera)
   const boardPublisher = publisher('board', board)
 
-  /** A hub that started anew has the seat but no media: it says that nothing flows, while we think to send. */
+  /** A restarted hub has the seat but no media: it reports no flow while this side sends. */
   function resendWhatWasLost(): void {
-    const { voice, camera: face, board: writing } = tie.slots.value
+    const { voice, camera: face, board: writing } = handle.slots.value
     if (camera.value.kind === 'up' && !voice.flowing && !face.flowing)
       cameraPublisher.restart()
     if (board.value.kind === 'up' && !writing.flowing)
@@ -55,13 +55,13 @@ export function useTeaching(first: LessonView, devices: DeskDevices, codec: Vide
     boardPublisher.nudge()
   }
 
-  watch(tie.lesson, (lesson) => {
+  watch(handle.lesson, (lesson) => {
     if (lesson)
       told.value = lesson
   })
   const now = computed(() => told.value)
 
-  const sends = computed(() => now.value.state === 'live' && tie.connection.value.kind !== 'over' && tie.connection.value.kind !== 'refused')
+  const sends = computed(() => now.value.state === 'live' && handle.connection.value.kind !== 'over' && handle.connection.value.kind !== 'refused')
   const voice = devices.microphone.track
   const face = devices.camera.track
   const writing = devices.board.track
@@ -90,5 +90,5 @@ export function useTeaching(first: LessonView, devices: DeskDevices, codec: Vide
     boardPublisher.close()
   })
 
-  return { ...tie, now, learn: lesson => told.value = lesson, camera: readonly(camera) as Readonly<Ref<LineState>>, board: readonly(board) as Readonly<Ref<LineState>> }
+  return { ...handle, now, learn: lesson => told.value = lesson, camera: readonly(camera) as Readonly<Ref<LineState>>, board: readonly(board) as Readonly<Ref<LineState>> }
 }

@@ -1,9 +1,9 @@
-/** Outside of the document: what the component library writes here is adopted, and never judged as an inline style. */
+/** A detached element: styles that the component library mounts here are adopted as sheets, not inline styles (CSP). */
 export const styleTarget = document.createElement('div')
 
 /**
- * The hub's pages allow no inline style sheets, and the component library brings its own as such. Their text is put into
- * sheets made by script, which the policy allows. Its lists and poppers know no other place than the head: there as well.
+ * The hub's content security policy forbids inline style sheets, which the component library creates. Their text is put into
+ * constructed sheets, which the policy allows. Its lists and poppers always mount into the head; those are adopted as well.
  */
 export function adoptStyles(): void {
   const observer = new MutationObserver((changes) => {
@@ -15,10 +15,10 @@ export function adoptStyles(): void {
   observer.observe(document.head, { childList: true })
 }
 
-/** The type and size of the whole page are ours. */
+/** Font and font size of the page come from base.css. */
 const WHOLE_PAGE = 'n-global'
 
-/** A sheet that the policy refused, or that is in no document, has no rules of its own. */
+/** A sheet that the policy refused, or that is in no document, has no CSSOM rules. */
 function isUnused(node: Node): node is HTMLStyleElement {
   return node instanceof HTMLStyleElement && node.hasAttribute('cssr-id') && node.getAttribute('cssr-id') !== WHOLE_PAGE && (node.sheet?.cssRules.length ?? 0) === 0
 }

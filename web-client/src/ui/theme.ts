@@ -4,8 +4,8 @@ import { useMediaQuery } from '@vueuse/core'
 import { computed } from 'vue'
 
 /**
- * The component library in our own colours: tokens.css stays the one place for them.
- * The library mixes colours itself and cannot read variables, so they are read out here, again when night falls.
+ * The component library in this project's colours; tokens.css is their only source.
+ * The library computes colours and cannot use CSS variables, so they are read here, and again when dark mode changes.
  */
 export function useTheme(): Readonly<Ref<GlobalThemeOverrides>> {
   const isDark = useMediaQuery('(prefers-color-scheme: dark)')
@@ -76,7 +76,7 @@ function overrides(style: CSSStyleDeclaration): GlobalThemeOverrides {
       borderColor: hairline,
       dividerColor: hairline,
       closeIconColor: muted,
-      // What floats is set off by a hairline; only what truly hovers has a shadow.
+      // Cards have a hairline border; only popovers have a shadow.
       boxShadow1: 'none',
     },
     DataTable: {

@@ -1,0 +1,41 @@
+import type { teacher as words } from '../zh-CN/teacher'
+
+/** Words of the teacher's page. */
+export const teacher: typeof words = {
+  desk: {
+    checkTitle: 'Before the lesson',
+    checkHint: 'If picture and sound are good, begin. Until then no classroom sees you.',
+    camera: 'Camera', microphone: 'Microphone', board: 'Board', size: 'Picture',
+    size720: 'Fine, 720p', size360: 'Light, 360p (old PC, slow line)',
+    defaultDevice: 'Default device',
+    levelHint: 'Say something and watch the bar.', levelHeard: 'You can be heard.',
+    boardHint: 'Share a screen, a window or a tab. You can also do it during the lesson.',
+    chooseBoard: 'Choose a board to share', stopBoard: 'Stop sharing', shareBoard: 'Share board', boardReady: 'The board is chosen; classrooms see it once you begin.',
+    noBoard: 'No board is shared', noBoardHint: 'Classrooms see your picture.',
+    boardSending: 'The board as classrooms see it', boardHeld: 'Classrooms cannot see the board now; sending it again.', boardStarting: 'Sending the board to the classrooms…',
+    start: 'Start lesson', starting: 'Starting…', notYet: 'Not open yet. You can start from {time}.',
+    end: 'End lesson', endHint: 'Hold one second', ending: 'Ending…',
+    elapsed: '{minutes} min', of: 'of {minutes}',
+    recording: 'Recording', notRecording: 'Not recording', recordingPaused: 'Recording paused',
+    keptNothing: 'The server’s disk is full: recording has paused and goes on by itself when there is room. Please teach on, the classrooms feel nothing of it.', keptLean: 'The server’s disk is nearly full: voice and board are still recorded, your camera only small for now, or not at all. The lesson is not affected.',
+    present: '{count}/{all} classrooms online',
+    guests: 'Guests and observers: {count}',
+    micOn: 'Microphone on', micOff: 'Microphone off', cameraOn: 'Camera on', cameraOff: 'Camera off',
+    sending: { closed: 'Not sending', connecting: 'Connecting…', up: 'Classrooms see and hear you.', heardOnly: 'Classrooms hear you but do not see you.', seenOnly: 'Classrooms see you but do not hear you.', neither: 'Classrooms neither see nor hear you now.', waiting: 'The line dropped; reconnecting by itself. Keep teaching, no need to reload.', refused: 'The server did not accept the picture: {detail}' },
+    byTcp: 'This network lets no UDP through: we use the backup path. The lesson is not affected.',
+    link: 'The link to the server dropped {seconds} s ago; reconnecting by itself. No need to reload.',
+    replaced: 'This lesson was opened in another window; this page has stopped sending.', takeBack: 'Teach from here',
+    endedTitle: 'Lesson over', ended: 'It lasted {minutes} minutes.', endedReplay: 'The recording is ready.', watchReplay: 'Watch replay',
+    noReplay: 'This lesson has no recording.',
+    fault: {
+      denied: '{device}: the browser does not allow it. Click the icon left of the address, choose “Allow”, and try again.',
+      missing: '{device}: none found. Please plug it in and try again.',
+      busy: '{device}: another program is using it. Please close that program and try again.',
+      unsupported: '{device}: this page was not opened by a secure address (https). Please use the https address from your administrator.',
+      cancelled: '',
+    },
+    tile: { receiving: 'Sees you', notReceiving: 'No picture yet' },
+    tileWords: { weak: 'Weak line, pictures may stop', lost: 'Lost, reconnecting by itself', absent: 'Has not come in yet' },
+    failed: 'It did not work: {detail}',
+  },
+}

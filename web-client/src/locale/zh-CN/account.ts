@@ -1,0 +1,55 @@
+/** Words of signing in, of first start and of the pages of people. */
+export const account = {
+  roles: {
+    lead_teacher: '主讲教师', assistant: '助教', school_administrator: '学校管理员', scheduler: '排课员', patrol: '巡课员', reviewer: '评课员',
+    system_administrator: '系统管理员', security_administrator: '安全管理员', audit_administrator: '审计管理员', operator: '运维员', classroom: '教室', bureau_officer: '还没有角色',
+  },
+  role: { lead_teacher: '主讲教师', classroom: '教室', bureau_officer: '教育局', teacher: '主讲教师', observer: '旁听', guest: '来宾' },
+  signIn: {
+    title: '登录', name: '登录名', password: '密码', code: '动态码', codeHint: '绑定过手机动态码的才填', go: '登录', working: '正在核对…',
+    done: '已经设好了。请用新密码登录；绑定了动态码的，请等下一个动态码。',
+    lostTitle: '忘记密码，或者手机丢了',
+    lostPassword: '忘记密码：请找本校的学校管理员（学校管理员找安全管理员），要一个设置链接，72 小时内打开一次，自己设新密码。连续输错而锁定的账号也由它解开。',
+    lostPhone: '手机丢了：请安全管理员先解除动态码，再要一个设置链接。',
+    lostAdministrator: '最后一名管理员忘了密码：在服务器上运行 tongke set-up-link --data 数据目录 --sign-in-name 登录名，会显示一个一次性链接。',
+    links: '学校发给您的一次性登录链接仍然可以直接打开。',
+  },
+  welcome: {
+    title: '{name}，您好', password: '请设置自己的密码。别人看不到，管理员也看不到。', secondFactor: '您的角色还需要手机动态码：别人知道了密码，也登录不了。',
+    later: '以后再设，先退出',
+  },
+  setUp: {
+    title: '第一次启动', why: '建立最上级机构和三名管理员。三名管理员必须是三个人：一个管系统，一个管授权，一个看审计，谁也改不了自己的记录。',
+    secret: '启动密钥', secretHint: '服务器启动时显示在控制台上，15 分钟内有效；过期后重启服务器会显示新的', top: '最上级机构', topExample: '例如 汉滨区教育体育局',
+    does: { system_administrator: '建机构、人员、教室，登记设备。', security_administrator: '给人员授予和收回角色，解锁账号。', audit_administrator: '查看和导出审计记录。' },
+    go: '建立', overTitle: '已经建好了', over: '最上级机构和三名管理员都有了，请直接登录。', doneTitle: '建好了',
+    done: '下面三个链接只显示这一次，各用一次，72 小时内有效。请分别交给三个人，由本人打开，设置密码和动态码。',
+  },
+  account: {
+    title: '我的账号', passwordTitle: '密码', current: '现在的密码', next: '新密码', again: '再输一次', rules: '至少 10 个字符，大写、小写、数字、符号里至少三种，不能用最近 5 次用过的。', differs: '两次输入的不一样。',
+    setPassword: '设置密码', passwordSet: '密码已经换好，别处的登录都退出了。',
+    factorTitle: '手机动态码', bindWhy: '绑定以后，别人知道了密码也登录不了。', begin: '开始绑定', bound: '动态码已绑定。换手机时请安全管理员解除。',
+    scan: '用手机上的身份验证器扫这个码，再输入它显示的 6 位数字。', orType: '扫不了就手工输入：', code: '6 位动态码', bind: '绑定',
+    sessionsTitle: '登录在哪里', thisOne: '这里', since: '{time} 登录', seen: '{time} 用过', signOut: '退出', rolesTitle: '我的角色', until: '到 {time}',
+  },
+  people: {
+    title: '人员', add: '添加人员', name: '姓名', signInName: '登录名', noSignInName: '只用链接', signInHint: '小写字母、数字，例如 zhangli',
+    emptyTitle: '还没有人员', empty: '点“添加人员”，给他一个登录名，再发设置链接。', account: '账号', left: '已离开',
+    has: { both: '密码和动态码', password: '有密码', none: '还没有设密码' },
+    roles: '角色', noRoles: '没有角色，登录后什么也看不到。', giveRole: '给一个角色', role: '角色', where: '在哪里', until: '到期', untilHint: '不填就一直有效；代课教师请填到期日', forever: '长期', from: '从', endRole: '收回', ended: '已结束', coming: '未开始',
+    endRoleAsk: '收回“{name}”的{role}？立即生效。', give: '授予',
+    link: '生成设置链接', linkWhy: '用来设第一个密码，或者忘记密码、账号锁定时重新设。', linkShown: '链接只显示这一次，{time} 前可以打开一次。请直接交给本人。',
+    drop: '解除动态码', dropAsk: '解除“{name}”的动态码？手机丢了才需要。对方下次登录要重新绑定。', dropped: '动态码已解除',
+    leave: '办理离开', leaveAsk: '让“{name}”离开？角色全部结束，立即退出登录，不能恢复。上过的课和记录都会留着。',
+    lock: '锁定账号', lockAsk: '锁定“{name}”？立即退出登录，解锁以前不能再登录。', unlock: '解锁', locked: '{time} 起被锁定', lockedUntil: '密码连续输错，{time} 前不能登录',
+    sessions: '登录情况', noSessions: '现在没有登录。', signOut: '退出', signOutAll: '全部退出', edit: '修改',
+  },
+  enter: {
+    title: '正在登录',
+    working: '正在核对登录链接…',
+    usedTitle: '这个登录链接不能用了',
+    used: '链接只能用一次，或者已经过期。如果您在这台电脑上登录过，可以直接进入；否则请向学校管理员要一个新链接。',
+    missing: '地址里没有登录密钥。请把链接完整地复制到地址栏，包括 # 后面的部分。',
+    goOn: '直接进入',
+  },
+}

@@ -1,0 +1,57 @@
+/** Words of the timetable and of a lesson in it. */
+export const timetable = {
+  timetable: {
+    title: '课表', week: '周课表', termSetUp: '学期设置', term: '学期', weekNo: '第 {week} 周', weeks: '共 {count} 周', thisWeek: '本周', before: '上一周', after: '下一周',
+    today: '今天', comma: '、', more: '还有 {count} 项', close: '关闭', count: '本周 {count} 节', noTerm: '还没有学期',
+    by: { label: '按什么看', class: '班级', teacher: '教师', classroom: '教室', organisation: '全校' },
+    part: { morning: '上午', afternoon: '下午', evening: '晚上' },
+    period: { early_study: '早自习 | 早自习{number}', lesson: '第{number}节', long_break: '大课间 | 大课间{number}', eye_exercises: '眼保健操 | 眼保健操{number}', evening_study: '晚自习 | 晚自习{number}' },
+    taughtAs: '上 {day} 的课', givenOn: '改到 {day} 上',
+    listeners: '{count} 个教室听讲', nobodyListens: '没有教室听讲', ownLaptop: '自己的电脑',
+    state: { scheduled: '未开始', open: '可以进入', live: '正在上课', ended: '已下课', cancelled: '已停课', missed: '没有开成', archived: '已归档' },
+    program: { delivery_class: '专递课堂', master_class: '名师课堂', open_school_class: '名校网络课堂' },
+    mode: { live: '直播式', recorded: '录播式', embedded: '植入式', observed: '观摩式' },
+    stage: { kindergarten: '幼儿园', primary: '小学', junior: '初中', senior: '高中', special: '特殊教育', vocational: '中职' },
+    field: { time: '时间', teacher: '主讲教师', school: '学校', room: '主讲教室', program: '课堂', mode: '模式', listening: '听讲教室', subject: '学科', class: '本地班级', stage: '学段', grade: '年级', title: '课名', period: '节次' },
+    clash: {
+      all: '和{lesson}（{time}）冲突：{named}', more: '和{lesson}（{time}）冲突：{named}等 {count} 项', device: '设备', lesson: '《{title}》', hidden: '外校的一节课',
+    },
+    schools: { school: '{count} 个学校', week: '本周', cancelled: '停课 {count}', missed: '没开成 {count}', empty: '这一周没有学校上课。换一周看看，或者先选一个学校排课。' },
+    changedMeanwhile: '这节课刚刚被别人改过。请关上卡片，看过最新的课表再改。',
+    move: { free: '可以排在这里', asking: '正在查有没有冲突…', saving: '正在保存…', home: '原来的位置', leave: '放回原处' },
+    act: { move: '调课', substitute: '代课', swap: '对调', cancel: '停课', save: '保存', cancelNow: '确定停课' },
+    done: { move: '《{title}》已经调好', substitute: '《{title}》已换人代课', swap: '《{title}》已经对调', cancel: '《{title}》已停课，听讲教室会看到原因', move_day: '已经调好', new: '《{title}》已排入课表', added: '“{name}”已加上' },
+    substituteBy: '由谁代课', chooseTeacher: '选择教师', chooseOther: '请在课表里点另一节课，和它对调时间。',
+    reasonKind: '停课原因', reasonWords: '说明', reasonHint: '写给听讲教室看的一句话',
+    reason: { teacher_away: '教师请假', weather: '天气', power_or_network: '停电断网', equipment: '设备故障', school_event: '学校活动', other: '其他' },
+    stays: '课已经开始或结束，不能再调。', history: '经过',
+    newLesson: '排一节课', addAt: '{place}，排一节课', schedule: '排进课表', canSchedule: '没有冲突，可以排', needsTeacher: '请先选主讲教师。',
+    noClass: '没有（专门开课）', chooseListening: '选择听讲教室',
+    keys: 'PageUp、PageDown 翻周，方向键走格，M 调课', keysLooking: 'PageUp、PageDown 翻周',
+    empty: {
+      noTermTitle: '还没有学期', noTerm: '先建学年和学期，再设作息和课程，就能排出整个学期。',
+      noBellsTitle: '这个学校还没有作息时间表', noBells: '有了作息，课表才知道每节课几点上下课。请在“学期设置”里加一份，或者由教育局统一加。',
+      classTitle: '这个学校还没有班级', class: '请学校管理员在“学校”页加上班级，再回来排课。',
+      teacherTitle: '这个学校还没有教师', teacher: '请学校管理员在“人员”页加上教师，再回来排课。',
+      classroomTitle: '这个学校还没有教室', classroom: '请学校管理员在“学校”页加上教室，再回来排课。',
+      week: '这一周还没有课。点一个空格就能排课。', weekLooking: '这一周没有课。',
+    },
+    year: '学年', addYear: '学年', addTerm: '学期', add: '加上', name: '名称', fromUntil: '起止日期', yearExample: '2026-2027学年', termExample: '2026-2027学年 第一学期',
+    setUp: { calendar: '校历', bells: '作息', courses: '课程', plan: '排出学期' },
+    calendar: {
+      madeUp: '补 {day}', whose: '适用于', hint: '点一天，设为放假或调休。', off: '放假', swapped: '调休上课', offExample: '国庆节', swappedExample: '调休', lessonsOf: '上哪一天的课', ordinary: '恢复成平常的一天', others: '各校自己的安排',
+    },
+    bells: {
+      add: '新的作息', example: '小学冬季作息', everyStage: '所有学段', from: '从（月-日）', until: '到（月-日）', starts: '上课', ends: '下课', addLine: '加一节', removeLine: '去掉这一行', copy: '照着新建', remove: '删除', removeNow: '再按一次删除',
+      typed: '时间写成 08:20。', ends_before: '{period}的下课早于上课。', overlaps: '{period}和前一节重叠。', twice: '{period}写了两次。',
+    },
+    course: {
+      add: '新的课程', everySchool: '所有学校', chooseSchool: '先选学校，再加课程。', count: '{count} 门课程', weekday: '星期', weeks: '周次', weekly: '每周', every: '每周', odd: '单周', even: '双周', someWeeks: '某几周', between: '第 {weeks} 周', addPeriod: '加一节',
+      empty: '这个学期还没有课程。选一个学校，加上学科、教师、每周的节次和听讲教室。',
+    },
+    plan: {
+      whose: '为谁排', hint: '已经排好的课不会动，只补上还没有的。', try: '先试排', trying: '正在试排…', planned: '节在计划里', past: '节的时间已经过去，不排', fresh: '节要新排', leftOut: '节排不了', clashes: '处冲突', took: '用了 {seconds} 秒',
+      do: '排出 {count} 节课', planning: '正在排课…', done: '排好了 {count} 节课', clashTitle: '先解决这些冲突', leftOutTitle: '排不了的，以及原因', oneEnd: '有一个听讲教室：',
+    },
+  },
+}
