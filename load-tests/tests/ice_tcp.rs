@@ -16,11 +16,11 @@ use load_tests::client::{
     publisher::{Outgoing, Publisher},
     transport::{Identity, Incoming, Transport},
 };
+use school::base::time::UnixMs;
 use sfu::{Hub, HubConfig, RoomId, TrackKind};
 use signaling::{
     app::{App, database_file},
     clock::Clock,
-    domain::time::UnixMs,
     front::{self, Connections},
     router,
     store::Database,

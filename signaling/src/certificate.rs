@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::CertificateFiles,
-    domain::time::UnixMs,
     keep::{self, KeepError},
 };
+use school::base::time::UnixMs;
 
 /// What the TLS listener needs, and what people are told about it.
 pub struct Certificate {

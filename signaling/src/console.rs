@@ -16,19 +16,18 @@ use recorder::{
     disk::LocalDisk,
     mirror::{bucket, receipts::Receipts},
 };
+use school::{account::system_scope, base::id::LessonId};
 use serde::Serialize;
 use signaling::{
     app,
     clock::Clock,
     config::Said,
-    domain::{self, id::LessonId},
     keep,
     live::{
         recorded::{SEAL_RECORDING, SEAL_SHA256},
         recording::{self, SealKey},
     },
     store::{AuditRow, Database, Store, audit::AuditSearch},
-    system_scope,
 };
 
 /// A hub that may be running.
@@ -119,7 +118,7 @@ struct Kept {
 impl Kept {
     async fn of(hub: &Hub, recording: RecordingId) -> anyhow::Result<Self> {
         let store = hub.store().await?;
-        let (console, id) = (system_scope::console(), domain::id::RecordingId::from(recording.0));
+        let (console, id) = (system_scope::console(), school::base::id::RecordingId::from(recording.0));
         let checkpoints = store.checkpoints(&console, id).await?;
         let search = AuditSearch {
             act: Some(SEAL_RECORDING.to_owned()),

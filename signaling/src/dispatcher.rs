@@ -4,24 +4,28 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 
-use crate::{
-    domain::{
+use crate::store::{Change, NewLesson, Store, StoreError};
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassId, ClassroomId, DeviceId, LessonId, OrganisationId, TermId},
+        time::UnixMs,
+    },
+    dispatch::{Act, DispatchError, DispatchedLesson, admit, after},
+    lesson::life::{LessonState, LessonTimes, RunsBy},
+    organisation::{
+        Stage,
+        serve_scope::{Lineage, ServeScope},
+    },
+    timetable::{
+        SchoolTime, Slot, Unresolved,
         bell_schedule::PeriodName,
         calendar::Term,
         course::{Course, CourseError, Listening, WeeklyPeriod, Weeks, stage_of},
-        dispatch::{Act, DispatchError, DispatchedLesson, admit, after},
-        id::{ClassId, ClassroomId, DeviceId, LessonId, OrganisationId, TermId},
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        organisation::Stage,
         pairing::{Hearing, may_listen},
-        permission::Scope,
         rules::RuleSet,
-        serve_scope::{Lineage, ServeScope},
-        time::UnixMs,
-        timetable::{SchoolTime, Slot, Unresolved},
         two_ends::{Span, share},
     },
-    store::{Change, NewLesson, Store, StoreError},
 };
 
 /// Why dispatch does not do what is asked.

@@ -2,7 +2,7 @@
 //!
 //! The way in is [`app::App`], put together by `main` from a checked [`config::Config`]. The way of one request:
 //! [`front`] accepts it, [`router`] finds its handler in [`http`], [`http::identity`] says who asks,
-//! [`domain::permission`] whether they may, [`domain`] decides, [`store`] keeps, [`http::problem`] words what went
+//! [`school::account::permission`] whether they may, [`school`] decides, [`store`] keeps, [`http::problem`] words what went
 //! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
 //! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::roll`] for the
 //! [`reporter`], which keeps it and works out the report when the lesson is over.
@@ -16,10 +16,8 @@ pub mod backup;
 pub mod certificate;
 pub mod clock;
 pub mod config;
-pub mod county;
 pub mod dispatcher;
 pub mod document;
-pub mod domain;
 pub mod front;
 pub mod http;
 pub mod keep;
@@ -31,5 +29,4 @@ pub mod sample;
 pub mod secret;
 pub mod store;
 pub mod storekeeper;
-pub mod system_scope;
 pub mod telemetry;

@@ -12,6 +12,11 @@ mod console;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use console::Hub;
+use school::{
+    account::system_scope,
+    base::id::LessonId,
+    organisation::{Holder, Role},
+};
 use sfu::HubConfig;
 use signaling::{
     app::App,
@@ -19,10 +24,6 @@ use signaling::{
     clock::Clock,
     config::{Config, Said},
     document,
-    domain::{
-        id::LessonId,
-        organisation::{Holder, Role},
-    },
     front::{self, Connections},
     http::{
         identity::{sha256_hex, unguessable},
@@ -31,7 +32,7 @@ use signaling::{
     live::registry::chain,
     reporter, router, sample,
     store::{AuditRow, audit_chain::Retired, report_chain::RetiredAttendance},
-    storekeeper, system_scope, telemetry,
+    storekeeper, telemetry,
 };
 use tokio::{
     net::TcpListener,

@@ -2,19 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::{
-    domain::{
+use crate::store::{NewLesson, Store, StoreError};
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassId, CourseId, OrganisationId},
+        time::UnixMs,
+    },
+    lesson::life::LessonTimes,
+    timetable::{
+        LeftOut,
         calendar::Term,
         course::Course,
-        id::{ClassId, CourseId, OrganisationId},
-        lesson_life::LessonTimes,
         pairing::{Hearing, ListeningRight, may_be_planned},
-        permission::Scope,
+        plan,
         rules::RuleSet,
-        time::UnixMs,
-        timetable::{LeftOut, plan},
     },
-    store::{NewLesson, Store, StoreError},
 };
 
 /// What a term becomes.

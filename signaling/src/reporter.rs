@@ -6,11 +6,10 @@ use tracing::{error, info};
 
 use crate::{
     app::App,
-    domain::report::work_out,
     live::registry::chain,
     store::{AuditRow, StoreError, report::ACT},
-    system_scope,
 };
+use school::{account::system_scope, report::work_out};
 
 /// How often what was seen is written down: a hub that is killed loses no more of it.
 const EVERY: Duration = Duration::from_secs(2);

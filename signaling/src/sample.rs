@@ -8,16 +8,6 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    county::County,
-    domain::{
-        id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
-        lesson::{Lesson, ListedClassroom, Teacher},
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
-        rules::RuleSet,
-        time::UnixMs,
-        two_ends::Span,
-    },
     http::identity::{actor, sha256_hex, unguessable},
     keep::{self, KeepError},
     live::{
@@ -27,7 +17,20 @@ use crate::{
     },
     planner::plan_term,
     store::{AuditRow, ScheduleError, Seed, Store, StoreError},
-    system_scope,
+};
+use school::{
+    account::system_scope,
+    base::{
+        id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
+        time::UnixMs,
+    },
+    county::County,
+    lesson::{
+        Lesson, ListedClassroom, Teacher,
+        life::{LessonState, LessonTimes, RunsBy},
+    },
+    organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
+    timetable::{rules::RuleSet, two_ends::Span},
 };
 
 /// Links and tokens of the sample end after a day: it is no way to run a school.

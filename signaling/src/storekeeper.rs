@@ -1,6 +1,6 @@
 //! Keeps count of what recordings take, and takes away what may go: once a minute it counts, once a day it goes through
 //! what retention says. Whether the clock can be believed for that is [`KeptClock`]'s to say, what is due is said in
-//! [`retention`](crate::domain::retention); here both meet the disk, the bucket and the store.
+//! [`retention`](school::retention); here both meet the disk, the bucket and the store.
 //!
 //! Whatever it does may be interrupted anywhere. A recording that is being deleted says so in the store before the first
 //! file goes, and the next run finishes it; its tombstone is written when nothing of it is left.
@@ -18,14 +18,6 @@ use tracing::{error, info, warn};
 use crate::{
     app::App,
     clock::Clock,
-    domain::{
-        id::RecordingId,
-        kept_clock::{KeptClock, Trust},
-        quota::QuotaNotice,
-        retention::{DataClass, DeletionRule, KeepState, RetentionStep, run_bound},
-        time::{Now, UnixMs},
-        zone::{SHANGHAI, Zone},
-    },
     keep,
     live::registry::chain,
     store::{
@@ -35,7 +27,20 @@ use crate::{
         retention_run::{RetentionRun, RunOutcome},
         storage::Counted,
     },
-    system_scope,
+};
+use school::{
+    account::system_scope,
+    base::{
+        id::RecordingId,
+        time::{Now, UnixMs},
+        zone::{SHANGHAI, Zone},
+    },
+    retention::{
+        DataClass, DeletionRule, KeepState, RetentionStep,
+        kept_clock::{KeptClock, Trust},
+        quota::QuotaNotice,
+        run_bound,
+    },
 };
 
 /// What the storekeeper remembers between its rounds. Cheap to clone.

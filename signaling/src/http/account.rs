@@ -11,16 +11,14 @@ use super::{
     problem::{ApiError, Problems},
     sign_in::{MyAssistant, stage_of},
 };
-use crate::{
-    app::App,
-    domain::{
-        id::{PersonId, SessionId},
+use crate::{app::App, secret, store::person::KeptSession};
+use school::{
+    account::{
         password::{self, WeakPassword},
         session::Stage,
         totp,
     },
-    secret,
-    store::person::KeptSession,
+    base::id::{PersonId, SessionId},
 };
 
 /// A new password.

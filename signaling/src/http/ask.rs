@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use utoipa::ToSchema;
 
 use super::problem::ApiError;
-use crate::domain::name;
+use school::base::name;
 
 /// No request of ours is larger: a form is small.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;

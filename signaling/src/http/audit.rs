@@ -19,14 +19,14 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        permission::{Act, Scope},
-        time::UnixMs,
-    },
     store::{
         Outcome,
         audit::{AuditLine, AuditSearch},
     },
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::time::UnixMs,
 };
 
 /// Lines of one export. Whoever needs more asks for less time at once.

@@ -12,16 +12,15 @@ use super::{
     timetable::{invalid, place_of},
     version::Tagged,
 };
-use crate::{
-    app::App,
-    domain::{
-        bell_schedule::{BellSchedule, MonthDay, Period, Season},
+use crate::{app::App, store::Kept};
+use school::{
+    account::permission::Act,
+    base::{
         id::{BellScheduleId, OrganisationId},
-        organisation::Stage,
-        permission::Act,
         zone::Minute,
     },
-    store::Kept,
+    organisation::Stage,
+    timetable::bell_schedule::{BellSchedule, MonthDay, Period, Season},
 };
 
 /// One period, from bell to bell in minutes after midnight.

@@ -14,15 +14,14 @@ use super::{
     timetable::{SchoolYearView, TermView, YEARS, invalid, term_view, year_view},
     version::{IfMatch, Tagged, edited},
 };
-use crate::{
-    app::App,
-    domain::{
+use crate::{app::App, store::Kept};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::{BellScheduleId, ClassroomId, CourseId, PersonId, SchoolYearId, TermId},
+    timetable::{
         bell_schedule::{BellSchedule, Season},
         calendar::{SchoolYear, Term},
-        id::{BellScheduleId, ClassroomId, CourseId, PersonId, SchoolYearId, TermId},
-        permission::{Act, Scope},
     },
-    store::Kept,
 };
 
 /// Whether it is only tried.

@@ -19,16 +19,14 @@ use super::{
     timetable::invalid,
     version::{IfMatch, Tagged, edited},
 };
-use crate::{
-    app::App,
-    domain::{
+use crate::{app::App, store::mark::Marked};
+use school::{
+    account::{permission::Act, system_scope},
+    base::id::{MarkId, RecordingId},
+    library::{
         chapter::{ChapterOrigin, MARKS_MAX, Mark, merged},
         clip::CLIP_MS_MAX,
-        id::{MarkId, RecordingId},
-        permission::Act,
     },
-    store::mark::Marked,
-    system_scope,
 };
 
 /// The routes of chapters.
@@ -176,7 +174,7 @@ pub(super) async fn chapters(app: &App, recording_id: RecordingId) -> Result<Vec
         (i64::try_from(chapter.at_ms).unwrap_or(i64::MAX), origin)
     });
     let marks = app.store.marks(&system_scope::published(), recording_id).await?;
-    let view = |chapter: crate::domain::chapter::Chapter| ChapterView {
+    let view = |chapter: school::library::chapter::Chapter| ChapterView {
         at_ms: chapter.at_ms,
         kind: chapter.kind,
         mark_id: chapter.mark.as_ref().map(|mark| mark.mark_id),

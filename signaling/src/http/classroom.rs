@@ -13,15 +13,15 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{ClassId, ClassroomId, OrganisationId},
-        organisation::{Classroom, Stage},
-        permission::Act,
-    },
     store::{
         classroom::{ClassroomEdit, KeptClassroom},
         school_class::{ClassEdit, KeptClass, NewClass},
     },
+};
+use school::{
+    account::permission::Act,
+    base::id::{ClassId, ClassroomId, OrganisationId},
+    organisation::{Classroom, Stage},
 };
 
 /// A classroom to be added.

@@ -18,15 +18,16 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        clip::{CLIPS_MAX, Window},
+    store::clip::{Clip, ClipEdit},
+};
+use school::{
+    account::{permission::Act, system_scope},
+    base::{
         id::{ClipId, RecordingId},
-        lesson::{Lesson, Teacher},
-        permission::Act,
         time::UnixMs,
     },
-    store::clip::{Clip, ClipEdit},
-    system_scope,
+    lesson::{Lesson, Teacher},
+    library::clip::{CLIPS_MAX, Window},
 };
 
 /// The routes of clips.

@@ -17,10 +17,8 @@ use super::{
     problem::{ApiError, Problems},
     recording::blocking,
 };
-use crate::{
-    app::App,
-    domain::{id::RecordingId, permission::Act},
-};
+use crate::app::App;
+use school::{account::permission::Act, base::id::RecordingId};
 
 /// How far the one frame of a recording is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

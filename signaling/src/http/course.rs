@@ -15,16 +15,20 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        course::{Course, CourseError, Listening, SUBJECTS, WEEKLY_MAX, WeeklyPeriod},
+    store::{AgreementError, Kept},
+};
+use school::{
+    account::permission::Act,
+    base::{
         id::{ClassId, ClassroomId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
-        organisation::Stage,
-        pairing::{Extent, ListeningRight, Pairing, Standing, StandingAct, Topology},
-        permission::Act,
-        program::{Delivery, Mode, Program},
         time::UnixMs,
     },
-    store::{AgreementError, Kept},
+    organisation::Stage,
+    timetable::{
+        course::{Course, CourseError, Listening, SUBJECTS, WEEKLY_MAX, WeeklyPeriod},
+        pairing::{Extent, ListeningRight, Pairing, Standing, StandingAct, Topology},
+        program::{Delivery, Mode, Program},
+    },
 };
 
 /// One period of the week.

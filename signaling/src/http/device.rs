@@ -18,15 +18,17 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{ClassroomId, DeviceId, EnrolmentId},
-        permission::Act,
-        time::{Now, UnixMs},
-    },
     secret,
     store::{
         AuditRow,
         device::{KeptDevice, KeyAlgorithm, NewEnrolment},
+    },
+};
+use school::{
+    account::permission::Act,
+    base::{
+        id::{ClassroomId, DeviceId, EnrolmentId},
+        time::{Now, UnixMs},
     },
 };
 

@@ -24,21 +24,24 @@ use super::{
 use crate::{
     app::App,
     dispatcher::{self, Refusal},
-    domain::{
-        bell_schedule::PeriodName,
-        booking::Clash,
-        course::{Course, Listening},
-        dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, swap},
-        id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
-        lesson_life::{LessonState, LessonTimes, Step},
-        organisation::Stage,
-        permission::{Act, Scope},
-        program::{Delivery, Mode, Program},
-        time::UnixMs,
-        timetable::Unresolved,
-    },
     live::mover::Mover,
     store::{Change, ScheduleError, Store, StoreError},
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::{
+        id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
+        time::UnixMs,
+    },
+    dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, booking::Clash, swap},
+    lesson::life::{LessonState, LessonTimes, Step},
+    organisation::Stage,
+    timetable::{
+        Unresolved,
+        bell_schedule::PeriodName,
+        course::{Course, Listening},
+        program::{Delivery, Mode, Program},
+    },
 };
 
 /// One classroom that listens, with the class in it.
@@ -495,7 +498,7 @@ impl From<Refusal> for ApiError {
             Refusal::NoRule => invalid("mode", "本地没有启用这种课堂的这种模式"),
             Refusal::NoListeningRight(_) => invalid("listening", "听讲班本学期没有这门课的收听授权，请先结对或授权"),
             Refusal::Dispatch(error) => match error {
-                DispatchError::WrongState(state) => crate::domain::lesson_life::WrongState(state).into(),
+                DispatchError::WrongState(state) => school::lesson::life::WrongState(state).into(),
                 DispatchError::InThePast => invalid("date", "新的时间已经过去"),
                 DispatchError::Reason => invalid("reason", "请写明停课原因，1 到 200 字"),
                 DispatchError::ReceiverLimit(limit) => Self::ReceiverLimit(limit),

@@ -5,17 +5,15 @@ use super::{
     problem::{ApiError, GoneView},
     recording::may_look,
 };
-use crate::{
-    app::App,
-    domain::{
-        id::RecordingId,
-        lesson::Lesson,
-        library::Rights,
+use crate::{app::App, store::library::LibraryScope, storekeeper::day};
+use school::{
+    account::{
         permission::{Act, Place, Readers, may},
+        system_scope,
     },
-    store::library::LibraryScope,
-    storekeeper::day,
-    system_scope,
+    base::id::RecordingId,
+    lesson::Lesson,
+    library::Rights,
 };
 
 /// What the asker may know of in the library.
@@ -121,7 +119,7 @@ async fn taken_down(
     }
 }
 
-/// The lesson of a recording that is the asker's own in this: see [`crate::domain::permission::Scope::owns`].
+/// The lesson of a recording that is the asker's own in this: see [`school::account::permission::Scope::owns`].
 ///
 /// # Errors
 /// [`ApiError::NotFound`].

@@ -23,15 +23,15 @@ use super::{
     recording::{blocking, no_secret_in_query, send},
     turns::Turn,
 };
-use crate::{
-    app::App,
-    domain::{
+use crate::app::App;
+use school::{
+    account::permission::Act,
+    base::{
         id::RecordingId,
-        lesson::Lesson,
-        permission::Act,
         time::UnixMs,
         zone::{SHANGHAI, Zone},
     },
+    lesson::Lesson,
 };
 
 /// What is asked for.
@@ -235,7 +235,7 @@ const EXPORTS_REMEMBERED: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{id::PersonId, lesson::tests::lesson_of};
+    use school::{base::id::PersonId, lesson::tests::lesson_of};
 
     #[test]
     fn a_file_bears_its_lessons_name_and_nothing_that_harms() {

@@ -19,18 +19,19 @@ use tracing::warn;
 use super::{ask::Caller, problem::ApiError};
 use crate::{
     app::App,
-    domain::{
-        id::PersonId,
-        organisation::Holder,
-        permission::{Act, Place, Scope, may},
-        session::Stage,
-        time::UnixMs,
-    },
     live::{
         registry::chain,
         token::{Claims, TokenError},
     },
     store::{AuditRow, Session},
+};
+use school::{
+    account::{
+        permission::{Act, Place, Scope, may},
+        session::Stage,
+    },
+    base::{id::PersonId, time::UnixMs},
+    organisation::Holder,
 };
 
 /// Who asks, and from where.

@@ -19,11 +19,6 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::OrganisationId,
-        permission::{Act, Scope},
-        sheet::{Sheet, kind_title, lines, stage_title},
-    },
     store::{
         classroom::KeptClassroom,
         import::Imported,
@@ -31,6 +26,11 @@ use crate::{
         place::{KeptOrganisation, ListAsk},
         school_class::KeptClass,
     },
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::OrganisationId,
+    organisation::sheet::{Sheet, kind_title, lines, stage_title},
 };
 
 /// Lines of one export at most: a province's schools, a city's people.

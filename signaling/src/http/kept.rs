@@ -13,13 +13,15 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
+    store::retention::{Deletion, Hold, KeptAsk, KeptRecording, Policies},
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::{
         id::{LessonId, OrganisationId, RecordingId},
-        permission::{Act, Scope},
-        retention::{DeletionRule, KeepState},
         time::UnixMs,
     },
-    store::retention::{Deletion, Hold, KeptAsk, KeptRecording, Policies},
+    retention::{DeletionRule, KeepState},
 };
 
 /// A recording as it is kept.

@@ -19,18 +19,20 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::LessonId,
-        lesson::Lesson,
-        permission::Act,
-        time::UnixMs,
-        zone::{Minute, SHANGHAI, Zone},
-    },
     live::{
         mover::Mover,
         wire::{LessonView, May},
     },
     store::LessonCursor,
+};
+use school::{
+    account::permission::Act,
+    base::{
+        id::LessonId,
+        time::UnixMs,
+        zone::{Minute, SHANGHAI, Zone},
+    },
+    lesson::Lesson,
 };
 
 /// Which part of the list is asked for.

@@ -22,18 +22,20 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
-        lesson::{RecordingState, Teacher},
-        library::{Licence, POINTS_MAX, RecordingStanding, RightsAct, SUMMARY_CHARACTERS_MAX},
-        name,
-        permission::{Act, Readers},
-        time::UnixMs,
-    },
     store::{
         library::{Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope},
         library_edit::{ChangeRightsError, EntryEdit},
     },
+};
+use school::{
+    account::permission::{Act, Readers},
+    base::{
+        id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
+        name,
+        time::UnixMs,
+    },
+    lesson::{RecordingState, Teacher},
+    library::{Licence, POINTS_MAX, RecordingStanding, RightsAct, SUMMARY_CHARACTERS_MAX},
 };
 
 /// The routes of the library.

@@ -5,7 +5,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::problem::ApiError;
-use crate::{domain::id::OrganisationId, store::place::ListAsk};
+use crate::store::place::ListAsk;
+use school::base::id::OrganisationId;
 
 /// Things on one page at most.
 pub const PAGE_MAX: u32 = 200;

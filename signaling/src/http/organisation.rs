@@ -13,13 +13,12 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        code::CodeInUse,
-        id::OrganisationId,
-        organisation::{Organisation, OrganisationKind},
-        permission::Act,
-    },
     store::place::{KeptOrganisation, OrganisationEdit},
+};
+use school::{
+    account::permission::Act,
+    base::id::OrganisationId,
+    organisation::{Organisation, OrganisationKind, code::CodeInUse},
 };
 
 /// A node to be added.

@@ -14,14 +14,16 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
+    store::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
+};
+use school::{
+    account::permission::{Act, Scope, may_give},
+    base::{
         id::{GrantId, OrganisationId, PersonId, SessionId},
         name,
-        organisation::{Person, Role},
-        permission::{Act, Scope, may_give},
         time::UnixMs,
     },
-    store::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
+    organisation::{Person, Role},
 };
 
 /// A person to be added.

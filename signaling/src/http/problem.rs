@@ -16,13 +16,6 @@ use tracing::error;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::{
-    domain::{
-        dispatch::ReceiverLimit,
-        lesson_life::WrongState,
-        library::RightsError,
-        retention::{DeletionRule, KeepState},
-        sheet::Fault,
-    },
     http::dispatch::ClashView,
     live::{
         mover::MoveError,
@@ -32,6 +25,13 @@ use crate::{
     },
     secret::TooBusy,
     store::{EditError, RuleKind, StandsOn, StoreError, place::PlaceError},
+};
+use school::{
+    dispatch::ReceiverLimit,
+    lesson::life::WrongState,
+    library::RightsError,
+    organisation::sheet::Fault,
+    retention::{DeletionRule, KeepState},
 };
 
 /// Why a request is not answered as it hoped. Only here are status codes known.

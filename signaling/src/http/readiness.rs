@@ -13,19 +13,15 @@ use super::{
     problem::{ApiError, Problems},
     timetable::invalid,
 };
-use crate::{
-    app::App,
-    domain::{
-        id::LessonId,
-        lesson::Lesson,
-        lesson_life::LessonState,
-        permission::{Act, Scope},
+use crate::{app::App, live::wire::ReadinessCount, store::Waiver};
+use school::{
+    account::permission::{Act, Scope},
+    base::{id::LessonId, time::UnixMs},
+    lesson::{Lesson, life::LessonState},
+    timetable::{
         program::{Mode, Prepared, Program, ProgramRule, ReadinessItem, is_ready},
         rules::RuleSet,
-        time::UnixMs,
     },
-    live::wire::ReadinessCount,
-    store::Waiver,
 };
 
 /// How one thing stands.
@@ -115,7 +111,7 @@ pub async fn waive(
         return Err(invalid("reason", "请写明原因，1 到 200 字"));
     }
     if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
-        return Err(crate::domain::lesson_life::WrongState(lesson.state).into());
+        return Err(school::lesson::life::WrongState(lesson.state).into());
     }
     let asked_for = rule(&app, &scope, &lesson).await?.is_some_and(|rule| rule.readiness.contains(&ask.item));
     if !asked_for {

@@ -30,15 +30,12 @@ use super::{
     recording_may::RecordingMay,
     turns::Turn,
 };
-use crate::{
-    app::App,
-    domain::{
-        id::{ClassId, RecordingId},
-        lesson::{Lesson, RecordingState},
-        pairing::{Hearing, may_replay},
-        permission::{Act, Scope},
-    },
-    live::wire::LessonView,
+use crate::{app::App, live::wire::LessonView};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::{ClassId, RecordingId},
+    lesson::{Lesson, RecordingState},
+    timetable::pairing::{Hearing, may_replay},
 };
 
 /// What a recording holds.

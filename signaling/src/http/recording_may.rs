@@ -5,13 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{door::lets, identity::Identity, problem::ApiError};
-use crate::{
-    app::App,
-    domain::{
-        id::{PersonId, RecordingId},
-        lesson::Lesson,
-        permission::Act,
-    },
+use crate::app::App;
+use school::{
+    account::permission::Act,
+    base::id::{PersonId, RecordingId},
+    lesson::Lesson,
 };
 
 /// What the asker may do with a recording.

@@ -21,22 +21,29 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        attendance::{AttendanceState, Cause, Interruption},
-        formula::{self, Formula},
-        id::{ClassroomId, LessonId, RecordingId},
-        lesson::Lesson,
-        lesson_life::{LessonState, WrongState},
-        permission::{Act, Place, Scope, may},
-        quality::{RolledUp, Sample},
-        report::{End, EndReport, HeadCount, LessonReport, PUPILS_MAX, work_out},
-        retention::DeletionRule,
-        time::UnixMs,
-        two_ends::Span,
-        verdict::Judged,
-    },
     store::{NewHeadCount, report_chain::head_count_words},
     storekeeper::day,
+};
+use school::{
+    account::permission::{Act, Place, Scope, may},
+    base::{
+        formula::{self, Formula},
+        id::{ClassroomId, LessonId, RecordingId},
+        time::UnixMs,
+    },
+    lesson::{
+        Lesson,
+        life::{LessonState, WrongState},
+    },
+    report::{
+        End, EndReport, HeadCount, LessonReport, PUPILS_MAX,
+        attendance::{AttendanceState, Cause, Interruption},
+        quality::{RolledUp, Sample},
+        verdict::Judged,
+        work_out,
+    },
+    retention::DeletionRule,
+    timetable::two_ends::Span,
 };
 
 /// One end of a lesson.

@@ -22,18 +22,17 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        attendance::AttendanceState,
+    store::report::{KeptReport, ReportSearch},
+};
+use school::{
+    account::permission::{Act, Place, Scope, may},
+    base::{
         id::{LessonId, OrganisationId, RecordingId},
-        lesson::Lesson,
-        lesson_life::LessonState,
-        permission::{Act, Place, Scope, may},
-        report::{End, EndReport},
         time::UnixMs,
-        verdict::Verdict,
         zone::{SHANGHAI, Zone},
     },
-    store::report::{KeptReport, ReportSearch},
+    lesson::{Lesson, life::LessonState},
+    report::{End, EndReport, attendance::AttendanceState, verdict::Verdict},
 };
 
 /// Lines of one export. Whoever needs more asks for fewer days at once.

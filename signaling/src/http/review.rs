@@ -27,17 +27,19 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{CommentId, OrganisationId, RecordingId, ReviewId, RubricId},
-        lesson::{Lesson, Teacher},
-        permission::{Act, Readers},
-        rubric::{Average, Criterion, average, checked, tenths},
-        time::UnixMs,
-    },
     store::{
         comment::{COMMENT_CHARACTERS_MAX, COMMENTS_MAX, Comment},
         review::{Review, Rubric},
     },
+};
+use school::{
+    account::permission::{Act, Readers},
+    base::{
+        id::{CommentId, OrganisationId, RecordingId, ReviewId, RubricId},
+        time::UnixMs,
+    },
+    lesson::{Lesson, Teacher},
+    library::rubric::{Average, Criterion, average, checked, tenths},
 };
 
 /// The routes of reviews.

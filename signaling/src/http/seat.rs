@@ -20,18 +20,19 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{LessonId, SeatId},
-        lesson::Lesson,
-        lesson_life::WrongState,
-        permission::{self, Act, Place},
-        time::UnixMs,
-    },
     live::{
         table::role_of,
         token::{Claims, TokenKind},
         wire::SeatRole,
     },
+};
+use school::{
+    account::permission::{self, Act, Place},
+    base::{
+        id::{LessonId, SeatId},
+        time::UnixMs,
+    },
+    lesson::{Lesson, life::WrongState},
 };
 
 /// What a page needs to connect.

@@ -16,15 +16,16 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        code,
+    store::{AuditRow, Seed, StoreError},
+};
+use school::{
+    account::system_scope,
+    base::{
         id::{OrganisationId, PersonId},
         name,
-        organisation::{Organisation, OrganisationKind, Person, Role},
         time::UnixMs,
     },
-    store::{AuditRow, Seed, StoreError},
-    system_scope,
+    organisation::{Organisation, OrganisationKind, Person, Role, code},
 };
 
 /// The secret is good for so long after the start. The next start shows a new one.

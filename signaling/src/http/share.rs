@@ -26,19 +26,20 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{ClipId, RecordingId, ShareId},
-        lesson::{Lesson, Teacher},
-        library::{Licence, RightsError},
-        permission::Act,
-        time::UnixMs,
-    },
     live::token::ShareClaims,
     store::{
         AuditRow,
         share::{NewShare, SHARES_MAX, Share},
     },
-    system_scope,
+};
+use school::{
+    account::{permission::Act, system_scope},
+    base::{
+        id::{ClipId, RecordingId, ShareId},
+        time::UnixMs,
+    },
+    lesson::{Lesson, Teacher},
+    library::{Licence, RightsError},
 };
 
 /// The routes of shares.

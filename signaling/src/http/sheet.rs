@@ -11,7 +11,7 @@ use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{audit, problem::ApiError};
-use crate::domain::sheet::{A_DATE, AN_ERROR, Cell, LINES_MAX, Line, Sheet};
+use school::organisation::sheet::{A_DATE, AN_ERROR, Cell, LINES_MAX, Line, Sheet};
 
 /// A file of [`LINES_MAX`] lines is smaller.
 pub const FILE_BYTES_MAX: usize = 4 << 20;

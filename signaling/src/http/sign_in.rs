@@ -23,16 +23,20 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{ClassroomId, DeviceId, OrganisationId, PersonId, SessionId},
-        name,
-        organisation::{Grant, Holder, Part, Role},
+    store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials},
+};
+use school::{
+    account::{
         password,
         session::{DEVICE_SESSION, PERSON_SESSION, SET_UP_SESSION, Stage},
-        time::{Now, UnixMs},
         totp,
     },
-    store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials},
+    base::{
+        id::{ClassroomId, DeviceId, OrganisationId, PersonId, SessionId},
+        name,
+        time::{Now, UnixMs},
+    },
+    organisation::{Grant, Holder, Part, Role},
 };
 
 /// One of three: `link`; `sign_in_name` and `password`, with `code` where a second factor is bound; `device_id`,

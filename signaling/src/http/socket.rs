@@ -20,13 +20,6 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        chapter::Mark,
-        id::{LessonId, MarkId},
-        lesson_life::LessonState,
-        permission::{Act, Place, may},
-        time::{Now, UnixMs},
-    },
     live::{
         registry::{SeatRefused, chain},
         table::{Joined, text_of},
@@ -35,7 +28,18 @@ use crate::{
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
     store::{AuditRow, mark::Marked},
-    system_scope,
+};
+use school::{
+    account::{
+        permission::{Act, Place, may},
+        system_scope,
+    },
+    base::{
+        id::{LessonId, MarkId},
+        time::{Now, UnixMs},
+    },
+    lesson::life::LessonState,
+    library::chapter::Mark,
 };
 
 /// A socket that does not say hello by then is not a page of ours.
@@ -241,7 +245,7 @@ enum Ended {
     Unreadable,
 }
 
-async fn hello(socket: &mut WebSocket) -> Option<(String, Option<crate::domain::id::SeatId>)> {
+async fn hello(socket: &mut WebSocket) -> Option<(String, Option<school::base::id::SeatId>)> {
     let Ok(Some(Ok(Message::Text(text)))) = timeout(HELLO_WITHIN, socket.recv()).await else { return None };
     match serde_json::from_str(text.as_str()) {
         Ok(FromPage::Hello { token, seat_id }) => Some((token, seat_id)),

@@ -19,18 +19,18 @@ use super::{
     timetable::invalid,
     window::{PlayView, Shown},
 };
-use crate::{
-    app::App,
-    domain::{
+use crate::{app::App, store::source::Source};
+use school::{
+    account::{permission::Act, system_scope},
+    base::{
         id::{ClipId, LessonId, RecordingId},
-        lesson::{Lesson, RecordingState},
-        lesson_life::{LessonState, WrongState},
-        library::{NotPlayable, playable},
-        permission::Act,
         time::UnixMs,
     },
-    store::source::Source,
-    system_scope,
+    lesson::{
+        Lesson, RecordingState,
+        life::{LessonState, WrongState},
+    },
+    library::{NotPlayable, playable},
 };
 
 /// The routes of what lessons play.
@@ -210,7 +210,7 @@ pub async fn media(
 
 /// Whoever sits in the lesson, or looks over it, while it is in progress.
 fn may_play(identity: &Identity, lesson: &Lesson) -> bool {
-    use crate::domain::permission::{Place, may};
+    use school::account::permission::{Place, may};
     let acts = [Act::Attend, Act::Teach, Act::Watch];
     let asker = &identity.session.asker;
     lesson.state.is_in_progress()
@@ -222,7 +222,7 @@ async fn to_choose(
     app: &App,
     identity: &Identity,
     lesson_id: LessonId,
-) -> Result<(Lesson, crate::domain::id::PersonId), ApiError> {
+) -> Result<(Lesson, school::base::id::PersonId), ApiError> {
     let scope = identity.reach(Act::Dispatch)?;
     let lesson = find(app, identity, Act::Dispatch, lesson_id).await?;
     // Who only listens chooses nothing of it.

@@ -9,10 +9,10 @@ use super::{
     identity::Identity,
     problem::{ApiError, Problems},
 };
-use crate::{
-    app::App,
-    domain::{id::OrganisationId, permission::Act, time::UnixMs},
-    store::StageConsent,
+use crate::{app::App, store::StageConsent};
+use school::{
+    account::permission::Act,
+    base::{id::OrganisationId, time::UnixMs},
 };
 
 /// What a school has said of its classes on stage.

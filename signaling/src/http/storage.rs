@@ -17,22 +17,25 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        forecast::{Forecast, Outlook},
-        id::OrganisationId,
-        kept_clock::Trust,
-        permission::{Act, Scope},
-        quota::{Quota, QuotaNotice},
-        retention::RetentionPolicy,
-        time::UnixMs,
-    },
     store::{
         retention::Policies,
         retention_run::{RetentionRun, RunOutcome},
         storage::SchoolUse,
     },
     storekeeper::day,
-    system_scope,
+};
+use school::{
+    account::{
+        permission::{Act, Scope},
+        system_scope,
+    },
+    base::{id::OrganisationId, time::UnixMs},
+    retention::{
+        RetentionPolicy,
+        forecast::{Forecast, Outlook},
+        kept_clock::Trust,
+        quota::{Quota, QuotaNotice},
+    },
 };
 
 /// How the hub's storage stands. Bytes and recordings are those of the asker's schools; disk, bucket and forecast are the

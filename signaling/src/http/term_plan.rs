@@ -11,14 +11,10 @@ use super::{
     problem::{ApiError, Problems},
     timetable::place_of,
 };
-use crate::{
-    app::App,
-    domain::{
-        id::{CourseId, OrganisationId, TermId},
-        permission::Act,
-    },
-    planner::plan_term,
-    store::ScheduleError,
+use crate::{app::App, planner::plan_term, store::ScheduleError};
+use school::{
+    account::permission::Act,
+    base::id::{CourseId, OrganisationId, TermId},
 };
 
 /// Which school's term is to be planned.

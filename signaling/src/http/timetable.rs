@@ -16,15 +16,14 @@ use super::{
     version::Tagged,
     week_grid,
 };
-use crate::{
-    app::App,
-    domain::{
+use crate::{app::App, store::Kept};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::{OrganisationId, SchoolYearId, TermId},
+    timetable::{
         calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
-        id::{OrganisationId, SchoolYearId, TermId},
-        permission::{Act, Scope},
         rules::RuleSet,
     },
-    store::Kept,
 };
 
 /// A school year.

@@ -14,15 +14,16 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
+    live::wire::{Keeping, May, Presence, SeatRole, SeatView},
+};
+use school::{
+    account::permission::{Act, Asker},
+    base::{
         id::{ClassroomId, LessonId, RecordingId},
-        lesson::Lesson,
-        lesson_life::LessonState,
-        permission::{Act, Asker},
         time::UnixMs,
         zone::{SHANGHAI, Zone},
     },
-    live::wire::{Keeping, May, Presence, SeatRole, SeatView},
+    lesson::{Lesson, life::LessonState},
 };
 
 /// The day of what the asker sees. Lists are cut where nobody reads on; the counts are whole.

@@ -16,16 +16,20 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        calendar::{DayKind, Term, monday_of},
+    store::{GridDay, GridLesson, GridOf},
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::{
         id::{ClassId, ClassroomId, LessonId, OrganisationId, PersonId, TermId},
-        lesson_life::LessonState,
-        permission::{Act, Scope},
-        program::Mode,
         time::UnixMs,
         zone::SHANGHAI,
     },
-    store::{GridDay, GridLesson, GridOf},
+    lesson::life::LessonState,
+    timetable::{
+        calendar::{DayKind, Term, monday_of},
+        program::Mode,
+    },
 };
 
 /// Which week, or which day, of whom.

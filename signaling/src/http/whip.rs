@@ -21,17 +21,16 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{
-        id::{LessonId, SeatId},
-        lesson::Lesson,
-        lesson_life::WrongState,
-    },
     live::{
         session::{GuestUse, Purpose},
         token::{Claims, TokenKind},
     },
     store::AuditRow,
-    system_scope,
+};
+use school::{
+    account::system_scope,
+    base::id::{LessonId, SeatId},
+    lesson::{Lesson, life::WrongState},
 };
 
 const SDP: &str = "application/sdp";

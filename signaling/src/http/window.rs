@@ -15,12 +15,10 @@ use super::{
     problem::ApiError,
     recording::{blocking, send},
 };
-use crate::{
-    app::App,
-    domain::{
-        clip::{Cut, Window},
-        id::RecordingId,
-    },
+use crate::app::App;
+use school::{
+    base::id::RecordingId,
+    library::clip::{Cut, Window},
 };
 
 /// One playlist of a recording.

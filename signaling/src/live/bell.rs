@@ -17,17 +17,19 @@ use super::{
     registry::{Registry, chain},
     table::InProgress,
 };
-use crate::{
-    domain::{
-        bell_clock::{BellClock, BellClockRule, Look},
+use crate::store::StoreError;
+use school::{
+    account::system_scope,
+    base::{
         id::LessonId,
-        lesson::Lesson,
-        lesson_life::{Step, due},
-        rules::RuleSet,
         time::{Now, UnixMs},
     },
-    store::StoreError,
-    system_scope,
+    lesson::{
+        Lesson,
+        bell_clock::{BellClock, BellClockRule, Look},
+        life::{Step, due},
+    },
+    timetable::rules::RuleSet,
 };
 
 /// How often the bell looks at its clock: a lesson is at most this late.

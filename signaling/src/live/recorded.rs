@@ -11,10 +11,10 @@ use super::{
     registry::{Registry, chain},
     wire::Keeping,
 };
-use crate::{
-    domain::id::{LessonId, RecordingId},
-    store::{AuditRow, StoreError},
-    system_scope,
+use crate::store::{AuditRow, StoreError};
+use school::{
+    account::system_scope,
+    base::id::{LessonId, RecordingId},
 };
 
 impl Registry {

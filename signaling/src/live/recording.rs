@@ -27,9 +27,9 @@ use tracing::{error, info};
 use super::{registry::chain, wire::Keeping};
 use crate::{
     config::S3,
-    domain::id::RecordingId,
     keep::{self, KeepError},
 };
+use school::base::id::RecordingId;
 
 /// The recordings of a data folder. What was given away is read from the bucket, where there is one.
 ///

@@ -29,15 +29,19 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{
+    store::{AuditRow, Store, StoreError},
+};
+use school::{
+    account::system_scope,
+    base::{
         id::{LessonId, RecordingId, SeatId},
-        lesson::{Lesson, RecordingNote, RecordingState},
-        lesson_life::{LessonState, RunsBy, Step, WrongState},
-        quota::is_optional,
         time::Now,
     },
-    store::{AuditRow, Store, StoreError},
-    system_scope,
+    lesson::{
+        Lesson, RecordingNote, RecordingState,
+        life::{LessonState, RunsBy, Step, WrongState},
+    },
+    retention::quota::is_optional,
 };
 
 /// How often seats are looked at: what others see of a seat is at most this old.

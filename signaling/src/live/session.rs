@@ -14,11 +14,12 @@ use super::{
     seen::{Figures, Line, PageSeen, TeacherSeen},
     wire::{Bye, Presence, Report, SeatRole, SeatView, Slot, Slots},
 };
-use crate::domain::{
-    id::{ClassroomId, SeatId},
-    quality::Sample,
-    report::End,
-    time::{Now, UnixMs},
+use school::{
+    base::{
+        id::{ClassroomId, SeatId},
+        time::{Now, UnixMs},
+    },
+    report::{End, quality::Sample},
 };
 
 /// A seat is kept this long after its last socket and peer: a page that lost its line comes back to it.

@@ -16,11 +16,12 @@ use super::{
     unread::{Said, Teller, Unread},
     wire::{Bye, Keeping, LessonView, May, SeatRole, SeatView, Slots, ToPage},
 };
-use crate::domain::{
-    id::{RecordingId, SeatId},
-    lesson::Lesson,
-    lesson_life::WrongState,
-    time::Now,
+use school::{
+    base::{
+        id::{RecordingId, SeatId},
+        time::Now,
+    },
+    lesson::{Lesson, life::WrongState},
 };
 
 /// One lesson in progress.

@@ -3,12 +3,16 @@
 use sqlx::Row;
 
 use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, person::KeptPerson, word};
-use crate::domain::{
-    id::{PersonId, SessionId},
+use school::{
+    account::{
+        password::{FAILURES_MAX, HISTORY, LOCK},
+        permission::Scope,
+    },
+    base::{
+        id::{PersonId, SessionId},
+        time::UnixMs,
+    },
     organisation::Holder,
-    password::{FAILURES_MAX, HISTORY, LOCK},
-    permission::Scope,
-    time::UnixMs,
 };
 
 /// Failures that are older than this are forgotten.

@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Sql, Store, StoreError};
-use crate::domain::time::UnixMs;
+use school::base::time::UnixMs;
 
 /// An answer, as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,11 +11,13 @@ use super::{
     storage::unsigned,
     word,
 };
-use crate::domain::{
-    id::{ClipId, LessonId},
-    permission::Scope,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClipId, LessonId},
+        time::UnixMs,
+    },
     retention::{AgedItem, DataClass, RetentionPolicy},
-    time::UnixMs,
 };
 
 /// Something that goes by its age.

@@ -6,11 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{Sql, Store, StoreError, word};
-use crate::domain::{
-    id::AuditId,
-    permission::{Reach, Scope},
-    time::UnixMs,
-    words::words,
+use school::{
+    account::permission::{Reach, Scope},
+    base::{id::AuditId, time::UnixMs, words::words},
 };
 
 words!(

@@ -11,7 +11,7 @@ use super::{
     AuditRow, Sql, Store, StoreError,
     audit::{SELECT_LINE, append, line_from},
 };
-use crate::domain::time::UnixMs;
+use school::base::time::UnixMs;
 
 /// 网络安全法 §21 asks for six months of logs. Nothing shortens this.
 pub const AUDIT_KEPT_MIN: Duration = Duration::from_secs(180 * DAY_SECS);
@@ -257,14 +257,12 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        store::{
-            Database,
-            audit::AuditSearch,
-            stores::{fresh_postgres_url, on_both},
-        },
-        system_scope,
+    use crate::store::{
+        Database,
+        audit::AuditSearch,
+        stores::{fresh_postgres_url, on_both},
     };
+    use school::account::system_scope;
 
     async fn with_rows(database: &Database, rows: i64) -> Store {
         let store = Store::open(database).await.unwrap();

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use sqlx::{Row, any::AnyRow};
 
 use super::{Change, NewLesson, ScheduleError, Sql, Store, StoreError, Writing, word};
-use crate::domain::{
-    booking::{Clash, DAY_MS, Resource, Taken, clashes_of, free_of},
-    dispatch::DispatchedLesson,
-    id::LessonId,
-    permission::Scope,
-    time::UnixMs,
-    two_ends::Span,
+use school::{
+    account::permission::Scope,
+    base::{id::LessonId, time::UnixMs},
+    dispatch::{
+        DispatchedLesson,
+        booking::{Clash, DAY_MS, Resource, Taken, clashes_of, free_of},
+    },
+    timetable::two_ends::Span,
 };
 
 /// The table's own word for two bookings of one resource at one time; see `store/dialect.rs`.

@@ -8,17 +8,20 @@ use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
-use crate::domain::{
-    bell_schedule::{BellSchedule, Bells, Period, Season},
-    calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
-    id::{OrganisationId, SchoolYearId, TermId},
-    organisation::OrganisationKind,
-    permission::{Reach, Scope},
-    rules::RuleSet,
-    serve_scope::Lineage,
-    time::UnixMs,
-    timetable::SchoolTime,
-    zone::{Minute, SHANGHAI, Zone},
+use school::{
+    account::permission::{Reach, Scope},
+    base::{
+        id::{OrganisationId, SchoolYearId, TermId},
+        time::UnixMs,
+        zone::{Minute, SHANGHAI, Zone},
+    },
+    organisation::{OrganisationKind, serve_scope::Lineage},
+    timetable::{
+        SchoolTime,
+        bell_schedule::{BellSchedule, Bells, Period, Season},
+        calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
+        rules::RuleSet,
+    },
 };
 
 /// True where the path in `column` lies in the scope, or above a place of it.

@@ -6,13 +6,17 @@ use jiff::civil::Date;
 use sqlx::Row;
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, place::Edited, word};
-use crate::domain::{
-    bell_schedule::{BellSchedule, Bells},
-    calendar::{SchoolYear, Term, monday_of},
-    course::{Course, stage_of},
-    id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
-    permission::Scope,
-    words::words,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
+        words::words,
+    },
+    timetable::{
+        bell_schedule::{BellSchedule, Bells},
+        calendar::{SchoolYear, Term, monday_of},
+        course::{Course, stage_of},
+    },
 };
 
 words!(

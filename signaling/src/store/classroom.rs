@@ -9,10 +9,10 @@ use super::{
     place::{Edited, ListAsk, PlaceError},
     word,
 };
-use crate::domain::{
-    id::{ClassroomId, OrganisationId},
+use school::{
+    account::permission::Scope,
+    base::id::{ClassroomId, OrganisationId},
     organisation::Classroom,
-    permission::Scope,
 };
 
 /// A classroom, as it is kept.

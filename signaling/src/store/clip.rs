@@ -3,12 +3,14 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, place::Edited, word};
-use crate::domain::{
-    clip::{CLIPS_MAX, Window},
-    id::{ClipId, PersonId, RecordingId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClipId, PersonId, RecordingId},
+        time::UnixMs,
+    },
     lesson::Teacher,
-    permission::Scope,
-    time::UnixMs,
+    library::clip::{CLIPS_MAX, Window},
 };
 
 /// A clip, as it is kept.

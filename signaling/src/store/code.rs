@@ -3,12 +3,13 @@
 use sqlx::Row;
 
 use super::{Sql, Store, StoreError, Writing};
-use crate::domain::{
-    code::{CodeInUse, Scheme},
-    id::OrganisationId,
-    organisation::OrganisationKind,
-    permission::Scope,
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{id::OrganisationId, time::UnixMs},
+    organisation::{
+        OrganisationKind,
+        code::{CodeInUse, Scheme},
+    },
 };
 
 impl Writing {

@@ -3,11 +3,13 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, place::Edited, word};
-use crate::domain::{
-    id::{CommentId, PersonId, RecordingId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{CommentId, PersonId, RecordingId},
+        time::UnixMs,
+    },
     lesson::Teacher,
-    permission::Scope,
-    time::UnixMs,
 };
 
 /// A comment, as it is kept.

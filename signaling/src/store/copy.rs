@@ -253,13 +253,11 @@ fn values(row: &AnyRow) -> Result<Vec<Value>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::time::UnixMs,
-        store::{
-            AuditRow, Database,
-            stores::{fresh_postgres_url, on_both},
-        },
+    use crate::store::{
+        AuditRow, Database,
+        stores::{fresh_postgres_url, on_both},
     };
+    use school::base::time::UnixMs;
 
     async fn tables(store: &Store) -> Vec<String> {
         let sql = match store.dialect {
@@ -275,7 +273,7 @@ mod tests {
 
     async fn filled(database: &Database, rows: i64) -> Store {
         let store = Store::open(database).await.unwrap();
-        crate::store::session::tests::with_a(crate::domain::organisation::Role::Patrol, &store).await;
+        crate::store::session::tests::with_a(school::organisation::Role::Patrol, &store).await;
         for n in 0..rows {
             store.audit(&AuditRow::by_system(UnixMs(n), "start", "hub".into())).await.unwrap();
         }

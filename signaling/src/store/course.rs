@@ -6,10 +6,10 @@ use jiff::civil::Weekday;
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
-use crate::domain::{
-    course::{Course, Listening, WeeklyPeriod},
-    id::{CourseId, OrganisationId, TermId},
-    permission::Scope,
+use school::{
+    account::permission::Scope,
+    base::id::{CourseId, OrganisationId, TermId},
+    timetable::course::{Course, Listening, WeeklyPeriod},
 };
 
 impl Store {

@@ -9,11 +9,13 @@ use super::{
     place::{Edited, ListAsk},
     word, word_or_null,
 };
-use crate::domain::{
-    id::{ClassroomId, DeviceId, EnrolmentId, PersonId, SessionId},
-    permission::Scope,
-    time::UnixMs,
-    words::words,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassroomId, DeviceId, EnrolmentId, PersonId, SessionId},
+        time::UnixMs,
+        words::words,
+    },
 };
 
 words!(

@@ -6,16 +6,20 @@ use std::collections::{BTreeSet, HashSet};
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, booking::resources_of, word};
-use crate::domain::{
-    booking::{Clash, clashes_of, free_of},
-    course::Course,
-    dispatch::DispatchedLesson,
-    id::{CourseId, LessonId, TermId},
-    lesson_life::{LessonState, LessonTimes, RunsBy},
-    permission::Scope,
-    program::{Delivery, Mode, Program},
-    timetable::PlannedLesson,
-    two_ends::Span,
+use school::{
+    account::permission::Scope,
+    base::id::{CourseId, LessonId, TermId},
+    dispatch::{
+        DispatchedLesson,
+        booking::{Clash, clashes_of, free_of},
+    },
+    lesson::life::{LessonState, LessonTimes, RunsBy},
+    timetable::{
+        PlannedLesson,
+        course::Course,
+        program::{Delivery, Mode, Program},
+        two_ends::Span,
+    },
 };
 
 /// A lesson that is not kept yet.

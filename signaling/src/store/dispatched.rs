@@ -6,15 +6,14 @@ use jiff::civil::Weekday;
 use sqlx::{Row, any::AnyRow};
 
 use super::{Sql, Store, StoreError, course::listening_from, word, word_or_null};
-use crate::domain::{
-    booking::Resource,
-    course::Listening,
-    dispatch::DispatchedLesson,
-    id::{BellScheduleId, ClassId, ClassroomId, LessonId, OrganisationId, PersonId, TermId},
-    permission::Scope,
-    time::UnixMs,
-    timetable::Slot,
-    two_ends::Span,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{BellScheduleId, ClassId, ClassroomId, LessonId, OrganisationId, PersonId, TermId},
+        time::UnixMs,
+    },
+    dispatch::{DispatchedLesson, booking::Resource},
+    timetable::{Slot, course::Listening, two_ends::Span},
 };
 
 /// Lessons of one day: a county of 400 schools has 700.

@@ -9,9 +9,9 @@ use super::{
     AuditRow, Store, StoreError, Writing,
     import_line::{Bad, Did, Done, NO_SUCH_PLACE, Taking},
 };
-use crate::domain::{
-    permission::Scope,
-    sheet::{Fault, Line, Sheet},
+use school::{
+    account::permission::Scope,
+    organisation::sheet::{Fault, Line, Sheet},
 };
 
 /// What became of a file.
@@ -134,18 +134,16 @@ impl Writing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::{
-            sheet::{self, Cell},
-            time::UnixMs,
-        },
-        store::{
-            Database,
-            audit::AuditSearch,
-            place::ListAsk,
-            stores::{fresh_postgres_url, on_both},
-        },
-        system_scope,
+    use crate::store::{
+        Database,
+        audit::AuditSearch,
+        place::ListAsk,
+        stores::{fresh_postgres_url, on_both},
+    };
+    use school::{
+        account::system_scope,
+        base::time::UnixMs,
+        organisation::sheet::{self, Cell},
     };
 
     fn table(sheet: Sheet, rows: &[&[&str]]) -> (Vec<Line>, Vec<Fault>) {
@@ -211,8 +209,8 @@ mod tests {
             let (scope, ask) = (system_scope::sample(), ListAsk { limit: 10, ..ListAsk::default() });
             let person = store.people(&scope, &ask).await.unwrap()[0].clone();
             // A second one of that name is added by hand, and then one must say which of them is meant.
-            let other = crate::domain::organisation::Person {
-                person_id: crate::domain::id::PersonId::fresh(),
+            let other = school::organisation::Person {
+                person_id: school::base::id::PersonId::fresh(),
                 organisation_id: person.organisation_id,
                 name: "张伟".into(),
                 sign_in_name: None,
@@ -241,7 +239,7 @@ mod tests {
 
         async fn whoever_has_power_is_not_renamed_by_a_table(database) {
             let store = Store::open(&database).await.unwrap();
-            let (_, person_id) = crate::store::session::tests::with_a(crate::domain::organisation::Role::SchoolAdministrator, &store).await;
+            let (_, person_id) = crate::store::session::tests::with_a(school::organisation::Role::SchoolAdministrator, &store).await;
             let id = person_id.to_string();
             let told = take(&store, Sheet::People, &[&["汉滨区教育体育局", "别人", "", &id]], false).await;
             assert_eq!((told.kept, told.faults[0].column.as_str()), (false, "姓名"));

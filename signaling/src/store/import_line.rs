@@ -9,13 +9,17 @@ use super::{
     place::{KeptOrganisation, OrganisationEdit, PlaceError, SELECT_ORGANISATION, organisation_from},
     school_class::{KeptClass, NewClass, SELECT_CLASS, class_from},
 };
-use crate::domain::{
-    id::{ClassId, ClassroomId, OrganisationId, PersonId},
-    name,
-    organisation::{Classroom, Organisation, Person},
-    permission::Scope,
-    sheet::{self, Line, Sheet},
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassId, ClassroomId, OrganisationId, PersonId},
+        name,
+        time::UnixMs,
+    },
+    organisation::{
+        Classroom, Organisation, Person,
+        sheet::{self, Line, Sheet},
+    },
 };
 
 /// What one line did.

@@ -7,12 +7,14 @@ use super::{
     library::{LibraryEntry, SELECT_ENTRY, entry_from, owned, rights_from},
     place::Edited,
 };
-use crate::domain::{
-    id::{OrganisationId, PersonId, RecordingId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{OrganisationId, PersonId, RecordingId},
+        time::UnixMs,
+    },
     lesson::Lesson,
     library::{Licence, Rights, RightsAct, RightsError, Side, normalised},
-    permission::Scope,
-    time::UnixMs,
 };
 
 /// What is changed of a recording. `None`: it stays.

@@ -3,10 +3,10 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, place::Edited, word};
-use crate::domain::{
-    chapter::{MARKS_MAX, Mark},
-    id::{MarkId, PersonId, RecordingId},
-    permission::Scope,
+use school::{
+    account::permission::Scope,
+    base::id::{MarkId, PersonId, RecordingId},
+    library::chapter::{MARKS_MAX, Mark},
 };
 
 /// How a mark is kept.

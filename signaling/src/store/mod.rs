@@ -1,5 +1,5 @@
 //! What is kept, in SQL by noun. The statements run on SQLite and PostgreSQL alike; what the two do differently stands
-//! in [`dialect`]. Whatever touches school data takes a [`Scope`](crate::domain::permission::Scope).
+//! in [`dialect`]. Whatever touches school data takes a [`Scope`](school::account::permission::Scope).
 
 pub mod account;
 pub mod again;
@@ -340,7 +340,7 @@ mod tests {
             for n in 0..100_i64 {
                 let store = store.clone();
                 writers.spawn(async move {
-                    let row = AuditRow::by_system(crate::domain::time::UnixMs(n), "start", "hub".into());
+                    let row = AuditRow::by_system(school::base::time::UnixMs(n), "start", "hub".into());
                     store.write().await?.commit(&row).await
                 });
             }

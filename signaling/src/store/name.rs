@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::Row;
 
 use super::{Sql, Store, StoreError};
-use crate::domain::permission::Scope;
+use school::account::permission::Scope;
 
 /// A kind of thing, its id's column, its name's, and where both stand with the place they belong to.
 const KINDS: [(&str, &str, &str, &str); 6] = [

@@ -3,11 +3,13 @@
 use sqlx::Row;
 
 use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
-use crate::domain::{
-    id::{ClassroomId, GrantId, OrganisationId, PersonId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassroomId, GrantId, OrganisationId, PersonId},
+        time::UnixMs,
+    },
     organisation::{Classroom, Holder, Organisation, Person, Role},
-    permission::Scope,
-    time::UnixMs,
 };
 
 impl Store {

@@ -3,11 +3,13 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Kept, Sql, Store, StoreError, Writing, calendar::instant_or_null, word, word_or_null};
-use crate::domain::{
-    id::{ClassId, ListeningRightId, OrganisationId, PairingId, TermId},
-    pairing::{Extent, ListeningRight, PairedAlready, Pairing, StandingAct, WrongStanding},
-    permission::Scope,
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassId, ListeningRightId, OrganisationId, PairingId, TermId},
+        time::UnixMs,
+    },
+    timetable::pairing::{Extent, ListeningRight, PairedAlready, Pairing, StandingAct, WrongStanding},
 };
 
 /// Why an agreement is not kept.
@@ -213,7 +215,7 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(right_from).collect()
     }
 
-    /// Every right of these classes in a term, whatever its standing: for [`crate::domain::pairing::may_listen`].
+    /// Every right of these classes in a term, whatever its standing: for [`school::timetable::pairing::may_listen`].
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.

@@ -9,12 +9,13 @@ use super::{
     place::{Edited, ListAsk},
     word, word_or_null,
 };
-use crate::domain::{
-    id::{ClassroomId, DeviceId, GrantId, OrganisationId, PersonId, SessionId},
+use school::{
+    account::{permission::Scope, session::Stage},
+    base::{
+        id::{ClassroomId, DeviceId, GrantId, OrganisationId, PersonId, SessionId},
+        time::UnixMs,
+    },
     organisation::{Person, Role},
-    permission::Scope,
-    session::Stage,
-    time::UnixMs,
 };
 
 /// A person, as they are kept.

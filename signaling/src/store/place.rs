@@ -5,12 +5,13 @@ use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
-use crate::domain::{
-    code::{self, BadCode},
-    id::OrganisationId,
-    organisation::{Organisation, OrganisationKind},
-    permission::Scope,
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{id::OrganisationId, time::UnixMs},
+    organisation::{
+        Organisation, OrganisationKind,
+        code::{self, BadCode},
+    },
 };
 
 /// A node of the tree, as it is kept.

@@ -1,15 +1,15 @@
 //! A whole county put into an empty store: for the sample and for tests.
 
 use super::{AuditRow, Seed, Sql, Store, StoreError, word};
-use crate::{
-    county::County,
-    domain::{
-        course::SchoolClass,
+use school::{
+    account::permission::Scope,
+    base::{
         id::{ClassroomId, OrganisationId},
-        organisation::{Classroom, Organisation, Person, Role},
-        permission::Scope,
         time::UnixMs,
     },
+    county::County,
+    organisation::{Classroom, Organisation, Person, Role},
+    timetable::course::SchoolClass,
 };
 
 impl Store {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::Row;
 
 use super::{AuditRow, Sql, Store, StoreError, word};
-use crate::domain::{
-    id::{ClassroomId, LessonId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassroomId, LessonId},
+        time::UnixMs,
+    },
     lesson::Lesson,
-    permission::Scope,
-    report::{Collected, End, HeadCount},
-    time::UnixMs,
-    window,
+    report::{Collected, End, HeadCount, window},
 };
 
 /// A row of what was seen of one end.

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, word, word_or_null};
-use crate::domain::{
-    id::{ClassId, LessonId, OrganisationId, TermId},
-    permission::{Reach, Scope},
-    program::{Prepared, ReadinessItem},
-    time::UnixMs,
+use school::{
+    account::permission::{Reach, Scope},
+    base::{
+        id::{ClassId, LessonId, OrganisationId, TermId},
+        time::UnixMs,
+    },
+    timetable::program::{Prepared, ReadinessItem},
 };
 
 /// Somebody answers for doing without one thing.

@@ -4,11 +4,13 @@ use recorder::Checkpoint;
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, word};
-use crate::domain::{
-    id::{LessonId, RecordingId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{LessonId, RecordingId},
+        time::UnixMs,
+    },
     lesson::Lesson,
-    permission::Scope,
-    time::UnixMs,
 };
 
 impl Store {
@@ -156,14 +158,13 @@ fn whole(number: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        county::County,
         planner::plan_term,
         store::{
             Database,
             stores::{fresh_postgres_url, on_both},
         },
-        system_scope,
     };
+    use school::{account::system_scope, county::County};
 
     const NOW: UnixMs = UnixMs(1_789_948_800_000);
 

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 
 use super::{Sql, StoreError, Writing, pairing::rights_sql, word};
-use crate::domain::{
-    id::{ClassId, LessonId},
-    pairing::{Hearing, ListeningRight, may_listen},
-    rules::RuleSet,
-    time::UnixMs,
+use school::{
+    base::{
+        id::{ClassId, LessonId},
+        time::UnixMs,
+    },
+    timetable::{
+        pairing::{Hearing, ListeningRight, may_listen},
+        rules::RuleSet,
+    },
 };
 
 impl Writing {

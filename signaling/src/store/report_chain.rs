@@ -9,7 +9,10 @@ use super::{
     aged::{RETIRE_ATTENDANCE, RETIRE_SAMPLES},
     report::{ACT, EndRow, ReportRow, SELECT_END, SELECT_REPORT},
 };
-use crate::domain::{id::LessonId, permission::Scope, time::UnixMs};
+use school::{
+    account::permission::Scope,
+    base::{id::LessonId, time::UnixMs},
+};
 
 /// Everything holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,11 +11,13 @@ use super::{
     storage::{bound, unsigned},
     word, word_or_null,
 };
-use crate::domain::{
-    id::{LessonId, OrganisationId, RecordingId},
-    permission::Scope,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{LessonId, OrganisationId, RecordingId},
+        time::UnixMs,
+    },
     retention::{DataClass, DeletionRule, KeepState, KeptItem, RetentionPolicy},
-    time::UnixMs,
 };
 
 /// Who holds a recording, and why.

@@ -8,7 +8,10 @@ use super::{
     storage::{unsigned, whole},
     word,
 };
-use crate::domain::{permission::Scope, time::UnixMs, words::words};
+use school::{
+    account::permission::Scope,
+    base::{time::UnixMs, words::words},
+};
 
 words!(
     /// How the last daily run of retention ended.

@@ -3,12 +3,14 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, place::Edited, word};
-use crate::domain::{
-    id::{OrganisationId, PersonId, RecordingId, ReviewId, RubricId},
+use school::{
+    account::permission::{Readers, Scope},
+    base::{
+        id::{OrganisationId, PersonId, RecordingId, ReviewId, RubricId},
+        time::UnixMs,
+    },
     lesson::Teacher,
-    permission::{Readers, Scope},
-    rubric::Criterion,
-    time::UnixMs,
+    library::rubric::Criterion,
 };
 
 /// One revision of a rubric. Revisions stay, for the reviews that were made by them.

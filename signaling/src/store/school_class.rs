@@ -9,11 +9,13 @@ use super::{
     place::{Edited, ListAsk, PlaceError},
     word, word_or_null,
 };
-use crate::domain::{
-    id::{ClassId, ClassroomId, OrganisationId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassId, ClassroomId, OrganisationId},
+        time::UnixMs,
+    },
     organisation::Stage,
-    permission::Scope,
-    time::UnixMs,
 };
 
 /// A class of pupils, as it is kept. It has a number of no pupil and a name of none.

@@ -3,13 +3,17 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
-use crate::domain::{
-    id::{ClassroomId, DeviceId, PersonId, SessionId},
+use school::{
+    account::{
+        permission::Asker,
+        session::{SEEN_EVERY, Stage, has_idled, idle_limit},
+    },
+    base::{
+        id::{ClassroomId, DeviceId, PersonId, SessionId},
+        time::UnixMs,
+        words::words,
+    },
     organisation::{Grant, Holder},
-    permission::Asker,
-    session::{SEEN_EVERY, Stage, has_idled, idle_limit},
-    time::UnixMs,
-    words::words,
 };
 
 /// A signed-in person or device.
@@ -287,17 +291,14 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        domain::{
-            id::OrganisationId,
-            organisation::{Organisation, OrganisationKind, Person, Role},
-            session::PERSON_SESSION,
-        },
-        store::{
-            Database, Seed,
-            stores::{fresh_postgres_url, on_both},
-        },
-        system_scope,
+    use crate::store::{
+        Database, Seed,
+        stores::{fresh_postgres_url, on_both},
+    };
+    use school::{
+        account::{session::PERSON_SESSION, system_scope},
+        base::id::OrganisationId,
+        organisation::{Organisation, OrganisationKind, Person, Role},
     };
 
     const NOW: UnixMs = UnixMs(1_000_000);

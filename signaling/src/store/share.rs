@@ -3,12 +3,14 @@
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, word, word_or_null};
-use crate::domain::{
-    clip::Window,
-    id::{ClipId, PersonId, RecordingId, ShareId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClipId, PersonId, RecordingId, ShareId},
+        time::UnixMs,
+    },
     lesson::Teacher,
-    permission::Scope,
-    time::UnixMs,
+    library::clip::Window,
 };
 
 /// A share, as it is kept.

@@ -3,11 +3,13 @@
 use sqlx::Row;
 
 use super::{AuditRow, Sql, Store, StoreError, word, word_or_null};
-use crate::domain::{
-    clip::Window,
-    id::{ClipId, LessonId, PersonId, RecordingId},
-    permission::Scope,
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClipId, LessonId, PersonId, RecordingId},
+        time::UnixMs,
+    },
+    library::clip::Window,
 };
 
 /// What a lesson plays.

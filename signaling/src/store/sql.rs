@@ -3,7 +3,7 @@
 use sqlx::{Any, AnyConnection, AnyPool, any::AnyArguments, any::AnyRow, query::Query};
 
 use super::StoreError;
-use crate::domain::permission::{Reach, Scope};
+use school::account::permission::{Reach, Scope};
 
 /// A statement and the values of its `$1`, `$2`, ….
 #[derive(Clone, Debug, Default)]

@@ -3,10 +3,12 @@
 use sqlx::Row;
 
 use super::{AuditRow, Sql, Store, StoreError};
-use crate::domain::{
-    id::{LessonId, OrganisationId},
-    permission::Scope,
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{LessonId, OrganisationId},
+        time::UnixMs,
+    },
 };
 
 /// What a school has said of its classes on stage.
@@ -95,17 +97,15 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::{
-            id::{ClassroomId, PersonId},
-            lesson::tests::lesson_of,
-            organisation::{Classroom, Organisation, OrganisationKind, Person, Role},
-        },
-        store::{
-            Database, Seed,
-            stores::{fresh_postgres_url, on_both},
-        },
-        system_scope,
+    use crate::store::{
+        Database, Seed,
+        stores::{fresh_postgres_url, on_both},
+    };
+    use school::{
+        account::system_scope,
+        base::id::{ClassroomId, PersonId},
+        lesson::tests::lesson_of,
+        organisation::{Classroom, Organisation, OrganisationKind, Person, Role},
     };
 
     on_both! {

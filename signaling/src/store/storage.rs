@@ -4,12 +4,16 @@ use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, calendar::instant_or_null, place::Edited, word, word_or_null};
-use crate::domain::{
-    id::{OrganisationId, RecordingId},
-    permission::Scope,
-    quota::{Quota, Used},
-    retention::KeepState,
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{OrganisationId, RecordingId},
+        time::UnixMs,
+    },
+    retention::{
+        KeepState,
+        quota::{Quota, Used},
+    },
 };
 
 /// A recording whose bytes are to be counted.

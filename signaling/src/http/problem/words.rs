@@ -8,14 +8,14 @@ use sfu::{OfferError, PatchError, TrackKind};
 
 use super::{ApiError, GoneView};
 use crate::{
-    domain::{
-        lesson_life::{LessonState, WrongState},
-        library::{RightsError, Side},
-        retention::{DeletionRule, KeepState},
-    },
     http::field::label,
     live::token::TokenError,
     store::{Standing, StandsOn},
+};
+use school::{
+    lesson::life::{LessonState, WrongState},
+    library::{RightsError, Side},
+    retention::{DeletionRule, KeepState},
 };
 
 impl ApiError {

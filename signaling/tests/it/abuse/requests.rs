@@ -4,10 +4,10 @@ use axum::{
     body::{Body, Bytes},
     http::{Request, header},
 };
+use school::{base::id::PersonId, organisation::Role};
 use serde_json::Value;
 use signaling::{
     document,
-    domain::{id::PersonId, organisation::Role},
     http::{ask::read_body, problem::ApiError},
 };
 

@@ -5,15 +5,12 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use signaling::{
-    domain::{
-        id::PersonId,
-        organisation::{Person, Role},
-    },
-    http::ask::Caller,
-    store::Seed,
-    system_scope,
+use school::{
+    account::system_scope,
+    base::id::PersonId,
+    organisation::{Person, Role},
 };
+use signaling::{http::ask::Caller, store::Seed};
 
 async fn ask(school: &School, method: Method, path: &str, cookie: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header(header::COOKIE, cookie);

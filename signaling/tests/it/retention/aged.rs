@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use crate::fixtures::taught::{Lesson, MORNING, Taught};
-use serde_json::json;
-use signaling::{
-    domain::{
-        clip::Window,
+use school::{
+    account::system_scope,
+    base::{
         id::{ClipId, LessonId, OrganisationId, PersonId, RecordingId},
-        lesson::Teacher,
-        organisation::Role,
-        program::Mode,
-        quality::Sample,
-        report::End,
-        retention::{DAY, DataClass, RetentionPolicy},
         time::UnixMs,
     },
+    lesson::Teacher,
+    library::clip::Window,
+    organisation::Role,
+    report::{End, quality::Sample},
+    retention::{DAY, DataClass, RetentionPolicy},
+    timetable::program::Mode,
+};
+use serde_json::json;
+use signaling::{
     reporter,
     store::{
         AuditRow, Database,
@@ -27,7 +29,6 @@ use signaling::{
         retention::Hold,
         retention_run::RunOutcome,
     },
-    system_scope,
 };
 
 /// What nothing else in a test keeps: recordings stay for ever, and what is left of them goes at different times.

@@ -4,21 +4,25 @@ use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use crate::fixtures::school::{MORNING, School};
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
+use school::{
+    account::system_scope,
+    base::{
+        id::{LessonId, OrganisationId, RecordingId},
+        time::UnixMs,
+    },
+    lesson::{
+        Lesson,
+        life::{LessonState, RunsBy},
+    },
+    organisation::Role,
+    retention::{DeletionRule, KeepState, RetentionPolicy, quota::Quota},
+};
 use serde_json::{Value, json};
 use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
     config::S3,
-    domain::{
-        id::{LessonId, OrganisationId, RecordingId},
-        lesson::Lesson,
-        lesson_life::{LessonState, RunsBy},
-        organisation::Role,
-        quota::Quota,
-        retention::{DeletionRule, KeepState, RetentionPolicy},
-        time::UnixMs,
-    },
     http::identity::sha256_hex,
     keep,
     live::mover::Mover,
@@ -30,7 +34,6 @@ use signaling::{
         retention_run::RunOutcome,
     },
     storekeeper::day,
-    system_scope,
 };
 use tempfile::TempDir;
 
