@@ -30,8 +30,7 @@ use school::{
 use serde_json::{Value, json};
 use signaling::store::{
     Database, Store,
-    library::{LibraryAsk, LibraryScope},
-    library_edit::EntryEdit,
+    library::{LibraryAsk, LibraryScope, edit::EntryEdit},
 };
 use taught::{Lesson, MORNING, Taught};
 use uuid::Uuid;

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::{
     app::database_file,
     keep::{self, KeepError, NewFile},
-    store::{Database, Store, StoreError, copy::CopyError},
+    store::{Database, Store, StoreError, db::copy::CopyError},
 };
 
 const TABLES: &str = "tables.jsonl";

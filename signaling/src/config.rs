@@ -236,7 +236,7 @@ pub enum ConfigError {
 /// A worker's name is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
 const WORKERS_MAX: usize = 128;
 
-/// The store holds to it too: [`crate::store::audit_chain::AUDIT_KEPT_MIN`].
+/// The store holds to it too: [`crate::store::audit::chain::AUDIT_KEPT_MIN`].
 const AUDIT_DAYS_MIN: u32 = 180;
 const AUDIT_DAYS_MAX: u32 = 36_500;
 

@@ -31,7 +31,7 @@ use signaling::{
     },
     live::registry::chain,
     reporter, router, sample,
-    store::{AuditRow, audit_chain::Retired, report_chain::RetiredAttendance},
+    store::{AuditRow, audit::chain::Retired, report::chain::RetiredAttendance},
     storekeeper, telemetry,
 };
 use tokio::{

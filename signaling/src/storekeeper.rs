@@ -22,10 +22,12 @@ use crate::{
     live::registry::chain,
     store::{
         AuditRow, StoreError,
-        aged::{AgedId, Retired},
-        retention::{Deletion, KeptAsk, KeptRecording, Policies},
-        retention_run::{RetentionRun, RunOutcome},
-        storage::Counted,
+        retention::{
+            Deletion, KeptAsk, KeptRecording, Policies,
+            aged::{AgedId, Retired},
+            run::{RetentionRun, RunOutcome},
+            storage::Counted,
+        },
     },
 };
 use school::{

@@ -11,7 +11,7 @@ use super::{
     problem::{ApiError, Problems},
     sign_in::{MyAssistant, stage_of},
 };
-use crate::{app::App, secret, store::person::KeptSession};
+use crate::{app::App, secret, store::account::person::KeptSession};
 use school::{
     account::{
         password::{self, WeakPassword},

@@ -16,7 +16,7 @@ use super::{
     identity::{cookie, cookie_name, sha256_hex},
     problem::ApiError,
 };
-use crate::{app::App, store::again::Answered};
+use crate::{app::App, store::db::again::Answered};
 
 /// A key is remembered for so long.
 const KEPT: Duration = Duration::from_secs(24 * 3600);

@@ -19,7 +19,7 @@ use super::{
     timetable::invalid,
     version::{IfMatch, Tagged, edited},
 };
-use crate::{app::App, store::mark::Marked};
+use crate::{app::App, store::library::mark::Marked};
 use school::{
     account::{permission::Act, system_scope},
     base::id::{MarkId, RecordingId},

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    store::{
+    store::organisation::{
         classroom::{ClassroomEdit, KeptClassroom},
         school_class::{ClassEdit, KeptClass, NewClass},
     },

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     app::App,
-    store::clip::{Clip, ClipEdit},
+    store::library::clip::{Clip, ClipEdit},
 };
 use school::{
     account::{permission::Act, system_scope},

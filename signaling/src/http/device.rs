@@ -21,7 +21,7 @@ use crate::{
     secret,
     store::{
         AuditRow,
-        device::{KeptDevice, KeyAlgorithm, NewEnrolment},
+        organisation::device::{KeptDevice, KeyAlgorithm, NewEnrolment},
     },
 };
 use school::{

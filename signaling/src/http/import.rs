@@ -20,11 +20,13 @@ use super::{
 use crate::{
     app::App,
     store::{
-        classroom::KeptClassroom,
-        import::Imported,
-        person::KeptPerson,
-        place::{KeptOrganisation, ListAsk},
-        school_class::KeptClass,
+        account::person::KeptPerson,
+        organisation::{
+            classroom::KeptClassroom,
+            import::Imported,
+            place::{KeptOrganisation, ListAsk},
+            school_class::KeptClass,
+        },
     },
 };
 use school::{

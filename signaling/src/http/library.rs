@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     app::App,
-    store::{
-        library::{Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope},
-        library_edit::{ChangeRightsError, EntryEdit},
+    store::library::{
+        Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope,
+        edit::{ChangeRightsError, EntryEdit},
     },
 };
 use school::{

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::problem::ApiError;
-use crate::store::place::ListAsk;
+use crate::store::organisation::place::ListAsk;
 use school::base::id::OrganisationId;
 
 /// Things on one page at most.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    store::place::{KeptOrganisation, OrganisationEdit},
+    store::organisation::place::{KeptOrganisation, OrganisationEdit},
 };
 use school::{
     account::permission::Act,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    store::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
+    store::account::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
 };
 use school::{
     account::permission::{Act, Scope, may_give},

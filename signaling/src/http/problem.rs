@@ -24,7 +24,7 @@ use crate::{
         token::TokenError,
     },
     secret::TooBusy,
-    store::{EditError, RuleKind, StandsOn, StoreError, place::PlaceError},
+    store::{EditError, RuleKind, StandsOn, StoreError, organisation::place::PlaceError},
 };
 use school::{
     dispatch::ReceiverLimit,

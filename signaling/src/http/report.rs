@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    store::{NewHeadCount, report_chain::head_count_words},
+    store::{NewHeadCount, report::chain::head_count_words},
     storekeeper::day,
 };
 use school::{

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
-    store::{
+    store::library::{
         comment::{COMMENT_CHARACTERS_MAX, COMMENTS_MAX, Comment},
         review::{Review, Rubric},
     },

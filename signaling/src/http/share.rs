@@ -29,7 +29,7 @@ use crate::{
     live::token::ShareClaims,
     store::{
         AuditRow,
-        share::{NewShare, SHARES_MAX, Share},
+        library::share::{NewShare, SHARES_MAX, Share},
     },
 };
 use school::{

@@ -27,7 +27,7 @@ use crate::{
         unread::Said,
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
-    store::{AuditRow, mark::Marked},
+    store::{AuditRow, library::mark::Marked},
 };
 use school::{
     account::{

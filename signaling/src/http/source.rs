@@ -19,7 +19,7 @@ use super::{
     timetable::invalid,
     window::{PlayView, Shown},
 };
-use crate::{app::App, store::source::Source};
+use crate::{app::App, store::lesson::source::Source};
 use school::{
     account::{permission::Act, system_scope},
     base::{

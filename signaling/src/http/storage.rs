@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     app::App,
-    store::{
-        retention::Policies,
-        retention_run::{RetentionRun, RunOutcome},
+    store::retention::{
+        Policies,
+        run::{RetentionRun, RunOutcome},
         storage::SchoolUse,
     },
     storekeeper::day,

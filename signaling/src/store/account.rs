@@ -1,8 +1,12 @@
 //! Passwords, second factors, and the locks of names that were guessed at.
 
+pub mod person;
+pub(crate) mod session;
+
 use sqlx::Row;
 
-use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, person::KeptPerson, word};
+use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
+use crate::store::account::person::KeptPerson;
 use school::{
     account::{
         password::{FAILURES_MAX, HISTORY, LOCK},

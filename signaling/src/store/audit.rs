@@ -1,5 +1,8 @@
 //! What was done and refused, by whom. Rows are only ever added, each chained to the one before by SHA-256.
 
+pub mod chain;
+pub(crate) mod name;
+
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};

@@ -1,11 +1,12 @@
-//! Lessons put into the timetable, moved and called off. What each of them takes up is in [`super::booking`], how
-//! they are read in [`super::dispatched`].
+//! Lessons put into the timetable, moved and called off. What each of them takes up is in [`crate::store::dispatch::booking`], how
+//! they are read in [`crate::store::dispatch::dispatched`].
 
 use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, Sql, Store, StoreError, Writing, booking::resources_of, word};
+use super::{AuditRow, Sql, Store, StoreError, Writing, word};
+use crate::store::dispatch::booking::resources_of;
 use school::{
     account::permission::Scope,
     base::id::{CourseId, LessonId, TermId},
@@ -451,6 +452,9 @@ fn is_planned(new: &NewLesson, planned: &BTreeSet<(CourseId, String)>) -> bool {
     new.course.zip(new.planned()).is_some_and(|((id, _), slot)| planned.contains(&(id, slot)))
 }
 
+pub(crate) mod booking;
+pub(crate) mod dispatched;
+pub(crate) mod readiness;
 #[cfg(test)]
 #[path = "dispatch_tests.rs"]
 mod tests;

@@ -8,7 +8,7 @@ use crate::{
     planner::plan_term,
     store::{
         AgreementError, Database, GridOf, RuleKind,
-        booking::ONE_AT_A_TIME,
+        dispatch::booking::ONE_AT_A_TIME,
         stores::{fresh_postgres_url, on_both},
     },
 };

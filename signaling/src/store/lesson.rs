@@ -1,5 +1,8 @@
 //! Lessons, the classrooms they list, and the seats of those who sat in them.
 
+pub(crate) mod recording;
+pub mod source;
+
 use std::{collections::HashMap, ops::Range};
 
 use sqlx::{Row, any::AnyRow};

@@ -3,6 +3,13 @@
 //! What is shown is decided by the same rules as at the door of a replay (`http/door.rs`): one's own lessons, those of
 //! one's places, those that a class there could hear by a right that held then, and what was published to one's places.
 
+pub mod clip;
+pub mod comment;
+pub mod edit;
+pub mod mark;
+pub mod review;
+pub mod share;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{Row, any::AnyRow};

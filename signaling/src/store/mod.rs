@@ -2,51 +2,14 @@
 //! in [`dialect`]. Whatever touches school data takes a [`Scope`](school::account::permission::Scope).
 
 pub mod account;
-pub mod again;
-pub mod aged;
 pub mod audit;
-pub mod audit_chain;
-mod booking;
-mod calendar;
-mod calendar_edit;
-pub mod classroom;
-pub mod clip;
-mod code;
-pub mod comment;
-pub mod copy;
-mod course;
-pub mod device;
-mod dialect;
+pub mod db;
 mod dispatch;
-mod dispatched;
-pub mod import;
-mod import_line;
 mod lesson;
 pub mod library;
-pub mod library_edit;
-pub mod mark;
-mod name;
 mod organisation;
-mod pairing;
-pub mod person;
-pub mod place;
-mod plant;
-mod presence;
-mod readiness;
-mod recording;
-mod release;
 pub mod report;
-pub mod report_chain;
 pub mod retention;
-pub mod retention_run;
-pub mod review;
-pub mod school_class;
-mod session;
-pub mod share;
-pub mod source;
-mod sql;
-mod stage_consent;
-pub mod storage;
 mod timetable;
 
 use std::{path::Path, str::FromStr, sync::Arc};
@@ -58,19 +21,19 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use crate::store::account::session::{LinkPurpose, NewSession, Session};
+use crate::store::db::dialect::{Dialect, WAIT_MAX};
+pub(crate) use crate::store::db::sql::Sql;
+pub use crate::store::dispatch::readiness::{Heard, Waiver};
+pub use crate::store::organisation::stage_consent::StageConsent;
+pub use crate::store::report::presence::{Minute, NewHeadCount};
+pub use crate::store::timetable::calendar::Kept;
+pub use crate::store::timetable::calendar_edit::{EditError, Standing, StandsOn};
+pub use crate::store::timetable::pairing::AgreementError;
 pub use audit::{AuditRow, Outcome};
-pub use calendar::Kept;
-pub use calendar_edit::{EditError, Standing, StandsOn};
-use dialect::{Dialect, WAIT_MAX};
 pub use dispatch::{Change, NewLesson, ScheduleError};
 pub use lesson::LessonCursor;
 pub use organisation::Seed;
-pub use pairing::AgreementError;
-pub use presence::{Minute, NewHeadCount};
-pub use readiness::{Heard, Waiver};
-pub use session::{LinkPurpose, NewSession, Session};
-pub(crate) use sql::Sql;
-pub use stage_consent::StageConsent;
 pub use timetable::{GRID_MAX, GridDay, GridLesson, GridListening, GridOf};
 
 /// Where the database is.

@@ -1,5 +1,15 @@
 //! The organisation tree, its classrooms and people, as the hub itself makes and lists them.
 
+pub mod classroom;
+pub(crate) mod code;
+pub mod device;
+pub mod import;
+pub(crate) mod import_line;
+pub mod place;
+pub(crate) mod plant;
+pub mod school_class;
+pub(crate) mod stage_consent;
+
 use sqlx::Row;
 
 use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};

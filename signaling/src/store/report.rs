@@ -6,7 +6,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, LessonCursor, Sql, Store, StoreError, calendar::instant_or_null, lesson::scoped, word};
+use super::{AuditRow, LessonCursor, Sql, Store, StoreError, lesson::scoped, word};
+use crate::store::timetable::calendar::instant_or_null;
 use school::{
     account::permission::{Reach, Scope},
     base::{
@@ -444,6 +445,8 @@ impl Store {
     }
 }
 
+pub mod chain;
+pub(crate) mod presence;
 #[cfg(test)]
 #[path = "report_tests.rs"]
 mod tests;

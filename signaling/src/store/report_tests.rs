@@ -3,8 +3,8 @@ use crate::{
     live::roll::Roll,
     store::{
         Database, Minute, NewHeadCount,
-        aged::{AgedId, Retired},
-        report_chain::{Edited, How, head_count_words},
+        report::chain::{Edited, How, head_count_words},
+        retention::aged::{AgedId, Retired},
         stores::{fresh_postgres_url, on_both},
     },
 };

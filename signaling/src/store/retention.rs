@@ -1,15 +1,18 @@
 //! How recordings are held, and how they go: marked for all to see, taken back, deleted, and remembered in the audit.
 
+pub mod aged;
+pub mod run;
+pub mod storage;
+
 use std::{collections::HashMap, time::Duration};
 
 use sqlx::{Row, any::AnyRow};
 
-use super::{
-    AuditRow, Sql, Store, StoreError, Writing,
-    calendar::instant_or_null,
-    place::Edited,
-    storage::{bound, unsigned},
-    word, word_or_null,
+use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::{
+    organisation::place::Edited,
+    retention::storage::{bound, unsigned},
+    timetable::calendar::instant_or_null,
 };
 use school::{
     account::permission::Scope,

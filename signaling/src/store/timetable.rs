@@ -1,5 +1,11 @@
 //! The week grid, and the story of each lesson.
 
+pub(crate) mod calendar;
+pub(crate) mod calendar_edit;
+pub(crate) mod course;
+pub(crate) mod pairing;
+pub(crate) mod release;
+
 use std::{collections::HashMap, str::FromStr};
 
 use jiff::civil::Date;

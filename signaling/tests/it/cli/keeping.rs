@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use signaling::{
     app::database_file,
     http::set_up::FirstStart,
-    store::{Database, Store, audit_chain::Touch},
+    store::{Database, Store, audit::chain::Touch},
 };
 use tempfile::TempDir;
 

@@ -22,12 +22,14 @@ use signaling::{
     reporter,
     store::{
         AuditRow, Database,
-        aged::{AgedId, Retired},
         audit::AuditSearch,
-        clip::Clip,
-        report_chain::ReportsVerified,
-        retention::Hold,
-        retention_run::RunOutcome,
+        library::clip::Clip,
+        report::chain::ReportsVerified,
+        retention::{
+            Hold,
+            aged::{AgedId, Retired},
+            run::RunOutcome,
+        },
     },
 };
 

@@ -30,8 +30,7 @@ use signaling::{
     store::{
         AuditRow, Database,
         audit::AuditSearch,
-        retention::{Hold, KeptAsk, KeptRecording},
-        retention_run::RunOutcome,
+        retention::{Hold, KeptAsk, KeptRecording, run::RunOutcome},
     },
     storekeeper::day,
 };

@@ -29,7 +29,11 @@ use school::{
 use serde_json::{Value, json};
 use signaling::{
     sample,
-    store::{AuditRow, Seed, clip::Clip, comment::Comment, review::Rubric, school_class::NewClass, share::NewShare},
+    store::{
+        AuditRow, Seed,
+        library::{clip::Clip, comment::Comment, review::Rubric, share::NewShare},
+        organisation::school_class::NewClass,
+    },
 };
 
 use crate::fixtures::school::{Answer, School};
