@@ -23,7 +23,7 @@ use crate::{
     },
     lesson::life::LessonState,
     report::{
-        attendance::{self, Attendance, Expected, Stretch, attend},
+        attendance::{Attendance, Expected, Stretch, attend},
         quality::{RolledUp, Sample, roll_up},
         verdict::{Case, Judged, broadcast, receive},
     },

@@ -21,12 +21,8 @@ use crate::{
     app::App,
     store::{
         account::person::KeptPerson,
-        organisation::{
-            classroom::KeptClassroom,
-            import::Imported,
-            place::{KeptOrganisation, ListAsk},
-            school_class::KeptClass,
-        },
+        db::list::ListAsk,
+        organisation::{classroom::KeptClassroom, import::Imported, place::KeptOrganisation, school_class::KeptClass},
     },
 };
 use school::{

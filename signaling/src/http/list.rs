@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::problem::ApiError;
-use crate::store::organisation::place::ListAsk;
+use crate::store::db::list::ListAsk;
 use school::base::id::OrganisationId;
 
 /// Things on one page at most.

@@ -9,7 +9,7 @@ use axum::{
 use serde::Serialize;
 
 use super::problem::ApiError;
-use crate::store::organisation::place::Edited;
+use crate::store::db::edit::Edited;
 
 /// The version that an edit was made of.
 #[derive(Clone, Copy, Debug)]

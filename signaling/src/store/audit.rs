@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub(crate) mod name;
+pub(crate) mod writing;
 
 use std::fmt::Write as _;
 

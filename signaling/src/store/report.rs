@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, LessonCursor, Sql, Store, StoreError, lesson::scoped, word};
-use crate::store::timetable::calendar::instant_or_null;
+use crate::store::db::column::instant_or_null;
 use school::{
     account::permission::{Reach, Scope},
     base::{

@@ -9,10 +9,9 @@ use std::{collections::HashMap, time::Duration};
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
-use crate::store::{
-    organisation::place::Edited,
-    retention::storage::{bound, unsigned},
-    timetable::calendar::instant_or_null,
+use crate::store::db::{
+    column::{bound, instant_or_null, unsigned},
+    edit::Edited,
 };
 use school::{
     account::permission::Scope,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::store::{
     AuditRow, Sql, Store, StoreError, Writing,
-    organisation::place::{Edited, ListAsk},
+    db::{edit::Edited, list::ListAsk},
     word, word_or_null,
 };
 use school::{

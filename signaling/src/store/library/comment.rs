@@ -2,7 +2,7 @@
 
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::{AuditRow, Sql, Store, StoreError, organisation::place::Edited, word};
+use crate::store::{AuditRow, Sql, Store, StoreError, db::edit::Edited, word};
 use school::{
     account::permission::Scope,
     base::{

@@ -4,8 +4,8 @@ use sqlx::Row;
 
 use crate::store::{
     AuditRow, Sql, Store, StoreError, Writing,
+    db::edit::Edited,
     library::{LibraryEntry, SELECT_ENTRY, entry_from, owned, rights_from},
-    organisation::place::Edited,
 };
 use school::{
     account::permission::Scope,

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, organisation::place::Edited, word};
+use crate::store::{AuditRow, Sql, Store, StoreError, Writing, db::edit::Edited, word};
 use school::{
     account::permission::{Readers, Scope},
     base::{

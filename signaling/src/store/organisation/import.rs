@@ -135,7 +135,7 @@ mod tests {
     use crate::store::{
         Database,
         audit::AuditSearch,
-        organisation::place::ListAsk,
+        db::list::ListAsk,
         stores::{fresh_postgres_url, on_both},
     };
     use school::{

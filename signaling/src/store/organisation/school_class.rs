@@ -4,7 +4,8 @@ use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
-use super::place::{Edited, ListAsk, PlaceError};
+use super::place::PlaceError;
+use crate::store::db::{edit::Edited, list::ListAsk};
 use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,

@@ -3,11 +3,11 @@
 
 use sqlx::{Row, any::AnyRow};
 
-use super::storage::unsigned;
+use crate::store::db::column::unsigned;
 use crate::store::{
     AuditRow, RuleKind, Sql, Store, StoreError, Writing,
+    db::column::instant_or_null,
     report::{EndRow, ReportRow, SELECT_END, SELECT_REPORT, chain::Edited},
-    timetable::calendar::instant_or_null,
     word,
 };
 use school::{

@@ -2,8 +2,8 @@
 
 use sqlx::Row;
 
-use super::storage::{unsigned, whole};
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, timetable::calendar::instant_or_null, word};
+use crate::store::db::column::{unsigned, whole};
+use crate::store::{AuditRow, Sql, Store, StoreError, Writing, db::column::instant_or_null, word};
 use school::{
     account::permission::Scope,
     base::{time::UnixMs, words::words},

@@ -1,11 +1,13 @@
 //! How much recordings take: of each school and each day, beside what each school may.
 
+use crate::store::db::column::{bound, unsigned, whole};
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
 use crate::store::{
-    AuditRow, Sql, Store, StoreError, organisation::place::Edited, timetable::calendar::instant_or_null, word,
-    word_or_null,
+    AuditRow, Sql, Store, StoreError,
+    db::{column::instant_or_null, edit::Edited},
+    word, word_or_null,
 };
 use school::{
     account::permission::Scope,
@@ -281,16 +283,4 @@ impl Store {
 
 fn quota_from(row: &AnyRow) -> Result<Quota, StoreError> {
     Ok(Quota { gigabytes: bound(row, "gigabytes")?, days: bound(row, "days")? })
-}
-
-pub(crate) fn bound(row: &AnyRow, column: &str) -> Result<Option<u32>, StoreError> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.map(|bound| u32::try_from(bound).unwrap_or(u32::MAX)))
-}
-
-pub(crate) fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

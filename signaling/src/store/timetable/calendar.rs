@@ -2,6 +2,7 @@
 //!
 //! What a bureau sets holds for every school below it, so whoever sees a school sees it too: see [`around`].
 
+use crate::store::db::{column::instant_or_null, edit::Kept};
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
@@ -37,15 +38,6 @@ pub(crate) fn around(sql: &mut Sql, scope: &Scope, column: &str) {
 /// `/a/b/` lies below `/a/`.
 fn paths_above(path: &str) -> Vec<String> {
     path.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(at, _)| path[..=at].to_owned()).collect()
-}
-
-/// Something with the number of its edits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept<T> {
-    /// What is kept.
-    pub value: T,
-    /// Counts edits, from 1: the entity tag.
-    pub version: i64,
 }
 
 impl Store {
@@ -496,9 +488,4 @@ fn minute(row: &AnyRow, column: &'static str) -> Result<Minute, StoreError> {
         .ok()
         .and_then(Minute::new)
         .ok_or_else(|| StoreError::UnknownWord { column, value: value.to_string() })
-}
-
-/// An instant that may be null.
-pub(crate) fn instant_or_null(row: &AnyRow, column: &str) -> Result<Option<UnixMs>, StoreError> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.map(UnixMs))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use sqlx::Row;
 
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, organisation::place::Edited, word};
+use crate::store::{AuditRow, Sql, Store, StoreError, Writing, db::edit::Edited, word};
 use school::{
     account::permission::Scope,
     base::{

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, any::AnyRow};
 
-use super::calendar::instant_or_null;
+use crate::store::db::column::instant_or_null;
 use crate::store::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,
