@@ -21,7 +21,7 @@ use school::{
         id::{ClassId, ClassroomId, CourseId, OrganisationId, PersonId},
         time::UnixMs,
     },
-    county::{County, Node},
+    fixtures::county::{County, Node},
     organisation::{Holder, OrganisationKind, Person, Role, Stage},
     timetable::{
         bell_schedule::PeriodName,

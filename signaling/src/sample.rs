@@ -24,7 +24,7 @@ use school::{
         id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
         time::UnixMs,
     },
-    county::County,
+    fixtures::county::County,
     lesson::{
         Lesson, ListedClassroom, Teacher,
         life::{LessonState, LessonTimes, RunsBy},

@@ -246,11 +246,11 @@ pub(crate) mod tests {
         timetable::program::{Mode, Program, default_rules},
     };
 
-    pub(in signaling::domain) fn span(from_min: i64, until_min: i64) -> Span {
+    pub(crate) fn span(from_min: i64, until_min: i64) -> Span {
         Span { starts_at: UnixMs(from_min * 60_000), ends_at: UnixMs(until_min * 60_000) }
     }
 
-    pub(in signaling::domain) fn lesson(span: Span) -> DispatchedLesson {
+    pub(crate) fn lesson(span: Span) -> DispatchedLesson {
         DispatchedLesson {
             lesson_id: LessonId::fresh(),
             organisation_id: OrganisationId::fresh(),

@@ -5,8 +5,9 @@
 
 pub mod account;
 pub mod base;
-pub mod county;
+
 pub mod dispatch;
+pub mod fixtures;
 pub mod lesson;
 pub mod library;
 pub mod organisation;

@@ -178,10 +178,9 @@ mod tests {
     use super::*;
     use crate::{
         base::id::PersonId,
-        lesson::tests::lesson_of,
+        fixtures::{lesson_of, sample},
         report::{
             attendance::{AttendanceState, Cause},
-            quality::tests::sample,
             verdict::Verdict,
         },
     };

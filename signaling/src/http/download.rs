@@ -235,7 +235,7 @@ const EXPORTS_REMEMBERED: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use school::{base::id::PersonId, lesson::tests::lesson_of};
+    use school::{base::id::PersonId, fixtures::lesson_of};
 
     #[test]
     fn a_file_bears_its_lessons_name_and_nothing_that_harms() {

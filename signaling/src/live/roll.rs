@@ -146,7 +146,7 @@ impl Roll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use school::report::quality::tests::sample;
+    use school::fixtures::sample;
 
     #[test]
     fn a_minute_is_one_row_and_stays_here_until_it_is_whole_and_kept() {

@@ -139,9 +139,8 @@ pub enum RuleKind {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let ruled = error.as_database_error().and_then(|refused| {
-            // Neither store has a kind of its own for this one.
-            if refused.constraint() == Some(booking::ONE_AT_A_TIME) || refused.message() == booking::ONE_AT_A_TIME {
-                return Some(Self::Rule { rule: booking::ONE_AT_A_TIME.to_owned(), kind: RuleKind::Unique });
+            if let Some(rule) = exclusion_of(refused) {
+                return Some(Self::Rule { rule, kind: RuleKind::Unique });
             }
             let kind = match refused.kind() {
                 ErrorKind::UniqueViolation => RuleKind::Unique,
@@ -157,6 +156,14 @@ impl From<sqlx::Error> for StoreError {
             None => Self::Database(error),
         }
     }
+}
+
+/// The name of an exclusion constraint, for which sqlx has no kind. SQLite has no such constraint: a trigger raises its
+/// bare name, which no other message looks like.
+fn exclusion_of(refused: &dyn DatabaseError) -> Option<String> {
+    let name = refused.constraint().unwrap_or(refused.message());
+    let is_bare_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    (matches!(refused.kind(), ErrorKind::Other) && is_bare_name).then(|| name.to_owned())
 }
 
 /// PostgreSQL says the constraint's name; SQLite says `UNIQUE constraint failed: table.column, …`, or a check's name.

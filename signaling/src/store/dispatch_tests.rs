@@ -15,8 +15,8 @@ use crate::{
 use school::{
     account::system_scope,
     base::time::UnixMs,
-    county::County,
     dispatch::{Act, CancelKind, CancelReason, after, booking::Resource, swap},
+    fixtures::county::County,
     organisation::Stage,
     timetable::{bell_schedule::PeriodName, calendar::Term, pairing::StandingAct, rules::RuleSet},
 };

@@ -4,13 +4,13 @@
 pub mod account;
 pub mod audit;
 pub mod db;
-mod dispatch;
-mod lesson;
+pub mod dispatch;
+pub mod lesson;
 pub mod library;
 pub mod organisation;
 pub mod report;
 pub mod retention;
-mod timetable;
+pub mod timetable;
 
 pub use account::session::{LinkPurpose, NewSession, Session};
 pub(crate) use audit::writing::Writing;

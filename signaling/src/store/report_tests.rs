@@ -11,16 +11,12 @@ use crate::{
 use school::{
     account::system_scope,
     base::id::ClassroomId,
-    county::County,
+    fixtures::{county::County, sample},
     lesson::{
         ListedClassroom, Teacher,
         life::{LessonState, LessonTimes, RunsBy},
     },
-    report::{
-        HeadCount,
-        quality::{Sample, tests::sample},
-        work_out,
-    },
+    report::{HeadCount, quality::Sample, work_out},
     retention::RetentionPolicy,
     timetable::rules::RuleSet,
 };

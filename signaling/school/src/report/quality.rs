@@ -225,32 +225,9 @@ fn share(there: &[&Sample], holds: impl Fn(&Sample) -> Option<bool>) -> Option<f
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    pub(crate) fn sample(from_s: i64, shown_ms: u32) -> Sample {
-        Sample {
-            from: UnixMs(from_s * 1_000),
-            until: UnixMs((from_s + 5) * 1_000),
-            shown_ms,
-            shown_last: false,
-            cause: (shown_ms < 5_000).then_some(Cause::Hidden),
-            loss: None,
-            hub_loss: None,
-            rtt_ms: None,
-            jitter_ms: None,
-            buffer_ms: None,
-            concealed: None,
-            frames: None,
-            dropped: None,
-            freezes: None,
-            frozen_ms: None,
-            size: None,
-            layer: None,
-            spared: None,
-            kbps: None,
-        }
-    }
+    use crate::fixtures::sample;
 
     #[test]
     fn a_window_that_was_shown_in_part_is_two_stretches() {

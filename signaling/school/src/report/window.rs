@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::quality::tests::sample;
+    use crate::fixtures::sample;
 
     fn busy(n: i64, noise: u32) -> Sample {
         Sample {

@@ -275,8 +275,10 @@ mod tests {
     /// As somebody would who has the file or the database's password.
     async fn touch(store: &Store, statements: &[&str]) {
         let untie = match store.dialect {
-            crate::store::Dialect::Sqlite => "drop trigger audit_is_never_changed; drop trigger audit_is_never_deleted",
-            crate::store::Dialect::Postgres => "drop trigger audit_is_never_changed on audit",
+            crate::store::db::dialect::Dialect::Sqlite => {
+                "drop trigger audit_is_never_changed; drop trigger audit_is_never_deleted"
+            }
+            crate::store::db::dialect::Dialect::Postgres => "drop trigger audit_is_never_changed on audit",
         };
         sqlx::raw_sql(untie).execute(&store.pool).await.unwrap();
         for statement in statements {

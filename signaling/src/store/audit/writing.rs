@@ -30,7 +30,7 @@ impl Writing {
 
     /// Keeps everything, and the line that says who did it.
     pub(crate) async fn commit(mut self, row: &AuditRow) -> Result<(), StoreError> {
-        audit::append(&mut self.transaction, row).await?;
+        append(&mut self.transaction, row).await?;
         Ok(self.transaction.commit().await?)
     }
 

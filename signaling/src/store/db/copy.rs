@@ -261,10 +261,10 @@ mod tests {
 
     async fn tables(store: &Store) -> Vec<String> {
         let sql = match store.dialect {
-            crate::store::Dialect::Sqlite => {
+            crate::store::db::dialect::Dialect::Sqlite => {
                 "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
             }
-            crate::store::Dialect::Postgres => {
+            crate::store::db::dialect::Dialect::Postgres => {
                 "select tablename::text as name from pg_tables where schemaname = 'public'"
             }
         };

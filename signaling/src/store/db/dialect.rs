@@ -29,18 +29,18 @@ pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
 /// Every migration of the folder: version, description, statements. A list in place of `sqlx::migrate!`, whose macro
 /// would compile both drivers, SQLite's C among them, a second time for the compiler's own use.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "first lesson", include_str!("../../migrations/0001_first_lesson.sql")),
-    (3, "schools", include_str!("../../migrations/0003_schools.sql")),
-    (4, "timetable", include_str!("../../migrations/0004_timetable.sql")),
-    (7, "readiness", include_str!("../../migrations/0007_readiness.sql")),
-    (12, "locks and retention", include_str!("../../migrations/0012_locks_and_retention.sql")),
-    (13, "join windows", include_str!("../../migrations/0013_join_windows.sql")),
-    (15, "recording checkpoints", include_str!("../../migrations/0015_recording_checkpoints.sql")),
-    (16, "stage consent", include_str!("../../migrations/0016_stage_consent.sql")),
-    (17, "attendance", include_str!("../../migrations/0017_attendance.sql")),
-    (18, "library", include_str!("../../migrations/0018_library.sql")),
-    (19, "storage", include_str!("../../migrations/0019_storage.sql")),
-    (20, "aged", include_str!("../../migrations/0020_aged.sql")),
+    (1, "first lesson", include_str!("../../../migrations/0001_first_lesson.sql")),
+    (3, "schools", include_str!("../../../migrations/0003_schools.sql")),
+    (4, "timetable", include_str!("../../../migrations/0004_timetable.sql")),
+    (7, "readiness", include_str!("../../../migrations/0007_readiness.sql")),
+    (12, "locks and retention", include_str!("../../../migrations/0012_locks_and_retention.sql")),
+    (13, "join windows", include_str!("../../../migrations/0013_join_windows.sql")),
+    (15, "recording checkpoints", include_str!("../../../migrations/0015_recording_checkpoints.sql")),
+    (16, "stage consent", include_str!("../../../migrations/0016_stage_consent.sql")),
+    (17, "attendance", include_str!("../../../migrations/0017_attendance.sql")),
+    (18, "library", include_str!("../../../migrations/0018_library.sql")),
+    (19, "storage", include_str!("../../../migrations/0019_storage.sql")),
+    (20, "aged", include_str!("../../../migrations/0020_aged.sql")),
 ];
 
 /// No resource is taken up twice at one time: the guard behind the look that `store/dispatch.rs` takes first. It looks
@@ -231,7 +231,9 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        let name = |(version, description, _): &(i64, &str, &str)| format!("{version:04}_{}.sql", description.replace(' ', "_"));
+        let name = |(version, description, _): &(i64, &str, &str)| {
+            format!("{version:04}_{}.sql", description.replace(' ', "_"))
+        };
         assert_eq!(files, MIGRATIONS.iter().map(name).collect::<Vec<_>>());
     }
 }

@@ -18,7 +18,7 @@ use school::{
     timetable::two_ends::Span,
 };
 
-/// The table's own word for two bookings of one resource at one time; see `store/dialect.rs`.
+/// The table's own word for two bookings of one resource at one time; see `store/db/dialect.rs`.
 pub(crate) const ONE_AT_A_TIME: &str = "booking_is_one_at_a_time";
 
 impl Store {

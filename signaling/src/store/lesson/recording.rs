@@ -164,7 +164,7 @@ mod tests {
             stores::{fresh_postgres_url, on_both},
         },
     };
-    use school::{account::system_scope, county::County};
+    use school::{account::system_scope, fixtures::county::County};
 
     const NOW: UnixMs = UnixMs(1_789_948_800_000);
 

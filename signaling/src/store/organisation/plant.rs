@@ -7,7 +7,7 @@ use school::{
         id::{ClassroomId, OrganisationId},
         time::UnixMs,
     },
-    county::County,
+    fixtures::county::County,
     organisation::{Classroom, Organisation, Person, Role},
     timetable::course::SchoolClass,
 };

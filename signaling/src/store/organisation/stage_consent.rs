@@ -104,7 +104,7 @@ mod tests {
     use school::{
         account::system_scope,
         base::id::{ClassroomId, PersonId},
-        lesson::tests::lesson_of,
+        fixtures::lesson_of,
         organisation::{Classroom, Organisation, OrganisationKind, Person, Role},
     };
 

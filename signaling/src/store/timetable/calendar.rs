@@ -2,18 +2,16 @@
 //!
 //! What a bureau sets holds for every school below it, so whoever sees a school sees it too: see [`around`].
 
-use crate::store::db::{column::instant_or_null, edit::Kept};
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
 use school::{
     account::permission::{Reach, Scope},
     base::{
         id::{OrganisationId, SchoolYearId, TermId},
-        time::UnixMs,
         zone::{Minute, SHANGHAI, Zone},
     },
     organisation::{OrganisationKind, serve_scope::Lineage},

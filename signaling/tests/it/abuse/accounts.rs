@@ -6,7 +6,7 @@ use school::organisation::Role;
 use serde_json::json;
 
 use crate::{
-    bureau::{PASSWORD, cookie_of},
+    abuse::bureau::{PASSWORD, cookie_of},
     fixtures::school::School,
 };
 

@@ -19,7 +19,7 @@ use signaling::{
 };
 
 use crate::{
-    bureau::cookie_of,
+    abuse::bureau::cookie_of,
     fixtures::school::{CHROMIUM_RECEIVE, School},
 };
 

@@ -156,7 +156,7 @@ on_both! {
 #[tokio::test]
 async fn the_first_start_asks_for_three_people_and_knows_no_password() {
     let folder = tempfile::tempdir().unwrap();
-    let clock = signaling::clock::Clock::standing_at(school::MORNING);
+    let clock = signaling::clock::Clock::standing_at(crate::fixtures::school::MORNING);
     let school = School::empty(folder, clock).await;
     assert_eq!(school.get("/api/v1/set-up", "").await.json(), json!({"needed": true}));
     let secret = FirstStart::begin(&school.app).await.unwrap().unwrap();

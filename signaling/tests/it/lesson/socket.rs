@@ -71,7 +71,7 @@ async fn a_page_is_welcomed_and_told_what_happens() {
 
     classroom.say(json!({"type": "ping", "sent_ms": 12.5})).await;
     let pong = classroom.hear_of("pong").await;
-    assert_eq!((&pong["sent_ms"], pong["now_ms"].as_i64()), (&12.5.into(), Some(school::MORNING.0)));
+    assert_eq!((&pong["sent_ms"], pong["now_ms"].as_i64()), (&12.5.into(), Some(crate::fixtures::school::MORNING.0)));
 
     classroom
         .say(json!({"type": "report", "frames_shown": 0, "visible": true, "concealed_share": 0.5, "freezes": 3, "loss": 0.3,

@@ -299,8 +299,8 @@ on_both! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "somebody looks into the bucket")]
 async fn a_hub_with_a_bucket_copies_into_it_and_deletes_there_too() {
-    let server = bucket::Server::start().await;
-    let way = bucket::Way::to(&server).await;
+    let server = crate::fixtures::bucket::Server::start().await;
+    let way = crate::fixtures::bucket::Way::to(&server).await;
     let address = way.address();
     let s3 = S3 {
         endpoint: address.endpoint,
@@ -343,11 +343,11 @@ async fn a_hub_with_a_bucket_copies_into_it_and_deletes_there_too() {
     for _ in 0..6 {
         hub.next_day().await;
     }
-    way.is(bucket::Fault::Down);
+    way.is(crate::fixtures::bucket::Fault::Down);
     hub.next_day().await;
     assert_eq!((hub.in_state(KeepState::Deleting).await, hub.tombstones().await.len()), (vec![id], 0));
     assert!(!hub.is_on_disk(id) && !objects().is_empty());
-    way.is(bucket::Fault::None);
+    way.is(crate::fixtures::bucket::Fault::None);
     hub.next_day().await;
     assert_eq!((objects(), hub.tombstones().await.len()), (Vec::new(), 1));
 }
@@ -357,7 +357,13 @@ fn remove(path: &Path) {
     std::fs::remove_file(path).unwrap();
 }
 
-async fn put(school: &School, path: &str, cookie: &str, tag: Option<&str>, body: Value) -> school::Answer {
+async fn put(
+    school: &School,
+    path: &str,
+    cookie: &str,
+    tag: Option<&str>,
+    body: Value,
+) -> crate::fixtures::school::Answer {
     use axum::{body::Body, http::Request};
     let mut request = Request::put(path).header("cookie", cookie).header("content-type", "application/json");
     if let Some(tag) = tag {

@@ -9,8 +9,8 @@ use school::{
         id::{LessonId, SeatId},
         time::UnixMs,
     },
-    county::{County, Node},
     dispatch::DispatchedLesson,
+    fixtures::county::{County, Node},
     lesson::{
         RecordingState,
         life::{LessonState, LessonTimes, RunsBy},

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use jiff::civil::Weekday;
 use school::{
     base::id::LessonId,
-    county::{County, Node},
     dispatch::{DispatchedLesson, booking::Taken},
+    fixtures::county::{County, Node},
     lesson::life::LessonState,
     timetable::{
         Slot, Unresolved,

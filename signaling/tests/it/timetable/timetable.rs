@@ -11,7 +11,7 @@ use axum::{
 use school::{
     account::system_scope,
     base::{id::PersonId, time::UnixMs},
-    county::County,
+    fixtures::county::County,
     organisation::{Holder, Person, Role},
 };
 use serde_json::{Value, json};

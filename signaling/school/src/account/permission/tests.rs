@@ -1,5 +1,5 @@
 use super::*;
-use crate::{base::id::OrganisationId, lesson::tests::lesson_of};
+use crate::{base::id::OrganisationId, fixtures::lesson_of};
 
 const COUNTY: &str = "/county/";
 const SCHOOL: &str = "/county/school/";
