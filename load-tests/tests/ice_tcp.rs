@@ -21,7 +21,7 @@ use sfu::{Hub, HubConfig, RoomId, TrackKind};
 use signaling::{
     app::{App, database_file},
     clock::Clock,
-    front::{self, Connections},
+    listener::{self, Connections},
     router,
     store::Database,
 };
@@ -57,10 +57,10 @@ impl School {
             let app = App::open(folder.path(), &Database::file(&database_file(folder.path())), hub, clock, None)
                 .await
                 .unwrap();
-            let listener = front::listen(app.hub.media_address()).await.unwrap();
+            let listener = listener::listen(app.hub.media_address()).await.unwrap();
             let door = listener.local_addr().unwrap();
             let router = router::router(app.clone());
-            tokio::spawn(front::serve(
+            tokio::spawn(listener::serve(
                 listener,
                 None,
                 [].into(),

@@ -34,8 +34,8 @@ use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
-    planner::{plan_courses, plan_term},
     router, sample,
+    scheduling::planner::{plan_courses, plan_term},
     store::{AuditRow, Database, GridOf, Seed, Store},
 };
 use tower::ServiceExt;

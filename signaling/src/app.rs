@@ -15,14 +15,21 @@ use crate::{
     clock::Clock,
     config::S3,
     http::{
-        again::UnderWay,
-        device::{Challenges, ENROLMENTS_PER_MINUTE},
-        download::LatelyExported,
-        set_up::FirstStart,
-        sheet::TABLES_MAX,
-        sign_in::{Attempts, FAILURES_PER_MINUTE},
-        turns::{DOWNLOADS_AT_ONCE, SEGMENTS_AT_ONCE, Turns},
+        account::{
+            set_up::FirstStart,
+            sign_in::{Attempts, FAILURES_PER_MINUTE},
+        },
+        library::download::LatelyExported,
+        organisation::{
+            device::{Challenges, ENROLMENTS_PER_MINUTE},
+            sheet::TABLES_MAX,
+        },
+        web::{
+            again::UnderWay,
+            turns::{DOWNLOADS_AT_ONCE, SEGMENTS_AT_ONCE, Turns},
+        },
     },
+    jobs::{reporter, storekeeper::Storekeeper},
     keep::{self, KeepError},
     live::{
         bell::BELL_TICK,
@@ -31,10 +38,8 @@ use crate::{
         token::TokenSigner,
         wire::Bye,
     },
-    reporter,
     secret::Secrets,
     store::{AuditRow, Database, Store, StoreError},
-    storekeeper::Storekeeper,
 };
 
 /// The running hub behind its front door. Cheap to clone.

@@ -7,32 +7,30 @@ use std::{
     sync::Arc,
 };
 
-mod console;
-
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use console::Hub;
 use school::{
     account::system_scope,
     base::id::LessonId,
     organisation::{Holder, Role},
 };
 use sfu::HubConfig;
+use signaling::cli::console::{self, Hub};
 use signaling::{
     app::App,
-    backup, certificate,
+    cli::{backup, document},
     clock::Clock,
     config::{Config, Said},
-    document,
-    front::{self, Connections},
-    http::{
+    http::account::{
         identity::{sha256_hex, unguessable},
         set_up::{FirstStart, SET_UP_LINK_VALID},
     },
+    jobs::{reporter, storekeeper},
+    listener::{self, Connections, certificate},
     live::registry::chain,
-    reporter, router, sample,
+    router, sample,
     store::{AuditRow, audit::chain::Retired, report::chain::RetiredAttendance},
-    storekeeper, telemetry,
+    telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -276,7 +274,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let media = Some(app.hub.clone());
     let proxies: Arc<[IpAddr]> = config.trusted_proxies.into();
     let tls = TlsAcceptor::from(certificate.tls.clone());
-    listeners.spawn(front::serve(
+    listeners.spawn(listener::serve(
         https,
         Some(tls),
         proxies.clone(),
@@ -286,10 +284,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         stopped.clone(),
     ));
     if let Some(http) = http {
-        listeners.spawn(front::serve(http, None, proxies.clone(), public, media, connections.clone(), stopped.clone()));
+        listeners.spawn(listener::serve(
+            http,
+            None,
+            proxies.clone(),
+            public,
+            media,
+            connections.clone(),
+            stopped.clone(),
+        ));
     }
     let figures = telemetry::router(app.clone(), figures);
-    listeners.spawn(front::serve(operations, None, proxies, figures, None, connections, stopped));
+    listeners.spawn(listener::serve(operations, None, proxies, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
     tokio::spawn(app.clone().retire_audit(config.audit_kept));
     tokio::spawn(reporter::run(app.clone()));
@@ -307,7 +313,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    front::listen(address).await.with_context(|| format!("cannot open TCP port {address}"))
+    listener::listen(address).await.with_context(|| format!("cannot open TCP port {address}"))
 }
 
 async fn wait_for_the_end() -> anyhow::Result<()> {

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    http::identity::{actor, sha256_hex, unguessable},
+    http::account::identity::{actor, sha256_hex, unguessable},
     keep::{self, KeepError},
     live::{
         registry::chain,
         table::role_of,
         token::{Claims, TokenKind},
     },
-    planner::plan_term,
+    scheduling::planner::plan_term,
     store::{AuditRow, ScheduleError, Seed, Store, StoreError},
 };
 use school::{

@@ -11,11 +11,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    ask::Queried,
-    identity::Identity,
-    list::{Listed, limit},
-    problem::{ApiError, Problems},
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::Queried,
+        list::{Listed, limit},
+        problem::{ApiError, Problems},
+    },
 };
 use crate::{
     app::App,

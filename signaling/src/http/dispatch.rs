@@ -1,5 +1,8 @@
 //! The dispatch console: lessons put on a date, moved, swapped, substituted and called off.
 
+pub mod readiness;
+pub mod today;
+
 use std::collections::BTreeSet;
 
 use axum::{
@@ -12,19 +15,21 @@ use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ask::{Asked, Named, named},
-    course::course_problem,
-    identity::Identity,
-    list::Listed,
-    problem::{ApiError, Problems},
-    timetable::{invalid, place_of},
-    version::{IfMatch, Tagged},
+use crate::http::{
+    account::identity::Identity,
+    timetable::course::course_problem,
+    web::{
+        ask::{Asked, Named, named},
+        list::Listed,
+        problem::{ApiError, Problems},
+        version::{IfMatch, Tagged},
+    },
 };
+use crate::http::{organisation::place_of, web::problem::invalid};
 use crate::{
     app::App,
-    dispatcher::{self, Refusal},
     live::mover::Mover,
+    scheduling::dispatcher::{self, Refusal},
     store::{Change, ScheduleError, Store, StoreError},
 };
 use school::{

@@ -1,5 +1,10 @@
 //! Lessons: which there are, and the teacher's start and end.
 
+pub mod seat;
+pub mod socket;
+pub mod source;
+pub mod whip;
+
 use std::ops::Range;
 
 use axum::{Json, extract::State};
@@ -8,14 +13,16 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    ask::{Asked, Named, Nothing, Queried},
-    identity::Identity,
-    list::{self, Listed},
-    problem::{ApiError, Problems},
-    readiness,
-    recording::may_look,
-    timetable::invalid,
+use crate::http::web::problem::invalid;
+use crate::http::{
+    account::identity::Identity,
+    dispatch::readiness,
+    library::recording::may_look,
+    web::{
+        ask::{Asked, Named, Nothing, Queried},
+        list::{self, Listed},
+        problem::{ApiError, Problems},
+    },
 };
 use crate::{
     app::App,

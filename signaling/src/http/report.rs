@@ -1,5 +1,7 @@
 //! The report of a lesson: who was there, how well they saw, whether it counts, and how each figure came about.
 
+pub mod list;
+
 use std::collections::{BTreeMap, HashSet};
 
 use axum::{
@@ -12,17 +14,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    ask::{Asked, Named},
-    identity::Identity,
-    lesson::find,
-    problem::{ApiError, GoneView, Problems},
-    timetable::invalid,
+use super::lesson::find;
+use crate::http::web::problem::invalid;
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named},
+        problem::{ApiError, GoneView, Problems},
+    },
 };
 use crate::{
     app::App,
+    jobs::storekeeper::day,
     store::{NewHeadCount, report::chain::head_count_words},
-    storekeeper::day,
 };
 use school::{
     account::permission::{Act, Place, Scope, may},

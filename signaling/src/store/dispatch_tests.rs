@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::{
-    planner::plan_term,
+    scheduling::planner::plan_term,
     store::{
         AgreementError, Database, GridOf, RuleKind,
         dispatch::booking::ONE_AT_A_TIME,

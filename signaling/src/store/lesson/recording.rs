@@ -158,7 +158,7 @@ fn whole(number: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        planner::plan_term,
+        scheduling::planner::plan_term,
         store::{
             Database,
             stores::{fresh_postgres_url, on_both},

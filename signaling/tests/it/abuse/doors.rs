@@ -6,7 +6,7 @@ use axum::{
 };
 use school::organisation::Role;
 use serde_json::{Value, json};
-use signaling::{document, telemetry};
+use signaling::{cli::document, telemetry};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -10,7 +10,7 @@ use school::{
     base::id::PersonId,
     organisation::{Person, Role},
 };
-use signaling::{http::ask::Caller, store::Seed};
+use signaling::{http::web::ask::Caller, store::Seed};
 
 async fn ask(school: &School, method: Method, path: &str, cookie: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header(header::COOKIE, cookie);

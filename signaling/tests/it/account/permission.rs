@@ -11,7 +11,7 @@ use school::{
     organisation::Role,
 };
 use serde_json::Value;
-use signaling::document;
+use signaling::cli::document;
 
 /// The path with this place's ids, or with ids that nothing has. What a place has none of gets such an id too.
 fn at(method: &str, path: &str, place: Option<&Place>) -> String {

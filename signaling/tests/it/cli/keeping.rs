@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use signaling::{
     app::database_file,
-    http::set_up::FirstStart,
+    http::account::set_up::FirstStart,
     store::{Database, Store, audit::chain::Touch},
 };
 use tempfile::TempDir;

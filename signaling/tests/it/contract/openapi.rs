@@ -6,7 +6,7 @@ use crate::fixtures::school::School;
 use axum::http::{Method, StatusCode};
 use school::base::id::LessonId;
 use serde_json::Value;
-use signaling::{document, router};
+use signaling::{cli::document, router};
 
 #[test]
 fn the_document_in_the_repository_is_the_one_that_the_routes_describe() {

@@ -9,7 +9,7 @@ use school::{
     report::{End, attendance::Cause, quality::Sample},
 };
 use serde_json::{Value, json};
-use signaling::reporter;
+use signaling::jobs::reporter;
 
 fn window(from: i64, shown_ms: u32) -> Sample {
     Sample {

@@ -10,7 +10,7 @@ use school::{
 };
 use serde_json::Value;
 use signaling::{
-    planner::plan_term,
+    scheduling::planner::plan_term,
     store::{AuditRow, Database, NewLesson},
 };
 

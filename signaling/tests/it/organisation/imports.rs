@@ -6,7 +6,7 @@ use axum::{
     http::{Request, header},
 };
 use school::organisation::Role;
-use signaling::http::sheet::XLSX;
+use signaling::http::organisation::sheet::XLSX;
 
 async fn send(school: &School, path: &str, cookie: &str, kind: &str, body: impl Into<Body>) -> Answer {
     let request = Request::post(path).header(header::COOKIE, cookie).header(header::CONTENT_TYPE, kind);

@@ -19,7 +19,7 @@ use school::{
 };
 use serde_json::json;
 use signaling::{
-    reporter,
+    jobs::reporter,
     store::{
         AuditRow, Database,
         audit::AuditSearch,

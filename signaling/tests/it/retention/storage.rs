@@ -23,7 +23,8 @@ use signaling::{
     app::App,
     clock::Clock,
     config::S3,
-    http::identity::sha256_hex,
+    http::account::identity::sha256_hex,
+    jobs::storekeeper::day,
     keep,
     live::mover::Mover,
     sample,
@@ -32,7 +33,6 @@ use signaling::{
         audit::AuditSearch,
         retention::{Hold, KeptAsk, KeptRecording, run::RunOutcome},
     },
-    storekeeper::day,
 };
 use tempfile::TempDir;
 
