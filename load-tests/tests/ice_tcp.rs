@@ -19,8 +19,9 @@ use load_tests::client::{
 use school::base::time::UnixMs;
 use sfu::{Hub, HubConfig, RoomId, TrackKind};
 use signaling::{
-    app::{App, database_file},
+    app::App,
     clock::Clock,
+    keep::database_file,
     listener::{self, Connections},
     router,
     store::Database,

@@ -21,14 +21,12 @@ use signaling::{
     cli::{backup, document},
     clock::Clock,
     config::{Config, Said},
-    http::account::{
-        identity::{sha256_hex, unguessable},
-        set_up::{FirstStart, SET_UP_LINK_VALID},
-    },
-    jobs::{reporter, storekeeper},
+    error_chain::chain,
+    http::account::set_up::SET_UP_LINK_VALID,
+    jobs::reporter,
     listener::{self, Connections, certificate},
-    live::registry::chain,
     router, sample,
+    secret::{sha256_hex, unguessable},
     store::{AuditRow, audit::chain::Retired, report::chain::RetiredAttendance},
     telemetry,
 };
@@ -262,7 +260,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     }
 
-    if let Some(secret) = FirstStart::begin(&app).await? {
+    if let Some(secret) = app.first_start.begin(&app.store, &app.clock).await? {
         println!("第一次启动：请在 15 分钟内打开 {base_url}/set-up#{secret} ，建立最上级机构和三名管理员。");
         println!("First start: open the link above within 15 minutes. There is no default password.");
     }
@@ -414,7 +412,10 @@ async fn verify_attendance(hub: Hub, lesson: Option<LessonId>) -> anyhow::Result
         );
     }
     for RetiredAttendance { lesson_id, at, rule } in &whole.retired {
-        println!("The attendance of lesson {lesson_id} was deleted on {} ({rule}).", storekeeper::day(*at));
+        println!(
+            "The attendance of lesson {lesson_id} was deleted on {} ({rule}).",
+            school::base::zone::school_day(*at)
+        );
     }
     println!("They are as the audit says. Whether the audit was touched: tongke verify audit.");
     Ok(())

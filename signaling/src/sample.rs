@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    http::account::identity::{actor, sha256_hex, unguessable},
+    error_chain::chain,
+    http::account::identity::actor,
     keep::{self, KeepError},
     live::{
-        registry::chain,
         table::role_of,
         token::{Claims, TokenKind},
     },
     scheduling::planner::plan_term,
+    secret::{sha256_hex, unguessable},
     store::{AuditRow, ScheduleError, Seed, Store, StoreError},
 };
 use school::{

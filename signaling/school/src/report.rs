@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::lesson::Lesson;
 use crate::{
     base::{
+        formula::Formula,
         id::{ClassroomId, LessonId, NotAnId},
         time::UnixMs,
     },
@@ -173,6 +174,20 @@ fn put_away(lesson: &Lesson) -> LessonState {
     }
 }
 
+/// Every formula of a lesson's report.
+pub const FORMULAS: [Formula; 10] = [
+    attendance::PRESENT,
+    attendance::CAME_AND_LEFT,
+    attendance::STATE,
+    verdict::BROADCAST,
+    verdict::RECEIVE,
+    quality::LINE,
+    quality::FREEZE,
+    quality::CONCEALED,
+    quality::ROLL_UP,
+    voice_score::VOICE_SCORE,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,5 +296,14 @@ mod tests {
             assert_eq!(end.to_string().parse(), Ok(end));
         }
         assert!("somebody".parse::<End>().is_err());
+    }
+
+    #[test]
+    fn every_figure_is_explained_once_and_in_both_languages() {
+        let figures: BTreeSet<&str> = FORMULAS.iter().map(|formula| formula.figure).collect();
+        assert_eq!(figures.len(), FORMULAS.len());
+        for formula in FORMULAS {
+            assert!(formula.version >= 1 && formula.zh.chars().count() > 20 && formula.en.len() > 60, "{formula:?}");
+        }
     }
 }

@@ -6,8 +6,7 @@
 use std::path::Path;
 
 use crate::{
-    app::database_file,
-    keep::{self, KeepError, NewFile},
+    keep::{self, KeepError, NewFile, database_file},
     store::{Database, Store, StoreError, db::copy::CopyError},
 };
 

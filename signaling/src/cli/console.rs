@@ -9,7 +9,6 @@ use std::{
 };
 
 use crate::{
-    app,
     clock::Clock,
     config::Said,
     keep,
@@ -50,7 +49,7 @@ impl Hub {
         let database = match &self.database {
             Some(url) => url.parse()?,
             None => {
-                let file = app::database_file(&self.data);
+                let file = keep::database_file(&self.data);
                 anyhow::ensure!(file.is_file(), "{} is no data folder of ours", self.data.display());
                 Database::file(&file)
             }
@@ -60,7 +59,7 @@ impl Hub {
 
     /// True: it is named, or lies in the data folder.
     fn has_database(&self) -> bool {
-        self.database.is_some() || app::database_file(&self.data).is_file()
+        self.database.is_some() || keep::database_file(&self.data).is_file()
     }
 
     fn archive(&self) -> anyhow::Result<Arc<Archive>> {

@@ -3,18 +3,18 @@
 pub mod readiness;
 pub mod today;
 
-use std::collections::BTreeSet;
-
 use axum::{
     Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::timetable::course::ListeningAsk;
+use crate::http::web::problem::clash::ClashView;
 use crate::http::{
     account::identity::Identity,
     timetable::course::course_problem,
@@ -30,7 +30,7 @@ use crate::{
     app::App,
     live::mover::Mover,
     scheduling::dispatcher::{self, Refusal},
-    store::{Change, ScheduleError, Store, StoreError},
+    store::{Change, ScheduleError, Store},
 };
 use school::{
     account::permission::{Act, Scope},
@@ -38,7 +38,7 @@ use school::{
         id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
         time::UnixMs,
     },
-    dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, booking::Clash, swap},
+    dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, swap},
     lesson::life::{LessonState, LessonTimes, Step},
     organisation::Stage,
     timetable::{
@@ -48,18 +48,6 @@ use school::{
         program::{Delivery, Mode, Program},
     },
 };
-
-/// One classroom that listens, with the class in it.
-#[derive(Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListeningAsk {
-    /// Which classroom.
-    pub classroom_id: ClassroomId,
-    /// Which class sits in it. `null`: teachers do.
-    pub class_id: Option<ClassId>,
-    /// It can be called on stage; else it watches only.
-    pub interactive: bool,
-}
 
 /// A lesson to be put on a date.
 #[derive(Deserialize, ToSchema)]
@@ -161,50 +149,6 @@ pub struct DispatchAsk {
     #[serde(default)]
     dry_run: bool,
 }
-
-/// Two lessons want the same at the same time.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names are those of `Clash`")]
-pub struct ClashView {
-    pub lesson_id: LessonId,
-    /// What it is called. Empty: it is not kept yet.
-    pub title: String,
-    /// `teacher`, `classroom`, `class` or `device`
-    pub resource: String,
-    pub resource_id: String,
-    /// The lesson that has it.
-    pub with: LessonId,
-    /// What that one is called. Empty: it is not the asker's to know.
-    pub with_title: String,
-    pub starts_at_ms: UnixMs,
-    pub ends_at_ms: UnixMs,
-}
-
-impl ClashView {
-    /// With the titles of the lessons that have what is wanted.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn of(store: &Store, scope: &Scope, clashes: &[Clash]) -> Result<Vec<Self>, StoreError> {
-        let clashes = &clashes[..clashes.len().min(CLASHES_SHOWN_MAX)];
-        let ids: BTreeSet<LessonId> = clashes.iter().flat_map(|clash| [clash.lesson_id, clash.with]).collect();
-        let titles = store.titles(scope, &ids.into_iter().collect::<Vec<_>>()).await?;
-        let view = |clash: &Clash| Self {
-            lesson_id: clash.lesson_id,
-            title: titles.get(&clash.lesson_id).cloned().unwrap_or_default(),
-            resource: clash.resource.kind().into(),
-            resource_id: clash.resource.id(),
-            with: clash.with,
-            with_title: titles.get(&clash.with).cloned().unwrap_or_default(),
-            starts_at_ms: clash.span.starts_at,
-            ends_at_ms: clash.span.ends_at,
-        };
-        Ok(clashes.iter().map(view).collect())
-    }
-}
-
-/// Nobody reads more of them.
-const CLASHES_SHOWN_MAX: usize = 200;
 
 /// What came of it.
 #[derive(Serialize, ToSchema)]
@@ -547,9 +491,4 @@ impl ApiError {
 
 fn period(text: &str) -> Result<PeriodName, ApiError> {
     text.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))
-}
-
-/// 1 to 7, as the API says it.
-pub(super) fn weekday(number: i8) -> Result<Weekday, ApiError> {
-    Weekday::from_monday_one_offset(number).map_err(|_| invalid("weekday", "星期是 1 到 7"))
 }

@@ -1,5 +1,6 @@
 //! Lessons: which there are, and the teacher's start and end.
 
+pub mod find;
 pub mod seat;
 pub mod socket;
 pub mod source;
@@ -13,11 +14,12 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use self::find::find;
 use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
     dispatch::readiness,
-    library::recording::may_look,
+    library::door::may_look,
     web::{
         ask::{Asked, Named, Nothing, Queried},
         list::{self, Listed},
@@ -133,11 +135,6 @@ pub async fn end(
     let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.end(lesson, &mover(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson).await?))
-}
-
-/// A lesson with which the asker may do `act`; 404 for everyone else.
-pub(super) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: LessonId) -> Result<Lesson, ApiError> {
-    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
 }
 
 /// The lesson as the asker sees it.

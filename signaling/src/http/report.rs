@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::lesson::find;
+use crate::http::lesson::find::find;
 use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
@@ -25,13 +25,13 @@ use crate::http::{
 };
 use crate::{
     app::App,
-    jobs::storekeeper::day,
     store::{NewHeadCount, report::chain::head_count_words},
 };
+use school::base::zone::school_day;
 use school::{
     account::permission::{Act, Place, Scope, may},
     base::{
-        formula::{self, Formula},
+        formula::Formula,
         id::{ClassroomId, LessonId, RecordingId},
         time::UnixMs,
     },
@@ -177,7 +177,7 @@ pub async fn show_report(
         figures_version: report.figures_version,
         broadcast,
         classrooms,
-        formulas: formula::ALL.to_vec(),
+        formulas: school::report::FORMULAS.to_vec(),
     }))
 }
 
@@ -358,7 +358,7 @@ async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonRepor
 /// [`ApiError::ReportDeleted`] where the time of a lesson's report was over.
 async fn still_there(app: &App, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
     let gone = app.store.attendance_gone(scope, lesson_id).await?;
-    let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(day(at)) });
+    let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(school_day(at)) });
     gone.map_or(Ok(()), |gone| Err(ApiError::ReportDeleted(gone)))
 }
 

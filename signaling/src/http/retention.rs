@@ -21,13 +21,13 @@ use crate::http::{
 };
 use crate::{
     app::App,
-    jobs::storekeeper::day,
     store::retention::{
-        Policies,
+        policy::Policies,
         run::{RetentionRun, RunOutcome},
         storage::SchoolUse,
     },
 };
+use school::base::zone::school_day;
 use school::{
     account::{
         permission::{Act, Scope},
@@ -314,7 +314,7 @@ async fn place(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, A
 }
 
 fn today(app: &App) -> Date {
-    day(app.clock.wall())
+    school_day(app.clock.wall())
 }
 
 fn disk(app: &App) -> Option<DiskState> {

@@ -3,9 +3,9 @@
 pub mod again;
 pub mod ask;
 pub mod assets;
+pub mod cookie;
 pub(crate) mod field;
 pub mod list;
 pub mod problem;
 pub mod range;
-pub mod turns;
 pub mod version;

@@ -6,16 +6,13 @@ use tracing::{error, info};
 
 use crate::{
     app::App,
-    live::registry::chain,
+    error_chain::chain,
     store::{AuditRow, StoreError, report::ACT},
 };
 use school::{account::system_scope, report::work_out};
 
 /// How often what was seen is written down: a hub that is killed loses no more of it.
 const EVERY: Duration = Duration::from_secs(2);
-
-/// Rows of one transaction: a county's lessons of two seconds, or what has waited while the store was away.
-const ROWS_AT_ONCE: usize = 2_000;
 
 /// Reports of one round. A bell ends 200 lessons of a county at once; the last of them is reported ten seconds later.
 const REPORTS_A_ROUND: i64 = 50;
@@ -51,7 +48,7 @@ pub async fn run(app: App) {
 /// # Errors
 /// [`StoreError`] where the store does not answer: what was not kept is kept next time.
 pub async fn round(app: &App) -> Result<(), StoreError> {
-    keep(app).await?;
+    app.registry.flush_attendance().await?;
     let (scope, now) = (system_scope::bell(), app.clock.wall());
     for lesson in app.store.lessons_to_report(&scope, now, REPORTS_A_ROUND).await? {
         let lesson_id = lesson.lesson_id;
@@ -68,23 +65,4 @@ pub async fn round(app: &App) -> Result<(), StoreError> {
         app.registry.roll(|roll| roll.forget(lesson_id));
     }
     Ok(())
-}
-
-/// Writes down what was seen.
-///
-/// # Errors
-/// [`StoreError`] where the store does not answer.
-pub async fn keep(app: &App) -> Result<(), StoreError> {
-    loop {
-        let rows = app.registry.roll(|roll| roll.on_their_way(ROWS_AT_ONCE));
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let minutes: Vec<_> = rows.iter().map(|row| row.minute.clone()).collect();
-        app.store.keep_minutes(&system_scope::bell(), &minutes).await?;
-        app.registry.roll(|roll| roll.arrived(&rows));
-        if rows.len() < ROWS_AT_ONCE {
-            return Ok(());
-        }
-    }
 }

@@ -7,9 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use jiff::civil::Date;
@@ -17,14 +15,13 @@ use tracing::{error, info, warn};
 
 use crate::{
     app::App,
-    clock::Clock,
-    keep,
-    live::registry::chain,
+    error_chain::chain,
     store::{
         AuditRow, StoreError,
         retention::{
-            Deletion, KeptAsk, KeptRecording, Policies,
+            Deletion, KeptAsk, KeptRecording,
             aged::{AgedId, Retired},
+            policy::Policies,
             run::{RetentionRun, RunOutcome},
             storage::Counted,
         },
@@ -32,91 +29,9 @@ use crate::{
 };
 use school::{
     account::system_scope,
-    base::{
-        id::RecordingId,
-        time::{Now, UnixMs},
-        zone::{SHANGHAI, Zone},
-    },
-    retention::{
-        DataClass, DeletionRule, KeepState, RetentionStep,
-        kept_clock::{KeptClock, Trust},
-        quota::QuotaNotice,
-        run_bound,
-    },
+    base::{id::RecordingId, time::UnixMs, zone::school_day},
+    retention::{DataClass, DeletionRule, KeepState, RetentionStep, kept_clock::Trust, quota::QuotaNotice, run_bound},
 };
-
-/// What the storekeeper remembers between its rounds. Cheap to clone.
-#[derive(Clone)]
-pub struct Storekeeper {
-    state: Arc<Mutex<State>>,
-}
-
-struct State {
-    clock: KeptClock,
-    note: PathBuf,
-    /// When retention is gone through next, by the steady clock.
-    runs_at: Instant,
-    evicts_at: Instant,
-    /// When it is looked ahead next.
-    looks_at: Instant,
-    /// What retention will remove, and when.
-    leaving: Vec<(Date, u64)>,
-}
-
-impl Storekeeper {
-    /// At the start of a hub, in its data folder.
-    ///
-    /// # Errors
-    /// Where the note of an earlier hub cannot be read.
-    pub fn begin(data: &Path, clock: &Clock) -> Result<Self, keep::KeepError> {
-        let (note, now) = (data.join(SEEN_FILE), clock.now());
-        let seen = keep::read(&note)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).map(UnixMs);
-        if let Some(seen) = seen {
-            clock.not_before(seen);
-        }
-        let state = State {
-            clock: KeptClock::begin(seen, now),
-            note,
-            runs_at: now.steady + FIRST_RUN_AFTER,
-            evicts_at: now.steady + FIRST_RUN_AFTER,
-            looks_at: now.steady,
-            leaving: Vec::new(),
-        };
-        Ok(Self { state: Arc::new(Mutex::new(state)) })
-    }
-
-    /// What the wall clock is worth.
-    #[must_use]
-    pub fn trust(&self, now: Now) -> Trust {
-        self.state().clock.look(now)
-    }
-
-    /// What retention will remove on which day, as of the last hour.
-    #[must_use]
-    pub fn leaving(&self) -> Vec<(Date, u64)> {
-        self.state().leaving.clone()
-    }
-
-    /// Somebody answers for the clock and for all that is due: the next round goes through it.
-    pub fn run_soon(&self, now: Now) {
-        self.state().runs_at = now.steady;
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes the time, as long as it can be believed: what is noted is what a later start is measured by.
-    fn note_time(&self, clock: &Clock) {
-        let (now, state) = (clock.now(), self.state());
-        if state.clock.look(now) != Trust::Kept {
-            return;
-        }
-        if let Err(error) = keep::write(&state.note, now.wall.0.to_string().as_bytes(), 0o600) {
-            warn!(error = chain(&error), "The time could not be noted");
-        }
-    }
-}
 
 impl App {
     /// Keeps count and goes through retention until the hub stops.
@@ -191,7 +106,7 @@ impl App {
                 state: if is_over { KeepState::Sealed } else { KeepState::Live },
                 size_bytes: measured.size_bytes,
                 duration_ms: measured.duration_ms,
-                recorded_on: day(one.started_at),
+                recorded_on: school_day(one.started_at),
                 ended_at: one.ended_at.filter(|_| is_over).unwrap_or(one.started_at),
                 seal_sha256: measured.seal_sha256.filter(|_| is_over),
             });
@@ -210,7 +125,7 @@ impl App {
         let mut full = BTreeSet::new();
         let mut after = None;
         loop {
-            let page = self.store.use_of_schools(&scope, day(self.clock.wall()), after, SCHOOLS_AT_ONCE).await?;
+            let page = self.store.use_of_schools(&scope, school_day(self.clock.wall()), after, SCHOOLS_AT_ONCE).await?;
             after = page.last().map(|school| school.organisation_id);
             let is_last = page.len() < SCHOOLS_AT_ONCE as usize;
             let used_up = page.into_iter().filter(|one| one.quota.notice(one.used) == Some(QuotaNotice::Full));
@@ -235,7 +150,7 @@ impl App {
             after = Some((last.ended_at, last.recording_id));
             for kept in &page {
                 if let Some(at) = kept.item().deletes_at(&policies.at(&kept.path)) {
-                    *days.entry(day(at)).or_default() += kept.size_bytes;
+                    *days.entry(school_day(at)).or_default() += kept.size_bytes;
                 }
             }
         }
@@ -426,20 +341,9 @@ impl App {
     }
 }
 
-/// The day in the schools' zone.
-#[must_use]
-pub fn day(at: UnixMs) -> Date {
-    Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(at)).map_or(Date::ZERO, |local| local.date())
-}
-
-/// The time that was noted last.
-const SEEN_FILE: &str = "clock.seen";
-
 /// What a running recording takes is known to the minute.
 const ROUND_EVERY: Duration = Duration::from_secs(60);
 
-/// A hub that has just started has better things to do.
-const FIRST_RUN_AFTER: Duration = Duration::from_secs(3_600);
 const RUN_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const EVICT_EVERY: Duration = Duration::from_secs(3_600);
 

@@ -15,10 +15,11 @@ use crate::{
 use school::{
     account::system_scope,
     base::time::UnixMs,
-    dispatch::{Act, CancelKind, CancelReason, after, booking::Resource, swap},
+    dispatch::{Act, CancelKind, CancelReason, DispatchedLesson, after, booking::Resource, swap},
     fixtures::county::County,
+    lesson::life::LessonTimes,
     organisation::Stage,
-    timetable::{bell_schedule::PeriodName, calendar::Term, pairing::StandingAct, rules::RuleSet},
+    timetable::{bell_schedule::PeriodName, calendar::Term, pairing::StandingAct, rules::RuleSet, two_ends::Span},
 };
 
 const NOW: UnixMs = UnixMs(1_789_948_800_000);

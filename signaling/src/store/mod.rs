@@ -12,18 +12,21 @@ pub mod report;
 pub mod retention;
 pub mod timetable;
 
+pub use crate::store::dispatch::change::{Change, NewLesson, ScheduleError};
 pub use account::session::{LinkPurpose, NewSession, Session};
 pub(crate) use audit::writing::Writing;
 pub use audit::{AuditRow, Outcome};
-pub use db::{Database, NotADatabase, RuleKind, Store, StoreError, edit::Kept};
+pub use db::{
+    Store,
+    database::{Database, NotADatabase},
+    edit::Kept,
+    error::{RuleKind, StoreError},
+};
 pub(crate) use db::{
     column::{word, word_or_null},
     sql::Sql,
 };
-pub use dispatch::{
-    Change, NewLesson, ScheduleError,
-    readiness::{Heard, Waiver},
-};
+pub use dispatch::readiness::{Heard, Waiver};
 pub use lesson::LessonCursor;
 pub use organisation::{Seed, stage_consent::StageConsent};
 pub use report::presence::{Minute, NewHeadCount};

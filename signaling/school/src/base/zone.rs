@@ -93,6 +93,12 @@ impl fmt::Display for Minute {
     }
 }
 
+/// The day in the schools' zone.
+#[must_use]
+pub fn school_day(at: UnixMs) -> Date {
+    Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(at)).map_or(Date::ZERO, |local| local.date())
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;

@@ -1,28 +1,20 @@
 //! Who asks: the cookie of a signed-in person or an enrolled device.
 
-use std::{
-    fmt::Write,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
-use aws_lc_rs::{
-    digest::{SHA256, digest},
-    rand::{SecureRandom, SystemRandom},
-};
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use tracing::warn;
 
+use crate::http::web::cookie::{cookie, cookie_name};
 use crate::http::web::{ask::Caller, problem::ApiError};
+use crate::secret::sha256_hex;
 use crate::{
     app::App,
-    live::{
-        registry::chain,
-        token::{Claims, TokenError},
-    },
+    error_chain::chain,
+    live::token::{Claims, TokenError},
     store::{AuditRow, Session},
 };
 use school::{
@@ -183,40 +175,4 @@ pub async fn held(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Clai
         Ok(_) => Err(TokenError::OtherHolder),
         Err(_) => Ok(()),
     }
-}
-
-/// On TLS the browser itself holds the cookie to this host, to `Secure` and to the whole path.
-#[must_use]
-pub fn cookie_name(tls: bool) -> &'static str {
-    if tls { "__Host-tongke" } else { "tongke" }
-}
-
-/// 256 bits that nobody can guess, as text for URLs, headers and cookies.
-#[must_use]
-pub fn unguessable() -> String {
-    let mut bytes = [0_u8; 32];
-    // The system's generator does not fail once it was seeded; without it nothing here may go on.
-    SystemRandom::new().fill(&mut bytes).expect("the system has a random generator");
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// What the store keeps of a secret.
-#[must_use]
-pub fn sha256_hex(secret: impl AsRef<[u8]>) -> String {
-    digest(&SHA256, secret.as_ref()).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A cookie of this name. `None`: there is none.
-#[must_use]
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let mut values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    values.find_map(|value| {
-        value.split(';').find_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name).then(|| value.to_owned())
-        })
-    })
 }

@@ -5,18 +5,21 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::set_up::SET_UP_LINK_VALID;
-use crate::http::{
-    account::identity::{Identity, sha256_hex, unguessable},
-    web::{
-        ask::{Asked, Named, Nothing, Queried, maybe_null, named},
-        list::{Listed, Listing, limit},
-        problem::{ApiError, Problems},
-        version::{IfMatch, Tagged, edited},
-    },
-};
 use crate::{
     app::App,
     store::account::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Asked, Named, Nothing, Queried, maybe_null, named},
+            list::{Listed, Listing, limit},
+            problem::{ApiError, Problems},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
+    secret::{sha256_hex, unguessable},
 };
 use school::{
     account::permission::{Act, Scope, may_give},

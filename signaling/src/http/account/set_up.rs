@@ -1,71 +1,33 @@
 //! The first start: there is no password to begin with. A secret that the console shows makes the top of the tree and
 //! the three administrators, who are three people.
 
-use std::sync::Mutex;
-
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 use utoipa::ToSchema;
 
-use crate::http::{
-    account::identity::{sha256_hex, unguessable},
-    web::{
+use crate::{
+    app::App,
+    store::{AuditRow, Seed},
+};
+use crate::{
+    http::web::{
         ask::{Asked, Caller, named},
         problem::{ApiError, Problems},
     },
-};
-use crate::{
-    app::App,
-    store::{AuditRow, Seed, StoreError},
+    secret::{sha256_hex, unguessable},
 };
 use school::{
     account::system_scope,
     base::{
         id::{OrganisationId, PersonId},
         name,
-        time::UnixMs,
     },
     organisation::{Organisation, OrganisationKind, Person, Role, code},
 };
 
-/// The secret is good for so long after the start. The next start shows a new one.
-const SECRET_VALID: Duration = Duration::from_secs(15 * 60);
-
 /// A set-up link is handed over by hand, or by the school's own post.
 pub const SET_UP_LINK_VALID: Duration = Duration::from_secs(72 * 3600);
-
-/// The secret of the first start.
-#[derive(Debug, Default)]
-pub struct FirstStart {
-    secret: Mutex<Option<(String, UnixMs)>>,
-}
-
-impl FirstStart {
-    /// Makes the secret that the console shows. `None`: the hub has its people already.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn begin(app: &App) -> Result<Option<String>, StoreError> {
-        if !app.store.is_empty().await? {
-            return Ok(None);
-        }
-        let (secret, until) = (unguessable(), app.clock.lasting().wall.plus(SECRET_VALID));
-        *app.first_start.lock() = Some((sha256_hex(&secret), until));
-        Ok(Some(secret))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, UnixMs)>> {
-        self.secret.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn is(&self, secret: &str, now: UnixMs) -> bool {
-        self.lock().as_ref().is_some_and(|(expected, until)| {
-            now < *until && verify_slices_are_equal(sha256_hex(secret).as_bytes(), expected.as_bytes()).is_ok()
-        })
-    }
-}
 
 /// The first start.
 #[derive(Deserialize, ToSchema)]

@@ -1,9 +1,6 @@
 //! Signing in, by a one-time link, by name and password, or by a device's key; and out again.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -11,21 +8,24 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use tracing::info;
 use utoipa::ToSchema;
 
-use crate::http::{
-    account::identity::{Newcomer, actor, cookie_name, sha256_hex, unguessable},
-    web::{
-        ask::{Asked, Caller, Nothing},
-        problem::{ApiError, Problems},
-    },
-};
 use crate::{
     app::App,
     store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials},
+};
+use crate::{
+    http::{
+        account::identity::{Newcomer, actor},
+        web::{
+            ask::{Asked, Caller, Nothing},
+            cookie::cookie_name,
+            problem::{ApiError, Problems},
+        },
+    },
+    secret::{sha256_hex, unguessable},
 };
 use school::{
     account::{
@@ -325,55 +325,4 @@ pub(crate) fn set_cookie(tls: bool, value: &str, lifetime: Duration) -> HeaderMa
         headers.insert(header::SET_COOKIE, value);
     }
     headers
-}
-
-/// Attempts within the last minute, by network address.
-///
-/// Of sign-ins only failures count: at the bell a whole school signs in from one address.
-#[derive(Debug)]
-pub struct Attempts {
-    per_minute: u32,
-    by_address: DashMap<IpAddr, (Instant, u32)>,
-}
-
-/// Wrong links, passwords and signatures from one address.
-pub const FAILURES_PER_MINUTE: u32 = 10;
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Addresses remembered at once. Beyond it the old ones are forgotten early, which costs a guesser's minute at most.
-const ADDRESSES_MAX: usize = 10_000;
-
-impl Attempts {
-    /// So many a minute.
-    #[must_use]
-    pub fn of(per_minute: u32) -> Self {
-        Self { per_minute, by_address: DashMap::new() }
-    }
-
-    /// Whether one more may be made.
-    ///
-    /// # Errors
-    /// [`ApiError::TooManyRequests`].
-    pub fn check(&self, address: IpAddr, now: Now) -> Result<(), ApiError> {
-        let Some(entry) = self.by_address.get(&address) else { return Ok(()) };
-        let (since, failures) = *entry;
-        let passed = now.steady.saturating_duration_since(since);
-        if failures >= self.per_minute && passed < MINUTE {
-            return Err(ApiError::TooManyRequests { retry_after: MINUTE - passed });
-        }
-        Ok(())
-    }
-
-    /// Counts one.
-    pub fn failed(&self, address: IpAddr, now: Now) {
-        let is_fresh = |since: Instant| now.steady.saturating_duration_since(since) < MINUTE;
-        if self.by_address.len() >= ADDRESSES_MAX {
-            self.by_address.retain(|_, (since, _)| is_fresh(*since));
-        }
-        if self.by_address.len() >= ADDRESSES_MAX {
-            self.by_address.clear();
-        }
-        let mut entry = self.by_address.entry(address).or_insert((now.steady, 0));
-        *entry = if is_fresh(entry.0) { (entry.0, entry.1 + 1) } else { (now.steady, 1) };
-    }
 }

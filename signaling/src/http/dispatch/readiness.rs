@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::http::{
     account::identity::Identity,
-    lesson::find,
+    lesson::find::find,
     web::{
         ask::{Asked, Named},
         problem::{ApiError, Problems, invalid},

@@ -12,14 +12,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::{
-    account::identity::{Identity, sha256_hex},
-    lesson::find,
-    web::{
-        ask::{Asked, Named, Nothing},
-        problem::{ApiError, Problems},
-    },
-};
 use crate::{
     app::App,
     live::{
@@ -27,6 +19,17 @@ use crate::{
         token::{Claims, TokenKind},
         wire::SeatRole,
     },
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        lesson::find::find,
+        web::{
+            ask::{Asked, Named, Nothing},
+            problem::{ApiError, Problems},
+        },
+    },
+    secret::sha256_hex,
 };
 use school::{
     account::permission::{self, Act, Place},

@@ -13,23 +13,27 @@ use axum::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::http::{
-    account::identity::{cookie, cookie_name, held, sha256_hex},
-    web::{
-        ask::{Caller, HeldPlace, Named, own_origin},
-        problem::ApiError,
-    },
-};
 use crate::{
     app::App,
+    error_chain::chain,
     live::{
-        registry::{SeatRefused, chain},
-        table::{Joined, text_of},
+        table::{Joined, SeatRefused, text_of},
         token::{Claims, TokenKind},
         unread::Said,
         wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
     store::{AuditRow, library::mark::Marked},
+};
+use crate::{
+    http::{
+        account::identity::held,
+        web::{
+            ask::{Caller, HeldPlace, Named, own_origin},
+            cookie::{cookie, cookie_name},
+            problem::ApiError,
+        },
+    },
+    secret::sha256_hex,
 };
 use school::{
     account::{

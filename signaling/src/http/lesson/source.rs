@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::http::{
     account::identity::Identity,
-    lesson::find,
+    lesson::find::find,
     library::{
         door::library_reach,
         window::{PlayView, Shown},

@@ -14,13 +14,6 @@ use serde::Deserialize;
 use sfu::{Answered, OfferError, Patched, TrackKind, limits};
 use tracing::info;
 
-use crate::http::{
-    account::identity::{bearer, held, unguessable},
-    web::{
-        ask::{Caller, Named, media_type, read_body},
-        problem::ApiError,
-    },
-};
 use crate::{
     app::App,
     live::{
@@ -28,6 +21,16 @@ use crate::{
         token::{Claims, TokenKind},
     },
     store::AuditRow,
+};
+use crate::{
+    http::{
+        account::identity::{bearer, held},
+        web::{
+            ask::{Caller, Named, media_type, read_body},
+            problem::ApiError,
+        },
+    },
+    secret::unguessable,
 };
 use school::{
     account::system_scope,

@@ -1,11 +1,15 @@
 //! The door of a recording: who may look into it, by whatever way they come.
 
-use super::recording::may_look;
+use crate::http::dispatch::readiness;
 use crate::http::{
     account::identity::Identity,
     web::problem::{ApiError, GoneView},
 };
-use crate::{app::App, jobs::storekeeper::day, store::library::LibraryScope};
+use crate::{app::App, store::library::LibraryScope};
+use school::account::permission::Scope;
+use school::base::id::ClassId;
+use school::base::zone::school_day;
+use school::timetable::pairing::{Hearing, may_replay};
 use school::{
     account::{
         permission::{Act, Place, Readers, may},
@@ -62,7 +66,7 @@ pub(crate) async fn look_to(
     if matches!(let_in, Ok(_) | Err(ApiError::TakenDown { .. }))
         && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
     {
-        return Err(ApiError::RecordingDeleted(GoneView { rule: gone.rule, on: gone.at.map(day) }));
+        return Err(ApiError::RecordingDeleted(GoneView { rule: gone.rule, on: gone.at.map(school_day) }));
     }
     let_in
 }
@@ -132,4 +136,28 @@ pub(crate) async fn own(
     let scope = identity.reach(act)?;
     let lesson = app.store.lesson_of_recording(&scope, recording_id).await?;
     lesson.filter(|lesson| scope.owns(lesson)).ok_or(ApiError::NotFound)
+}
+
+/// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
+/// over its school, and who could hear it.
+pub(crate) async fn may_look(app: &App, identity: &Identity, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+    let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
+    Ok(teaches || scope.covers(lesson.place()) || had_the_right(app, scope, lesson).await?)
+}
+
+/// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays
+/// its own, also after the right was frozen or cancelled.
+async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+    if !readiness::rule(app, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
+        return Ok(true);
+    }
+    let Some(heard) = app.store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
+    // Rights are given for a term: a lesson outside of any was put there for the classrooms that it lists.
+    let (Some(term_id), Some(live_at)) = (heard.term_id, lesson.live_at) else { return Ok(!heard.classes.is_empty()) };
+    let class_ids: Vec<ClassId> = heard.classes.iter().copied().flatten().collect();
+    let rights = app.store.rights_of_classes(scope, term_id, &class_ids).await?;
+    let (teaching_id, subject) = (heard.teaching_id, lesson.subject.as_str());
+    Ok(class_ids
+        .into_iter()
+        .any(|class_id| may_replay(&rights, &Hearing { term_id, teaching_id, class_id, subject }, live_at)))
 }

@@ -1,6 +1,6 @@
 //! A recording, or a span of it, as one MP4 file to keep or to play from.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
-use dashmap::DashMap;
 use futures_util::stream;
 use recorder::{Export, ExportCursor, ExportTracks, Span};
 use serde::Deserialize;
@@ -19,20 +18,21 @@ use super::{
     recording::{blocking, no_secret_in_query, send},
 };
 use crate::app::App;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        ask::{Named, Queried},
-        problem::ApiError,
-        range::{self, ByteRange},
-        turns::Turn,
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Named, Queried},
+            problem::ApiError,
+            range::{self, ByteRange},
+        },
     },
+    state::concurrency::Permit,
 };
 use school::{
     account::permission::Act,
     base::{
         id::RecordingId,
-        time::UnixMs,
         zone::{SHANGHAI, Zone},
     },
     lesson::Lesson,
@@ -121,7 +121,7 @@ fn read(ask: &DownloadAsk) -> Result<(ExportTracks, Option<Span>), ApiError> {
 fn bytes(
     export: Arc<Export>,
     part: ByteRange,
-    turn: Turn,
+    turn: Permit,
 ) -> impl stream::Stream<Item = Result<Bytes, std::io::Error>> + Send {
     let begin = (export, ExportCursor::at(part.from), part.length, turn);
     stream::try_unfold(begin, |(export, mut cursor, left, turn)| async move {
@@ -142,26 +142,6 @@ fn bytes(
         let left = left - piece.len() as u64;
         Ok(Some((Bytes::from(piece), (export, cursor, left, turn))))
     })
-}
-
-/// What was exported last by whom, so that a player that reads one file in fifty ranges is one line of the audit.
-#[derive(Debug, Default)]
-pub struct LatelyExported {
-    by: DashMap<String, UnixMs>,
-}
-
-impl LatelyExported {
-    /// Whether this is the first such export in a while.
-    fn is_new(&self, what: String, now: UnixMs) -> bool {
-        if self.by.len() >= EXPORTS_REMEMBERED {
-            self.by.retain(|_, at| now < at.plus(TOLD_AGAIN_AFTER));
-        }
-        if self.by.len() >= EXPORTS_REMEMBERED {
-            return true;
-        }
-        let before = self.by.insert(what, now);
-        before.is_none_or(|at| now >= at.plus(TOLD_AGAIN_AFTER))
-    }
 }
 
 /// A download leaves the hub and its rules: the audit sees who took what.
@@ -230,16 +210,13 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// File systems take 255 bytes, which is 85 of these characters; the rest of the name wants room too.
 const TITLE_CHARACTERS_MAX: usize = 48;
 
-/// A lesson watched from its file is one look, however often the page seeks in it.
-const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(600);
-
-/// Beyond it every request is told, which costs the audit lines and nobody their download.
-const EXPORTS_REMEMBERED: usize = 4_096;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use school::{base::id::PersonId, fixtures::lesson_of};
+    use school::{
+        base::{id::PersonId, time::UnixMs},
+        fixtures::lesson_of,
+    };
 
     #[test]
     fn a_file_bears_its_lessons_name_and_nothing_that_harms() {
@@ -262,15 +239,5 @@ mod tests {
         lesson.title = "课".repeat(400);
         let long = disposition(&lesson, "both", word(ExportTracks::Both), "mp4", None);
         assert!(long.len() < 700 && long.to_str().unwrap().ends_with(".mp4"));
-    }
-
-    #[test]
-    fn a_player_that_reads_in_ranges_is_one_line_of_the_audit() {
-        let lately = LatelyExported::default();
-        let at = |s: i64| UnixMs(s * 1_000);
-        // Each look counts from the one before: a film of an hour is told once, and so is a page left open.
-        let told = [0, 1, 300, 901, 902].map(|s| lately.is_new("a".into(), at(s)));
-        assert_eq!(told, [true, false, false, true, false]);
-        assert!(lately.is_new("b".into(), at(1)));
     }
 }

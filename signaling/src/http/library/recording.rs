@@ -20,24 +20,20 @@ use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 
 use super::{door::look_to, recording_may::RecordingMay};
-use crate::http::{
-    account::identity::Identity,
-    dispatch::readiness,
-    lesson::view,
-    web::{
-        ask::Named,
-        problem::{ApiError, Problems},
-        range::{self, ByteRange},
-        turns::Turn,
-    },
-};
 use crate::{app::App, live::wire::LessonView};
-use school::{
-    account::permission::{Act, Scope},
-    base::id::{ClassId, RecordingId},
-    lesson::{Lesson, RecordingState},
-    timetable::pairing::{Hearing, may_replay},
+use crate::{
+    http::{
+        account::identity::Identity,
+        lesson::view,
+        web::{
+            ask::Named,
+            problem::{ApiError, Problems},
+            range::{self, ByteRange},
+        },
+    },
+    state::concurrency::Permit,
 };
+use school::{account::permission::Act, base::id::RecordingId, lesson::RecordingState};
 
 /// What a recording holds.
 #[derive(Serialize, ToSchema)]
@@ -150,37 +146,13 @@ pub(crate) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
 /// What others call it.
 const SECRETS: [&str; 8] = ["token", "session", "cookie", "auth", "jwt", "passw", "secret", "signature"];
 
-/// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
-/// over its school, and who could hear it.
-pub(crate) async fn may_look(app: &App, identity: &Identity, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
-    let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
-    Ok(teaches || scope.covers(lesson.place()) || had_the_right(app, scope, lesson).await?)
-}
-
-/// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays
-/// its own, also after the right was frozen or cancelled.
-async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
-    if !readiness::rule(app, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
-        return Ok(true);
-    }
-    let Some(heard) = app.store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
-    // Rights are given for a term: a lesson outside of any was put there for the classrooms that it lists.
-    let (Some(term_id), Some(live_at)) = (heard.term_id, lesson.live_at) else { return Ok(!heard.classes.is_empty()) };
-    let class_ids: Vec<ClassId> = heard.classes.iter().copied().flatten().collect();
-    let rights = app.store.rights_of_classes(scope, term_id, &class_ids).await?;
-    let (teaching_id, subject) = (heard.teaching_id, lesson.subject.as_str());
-    Ok(class_ids
-        .into_iter()
-        .any(|class_id| may_replay(&rights, &Hearing { term_id, teaching_id, class_id, subject }, live_at)))
-}
-
 /// Sends a file or the one range of it that is asked for. A segment, of which the SHA-256 is known, never changes, so a
 /// browser may keep it.
 pub(crate) async fn send(
     mut file: File,
     sha256: Option<&str>,
     headers: &HeaderMap,
-    turn: Turn,
+    turn: Permit,
 ) -> Result<Response, ApiError> {
     let fault = |error| ApiError::Internal(Box::new(error));
     let about = file.metadata().await.map_err(fault)?;

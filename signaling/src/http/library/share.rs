@@ -19,14 +19,6 @@ use super::{
     door::own,
     window::{PlayView, Shown},
 };
-use crate::http::{
-    account::identity::{Identity, cookie, sha256_hex, unguessable},
-    web::{
-        ask::{Asked, Caller, Named},
-        list::Listed,
-        problem::{ApiError, Problems, invalid},
-    },
-};
 use crate::{
     app::App,
     live::token::ShareClaims,
@@ -34,6 +26,18 @@ use crate::{
         AuditRow,
         library::share::{NewShare, SHARES_MAX, Share},
     },
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Asked, Caller, Named},
+            cookie::cookie,
+            list::Listed,
+            problem::{ApiError, Problems, invalid},
+        },
+    },
+    secret::{sha256_hex, unguessable},
 };
 use school::{
     account::{permission::Act, system_scope},

@@ -1,23 +1,13 @@
 //! Devices of classrooms: a code on the screen lets one in, its own key brings it back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::{
-    account::identity::{Identity, sha256_hex, unguessable},
-    web::{
-        ask::{Asked, Caller, Named, Queried, named},
-        list::{Listed, Listing},
-        problem::{ApiError, Problems},
-        version::{IfMatch, Tagged, edited},
-    },
-};
 use crate::{
     app::App,
     secret,
@@ -26,19 +16,28 @@ use crate::{
         organisation::device::{KeptDevice, KeyAlgorithm, NewEnrolment},
     },
 };
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Asked, Caller, Named, Queried, named},
+            list::{Listed, Listing},
+            problem::{ApiError, Problems},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
+    secret::sha256_hex,
+};
 use school::{
     account::permission::Act,
     base::{
         id::{ClassroomId, DeviceId, EnrolmentId},
-        time::{Now, UnixMs},
+        time::UnixMs,
     },
 };
 
 /// A code stands on the screen for so long.
 const CODE_VALID: Duration = Duration::from_secs(10 * 60);
-
-/// A school of fifty classrooms enrols in one go, from one address.
-pub const ENROLMENTS_PER_MINUTE: u32 = 100;
 
 /// Letters and digits that nobody confuses when they are read out.
 const CODE_LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -251,39 +250,4 @@ pub fn is_signed(algorithm: KeyAlgorithm, public_key: &str, message: &[u8], sign
         KeyAlgorithm::P256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(message, &signature),
     };
     verified.is_ok()
-}
-
-/// What devices were asked to sign and have not signed yet. Each is good for one answer.
-#[derive(Debug, Default)]
-pub struct Challenges {
-    open: DashMap<String, (DeviceId, Instant)>,
-}
-
-/// Challenges open at once: every device of a county after a power cut.
-const CHALLENGES_MAX: usize = 20_000;
-
-/// Signing takes a moment.
-const CHALLENGE_VALID: Duration = Duration::from_secs(60);
-
-impl Challenges {
-    fn give(&self, device_id: DeviceId, now: Now) -> String {
-        if self.open.len() >= CHALLENGES_MAX {
-            self.open.retain(|_, (_, given)| now.steady.saturating_duration_since(*given) < CHALLENGE_VALID);
-        }
-        if self.open.len() >= CHALLENGES_MAX {
-            self.open.clear(); // A flood: devices ask again.
-        }
-        let challenge = unguessable();
-        self.open.insert(challenge.clone(), (device_id, now.steady));
-        challenge
-    }
-
-    /// Whether this was given to this device, just now, and not used yet. It is used up.
-    #[must_use]
-    pub fn take(&self, challenge: &str, device_id: DeviceId, now: Now) -> bool {
-        let taken = self.open.remove(challenge);
-        taken.is_some_and(|(_, (given_to, given))| {
-            given_to == device_id && now.steady.saturating_duration_since(given) < CHALLENGE_VALID
-        })
-    }
 }

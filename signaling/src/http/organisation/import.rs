@@ -12,13 +12,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::sheet::{self, FILE_BYTES_MAX, FileKind, XLSX};
-use crate::http::{
-    account::identity::{Identity, sha256_hex},
-    web::{
-        ask::{Queried, media_type, own_origin, read_body},
-        problem::{ApiError, Problems},
-    },
-};
 use crate::{
     app::App,
     store::{
@@ -26,6 +19,16 @@ use crate::{
         db::list::ListAsk,
         organisation::{classroom::KeptClassroom, import::Imported, place::KeptOrganisation, school_class::KeptClass},
     },
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Queried, media_type, own_origin, read_body},
+            problem::{ApiError, Problems},
+        },
+    },
+    secret::sha256_hex,
 };
 use school::{
     account::permission::{Act, Scope},

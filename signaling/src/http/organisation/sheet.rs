@@ -19,9 +19,6 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// What is packed in an XLSX file, unpacked: a small file may hold very much. A table of [`LINES_MAX`] lines is 3 MB.
 const UNPACKED_BYTES_MAX: u64 = 32 << 20;
 
-/// Tables that are read or written at once. Each may take some hundred megabytes for a moment.
-pub const TABLES_MAX: usize = 2;
-
 /// Tables of ours have five.
 const CELLS_MAX: usize = 32;
 
@@ -48,7 +45,7 @@ pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     }
 }
 
-/// Waits for a turn: see [`TABLES_MAX`].
+/// Waits for a turn: see [`TABLES_AT_ONCE`].
 ///
 /// # Errors
 /// [`ApiError::Busy`] where others take too long.

@@ -14,7 +14,7 @@ use crate::http::{
 };
 use crate::{
     app::App,
-    store::retention::{Deletion, Hold, KeptAsk, KeptRecording, Policies},
+    store::retention::{Deletion, Hold, KeptAsk, KeptRecording, policy::Policies},
 };
 use school::{
     account::permission::{Act, Scope},

@@ -6,7 +6,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::{
     account::identity::Identity,
-    dispatch::{ListeningAsk, weekday},
     web::{
         ask::{Asked, Named, Queried, named},
         list::{Listed, limit},
@@ -18,10 +17,12 @@ use crate::{
     app::App,
     store::{AgreementError, Kept},
 };
+use jiff::civil::Weekday;
+use school::base::id::ClassroomId;
 use school::{
     account::permission::Act,
     base::{
-        id::{ClassId, ClassroomId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
+        id::{ClassId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
         time::UnixMs,
     },
     organisation::Stage,
@@ -31,6 +32,18 @@ use school::{
         program::{Delivery, Mode, Program},
     },
 };
+
+/// One classroom that listens, with the class in it.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListeningAsk {
+    /// Which classroom.
+    pub classroom_id: ClassroomId,
+    /// Which class sits in it. `null`: teachers do.
+    pub class_id: Option<ClassId>,
+    /// It can be called on stage; else it watches only.
+    pub interactive: bool,
+}
 
 /// One period of the week.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -476,4 +489,9 @@ fn right_view(right: ListeningRight) -> ListeningRightView {
         standing: right.standing,
         ended_at_ms: right.ended_at,
     }
+}
+
+/// 1 to 7, as the API says it.
+pub(crate) fn weekday(number: i8) -> Result<Weekday, ApiError> {
+    Weekday::from_monday_one_offset(number).map_err(|_| invalid("weekday", "星期是 1 到 7"))
 }

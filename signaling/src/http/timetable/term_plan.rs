@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 
 use crate::http::{
     account::identity::Identity,
-    dispatch::{self, ClashView},
+    dispatch,
     organisation::place_of,
     web::{
         ask::{Asked, Named},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, clash::ClashView},
     },
 };
 use crate::{app::App, scheduling::planner::plan_term, store::ScheduleError};

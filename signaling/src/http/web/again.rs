@@ -2,6 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::{
+    ask::{Caller, JSON_BYTES_MAX, read_body},
+    problem::ApiError,
+};
+use crate::{app::App, store::db::again::Answered};
+use crate::{
+    http::web::cookie::{cookie, cookie_name},
+    secret::sha256_hex,
+};
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -9,26 +18,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use dashmap::DashMap;
-
-use super::{
-    ask::{Caller, JSON_BYTES_MAX, read_body},
-    problem::ApiError,
-};
-use crate::http::account::identity::{cookie, cookie_name, sha256_hex};
-use crate::{app::App, store::db::again::Answered};
 
 /// A key is remembered for so long.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// Our pages send a UUID.
 const KEY_BYTES_MAX: usize = 100;
-
-/// Requests under way, by holder and key: the second waits for the first.
-#[derive(Debug, Default)]
-pub struct UnderWay {
-    keys: DashMap<(String, String), Arc<tokio::sync::Mutex<()>>>,
-}
 
 /// Answers a repeated create as the first time. What holds a secret is not kept, and so not repeated. A table needs no
 /// key: taken in twice it changes nothing, and it is larger than what is held back here.

@@ -1,5 +1,6 @@
 //! What went wrong, as RFC 9457 problems. What they say stands in `problem/words.rs`.
 
+pub mod clash;
 mod words;
 
 use std::time::Duration;
@@ -15,14 +16,11 @@ use sfu::{OfferError, PatchError};
 use tracing::error;
 use utoipa::{IntoResponses, ToSchema};
 
+use self::clash::ClashView;
+use crate::state::{attempts::TooManyAttempts, concurrency::TooManyAtOnce};
 use crate::{
-    http::dispatch::ClashView,
-    live::{
-        mover::MoveError,
-        registry::{SeatRefused, chain},
-        session::TooManyOffers,
-        token::TokenError,
-    },
+    error_chain::chain,
+    live::{mover::MoveError, session::TooManyOffers, table::SeatRefused, token::TokenError},
     secret::TooBusy,
     store::{EditError, RuleKind, StandsOn, StoreError, organisation::place::PlaceError},
 };
@@ -169,11 +167,8 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// The session has as many of these under way as it may.
-    #[error("more than {max} at once")]
-    TooManyAtOnce {
-        /// How many it may.
-        max: usize,
-    },
+    #[error(transparent)]
+    TooManyAtOnce(#[from] TooManyAtOnce),
     /// Board and camera cannot be put into one frame.
     #[error(transparent)]
     Composite(#[from] CompositeRefused),
@@ -246,6 +241,12 @@ impl From<EditError> for ApiError {
             EditError::StandsOn(stands_on) => stands_on.into(),
             EditError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<TooManyAttempts> for ApiError {
+    fn from(TooManyAttempts { retry_after }: TooManyAttempts) -> Self {
+        Self::TooManyRequests { retry_after }
     }
 }
 
@@ -396,7 +397,7 @@ impl IntoResponse for ApiError {
         let retry_after = match &self {
             Self::Offer(OfferError::Full { retry_after }) | Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::GuestsFull => Some(GUEST_RETRY_AFTER),
-            Self::Busy | Self::TooManyAtOnce { .. } => Some(BUSY_RETRY_AFTER),
+            Self::Busy | Self::TooManyAtOnce(_) => Some(BUSY_RETRY_AFTER),
             _ => None,
         };
         if let Some(retry_after) = retry_after {

@@ -8,7 +8,7 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-use crate::store::{Database, StoreError};
+use crate::store::StoreError;
 
 /// Which of the two it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl Dialect {
         }
     }
 
-    pub(crate) async fn connect(self, database: &Database) -> Result<AnyPool, StoreError> {
+    pub(crate) async fn connect(self, url: &str) -> Result<AnyPool, StoreError> {
         install_default_drivers();
         let connections = match self {
             Self::Sqlite => SQLITE_CONNECTIONS_MAX,
@@ -183,7 +183,7 @@ impl Dialect {
                 })
             },
         );
-        let pool = options.connect(database.url()).await?;
+        let pool = options.connect(url).await?;
         let mut connection = pool.acquire().await?;
         self.bring_up_to_date(&mut connection).await?;
         Ok(pool)

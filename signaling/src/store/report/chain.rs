@@ -7,12 +7,14 @@ use sqlx::Row;
 use crate::store::{
     Sql, Store, StoreError,
     report::{ACT, EndRow, ReportRow, SELECT_END, SELECT_REPORT},
-    retention::aged::{RETIRE_ATTENDANCE, RETIRE_SAMPLES},
 };
 use school::{
     account::permission::Scope,
     base::{id::LessonId, time::UnixMs},
 };
+
+pub(crate) const RETIRE_SAMPLES: &str = "retire_samples";
+pub(crate) const RETIRE_ATTENDANCE: &str = "retire_attendance";
 
 /// Everything holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

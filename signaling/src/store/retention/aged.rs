@@ -4,6 +4,7 @@
 use sqlx::{Row, any::AnyRow};
 
 use crate::store::db::column::unsigned;
+use crate::store::report::chain::{RETIRE_ATTENDANCE, RETIRE_SAMPLES};
 use crate::store::{
     AuditRow, RuleKind, Sql, Store, StoreError, Writing,
     db::column::instant_or_null,
@@ -71,9 +72,6 @@ impl AgedId {
 
 /// What the audit calls it when something goes by its age.
 pub(crate) const RETIRE_CLIP: &str = "retire_clip";
-pub(crate) const RETIRE_SAMPLES: &str = "retire_samples";
-pub(crate) const RETIRE_ATTENDANCE: &str = "retire_attendance";
-
 const SELECT_CLIP: &str = "
     select clip.clip_id as id, organisation.path as path, clip.made_at_ms as since_ms,
            case when held_by is not null then coalesce(held_until_ms, 9223372036854775807) end as held_until_ms,

@@ -84,7 +84,7 @@ impl Hub {
             assert!(app.store.add_clip(&system_scope::sample(), &clip, &row).await.unwrap());
             told.push(Told { lesson_id, recording_id, clip_id });
         }
-        reporter::keep(app).await.unwrap();
+        app.registry.flush_attendance().await.unwrap();
         reporter::round(app).await.unwrap();
         app.round().await.unwrap();
         told

@@ -4,6 +4,7 @@ use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use crate::fixtures::school::{MORNING, School};
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
+use school::base::zone::school_day;
 use school::{
     account::system_scope,
     base::{
@@ -22,12 +23,11 @@ use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
-    config::S3,
-    http::account::identity::sha256_hex,
-    jobs::storekeeper::day,
+    config::s3::S3,
     keep,
     live::mover::Mover,
     sample,
+    secret::sha256_hex,
     store::{
         AuditRow, Database,
         audit::AuditSearch,
@@ -417,7 +417,7 @@ async fn an_administrator_sees_holds_asks_for_deletion_and_takes_it_back_and_a_r
     let teacher = school.sign_in(&school.link(lesson.teacher.person_id).await).await;
     let stranger = school.other_teacher().await;
     let kept = app.store.kept_recording(&system_scope::console(), id.parse().unwrap()).await.unwrap().unwrap();
-    let on = day(kept.deleted_at.unwrap());
+    let on = school_day(kept.deleted_at.unwrap());
     for rest in [
         "",
         "/media/main.m3u8",

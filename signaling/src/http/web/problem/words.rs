@@ -10,6 +10,7 @@ use super::{ApiError, GoneView};
 use crate::{
     http::web::field::label,
     live::token::TokenError,
+    state::concurrency::TooManyAtOnce,
     store::{Standing, StandsOn},
 };
 use school::{
@@ -199,7 +200,7 @@ impl ApiError {
             Self::TooManyRequests { .. } => {
                 (S::TOO_MANY_REQUESTS, "too-many-attempts", "试得太频繁", "请过一分钟再试。".into())
             }
-            Self::TooManyAtOnce { max } => (
+            Self::TooManyAtOnce(TooManyAtOnce { max }) => (
                 S::TOO_MANY_REQUESTS,
                 "too-many-at-once",
                 "同时下载太多",
