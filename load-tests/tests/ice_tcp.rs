@@ -16,12 +16,13 @@ use load_tests::client::{
     publisher::{Outgoing, Publisher},
     transport::{Identity, Incoming, Transport},
 };
+use school::base::time::UnixMs;
 use sfu::{Hub, HubConfig, RoomId, TrackKind};
 use signaling::{
-    app::{App, database_file},
+    app::App,
     clock::Clock,
-    domain::time::UnixMs,
-    front::{self, Connections},
+    keep::database_file,
+    listener::{self, Connections},
     router,
     store::Database,
 };
@@ -57,10 +58,10 @@ impl School {
             let app = App::open(folder.path(), &Database::file(&database_file(folder.path())), hub, clock, None)
                 .await
                 .unwrap();
-            let listener = front::listen(app.hub.media_address()).await.unwrap();
+            let listener = listener::listen(app.hub.media_address()).await.unwrap();
             let door = listener.local_addr().unwrap();
             let router = router::router(app.clone());
-            tokio::spawn(front::serve(
+            tokio::spawn(listener::serve(
                 listener,
                 None,
                 [].into(),

@@ -15,21 +15,22 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-use serde_json::{Value, json};
-use signaling::{
-    county::County,
-    domain::{
-        id::{OrganisationId, PersonId},
-        organisation::{Grant, Holder, Role},
+use school::{
+    account::{
         permission::{Act, Asker, Place, Readers, may},
+        system_scope,
+    },
+    base::{
+        id::{OrganisationId, PersonId},
         time::UnixMs,
     },
-    store::{
-        Database, Store,
-        library::{LibraryAsk, LibraryScope},
-        library_edit::EntryEdit,
-    },
-    system_scope,
+    county::County,
+    organisation::{Grant, Holder, Role},
+};
+use serde_json::{Value, json};
+use signaling::store::{
+    Database, Store,
+    library::{LibraryAsk, LibraryScope, edit::EntryEdit},
 };
 use taught::{Lesson, MORNING, Taught};
 use uuid::Uuid;

@@ -15,25 +15,28 @@ use axum::{
     http::{HeaderMap, Request, header},
 };
 use jiff::civil::{Date, Weekday};
+use school::{
+    account::{permission::Scope, system_scope},
+    base::{
+        id::{ClassId, ClassroomId, CourseId, OrganisationId, PersonId},
+        time::UnixMs,
+    },
+    fixtures::county::{County, Node},
+    organisation::{Holder, OrganisationKind, Person, Role, Stage},
+    timetable::{
+        bell_schedule::PeriodName,
+        calendar::{Term, monday_of},
+        course::{Course, Listening, SchoolClass, WeeklyPeriod, Weeks},
+        program::{Delivery, Mode, Program},
+    },
+};
 use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
-    county::{County, Node},
-    domain::{
-        bell_schedule::PeriodName,
-        calendar::{Term, monday_of},
-        course::{Course, Listening, SchoolClass, WeeklyPeriod, Weeks},
-        id::{ClassId, ClassroomId, CourseId, OrganisationId, PersonId},
-        organisation::{Holder, OrganisationKind, Person, Role, Stage},
-        permission::Scope,
-        program::{Delivery, Mode, Program},
-        time::UnixMs,
-    },
-    planner::{plan_courses, plan_term},
     router, sample,
+    scheduling::planner::{plan_courses, plan_term},
     store::{AuditRow, Database, GridOf, Seed, Store},
-    system_scope,
 };
 use tower::ServiceExt;
 

@@ -1,10 +1,6 @@
 //! Everything that a request may need, put together once.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use recorder::{composite::Composer, mirror::bucket::BucketError};
 use sfu::{Hub, HubConfig, HubEvent};
@@ -13,28 +9,27 @@ use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
-    config::S3,
-    http::{
-        again::UnderWay,
-        device::{Challenges, ENROLMENTS_PER_MINUTE},
-        download::LatelyExported,
-        set_up::FirstStart,
-        sheet::TABLES_MAX,
-        sign_in::{Attempts, FAILURES_PER_MINUTE},
-        turns::{DOWNLOADS_AT_ONCE, SEGMENTS_AT_ONCE, Turns},
-    },
+    config::s3::S3,
+    error_chain::chain,
     keep::{self, KeepError},
     live::{
-        bell::BELL_TICK,
+        bell::ring::BELL_TICK,
         recording::{self, Recordings, SealKey},
-        registry::{Registry, TICK, chain},
+        registry::{Registry, TICK},
         token::TokenSigner,
         wire::Bye,
     },
-    reporter,
     secret::Secrets,
+    state::{
+        attempts::{Attempts, ENROLMENTS_PER_MINUTE, FAILURES_PER_MINUTE},
+        challenges::Challenges,
+        concurrency::{ConcurrencyLimit, DOWNLOADS_AT_ONCE, SEGMENTS_AT_ONCE, TABLES_AT_ONCE},
+        first_start::FirstStart,
+        key_locks::KeyLocks,
+        recent_exports::RecentExports,
+        retention::RetentionState,
+    },
     store::{AuditRow, Database, Store, StoreError},
-    storekeeper::Storekeeper,
 };
 
 /// The running hub behind its front door. Cheap to clone.
@@ -49,7 +44,7 @@ pub struct App {
     /// What remains of lessons.
     pub recordings: Recordings,
     /// What they take, and how long they stay.
-    pub storekeeper: Storekeeper,
+    pub storekeeper: RetentionState,
     /// Puts board and camera into one frame.
     pub composer: Arc<Composer>,
     /// Signs and checks tokens.
@@ -61,15 +56,15 @@ pub struct App {
     /// What devices are asked to sign.
     pub challenges: Arc<Challenges>,
     /// Creates under way.
-    pub under_way: Arc<UnderWay>,
-    /// Turns at reading and writing tables.
+    pub under_way: Arc<KeyLocks>,
+    /// ConcurrencyLimit at reading and writing tables.
     pub tables: Arc<Semaphore>,
     /// Each session's turns at whole recordings.
-    pub downloads: Arc<Turns>,
+    pub downloads: Arc<ConcurrencyLimit>,
     /// Each session's turns at segments.
-    pub segments: Arc<Turns>,
+    pub segments: Arc<ConcurrencyLimit>,
     /// What was exported lately.
-    pub exported: Arc<LatelyExported>,
+    pub exported: Arc<RecentExports>,
     /// Passwords and second factors.
     pub secrets: Arc<Secrets>,
     /// The secret of the first start. `None`: the hub has its administrators.
@@ -142,7 +137,7 @@ impl App {
         s3: Option<&S3>,
     ) -> Result<Self, OpenError> {
         keep::folder(data)?;
-        let storekeeper = Storekeeper::begin(data, &clock)?;
+        let storekeeper = RetentionState::begin(data, &clock)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
         let secrets = Arc::new(Secrets::open(data)?);
         let store = Store::open(database).await?;
@@ -179,9 +174,9 @@ impl App {
             enrolments: Arc::new(Attempts::of(ENROLMENTS_PER_MINUTE)),
             challenges: Arc::default(),
             under_way: Arc::default(),
-            tables: Arc::new(Semaphore::new(TABLES_MAX)),
-            downloads: Arc::new(Turns::of(DOWNLOADS_AT_ONCE)),
-            segments: Arc::new(Turns::of(SEGMENTS_AT_ONCE)),
+            tables: Arc::new(Semaphore::new(TABLES_AT_ONCE)),
+            downloads: Arc::new(ConcurrencyLimit::of(DOWNLOADS_AT_ONCE)),
+            segments: Arc::new(ConcurrencyLimit::of(SEGMENTS_AT_ONCE)),
             exported: Arc::default(),
             secrets,
             first_start: Arc::default(),
@@ -264,7 +259,7 @@ impl App {
         self.stopping.send_replace(true);
         self.registry.say_bye(Bye::ShuttingDown);
         // A store that does not answer holds nobody up for long.
-        match tokio::time::timeout(Duration::from_secs(2), reporter::keep(self)).await {
+        match tokio::time::timeout(Duration::from_secs(2), self.registry.flush_attendance()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => error!(error = chain(&error), "The last of the attendance could not be kept"),
             Err(_) => error!("The last of the attendance could not be kept: the store is too slow"),
@@ -278,12 +273,6 @@ impl App {
             warn!("The store was still busy when the hub stopped");
         }
     }
-}
-
-/// The database file of a data folder, where no other database is named.
-#[must_use]
-pub fn database_file(data: &Path) -> PathBuf {
-    data.join("tongke.sqlite")
 }
 
 /// Called on the hub's threads: it must not block.

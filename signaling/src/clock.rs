@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::domain::time::{Now, UnixMs};
+use school::base::time::{Now, UnixMs};
 
 /// Tells the time: the machine's, or one that a test turns by hand.
 #[derive(Clone, Debug)]

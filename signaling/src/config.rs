@@ -1,5 +1,7 @@
 //! What the hub is told before it starts: flags, environment, a TOML file, in this order, then the defaults.
 
+pub mod s3;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -10,9 +12,9 @@ use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use self::s3::S3;
 use crate::{
-    app::database_file,
-    keep,
+    keep::{self, database_file},
     store::{Database, NotADatabase},
 };
 
@@ -124,45 +126,6 @@ pub struct Config {
     pub sample: bool,
 }
 
-/// A bucket for the recordings.
-#[derive(Clone, Debug)]
-pub struct S3 {
-    /// `https://HOST`
-    pub endpoint: String,
-    /// Its name.
-    pub bucket: String,
-    /// As the store calls it.
-    pub region: String,
-    /// Who asks.
-    pub access_key: String,
-    /// By which they are known.
-    pub secret_key: SecretString,
-    /// What copying may take of the line.
-    pub bytes_per_second: u64,
-    /// How long media stays here once the bucket has confirmed it. `None`: until the disk runs short.
-    pub local: Option<Duration>,
-}
-
-impl PartialEq for S3 {
-    /// The secret is compared as well.
-    fn eq(&self, other: &Self) -> bool {
-        let all = |s3: &Self| {
-            let secret = s3.secret_key.expose_secret().to_owned();
-            (
-                s3.endpoint.clone(),
-                s3.bucket.clone(),
-                s3.region.clone(),
-                s3.access_key.clone(),
-                secret,
-                s3.bytes_per_second,
-            )
-        };
-        all(self) == all(other) && self.local == other.local
-    }
-}
-
-impl Eq for S3 {}
-
 /// A certificate from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
@@ -236,7 +199,7 @@ pub enum ConfigError {
 /// A worker's name is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
 const WORKERS_MAX: usize = 128;
 
-/// The store holds to it too: [`crate::store::audit_chain::AUDIT_KEPT_MIN`].
+/// The store holds to it too: [`crate::store::audit::chain::AUDIT_KEPT_MIN`].
 const AUDIT_DAYS_MIN: u32 = 180;
 const AUDIT_DAYS_MAX: u32 = 36_500;
 

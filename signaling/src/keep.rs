@@ -197,6 +197,12 @@ pub fn given_secret(path: &Path) -> Result<Vec<u8>, KeepError> {
     secret(path, Vec::new)
 }
 
+/// The database file of a data folder, where no other database is named.
+#[must_use]
+pub fn database_file(data: &Path) -> PathBuf {
+    data.join("tongke.sqlite")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

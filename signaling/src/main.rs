@@ -7,31 +7,28 @@ use std::{
     sync::Arc,
 };
 
-mod console;
-
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use console::Hub;
+use school::{
+    account::system_scope,
+    base::id::LessonId,
+    organisation::{Holder, Role},
+};
 use sfu::HubConfig;
+use signaling::cli::console::{self, Hub};
 use signaling::{
     app::App,
-    backup, certificate,
+    cli::{backup, document},
     clock::Clock,
     config::{Config, Said},
-    document,
-    domain::{
-        id::LessonId,
-        organisation::{Holder, Role},
-    },
-    front::{self, Connections},
-    http::{
-        identity::{sha256_hex, unguessable},
-        set_up::{FirstStart, SET_UP_LINK_VALID},
-    },
-    live::registry::chain,
-    reporter, router, sample,
-    store::{AuditRow, audit_chain::Retired, report_chain::RetiredAttendance},
-    storekeeper, system_scope, telemetry,
+    error_chain::chain,
+    http::account::set_up::SET_UP_LINK_VALID,
+    jobs::reporter,
+    listener::{self, Connections, certificate},
+    router, sample,
+    secret::{sha256_hex, unguessable},
+    store::{AuditRow, audit::chain::Retired, report::chain::RetiredAttendance},
+    telemetry,
 };
 use tokio::{
     net::TcpListener,
@@ -263,7 +260,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     }
 
-    if let Some(secret) = FirstStart::begin(&app).await? {
+    if let Some(secret) = app.first_start.begin(&app.store, &app.clock).await? {
         println!("第一次启动：请在 15 分钟内打开 {base_url}/set-up#{secret} ，建立最上级机构和三名管理员。");
         println!("First start: open the link above within 15 minutes. There is no default password.");
     }
@@ -275,7 +272,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let media = Some(app.hub.clone());
     let proxies: Arc<[IpAddr]> = config.trusted_proxies.into();
     let tls = TlsAcceptor::from(certificate.tls.clone());
-    listeners.spawn(front::serve(
+    listeners.spawn(listener::serve(
         https,
         Some(tls),
         proxies.clone(),
@@ -285,10 +282,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         stopped.clone(),
     ));
     if let Some(http) = http {
-        listeners.spawn(front::serve(http, None, proxies.clone(), public, media, connections.clone(), stopped.clone()));
+        listeners.spawn(listener::serve(
+            http,
+            None,
+            proxies.clone(),
+            public,
+            media,
+            connections.clone(),
+            stopped.clone(),
+        ));
     }
     let figures = telemetry::router(app.clone(), figures);
-    listeners.spawn(front::serve(operations, None, proxies, figures, None, connections, stopped));
+    listeners.spawn(listener::serve(operations, None, proxies, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
     tokio::spawn(app.clone().retire_audit(config.audit_kept));
     tokio::spawn(reporter::run(app.clone()));
@@ -306,7 +311,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    front::listen(address).await.with_context(|| format!("cannot open TCP port {address}"))
+    listener::listen(address).await.with_context(|| format!("cannot open TCP port {address}"))
 }
 
 async fn wait_for_the_end() -> anyhow::Result<()> {
@@ -407,7 +412,10 @@ async fn verify_attendance(hub: Hub, lesson: Option<LessonId>) -> anyhow::Result
         );
     }
     for RetiredAttendance { lesson_id, at, rule } in &whole.retired {
-        println!("The attendance of lesson {lesson_id} was deleted on {} ({rule}).", storekeeper::day(*at));
+        println!(
+            "The attendance of lesson {lesson_id} was deleted on {} ({rule}).",
+            school::base::zone::school_day(*at)
+        );
     }
     println!("They are as the audit says. Whether the audit was touched: tongke verify audit.");
     Ok(())

@@ -14,14 +14,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::App,
     http::{
-        account, again,
-        ask::{self, Caller},
-        assets, audit, chapter, classroom, clip, composite, device, download,
-        identity::Asking,
-        import, kept, lesson, library, organisation, person,
-        problem::ApiError,
-        recording, report, report_list, review, seat, set_up, share, sign_in, socket, source, stage_consent, storage,
-        timetable, whip,
+        account::{self, identity::Asking, person, set_up, sign_in},
+        audit,
+        dispatch::{self, readiness, today},
+        lesson::{self, seat, socket, source, whip},
+        library::{self, chapter, clip, composite, download, recording, review, share},
+        organisation::{self, classroom, device, import, stage_consent},
+        report::{self, list as report_list},
+        retention::{self, kept},
+        timetable,
+        web::{
+            again,
+            ask::{self, Caller},
+            assets,
+            problem::ApiError,
+        },
     },
     store::AuditRow,
 };
@@ -133,16 +140,22 @@ pub fn described() -> OpenApiRouter<App> {
         .merge(review::routes())
         .merge(share::routes())
         .merge(source::routes())
-        .routes(routes!(storage::show_storage))
-        .routes(routes!(storage::list_school_use))
+        .routes(routes!(retention::show_storage))
+        .routes(routes!(retention::list_school_use))
         .routes(routes!(kept::list_kept_recordings))
         .routes(routes!(kept::show_kept_recording))
         .routes(routes!(kept::hold_recording, kept::release_recording))
         .routes(routes!(kept::ask_for_deletion, kept::take_deletion_back))
-        .routes(routes!(storage::show_quota, storage::set_quota))
-        .routes(routes!(storage::show_policy, storage::set_policy))
-        .routes(routes!(storage::confirm_retention))
+        .routes(routes!(retention::show_quota, retention::set_quota))
+        .routes(routes!(retention::show_policy, retention::set_policy))
+        .routes(routes!(retention::confirm_retention))
         .merge(timetable::routes())
+        .routes(routes!(dispatch::schedule))
+        .routes(routes!(dispatch::act))
+        .routes(routes!(dispatch::transitions))
+        .routes(routes!(today::today))
+        .routes(routes!(readiness::show))
+        .routes(routes!(readiness::waive))
 }
 
 /// `/healthz` and `/readyz`, on every listener.

@@ -8,26 +8,30 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    county::County,
-    domain::{
-        id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
-        lesson::{Lesson, ListedClassroom, Teacher},
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
-        rules::RuleSet,
-        time::UnixMs,
-        two_ends::Span,
-    },
-    http::identity::{actor, sha256_hex, unguessable},
+    error_chain::chain,
+    http::account::identity::actor,
     keep::{self, KeepError},
     live::{
-        registry::chain,
         table::role_of,
         token::{Claims, TokenKind},
     },
-    planner::plan_term,
+    scheduling::planner::plan_term,
+    secret::{sha256_hex, unguessable},
     store::{AuditRow, ScheduleError, Seed, Store, StoreError},
-    system_scope,
+};
+use school::{
+    account::system_scope,
+    base::{
+        id::{ClassroomId, LessonId, OrganisationId, PersonId, SeatId},
+        time::UnixMs,
+    },
+    fixtures::county::County,
+    lesson::{
+        Lesson, ListedClassroom, Teacher,
+        life::{LessonState, LessonTimes, RunsBy},
+    },
+    organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role},
+    timetable::{rules::RuleSet, two_ends::Span},
 };
 
 /// Links and tokens of the sample end after a day: it is no way to run a school.

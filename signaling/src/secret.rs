@@ -1,14 +1,18 @@
 //! Passwords are hashed and second factors sealed here, away from the threads that answer requests.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
     constant_time::verify_slices_are_equal,
+    digest::{SHA256, digest},
     rand::{SecureRandom, SystemRandom},
 };
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use tokio::sync::Semaphore;
 
 use crate::keep::{self, KeepError};
@@ -148,6 +152,24 @@ fn stretch(password: &str, salt: &[u8], memory_kib: u32, passes: u32) -> Option<
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
     argon2.hash_password_into(password.as_bytes(), salt, &mut out).ok()?;
     Some(out)
+}
+
+/// 256 bits that cannot be guessed, as text for URLs, headers and cookies.
+#[must_use]
+pub fn unguessable() -> String {
+    let mut bytes = [0_u8; 32];
+    // The system's generator does not fail once it was seeded; without it nothing here may go on.
+    SystemRandom::new().fill(&mut bytes).expect("the system has a random generator");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What the store keeps of a secret.
+#[must_use]
+pub fn sha256_hex(secret: impl AsRef<[u8]>) -> String {
+    digest(&SHA256, secret.as_ref()).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -1,26 +1,33 @@
 //! One's own account: password, second factor, sessions, and who stands in the classroom.
 
+pub mod identity;
+pub mod person;
+pub mod set_up;
+pub mod sign_in;
+
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ask::{Asked, Named, Nothing},
-    identity::{Identity, Newcomer},
-    list::Listed,
-    problem::{ApiError, Problems},
-    sign_in::{MyAssistant, stage_of},
+use crate::http::{
+    account::{
+        identity::{Identity, Newcomer},
+        sign_in::{MyAssistant, stage_of},
+    },
+    web::{
+        ask::{Asked, Named, Nothing},
+        list::Listed,
+        problem::{ApiError, Problems},
+    },
 };
-use crate::{
-    app::App,
-    domain::{
-        id::{PersonId, SessionId},
+use crate::{app::App, secret, store::account::person::KeptSession};
+use school::{
+    account::{
         password::{self, WeakPassword},
         session::Stage,
         totp,
     },
-    secret,
-    store::person::KeptSession,
+    base::id::{PersonId, SessionId},
 };
 
 /// A new password.

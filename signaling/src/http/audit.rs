@@ -11,22 +11,24 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    ask::Queried,
-    identity::Identity,
-    list::{Listed, limit},
-    problem::{ApiError, Problems},
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::Queried,
+        list::{Listed, limit},
+        problem::{ApiError, Problems},
+    },
 };
 use crate::{
     app::App,
-    domain::{
-        permission::{Act, Scope},
-        time::UnixMs,
-    },
     store::{
         Outcome,
         audit::{AuditLine, AuditSearch},
     },
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::time::UnixMs,
 };
 
 /// Lines of one export. Whoever needs more asks for less time at once.

@@ -1,6 +1,7 @@
 //! The dispatch console: lessons put on a date, moved, swapped, substituted and called off.
 
-use std::collections::BTreeSet;
+pub mod readiness;
+pub mod today;
 
 use axum::{
     Json,
@@ -8,50 +9,45 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ask::{Asked, Named, named},
-    course::course_problem,
-    identity::Identity,
-    list::Listed,
-    problem::{ApiError, Problems},
-    timetable::{invalid, place_of},
-    version::{IfMatch, Tagged},
+use crate::http::timetable::course::ListeningAsk;
+use crate::http::web::problem::clash::ClashView;
+use crate::http::{
+    account::identity::Identity,
+    timetable::course::course_problem,
+    web::{
+        ask::{Asked, Named, named},
+        list::Listed,
+        problem::{ApiError, Problems},
+        version::{IfMatch, Tagged},
+    },
 };
+use crate::http::{organisation::place_of, web::problem::invalid};
 use crate::{
     app::App,
-    dispatcher::{self, Refusal},
-    domain::{
-        bell_schedule::PeriodName,
-        booking::Clash,
-        course::{Course, Listening},
-        dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, swap},
-        id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
-        lesson_life::{LessonState, LessonTimes, Step},
-        organisation::Stage,
-        permission::{Act, Scope},
-        program::{Delivery, Mode, Program},
-        time::UnixMs,
-        timetable::Unresolved,
-    },
     live::mover::Mover,
-    store::{Change, ScheduleError, Store, StoreError},
+    scheduling::dispatcher::{self, Refusal},
+    store::{Change, ScheduleError, Store},
 };
-
-/// One classroom that listens, with the class in it.
-#[derive(Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListeningAsk {
-    /// Which classroom.
-    pub classroom_id: ClassroomId,
-    /// Which class sits in it. `null`: teachers do.
-    pub class_id: Option<ClassId>,
-    /// It can be called on stage; else it watches only.
-    pub interactive: bool,
-}
+use school::{
+    account::permission::{Act, Scope},
+    base::{
+        id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
+        time::UnixMs,
+    },
+    dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, swap},
+    lesson::life::{LessonState, LessonTimes, Step},
+    organisation::Stage,
+    timetable::{
+        Unresolved,
+        bell_schedule::PeriodName,
+        course::{Course, Listening},
+        program::{Delivery, Mode, Program},
+    },
+};
 
 /// A lesson to be put on a date.
 #[derive(Deserialize, ToSchema)]
@@ -153,50 +149,6 @@ pub struct DispatchAsk {
     #[serde(default)]
     dry_run: bool,
 }
-
-/// Two lessons want the same at the same time.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[expect(missing_docs, reason = "the names are those of `Clash`")]
-pub struct ClashView {
-    pub lesson_id: LessonId,
-    /// What it is called. Empty: it is not kept yet.
-    pub title: String,
-    /// `teacher`, `classroom`, `class` or `device`
-    pub resource: String,
-    pub resource_id: String,
-    /// The lesson that has it.
-    pub with: LessonId,
-    /// What that one is called. Empty: it is not the asker's to know.
-    pub with_title: String,
-    pub starts_at_ms: UnixMs,
-    pub ends_at_ms: UnixMs,
-}
-
-impl ClashView {
-    /// With the titles of the lessons that have what is wanted.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn of(store: &Store, scope: &Scope, clashes: &[Clash]) -> Result<Vec<Self>, StoreError> {
-        let clashes = &clashes[..clashes.len().min(CLASHES_SHOWN_MAX)];
-        let ids: BTreeSet<LessonId> = clashes.iter().flat_map(|clash| [clash.lesson_id, clash.with]).collect();
-        let titles = store.titles(scope, &ids.into_iter().collect::<Vec<_>>()).await?;
-        let view = |clash: &Clash| Self {
-            lesson_id: clash.lesson_id,
-            title: titles.get(&clash.lesson_id).cloned().unwrap_or_default(),
-            resource: clash.resource.kind().into(),
-            resource_id: clash.resource.id(),
-            with: clash.with,
-            with_title: titles.get(&clash.with).cloned().unwrap_or_default(),
-            starts_at_ms: clash.span.starts_at,
-            ends_at_ms: clash.span.ends_at,
-        };
-        Ok(clashes.iter().map(view).collect())
-    }
-}
-
-/// Nobody reads more of them.
-const CLASHES_SHOWN_MAX: usize = 200;
 
 /// What came of it.
 #[derive(Serialize, ToSchema)]
@@ -495,7 +447,7 @@ impl From<Refusal> for ApiError {
             Refusal::NoRule => invalid("mode", "本地没有启用这种课堂的这种模式"),
             Refusal::NoListeningRight(_) => invalid("listening", "听讲班本学期没有这门课的收听授权，请先结对或授权"),
             Refusal::Dispatch(error) => match error {
-                DispatchError::WrongState(state) => crate::domain::lesson_life::WrongState(state).into(),
+                DispatchError::WrongState(state) => school::lesson::life::WrongState(state).into(),
                 DispatchError::InThePast => invalid("date", "新的时间已经过去"),
                 DispatchError::Reason => invalid("reason", "请写明停课原因，1 到 200 字"),
                 DispatchError::ReceiverLimit(limit) => Self::ReceiverLimit(limit),
@@ -539,9 +491,4 @@ impl ApiError {
 
 fn period(text: &str) -> Result<PeriodName, ApiError> {
     text.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))
-}
-
-/// 1 to 7, as the API says it.
-pub(super) fn weekday(number: i8) -> Result<Weekday, ApiError> {
-    Weekday::from_monday_one_offset(number).map_err(|_| invalid("weekday", "星期是 1 到 7"))
 }

@@ -1,5 +1,11 @@
 //! Lessons: which there are, and the teacher's start and end.
 
+pub mod find;
+pub mod seat;
+pub mod socket;
+pub mod source;
+pub mod whip;
+
 use std::ops::Range;
 
 use axum::{Json, extract::State};
@@ -8,29 +14,34 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    ask::{Asked, Named, Nothing, Queried},
-    identity::Identity,
-    list::{self, Listed},
-    problem::{ApiError, Problems},
-    readiness,
-    recording::may_look,
-    timetable::invalid,
+use self::find::find;
+use crate::http::web::problem::invalid;
+use crate::http::{
+    account::identity::Identity,
+    dispatch::readiness,
+    library::door::may_look,
+    web::{
+        ask::{Asked, Named, Nothing, Queried},
+        list::{self, Listed},
+        problem::{ApiError, Problems},
+    },
 };
 use crate::{
     app::App,
-    domain::{
-        id::LessonId,
-        lesson::Lesson,
-        permission::Act,
-        time::UnixMs,
-        zone::{Minute, SHANGHAI, Zone},
-    },
     live::{
         mover::Mover,
         wire::{LessonView, May},
     },
     store::LessonCursor,
+};
+use school::{
+    account::permission::Act,
+    base::{
+        id::LessonId,
+        time::UnixMs,
+        zone::{Minute, SHANGHAI, Zone},
+    },
+    lesson::Lesson,
 };
 
 /// Which part of the list is asked for.
@@ -124,11 +135,6 @@ pub async fn end(
     let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
     let lesson = app.registry.end(lesson, &mover(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson).await?))
-}
-
-/// A lesson with which the asker may do `act`; 404 for everyone else.
-pub(super) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: LessonId) -> Result<Lesson, ApiError> {
-    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
 }
 
 /// The lesson as the asker sees it.

@@ -1,5 +1,16 @@
 //! The library: finding recordings, saying what they are about, and who may see them.
 
+pub mod chapter;
+pub mod clip;
+pub mod composite;
+pub(crate) mod door;
+pub mod download;
+pub mod recording;
+pub(crate) mod recording_may;
+pub mod review;
+pub mod share;
+pub(crate) mod window;
+
 use std::collections::BTreeSet;
 
 use axum::{Json, extract::State};
@@ -9,31 +20,37 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    ask::{Asked, Named, Queried, named},
-    door::{library_reach, library_scope},
-    identity::Identity,
-    lesson::days_in,
-    list::{self, Listed},
-    problem::{ApiError, Problems},
-    recording_may::RecordingMay,
-    timetable::invalid,
-    version::{IfMatch, Tagged, edited},
+use super::lesson::days_in;
+use crate::http::web::problem::invalid;
+use crate::http::{
+    account::identity::Identity,
+    library::{
+        door::{library_reach, library_scope},
+        recording_may::RecordingMay,
+    },
+    web::{
+        ask::{Asked, Named, Queried, named},
+        list::{self, Listed},
+        problem::{ApiError, Problems},
+        version::{IfMatch, Tagged, edited},
+    },
 };
 use crate::{
     app::App,
-    domain::{
+    store::library::{
+        Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope,
+        edit::{ChangeRightsError, EntryEdit},
+    },
+};
+use school::{
+    account::permission::{Act, Readers},
+    base::{
         id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
-        lesson::{RecordingState, Teacher},
-        library::{Licence, POINTS_MAX, RecordingStanding, RightsAct, SUMMARY_CHARACTERS_MAX},
         name,
-        permission::{Act, Readers},
         time::UnixMs,
     },
-    store::{
-        library::{Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope},
-        library_edit::{ChangeRightsError, EntryEdit},
-    },
+    lesson::{RecordingState, Teacher},
+    library::{Licence, POINTS_MAX, RecordingStanding, RightsAct, SUMMARY_CHARACTERS_MAX},
 };
 
 /// The routes of the library.

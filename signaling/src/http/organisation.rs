@@ -1,25 +1,32 @@
 //! The tree of bureaus and schools.
 
+pub mod classroom;
+pub mod device;
+pub mod import;
+pub mod sheet;
+pub mod stage_consent;
+
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{
-    ask::{Asked, Named, Queried, maybe_null, named},
-    identity::Identity,
-    list::{Listed, Listing},
-    problem::{ApiError, Problems},
-    version::{IfMatch, Tagged, edited},
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, Queried, maybe_null, named},
+        list::{Listed, Listing},
+        problem::{ApiError, Problems},
+        version::{IfMatch, Tagged, edited},
+    },
 };
 use crate::{
     app::App,
-    domain::{
-        code::CodeInUse,
-        id::OrganisationId,
-        organisation::{Organisation, OrganisationKind},
-        permission::Act,
-    },
-    store::place::{KeptOrganisation, OrganisationEdit},
+    store::organisation::place::{KeptOrganisation, OrganisationEdit},
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::OrganisationId,
+    organisation::{Organisation, OrganisationKind, code::CodeInUse},
 };
 
 /// A node to be added.
@@ -154,4 +161,13 @@ pub async fn list_codes(
     let scope = identity.reach(Act::SeeOrganisations)?;
     app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(Listed { items: app.store.codes(&scope, id).await?, next: None }))
+}
+
+/// Where an organisation stands in the tree.
+///
+/// # Errors
+/// [`ApiError::NotFound`] where the asker's act does not reach it.
+pub(crate) async fn place_of(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
+    let path = app.store.paths(scope, [id]).await?.remove(&id);
+    path.filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)
 }

@@ -1,5 +1,7 @@
 //! The report of a lesson: who was there, how well they saw, whether it counts, and how each figure came about.
 
+pub mod list;
+
 use std::collections::{BTreeMap, HashSet};
 
 use axum::{
@@ -12,31 +14,40 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    ask::{Asked, Named},
-    identity::Identity,
-    lesson::find,
-    problem::{ApiError, GoneView, Problems},
-    timetable::invalid,
+use crate::http::lesson::find::find;
+use crate::http::web::problem::invalid;
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named},
+        problem::{ApiError, GoneView, Problems},
+    },
 };
 use crate::{
     app::App,
-    domain::{
-        attendance::{AttendanceState, Cause, Interruption},
-        formula::{self, Formula},
+    store::{NewHeadCount, report::chain::head_count_words},
+};
+use school::base::zone::school_day;
+use school::{
+    account::permission::{Act, Place, Scope, may},
+    base::{
+        formula::Formula,
         id::{ClassroomId, LessonId, RecordingId},
-        lesson::Lesson,
-        lesson_life::{LessonState, WrongState},
-        permission::{Act, Place, Scope, may},
-        quality::{RolledUp, Sample},
-        report::{End, EndReport, HeadCount, LessonReport, PUPILS_MAX, work_out},
-        retention::DeletionRule,
         time::UnixMs,
-        two_ends::Span,
-        verdict::Judged,
     },
-    store::{NewHeadCount, report_chain::head_count_words},
-    storekeeper::day,
+    lesson::{
+        Lesson,
+        life::{LessonState, WrongState},
+    },
+    report::{
+        End, EndReport, HeadCount, LessonReport, PUPILS_MAX,
+        attendance::{AttendanceState, Cause, Interruption},
+        quality::{RolledUp, Sample},
+        verdict::Judged,
+        work_out,
+    },
+    retention::DeletionRule,
+    timetable::two_ends::Span,
 };
 
 /// One end of a lesson.
@@ -166,7 +177,7 @@ pub async fn show_report(
         figures_version: report.figures_version,
         broadcast,
         classrooms,
-        formulas: formula::ALL.to_vec(),
+        formulas: school::report::FORMULAS.to_vec(),
     }))
 }
 
@@ -347,7 +358,7 @@ async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonRepor
 /// [`ApiError::ReportDeleted`] where the time of a lesson's report was over.
 async fn still_there(app: &App, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
     let gone = app.store.attendance_gone(scope, lesson_id).await?;
-    let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(day(at)) });
+    let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(school_day(at)) });
     gone.map_or(Ok(()), |gone| Err(ApiError::ReportDeleted(gone)))
 }
 

@@ -1,5 +1,6 @@
 //! The lesson in progress: who sits in it, what flows, and what everyone is told.
 
+pub mod attendance;
 pub mod bell;
 pub mod mover;
 pub mod recorded;

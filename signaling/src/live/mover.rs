@@ -1,9 +1,7 @@
 //! Who moves a lesson on, and why that cannot be.
 
-use crate::{
-    domain::lesson_life::{Step, WrongState},
-    store::StoreError,
-};
+use crate::store::StoreError;
+use school::lesson::life::{Step, WrongState};
 
 /// Why a lesson cannot be moved on.
 #[derive(Debug, thiserror::Error)]

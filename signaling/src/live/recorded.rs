@@ -6,15 +6,12 @@ use recorder::Kept;
 use sfu::tap::TapReceiver;
 use tracing::{error, warn};
 
-use super::{
-    recording::Recording,
-    registry::{Registry, chain},
-    wire::Keeping,
-};
-use crate::{
-    domain::id::{LessonId, RecordingId},
-    store::{AuditRow, StoreError},
-    system_scope,
+use super::{recording::Recording, registry::Registry, wire::Keeping};
+use crate::error_chain::chain;
+use crate::store::{AuditRow, StoreError};
+use school::{
+    account::system_scope,
+    base::id::{LessonId, RecordingId},
 };
 
 impl Registry {
@@ -115,8 +112,3 @@ impl Registry {
 pub const SEAL_RECORDING: &str = "seal_recording";
 /// See [`SEAL_RECORDING`].
 pub const SEAL_SHA256: &str = "sha256 ";
-
-/// False: the next start tries again.
-pub(super) async fn finish(recording: Recording) -> bool {
-    tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
-}

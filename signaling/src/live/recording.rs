@@ -24,12 +24,13 @@ use sfu::tap::TapReceiver;
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
-use super::{registry::chain, wire::Keeping};
+use super::wire::Keeping;
+use crate::error_chain::chain;
 use crate::{
-    config::S3,
-    domain::id::RecordingId,
+    config::s3::S3,
     keep::{self, KeepError},
 };
+use school::base::id::RecordingId;
 
 /// The recordings of a data folder. What was given away is read from the bucket, where there is one.
 ///
@@ -317,4 +318,9 @@ impl Recording {
 
 fn named(recording_id: RecordingId) -> recorder::RecordingId {
     recorder::RecordingId(recording_id.uuid())
+}
+
+/// Seals it on a thread that may wait for the disk. False: the next start tries again.
+pub(super) async fn finish(recording: Recording) -> bool {
+    tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
 }

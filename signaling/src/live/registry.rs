@@ -14,10 +14,10 @@ use recorder::Kept;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
 use tracing::{Instrument, error, info, info_span};
 
+use super::table::SeatRefused;
 use super::{
     bell::Bell,
     mover::{MoveError, Mover, act_of},
-    recorded::finish,
     recording::Recordings,
     resource::Resources,
     roll::Roll,
@@ -27,17 +27,23 @@ use super::{
     unread::{Said, unread},
     wire::{Bye, Report, SeatRole, ToPage},
 };
+use crate::error_chain::chain;
+use crate::live::recording::finish;
 use crate::{
     clock::Clock,
-    domain::{
+    store::{AuditRow, Store, StoreError},
+};
+use school::{
+    account::system_scope,
+    base::{
         id::{LessonId, RecordingId, SeatId},
-        lesson::{Lesson, RecordingNote, RecordingState},
-        lesson_life::{LessonState, RunsBy, Step, WrongState},
-        quota::is_optional,
         time::Now,
     },
-    store::{AuditRow, Store, StoreError},
-    system_scope,
+    lesson::{
+        Lesson, RecordingNote, RecordingState,
+        life::{LessonState, RunsBy, Step, WrongState},
+    },
+    retention::quota::is_optional,
 };
 
 /// How often seats are looked at: what others see of a seat is at most this old.
@@ -65,20 +71,6 @@ pub(super) struct Shared {
     sockets: AtomicU64,
     /// Checkpoints are on their way into the store.
     pub(super) checkpointing: AtomicBool,
-}
-
-/// Why a seat cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SeatRefused {
-    /// The lesson is not in progress.
-    #[error(transparent)]
-    WrongState(#[from] WrongState),
-    /// The token names a classroom that the lesson no longer lists.
-    #[error("the lesson does not list this classroom any more")]
-    NotListed,
-    /// Every guest seat is taken.
-    #[error(transparent)]
-    GuestsFull(#[from] super::session::GuestsFull),
 }
 
 impl Registry {
@@ -482,16 +474,4 @@ impl Registry {
     pub(super) fn entry(&self, lesson_id: LessonId) -> Option<Arc<InProgress>> {
         self.shared.lessons.get(&lesson_id).map(|entry| entry.clone())
     }
-}
-
-/// An error with its causes, for one log line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

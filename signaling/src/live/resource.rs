@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use sfu::{Answered, PeerId};
 
-use crate::domain::id::LessonId;
+use school::base::id::LessonId;
 
 /// Every session URL that leads somewhere. Bounded by the hub, which bounds its peers.
 #[derive(Debug, Default)]

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    domain::{id::LessonId, quality::Sample, report::End, time::UnixMs, window},
-    store::Minute,
+use crate::store::Minute;
+use school::{
+    base::{id::LessonId, time::UnixMs},
+    report::{End, quality::Sample, window},
 };
 
 /// A row holds so much time.
@@ -145,7 +146,7 @@ impl Roll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::quality::tests::sample;
+    use school::fixtures::sample;
 
     #[test]
     fn a_minute_is_one_row_and_stays_here_until_it_is_whole_and_kept() {
@@ -178,7 +179,7 @@ mod tests {
     fn lessons_and_ends_do_not_mix() {
         let mut roll = Roll::new(UnixMs(0));
         let (one, other) = (LessonId::fresh(), LessonId::fresh());
-        let room = End::Classroom(crate::domain::id::ClassroomId::fresh());
+        let room = End::Classroom(school::base::id::ClassroomId::fresh());
         for (lesson_id, end) in [(one, End::Teacher), (one, room), (other, room)] {
             roll.note(lesson_id, end, sample(0, 5_000));
         }

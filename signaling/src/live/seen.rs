@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use sfu::{TrackKind, stats::PeerStats};
 
 use super::wire::Report;
-use crate::domain::{
-    attendance::Cause,
-    quality::{Sample, WINDOW_MS},
-    time::{Now, UnixMs},
+use school::{
+    base::time::{Now, UnixMs},
+    report::{
+        attendance::Cause,
+        quality::{Sample, WINDOW_MS},
+    },
 };
 
 /// A page that could not speak for a while tells of so much of it at most.

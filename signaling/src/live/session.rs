@@ -5,32 +5,28 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sfu::{HubEvent, PeerId, TrackKind, stats::PeerStats};
 
+mod seat;
+
+use self::seat::{Peer, Seat};
 use super::{
-    seen::{Figures, Line, PageSeen, TeacherSeen},
-    wire::{Bye, Presence, Report, SeatRole, SeatView, Slot, Slots},
+    seen::{Figures, TeacherSeen},
+    wire::{Bye, Report, SeatRole, SeatView, Slot, Slots},
 };
-use crate::domain::{
-    id::{ClassroomId, SeatId},
-    quality::Sample,
-    report::End,
-    time::{Now, UnixMs},
+use school::{
+    base::{
+        id::{ClassroomId, SeatId},
+        time::Now,
+    },
+    report::{End, quality::Sample},
 };
 
 /// A seat is kept this long after its last socket and peer: a page that lost its line comes back to it.
 pub const SEAT_KEPT_FOR: Duration = Duration::from_secs(120);
-
-/// A page reports every 5 s; two missed reports and the third is late: what it said no longer counts.
-const REPORT_COUNTS_FOR: Duration = Duration::from_secs(15);
-
-/// Above these a teacher should know that a class sees or hears badly.
-const WEAK_LOSS: f64 = 0.05;
-const WEAK_CONCEALED_SHARE: f64 = 0.03;
-const WEAK_RTT_MS: f64 = 500.0;
 
 /// Offers of one seat in a minute. A teacher's page makes two at a time, camera and board, and one on a line that breaks
 /// every three seconds makes forty a minute.
@@ -118,36 +114,6 @@ pub struct Session {
     teacher_seen: TeacherSeen,
     told: Vec<SeatView>,
     outputs: VecDeque<Output>,
-}
-
-#[derive(Debug)]
-struct Seat {
-    sitter: Sitter,
-    joined_at: UnixMs,
-    socket: Option<SocketId>,
-    /// A guest seat that was taken for picture and sound.
-    media: bool,
-    /// A page sat here once, and may come back.
-    had_page: bool,
-    peers: Vec<Peer>,
-    /// Offers since the beginning of a minute.
-    offers: (Instant, u32),
-    report: Option<(Instant, Report)>,
-    seen: PageSeen,
-    empty_since: Instant,
-}
-
-#[derive(Debug)]
-struct Peer {
-    peer: PeerId,
-    purpose: Purpose,
-    connected: bool,
-    loss: f64,
-    rtt_ms: Option<f64>,
-    /// `None`: none yet.
-    figures: Option<Figures>,
-    /// What flows in the lesson, but has no room on its line.
-    spared: Vec<TrackKind>,
 }
 
 impl Session {
@@ -461,82 +427,6 @@ impl Session {
         self.publishers.remove(&kind);
         self.slots.of(kind).flowing = false;
         self.outputs.push_back(Output::SlotsChanged);
-    }
-}
-
-impl Seat {
-    fn new(now: Now, sitter: Sitter) -> Self {
-        Self {
-            sitter,
-            joined_at: now.wall,
-            socket: None,
-            media: false,
-            had_page: false,
-            peers: Vec::new(),
-            offers: (now.steady, 0),
-            report: None,
-            seen: PageSeen::new(now),
-            empty_since: now.steady,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.socket.is_none() && self.peers.is_empty()
-    }
-
-    /// How what it receives by stands.
-    fn line(&self) -> Line {
-        let up = |peer: &&Peer| peer.connected && peer.purpose == Purpose::Receive;
-        self.peers.iter().rfind(up).map_or(Line::Down, |peer| Line::Up(peer.figures))
-    }
-
-    fn last_seen(&mut self, now: Now) -> Option<Output> {
-        let end = End::Classroom(self.sitter.classroom_id?);
-        self.seen.end(now).map(|window| Output::Seen(end, window))
-    }
-
-    fn view(&self, now: Now, nothing_flows: bool) -> SeatView {
-        SeatView {
-            seat_id: self.sitter.seat_id,
-            role: self.sitter.role,
-            name: self.sitter.name.clone(),
-            classroom_id: self.sitter.classroom_id,
-            presence: self.presence(now, nothing_flows),
-            receiving: self.receives(now),
-            joined_at_ms: self.joined_at,
-        }
-    }
-
-    fn report(&self, now: Now) -> Option<&Report> {
-        let (at, report) = self.report.as_ref()?;
-        (now.steady.saturating_duration_since(*at) < REPORT_COUNTS_FOR).then_some(report)
-    }
-
-    fn receives(&self, now: Now) -> bool {
-        let connected = self.peers.iter().any(|peer| peer.connected && peer.purpose == Purpose::Receive);
-        connected && self.report(now).is_none_or(|report| report.playing != Some(false))
-    }
-
-    fn presence(&self, now: Now, nothing_flows: bool) -> Presence {
-        let connected = self.peers.iter().any(|peer| peer.connected);
-        if self.socket.is_none() && !connected {
-            return Presence::Lost;
-        }
-        let line_is_weak = self
-            .peers
-            .iter()
-            .filter(|peer| peer.connected)
-            .any(|peer| peer.loss > WEAK_LOSS || peer.rtt_ms.is_some_and(|rtt_ms| rtt_ms > WEAK_RTT_MS));
-        let above = |figure: Option<f64>, bound: f64| figure.is_some_and(|figure| figure > bound);
-        let page_suffers = self.report(now).is_some_and(|report| {
-            above(report.loss, WEAK_LOSS)
-                || above(report.concealed_share, WEAK_CONCEALED_SHARE)
-                || above(report.freezes, 0.0)
-                || above(report.rtt_ms, WEAK_RTT_MS)
-        });
-        // A page without media while the teacher is on the air: its UDP does not get through.
-        let hears_nothing = self.sitter.role == SeatRole::Classroom && !connected && !nothing_flows;
-        if line_is_weak || page_suffers || hears_nothing { Presence::Weak } else { Presence::Online }
     }
 }
 

@@ -10,18 +10,32 @@ use tracing::warn;
 
 use super::{
     recording::Recording,
-    registry::SeatRefused,
     session::{GuestUse, Session, Sitter, SocketId},
     token::{Claims, TokenKind},
     unread::{Said, Teller, Unread},
     wire::{Bye, Keeping, LessonView, May, SeatRole, SeatView, Slots, ToPage},
 };
-use crate::domain::{
-    id::{RecordingId, SeatId},
-    lesson::Lesson,
-    lesson_life::WrongState,
-    time::Now,
+use school::{
+    base::{
+        id::{RecordingId, SeatId},
+        time::Now,
+    },
+    lesson::{Lesson, life::WrongState},
 };
+
+/// Why a seat cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatRefused {
+    /// The lesson is not in progress.
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
+    /// The token names a classroom that the lesson no longer lists.
+    #[error("the lesson does not list this classroom any more")]
+    NotListed,
+    /// Every guest seat is taken.
+    #[error(transparent)]
+    GuestsFull(#[from] super::session::GuestsFull),
+}
 
 /// One lesson in progress.
 pub struct InProgress {

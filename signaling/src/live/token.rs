@@ -10,12 +10,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{
-    domain::{
-        id::{ClassroomId, DeviceId, LessonId, SeatId, ShareId},
-        time::UnixMs,
-    },
-    keep,
+use crate::keep;
+use school::base::{
+    id::{ClassroomId, DeviceId, LessonId, SeatId, ShareId},
+    time::UnixMs,
 };
 
 /// What the bearer may do.

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use sfu::{Codec, TrackKind};
 use utoipa::ToSchema;
 
-use crate::domain::{
-    id::{ClassroomId, LessonId, SeatId},
-    lesson::{Lesson, ListedClassroom, RecordingNote, Teacher},
-    lesson_life::LessonState,
-    permission::{self, Act, Asker, Place},
-    program::{Mode, Program},
-    time::UnixMs,
+use school::{
+    account::permission::{self, Act, Asker, Place},
+    base::{
+        id::{ClassroomId, LessonId, SeatId},
+        time::UnixMs,
+    },
+    lesson::{Lesson, ListedClassroom, RecordingNote, Teacher, life::LessonState},
+    timetable::program::{Mode, Program},
 };
 
 /// A message is small; whoever sends more than this is not our page.

@@ -1,14 +1,22 @@
 //! Passwords, second factors, and the locks of names that were guessed at.
 
+pub mod person;
+pub(crate) mod session;
+
 use sqlx::Row;
 
-use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, person::KeptPerson, word};
-use crate::domain::{
-    id::{PersonId, SessionId},
+use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
+use crate::store::account::person::KeptPerson;
+use school::{
+    account::{
+        password::{FAILURES_MAX, HISTORY, LOCK},
+        permission::Scope,
+    },
+    base::{
+        id::{PersonId, SessionId},
+        time::UnixMs,
+    },
     organisation::Holder,
-    password::{FAILURES_MAX, HISTORY, LOCK},
-    permission::Scope,
-    time::UnixMs,
 };
 
 /// Failures that are older than this are forgotten.

@@ -1,16 +1,18 @@
 //! What was done and refused, by whom. Rows are only ever added, each chained to the one before by SHA-256.
 
+pub mod chain;
+pub(crate) mod name;
+pub(crate) mod writing;
+
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{Sql, Store, StoreError, word};
-use crate::domain::{
-    id::AuditId,
-    permission::{Reach, Scope},
-    time::UnixMs,
-    words::words,
+use school::{
+    account::permission::{Reach, Scope},
+    base::{id::AuditId, time::UnixMs, words::words},
 };
 
 words!(

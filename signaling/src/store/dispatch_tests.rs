@@ -5,24 +5,21 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::{
-    county::County,
-    domain::{
-        bell_schedule::PeriodName,
-        booking::Resource,
-        calendar::Term,
-        dispatch::{Act, CancelKind, CancelReason, after, swap},
-        organisation::Stage,
-        pairing::StandingAct,
-        rules::RuleSet,
-        time::UnixMs,
-    },
-    planner::plan_term,
+    scheduling::planner::plan_term,
     store::{
         AgreementError, Database, GridOf, RuleKind,
-        booking::ONE_AT_A_TIME,
+        dispatch::booking::ONE_AT_A_TIME,
         stores::{fresh_postgres_url, on_both},
     },
-    system_scope,
+};
+use school::{
+    account::system_scope,
+    base::time::UnixMs,
+    dispatch::{Act, CancelKind, CancelReason, DispatchedLesson, after, booking::Resource, swap},
+    fixtures::county::County,
+    lesson::life::LessonTimes,
+    organisation::Stage,
+    timetable::{bell_schedule::PeriodName, calendar::Term, pairing::StandingAct, rules::RuleSet, two_ends::Span},
 };
 
 const NOW: UnixMs = UnixMs(1_789_948_800_000);
@@ -212,7 +209,7 @@ on_both! {
         let pairings = store.pairings(&scope, term.term_id).await.unwrap();
         assert_eq!(pairings.len(), 18);
         let first = &pairings[0].value;
-        let second = crate::domain::pairing::Pairing { pairing_id: crate::domain::id::PairingId::fresh(), ..first.clone() };
+        let second = school::timetable::pairing::Pairing { pairing_id: school::base::id::PairingId::fresh(), ..first.clone() };
         let refused = store.insert_pairing(&scope, &second, row()).await;
         assert!(matches!(refused, Err(AgreementError::PairedAlready(already)) if already.pairing_id == first.pairing_id));
         store.change_pairing(&scope, first.pairing_id, StandingAct::Cancel, row()).await.unwrap();

@@ -1,17 +1,24 @@
 //! Lessons, the classrooms they list, and the seats of those who sat in them.
 
+pub(crate) mod recording;
+pub mod source;
+
 use std::{collections::HashMap, ops::Range};
 
 use sqlx::{Row, any::AnyRow};
 
 use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
-use crate::domain::{
-    id::{LessonId, PersonId, RecordingId, SeatId},
-    lesson::{Lesson, ListedClassroom, RecordingNote, RecordingState, Teacher},
-    lesson_life::{LessonState, LessonTimes},
+use school::{
+    account::permission::{Reach, Scope},
+    base::{
+        id::{LessonId, PersonId, RecordingId, SeatId},
+        time::UnixMs,
+    },
+    lesson::{
+        Lesson, ListedClassroom, RecordingNote, RecordingState, Teacher,
+        life::{LessonState, LessonTimes},
+    },
     organisation::Holder,
-    permission::{Reach, Scope},
-    time::UnixMs,
 };
 
 /// Where a page of lessons ended: the next one begins below it.

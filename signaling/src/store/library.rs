@@ -3,19 +3,28 @@
 //! What is shown is decided by the same rules as at the door of a replay (`http/door.rs`): one's own lessons, those of
 //! one's places, those that a class there could hear by a right that held then, and what was published to one's places.
 
+pub mod clip;
+pub mod comment;
+pub mod edit;
+pub mod mark;
+pub mod review;
+pub mod share;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{Row, any::AnyRow};
 
 use super::{Sql, Store, StoreError, word, word_or_null};
-use crate::domain::{
-    id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
+use school::{
+    account::permission::{Reach, Readers, Scope},
+    base::{
+        id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
+        time::UnixMs,
+        words::words,
+    },
     lesson::{RecordingState, Teacher},
     library::{Licence, Rights, Side, TakenDown, words_of},
-    permission::{Reach, Readers, Scope},
-    rules::RuleSet,
-    time::UnixMs,
-    words::words,
+    timetable::rules::RuleSet,
 };
 
 /// Who looks at the library.
@@ -372,7 +381,7 @@ fn visible(sql: &mut Sql, scope: &LibraryScope, rules: &RightRules) {
     if let Reach::Some { below, classroom, .. } = scope.below.reach()
         && (!below.is_empty() || classroom.is_some())
     {
-        // What a class could hear stays its own: see `domain::pairing::may_replay`.
+        // What a class could hear stays its own: see `school::timetable::pairing::may_replay`.
         sql.push(
             " or entry.lesson_id in (
                  select hears.lesson_id from lesson_classroom hears

@@ -1,13 +1,25 @@
 //! The organisation tree, its classrooms and people, as the hub itself makes and lists them.
 
+pub mod classroom;
+pub(crate) mod code;
+pub mod device;
+pub mod import;
+pub(crate) mod import_line;
+pub mod place;
+pub(crate) mod plant;
+pub mod school_class;
+pub(crate) mod stage_consent;
+
 use sqlx::Row;
 
 use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
-use crate::domain::{
-    id::{ClassroomId, GrantId, OrganisationId, PersonId},
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassroomId, GrantId, OrganisationId, PersonId},
+        time::UnixMs,
+    },
     organisation::{Classroom, Holder, Organisation, Person, Role},
-    permission::Scope,
-    time::UnixMs,
 };
 
 impl Store {

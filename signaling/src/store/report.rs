@@ -6,18 +6,23 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow};
 
-use super::{AuditRow, LessonCursor, Sql, Store, StoreError, calendar::instant_or_null, lesson::scoped, word};
-use crate::domain::{
-    attendance::{Attendance, AttendanceState, Interruption},
-    id::{LessonId, OrganisationId},
+use super::{AuditRow, LessonCursor, Sql, Store, StoreError, lesson::scoped, word};
+use crate::store::db::column::instant_or_null;
+use school::{
+    account::permission::{Reach, Scope},
+    base::{
+        id::{LessonId, OrganisationId},
+        time::UnixMs,
+    },
     lesson::Lesson,
-    permission::{Reach, Scope},
-    quality::RolledUp,
-    report::{Collected, End, EndReport, LessonReport},
-    time::UnixMs,
-    two_ends::Span,
-    verdict::{Judged, Verdict},
-    window,
+    report::{
+        Collected, End, EndReport, LessonReport,
+        attendance::{Attendance, AttendanceState, Interruption},
+        quality::RolledUp,
+        verdict::{Judged, Verdict},
+        window,
+    },
+    timetable::two_ends::Span,
 };
 
 /// What the audit calls it when a report is worked out.
@@ -371,7 +376,7 @@ impl Store {
         &self,
         _scope: &Scope,
         lesson_id: LessonId,
-    ) -> Result<HashMap<End, Vec<crate::domain::quality::Sample>>, StoreError> {
+    ) -> Result<HashMap<End, Vec<school::report::quality::Sample>>, StoreError> {
         let mut sql = Sql::new("select end_name, windows from attendance where lesson_id = ");
         let rows = sql.bind(lesson_id.to_string()).all(&self.pool).await?;
         let read = |row: &AnyRow| {
@@ -440,6 +445,8 @@ impl Store {
     }
 }
 
+pub mod chain;
+pub(crate) mod presence;
 #[cfg(test)]
 #[path = "report_tests.rs"]
 mod tests;

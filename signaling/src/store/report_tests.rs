@@ -1,23 +1,24 @@
 use super::*;
 use crate::{
-    county::County,
-    domain::{
-        id::ClassroomId,
-        lesson::{ListedClassroom, Teacher},
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        quality::{Sample, tests::sample},
-        report::{HeadCount, work_out},
-        retention::RetentionPolicy,
-        rules::RuleSet,
-    },
     live::roll::Roll,
     store::{
         Database, Minute, NewHeadCount,
-        aged::{AgedId, Retired},
-        report_chain::{Edited, How, head_count_words},
+        report::chain::{Edited, How, head_count_words},
+        retention::aged::{AgedId, Retired},
         stores::{fresh_postgres_url, on_both},
     },
-    system_scope,
+};
+use school::{
+    account::system_scope,
+    base::id::ClassroomId,
+    fixtures::{county::County, sample},
+    lesson::{
+        ListedClassroom, Teacher,
+        life::{LessonState, LessonTimes, RunsBy},
+    },
+    report::{HeadCount, quality::Sample, work_out},
+    retention::RetentionPolicy,
+    timetable::rules::RuleSet,
 };
 
 const NOW: UnixMs = UnixMs(1_789_948_800_000);
@@ -210,7 +211,7 @@ on_both! {
         assert_eq!((collected.windows[&End::Classroom(whole)].len(), collected.runs.len()), (13 * 12, 2));
         let report = work_out(&lesson, &collected, &RuleSet::default(), lesson.times.ends_at);
         let holes = &report.ends.iter().find(|end| end.end == End::Classroom(whole)).unwrap().attendance.interruptions;
-        assert_eq!((holes.len(), holes[0].cause), (1, crate::domain::attendance::Cause::Hub));
+        assert_eq!((holes.len(), holes[0].cause), (1, school::report::attendance::Cause::Hub));
     }
 }
 

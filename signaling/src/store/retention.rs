@@ -1,21 +1,25 @@
 //! How recordings are held, and how they go: marked for all to see, taken back, deleted, and remembered in the audit.
 
-use std::{collections::HashMap, time::Duration};
+pub mod aged;
+pub mod policy;
+pub mod run;
+pub mod storage;
 
 use sqlx::{Row, any::AnyRow};
 
-use super::{
-    AuditRow, Sql, Store, StoreError, Writing,
-    calendar::instant_or_null,
-    place::Edited,
-    storage::{bound, unsigned},
-    word, word_or_null,
+use self::policy::{Policies, policy_from};
+use super::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::db::{
+    column::{instant_or_null, unsigned},
+    edit::Edited,
 };
-use crate::domain::{
-    id::{LessonId, OrganisationId, RecordingId},
-    permission::Scope,
-    retention::{DataClass, DeletionRule, KeepState, KeptItem, RetentionPolicy},
-    time::UnixMs,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{LessonId, OrganisationId, RecordingId},
+        time::UnixMs,
+    },
+    retention::{DeletionRule, KeepState, KeptItem, RetentionPolicy},
 };
 
 /// Who holds a recording, and why.
@@ -421,25 +425,6 @@ impl Writing {
     }
 }
 
-/// Every policy that bureaus have set.
-#[derive(Clone, Debug, Default)]
-pub struct Policies(HashMap<String, RetentionPolicy>);
-
-impl Policies {
-    /// The one that holds at a path: the nearest that is set above it, or the one we came with.
-    #[must_use]
-    pub fn at(&self, path: &str) -> RetentionPolicy {
-        path.split('/').rev().find_map(|id| self.0.get(id)).copied().unwrap_or_default()
-    }
-
-    /// How long a class is kept where it is kept for the shortest time. `None`: everywhere for ever.
-    #[must_use]
-    pub fn shortest(&self, class: DataClass) -> Option<Duration> {
-        let came_with = RetentionPolicy::default();
-        self.0.values().chain([&came_with]).filter_map(|policy| policy.kept(class)).min()
-    }
-}
-
 fn kept_from(row: &AnyRow) -> Result<KeptRecording, StoreError> {
     let by: Option<String> = row.try_get("held_by")?;
     let hold = match by {
@@ -480,15 +465,6 @@ fn kept_from(row: &AnyRow) -> Result<KeptRecording, StoreError> {
         deletion,
         runs_pending: u32::try_from(row.try_get::<i64, _>("runs_pending")?).unwrap_or(0),
         deleted_at: instant_or_null(row, "deleted_at_ms")?,
-    })
-}
-
-fn policy_from(row: &AnyRow) -> Result<RetentionPolicy, StoreError> {
-    Ok(RetentionPolicy {
-        recordings_days: bound(row, "recordings_days")?,
-        clips_days: bound(row, "clips_days")?,
-        samples_days: bound(row, "samples_days")?,
-        attendance_days: bound(row, "attendance_days")?,
     })
 }
 

@@ -1,19 +1,25 @@
 //! The week grid, and the story of each lesson.
 
+pub(crate) mod calendar;
+pub(crate) mod calendar_edit;
+pub(crate) mod course;
+pub(crate) mod pairing;
+pub(crate) mod release;
+
 use std::{collections::HashMap, str::FromStr};
 
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
 use super::{Sql, Store, StoreError, word};
-use crate::domain::{
-    course::Listening,
-    id::{ClassId, ClassroomId, LessonId, OrganisationId, PersonId},
-    lesson_life::{LessonState, Transition},
-    permission::Scope,
-    program::Mode,
-    time::UnixMs,
-    two_ends::Span,
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{ClassId, ClassroomId, LessonId, OrganisationId, PersonId},
+        time::UnixMs,
+    },
+    lesson::life::{LessonState, Transition},
+    timetable::{course::Listening, program::Mode, two_ends::Span},
 };
 
 /// A lesson in the grid: no more than a cell shows.

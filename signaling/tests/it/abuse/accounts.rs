@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use school::organisation::Role;
 use serde_json::json;
-use signaling::domain::organisation::Role;
 
 use crate::{
-    bureau::{PASSWORD, cookie_of},
+    abuse::bureau::{PASSWORD, cookie_of},
     fixtures::school::School,
 };
 
@@ -102,7 +102,7 @@ async fn an_expired_password_lets_its_owner_do_nothing_but_change_it() {
 async fn nobody_raises_their_own_role_or_reaches_for_a_higher_account() {
     let school = School::open().await;
     let (me, county) = school.somebody("校管", Role::SchoolAdministrator).await;
-    let holder = signaling::domain::organisation::Holder::Person(me.parse().unwrap());
+    let holder = school::organisation::Holder::Person(me.parse().unwrap());
     let link = signaling::sample::sign_in_link(&school.app.store, "http://school", holder, school.clock.wall());
     let cookie = school.sign_in(&link.await.unwrap()).await;
     let (patrol, _) = school.somebody("巡课", Role::Patrol).await;
@@ -157,8 +157,9 @@ async fn nobody_pulls_a_foreign_school_below_themselves_or_pushes_their_own_away
     let system = school.as_a(Role::SystemAdministrator).await;
     let (_, county) = school.somebody("旁人", Role::Operator).await;
     school.other_teacher().await; // With a school that stands under no county of ours.
-    let all = signaling::store::place::ListAsk { limit: 50, text: Some("恒口中学".into()), ..Default::default() };
-    let far = school.app.store.organisations(&signaling::system_scope::sample(), &all).await.unwrap();
+    let all =
+        signaling::store::db::list::ListAsk { limit: 50, text: Some("恒口中学".into()), ..Default::default() };
+    let far = school.app.store.organisations(&school::account::system_scope::sample(), &all).await.unwrap();
     let far = far[0].organisation_id.to_string();
     let own = school.get("/api/v1/organisations?text=%E6%99%AF%E5%AE%B6", &system).await.json();
     let own = own["items"][0]["organisation_id"].as_str().unwrap().to_owned();

@@ -2,8 +2,8 @@
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use school::{account::totp, organisation::Role};
 use serde_json::{Value, json};
-use signaling::domain::{organisation::Role, totp};
 
 use crate::fixtures::school::{Answer, School};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use signaling::certificate::machine_address;
+use signaling::listener::certificate::machine_address;
 use tempfile::tempdir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

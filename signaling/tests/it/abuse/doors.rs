@@ -4,8 +4,9 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use school::organisation::Role;
 use serde_json::{Value, json};
-use signaling::{document, domain::organisation::Role, telemetry};
+use signaling::{cli::document, telemetry};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -22,7 +23,7 @@ async fn no_route_that_changes_something_listens_to_another_site() {
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|method| *method != "get") {
-            let id = signaling::domain::id::PersonId::fresh().to_string();
+            let id = school::base::id::PersonId::fresh().to_string();
             let uri = path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
             let uri = format!("/api/v1{}", uri.collect::<Vec<_>>().join("/"));
             for (origin, kind) in
@@ -171,7 +172,7 @@ async fn figures_and_other_insides_are_not_behind_the_public_door() {
 async fn every_refusal_of_somebody_who_is_signed_in_is_in_the_audit() {
     let school = School::open().await;
     let teacher = school.teacher().await;
-    let foreign = signaling::domain::id::PersonId::fresh();
+    let foreign = school::base::id::PersonId::fresh();
     school.get(&format!("/api/v1/people/{foreign}"), &teacher).await;
     let auditor = school.as_a(Role::AuditAdministrator).await;
     // Refusals are written from behind a queue.

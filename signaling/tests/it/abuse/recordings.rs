@@ -21,8 +21,8 @@ use recorder::{
     sound::SILENCE,
     store::Store,
 };
+use school::organisation::Role;
 use sfu::{TrackKind, id::TrackId, media::Codec, packet::Packet, tap::TapItem};
-use signaling::domain::organisation::Role;
 use tower::ServiceExt;
 use tracing_subscriber::{Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 

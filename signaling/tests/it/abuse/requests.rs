@@ -4,11 +4,11 @@ use axum::{
     body::{Body, Bytes},
     http::{Request, header},
 };
+use school::{base::id::PersonId, organisation::Role};
 use serde_json::Value;
 use signaling::{
-    document,
-    domain::{id::PersonId, organisation::Role},
-    http::{ask::read_body, problem::ApiError},
+    cli::document,
+    http::web::{ask::read_body, problem::ApiError},
 };
 
 use crate::fixtures::school::{Answer, CHROMIUM_RECEIVE, CHROMIUM_SEND, School};

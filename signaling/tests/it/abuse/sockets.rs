@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use school::base::id::SeatId;
 use serde_json::{Value, json};
-use signaling::{
-    domain::id::SeatId,
-    live::{
-        session::Sitter,
-        wire::{Report, SeatRole},
-    },
+use signaling::live::{
+    session::Sitter,
+    wire::{Report, SeatRole},
 };
 use tokio::{
     io::AsyncWriteExt,

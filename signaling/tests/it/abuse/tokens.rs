@@ -11,15 +11,15 @@ use axum::{
     http::{Request, header},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use school::{base::id::LessonId, organisation::Role};
 use serde_json::json;
 use signaling::{
     clock::Clock,
-    domain::{id::LessonId, organisation::Role},
     live::token::{Claims, TokenSigner},
 };
 
 use crate::{
-    bureau::cookie_of,
+    abuse::bureau::cookie_of,
     fixtures::school::{CHROMIUM_RECEIVE, School},
 };
 
@@ -185,7 +185,7 @@ async fn a_clock_that_is_set_back_brings_no_token_no_link_and_no_session_back() 
     let token = school.sample.receive_tokens[0].clone();
     let unused = school.sample.sign_in_links.classrooms[1].clone();
     let lesson =
-        school.app.store.lesson(&signaling::system_scope::console(), school.lesson_id()).await.unwrap().unwrap();
+        school.app.store.lesson(&school::account::system_scope::console(), school.lesson_id()).await.unwrap().unwrap();
     // Four days later all of them are over.
     school.clock.turn(Duration::from_secs(4 * 24 * 3_600));
     assert_eq!(whep(&school, &token, "").await.0, 401);

@@ -5,15 +5,12 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use signaling::{
-    domain::{
-        id::PersonId,
-        organisation::{Person, Role},
-    },
-    http::ask::Caller,
-    store::Seed,
-    system_scope,
+use school::{
+    account::system_scope,
+    base::id::PersonId,
+    organisation::{Person, Role},
 };
+use signaling::{http::web::ask::Caller, store::Seed};
 
 async fn ask(school: &School, method: Method, path: &str, cookie: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header(header::COOKIE, cookie);
@@ -40,7 +37,10 @@ async fn whoever_is_locked_out_is_out_at_once_and_comes_back_when_let_in() {
     let cookie = school.sign_in(&school.link(reviewer).await).await;
     let lock = format!("/api/v1/people/{reviewer}/lock");
     let locked = ask(&school, Method::PUT, &lock, &security).await;
-    assert_eq!((locked.status.as_u16(), &locked.json()["locked_at_ms"]), (200, &school::MORNING.0.into()));
+    assert_eq!(
+        (locked.status.as_u16(), &locked.json()["locked_at_ms"]),
+        (200, &crate::fixtures::school::MORNING.0.into())
+    );
     assert_eq!(school.get("/api/v1/me", &cookie).await.problem(), (401, "signed-out".into()));
     let link = school.link(reviewer).await;
     let (_, secret) = link.split_once('#').unwrap();

@@ -6,14 +6,12 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use place::{County, Place};
-use serde_json::Value;
-use signaling::{
-    document,
-    domain::{
-        id::{LessonId, OrganisationId},
-        organisation::Role,
-    },
+use school::{
+    base::id::{LessonId, OrganisationId},
+    organisation::Role,
 };
+use serde_json::Value;
+use signaling::cli::document;
 
 /// The path with this place's ids, or with ids that nothing has. What a place has none of gets such an id too.
 fn at(method: &str, path: &str, place: Option<&Place>) -> String {
@@ -92,7 +90,7 @@ fn timetable_body(method: &str, path: &str, place: &Place) -> String {
         ("POST", "/bell-schedules") => json!({ "organisation_id": organisation_id, "stage": null, "name": "新作息",
             "from_day": "01-01", "until_day": "12-31",
             "periods": [{ "period": "lesson-1", "starts_min": 480, "ends_min": 520 }] }),
-        ("PUT", "/rules/{organisation_id}") => json!(signaling::domain::rules::RuleSet::default()),
+        ("PUT", "/rules/{organisation_id}") => json!(school::timetable::rules::RuleSet::default()),
         ("POST", "/courses") => {
             with(lesson, json!({ "weekly": [{ "weekday": 1, "period": "lesson-1", "weeks": "every" }] }))
         }
@@ -117,7 +115,7 @@ fn timetable_body(method: &str, path: &str, place: &Place) -> String {
         ("POST", "/lessons/{lesson_id}/waivers") => json!({ "item": "assistants", "reason": "今天没有" }),
         ("PUT", path) if path.ends_with("/hold") || path.ends_with("/deletion") => json!({ "reason": "取证" }),
         ("PUT", "/storage/policies/{organisation_id}") => {
-            json!(signaling::domain::retention::RetentionPolicy::default())
+            json!(school::retention::RetentionPolicy::default())
         }
         ("PUT", "/storage/quotas/{organisation_id}") => json!({ "gigabytes": 100, "days": null }),
         ("POST", "/storage/confirmations") => json!({ "reason": "已核对" }),

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use signaling::http::ask::Caller;
+use signaling::http::web::ask::Caller;
 
 #[tokio::test]
 async fn a_link_signs_in_once() {

@@ -7,7 +7,8 @@ use recorder::{
     Checkpoint,
     journal::{self, Chain, Record},
 };
-use signaling::{keep, live::recording::SealKey, system_scope};
+use school::account::system_scope;
+use signaling::{keep, live::recording::SealKey};
 
 fn tongke(school: &School, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tongke"));
@@ -101,7 +102,7 @@ async fn a_journal_that_was_written_anew_as_a_whole_is_found_out_beside_the_data
     let mut chain = Chain::default();
     chain.frame(&records[0]).unwrap();
     let kept = Checkpoint::new(id.parse().unwrap(), 1, chain.head().to_owned(), 60_000, Some(&key));
-    let now = signaling::domain::time::UnixMs(0);
+    let now = school::base::time::UnixMs(0);
     school.app.store.keep_checkpoints(&system_scope::bell(), &[kept], now).await.unwrap();
     let whole = tongke(&school, &["verify", "recording", id]);
     assert!(said(&whole).contains("1 checkpoints of the database are all in it"), "{whole:?}");

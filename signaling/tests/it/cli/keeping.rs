@@ -8,9 +8,8 @@ use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use signaling::{
-    app::database_file,
-    http::set_up::FirstStart,
-    store::{Database, Store, audit_chain::Touch},
+    keep::database_file,
+    store::{Database, Store, audit::chain::Touch},
 };
 use tempfile::TempDir;
 
@@ -156,10 +155,10 @@ on_both! {
 #[tokio::test]
 async fn the_first_start_asks_for_three_people_and_knows_no_password() {
     let folder = tempfile::tempdir().unwrap();
-    let clock = signaling::clock::Clock::standing_at(school::MORNING);
+    let clock = signaling::clock::Clock::standing_at(crate::fixtures::school::MORNING);
     let school = School::empty(folder, clock).await;
     assert_eq!(school.get("/api/v1/set-up", "").await.json(), json!({"needed": true}));
-    let secret = FirstStart::begin(&school.app).await.unwrap().unwrap();
+    let secret = school.app.first_start.begin(&school.app.store, &school.app.clock).await.unwrap().unwrap();
     let ask = |secret: &str, audit: &str| {
         let three = |name: &str| json!({"name": "某人", "sign_in_name": name});
         json!({

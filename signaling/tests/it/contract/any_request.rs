@@ -12,7 +12,8 @@ use std::{
 };
 
 use crate::fixtures::school::School;
-use signaling::{clock::Clock, document, domain::organisation::Role, sample};
+use school::organisation::Role;
+use signaling::{cli::document, clock::Clock, sample};
 
 /// Who asks in the short form: one who may change places and people, and one who may change the timetable.
 const FEW: [Asking; 2] = [Asking::As(Role::SystemAdministrator), Asking::As(Role::Scheduler)];

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, env, path::Path};
 
 use crate::fixtures::school::School;
 use axum::http::{Method, StatusCode};
+use school::base::id::LessonId;
 use serde_json::Value;
-use signaling::{document, domain::id::LessonId, router};
+use signaling::{cli::document, router};
 
 #[test]
 fn the_document_in_the_repository_is_the_one_that_the_routes_describe() {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::fixtures::school::School;
-use serde_json::{Value, json};
-use signaling::{
-    domain::{attendance::Cause, id::ClassroomId, organisation::Role, quality::Sample, report::End, time::UnixMs},
-    reporter,
+use school::{
+    base::{id::ClassroomId, time::UnixMs},
+    organisation::Role,
+    report::{End, attendance::Cause, quality::Sample},
 };
+use serde_json::{Value, json};
+use signaling::jobs::reporter;
 
 fn window(from: i64, shown_ms: u32) -> Sample {
     Sample {
@@ -106,7 +108,7 @@ async fn a_lesson_is_reported_at_its_end_and_each_figure_has_its_words() {
         (&json!(rooms.len()), &json!(1), rooms.len() - 1)
     );
     assert_eq!(school.acts(1).await, ["look_into_report"]);
-    let again = school.app.store.verify_attendance(&signaling::system_scope::console(), None).await.unwrap();
+    let again = school.app.store.verify_attendance(&school::account::system_scope::console(), None).await.unwrap();
     assert_eq!(again.unwrap().rows, 1 + rooms.len() as u64);
 }
 

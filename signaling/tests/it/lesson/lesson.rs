@@ -7,8 +7,8 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
+use school::{base::id::LessonId, organisation::Role};
 use serde_json::Value;
-use signaling::domain::{id::LessonId, organisation::Role};
 
 /// Names and times that differ from run to run are told apart by nothing in a snapshot.
 fn settled(mut value: Value) -> Value {

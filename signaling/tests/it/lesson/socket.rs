@@ -71,7 +71,7 @@ async fn a_page_is_welcomed_and_told_what_happens() {
 
     classroom.say(json!({"type": "ping", "sent_ms": 12.5})).await;
     let pong = classroom.hear_of("pong").await;
-    assert_eq!((&pong["sent_ms"], pong["now_ms"].as_i64()), (&12.5.into(), Some(school::MORNING.0)));
+    assert_eq!((&pong["sent_ms"], pong["now_ms"].as_i64()), (&12.5.into(), Some(crate::fixtures::school::MORNING.0)));
 
     classroom
         .say(json!({"type": "report", "frames_shown": 0, "visible": true, "concealed_share": 0.5, "freezes": 3, "loss": 0.3,
@@ -195,7 +195,11 @@ async fn a_hub_that_stops_says_so_and_lets_everyone_back_in() {
 
 #[tokio::test]
 async fn a_role_that_ends_ends_the_open_socket_too() {
-    use signaling::{domain::organisation::Holder, domain::organisation::Role, sample, system_scope};
+    use school::{
+        account::system_scope,
+        organisation::{Holder, Role},
+    };
+    use signaling::sample;
     let school = School::open().await;
     let (door, _stop) = school.door().await;
     let scope = system_scope::console();
@@ -217,10 +221,8 @@ async fn a_role_that_ends_ends_the_open_socket_too() {
     assert_eq!(first["type"], "welcome");
 
     let security = {
-        use signaling::{
-            domain::{id::PersonId, organisation::Person},
-            store::Seed,
-        };
+        use school::{base::id::PersonId, organisation::Person};
+        use signaling::store::Seed;
         let person_id = PersonId::fresh();
         let organisation_id = school.app.store.grants_of(officer).await.unwrap()[0].organisation_id;
         let person = Person { person_id, organisation_id, name: "安全员".into(), sign_in_name: None };
@@ -241,12 +243,11 @@ async fn a_role_that_ends_ends_the_open_socket_too() {
 
 #[tokio::test]
 async fn a_role_that_ends_by_its_date_ends_the_open_socket_within_seconds() {
-    use signaling::{
-        domain::organisation::{Holder, Role},
-        sample,
-        store::AuditRow,
-        system_scope,
+    use school::{
+        account::system_scope,
+        organisation::{Holder, Role},
     };
+    use signaling::{sample, store::AuditRow};
     let school = School::open().await;
     let (door, _stop) = school.door().await;
     let (store, now) = (&school.app.store, school.clock.wall());

@@ -7,11 +7,13 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
+use school::{
+    account::system_scope,
+    base::id::{LessonId, SeatId},
+};
 use signaling::{
-    domain::id::{LessonId, SeatId},
     live::token::{Claims, TokenKind},
     store::AuditRow,
-    system_scope,
 };
 use uuid::Uuid;
 

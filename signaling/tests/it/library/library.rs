@@ -3,18 +3,15 @@
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use crate::fixtures::taught::{Lesson, Taught};
 use axum::http::StatusCode;
-use serde_json::json;
-use signaling::{
-    domain::{
-        id::RecordingId,
-        organisation::Role,
-        pairing::StandingAct,
-        program::Mode,
-        retention::{DAY, KeepState},
-    },
-    store::{AuditRow, Database},
-    system_scope,
+use school::{
+    account::system_scope,
+    base::id::RecordingId,
+    organisation::Role,
+    retention::{DAY, KeepState},
+    timetable::{pairing::StandingAct, program::Mode},
 };
+use serde_json::json;
+use signaling::store::{AuditRow, Database};
 
 fn of(recording_id: RecordingId, rest: &str) -> String {
     format!("/api/v1/recordings/{recording_id}{rest}")

@@ -5,15 +5,13 @@ use std::time::Duration;
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use crate::fixtures::taught::{Lesson, MORNING, Taught, cookie_of};
 use axum::http::{StatusCode, header};
-use serde_json::{Value, json};
-use signaling::{
-    domain::{
-        id::{LessonId, RecordingId},
-        organisation::Role,
-        program::Mode,
-    },
-    store::Database,
+use school::{
+    base::id::{LessonId, RecordingId},
+    organisation::Role,
+    timetable::program::Mode,
 };
+use serde_json::{Value, json};
+use signaling::store::Database;
 
 fn of(recording_id: RecordingId, rest: &str) -> String {
     format!("/api/v1/recordings/{recording_id}{rest}")

@@ -3,16 +3,15 @@
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use crate::fixtures::taught::{Lesson, MORNING, Taught};
 use axum::http::StatusCode;
+use school::{
+    account::system_scope,
+    base::id::{LessonId, PairingId},
+    timetable::{Unresolved, pairing::StandingAct},
+};
 use serde_json::Value;
 use signaling::{
-    domain::{
-        id::{LessonId, PairingId},
-        pairing::StandingAct,
-        timetable::Unresolved,
-    },
-    planner::plan_term,
+    scheduling::planner::plan_term,
     store::{AuditRow, Database, NewLesson},
-    system_scope,
 };
 
 /// The first centre school and the first point, which hears its English.

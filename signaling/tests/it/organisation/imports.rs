@@ -5,7 +5,8 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
-use signaling::{domain::organisation::Role, http::sheet::XLSX};
+use school::organisation::Role;
+use signaling::http::organisation::sheet::XLSX;
 
 async fn send(school: &School, path: &str, cookie: &str, kind: &str, body: impl Into<Body>) -> Answer {
     let request = Request::post(path).header(header::COOKIE, cookie).header(header::CONTENT_TYPE, kind);

@@ -4,30 +4,33 @@ use std::time::Duration;
 
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use crate::fixtures::taught::{Lesson, MORNING, Taught};
-use serde_json::json;
-use signaling::{
-    domain::{
-        clip::Window,
+use school::{
+    account::system_scope,
+    base::{
         id::{ClipId, LessonId, OrganisationId, PersonId, RecordingId},
-        lesson::Teacher,
-        organisation::Role,
-        program::Mode,
-        quality::Sample,
-        report::End,
-        retention::{DAY, DataClass, RetentionPolicy},
         time::UnixMs,
     },
-    reporter,
+    lesson::Teacher,
+    library::clip::Window,
+    organisation::Role,
+    report::{End, quality::Sample},
+    retention::{DAY, DataClass, RetentionPolicy},
+    timetable::program::Mode,
+};
+use serde_json::json;
+use signaling::{
+    jobs::reporter,
     store::{
         AuditRow, Database,
-        aged::{AgedId, Retired},
         audit::AuditSearch,
-        clip::Clip,
-        report_chain::ReportsVerified,
-        retention::Hold,
-        retention_run::RunOutcome,
+        library::clip::Clip,
+        report::chain::ReportsVerified,
+        retention::{
+            Hold,
+            aged::{AgedId, Retired},
+            run::RunOutcome,
+        },
     },
-    system_scope,
 };
 
 /// What nothing else in a test keeps: recordings stay for ever, and what is left of them goes at different times.
@@ -81,7 +84,7 @@ impl Hub {
             assert!(app.store.add_clip(&system_scope::sample(), &clip, &row).await.unwrap());
             told.push(Told { lesson_id, recording_id, clip_id });
         }
-        reporter::keep(app).await.unwrap();
+        app.registry.flush_attendance().await.unwrap();
         reporter::round(app).await.unwrap();
         app.round().await.unwrap();
         told

@@ -4,33 +4,35 @@ use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use crate::fixtures::school::{MORNING, School};
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
+use school::base::zone::school_day;
+use school::{
+    account::system_scope,
+    base::{
+        id::{LessonId, OrganisationId, RecordingId},
+        time::UnixMs,
+    },
+    lesson::{
+        Lesson,
+        life::{LessonState, RunsBy},
+    },
+    organisation::Role,
+    retention::{DeletionRule, KeepState, RetentionPolicy, quota::Quota},
+};
 use serde_json::{Value, json};
 use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
-    config::S3,
-    domain::{
-        id::{LessonId, OrganisationId, RecordingId},
-        lesson::Lesson,
-        lesson_life::{LessonState, RunsBy},
-        organisation::Role,
-        quota::Quota,
-        retention::{DeletionRule, KeepState, RetentionPolicy},
-        time::UnixMs,
-    },
-    http::identity::sha256_hex,
+    config::s3::S3,
     keep,
     live::mover::Mover,
     sample,
+    secret::sha256_hex,
     store::{
         AuditRow, Database,
         audit::AuditSearch,
-        retention::{Hold, KeptAsk, KeptRecording},
-        retention_run::RunOutcome,
+        retention::{Hold, KeptAsk, KeptRecording, run::RunOutcome},
     },
-    storekeeper::day,
-    system_scope,
 };
 use tempfile::TempDir;
 
@@ -297,8 +299,8 @@ on_both! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "somebody looks into the bucket")]
 async fn a_hub_with_a_bucket_copies_into_it_and_deletes_there_too() {
-    let server = bucket::Server::start().await;
-    let way = bucket::Way::to(&server).await;
+    let server = crate::fixtures::bucket::Server::start().await;
+    let way = crate::fixtures::bucket::Way::to(&server).await;
     let address = way.address();
     let s3 = S3 {
         endpoint: address.endpoint,
@@ -341,11 +343,11 @@ async fn a_hub_with_a_bucket_copies_into_it_and_deletes_there_too() {
     for _ in 0..6 {
         hub.next_day().await;
     }
-    way.is(bucket::Fault::Down);
+    way.is(crate::fixtures::bucket::Fault::Down);
     hub.next_day().await;
     assert_eq!((hub.in_state(KeepState::Deleting).await, hub.tombstones().await.len()), (vec![id], 0));
     assert!(!hub.is_on_disk(id) && !objects().is_empty());
-    way.is(bucket::Fault::None);
+    way.is(crate::fixtures::bucket::Fault::None);
     hub.next_day().await;
     assert_eq!((objects(), hub.tombstones().await.len()), (Vec::new(), 1));
 }
@@ -355,7 +357,13 @@ fn remove(path: &Path) {
     std::fs::remove_file(path).unwrap();
 }
 
-async fn put(school: &School, path: &str, cookie: &str, tag: Option<&str>, body: Value) -> school::Answer {
+async fn put(
+    school: &School,
+    path: &str,
+    cookie: &str,
+    tag: Option<&str>,
+    body: Value,
+) -> crate::fixtures::school::Answer {
     use axum::{body::Body, http::Request};
     let mut request = Request::put(path).header("cookie", cookie).header("content-type", "application/json");
     if let Some(tag) = tag {
@@ -409,7 +417,7 @@ async fn an_administrator_sees_holds_asks_for_deletion_and_takes_it_back_and_a_r
     let teacher = school.sign_in(&school.link(lesson.teacher.person_id).await).await;
     let stranger = school.other_teacher().await;
     let kept = app.store.kept_recording(&system_scope::console(), id.parse().unwrap()).await.unwrap().unwrap();
-    let on = day(kept.deleted_at.unwrap());
+    let on = school_day(kept.deleted_at.unwrap());
     for rest in [
         "",
         "/media/main.m3u8",

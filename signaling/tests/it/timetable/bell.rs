@@ -3,26 +3,32 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use crate::fixtures::stores::{fresh_postgres_url, on_both};
+use school::{
+    account::system_scope,
+    base::{
+        id::{LessonId, SeatId},
+        time::UnixMs,
+    },
+    dispatch::DispatchedLesson,
+    fixtures::county::{County, Node},
+    lesson::{
+        RecordingState,
+        life::{LessonState, LessonTimes, RunsBy},
+    },
+    organisation::Holder,
+    timetable::{
+        course::Listening,
+        program::{Delivery, Mode, Program},
+        rules::RuleSet,
+        two_ends::Span,
+    },
+};
 use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
-    county::{County, Node},
-    domain::{
-        course::Listening,
-        dispatch::DispatchedLesson,
-        id::{LessonId, SeatId},
-        lesson::RecordingState,
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        organisation::Holder,
-        program::{Delivery, Mode, Program},
-        rules::RuleSet,
-        time::UnixMs,
-        two_ends::Span,
-    },
     live::token::{Claims, TokenKind},
     store::{AuditRow, Database, NewLesson, Store},
-    system_scope,
 };
 use tempfile::TempDir;
 use uuid::Uuid;

@@ -6,17 +6,17 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Weekday;
-use signaling::{
-    county::{County, Node},
-    domain::{
+use school::{
+    base::id::LessonId,
+    dispatch::{DispatchedLesson, booking::Taken},
+    fixtures::county::{County, Node},
+    lesson::life::LessonState,
+    timetable::{
+        Slot, Unresolved,
         bell_schedule::PeriodName,
-        booking::Taken,
-        dispatch::DispatchedLesson,
-        id::LessonId,
-        lesson_life::LessonState,
         pairing::{Hearing, may_listen},
+        plan,
         rules::RuleSet,
-        timetable::{Slot, Unresolved, plan},
     },
 };
 
@@ -146,7 +146,7 @@ fn a_whole_term_of_the_county_is_planned_without_a_clash() {
         let off = county
             .days
             .iter()
-            .filter(|day| matches!(day.kind, signaling::domain::calendar::DayKind::Off) && dates.contains(&day.date));
+            .filter(|day| matches!(day.kind, school::timetable::calendar::DayKind::Off) && dates.contains(&day.date));
         assert_eq!(off.count(), 0, "nobody teaches on a holiday");
         // 18 courses of two periods a week, for 18 to 21 weeks with some holidays.
         assert!((560..=740).contains(&lessons), "{} has {lessons} lessons", term.name);

@@ -8,20 +8,19 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
+use school::{
+    account::system_scope,
+    base::{id::PersonId, time::UnixMs},
+    fixtures::county::County,
+    organisation::{Holder, Person, Role},
+};
 use serde_json::{Value, json};
 use sfu::HubConfig;
 use signaling::{
     app::App,
     clock::Clock,
-    county::County,
-    domain::{
-        id::PersonId,
-        organisation::{Holder, Person, Role},
-        time::UnixMs,
-    },
     router, sample,
     store::{Database, Seed},
-    system_scope,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;

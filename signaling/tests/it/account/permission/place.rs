@@ -8,26 +8,32 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
-use signaling::{
-    domain::{
-        chapter::Mark,
-        clip::Window,
-        id::{
-            ClassId, ClassroomId, ClipId, CommentId, LessonId, ListeningRightId, MarkId, OrganisationId, PairingId,
-            PersonId, RecordingId, RubricId, ShareId, TermId,
-        },
-        lesson::{Lesson, ListedClassroom, Teacher},
-        lesson_life::{LessonState, LessonTimes, RunsBy},
-        organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role, Stage},
+use school::{
+    account::system_scope,
+    base::id::{
+        ClassId, ClassroomId, ClipId, CommentId, LessonId, ListeningRightId, MarkId, OrganisationId, PairingId,
+        PersonId, RecordingId, RubricId, ShareId, TermId,
+    },
+    lesson::{
+        Lesson, ListedClassroom, Teacher,
+        life::{LessonState, LessonTimes, RunsBy},
+    },
+    library::{chapter::Mark, clip::Window, rubric::Criterion},
+    organisation::{Classroom, Holder, Organisation, OrganisationKind, Person, Role, Stage},
+    timetable::{
         pairing::{Extent, ListeningRight, Pairing, Standing, Topology},
-        rubric::Criterion,
         rules::RuleSet,
         two_ends::Span,
     },
+};
+use serde_json::{Value, json};
+use signaling::{
     sample,
-    store::{AuditRow, Seed, clip::Clip, comment::Comment, review::Rubric, school_class::NewClass, share::NewShare},
-    system_scope,
+    store::{
+        AuditRow, Seed,
+        library::{clip::Clip, comment::Comment, review::Rubric, share::NewShare},
+        organisation::school_class::NewClass,
+    },
 };
 
 use crate::fixtures::school::{Answer, School};

@@ -1,0 +1,139 @@
+//! The bell's own time: the wall clock, but not where it jumps.
+//!
+//! A wall clock that jumps an hour ahead would end every lesson, and one that jumps back would ring again. So the bell
+//! goes on by the steady clock until the wall clock has kept its new time for a while: then it was set right on purpose.
+
+use std::time::Duration;
+
+use crate::base::time::{Now, UnixMs};
+
+/// How far the wall clock may stray from the steady one between two looks, and how long a new time must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BellClockRule {
+    /// A bigger step is a jump. Time servers correct by less, little by little.
+    pub jump_ms: i64,
+    /// A wall clock that keeps its new time this long is believed.
+    pub believed_after: Duration,
+}
+
+impl Default for BellClockRule {
+    fn default() -> Self {
+        Self { jump_ms: 5_000, believed_after: Duration::from_secs(120) }
+    }
+}
+
+/// The bell's time.
+#[derive(Clone, Debug)]
+pub struct BellClock {
+    rule: BellClockRule,
+    last: Now,
+    /// How far the bell's time is from the wall clock's, in milliseconds. 0: they agree.
+    offset_ms: i64,
+    /// Since when the wall clock has kept the time that is not believed yet.
+    doubted_since: Option<Now>,
+}
+
+/// What a look at the clock found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Time went by.
+    Steady,
+    /// The wall clock jumped by so many milliseconds; the bell goes on as before.
+    Jumped(i64),
+    /// The wall clock's new time is believed from now on.
+    Believed,
+}
+
+impl BellClock {
+    /// Believes the wall clock as it is: nothing is known better at the start.
+    #[must_use]
+    pub fn new(rule: BellClockRule, now: Now) -> Self {
+        Self { rule, last: now, offset_ms: 0, doubted_since: None }
+    }
+
+    /// Looks at both clocks. Answers what time it is for the bell, and what happened to the wall clock.
+    pub fn look(&mut self, now: Now) -> (UnixMs, Look) {
+        let gone = now.steady.saturating_duration_since(self.last.steady);
+        let gone_ms = i64::try_from(gone.as_millis()).unwrap_or(i64::MAX);
+        let step_ms = now.wall.0.saturating_sub(self.last.wall.0).saturating_sub(gone_ms);
+        self.last = now;
+        let mut look = Look::Steady;
+        if step_ms.saturating_abs() > self.rule.jump_ms {
+            self.offset_ms = self.offset_ms.saturating_sub(step_ms);
+            // Back where it was: the jump is undone, and there is nothing left to doubt.
+            let undone = self.offset_ms.saturating_abs() <= self.rule.jump_ms;
+            self.doubted_since = (!undone).then_some(now);
+            if undone {
+                self.offset_ms = 0;
+            }
+            look = Look::Jumped(step_ms);
+        } else if let Some(since) = self.doubted_since
+            && now.steady.saturating_duration_since(since.steady) >= self.rule.believed_after
+        {
+            self.offset_ms = 0;
+            self.doubted_since = None;
+            look = Look::Believed;
+        }
+        (UnixMs(now.wall.0.saturating_add(self.offset_ms)), look)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    struct Clocks {
+        start: Instant,
+        steady_ms: u64,
+        wall_ms: i64,
+        bell: BellClock,
+    }
+
+    impl Clocks {
+        fn new() -> Self {
+            let start = Instant::now();
+            let now = Now { wall: UnixMs(1_000_000_000), steady: start };
+            Self { start, steady_ms: 0, wall_ms: 1_000_000_000, bell: BellClock::new(BellClockRule::default(), now) }
+        }
+
+        /// Lets time go by, with the wall clock `jump_ms` off.
+        fn pass(&mut self, ms: u64, jump_ms: i64) -> (i64, Look) {
+            self.steady_ms += ms;
+            self.wall_ms += i64::try_from(ms).unwrap() + jump_ms;
+            let steady = self.start + Duration::from_millis(self.steady_ms);
+            let (at, look) = self.bell.look(Now { wall: UnixMs(self.wall_ms), steady });
+            (at.0 - 1_000_000_000, look)
+        }
+    }
+
+    #[test]
+    fn an_hour_ahead_and_back_is_no_hour() {
+        let mut clocks = Clocks::new();
+        assert_eq!(clocks.pass(500, 0), (500, Look::Steady));
+        assert_eq!(clocks.pass(500, 3_600_000), (1_000, Look::Jumped(3_600_000)));
+        assert_eq!(clocks.pass(60_000, 0), (61_000, Look::Steady));
+        assert_eq!(clocks.pass(500, -3_600_000), (61_500, Look::Jumped(-3_600_000)));
+        assert_eq!(clocks.pass(200_000, 0), (261_500, Look::Steady));
+    }
+
+    #[test]
+    fn a_clock_that_keeps_its_new_time_is_believed() {
+        for jump in [3_600_000, -3_600_000, 86_400_000] {
+            let mut clocks = Clocks::new();
+            assert_eq!(clocks.pass(500, jump), (500, Look::Jumped(jump)));
+            assert_eq!(clocks.pass(119_999, 0), (120_499, Look::Steady));
+            assert_eq!(clocks.pass(1, 0), (120_500 + jump, Look::Believed));
+            assert_eq!(clocks.pass(500, 0), (121_000 + jump, Look::Steady));
+        }
+    }
+
+    #[test]
+    fn small_corrections_are_followed_at_once() {
+        let mut clocks = Clocks::new();
+        assert_eq!(clocks.pass(500, 200), (700, Look::Steady));
+        assert_eq!(clocks.pass(500, -400), (800, Look::Steady));
+    }
+}

@@ -1,0 +1,354 @@
+//! The library: licences, who may see a recording beyond those it was made for, and what a search looks for.
+
+pub mod chapter;
+pub mod clip;
+pub mod rubric;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::base::{id::OrganisationId, time::UnixMs, words::words};
+
+words!(
+    /// What others may do with a recording that they see.
+    Licence {
+        /// 保留所有权利: look at it here.
+        AllRightsReserved = "all_rights_reserved",
+        /// 仅供教学: play it to classes.
+        TeachingOnly = "teaching_only",
+        /// 知识共享 署名
+        CcBy = "cc_by",
+        /// 知识共享 署名—非商业性使用
+        CcByNc = "cc_by_nc",
+        /// 知识共享 署名—非商业性使用—相同方式共享
+        CcByNcSa = "cc_by_nc_sa",
+    }
+);
+
+words!(
+    /// How far a recording may be seen.
+    RecordingStanding {
+        /// By its school, and by those who listened.
+        Kept = "kept",
+        /// The same; its teacher has agreed that it be shown to others.
+        Consented = "consented",
+        /// By everybody who teaches or looks into lessons at a place, and below it.
+        Published = "published",
+        /// By nobody.
+        TakenDown = "taken_down",
+    }
+);
+
+words!(
+    /// On whose side somebody stands who changes the rights of a recording.
+    Side {
+        /// The teacher whose lesson it is.
+        Author = "author",
+        /// Who keeps the library of the school.
+        Keeper = "keeper",
+    }
+);
+
+/// Nobody sees it any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenDown {
+    /// Since when.
+    pub at: UnixMs,
+    /// By which side: the same side alone puts it back.
+    pub by: Side,
+    /// Why.
+    pub reason: String,
+}
+
+/// Who may see a recording, beyond its school and those who listened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// When its teacher agreed that others see it. `None`: they have not.
+    pub consented_at: Option<UnixMs>,
+    /// To which place. `None`: to none.
+    pub published_to: Option<OrganisationId>,
+    /// `None`: it is not taken down.
+    pub taken_down: Option<TakenDown>,
+}
+
+/// What is done to the rights of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RightsAct {
+    /// Its teacher agrees that others see it.
+    Consent {},
+    /// Its teacher does not agree any more: what was published is published no longer.
+    WithdrawConsent {},
+    /// It is shown to everybody who teaches or looks into lessons at this place and below.
+    Publish {
+        /// Its school, or a bureau above it.
+        to: OrganisationId,
+    },
+    /// It is shown to its school and those who listened alone.
+    Unpublish {},
+    /// Nobody sees it any more.
+    TakeDown {
+        /// Why, 1 to 200 characters.
+        #[schema(min_length = 1, max_length = 200)]
+        reason: String,
+    },
+    /// Whoever saw it sees it again.
+    PutBack {},
+}
+
+impl RightsAct {
+    /// What the audit calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Consent {} => "consent_to_publishing",
+            Self::WithdrawConsent {} => "withdraw_consent",
+            Self::Publish { .. } => "publish_recording",
+            Self::Unpublish {} => "unpublish_recording",
+            Self::TakeDown { .. } => "take_down_recording",
+            Self::PutBack {} => "put_back_recording",
+        }
+    }
+}
+
+/// Why rights are not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RightsError {
+    /// Its teacher alone can.
+    #[error("only the teacher whose lesson it is can do this")]
+    OnlyTheAuthor,
+    /// Who keeps the library of its school alone can.
+    #[error("only who keeps the school's library can do this")]
+    OnlyTheKeeper,
+    /// Its teacher has not agreed.
+    #[error("its teacher has not agreed")]
+    NoConsent,
+    /// It does not fit.
+    #[error("a recording that is {} cannot do this", .0.as_str())]
+    WrongStanding(RecordingStanding),
+    /// The other side took it down.
+    #[error("it was taken down by the other side")]
+    OtherSide(Side),
+}
+
+impl Rights {
+    /// How far it may be seen.
+    #[must_use]
+    pub fn standing(&self) -> RecordingStanding {
+        match self {
+            Self { taken_down: Some(_), .. } => RecordingStanding::TakenDown,
+            Self { published_to: Some(_), .. } => RecordingStanding::Published,
+            Self { consented_at: Some(_), .. } => RecordingStanding::Consented,
+            _ => RecordingStanding::Kept,
+        }
+    }
+
+    /// The rights after an act by somebody who stands on these sides. What is so already stays as it is.
+    ///
+    /// # Errors
+    /// [`RightsError`].
+    pub fn after(&self, act: &RightsAct, sides: &[Side], now: UnixMs) -> Result<Self, RightsError> {
+        let standing = self.standing();
+        let author = || if sides.contains(&Side::Author) { Ok(()) } else { Err(RightsError::OnlyTheAuthor) };
+        let keeper = || if sides.contains(&Side::Keeper) { Ok(()) } else { Err(RightsError::OnlyTheKeeper) };
+        let shown = || {
+            if standing == RecordingStanding::TakenDown { Err(RightsError::WrongStanding(standing)) } else { Ok(()) }
+        };
+        match act {
+            RightsAct::Consent {} => {
+                author()?;
+                shown()?;
+                Ok(Self { consented_at: self.consented_at.or(Some(now)), ..self.clone() })
+            }
+            RightsAct::WithdrawConsent {} => {
+                author()?;
+                Ok(Self { consented_at: None, published_to: None, ..self.clone() })
+            }
+            RightsAct::Publish { to } => {
+                keeper()?;
+                shown()?;
+                self.consented_at.ok_or(RightsError::NoConsent)?;
+                Ok(Self { published_to: Some(*to), ..self.clone() })
+            }
+            RightsAct::Unpublish {} => Ok(Self { published_to: None, ..self.clone() }),
+            RightsAct::TakeDown { reason } => {
+                // Who keeps the library answers for it; a teacher takes down what is their own.
+                let by = if sides.contains(&Side::Keeper) { Side::Keeper } else { Side::Author };
+                let taken_down = TakenDown { at: now, by, reason: reason.trim().to_owned() };
+                Ok(Self { taken_down: Some(self.taken_down.clone().unwrap_or(taken_down)), ..self.clone() })
+            }
+            RightsAct::PutBack {} => match &self.taken_down {
+                Some(taken_down) if !sides.contains(&taken_down.by) => Err(RightsError::OtherSide(taken_down.by)),
+                _ => Ok(Self { taken_down: None, ..self.clone() }),
+            },
+        }
+    }
+}
+
+/// Why a recording is not played in a lesson.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPlayable {
+    /// It was taken down.
+    #[error("it was taken down")]
+    TakenDown,
+    /// One of the lesson's ends lies where it is not seen.
+    #[error("it is not published to every end of the lesson")]
+    NotPublished,
+    /// Beyond its own school it may be looked at, and not played.
+    #[error("its licence does not allow it")]
+    Licence,
+}
+
+/// Whether a lesson may play a recording of the school at `home`. Each end of the lesson is the path of its school, and
+/// whether its classroom heard the recorded lesson itself. At its own school and below, and to those who heard it,
+/// a recording is played as it is; elsewhere it must be published there, under a licence that says so.
+///
+/// # Errors
+/// [`NotPlayable`].
+pub fn playable<'a>(
+    home: &str,
+    rights: &Rights,
+    licence: Licence,
+    published_to: Option<&str>,
+    ends: impl IntoIterator<Item = (&'a str, bool)>,
+) -> Result<(), NotPlayable> {
+    if rights.taken_down.is_some() {
+        return Err(NotPlayable::TakenDown);
+    }
+    let beyond = |(place, heard): &(&str, bool)| !heard && !place.starts_with(home);
+    for (place, _) in ends.into_iter().filter(beyond) {
+        if !published_to.is_some_and(|to| place.split('/').any(|id| id == to)) {
+            return Err(NotPlayable::NotPublished);
+        }
+        if licence == Licence::AllRightsReserved {
+            return Err(NotPlayable::Licence);
+        }
+    }
+    Ok(())
+}
+
+/// A form of a text in which a search finds it however it was typed: small letters, half-width signs, single spaces.
+#[must_use]
+pub fn normalised(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars().flat_map(half_width).flat_map(char::to_lowercase) {
+        match c {
+            c if c.is_whitespace() && (plain.is_empty() || plain.ends_with(' ')) => {}
+            c if c.is_whitespace() => plain.push(' '),
+            c if c.is_control() => {}
+            c => plain.push(c),
+        }
+    }
+    plain.trim_end().to_owned()
+}
+
+/// Ａ is A, ！ is !: an input method leaves them behind.
+fn half_width(c: char) -> Option<char> {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
+        c => Some(c),
+    }
+}
+
+/// The words of a search: each must be found, wherever it stands.
+#[must_use]
+pub fn words_of(text: &str) -> Vec<String> {
+    normalised(text).split(' ').filter(|word| !word.is_empty()).take(WORDS_MAX).map(str::to_owned).collect()
+}
+
+/// Nobody remembers more of what they look for; each word is one more look at every recording.
+pub const WORDS_MAX: usize = 8;
+
+/// 知识点 of one recording: a lesson of 40 minutes has three.
+pub const POINTS_MAX: usize = 20;
+
+/// A summary is read in a list, not studied.
+pub const SUMMARY_CHARACTERS_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(5);
+
+    #[test]
+    fn nothing_is_published_before_its_teacher_agrees() {
+        let to = OrganisationId::fresh();
+        let publish = RightsAct::Publish { to };
+        let (author, keeper) = (&[Side::Author][..], &[Side::Keeper][..]);
+        let kept = Rights::default();
+        assert_eq!(kept.after(&publish, keeper, NOW), Err(RightsError::NoConsent));
+        assert_eq!(kept.after(&RightsAct::Consent {}, keeper, NOW), Err(RightsError::OnlyTheAuthor));
+        let consented = kept.after(&RightsAct::Consent {}, author, NOW).unwrap();
+        assert_eq!(consented.standing(), RecordingStanding::Consented);
+        assert_eq!(consented.after(&publish, author, NOW), Err(RightsError::OnlyTheKeeper));
+        let published = consented.after(&publish, keeper, NOW).unwrap();
+        assert_eq!((published.standing(), published.published_to), (RecordingStanding::Published, Some(to)));
+        assert_eq!(published.after(&RightsAct::Consent {}, author, UnixMs(9)), Ok(published.clone()), "agreed already");
+        let withdrawn = published.after(&RightsAct::WithdrawConsent {}, author, NOW).unwrap();
+        assert_eq!(withdrawn, kept);
+        assert_eq!(published.after(&RightsAct::Unpublish {}, author, NOW), Ok(consented));
+    }
+
+    #[test]
+    fn what_is_taken_down_is_put_back_by_the_side_that_took_it_down() {
+        let both = &[Side::Author, Side::Keeper][..];
+        let (author, keeper) = (&[Side::Author][..], &[Side::Keeper][..]);
+        let take_down = RightsAct::TakeDown { reason: " 有学生姓名 ".into() };
+        let to = OrganisationId::fresh();
+        let published = Rights { consented_at: Some(NOW), published_to: Some(to), taken_down: None };
+        for (by, other) in [(author, keeper), (keeper, author)] {
+            let down = published.after(&take_down, by, NOW).unwrap();
+            assert_eq!(down.standing(), RecordingStanding::TakenDown);
+            assert_eq!(down.taken_down.as_ref().unwrap().reason, "有学生姓名");
+            let publish = RightsAct::Publish { to };
+            assert_eq!(down.after(&publish, both, NOW), Err(RightsError::WrongStanding(RecordingStanding::TakenDown)));
+            assert!(matches!(down.after(&RightsAct::PutBack {}, other, NOW), Err(RightsError::OtherSide(_))));
+            assert_eq!(down.after(&RightsAct::PutBack {}, by, NOW), Ok(published.clone()), "as it was");
+            assert_eq!(down.after(&take_down, other, NOW), Ok(down.clone()), "the first reason stands");
+            // Consent that is withdrawn meanwhile does not come back.
+            let withdrawn = down.after(&RightsAct::WithdrawConsent {}, author, NOW).unwrap();
+            assert_eq!(withdrawn.after(&RightsAct::PutBack {}, both, NOW), Ok(Rights::default()));
+        }
+    }
+
+    #[test]
+    fn a_recording_is_played_where_it_is_seen_and_may_be() {
+        let home = "/county/centre/";
+        let (own, point, other, far) = ("/county/centre/", "/county/centre/point/", "/county/other/", "/else/school/");
+        let (reserved, teaching) = (Licence::AllRightsReserved, Licence::TeachingOnly);
+        let (unpublished, unlicensed) = (Err(NotPlayable::NotPublished), Err(NotPlayable::Licence));
+        let table = [
+            (vec![(own, false), (point, false)], None, reserved, Ok(())),
+            (vec![(own, false), (other, false)], None, teaching, unpublished),
+            (vec![(own, false), (other, true)], None, reserved, Ok(())),
+            (vec![(other, false)], Some("county"), teaching, Ok(())),
+            (vec![(other, false)], Some("county"), reserved, unlicensed),
+            (vec![(other, false), (far, false)], Some("county"), teaching, unpublished),
+            (vec![(other, false)], Some("centre"), teaching, unpublished),
+        ];
+        for (ends, published_to, licence, expected) in table {
+            let rights = Rights { consented_at: Some(NOW), ..Rights::default() };
+            assert_eq!(playable(home, &rights, licence, published_to, ends.clone()), expected, "{ends:?}");
+            let down = rights.after(&RightsAct::TakeDown { reason: "错".into() }, &[Side::Keeper], NOW).unwrap();
+            assert_eq!(playable(home, &down, licence, published_to, ends), Err(NotPlayable::TakenDown));
+        }
+    }
+
+    #[test]
+    fn a_search_finds_what_was_typed_in_another_way() {
+        let table = [
+            ("Unit　３：My  Family", "unit 3:my family"),
+            ("  三年级\t（2）班 ", "三年级 (2)班"),
+            ("ＡＢＣ abc", "abc abc"),
+            ("\u{0}100%_\\", "100%_\\"),
+            ("", ""),
+        ];
+        for (typed, plain) in table {
+            assert_eq!(normalised(typed), plain);
+            assert_eq!(normalised(plain), plain, "once is enough");
+        }
+        assert_eq!(words_of(" 分数　加法 "), ["分数", "加法"]);
+        assert_eq!(words_of(&"词 ".repeat(100)).len(), WORDS_MAX);
+    }
+}

@@ -1,0 +1,178 @@
+//! 行政区划代码 and 学校(机构)标识码: how they are written, and what they must agree with.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    base::{time::UnixMs, words::words},
+    organisation::OrganisationKind,
+};
+
+words!(
+    /// Which kind of code it is.
+    Scheme {
+        /// 行政区划代码 (GB/T 2260): 6 digits, 12 with township and village.
+        Region = "region",
+        /// 学校(机构)标识码: 10 digits.
+        School = "school",
+        /// A local id of a teaching point, under its parent's code: `2161000917-01`.
+        Local = "local",
+    }
+);
+
+/// A code with the time in which it was, or is, in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CodeInUse {
+    /// The code.
+    pub code: String,
+    /// Its kind.
+    pub scheme: Scheme,
+    /// Since when.
+    #[serde(rename = "from_ms")]
+    pub from: UnixMs,
+    /// Until when. `None`: it is in use.
+    #[serde(rename = "until_ms")]
+    pub until: Option<UnixMs>,
+}
+
+/// What is wrong with a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadCode {
+    /// A bureau has a region code.
+    #[error("行政区划代码应为 6 位或 12 位数字")]
+    NotARegion,
+    /// 01 to 09 are no provinces; 11 is the first.
+    #[error("行政区划代码的前两位不是省级代码")]
+    NoSuchProvince,
+    /// A province ends in 0000, a city in 00, a county in neither.
+    #[error("行政区划代码的级别与机构类型不符：省级以 0000 结尾，市级以 00 结尾，县级两者都不是")]
+    OtherLevel,
+    /// A school has a school code.
+    #[error("学校(机构)标识码应为 10 位数字，前两位是办学类型，第三、四位是省级代码")]
+    NotASchool,
+    /// The parent's region is another.
+    #[error("代码与上级的行政区划不符")]
+    OtherRegion,
+    /// A teaching point without a code of its own is numbered below its school.
+    #[error("教学点没有标识码时，应写上级学校的标识码加短横和两位序号，例如 2161000917-01")]
+    NotALocalId,
+}
+
+/// Types of schools in the first two digits: nursery, primary, junior, senior, vocational, special, others.
+const SCHOOL_TYPES: std::ops::RangeInclusive<u8> = 11..=59;
+
+/// Provinces, autonomous regions, municipalities and special regions of GB/T 2260 lie between these.
+const PROVINCES: std::ops::RangeInclusive<u8> = 11..=82;
+
+impl Scheme {
+    /// The scheme of a code that was checked.
+    #[must_use]
+    pub fn of(kind: OrganisationKind, code: &str) -> Self {
+        match kind {
+            OrganisationKind::Province | OrganisationKind::City | OrganisationKind::County => Self::Region,
+            OrganisationKind::TeachingPoint if code.contains('-') => Self::Local,
+            OrganisationKind::CentreSchool | OrganisationKind::School | OrganisationKind::TeachingPoint => Self::School,
+        }
+    }
+}
+
+/// Whether `code` may be the code of an organisation of this kind below one with `parent`'s code.
+///
+/// # Errors
+/// [`BadCode`], the first that is found.
+pub fn check(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result<(), BadCode> {
+    match kind {
+        OrganisationKind::Province | OrganisationKind::City | OrganisationKind::County => region(kind, code, parent),
+        OrganisationKind::TeachingPoint if code.contains('-') => {
+            let (school, number) = code.split_once('-').ok_or(BadCode::NotALocalId)?;
+            let below = parent.is_none_or(|parent| parent == school);
+            if below && is_school(school) && number.len() == 2 && digits(number) {
+                Ok(())
+            } else {
+                Err(BadCode::NotALocalId)
+            }
+        }
+        OrganisationKind::CentreSchool | OrganisationKind::School | OrganisationKind::TeachingPoint => {
+            if !is_school(code) {
+                return Err(BadCode::NotASchool);
+            }
+            // Digits 3 and 4 of a school are the province: digits 1 and 2 of a region, 3 and 4 of another school.
+            let province = parent.and_then(|parent| parent.get(if is_school(parent) { 2..4 } else { 0..2 }));
+            if province.is_none_or(|province| province == &code[2..4]) { Ok(()) } else { Err(BadCode::OtherRegion) }
+        }
+    }
+}
+
+fn region(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result<(), BadCode> {
+    if !(matches!(code.len(), 6 | 12) && digits(code)) {
+        return Err(BadCode::NotARegion);
+    }
+    if !PROVINCES.contains(&two(&code[..2])) {
+        return Err(BadCode::NoSuchProvince);
+    }
+    let fits = match kind {
+        OrganisationKind::Province => &code[2..6] == "0000",
+        OrganisationKind::City => &code[2..4] != "00" && &code[4..6] == "00",
+        _ => &code[4..6] != "00",
+    };
+    if !fits {
+        return Err(BadCode::OtherLevel);
+    }
+    // Each level keeps the digits of the one above.
+    let above = parent.map_or("", |parent| {
+        let kept = if parent.get(2..6) == Some("0000") { 2 } else { 4 };
+        parent.get(..kept).unwrap_or_default()
+    });
+    if code.starts_with(above) { Ok(()) } else { Err(BadCode::OtherRegion) }
+}
+
+fn is_school(code: &str) -> bool {
+    code.len() == 10 && digits(code) && SCHOOL_TYPES.contains(&two(&code[..2])) && PROVINCES.contains(&two(&code[2..4]))
+}
+
+fn digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn two(digits: &str) -> u8 {
+    digits.parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_fit_their_kind_and_their_parent() {
+        use BadCode as B;
+        use OrganisationKind as K;
+        let table = [
+            (K::Province, "610000", None, Ok(())),
+            (K::City, "610900", Some("610000"), Ok(())),
+            (K::County, "610902", Some("610900"), Ok(())),
+            (K::County, "110101", Some("110000"), Ok(())),
+            (K::County, "610902001007", None, Ok(())),
+            (K::County, "61090", None, Err(B::NotARegion)),
+            (K::County, "61090２", None, Err(B::NotARegion)),
+            (K::County, "010902", None, Err(B::NoSuchProvince)),
+            (K::County, "610900", None, Err(B::OtherLevel)),
+            (K::City, "610902", None, Err(B::OtherLevel)),
+            (K::Province, "610100", None, Err(B::OtherLevel)),
+            (K::County, "610102", Some("610900"), Err(B::OtherRegion)),
+            (K::County, "510902", Some("610000"), Err(B::OtherRegion)),
+            (K::School, "2161000917", Some("610902"), Ok(())),
+            (K::School, "2161000917", Some("3161000001"), Ok(())),
+            (K::School, "2151000917", Some("610902"), Err(B::OtherRegion)),
+            (K::CentreSchool, "216100091", None, Err(B::NotASchool)),
+            (K::CentreSchool, "0161000917", None, Err(B::NotASchool)),
+            (K::TeachingPoint, "2161000917-01", Some("2161000917"), Ok(())),
+            (K::TeachingPoint, "2161000917-1", Some("2161000917"), Err(B::NotALocalId)),
+            (K::TeachingPoint, "2161000918-01", Some("2161000917"), Err(B::NotALocalId)),
+            (K::TeachingPoint, "2161000919", Some("2161000917"), Ok(())),
+            (K::TeachingPoint, "汉滨", None, Err(B::NotASchool)),
+        ];
+        for (kind, code, parent, expected) in table {
+            assert_eq!(check(kind, code, parent), expected, "{kind:?} {code} below {parent:?}");
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Tables that schools fill in: which columns they have, and what spreadsheets do to what was typed into them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    base::words::words,
+    organisation::{OrganisationKind, Stage},
+};
+
+words!(
+    /// What a table lists.
+    Sheet {
+        /// The tree, with its codes.
+        Organisations = "organisations",
+        /// Rooms of schools.
+        Classrooms = "classrooms",
+        /// Classes of schools.
+        Classes = "classes",
+        /// Who works where.
+        People = "people",
+    }
+);
+
+/// Lines of one file at most: a county's people come in a few files.
+pub const LINES_MAX: usize = 5_000;
+
+/// A heading of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// What stands in the first line. The English word is read as well.
+    pub title: &'static str,
+    /// The word of the API.
+    pub word: &'static str,
+    /// No line may leave it empty. In other columns an empty cell leaves things as they are.
+    pub needed: bool,
+    /// Typed on any keyboard: full-width digits and letters mean the narrow ones.
+    pub narrow: bool,
+}
+
+const fn column(title: &'static str, word: &'static str, needed: bool, narrow: bool) -> Column {
+    Column { title, word, needed, narrow }
+}
+
+/// What tells namesakes apart. Whoever adds something leaves it empty.
+const ID: Column = column("编号", "id", false, true);
+
+impl Sheet {
+    /// Its columns, in the order in which they are written. The last one is the id.
+    #[must_use]
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Organisations => {
+                const {
+                    &[
+                        column("代码", "code", false, true),
+                        column("名称", "name", true, false),
+                        column("类型", "kind", true, false),
+                        column("上级", "parent", false, false),
+                        ID,
+                    ]
+                }
+            }
+            Self::Classrooms => {
+                const { &[column("学校", "organisation", true, false), column("名称", "name", true, false), ID] }
+            }
+            Self::Classes => {
+                const {
+                    &[
+                        column("学校", "organisation", true, false),
+                        column("学段", "stage", true, false),
+                        column("年级", "grade", true, false),
+                        column("名称", "name", true, false),
+                        column("教室", "classroom", false, false),
+                        ID,
+                    ]
+                }
+            }
+            Self::People => {
+                const {
+                    &[
+                        column("机构", "organisation", true, false),
+                        column("姓名", "name", true, false),
+                        column("登录名", "sign_in_name", false, true),
+                        ID,
+                    ]
+                }
+            }
+        }
+    }
+}
+
+/// What stands in a cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// As it was typed, without spaces around it. Empty: nothing.
+    pub text: String,
+    /// What the spreadsheet has made of it. `None`: it is as it was typed.
+    pub spoiled: Option<&'static str>,
+}
+
+/// Excel takes `1-2` for a day.
+pub const A_DATE: &str = "表格软件把它变成了日期，请把这一列设为“文本”格式后重新填写";
+
+/// `#REF!` and the like.
+pub const AN_ERROR: &str = "这个单元格是公式错误，请填写内容";
+
+const NOT_TEXT: &str = "含有看不见的控制字符，请重新填写";
+
+const TOO_LONG: &str = "太长，最多 200 个字";
+
+/// No cell of ours is longer: a name has 80 characters.
+const CELL_CHARACTERS_MAX: usize = 200;
+
+const SCIENTIFIC: &str = "表格软件把它变成了科学计数法，请把这一列设为“文本”格式后重新填写";
+
+impl Cell {
+    /// A cell of text. What no column can hold is told, and cut.
+    #[must_use]
+    pub fn text(typed: &str) -> Self {
+        let typed = typed.trim();
+        let cut = |limit: usize| typed.chars().filter(|c| !c.is_control()).take(limit).collect();
+        if typed.chars().nth(CELL_CHARACTERS_MAX).is_some() {
+            Self::spoiled(cut(CELL_CHARACTERS_MAX), TOO_LONG)
+        } else if typed.chars().any(char::is_control) {
+            Self::spoiled(cut(CELL_CHARACTERS_MAX), NOT_TEXT)
+        } else {
+            Self { text: typed.to_owned(), spoiled: None }
+        }
+    }
+
+    /// A cell of which the spreadsheet has made something else.
+    #[must_use]
+    pub fn spoiled(shown: String, why: &'static str) -> Self {
+        Self { text: shown, spoiled: Some(why) }
+    }
+
+    /// A number, as a code is written: Excel keeps `2161000917` as a float.
+    #[must_use]
+    pub fn number(number: f64) -> Self {
+        // Beyond 2^53 a float no longer holds each whole number.
+        if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
+            Self::text(&format!("{number:.0}"))
+        } else {
+            Self::text(&number.to_string())
+        }
+    }
+
+    /// As a column of codes reads it.
+    fn narrowed(mut self) -> Self {
+        let narrow = |c: char| match c {
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+            '\u{3000}' => ' ',
+            c => c,
+        };
+        self.text = self.text.chars().map(narrow).collect::<String>().trim().to_owned();
+        if let Some(whole) = self.text.strip_suffix(".0")
+            && whole.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            self.text = whole.to_owned();
+        }
+        let scientific = self.text.split_once(['e', 'E']).is_some_and(|(before, after)| {
+            before.contains('.') && before.parse::<f64>().is_ok() && after.starts_with('+')
+        });
+        if scientific {
+            self.spoiled = Some(SCIENTIFIC);
+        }
+        self
+    }
+}
+
+/// A line of a table, its cells in the order of [`Sheet::columns`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands in the file, from 1.
+    pub row: u32,
+    /// As many as there are columns.
+    pub cells: Vec<Cell>,
+}
+
+/// What is wrong with a cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// The line in the file, from 1: the first is the heading.
+    pub row: u32,
+    /// Its heading.
+    pub column: String,
+    /// What stands there, cut after 80 characters.
+    pub value: String,
+    /// Why, in Chinese.
+    pub reason: String,
+}
+
+impl Fault {
+    /// A fault of this cell.
+    #[must_use]
+    pub fn new(row: u32, column: &str, value: &str, reason: impl Into<String>) -> Self {
+        let cut = |text: &str| text.chars().take(80).collect();
+        Self { row, column: cut(column), value: cut(value), reason: reason.into() }
+    }
+}
+
+/// Puts the cells of a file in order by its heading, and tells every cell that cannot be meant.
+#[must_use]
+pub fn lines(sheet: Sheet, file: Vec<Line>) -> (Vec<Line>, Vec<Fault>) {
+    let columns = sheet.columns();
+    let mut faults = Vec::new();
+    let mut file = file.into_iter();
+    let Some(heading) = file.next() else {
+        return (vec![], vec![Fault::new(1, columns[0].title, "", "文件是空的，第一行应为表头")]);
+    };
+    let mut places = vec![None; columns.len()];
+    for (place, cell) in heading.cells.iter().enumerate().filter(|(_, cell)| !cell.text.is_empty()) {
+        let known = columns.iter().position(|column| cell.text == column.title || cell.text == column.word);
+        match known {
+            None => faults.push(Fault::new(heading.row, &cell.text, &cell.text, "没有这样的列")),
+            Some(known) if places[known].is_some() => {
+                faults.push(Fault::new(heading.row, &cell.text, &cell.text, "这一列出现了两次"));
+            }
+            Some(known) => places[known] = Some(place),
+        }
+    }
+    for (column, place) in columns.iter().zip(&places) {
+        if column.needed && place.is_none() {
+            faults.push(Fault::new(heading.row, column.title, "", "缺少这一列"));
+        }
+    }
+    if !faults.is_empty() {
+        return (vec![], faults);
+    }
+    let mut good = Vec::new();
+    for mut line in file {
+        let narrow = |(cell, column): (Cell, &Column)| if column.narrow { cell.narrowed() } else { cell };
+        let cells: Vec<Cell> = places
+            .iter()
+            .map(|place| take_cell(&mut line.cells, *place).unwrap_or_default())
+            .zip(columns)
+            .map(narrow)
+            .collect();
+        if cells.iter().all(|cell| cell.text.is_empty()) {
+            continue;
+        }
+        for (column, cell) in columns.iter().zip(&cells) {
+            if let Some(why) = cell.spoiled {
+                faults.push(Fault::new(line.row, column.title, &cell.text, why));
+            } else if column.needed && cell.text.is_empty() {
+                faults.push(Fault::new(line.row, column.title, "", "不能为空"));
+            }
+        }
+        good.push(Line { row: line.row, cells });
+    }
+    let bad: std::collections::HashSet<u32> = faults.iter().map(|fault| fault.row).collect();
+    good.retain(|line| !bad.contains(&line.row));
+    (good, faults)
+}
+
+fn take_cell(cells: &mut [Cell], place: Option<usize>) -> Option<Cell> {
+    cells.get_mut(place?).map(std::mem::take)
+}
+
+/// 省, 市, 县 …, as a table writes them.
+#[must_use]
+pub fn kind_title(kind: OrganisationKind) -> &'static str {
+    match kind {
+        OrganisationKind::Province => "省",
+        OrganisationKind::City => "市",
+        OrganisationKind::County => "县",
+        OrganisationKind::CentreSchool => "中心校",
+        OrganisationKind::School => "学校",
+        OrganisationKind::TeachingPoint => "教学点",
+    }
+}
+
+/// 学前, 小学, 初中 …, as a table writes them.
+#[must_use]
+pub fn stage_title(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Kindergarten => "学前",
+        Stage::Primary => "小学",
+        Stage::Junior => "初中",
+        Stage::Senior => "高中",
+        Stage::Vocational => "中职",
+        Stage::Special => "特教",
+    }
+}
+
+/// Reads a kind, by its title or its word. `None`: no such kind.
+#[must_use]
+pub fn kind(text: &str) -> Option<OrganisationKind> {
+    OrganisationKind::ALL.iter().copied().find(|kind| kind_title(*kind) == text || kind.as_str() == text)
+}
+
+/// Reads a stage, by its title or its word. `None`: no such stage.
+#[must_use]
+pub fn stage(text: &str) -> Option<Stage> {
+    Stage::ALL.iter().copied().find(|stage| stage_title(*stage) == text || stage.as_str() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(row: u32, cells: &[&str]) -> Line {
+        Line { row, cells: cells.iter().map(|text| Cell::text(text)).collect() }
+    }
+
+    #[test]
+    fn what_spreadsheets_do_to_codes_is_undone_or_told() {
+        let table = [
+            (Cell::number(2_161_000_917.0), "2161000917", None),
+            (Cell::number(610_902_000_000.0), "610902000000", None),
+            (Cell::text(" ２１６１０００９１７－０１　"), "2161000917-01", None),
+            (Cell::text("2161000917.0"), "2161000917", None),
+            (Cell::text("6.10902E+11"), "6.10902E+11", Some(SCIENTIFIC)),
+        ];
+        for (cell, text, spoiled) in table {
+            let cell = cell.narrowed();
+            assert_eq!((cell.text.as_str(), cell.spoiled), (text, spoiled));
+        }
+    }
+
+    #[test]
+    fn a_cell_that_no_column_can_hold_is_cut_and_told() {
+        let long = Cell::text(&"长".repeat(201));
+        assert_eq!((long.text.chars().count(), long.spoiled), (200, Some(TOO_LONG)));
+        assert_eq!(Cell::text("张\0老师"), Cell::spoiled("张老师".into(), NOT_TEXT));
+    }
+
+    #[test]
+    fn columns_are_found_by_their_heading_and_every_bad_cell_is_told() {
+        let file = vec![
+            line(1, &["姓名", "机构", "sign_in_name"]),
+            line(2, &["张老师", "2161000917", "ｚｈａｎｇ"]),
+            line(4, &["", "2161000917"]),
+            line(5, &["", "", ""]),
+        ];
+        let (good, faults) = lines(Sheet::People, file);
+        assert_eq!(good, [line(2, &["2161000917", "张老师", "zhang", ""])]);
+        assert_eq!(faults, [Fault::new(4, "姓名", "", "不能为空")]);
+        let (good, faults) = lines(Sheet::People, vec![line(1, &["机构", "机构", "电话"])]);
+        assert!(good.is_empty());
+        let told: Vec<_> = faults.iter().map(|fault| (fault.column.as_str(), fault.reason.as_str())).collect();
+        assert_eq!(told, [("机构", "这一列出现了两次"), ("电话", "没有这样的列"), ("姓名", "缺少这一列")]);
+    }
+}

@@ -1,0 +1,382 @@
+//! How long each class of data is kept, what holds it, and how it goes: seen by everybody for a week before, a few at a
+//! time, and leaving a line behind.
+
+pub mod forecast;
+pub mod kept_clock;
+pub mod quota;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::base::{time::UnixMs, words::words};
+
+words!(
+    /// Data that is kept for a time of its own. The audit has its own, which no bureau sets.
+    DataClass {
+        /// Pictures and sound of lessons.
+        Recordings = "recordings",
+        /// Pieces of them that somebody cut out.
+        Clips = "clips",
+        /// Measurements of lines and pictures, every five seconds.
+        Samples = "samples",
+        /// Who was there, and the reports of lessons.
+        Attendance = "attendance",
+    }
+);
+
+/// How long a bureau's schools keep what they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionPolicy {
+    /// Days after its lesson. `null`: for ever.
+    #[schema(minimum = 7, maximum = 36500)]
+    pub recordings_days: Option<u32>,
+    /// Days after it was cut. `null`: for ever.
+    #[schema(minimum = 7, maximum = 36500)]
+    pub clips_days: Option<u32>,
+    /// Days after its lesson.
+    #[schema(minimum = 7, maximum = 36500)]
+    pub samples_days: Option<u32>,
+    /// Days after its lesson. `null`: for ever.
+    #[schema(minimum = 180, maximum = 36500)]
+    pub attendance_days: Option<u32>,
+}
+
+impl Default for RetentionPolicy {
+    /// What shows minors goes after a month unless its bureau says otherwise (《儿童个人信息网络保护规定》 §12: no longer than
+    /// needed); what was chosen for the library or for a lesson to come stays. Reports are asked for a year later.
+    fn default() -> Self {
+        Self { recordings_days: Some(30), clips_days: None, samples_days: Some(30), attendance_days: Some(1_100) }
+    }
+}
+
+/// A number of days that no bureau can mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is between {min} and {DAYS_MAX}")]
+pub struct NoPolicy {
+    /// Which.
+    pub field: &'static str,
+    /// At least.
+    pub min: u32,
+}
+
+impl RetentionPolicy {
+    /// Whether every number can be meant.
+    ///
+    /// # Errors
+    /// [`NoPolicy`] names the first that cannot.
+    pub fn check(&self) -> Result<(), NoPolicy> {
+        let fields = [
+            ("recordings_days", self.recordings_days, DAYS_MIN),
+            ("clips_days", self.clips_days, DAYS_MIN),
+            ("samples_days", self.samples_days, DAYS_MIN),
+            ("attendance_days", self.attendance_days, ATTENDANCE_DAYS_MIN),
+        ];
+        let bad = fields.into_iter().find(|(_, days, min)| days.is_some_and(|days| !(*min..=DAYS_MAX).contains(&days)));
+        bad.map_or(Ok(()), |(field, _, min)| Err(NoPolicy { field, min }))
+    }
+
+    /// How long this class is kept. `None`: for ever.
+    #[must_use]
+    pub fn kept(&self, class: DataClass) -> Option<Duration> {
+        let days = match class {
+            DataClass::Recordings => self.recordings_days,
+            DataClass::Clips => self.clips_days,
+            DataClass::Samples => self.samples_days,
+            DataClass::Attendance => self.attendance_days,
+        };
+        days.map(|days| DAY * days)
+    }
+}
+
+words!(
+    /// Where a recording is on its way.
+    KeepState {
+        /// Its lesson goes on.
+        Live = "live",
+        /// It is over, and complete.
+        Sealed = "sealed",
+        /// It is a day old, and in the bucket as a whole where there is one.
+        Archived = "archived",
+        /// It will be deleted; until then it is seen, and can be taken back.
+        Pending = "pending_deletion",
+        /// It is being deleted: from here there is no way back.
+        Deleting = "deleting",
+        /// It is gone. What is left is a line of the audit.
+        Deleted = "deleted",
+    }
+);
+
+words!(
+    /// Why a recording is to be deleted.
+    DeletionRule {
+        /// Its time is over.
+        Retention = "retention",
+        /// Somebody with the right to say so asked for it: a guardian, a school.
+        Request = "request",
+    }
+);
+
+/// A recording, as far as retention goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptItem {
+    /// Where it is.
+    pub state: KeepState,
+    /// When its lesson ended. While it goes on: when it began.
+    pub ended_at: UnixMs,
+    /// Somebody holds it until then; until the end of time where they have not said. `None`: nobody does.
+    pub held_until: Option<UnixMs>,
+    /// It was chosen: for the library, for a lesson to come.
+    pub is_chosen: bool,
+    /// Everything of it is in the bucket, or there is none.
+    pub is_mirrored: bool,
+    /// Since when it is to be deleted, and why. `None`: it is not.
+    pub pending: Option<(UnixMs, DeletionRule)>,
+    /// How many daily runs have seen it so.
+    pub runs_pending: u32,
+}
+
+/// What is to be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RetentionStep {
+    /// It is archived from now on.
+    Archive,
+    /// It is to be deleted in a week.
+    Mark,
+    /// It is not to be deleted after all: it is held, chosen, or kept for longer.
+    Unmark,
+    /// The week is over.
+    Delete,
+    /// It was being deleted when the hub stopped.
+    Finish,
+}
+
+impl KeptItem {
+    /// The step that is due at `now`. `None`: nothing is.
+    #[must_use]
+    pub fn due(&self, policy: &RetentionPolicy, now: UnixMs) -> Option<RetentionStep> {
+        use RetentionStep as S;
+        let &Self { ended_at: since, held_until, is_chosen, .. } = self;
+        let aged = AgedItem { class: DataClass::Recordings, since, held_until, is_chosen };
+        let (held, over) = (aged.is_held(now), aged.is_due(policy, now));
+        match (self.state, self.pending) {
+            (KeepState::Live | KeepState::Deleted, _) => None,
+            (KeepState::Deleting, _) => Some(S::Finish),
+            // Who asked for it has a reason that outlasts a policy, and yields to a hold alone.
+            (KeepState::Pending, Some((since, rule))) => {
+                let stays = held || (rule == DeletionRule::Retention && !over);
+                let seen = now >= since.plus(PENDING) && self.runs_pending >= PENDING_RUNS;
+                if stays { Some(S::Unmark) } else { seen.then_some(S::Delete) }
+            }
+            (KeepState::Pending, None) => Some(S::Unmark),
+            (KeepState::Sealed | KeepState::Archived, _) if over => Some(S::Mark),
+            (KeepState::Sealed, _) => (self.is_mirrored && now >= self.ended_at.plus(DAY)).then_some(S::Archive),
+            (KeepState::Archived, _) => None,
+        }
+    }
+
+    /// When it will be deleted if nobody does anything. `None`: not as things stand.
+    #[must_use]
+    pub fn deletes_at(&self, policy: &RetentionPolicy) -> Option<UnixMs> {
+        match (self.state, self.pending) {
+            (KeepState::Pending, Some((since, _))) => Some(since.plus(PENDING)),
+            (KeepState::Sealed | KeepState::Archived, _) if !self.is_chosen => {
+                let over = self.ended_at.plus(policy.kept(DataClass::Recordings)?);
+                let after = self.held_until.map_or(over, |until| over.max(until));
+                (after != UnixMs(i64::MAX)).then(|| after.plus(PENDING))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What has an age: a recording, a clip, the samples or the attendance of a lesson. All but recordings go by it alone,
+/// on the day when it is over: they are what is left of a recording, and nobody is warned of them a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgedItem {
+    /// Of which class.
+    pub class: DataClass,
+    /// When its lesson ended, or it was cut.
+    pub since: UnixMs,
+    /// Somebody holds its recording until then; until the end of time where they have not said. `None`: nobody does, or
+    /// there is no recording.
+    pub held_until: Option<UnixMs>,
+    /// It is published, or a lesson to come plays it.
+    pub is_chosen: bool,
+}
+
+impl AgedItem {
+    /// Whether somebody holds it.
+    #[must_use]
+    pub fn is_held(&self, now: UnixMs) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether its time is over, and nothing spares it.
+    #[must_use]
+    pub fn is_due(&self, policy: &RetentionPolicy, now: UnixMs) -> bool {
+        let over = policy.kept(self.class).is_some_and(|kept| now >= self.since.plus(kept));
+        over && !self.is_chosen && !self.is_held(now)
+    }
+}
+
+/// How many of `all` items one run may take a step with that ends in a deletion. Confirmed: all of them.
+#[must_use]
+pub fn run_bound(all: usize, confirmed: bool) -> usize {
+    if confirmed { all } else { all.div_ceil(20) }
+}
+
+/// A day.
+pub const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// What is to be deleted is seen so long before, and can be taken back.
+pub const PENDING: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// And by so many daily runs: a clock that was set ahead makes no week.
+pub const PENDING_RUNS: u32 = 7;
+
+/// Nobody can look at what is gone before the week is over.
+const DAYS_MIN: u32 = 7;
+
+/// Reports are kept as long as the logs that stand behind them.
+const ATTENDANCE_DAYS_MIN: u32 = 180;
+
+/// A hundred years.
+const DAYS_MAX: u32 = 36_500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+    fn days(days: u32) -> UnixMs {
+        NOW.minus(DAY * days)
+    }
+
+    fn item(state: KeepState, ended_at: UnixMs) -> KeptItem {
+        KeptItem {
+            state,
+            ended_at,
+            held_until: None,
+            is_chosen: false,
+            is_mirrored: true,
+            pending: None,
+            runs_pending: 0,
+        }
+    }
+
+    #[test]
+    fn each_state_has_its_step() {
+        use {KeepState as K, RetentionStep as S};
+        let policy = RetentionPolicy::default();
+        let pending = |since, rule, runs_pending| KeptItem {
+            pending: Some((since, rule)),
+            runs_pending,
+            ..item(K::Pending, days(40))
+        };
+        let held = Some(NOW.plus(DAY));
+        let table = [
+            ("it goes on", item(K::Live, days(900)), None),
+            ("it is young", item(K::Sealed, NOW), None),
+            ("it is a day old", item(K::Sealed, days(1)), Some(S::Archive)),
+            ("not yet in the bucket", KeptItem { is_mirrored: false, ..item(K::Sealed, days(2)) }, None),
+            ("its time is not over", item(K::Archived, days(29)), None),
+            ("its time is over", item(K::Archived, days(30)), Some(S::Mark)),
+            (
+                "over, without a bucket's word",
+                KeptItem { is_mirrored: false, ..item(K::Sealed, days(30)) },
+                Some(S::Mark),
+            ),
+            ("it is held", KeptItem { held_until: held, ..item(K::Archived, days(40)) }, None),
+            ("the hold is over", KeptItem { held_until: Some(NOW), ..item(K::Archived, days(40)) }, Some(S::Mark)),
+            ("it is in the library", KeptItem { is_chosen: true, ..item(K::Archived, days(40)) }, None),
+            ("a week is not over", pending(days(6), DeletionRule::Retention, 6), None),
+            ("a week is over", pending(days(7), DeletionRule::Retention, 7), Some(S::Delete)),
+            ("a clock ran ahead", pending(days(300), DeletionRule::Retention, 2), None),
+            (
+                "held at last",
+                KeptItem { held_until: held, ..pending(days(7), DeletionRule::Request, 7) },
+                Some(S::Unmark),
+            ),
+            (
+                "chosen at last",
+                KeptItem { is_chosen: true, ..pending(days(7), DeletionRule::Retention, 7) },
+                Some(S::Unmark),
+            ),
+            ("asked for", KeptItem { is_chosen: true, ..pending(days(7), DeletionRule::Request, 7) }, Some(S::Delete)),
+            ("half gone", item(K::Deleting, days(40)), Some(S::Finish)),
+            ("gone", item(K::Deleted, days(40)), None),
+        ];
+        for (told, item, step) in table {
+            assert_eq!(item.due(&policy, NOW), step, "{told}");
+        }
+        let for_ever = RetentionPolicy { recordings_days: None, ..policy };
+        assert_eq!(item(K::Archived, UnixMs(0)).due(&for_ever, NOW), None);
+        assert_eq!(pending(days(1), DeletionRule::Retention, 1).due(&for_ever, NOW), Some(S::Unmark));
+    }
+
+    #[test]
+    fn what_has_an_age_goes_by_the_days_of_its_class_unless_it_is_held_or_chosen() {
+        use DataClass as C;
+        let policy = RetentionPolicy {
+            recordings_days: Some(10),
+            clips_days: Some(20),
+            samples_days: Some(30),
+            attendance_days: Some(180),
+        };
+        let aged = |class, since| AgedItem { class, since, held_until: None, is_chosen: false };
+        for (class, kept) in [(C::Recordings, 10), (C::Clips, 20), (C::Samples, 30), (C::Attendance, 180)] {
+            let old = aged(class, days(kept));
+            let table = [
+                ("its time is over", old, true),
+                ("a millisecond is left", AgedItem { since: UnixMs(old.since.0 + 1), ..old }, false),
+                ("it is held", AgedItem { held_until: Some(NOW.plus(DAY)), ..old }, false),
+                ("the hold is over", AgedItem { held_until: Some(NOW), ..old }, true),
+                ("it is chosen", AgedItem { is_chosen: true, ..old }, false),
+                ("it comes from tomorrow", AgedItem { since: NOW.plus(DAY), ..old }, false),
+            ];
+            for (told, item, is_due) in table {
+                assert_eq!(item.is_due(&policy, NOW), is_due, "{class:?}: {told}");
+            }
+        }
+        let for_ever = RetentionPolicy { clips_days: None, ..policy };
+        assert!(!aged(C::Clips, UnixMs(0)).is_due(&for_ever, NOW));
+    }
+
+    #[test]
+    fn it_is_known_beforehand_when_something_goes() {
+        let policy = RetentionPolicy::default();
+        let item = item(KeepState::Archived, days(29));
+        assert_eq!(item.deletes_at(&policy), Some(NOW.plus(DAY * 8)));
+        assert_eq!(
+            KeptItem { held_until: Some(NOW.plus(DAY * 50)), ..item }.deletes_at(&policy),
+            Some(NOW.plus(DAY * 57))
+        );
+        assert_eq!(KeptItem { held_until: Some(UnixMs(i64::MAX)), ..item }.deletes_at(&policy), None);
+        assert_eq!(KeptItem { is_chosen: true, ..item }.deletes_at(&policy), None);
+        assert_eq!(item.deletes_at(&RetentionPolicy { recordings_days: None, ..policy }), None);
+        let pending = KeptItem { state: KeepState::Pending, pending: Some((days(2), DeletionRule::Request)), ..item };
+        assert_eq!(pending.deletes_at(&policy), Some(NOW.plus(DAY * 5)));
+    }
+
+    #[test]
+    fn one_run_takes_a_twentieth_and_a_small_school_goes_on() {
+        assert_eq!([0, 1, 20, 21, 1_000].map(|all| run_bound(all, false)), [0, 1, 1, 2, 50]);
+        assert_eq!(run_bound(1_000, true), 1_000);
+    }
+
+    #[test]
+    fn numbers_that_nobody_can_mean_are_named() {
+        let policy = RetentionPolicy::default();
+        assert_eq!(policy.check(), Ok(()));
+        assert_eq!(
+            RetentionPolicy { recordings_days: Some(6), ..policy }.check().unwrap_err().field,
+            "recordings_days"
+        );
+        assert_eq!(RetentionPolicy { attendance_days: Some(179), ..policy }.check().unwrap_err().min, 180);
+        assert!(RetentionPolicy { clips_days: Some(36_501), ..policy }.check().is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! The OpenAPI document: what [`crate::router::described`] says of itself, and what it cannot say.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use utoipa::{
+    OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+};
+
+use crate::{
+    http::{organisation::import, timetable::week_grid, web::problem},
+    router::described,
+};
+
+/// The document that describes [`described`].
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(
+        info(title = "同课 Tongke", description = "Schools, people, devices, the timetable, lessons and recordings. \
+            Lists are read a page at a time; edits need the ETag they were made of; a create with an Idempotency-Key is \
+            done once.",
+            license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+        servers((url = "/api/v1")),
+        // What only a query names is not collected by itself.
+        components(schemas(problem::Problem, week_grid::GridBy, import::Format)),
+        security(("session" = []))
+    )]
+    struct Described;
+    let (_, routes) = described().split_for_parts();
+    let mut document = Described::openapi();
+    document.merge(routes);
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-tongke")));
+    document.components.get_or_insert_default().add_security_scheme("session", cookie);
+    complete(&document).unwrap_or(document)
+}
+
+/// Says of answers what a macro that sees one struct cannot. `None`: the document is none, which a test would show.
+fn complete(document: &utoipa::openapi::OpenApi) -> Option<utoipa::openapi::OpenApi> {
+    let mut value = serde_json::to_value(document).ok()?;
+    let asked = asked(&value);
+    for item in value["paths"].as_object_mut()?.values_mut() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                if parameter["name"] == "if-match" {
+                    parameter["schema"] = serde_json::json!({ "type": "string", "pattern": "^\"v[0-9]{1,18}\"$" });
+                    parameter["description"] = "The ETag that the edit is made of.".into();
+                }
+            }
+        }
+    }
+    let schemas = value["components"]["schemas"].as_object_mut()?;
+    let described = schemas.clone();
+    for (name, schema) in schemas {
+        let is_answered = !asked.contains(name);
+        mend(schema, &described, is_answered);
+        for variant in schema["oneOf"].as_array_mut().into_iter().flatten().filter(|_| !is_answered) {
+            // Serde refuses what it does not know in each of them.
+            if variant["type"] == "object" {
+                variant["additionalProperties"] = false.into();
+            }
+        }
+    }
+    serde_json::from_value(value).ok()
+}
+
+/// The schemas that requests are made of. In them, what may be null may be left out too.
+fn asked(document: &Value) -> BTreeSet<String> {
+    let mut waiting = Vec::new();
+    for item in document["paths"].as_object().into_iter().flat_map(Map::values) {
+        for operation in item.as_object().into_iter().flat_map(Map::values) {
+            named_in(&operation["requestBody"], &mut waiting);
+            named_in(&operation["parameters"], &mut waiting);
+        }
+    }
+    let mut asked = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        named_in(&document["components"]["schemas"][&name], &mut waiting);
+        asked.insert(name);
+        waiting.retain(|name| !asked.contains(name));
+    }
+    asked
+}
+
+fn named_in(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(name) = fields.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix(SCHEMAS)) {
+                names.push(name.to_owned());
+            }
+            fields.values().for_each(|value| named_in(value, names));
+        }
+        Value::Array(items) => items.iter().for_each(|value| named_in(value, names)),
+        _ => {}
+    }
+}
+
+fn mend(schema: &mut Value, described: &Map<String, Value>, is_answered: bool) {
+    if let Some(whole) = flattened(schema, described) {
+        *schema = whole;
+    }
+    match schema {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|inner| mend(inner, described, is_answered));
+            if is_answered {
+                require_what_may_be_null(fields);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| mend(inner, described, is_answered)),
+        _ => {}
+    }
+}
+
+/// A struct inside another, written as one. The inner one alone refuses what it does not know, and so would refuse the
+/// outer one's fields. `None`: it holds none.
+fn flattened(schema: &Value, schemas: &Map<String, Value>) -> Option<Value> {
+    let parts = schema["allOf"].as_array()?;
+    let (mut properties, mut required) = (Map::new(), BTreeSet::new());
+    for part in parts {
+        let named = part["$ref"].as_str().and_then(|path| path.strip_prefix(SCHEMAS));
+        let part = named.map_or(Some(part), |name| schemas.get(name))?;
+        properties.extend(part["properties"].as_object()?.clone());
+        required.extend(part["required"].as_array().into_iter().flatten().filter_map(Value::as_str));
+    }
+    let description = &schema["description"];
+    Some(serde_json::json!({ "type": "object", "description": description, "required": required,
+        "properties": properties }))
+}
+
+/// Serde writes a field that holds nothing as `null`; it leaves none out.
+fn require_what_may_be_null(object: &mut Map<String, Value>) {
+    let Some(properties) = object.get("properties").and_then(Value::as_object) else { return };
+    let is_null = |schema: &Value| schema["type"] == "null";
+    let may_be_null = |schema: &Value| {
+        schema["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"))
+            || schema["oneOf"].as_array().is_some_and(|variants| variants.iter().any(is_null))
+    };
+    let names: Vec<Value> =
+        properties.iter().filter(|(_, schema)| may_be_null(schema)).map(|(name, _)| name.clone().into()).collect();
+    if names.is_empty() {
+        return;
+    }
+    if let Some(required) = object.entry("required").or_insert_with(|| Value::Array(Vec::new())).as_array_mut() {
+        let missing: Vec<Value> = names.into_iter().filter(|name| !required.contains(name)).collect();
+        required.extend(missing);
+    }
+}
+
+const SCHEMAS: &str = "#/components/schemas/";

@@ -1,0 +1,178 @@
+//! Who asks: the cookie of a signed-in person or an enrolled device.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+use tracing::warn;
+
+use crate::http::web::cookie::{cookie, cookie_name};
+use crate::http::web::{ask::Caller, problem::ApiError};
+use crate::secret::sha256_hex;
+use crate::{
+    app::App,
+    error_chain::chain,
+    live::token::{Claims, TokenError},
+    store::{AuditRow, Session},
+};
+use school::{
+    account::{
+        permission::{Act, Place, Scope, may},
+        session::Stage,
+    },
+    base::{id::PersonId, time::UnixMs},
+    organisation::Holder,
+};
+
+/// Who asks, and from where.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The session behind the cookie.
+    pub session: Session,
+    /// SHA-256 of the cookie.
+    pub session_sha256: String,
+    /// Where the request came from.
+    pub caller: Caller,
+    /// When it came.
+    pub now: UnixMs,
+}
+
+impl Identity {
+    /// What a query may reach that looks for one thing by its id. Whoever may do `act` nowhere finds nothing: whether
+    /// the thing exists is not theirs to know.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`].
+    pub fn reach(&self, act: Act) -> Result<Scope, ApiError> {
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotFound)
+    }
+
+    /// What a query may reach that lists things, or makes one.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] where the asker may do `act` nowhere.
+    pub fn scope(&self, act: Act) -> Result<Scope, ApiError> {
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotAllowed)
+    }
+
+    /// `person:<id>` or `classroom:<id>`, as the audit writes it.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        actor(self.session.asker.holder)
+    }
+
+    /// The person who is signed in.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] where it is a classroom's device.
+    pub fn person(&self) -> Result<PersonId, ApiError> {
+        self.session.asker.person_id().ok_or(ApiError::NotAllowed)
+    }
+
+    /// The assistant who stands in the classroom, as the audit writes it. Empty: nobody was named.
+    fn beside(&self) -> String {
+        self.session.assistant.as_ref().map(|(id, _)| format!("person:{id}")).unwrap_or_default()
+    }
+
+    /// A line for the audit.
+    #[must_use]
+    pub fn row(&self, app: &App, act: &'static str, object: String) -> AuditRow {
+        let mut row = AuditRow::done(app.clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
+        row.beside = self.beside();
+        row
+    }
+}
+
+/// Who a session or link speaks for, as the audit writes it.
+#[must_use]
+pub fn actor(holder: Holder) -> String {
+    match holder {
+        Holder::Person(id) => format!("person:{id}"),
+        Holder::Classroom(id) => format!("classroom:{id}"),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Identity
+where
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Newcomer(identity) = Newcomer::from_request_parts(parts, state).await?;
+        if identity.session.stage == Stage::Full { Ok(identity) } else { Err(ApiError::SetUpNeeded) }
+    }
+}
+
+/// Somebody who may still have to set a password or a second factor.
+#[derive(Clone, Debug)]
+pub struct Newcomer(pub Identity);
+
+impl<S: Send + Sync> FromRequestParts<S> for Newcomer
+where
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let app = App::from_ref(state);
+        let Ok(caller) = Caller::from_request_parts(parts, state).await;
+        let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(ApiError::SignedOut)?;
+        let session_sha256 = sha256_hex(&cookie);
+        let now = app.clock.lasting().wall;
+        let session = app.store.session(&session_sha256, now).await?.ok_or(ApiError::SignedOut)?;
+        if session.asker.person_id().is_some()
+            && let Err(error) = app.store.touch_session(&session, now).await
+        {
+            // They are signed in all the same.
+            warn!(error = chain(&error), "A session's use could not be noted");
+        }
+        let identity = Self::identity(session, session_sha256, caller, now);
+        if let Some(Asking(asking)) = parts.extensions.get::<Asking>() {
+            let _ = asking.set((identity.actor(), identity.beside()));
+        }
+        Ok(Self(identity))
+    }
+}
+
+impl Newcomer {
+    fn identity(session: Session, session_sha256: String, caller: Caller, now: UnixMs) -> Identity {
+        Identity { session, session_sha256, caller, now }
+    }
+}
+
+/// Where a request's asker is noted, for the audit of what was refused.
+#[derive(Clone, Debug, Default)]
+pub struct Asking(pub Arc<OnceLock<(String, String)>>);
+
+/// The bearer token of WHIP and WHEP.
+///
+/// # Errors
+/// [`TokenError::Missing`] where there is none.
+pub fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(TokenError::Missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or(TokenError::Missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Missing) }
+}
+
+/// Whether a token is in the hands it was given to: its holder's session comes along, and still lives.
+///
+/// Where the store does not answer, the signature is enough: a lesson goes on without it.
+///
+/// # Errors
+/// [`TokenError::OtherHolder`].
+pub async fn held(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Result<(), TokenError> {
+    let Some(expected) = &claims.session else { return Ok(()) };
+    let cookie = cookie(headers, cookie_name(caller.tls)).ok_or(TokenError::OtherHolder)?;
+    let session_sha256 = sha256_hex(&cookie);
+    if sha256_hex(&session_sha256) != *expected {
+        return Err(TokenError::OtherHolder);
+    }
+    match app.store.session(&session_sha256, app.clock.lasting().wall).await {
+        Ok(Some(session)) if session.device_id == claims.device_id => Ok(()),
+        Ok(_) => Err(TokenError::OtherHolder),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,374 @@
+//! People, their roles and their sessions, for those who keep them.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::set_up::SET_UP_LINK_VALID;
+use crate::{
+    app::App,
+    store::account::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Asked, Named, Nothing, Queried, maybe_null, named},
+            list::{Listed, Listing, limit},
+            problem::{ApiError, Problems},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
+    secret::{sha256_hex, unguessable},
+};
+use school::{
+    account::permission::{Act, Scope, may_give},
+    base::{
+        id::{GrantId, OrganisationId, PersonId, SessionId},
+        name,
+        time::UnixMs,
+    },
+    organisation::{Person, Role},
+};
+
+/// A person to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPerson {
+    organisation_id: OrganisationId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// What they type to sign in.
+    sign_in_name: Option<String>,
+}
+
+/// What is to be changed; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonChange {
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "maybe_null")]
+    #[schema(value_type = Option<String>)]
+    sign_in_name: Option<Option<String>>,
+    /// `true`: they leave, for good.
+    #[serde(default)]
+    closed: bool,
+}
+
+/// A role to be given.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    role: Role,
+    organisation_id: OrganisationId,
+    /// Now, where it is missing.
+    from_ms: Option<UnixMs>,
+    /// A guest teacher's last moment. `null`: until it is ended.
+    until_ms: Option<UnixMs>,
+}
+
+/// A role that was given.
+#[derive(Serialize, ToSchema)]
+pub struct GivenRole {
+    role_grant_id: GrantId,
+}
+
+/// A one-time link by which somebody sets their password. It is shown once.
+#[derive(Serialize, ToSchema)]
+pub struct SetUpLink {
+    /// With its secret behind the `#`, which no server sees.
+    link: String,
+    expires_at_ms: UnixMs,
+}
+
+/// Which part of the sessions is asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SessionListing {
+    /// `next` of the page before.
+    after: Option<SessionId>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Only this person's.
+    person_id: Option<PersonId>,
+}
+
+fn typed_sign_in_name(typed: Option<String>) -> Result<Option<String>, ApiError> {
+    let check = |typed: String| name::sign_in_name(&typed);
+    typed.map(check).transpose().map_err(|why| ApiError::Invalid { field: "sign_in_name", why: why.to_string() })
+}
+
+/// People whom the asker may see, by id
+#[utoipa::path(get, path = "/people", tag = "people", params(Listing), extensions(("x-act" = json!("see_people"))),
+    responses((status = 200, body = Listed<KeptPerson>), Problems))]
+pub async fn list_people(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<Listing>,
+) -> Result<Json<Listed<KeptPerson>>, ApiError> {
+    let (scope, ask) = (identity.scope(Act::SeePeople)?, listing.ask()?);
+    let found = app.store.people(&scope, &ask).await?;
+    Ok(Json(Listed::new(found, ask.limit, |kept| kept.person_id.to_string())))
+}
+
+/// Add a person
+#[utoipa::path(post, path = "/people", tag = "people", request_body = NewPerson,
+    extensions(("x-act" = json!("edit_people"))),
+    responses((status = 201, body = KeptPerson), Problems))]
+pub async fn add_person(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewPerson>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    let scope = identity.scope(Act::EditPeople)?;
+    let person = Person {
+        person_id: PersonId::fresh(),
+        organisation_id: ask.organisation_id,
+        name: named("name", &ask.name)?,
+        sign_in_name: typed_sign_in_name(ask.sign_in_name)?,
+    };
+    let id = person.person_id;
+    let row = identity.row(&app, "add_person", format!("person:{id}"));
+    let kept = app.store.add_person(&scope, &person, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(kept.version, kept, format!("/api/v1/people/{id}")))
+}
+
+/// One person
+#[utoipa::path(get, path = "/people/{person_id}", tag = "people", params(("person_id" = PersonId, Path)),
+    extensions(("x-act" = json!("see_people"))), responses((status = 200, body = KeptPerson), Problems))]
+pub async fn show_person(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    let kept = app.store.person(&identity.reach(Act::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Rename a person, give them another sign-in name, or let them leave
+#[utoipa::path(patch, path = "/people/{person_id}", tag = "people",
+    params(("person_id" = PersonId, Path), ("if-match" = String, Header)),
+    request_body = PersonChange, extensions(("x-act" = json!("edit_people"))),
+    responses((status = 200, body = KeptPerson), Problems))]
+pub async fn change_person(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<PersonChange>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    let scope = identity.reach(Act::EditPeople)?;
+    let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
+    let sign_in_name = ask.sign_in_name.map(typed_sign_in_name).transpose()?;
+    let edit = PersonEdit { name, sign_in_name, close: ask.closed };
+    stands_above(&app, &identity, &scope, id, Act::EditPeople).await?;
+    let row = identity.row(&app, "change_person", format!("person:{id}")).saying(format!("{edit:?}"));
+    let kept = edited(app.store.edit_person(&scope, id, version, &edit, row).await?)?;
+    app.rights_changed();
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Whoever keeps the people of a school keeps its teachers, not those who look over its shoulder: nobody reaches a
+/// power through the account of somebody who has it.
+async fn stands_above(app: &App, identity: &Identity, scope: &Scope, id: PersonId, act: Act) -> Result<(), ApiError> {
+    let grants = app.store.grants(scope, id).await?.ok_or(ApiError::NotFound)?;
+    let of_all = identity.session.asker.roles(identity.now).any(|grant| match act {
+        Act::EditSessions => grant.role == Role::SecurityAdministrator,
+        _ => grant.role == Role::SystemAdministrator,
+    });
+    let theirs = |grant: &KeptGrant| grant.role.is_in_the_classroom() && scope.covers(&grant.path);
+    if of_all || grants.iter().all(theirs) { Ok(()) } else { Err(ApiError::NotAllowed) }
+}
+
+/// Make a one-time link by which somebody sets their password: for a new one, and for a forgotten one
+#[utoipa::path(post, path = "/people/{person_id}/set-up-links", tag = "people",
+    params(("person_id" = PersonId, Path)), request_body = Nothing,
+    extensions(("x-act" = json!(["edit_sessions", "edit_people"]))),
+    responses((status = 201, body = SetUpLink), Problems))]
+pub async fn make_set_up_link(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<(StatusCode, Json<SetUpLink>), ApiError> {
+    let scope = match identity.reach(Act::EditSessions) {
+        Ok(scope) => scope,
+        Err(_) => {
+            let scope = identity.reach(Act::EditPeople)?;
+            let grants = app.store.grants(&scope, id).await?.ok_or(ApiError::NotFound)?;
+            // Not even of a system administrator: the link opens the account.
+            if !grants.iter().all(|grant| grant.role.is_in_the_classroom() && scope.covers(&grant.path)) {
+                return Err(ApiError::NotAllowed);
+            }
+            scope
+        }
+    };
+    let (secret, expires_at_ms) = (unguessable(), identity.now.plus(SET_UP_LINK_VALID));
+    let row = identity.row(&app, "make_set_up_link", format!("person:{id}"));
+    if !app.store.insert_set_up_link(&scope, id, &sha256_hex(&secret), expires_at_ms, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    Ok((StatusCode::CREATED, Json(SetUpLink { link: format!("/enter#{secret}"), expires_at_ms })))
+}
+
+/// Take a second factor away: the phone is lost
+#[utoipa::path(delete, path = "/people/{person_id}/second-factor", tag = "people",
+    params(("person_id" = PersonId, Path)), extensions(("x-act" = json!("edit_sessions"))),
+    responses((status = 204), Problems))]
+pub async fn drop_second_factor(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditSessions)?;
+    let row = identity.row(&app, "drop_second_factor", format!("person:{id}"));
+    if !app.store.drop_second_factor(&scope, id, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    app.rights_changed();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lock somebody out and sign them out everywhere
+#[utoipa::path(put, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
+    request_body = Nothing, extensions(("x-act" = json!("edit_sessions"))),
+    responses((status = 200, body = KeptPerson), Problems))]
+pub async fn lock_person(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    lock(&app, &identity, id, true).await
+}
+
+/// Let somebody in again whom an administrator, or too many wrong passwords, locked out
+#[utoipa::path(delete, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
+    extensions(("x-act" = json!("edit_sessions"))), responses((status = 200, body = KeptPerson), Problems))]
+pub async fn unlock_person(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Tagged<KeptPerson>, ApiError> {
+    lock(&app, &identity, id, false).await
+}
+
+async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Result<Tagged<KeptPerson>, ApiError> {
+    let scope = identity.reach(Act::EditSessions)?;
+    app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    if identity.person()? == id {
+        return Err(ApiError::NotAllowed); // Nobody locks themselves out, nor in.
+    }
+    let row = identity.row(app, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
+    let kept = app.store.lock(&scope, id, locked, row).await?.ok_or(ApiError::NotFound)?;
+    app.rights_changed();
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// What a person is, was, and will be
+#[utoipa::path(get, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
+    extensions(("x-act" = json!("see_people"))), responses((status = 200, body = Listed<KeptGrant>), Problems))]
+pub async fn list_roles(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+) -> Result<Json<Listed<KeptGrant>>, ApiError> {
+    let items = app.store.grants(&identity.reach(Act::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(Listed { items, next: None }))
+}
+
+/// Give a role at a place, from one moment to another
+#[utoipa::path(post, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
+    request_body = NewGrant, extensions(("x-act" = json!("grant_roles"))),
+    responses((status = 201, body = GivenRole), Problems))]
+pub async fn give_role(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PersonId>,
+    Asked(ask): Asked<NewGrant>,
+) -> Result<(StatusCode, Json<GivenRole>), ApiError> {
+    let scope = identity.reach(Act::GrantRoles)?;
+    app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    let place = app.store.organisation(&scope, ask.organisation_id).await?.ok_or(ApiError::NotFound)?;
+    may_give_there(&identity, ask.role, &place.path)?;
+    if identity.person()? == id {
+        return Err(ApiError::NotAllowed); // Nobody makes themselves more than they are.
+    }
+    let from = ask.from_ms.unwrap_or(identity.now);
+    if ask.until_ms.is_some_and(|until| until <= from) {
+        return Err(ApiError::Invalid { field: "until_ms", why: "应晚于开始时间".into() });
+    }
+    let row = identity.row(&app, "give_role", format!("person:{id}")).saying(ask.role.as_str());
+    let times = (from, ask.until_ms);
+    let given = app.store.grant(&scope, id, (ask.role, ask.organisation_id), times, row).await?;
+    app.rights_changed();
+    Ok((StatusCode::CREATED, Json(GivenRole { role_grant_id: given.ok_or(ApiError::NotFound)? })))
+}
+
+fn may_give_there(identity: &Identity, given: Role, path: &str) -> Result<(), ApiError> {
+    let mut own = identity.session.asker.roles(identity.now);
+    let may = own.any(|grant| may_give(grant.role, given) && path.starts_with(&grant.path));
+    if may { Ok(()) } else { Err(ApiError::NotAllowed) }
+}
+
+/// End a role, now
+#[utoipa::path(delete, path = "/people/{person_id}/roles/{role_grant_id}", tag = "people",
+    params(("person_id" = PersonId, Path), ("role_grant_id" = GrantId, Path)),
+    extensions(("x-act" = json!("grant_roles"))), responses((status = 204), Problems))]
+pub async fn end_role(
+    State(app): State<App>,
+    identity: Identity,
+    axum::extract::Path((person_id, grant_id)): axum::extract::Path<(String, String)>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::GrantRoles)?;
+    let id: PersonId = person_id.parse().map_err(|_| ApiError::NotFound)?;
+    let grant_id: GrantId = grant_id.parse().map_err(|_| ApiError::NotFound)?;
+    let grants = app.store.grants(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    let grant = grants.iter().find(|grant| grant.role_grant_id == grant_id).ok_or(ApiError::NotFound)?;
+    may_give_there(&identity, grant.role, &grant.path)?;
+    let row = identity.row(&app, "end_role", format!("person:{id}")).saying(grant.role.as_str());
+    if !app.store.end_grant(&scope, id, grant_id, identity.now, row.at_place(grant.path.as_str())).await? {
+        return Err(ApiError::NotFound);
+    }
+    app.rights_changed();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who is signed in, the newest first
+#[utoipa::path(get, path = "/sessions", tag = "people", params(SessionListing),
+    extensions(("x-act" = json!("edit_sessions"))),
+    responses((status = 200, body = Listed<KeptSession>), Problems))]
+pub async fn list_sessions(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<SessionListing>,
+) -> Result<Json<Listed<KeptSession>>, ApiError> {
+    let (scope, limit) = (identity.scope(Act::EditSessions)?, limit(listing.limit)? + 1);
+    let below = listing.after.map(|after| after.to_string());
+    let found = app.store.sessions(&scope, listing.person_id, below.as_deref(), limit, identity.now).await?;
+    Ok(Json(Listed::new(found, limit, |kept| kept.session_id.to_string())))
+}
+
+/// Sign somebody out
+#[utoipa::path(delete, path = "/sessions/{session_id}", tag = "people", params(("session_id" = SessionId, Path)),
+    extensions(("x-act" = json!("edit_sessions"))), responses((status = 204), Problems))]
+pub async fn end_session(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<SessionId>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditSessions)?;
+    let row = identity.row(&app, "end_session", format!("session:{id}"));
+    if !app.store.end_session(Err(&scope), id, &row).await? {
+        return Err(ApiError::NotFound);
+    }
+    app.rights_changed();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,203 @@
+//! What must be ready before a lesson, what is missing, and who answers for doing without it.
+
+use std::collections::HashMap;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::{
+    account::identity::Identity,
+    lesson::find::find,
+    web::{
+        ask::{Asked, Named},
+        problem::{ApiError, Problems, invalid},
+    },
+};
+use crate::{app::App, live::wire::ReadinessCount, store::Waiver};
+use school::{
+    account::permission::{Act, Scope},
+    base::{id::LessonId, time::UnixMs},
+    lesson::{Lesson, life::LessonState},
+    timetable::{
+        program::{Mode, Prepared, Program, ProgramRule, ReadinessItem, is_ready},
+        rules::RuleSet,
+    },
+};
+
+/// How one thing stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadinessState {
+    /// It is there.
+    Met,
+    /// It is not there, and nobody answers for that.
+    Missing,
+    /// It is not there, and somebody answers for that.
+    Waived,
+}
+
+/// One thing of the list.
+#[derive(Serialize, ToSchema)]
+pub struct ReadinessItemView {
+    item: ReadinessItem,
+    state: ReadinessState,
+    /// Who answers for doing without. `null`: nobody has to.
+    waiver: Option<WaiverView>,
+}
+
+/// Who answers for doing without, and why.
+#[derive(Serialize, ToSchema)]
+pub struct WaiverView {
+    /// What they were called then.
+    name: String,
+    reason: String,
+    at_ms: UnixMs,
+}
+
+/// The list of a lesson, as its program asks for it in its mode.
+#[derive(Serialize, ToSchema)]
+pub struct ReadinessView {
+    lesson_id: LessonId,
+    #[schema(value_type = Program)]
+    program: String,
+    #[schema(value_type = Mode)]
+    mode: String,
+    /// Nothing is missing.
+    ready: bool,
+    items: Vec<ReadinessItemView>,
+}
+
+/// What shall be done without.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWaiver {
+    item: ReadinessItem,
+    /// Why, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+/// What is ready for a lesson and what is not
+#[utoipa::path(get, path = "/lessons/{lesson_id}/readiness", tag = "lessons", operation_id = "show_readiness",
+    params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
+    responses((status = 200, body = ReadinessView), Problems))]
+pub async fn show(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+) -> Result<Json<ReadinessView>, ApiError> {
+    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
+    Ok(Json(readiness(&app, &identity.reach(Act::SeeLessons)?, &lesson).await?))
+}
+
+/// Answer by name for doing without one thing
+#[utoipa::path(post, path = "/lessons/{lesson_id}/waivers", tag = "lessons", request_body = NewWaiver,
+    params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = ReadinessView), Problems))]
+pub async fn waive(
+    State(app): State<App>,
+    identity: Identity,
+    Named(lesson_id): Named<LessonId>,
+    Asked(ask): Asked<NewWaiver>,
+) -> Result<(StatusCode, Json<ReadinessView>), ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let lesson = find(&app, &identity, Act::EditTimetable, lesson_id).await?;
+    // Whoever only listens answers for nothing of it.
+    if !scope.covers(lesson.place()) {
+        return Err(ApiError::NotFound);
+    }
+    let reason = ask.reason.trim();
+    if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
+        return Err(invalid("reason", "请写明原因，1 到 200 字"));
+    }
+    if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
+        return Err(school::lesson::life::WrongState(lesson.state).into());
+    }
+    let asked_for = rule(&app, &scope, &lesson).await?.is_some_and(|rule| rule.readiness.contains(&ask.item));
+    if !asked_for {
+        return Err(invalid("item", "这种课堂的这种模式不要求这一项"));
+    }
+    let (actor, name) = (identity.actor(), identity.session.name.clone());
+    let waiver = Waiver { item: ask.item, actor, name, reason: reason.to_owned(), at: app.clock.wall() };
+    let row = identity.row(&app, "waive_readiness", format!("lesson:{lesson_id}")).at_place(lesson.place());
+    if !app.store.waive(&scope, lesson_id, &waiver, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    Ok((StatusCode::CREATED, Json(readiness(&app, &scope, &lesson).await?)))
+}
+
+/// How many things of each lesson's list are met, missing and waived. Lessons that began are left out.
+///
+/// # Errors
+/// [`ApiError::Internal`] where the store does not answer.
+pub(crate) async fn counts(
+    app: &App,
+    scope: &Scope,
+    lessons: &[Lesson],
+) -> Result<HashMap<LessonId, ReadinessCount>, ApiError> {
+    let to_come = |lesson: &&Lesson| matches!(lesson.state, LessonState::Scheduled | LessonState::Open);
+    let lessons: Vec<&Lesson> = lessons.iter().filter(to_come).collect();
+    let ids: Vec<LessonId> = lessons.iter().map(|lesson| lesson.lesson_id).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let prepared = app.store.prepared(scope, &ids, app.clock.wall()).await?;
+    let waivers = app.store.waivers(scope, &ids).await?;
+    let mut rules: HashMap<&str, RuleSet> = HashMap::new();
+    let mut counts = HashMap::new();
+    for lesson in lessons {
+        if !rules.contains_key(lesson.place()) {
+            rules.insert(lesson.place(), app.store.rules_at(scope, lesson.place()).await?);
+        }
+        let rule = rules.get(lesson.place()).and_then(|rules| program_rule(rules, lesson));
+        let (Some(rule), Some(prepared)) = (rule, prepared.get(&lesson.lesson_id)) else { continue };
+        let mut count = ReadinessCount::default();
+        for one in rule.readiness(prepared, &waived(waivers.get(&lesson.lesson_id))) {
+            match (one.met, one.waived) {
+                (true, _) => count.met += 1,
+                (false, true) => count.waived += 1,
+                (false, false) => count.missing += 1,
+            }
+        }
+        counts.insert(lesson.lesson_id, count);
+    }
+    Ok(counts)
+}
+
+async fn readiness(app: &App, scope: &Scope, lesson: &Lesson) -> Result<ReadinessView, ApiError> {
+    let ids = [lesson.lesson_id];
+    let prepared: Prepared =
+        app.store.prepared(scope, &ids, app.clock.wall()).await?.remove(&lesson.lesson_id).unwrap_or_default();
+    let mut waivers = app.store.waivers(scope, &ids).await?.remove(&lesson.lesson_id).unwrap_or_default();
+    let list = rule(app, scope, lesson).await?.map(|rule| rule.readiness(&prepared, &waived(Some(&waivers))));
+    let list = list.unwrap_or_default();
+    let mut items = Vec::new();
+    for one in &list {
+        let waiver = waivers.iter().position(|waiver| waiver.item == one.item).map(|at| waivers.swap_remove(at));
+        items.push(ReadinessItemView {
+            item: one.item,
+            state: match (one.met, one.waived) {
+                (true, _) => ReadinessState::Met,
+                (false, true) => ReadinessState::Waived,
+                (false, false) => ReadinessState::Missing,
+            },
+            waiver: waiver.map(|by| WaiverView { name: by.name, reason: by.reason, at_ms: by.at }),
+        });
+    }
+    let (program, mode) = (lesson.program.clone(), lesson.mode.clone());
+    Ok(ReadinessView { lesson_id: lesson.lesson_id, program, mode, ready: is_ready(&list), items })
+}
+
+/// What the lesson's program asks for in its mode. `None`: the bureau does not use it so.
+pub(crate) async fn rule(app: &App, scope: &Scope, lesson: &Lesson) -> Result<Option<ProgramRule>, ApiError> {
+    Ok(program_rule(&app.store.rules_at(scope, lesson.place()).await?, lesson).cloned())
+}
+
+fn program_rule<'a>(rules: &'a RuleSet, lesson: &Lesson) -> Option<&'a ProgramRule> {
+    rules.program(lesson.program.parse().ok()?, lesson.mode.parse().ok()?)
+}
+
+fn waived(waivers: Option<&Vec<Waiver>>) -> Vec<ReadinessItem> {
+    waivers.into_iter().flatten().map(|waiver| waiver.item).collect()
+}

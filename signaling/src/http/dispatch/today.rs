@@ -1,0 +1,235 @@
+//! 今日: what is on now, who is missing, whose line is in trouble, what was lost today, what comes next.
+
+use std::{cmp::Reverse, collections::HashSet};
+
+use axum::{Json, extract::State};
+use recorder::DiskLevel;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{
+    account::identity::Identity,
+    lesson::days_in,
+    web::problem::{ApiError, Problems},
+};
+use crate::{
+    app::App,
+    live::wire::{Keeping, May, Presence, SeatRole, SeatView},
+};
+use school::{
+    account::permission::{Act, Asker},
+    base::{
+        id::{ClassroomId, LessonId, RecordingId},
+        time::UnixMs,
+        zone::{SHANGHAI, Zone},
+    },
+    lesson::{Lesson, life::LessonState},
+};
+
+/// The day of what the asker sees. Lists are cut where nobody reads on; the counts are whole.
+#[derive(Serialize, ToSchema)]
+pub struct TodayView {
+    now_ms: UnixMs,
+    /// How full the recordings' disk is, and what is kept with it.
+    disk: DiskLevel,
+    counts: TodayCounts,
+    /// What is on now: open or live, the latest bell first.
+    on: Vec<TodayLesson>,
+    /// Who is not there though the bell has rung.
+    missing: Vec<TodayTrouble>,
+    /// Whose line is in trouble.
+    lines: Vec<TodayTrouble>,
+    /// What was not held today, or not recorded.
+    lost: Vec<TodayLesson>,
+    /// What comes next, the earliest first.
+    next: Vec<TodayLesson>,
+}
+
+/// Lessons of the day.
+#[derive(Default, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "each is what it says")]
+pub struct TodayCounts {
+    pub all: usize,
+    pub to_come: usize,
+    pub on: usize,
+    pub ended: usize,
+    pub cancelled: usize,
+    pub missed: usize,
+    pub missing: usize,
+    pub lines: usize,
+    pub lost: usize,
+}
+
+/// A lesson of the day.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of the lesson")]
+pub struct TodayLesson {
+    pub lesson_id: LessonId,
+    pub title: String,
+    pub grade: String,
+    pub subject: String,
+    pub teacher: String,
+    #[schema(value_type = String)]
+    pub state: LessonState,
+    pub starts_at_ms: UnixMs,
+    pub ends_at_ms: UnixMs,
+    /// How many classrooms listen, and how many of them are there.
+    pub classrooms: usize,
+    pub present: usize,
+    /// `null`: it is not recorded.
+    pub recording_id: Option<RecordingId>,
+    /// How the recording is doing. `null`: nothing is recorded now.
+    pub keeping: Option<Keeping>,
+    /// Whether the asker may look in now.
+    pub may_watch: bool,
+    /// Why it was called off or never began. Empty: nobody said.
+    pub reason: String,
+}
+
+/// Somebody who is not in a lesson, or only just.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of the lesson")]
+pub struct TodayTrouble {
+    pub lesson_id: LessonId,
+    pub title: String,
+    /// The teacher or the classroom.
+    pub name: String,
+    /// The school of the classroom. Empty: it is the teacher.
+    pub school: String,
+    /// `absent`, `weak` or `lost`
+    pub kind: &'static str,
+    /// Since the bell.
+    pub starts_at_ms: UnixMs,
+}
+
+/// 今日: what is on, who is missing, whose line is in trouble, what was lost, what comes next
+#[utoipa::path(get, path = "/today", tag = "lessons", extensions(("x-act" = json!("see_lessons"))),
+    responses((status = 200, body = TodayView), Problems))]
+pub async fn today(State(app): State<App>, identity: Identity) -> Result<Json<TodayView>, ApiError> {
+    let scope = identity.reach(Act::SeeLessons)?;
+    let now = app.clock.wall();
+    let zone = Zone::named(SHANGHAI).map_err(|_| ApiError::NotFound)?;
+    let date = zone.local(now).ok_or(ApiError::NotFound)?.date();
+    let mut lessons = app.store.lessons(&scope, days_in(Some(date), Some(date))?, false, None, LESSONS_MAX).await?;
+    lessons.sort_by_key(|lesson| (lesson.times.starts_at, lesson.lesson_id));
+    let seats_of = |lesson: &Lesson| {
+        app.registry.with_session(lesson.lesson_id, |session, now| session.seats(now)).unwrap_or_default()
+    };
+    let called_off: Vec<LessonId> = lessons
+        .iter()
+        .filter(|lesson| matches!(lesson.state, LessonState::Cancelled | LessonState::Missed))
+        .map(|lesson| lesson.lesson_id)
+        .collect();
+    let reasons = app.store.reasons(&scope, &called_off).await?;
+    let mut view = TodayView {
+        now_ms: now,
+        disk: app.recordings.disk().level,
+        counts: TodayCounts { all: lessons.len(), ..TodayCounts::default() },
+        on: Vec::new(),
+        missing: Vec::new(),
+        lines: Vec::new(),
+        lost: Vec::new(),
+        next: Vec::new(),
+    };
+    for lesson in &lessons {
+        let seats = seats_of(lesson);
+        let mut shown = shown(&identity.session.asker, lesson, &seats, now);
+        match lesson.state {
+            LessonState::Scheduled => {
+                view.counts.to_come += 1;
+                view.next.push(shown);
+            }
+            LessonState::Open | LessonState::Live => {
+                view.counts.on += 1;
+                view.lines.extend(weak(lesson, &seats));
+                if lesson.times.starts_at <= now {
+                    view.missing.extend(absent(lesson, &seats));
+                }
+                shown.keeping = app.registry.keeping(lesson.lesson_id);
+                view.on.push(shown);
+            }
+            LessonState::Cancelled | LessonState::Missed => {
+                let missed = lesson.state == LessonState::Missed;
+                *(if missed { &mut view.counts.missed } else { &mut view.counts.cancelled }) += 1;
+                shown.reason = reasons.get(&lesson.lesson_id).cloned().unwrap_or_default();
+                view.lost.push(shown);
+            }
+            LessonState::Ended | LessonState::Archived => {
+                view.counts.ended += 1;
+                if lesson.recording.is_none() {
+                    view.lost.push(shown);
+                }
+            }
+        }
+    }
+    view.counts.missing = view.missing.len();
+    view.counts.lines = view.lines.len();
+    view.counts.lost = view.lost.len();
+    view.on.sort_by_key(|lesson| Reverse(lesson.starts_at_ms));
+    view.missing.truncate(SHOWN_MAX);
+    view.lines.truncate(SHOWN_MAX);
+    for lessons in [&mut view.on, &mut view.lost, &mut view.next] {
+        lessons.truncate(SHOWN_MAX);
+    }
+    Ok(Json(view))
+}
+
+/// A county of 400 schools has 700 lessons a day.
+const LESSONS_MAX: u32 = 3_000;
+
+/// Nobody reads more lines of one kind.
+const SHOWN_MAX: usize = 100;
+
+fn shown(asker: &Asker, lesson: &Lesson, seats: &[SeatView], now: UnixMs) -> TodayLesson {
+    let there: HashSet<ClassroomId> = here(seats).filter_map(|seat| seat.classroom_id).collect();
+    TodayLesson {
+        lesson_id: lesson.lesson_id,
+        title: lesson.title.clone(),
+        grade: lesson.grade.clone(),
+        subject: lesson.subject.clone(),
+        teacher: lesson.teacher.name.clone(),
+        state: lesson.state,
+        starts_at_ms: lesson.times.starts_at,
+        ends_at_ms: lesson.times.ends_at,
+        classrooms: lesson.classrooms.len(),
+        present: there.len(),
+        recording_id: lesson.recording.map(|note| note.recording_id),
+        keeping: None,
+        may_watch: May::of(asker, lesson, now).watch,
+        reason: String::new(),
+    }
+}
+
+fn here(seats: &[SeatView]) -> impl Iterator<Item = &SeatView> {
+    seats.iter().filter(|seat| seat.presence != Presence::Lost)
+}
+
+/// Whoever has a seat and lost the line is in trouble, not absent.
+fn absent(lesson: &Lesson, seats: &[SeatView]) -> Vec<TodayTrouble> {
+    let mut absent = Vec::new();
+    if !seats.iter().any(|seat| seat.role == SeatRole::Teacher) {
+        absent.push(trouble(lesson, lesson.teacher.name.clone(), String::new(), "absent"));
+    }
+    let rooms = lesson.classrooms.iter();
+    let rooms = rooms.filter(|room| !seats.iter().any(|seat| seat.classroom_id == Some(room.classroom_id)));
+    absent.extend(rooms.map(|room| trouble(lesson, room.name.clone(), room.school.clone(), "absent")));
+    absent
+}
+
+fn weak(lesson: &Lesson, seats: &[SeatView]) -> Vec<TodayTrouble> {
+    let told = |seat: &SeatView| {
+        let kind = match seat.presence {
+            Presence::Online => return None,
+            Presence::Weak => "weak",
+            Presence::Lost => "lost",
+        };
+        let room = lesson.classrooms.iter().find(|room| seat.classroom_id == Some(room.classroom_id));
+        Some(trouble(lesson, seat.name.clone(), room.map(|room| room.school.clone()).unwrap_or_default(), kind))
+    };
+    seats.iter().filter_map(told).collect()
+}
+
+fn trouble(lesson: &Lesson, name: String, school: String, kind: &'static str) -> TodayTrouble {
+    let (lesson_id, title) = (lesson.lesson_id, lesson.title.clone());
+    TodayTrouble { lesson_id, title, name, school, kind, starts_at_ms: lesson.times.starts_at }
+}

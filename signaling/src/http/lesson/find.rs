@@ -1,0 +1,13 @@
+//! A lesson by its id, for what the asker wants to do with it.
+
+use school::{account::permission::Act, base::id::LessonId, lesson::Lesson};
+
+use crate::{
+    app::App,
+    http::{account::identity::Identity, web::problem::ApiError},
+};
+
+/// A lesson with which the asker may do `act`; 404 for everyone else.
+pub(crate) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: LessonId) -> Result<Lesson, ApiError> {
+    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
+}

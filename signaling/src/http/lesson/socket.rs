@@ -1,0 +1,297 @@
+//! The page's socket: hello, then news one way and reports the other.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
+    },
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{debug, info, warn};
+
+use crate::{
+    app::App,
+    error_chain::chain,
+    live::{
+        table::{Joined, SeatRefused, text_of},
+        token::{Claims, TokenKind},
+        unread::Said,
+        wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
+    },
+    store::{AuditRow, library::mark::Marked},
+};
+use crate::{
+    http::{
+        account::identity::held,
+        web::{
+            ask::{Caller, HeldPlace, Named, own_origin},
+            cookie::{cookie, cookie_name},
+            problem::ApiError,
+        },
+    },
+    secret::sha256_hex,
+};
+use school::{
+    account::{
+        permission::{Act, Place, may},
+        system_scope,
+    },
+    base::{
+        id::{LessonId, MarkId},
+        time::{Now, UnixMs},
+    },
+    lesson::life::LessonState,
+    library::chapter::Mark,
+};
+
+/// A socket that does not say hello by then is not a page of ours.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whose role ends by its date is out this long afterwards at most.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// A page pings every few seconds; after this long without a word its line is gone.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+/// One message takes at most this long to leave; a line that is slower is gone.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// `GET /api/v1/lessons/{lesson_id}/socket`
+pub async fn open(
+    State(app): State<App>,
+    caller: Caller,
+    place: HeldPlace,
+    Named(lesson_id): Named<LessonId>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    // Another site's page could open a socket with our cookies; it has no token, and is not let in that far.
+    own_origin(&headers, &uri)?;
+    let upgrade = upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * MESSAGE_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let _place = place;
+        serve(app, caller, lesson_id, headers, socket).await;
+    }))
+}
+
+async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap, mut socket: WebSocket) {
+    let Some((token, had)) = hello(&mut socket).await else {
+        return close(socket, close_code::POLICY, "hello").await;
+    };
+    let mut rights = app.watch_rights();
+    let checked = match app.tokens.check_for(lesson_id, &token, app.clock.lasting().wall) {
+        Ok(claims) => held(&app, &headers, &caller, &claims).await.map(|()| claims),
+        Err(error) => Err(error),
+    };
+    let claims = match checked {
+        Ok(claims) => claims,
+        Err(error) => {
+            debug!(lesson.id = %lesson_id, %error, "A socket was refused: {error}");
+            let row = AuditRow::done(app.clock.wall(), "guest", "join", format!("lesson:{lesson_id}"));
+            app.refusals.keep(row.refused().from(caller.ip().to_string()));
+            return bye(socket, Bye::TokenExpired).await;
+        }
+    };
+    let joined = match app.registry.join(&claims, had) {
+        Ok(joined) => joined,
+        Err(SeatRefused::WrongState(_)) => return bye(socket, Bye::LessonEnded).await,
+        Err(SeatRefused::NotListed) => return bye(socket, Bye::TokenExpired).await,
+        Err(SeatRefused::GuestsFull(_)) => return close(socket, close_code::AGAIN, "guests full").await,
+    };
+    let Joined { socket: name, seat_id, welcome, mut unread } = joined;
+    if claims.kind != TokenKind::Guest {
+        info!(lesson.id = %lesson_id, seat.id = %seat_id, "Seat {seat_id} has a page");
+    }
+    // The first look tells when to look again.
+    let mut may_until = UnixMs(0);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pace = Pace::new(app.clock.now());
+    let mut patience = Instant::now() + SILENT_AFTER;
+    let ended = if say(&mut socket, text_of(&welcome)).await { None } else { Some(Ended::Gone) };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => loop {
+            tokio::select! {
+                said = unread.next() => match said {
+                    Some(Said::Text(text)) => if !say(&mut socket, text).await { break Ended::Gone },
+                    Some(Said::Last(text)) => { say(&mut socket, text).await; break Ended::Bye }
+                    None => break Ended::Deaf,
+                },
+                changed = rights.changed() => {
+                    // Somebody's session, device or role has ended: it may be this one's.
+                    if changed.is_err() { break Ended::Sent }
+                    let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
+                    may_until = until;
+                }
+                _ = looks.tick() => {
+                    if app.clock.lasting().wall < may_until { continue }
+                    // A role or a session has ended by its own date.
+                    let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
+                    may_until = until;
+                }
+                heard = timeout_at(patience, socket.recv()) => {
+                    let Ok(Some(Ok(message))) = heard else { break Ended::Gone };
+                    patience = Instant::now() + SILENT_AFTER;
+                    if !pace.allows(app.clock.now()) { break Ended::TooFast }
+                    match message {
+                        Message::Text(text) => match serde_json::from_str(text.as_str()) {
+                            Ok(FromPage::Ping { sent_ms }) => {
+                                stay_signed_in(&app, &headers, &caller, &claims).await;
+                                let pong = ToPage::Pong { sent_ms, now_ms: app.clock.wall() };
+                                if !say(&mut socket, text_of(&pong)).await { break Ended::Gone }
+                            }
+                            Ok(FromPage::Report(report)) => app.registry.report(lesson_id, seat_id, report),
+                            // Others' marks are made in the replay.
+                            Ok(FromPage::Mark {}) if claims.kind == TokenKind::Publish => {
+                                let marked = ToPage::Marked { at_ms: mark(&app, &caller, lesson_id).await };
+                                if !say(&mut socket, text_of(&marked)).await { break Ended::Gone }
+                            }
+                            // Hello twice, or what is no message of ours.
+                            Ok(FromPage::Hello { .. } | FromPage::Mark {}) | Err(_) => break Ended::Unreadable,
+                        },
+                        Message::Binary(_) => break Ended::Unreadable,
+                        Message::Close(_) => break Ended::Gone,
+                        Message::Ping(_) | Message::Pong(_) => {}
+                    }
+                }
+            }
+        },
+    };
+    app.registry.leave(lesson_id, seat_id, name);
+    match ended {
+        Ended::Gone => {}
+        Ended::Bye => close(socket, close_code::NORMAL, "bye").await,
+        Ended::Sent => {
+            app.registry.close_seat(lesson_id, seat_id);
+            bye(socket, Bye::TokenExpired).await;
+        }
+        Ended::Deaf => close(socket, close_code::POLICY, "not reading").await,
+        Ended::TooFast => close(socket, close_code::POLICY, "too many messages").await,
+        Ended::Unreadable => close(socket, close_code::POLICY, "unreadable").await,
+    }
+}
+
+/// Marks this moment of a lesson that is live, in lesson time. `None`: it is not, or has as many marks as it may.
+async fn mark(app: &App, caller: &Caller, lesson_id: LessonId) -> Option<i64> {
+    let lesson = app.registry.lesson(lesson_id).filter(|lesson| lesson.state == LessonState::Live)?;
+    let (recording_id, now) = (lesson.recording?.recording_id, app.clock.wall());
+    let at_ms = (now.0 - lesson.live_at?.0).max(0);
+    let person_id = lesson.teacher.person_id;
+    let row = AuditRow::done(now, format!("person:{person_id}"), "mark_recording", format!("recording:{recording_id}"));
+    let row = row.from(caller.ip().to_string()).at_place(lesson.place()).saying(format!("at_ms={at_ms}"));
+    let mark = Mark { mark_id: MarkId::fresh(), at_ms, title: String::new(), version: 1 };
+    match app.store.add_mark(&system_scope::bearer_of_a_token(), recording_id, person_id, mark, &row).await {
+        Ok(Marked::Done(_)) => Some(at_ms),
+        Ok(Marked::Full) => None,
+        Err(error) => {
+            warn!(lesson.id = %lesson_id, error = chain(&error), "A mark of lesson {lesson_id} could not be kept");
+            None
+        }
+    }
+}
+
+/// A lesson is work: its teacher is not signed out for not clicking. At most once a minute this writes.
+async fn stay_signed_in(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) {
+    if claims.session.is_none() || claims.classroom_id.is_some() {
+        return;
+    }
+    let Some(cookie) = cookie(headers, cookie_name(caller.tls)) else { return };
+    let now = app.clock.lasting().wall;
+    if let Ok(Some(session)) = app.store.session(&sha256_hex(&cookie), now).await {
+        let _ = app.store.touch_session(&session, now).await;
+    }
+}
+
+/// Until when whoever sits here may, as far as one can tell now: until the first of their roles, or their session, ends
+/// by its date. `None`: they may not.
+async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Option<UnixMs> {
+    if claims.session.is_none() {
+        return Some(UnixMs(i64::MAX));
+    }
+    let cookie = cookie(headers, cookie_name(caller.tls))?;
+    let now = app.clock.lasting().wall;
+    let session = match app.store.session(&sha256_hex(&cookie), now).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return None,
+        Err(_) => return Some(now), // A lesson goes on while the store does not answer.
+    };
+    let act = match claims.kind {
+        TokenKind::Publish => Act::Teach,
+        TokenKind::Receive => Act::Attend,
+        TokenKind::Observe | TokenKind::Guest => Act::Watch,
+    };
+    let lesson = app.registry.lesson(claims.lesson_id)?;
+    may(&session.asker, act, Place::Lesson(&lesson), now).ok()?;
+    let ends = session.asker.roles(now).filter_map(|grant| grant.until);
+    Some(ends.fold(session.expires_at, UnixMs::min))
+}
+
+enum Ended {
+    /// It may not stay.
+    Sent,
+    /// The line or the page is gone.
+    Gone,
+    /// We have said goodbye.
+    Bye,
+    /// The page does not read what it is told.
+    Deaf,
+    /// More than [`MESSAGES_PER_SECOND_MAX`].
+    TooFast,
+    /// What it said is no message.
+    Unreadable,
+}
+
+async fn hello(socket: &mut WebSocket) -> Option<(String, Option<school::base::id::SeatId>)> {
+    let Ok(Some(Ok(Message::Text(text)))) = timeout(HELLO_WITHIN, socket.recv()).await else { return None };
+    match serde_json::from_str(text.as_str()) {
+        Ok(FromPage::Hello { token, seat_id }) => Some((token, seat_id)),
+        _ => None,
+    }
+}
+
+/// False: the line is gone.
+async fn say(socket: &mut WebSocket, text: Arc<str>) -> bool {
+    let message = Message::Text(Utf8Bytes::from(&*text));
+    matches!(timeout(SEND_WITHIN, socket.send(message)).await, Ok(Ok(())))
+}
+
+async fn bye(mut socket: WebSocket, reason: Bye) {
+    if say(&mut socket, text_of(&ToPage::Bye { reason })).await {
+        close(socket, close_code::NORMAL, "bye").await;
+    }
+}
+
+async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    let _ = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
+}
+
+/// Counts messages by the second.
+struct Pace {
+    since: Now,
+    messages: u32,
+}
+
+impl Pace {
+    fn new(now: Now) -> Self {
+        Self { since: now, messages: 0 }
+    }
+
+    fn allows(&mut self, now: Now) -> bool {
+        if now.steady.saturating_duration_since(self.since.steady) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self.messages += 1;
+        self.messages <= MESSAGES_PER_SECOND_MAX
+    }
+}

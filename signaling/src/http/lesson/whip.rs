@@ -1,0 +1,266 @@
+//! WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): an offer in, an answer out, for our page and everyone else.
+//!
+//! One WHIP session carries at most one voice and one picture; `?track=board` says that the picture is the board.
+//! `?slots=voice,board,camera` names the m-lines of a WHEP offer in order. Nothing is ever renegotiated.
+//! The token is checked at POST; afterwards the unguessable session URL lives and dies with its peer.
+
+use axum::{
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use sfu::{Answered, OfferError, Patched, TrackKind, limits};
+use tracing::info;
+
+use crate::{
+    app::App,
+    live::{
+        session::{GuestUse, Purpose},
+        token::{Claims, TokenKind},
+    },
+    store::AuditRow,
+};
+use crate::{
+    http::{
+        account::identity::{bearer, held},
+        web::{
+            ask::{Caller, Named, media_type, read_body},
+            problem::ApiError,
+        },
+    },
+    secret::unguessable,
+};
+use school::{
+    account::system_scope,
+    base::id::{LessonId, SeatId},
+    lesson::{Lesson, life::WrongState},
+};
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// The query of a WHIP endpoint.
+#[derive(Deserialize)]
+pub struct WhipQuery {
+    track: Option<String>,
+}
+
+/// The query of a WHEP endpoint.
+#[derive(Deserialize)]
+pub struct WhepQuery {
+    slots: Option<String>,
+    /// The guest seat that this page's socket was given. Others' seats are in their token.
+    seat: Option<SeatId>,
+}
+
+/// `POST /whip/{lesson_id}`
+pub async fn publish(
+    State(app): State<App>,
+    caller: Caller,
+    Named(lesson_id): Named<LessonId>,
+    Query(query): Query<WhipQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let claims = allowed(&app, caller, lesson_id, &headers, &[TokenKind::Publish]).await?;
+    let picture = match query.track.as_deref() {
+        None | Some("camera") => TrackKind::Camera,
+        Some("board") => TrackKind::Board,
+        Some(_) => return Err(ApiError::BadRequest("track 只能是 camera 或 board".into())),
+    };
+    in_progress(&app, lesson_id).await?;
+    let offer = read_sdp(&headers, SDP, body).await?;
+    let purpose = Purpose::Publish { picture, auto_start: claims.auto_start };
+    connect(&app, &claims, None, purpose, move |hub, room| hub.publish(room, picture, &offer)).await
+}
+
+/// `POST /whep/{lesson_id}`
+pub async fn play(
+    State(app): State<App>,
+    caller: Caller,
+    Named(lesson_id): Named<LessonId>,
+    Query(query): Query<WhepQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    // A teacher may see what the classrooms see.
+    let kinds = [TokenKind::Receive, TokenKind::Guest, TokenKind::Observe, TokenKind::Publish];
+    let claims = allowed(&app, caller, lesson_id, &headers, &kinds).await?;
+    let slots = query.slots.as_deref().map(read_slots).transpose()?;
+    in_progress(&app, lesson_id).await?;
+    let offer = read_sdp(&headers, SDP, body).await?;
+    connect(&app, &claims, query.seat, Purpose::Receive, move |hub, room| hub.play(room, slots.as_deref(), &offer))
+        .await
+}
+
+/// `PATCH /sessions/{name}`: candidates, or an ICE restart (RFC 9725 §4.3).
+pub async fn patch(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let session = app.registry.resources().find(&name).ok_or(ApiError::NotFound)?;
+    let tag = headers.get(header::IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
+    if tag != "*" && tag != etag(&session.ice_ufrag) {
+        return Err(ApiError::PreconditionFailed);
+    }
+    let fragment = read_sdp(&headers, FRAGMENT, body).await?;
+    let hub = app.hub.clone();
+    let patched = on_a_thread(move || hub.patch(session.peer, &fragment)).await??;
+    match patched {
+        Patched::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
+        Patched::Restarted { fragment, ice_ufrag } => {
+            let tag = etag(&ice_ufrag);
+            app.registry.resources().restarted(&name, &ice_ufrag);
+            let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENT)), (header::ETAG, tag)];
+            Ok((StatusCode::OK, headers, fragment).into_response())
+        }
+    }
+}
+
+/// `DELETE /sessions/{name}`: ends it. It is 200 also where it has ended already, so that a client may repeat itself.
+pub async fn leave(State(app): State<App>, Path(name): Path<String>) -> StatusCode {
+    if let Some(session) = app.registry.resources().take(&name) {
+        app.registry.with_session(session.lesson_id, |seats, now| seats.handle_peer_left(now, session.peer));
+        app.hub.close_peer(session.peer);
+    }
+    StatusCode::OK
+}
+
+/// `OPTIONS` of an endpoint or a session: a browser's preflight, or a client that asks what is understood here.
+pub async fn options() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [(header::HeaderName::from_static("accept-post"), SDP)])
+}
+
+/// Any page may publish and play with a token; cookies play no part here, so none are allowed.
+pub async fn cross_origin(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let is_preflight = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Location, ETag, Accept-Patch, Accept-Post, Link, Retry-After"),
+    );
+    if is_preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, PATCH, DELETE, OPTIONS"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Content-Type, If-Match"),
+        );
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    }
+    response
+}
+
+/// Who, and may they: refusals are kept in the audit.
+async fn allowed(
+    app: &App,
+    caller: Caller,
+    lesson_id: LessonId,
+    headers: &HeaderMap,
+    kinds: &[TokenKind],
+) -> Result<Claims, ApiError> {
+    let checked = bearer(headers).and_then(|token| app.tokens.check_for(lesson_id, token, app.clock.lasting().wall));
+    let refused = match checked {
+        Ok(claims) if kinds.contains(&claims.kind) => match held(app, headers, &caller, &claims).await {
+            Ok(()) => return Ok(claims),
+            Err(error) => ApiError::Token(error),
+        },
+        Ok(_) => ApiError::WrongKind,
+        Err(error) => ApiError::Token(error),
+    };
+    let row = AuditRow::done(app.clock.wall(), "guest", "connect", format!("lesson:{lesson_id}"));
+    app.refusals.keep(row.refused().from(caller.ip().to_string()));
+    Err(refused)
+}
+
+/// The lesson where it is open or live; a problem that says what it is instead.
+async fn in_progress(app: &App, lesson_id: LessonId) -> Result<Lesson, ApiError> {
+    if let Some(lesson) = app.registry.lesson(lesson_id)
+        && lesson.state.is_in_progress()
+    {
+        return Ok(lesson);
+    }
+    // The token named this lesson, so its bearer may know of it.
+    let lesson = app.store.lesson(&system_scope::bearer_of_a_token(), lesson_id).await?.ok_or(ApiError::NotFound)?;
+    Err(WrongState(lesson.state).into())
+}
+
+async fn connect(
+    app: &App,
+    claims: &Claims,
+    guest_had: Option<SeatId>,
+    purpose: Purpose,
+    ask: impl FnOnce(&sfu::Hub, sfu::RoomId) -> Result<Answered, OfferError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let lesson_id = claims.lesson_id;
+    let seat_id = app.registry.sit(claims, guest_had, GuestUse::Media)?;
+    let answered = async {
+        app.registry.with_session(lesson_id, |seats, now| seats.handle_offer(now, seat_id)).transpose()?;
+        let room = app.registry.room(lesson_id).ok_or(OfferError::NoRoom)?;
+        let hub = app.hub.clone();
+        Ok::<_, ApiError>(on_a_thread(move || ask(&hub, room)).await??)
+    };
+    let answered = match answered.await {
+        Ok(answered) => answered,
+        Err(error) => {
+            app.registry.with_session(lesson_id, |seats, _| seats.stand_up(seat_id));
+            return Err(error);
+        }
+    };
+    let peer = answered.peer;
+    let name = unguessable();
+    app.registry.resources().insert(name.clone(), lesson_id, &answered);
+    let kept = app.registry.with_session(lesson_id, |seats, _| seats.handle_peer_answered(seat_id, peer, purpose));
+    if kept.is_none() {
+        // The lesson ended while the hub was answering.
+        app.registry.close_peer(peer);
+        return Err(OfferError::NoRoom.into());
+    }
+    info!(lesson.id = %lesson_id, seat.id = %seat_id, peer = %peer, kind = ?claims.kind, "Answered peer {peer}");
+    let location = HeaderValue::try_from(format!("/sessions/{name}")).map_err(|e| ApiError::Internal(Box::new(e)))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(SDP)),
+        (header::LOCATION, location),
+        (header::ETAG, etag(&answered.ice_ufrag)),
+        (header::HeaderName::from_static("accept-patch"), HeaderValue::from_static(FRAGMENT)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((StatusCode::CREATED, headers, answered.sdp).into_response())
+}
+
+/// The hub answers from its workers: waiting for it is no work for the runtime's own threads.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(Box::new(error)))
+}
+
+async fn read_sdp(headers: &HeaderMap, expected: &'static str, body: Body) -> Result<String, ApiError> {
+    if media_type(headers).as_deref() != Some(expected) {
+        return Err(ApiError::UnsupportedMediaType(expected));
+    }
+    let bytes = read_body(body, limits::SDP_BYTES_MAX).await?;
+    String::from_utf8(bytes.into()).map_err(|_| OfferError::BadSdp("不是 UTF-8".into()).into())
+}
+
+fn read_slots(text: &str) -> Result<Vec<TrackKind>, ApiError> {
+    let unknown = || ApiError::BadRequest("slots 里只能是 voice、board、camera、stage、stage_voice".into());
+    let kinds: Vec<TrackKind> = text
+        .split(',')
+        .take(limits::SLOTS_PER_PEER_MAX + 1)
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| unknown())?;
+    if kinds.len() > limits::SLOTS_PER_PEER_MAX {
+        return Err(ApiError::BadRequest(format!("slots 最多 {} 个", limits::SLOTS_PER_PEER_MAX)));
+    }
+    Ok(kinds)
+}
+
+fn etag(ice_ufrag: &str) -> HeaderValue {
+    // An ICE user fragment is made of letters, digits, + and / (RFC 8839 §5.4).
+    HeaderValue::try_from(format!("\"{ice_ufrag}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}

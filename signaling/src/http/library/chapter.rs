@@ -1,0 +1,210 @@
+//! Chapters of a recording, and the marks that name them.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    door::{look, own},
+    recording::blocking,
+};
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, named},
+        list::Listed,
+        problem::{ApiError, Problems, invalid},
+        version::{IfMatch, Tagged, edited},
+    },
+};
+use crate::{app::App, store::library::mark::Marked};
+use school::{
+    account::{permission::Act, system_scope},
+    base::id::{MarkId, RecordingId},
+    library::{
+        chapter::{ChapterOrigin, MARKS_MAX, Mark, merged},
+        clip::CLIP_MS_MAX,
+    },
+};
+
+/// The routes of chapters.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_chapters))
+        .routes(routes!(add_mark))
+        .routes(routes!(edit_mark, delete_mark))
+}
+
+/// A point to enter a recording by.
+#[derive(Serialize, ToSchema)]
+pub struct ChapterView {
+    /// In lesson time.
+    at_ms: i64,
+    kind: ChapterOrigin,
+    /// What begins there. Empty: nobody said.
+    title: String,
+    /// The mark that names it. `null`: nobody has.
+    mark_id: Option<MarkId>,
+    /// Counts the mark's edits: its ETag. `null`: there is none.
+    version: Option<i64>,
+}
+
+/// A mark, as it is kept.
+#[derive(Serialize, ToSchema)]
+pub struct MarkView {
+    mark_id: MarkId,
+    at_ms: i64,
+    title: String,
+    version: i64,
+}
+
+/// A moment to be marked.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMark {
+    /// In lesson time.
+    #[schema(minimum = 0, maximum = 86_400_000)]
+    at_ms: i64,
+    /// What begins there. `null`: it is only marked.
+    #[schema(min_length = 1, max_length = 80)]
+    title: Option<String>,
+}
+
+/// What is changed of a mark. What is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MarkEdit {
+    #[schema(minimum = 0, maximum = 86_400_000)]
+    at_ms: Option<i64>,
+    #[schema(min_length = 1, max_length = 80)]
+    title: Option<String>,
+}
+
+/// What a recording can be entered by: marks, changes of the board, stage turns
+#[utoipa::path(get, path = "/recordings/{recording_id}/chapters", tag = "recordings",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
+    responses((status = 200, body = Listed<ChapterView>), Problems))]
+pub async fn list_chapters(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+) -> Result<Json<Listed<ChapterView>>, ApiError> {
+    look(&app, &identity, recording_id).await?;
+    Ok(Json(Listed { items: chapters(&app, recording_id).await?, next: None }))
+}
+
+/// Mark a moment of a recording
+#[utoipa::path(post, path = "/recordings/{recording_id}/marks", tag = "recordings", request_body = NewMark,
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
+    responses((status = 201, body = MarkView), Problems))]
+pub async fn add_mark(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+    Asked(ask): Asked<NewMark>,
+) -> Result<Tagged<MarkView>, ApiError> {
+    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
+    let title = ask.title.map(|title| named("title", &title)).transpose()?.unwrap_or_default();
+    let mark = Mark { mark_id: MarkId::fresh(), at_ms: moment(ask.at_ms)?, title, version: 1 };
+    let row = identity.row(&app, "mark_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = row.saying(format!("at_ms={}", mark.at_ms));
+    let scope = identity.reach(Act::EditLibrary)?;
+    match app.store.add_mark(&scope, recording_id, identity.person()?, mark, &row).await? {
+        Marked::Done(mark) => {
+            let location = format!("/api/v1/recordings/{recording_id}/marks/{}", mark.mark_id);
+            Ok(Tagged::created(mark.version, view(mark), location))
+        }
+        Marked::Full => Err(invalid("marks", &format!("一节课最多 {MARKS_MAX} 个标记"))),
+    }
+}
+
+/// Move a mark, or say what begins there
+#[utoipa::path(patch, path = "/recordings/{recording_id}/marks/{mark_id}", tag = "recordings", request_body = MarkEdit,
+    params(("recording_id" = RecordingId, Path), ("mark_id" = MarkId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("edit_library"))),
+    responses((status = 200, body = MarkView), Problems))]
+pub async fn edit_mark(
+    State(app): State<App>,
+    identity: Identity,
+    path: Path<(String, String)>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<MarkEdit>,
+) -> Result<Tagged<MarkView>, ApiError> {
+    let (recording_id, mark_id): (RecordingId, MarkId) = both(&path)?;
+    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
+    let title = ask.title.map(|title| named("title", &title)).transpose()?;
+    let at_ms = ask.at_ms.map(moment).transpose()?;
+    let row = identity.row(&app, "edit_mark", format!("recording:{recording_id}")).at_place(lesson.place());
+    let scope = identity.reach(Act::EditLibrary)?;
+    let mark = app.store.edit_mark(&scope, (recording_id, mark_id, version), (at_ms, title), &row).await?;
+    let mark = edited(mark)?;
+    Ok(Tagged::new(mark.version, view(mark)))
+}
+
+/// Take a mark away
+#[utoipa::path(delete, path = "/recordings/{recording_id}/marks/{mark_id}", tag = "recordings",
+    params(("recording_id" = RecordingId, Path), ("mark_id" = MarkId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("edit_library"))),
+    responses((status = 204), Problems))]
+pub async fn delete_mark(
+    State(app): State<App>,
+    identity: Identity,
+    path: Path<(String, String)>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    let (recording_id, mark_id): (RecordingId, MarkId) = both(&path)?;
+    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
+    let row = identity.row(&app, "delete_mark", format!("recording:{recording_id}")).at_place(lesson.place());
+    let scope = identity.reach(Act::EditLibrary)?;
+    edited(app.store.delete_mark(&scope, (recording_id, mark_id, version), &row).await?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a recording can be entered by, for whoever was let in.
+pub(crate) async fn chapters(app: &App, recording_id: RecordingId) -> Result<Vec<ChapterView>, ApiError> {
+    let recordings = app.recordings.clone();
+    let manifest = blocking(move || recordings.manifest(recording_id)).await?;
+    let seen = manifest.into_iter().flat_map(|manifest| manifest.chapters).map(|chapter| {
+        let origin = match chapter.kind {
+            recorder::ChapterKind::Board => ChapterOrigin::Board,
+            recorder::ChapterKind::Stage => ChapterOrigin::Stage,
+        };
+        (i64::try_from(chapter.at_ms).unwrap_or(i64::MAX), origin)
+    });
+    let marks = app.store.marks(&system_scope::published(), recording_id).await?;
+    let view = |chapter: school::library::chapter::Chapter| ChapterView {
+        at_ms: chapter.at_ms,
+        kind: chapter.kind,
+        mark_id: chapter.mark.as_ref().map(|mark| mark.mark_id),
+        version: chapter.mark.as_ref().map(|mark| mark.version),
+        title: chapter.mark.map(|mark| mark.title).unwrap_or_default(),
+    };
+    Ok(merged(seen, marks).into_iter().map(view).collect())
+}
+
+/// Two ids of a path. What is no id is not found.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+pub(crate) fn both<A: std::str::FromStr, B: std::str::FromStr>(
+    Path((one, other)): &Path<(String, String)>,
+) -> Result<(A, B), ApiError> {
+    Ok((one.parse().map_err(|_| ApiError::NotFound)?, other.parse().map_err(|_| ApiError::NotFound)?))
+}
+
+/// A moment of a lesson.
+///
+/// # Errors
+/// [`ApiError::Invalid`].
+pub(crate) fn moment(at_ms: i64) -> Result<i64, ApiError> {
+    if (0..=CLIP_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(invalid("at_ms", "时间应在课内")) }
+}
+
+fn view(mark: Mark) -> MarkView {
+    MarkView { mark_id: mark.mark_id, at_ms: mark.at_ms, title: mark.title, version: mark.version }
+}

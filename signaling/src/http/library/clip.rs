@@ -1,0 +1,238 @@
+//! Clips of a recording. They are played from its own files, and downloaded as it is, from one point to the other.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    door::{look, own},
+    recording::blocking,
+    recording_may::{ClipMay, ClipsMay},
+};
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, named},
+        list::Listed,
+        problem::{ApiError, Problems, invalid},
+        version::{IfMatch, Tagged, edited},
+    },
+};
+use crate::{
+    app::App,
+    store::library::clip::{Clip, ClipEdit},
+};
+use school::{
+    account::{permission::Act, system_scope},
+    base::{
+        id::{ClipId, RecordingId},
+        time::UnixMs,
+    },
+    lesson::{Lesson, Teacher},
+    library::clip::{CLIPS_MAX, Window},
+};
+
+/// The routes of clips.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_clips, add_clip)).routes(routes!(show_clip, edit_clip, delete_clip))
+}
+
+/// A clip, as it is kept.
+#[derive(Serialize, ToSchema)]
+pub struct ClipView {
+    clip_id: ClipId,
+    recording_id: RecordingId,
+    from_ms: i64,
+    to_ms: i64,
+    title: String,
+    /// Who cut it.
+    author: Teacher,
+    made_at_ms: UnixMs,
+    may: ClipMay,
+    /// Counts its edits: the ETag.
+    version: i64,
+}
+
+/// A clip to be kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewClip {
+    #[schema(minimum = 0, maximum = 86_400_000)]
+    from_ms: i64,
+    /// At least a second behind.
+    #[schema(minimum = 1000, maximum = 86_400_000)]
+    to_ms: i64,
+    #[schema(min_length = 1, max_length = 80)]
+    title: String,
+}
+
+/// What is changed of a clip. What is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClipChange {
+    #[schema(minimum = 0, maximum = 86_400_000)]
+    from_ms: Option<i64>,
+    #[schema(minimum = 1000, maximum = 86_400_000)]
+    to_ms: Option<i64>,
+    #[schema(min_length = 1, max_length = 80)]
+    title: Option<String>,
+}
+
+/// Clips of a recording
+#[utoipa::path(get, path = "/recordings/{recording_id}/clips", tag = "recordings",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
+    responses((status = 200, body = Listed<ClipView>), Problems))]
+pub async fn list_clips(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+) -> Result<Json<Listed<ClipView>>, ApiError> {
+    let lesson = look(&app, &identity, recording_id).await?;
+    let may = ClipsMay::read(&app, &identity, &lesson, recording_id).await?;
+    let clips = app.store.clips(&system_scope::published(), recording_id).await?;
+    Ok(Json(Listed { items: clips.into_iter().map(|clip| view(clip, may)).collect(), next: None }))
+}
+
+/// Cut a clip. Nothing is copied: it is two points of the recording
+#[utoipa::path(post, path = "/recordings/{recording_id}/clips", tag = "recordings", request_body = NewClip,
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
+    responses((status = 201, body = ClipView), Problems))]
+pub async fn add_clip(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+    Asked(ask): Asked<NewClip>,
+) -> Result<Tagged<ClipView>, ApiError> {
+    let lesson = look(&app, &identity, recording_id).await?;
+    let person_id = identity.person()?;
+    let clip = Clip {
+        clip_id: ClipId::fresh(),
+        recording_id,
+        window: within(&app, recording_id, ask.from_ms, ask.to_ms).await?,
+        title: named("title", &ask.title)?,
+        author: Teacher { person_id, name: identity.session.name.clone() },
+        made_at: app.clock.wall(),
+        version: 1,
+    };
+    let row = row(&app, &identity, "cut_clip", &clip, &lesson);
+    if !app.store.add_clip(&system_scope::published(), &clip, &row).await? {
+        return Err(invalid("clips", &format!("一个录像最多 {CLIPS_MAX} 个片段，请先删除不用的")));
+    }
+    let location = format!("/api/v1/clips/{}", clip.clip_id);
+    let may = ClipsMay::read(&app, &identity, &lesson, recording_id).await?;
+    Ok(Tagged::created(1, view(clip, may), location))
+}
+
+/// One clip
+#[utoipa::path(get, path = "/clips/{clip_id}", tag = "recordings",
+    params(("clip_id" = ClipId, Path)), extensions(("x-act" = json!("replay"))),
+    responses((status = 200, body = ClipView), Problems))]
+pub async fn show_clip(
+    State(app): State<App>,
+    identity: Identity,
+    Named(clip_id): Named<ClipId>,
+) -> Result<Tagged<ClipView>, ApiError> {
+    let (clip, lesson) = find(&app, &identity, clip_id).await?;
+    let may = ClipsMay::read(&app, &identity, &lesson, clip.recording_id).await?;
+    Ok(Tagged::new(clip.version, view(clip, may)))
+}
+
+/// Move the points of a clip, or give it another title: its author, or who keeps the recording
+#[utoipa::path(patch, path = "/clips/{clip_id}", tag = "recordings", request_body = ClipChange,
+    params(("clip_id" = ClipId, Path), ("if-match" = String, Header)), extensions(("x-act" = json!("edit_library"))),
+    responses((status = 200, body = ClipView), Problems))]
+pub async fn edit_clip(
+    State(app): State<App>,
+    identity: Identity,
+    Named(clip_id): Named<ClipId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<ClipChange>,
+) -> Result<Tagged<ClipView>, ApiError> {
+    let (clip, lesson) = find_to_edit(&app, &identity, clip_id).await?;
+    let window = match (ask.from_ms, ask.to_ms) {
+        (None, None) => None,
+        (from_ms, to_ms) => {
+            let (from_ms, to_ms) = (from_ms.unwrap_or(clip.window.from_ms), to_ms.unwrap_or(clip.window.to_ms));
+            Some(within(&app, clip.recording_id, from_ms, to_ms).await?)
+        }
+    };
+    let title = ask.title.map(|title| named("title", &title)).transpose()?;
+    let may = ClipsMay::read(&app, &identity, &lesson, clip.recording_id).await?;
+    let clip = change(&app, &identity, (clip, version, lesson), ClipEdit { window, title, close: false }).await?;
+    Ok(Tagged::new(clip.version, view(clip, may)))
+}
+
+/// Take a clip away: its author, or who keeps the recording. Lessons and links that show it show it no longer
+#[utoipa::path(delete, path = "/clips/{clip_id}", tag = "recordings",
+    params(("clip_id" = ClipId, Path), ("if-match" = String, Header)), extensions(("x-act" = json!("edit_library"))),
+    responses((status = 204), Problems))]
+pub async fn delete_clip(
+    State(app): State<App>,
+    identity: Identity,
+    Named(clip_id): Named<ClipId>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    let (clip, lesson) = find_to_edit(&app, &identity, clip_id).await?;
+    change(&app, &identity, (clip, version, lesson), ClipEdit { close: true, ..ClipEdit::default() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
+    let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(ApiError::NotFound)?;
+    let lesson = look(app, identity, clip.recording_id).await?;
+    Ok((clip, lesson))
+}
+
+/// Who keeps a recording changes its clips without looking into it.
+async fn find_to_edit(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
+    let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(ApiError::NotFound)?;
+    let lesson = match own(app, identity, Act::EditLibrary, clip.recording_id).await {
+        Ok(lesson) => lesson,
+        Err(_) => look(app, identity, clip.recording_id).await?,
+    };
+    Ok((clip, lesson))
+}
+
+async fn change(
+    app: &App,
+    identity: &Identity,
+    (clip, version, lesson): (Clip, i64, Lesson),
+    edit: ClipEdit,
+) -> Result<Clip, ApiError> {
+    let keeps = identity.reach(Act::EditLibrary).is_ok_and(|scope| scope.owns(&lesson));
+    let row = row(app, identity, if edit.close { "delete_clip" } else { "edit_clip" }, &clip, &lesson);
+    let editor = (identity.person().map_err(|_| ApiError::NotFound)?, keeps);
+    edited(app.store.edit_clip(&system_scope::published(), (clip.clip_id, version), editor, &edit, &row).await?)
+}
+
+/// A piece of what is there.
+async fn within(app: &App, recording_id: RecordingId, from_ms: i64, to_ms: i64) -> Result<Window, ApiError> {
+    let window = Window::new(from_ms, to_ms).ok_or_else(|| invalid("to_ms", "终点要在起点之后至少 1 秒"))?;
+    let recordings = app.recordings.clone();
+    let manifest = blocking(move || recordings.manifest(recording_id)).await?;
+    let length_ms = manifest.map_or(0, |manifest| i64::try_from(manifest.duration_ms).unwrap_or(i64::MAX));
+    if window.to_ms > length_ms {
+        return Err(invalid("to_ms", "终点超出了录像的长度"));
+    }
+    Ok(window)
+}
+
+fn row(app: &App, identity: &Identity, act: &'static str, clip: &Clip, lesson: &Lesson) -> crate::store::AuditRow {
+    let said = format!("clip:{} {}-{}", clip.clip_id, clip.window.from_ms, clip.window.to_ms);
+    identity.row(app, act, format!("recording:{}", clip.recording_id)).at_place(lesson.place()).saying(said)
+}
+
+fn view(clip: Clip, may: ClipsMay) -> ClipView {
+    ClipView {
+        clip_id: clip.clip_id,
+        recording_id: clip.recording_id,
+        from_ms: clip.window.from_ms,
+        to_ms: clip.window.to_ms,
+        title: clip.title,
+        may: may.of(clip.author.person_id),
+        author: clip.author,
+        made_at_ms: clip.made_at,
+        version: clip.version,
+    }
+}

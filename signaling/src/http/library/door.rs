@@ -1,0 +1,163 @@
+//! The door of a recording: who may look into it, by whatever way they come.
+
+use crate::http::dispatch::readiness;
+use crate::http::{
+    account::identity::Identity,
+    web::problem::{ApiError, GoneView},
+};
+use crate::{app::App, store::library::LibraryScope};
+use school::account::permission::Scope;
+use school::base::id::ClassId;
+use school::base::zone::school_day;
+use school::timetable::pairing::{Hearing, may_replay};
+use school::{
+    account::{
+        permission::{Act, Place, Readers, may},
+        system_scope,
+    },
+    base::id::RecordingId,
+    lesson::Lesson,
+    library::Rights,
+};
+
+/// What the asker may know of in the library.
+///
+/// # Errors
+/// [`ApiError::NotAllowed`] where that is nothing at all, whatever there is.
+pub(crate) fn library_scope(identity: &Identity) -> Result<LibraryScope, ApiError> {
+    let asker = &identity.session.asker;
+    Ok(LibraryScope {
+        below: identity.scope(Act::SeeLibrary)?,
+        readers: Readers::of(asker, identity.now),
+        keeps: may(asker, Act::EditLibrary, Place::Wherever, identity.now).ok(),
+    })
+}
+
+/// The same for one thing by its id.
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+pub(crate) fn library_reach(identity: &Identity) -> Result<LibraryScope, ApiError> {
+    library_scope(identity).map_err(|_| ApiError::NotFound)
+}
+
+/// The lesson of a recording that the asker may look into: taught, looked over or heard by them, or published to a place
+/// of theirs. To readers of what is published its lesson does not say who listened.
+///
+/// # Errors
+/// [`ApiError::TakenDown`] for those who keep it, [`ApiError::RecordingDeleted`] for those who might, and
+/// [`ApiError::NotFound`] for everybody else.
+pub(crate) async fn look(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
+    look_to(app, identity, Act::Replay, recording_id).await
+}
+
+/// The same for another act. What is published is replayed, and nothing else.
+///
+/// # Errors
+/// As [`look`].
+pub(crate) async fn look_to(
+    app: &App,
+    identity: &Identity,
+    act: Act,
+    recording_id: RecordingId,
+) -> Result<Lesson, ApiError> {
+    let let_in = let_in(app, identity, act, recording_id).await;
+    // Whoever may know of it is told that it is gone, before anything else of it.
+    if matches!(let_in, Ok(_) | Err(ApiError::TakenDown { .. }))
+        && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
+    {
+        return Err(ApiError::RecordingDeleted(GoneView { rule: gone.rule, on: gone.at.map(school_day) }));
+    }
+    let_in
+}
+
+async fn let_in(app: &App, identity: &Identity, act: Act, recording_id: RecordingId) -> Result<Lesson, ApiError> {
+    let rights = app.store.rights_of_recording(&system_scope::published(), recording_id).await?.unwrap_or_default();
+    if rights.taken_down.is_some() {
+        return Err(taken_down(app, identity, recording_id, rights).await?);
+    }
+    if let Ok(scope) = identity.reach(act)
+        && let Some(lesson) = app.store.lesson_of_recording(&scope, recording_id).await?
+        && may_look(app, identity, &scope, &lesson).await?
+    {
+        return Ok(lesson);
+    }
+    let readers = Readers::of(&identity.session.asker, identity.now);
+    if act != Act::Replay || !rights.published_to.is_some_and(|place| readers.reads(place)) {
+        return Err(ApiError::NotFound);
+    }
+    let lesson = app.store.lesson_of_recording(&system_scope::published(), recording_id).await?;
+    let mut lesson = lesson.ok_or(ApiError::NotFound)?;
+    lesson.classrooms.clear();
+    Ok(lesson)
+}
+
+/// Whether [`look_to`] lets the asker in.
+///
+/// # Errors
+/// Where it cannot be told.
+pub(crate) async fn lets(
+    app: &App,
+    identity: &Identity,
+    act: Act,
+    recording_id: RecordingId,
+) -> Result<bool, ApiError> {
+    match look_to(app, identity, act, recording_id).await {
+        Ok(_) => Ok(true),
+        Err(ApiError::NotFound | ApiError::TakenDown { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn taken_down(
+    app: &App,
+    identity: &Identity,
+    recording_id: RecordingId,
+    rights: Rights,
+) -> Result<ApiError, ApiError> {
+    let Ok(keeps) = identity.reach(Act::EditLibrary) else { return Ok(ApiError::NotFound) };
+    let lesson = app.store.lesson_of_recording(&keeps, recording_id).await?;
+    match (lesson.filter(|lesson| keeps.owns(lesson)), rights.taken_down) {
+        (Some(_), Some(taken_down)) => Ok(ApiError::TakenDown { reason: taken_down.reason }),
+        _ => Ok(ApiError::NotFound),
+    }
+}
+
+/// The lesson of a recording that is the asker's own in this: see [`school::account::permission::Scope::owns`].
+///
+/// # Errors
+/// [`ApiError::NotFound`].
+pub(crate) async fn own(
+    app: &App,
+    identity: &Identity,
+    act: Act,
+    recording_id: RecordingId,
+) -> Result<Lesson, ApiError> {
+    let scope = identity.reach(act)?;
+    let lesson = app.store.lesson_of_recording(&scope, recording_id).await?;
+    lesson.filter(|lesson| scope.owns(lesson)).ok_or(ApiError::NotFound)
+}
+
+/// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
+/// over its school, and who could hear it.
+pub(crate) async fn may_look(app: &App, identity: &Identity, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+    let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
+    Ok(teaches || scope.covers(lesson.place()) || had_the_right(app, scope, lesson).await?)
+}
+
+/// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays
+/// its own, also after the right was frozen or cancelled.
+async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+    if !readiness::rule(app, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
+        return Ok(true);
+    }
+    let Some(heard) = app.store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
+    // Rights are given for a term: a lesson outside of any was put there for the classrooms that it lists.
+    let (Some(term_id), Some(live_at)) = (heard.term_id, lesson.live_at) else { return Ok(!heard.classes.is_empty()) };
+    let class_ids: Vec<ClassId> = heard.classes.iter().copied().flatten().collect();
+    let rights = app.store.rights_of_classes(scope, term_id, &class_ids).await?;
+    let (teaching_id, subject) = (heard.teaching_id, lesson.subject.as_str());
+    Ok(class_ids
+        .into_iter()
+        .any(|class_id| may_replay(&rights, &Hearing { term_id, teaching_id, class_id, subject }, live_at)))
+}

@@ -1,0 +1,188 @@
+//! Replay: what a recording holds, and its files, for those who may see them.
+
+use std::{io::SeekFrom, time::UNIX_EPOCH};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use recorder::{Chapter, TrackManifest};
+use serde::Serialize;
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncSeekExt},
+};
+use tokio_util::io::ReaderStream;
+use utoipa::ToSchema;
+
+use super::{door::look_to, recording_may::RecordingMay};
+use crate::{app::App, live::wire::LessonView};
+use crate::{
+    http::{
+        account::identity::Identity,
+        lesson::view,
+        web::{
+            ask::Named,
+            problem::{ApiError, Problems},
+            range::{self, ByteRange},
+        },
+    },
+    state::concurrency::Permit,
+};
+use school::{account::permission::Act, base::id::RecordingId, lesson::RecordingState};
+
+/// What a recording holds.
+#[derive(Serialize, ToSchema)]
+pub struct RecordingView {
+    recording_id: RecordingId,
+    lesson: LessonView,
+    state: RecordingState,
+    duration_ms: u64,
+    main_playlist: Option<String>,
+    board_playlist: Option<String>,
+    tracks: Vec<TrackManifest>,
+    /// Where the lesson can be entered: turned pages, a class on stage. In order.
+    chapters: Vec<Chapter>,
+    may: RecordingMay,
+}
+
+/// What a recording holds, with the paths of its playlists
+#[utoipa::path(get, path = "/recordings/{recording_id}", tag = "recordings", operation_id = "show_recording",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
+    responses((status = 200, body = RecordingView), Problems))]
+pub async fn show(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+) -> Result<Json<RecordingView>, ApiError> {
+    let lesson = look_to(&app, &identity, Act::Replay, recording_id).await?;
+    let note = lesson.recording.ok_or(ApiError::NotFound)?;
+    // A replay looks into a class of minors: the audit sees who did.
+    let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    app.store.audit(&row).await?;
+    let recordings = app.recordings.clone();
+    let manifest = blocking(move || recordings.manifest(recording_id)).await?;
+    let media = |name: String| format!("/api/v1/recordings/{recording_id}/media/{name}");
+    let mut shown = RecordingView {
+        recording_id,
+        state: note.state,
+        lesson: view(&app, &identity, &lesson).await?,
+        duration_ms: 0,
+        main_playlist: None,
+        board_playlist: None,
+        tracks: Vec::new(),
+        chapters: Vec::new(),
+        may: RecordingMay::looking(&app, &identity, &lesson, recording_id).await?,
+    };
+    if let Some(manifest) = manifest {
+        shown.duration_ms = manifest.duration_ms;
+        shown.chapters = manifest.chapters;
+        shown.main_playlist = manifest.main_playlist.map(media);
+        shown.board_playlist = manifest.board_playlist.map(media);
+        // A track of which nothing could be kept has no playlist, and nothing to show.
+        shown.tracks = manifest.tracks.into_iter().filter(|track| track.playlist.is_some()).collect();
+        for track in &mut shown.tracks {
+            track.playlist = track.playlist.take().map(media);
+        }
+    }
+    Ok(Json(shown))
+}
+
+/// `GET /api/v1/recordings/{recording_id}/media/{file}`
+///
+/// # Errors
+/// [`ApiError::NotFound`] where there is no such file, or the asker may not have it; [`ApiError::RecordingDeleted`].
+pub async fn media(
+    State(app): State<App>,
+    identity: Identity,
+    Path((recording_id, file)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    no_secret_in_query(&uri)?;
+    let recording_id: RecordingId = recording_id.parse().map_err(|_| ApiError::NotFound)?;
+    let lesson = look_to(&app, &identity, Act::Replay, recording_id).await?;
+    let sealed = lesson.recording.is_some_and(|note| note.state == RecordingState::Sealed);
+    let recordings = app.recordings.clone();
+    let mut response = if file.ends_with(".m3u8") {
+        let playlist = blocking(move || recordings.playlist(recording_id, &file)).await?.ok_or(ApiError::NotFound)?;
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
+            (header::CACHE_CONTROL, HeaderValue::from_static(if sealed { "private, max-age=60" } else { "no-store" })),
+        ];
+        (headers, playlist).into_response()
+    } else {
+        let turn = app.segments.take(&identity.session_sha256).await?;
+        let opened = blocking(move || recordings.open_media(recording_id, &file)).await?;
+        let (file, sha256) = opened.ok_or(ApiError::NotFound)?;
+        send(File::from_std(file), Some(&sha256), &headers, turn).await?
+    };
+    // A query changes nothing of what is answered: with another one a cache has it already.
+    response.headers_mut().insert(NO_VARY_SEARCH, HeaderValue::from_static("params"));
+    Ok(response)
+}
+
+/// See `No-Vary-Search` of the HTTP working group: the query is no part of what names the file.
+const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
+
+/// Refuses a URL that holds what lets somebody in: it would stand in every log, history and referrer on its way. The
+/// cookie alone opens a recording.
+///
+/// # Errors
+/// [`ApiError::SecretInUrl`].
+pub(crate) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
+    let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SECRETS.iter().any(|secret| name.contains(secret))
+    };
+    if names.into_iter().any(is_secret) { Err(ApiError::SecretInUrl) } else { Ok(()) }
+}
+
+/// What others call it.
+const SECRETS: [&str; 8] = ["token", "session", "cookie", "auth", "jwt", "passw", "secret", "signature"];
+
+/// Sends a file or the one range of it that is asked for. A segment, of which the SHA-256 is known, never changes, so a
+/// browser may keep it.
+pub(crate) async fn send(
+    mut file: File,
+    sha256: Option<&str>,
+    headers: &HeaderMap,
+    turn: Permit,
+) -> Result<Response, ApiError> {
+    let fault = |error| ApiError::Internal(Box::new(error));
+    let about = file.metadata().await.map_err(fault)?;
+    let size_bytes = about.len();
+    // A derived file may be made anew: its length and time tell it from another.
+    let made_at = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let tag = sha256.map_or(format!("\"{size_bytes}-{}\"", made_at.as_nanos()), |sha256| format!("\"{sha256}\""));
+    let caching = if sha256.is_some() { "private, max-age=86400, immutable" } else { "private, no-cache" };
+    let kept = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("video/mp4")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
+        (header::ETAG, HeaderValue::try_from(&tag).unwrap_or(HeaderValue::from_static("\"\""))),
+    ];
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
+    let range = range::asked(headers, &tag, size_bytes)?;
+    let part = range.unwrap_or(ByteRange { from: 0, length: size_bytes });
+    file.seek(SeekFrom::Start(part.from)).await.map_err(fault)?;
+    // The turn is given back with the last byte, or when nobody wants it any more.
+    let bytes = ReaderStream::new(file.take(part.length)).map(move |piece| {
+        let _held = &turn;
+        piece
+    });
+    let mut response = (kept, Body::from_stream(bytes)).into_response();
+    range::mark(&mut response, range, size_bytes);
+    Ok(response)
+}
+
+/// Does on a blocking thread what touches the disk.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(Box::new(error)))
+}

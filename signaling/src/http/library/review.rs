@@ -1,0 +1,461 @@
+//! 评课: comments at seconds of a recording, rubrics, and scores by them.
+//!
+//! Who taught a lesson sees what is said of it, and so do those who keep or review the lessons of its school. Others,
+//! also those who may look into the recording, do not.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    chapter::{both, moment},
+    door::{look, own},
+};
+use crate::http::{
+    account::identity::Identity,
+    library::prose,
+    web::{
+        ask::{Asked, Named, named},
+        list::Listed,
+        problem::{ApiError, Problems, invalid},
+        version::{IfMatch, Tagged, edited},
+    },
+};
+use crate::{
+    app::App,
+    store::library::{
+        comment::{COMMENT_CHARACTERS_MAX, COMMENTS_MAX, Comment},
+        review::{Review, Rubric},
+    },
+};
+use school::{
+    account::permission::{Act, Readers},
+    base::{
+        id::{CommentId, OrganisationId, RecordingId, ReviewId, RubricId},
+        time::UnixMs,
+    },
+    lesson::{Lesson, Teacher},
+    library::rubric::{Average, Criterion, average, checked, tenths},
+};
+
+/// The routes of reviews.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_comments, add_comment))
+        .routes(routes!(edit_comment, delete_comment))
+        .routes(routes!(list_rubrics, add_rubric))
+        .routes(routes!(revise_rubric))
+        .routes(routes!(list_reviews, keep_review))
+}
+
+/// A comment, as it is kept.
+#[derive(Serialize, ToSchema)]
+pub struct CommentView {
+    comment_id: CommentId,
+    /// In lesson time.
+    at_ms: i64,
+    text: String,
+    author: Teacher,
+    made_at_ms: UnixMs,
+    /// When it was changed last. `null`: it stands as it was written.
+    edited_at_ms: Option<UnixMs>,
+    /// It is the asker's own, and theirs to change.
+    own: bool,
+    /// Counts its edits: the ETag.
+    version: i64,
+}
+
+/// A comment to be kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewComment {
+    /// In lesson time.
+    #[schema(minimum = 0, maximum = 86_400_000)]
+    at_ms: i64,
+    #[schema(min_length = 1, max_length = 1000)]
+    text: String,
+}
+
+/// What is changed of a comment. What is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommentEdit {
+    #[schema(minimum = 0, maximum = 86_400_000)]
+    at_ms: Option<i64>,
+    #[schema(min_length = 1, max_length = 1000)]
+    text: Option<String>,
+}
+
+/// The newest revision of a rubric.
+#[derive(Serialize, ToSchema)]
+pub struct RubricView {
+    rubric_id: RubricId,
+    /// Counts its revisions: the ETag.
+    revision: i64,
+    organisation_id: OrganisationId,
+    /// The bureau that keeps it.
+    keeper: String,
+    name: String,
+    criteria: Vec<Criterion>,
+}
+
+/// A rubric to be kept by a bureau.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRubric {
+    organisation_id: OrganisationId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// Weights are percents, of 100 together.
+    #[schema(min_items = 1, max_items = 20)]
+    criteria: Vec<Criterion>,
+}
+
+/// Another revision of a rubric.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RubricRevision {
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    #[schema(min_items = 1, max_items = 20)]
+    criteria: Vec<Criterion>,
+}
+
+/// One part of a score.
+#[derive(Serialize, ToSchema)]
+pub struct ScorePart {
+    name: String,
+    /// Its share of the whole, in percent.
+    weight: u32,
+    highest: u32,
+    score: u32,
+}
+
+/// A reviewer's scores.
+#[derive(Serialize, ToSchema)]
+pub struct ReviewView {
+    review_id: ReviewId,
+    rubric_id: RubricId,
+    revision: i64,
+    rubric: String,
+    reviewer: Teacher,
+    /// Σ weight × score ÷ highest, of 100.
+    total: f64,
+    parts: Vec<ScorePart>,
+    /// What they say beside it. Empty: nothing.
+    words: String,
+    made_at_ms: UnixMs,
+}
+
+/// What all reviews by one revision of a rubric come to.
+#[derive(Serialize, ToSchema)]
+pub struct AverageView {
+    rubric_id: RubricId,
+    revision: i64,
+    rubric: String,
+    criteria: Vec<Criterion>,
+    average: Average,
+}
+
+/// The reviews of a recording.
+#[derive(Serialize, ToSchema)]
+pub struct Reviews {
+    items: Vec<ReviewView>,
+    averages: Vec<AverageView>,
+}
+
+/// A reviewer's scores, to be kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReview {
+    rubric_id: RubricId,
+    /// One a criterion, in their order.
+    #[schema(min_items = 1, max_items = 20)]
+    scores: Vec<u32>,
+    /// What there is to say beside it.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    words: String,
+}
+
+/// Comments on a recording, in order of lesson time
+#[utoipa::path(get, path = "/recordings/{recording_id}/comments", tag = "reviews",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_reviews"))),
+    responses((status = 200, body = Listed<CommentView>), Problems))]
+pub async fn list_comments(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+) -> Result<Json<Listed<CommentView>>, ApiError> {
+    own(&app, &identity, Act::SeeReviews, recording_id).await?;
+    let comments = app.store.comments(&identity.reach(Act::SeeReviews)?, recording_id).await?;
+    let items = comments.into_iter().map(|comment| comment_view(&identity, comment)).collect();
+    Ok(Json(Listed { items, next: None }))
+}
+
+/// Comment on a second of a recording
+#[utoipa::path(post, path = "/recordings/{recording_id}/comments", tag = "reviews", request_body = NewComment,
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("comment"))),
+    responses((status = 201, body = CommentView), Problems))]
+pub async fn add_comment(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+    Asked(ask): Asked<NewComment>,
+) -> Result<Tagged<CommentView>, ApiError> {
+    let lesson = reviewed(&app, &identity, Act::Comment, recording_id).await?;
+    let comment = Comment {
+        comment_id: CommentId::fresh(),
+        at_ms: moment(ask.at_ms)?,
+        text: said(&ask.text)?,
+        author: Teacher { person_id: identity.person()?, name: identity.session.name.clone() },
+        made_at: app.clock.wall(),
+        edited_at: None,
+        version: 1,
+    };
+    let row = identity.row(&app, "comment", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = row.saying(format!("comment:{} at_ms={}", comment.comment_id, comment.at_ms));
+    if !app.store.add_comment(&identity.reach(Act::Comment)?, recording_id, &comment, &row).await? {
+        return Err(invalid("text", &format!("一节课最多 {COMMENTS_MAX} 条评语")));
+    }
+    let location = format!("/api/v1/recordings/{recording_id}/comments/{}", comment.comment_id);
+    Ok(Tagged::created(1, comment_view(&identity, comment), location))
+}
+
+/// Change a comment of one's own
+#[utoipa::path(patch, path = "/recordings/{recording_id}/comments/{comment_id}", tag = "reviews",
+    request_body = CommentEdit,
+    params(("recording_id" = RecordingId, Path), ("comment_id" = CommentId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("comment"))),
+    responses((status = 200, body = CommentView), Problems))]
+pub async fn edit_comment(
+    State(app): State<App>,
+    identity: Identity,
+    path: Path<(String, String)>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<CommentEdit>,
+) -> Result<Tagged<CommentView>, ApiError> {
+    let edit = (ask.at_ms.map(moment).transpose()?, ask.text.map(|text| said(&text)).transpose()?);
+    let comment = change_comment(&app, &identity, &path, version, Some(edit)).await?;
+    Ok(Tagged::new(comment.version, comment_view(&identity, comment)))
+}
+
+/// Take a comment of one's own away
+#[utoipa::path(delete, path = "/recordings/{recording_id}/comments/{comment_id}", tag = "reviews",
+    params(("recording_id" = RecordingId, Path), ("comment_id" = CommentId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("comment"))),
+    responses((status = 204), Problems))]
+pub async fn delete_comment(
+    State(app): State<App>,
+    identity: Identity,
+    path: Path<(String, String)>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    change_comment(&app, &identity, &path, version, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change_comment(
+    app: &App,
+    identity: &Identity,
+    path: &Path<(String, String)>,
+    version: i64,
+    edit: Option<(Option<i64>, Option<String>)>,
+) -> Result<Comment, ApiError> {
+    let (recording_id, comment_id): (RecordingId, CommentId) = both(path)?;
+    let lesson = own(app, identity, Act::Comment, recording_id).await?;
+    let act = if edit.is_some() { "edit_comment" } else { "delete_comment" };
+    let row = identity.row(app, act, format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = row.saying(format!("comment:{comment_id}"));
+    let (scope, person_id) = (identity.reach(Act::Comment)?, identity.person().map_err(|_| ApiError::NotFound)?);
+    edited(app.store.edit_comment(&scope, (recording_id, comment_id, version), person_id, edit, &row).await?)
+}
+
+/// Rubrics that are kept where the asker works, and by the bureaus above
+#[utoipa::path(get, path = "/rubrics", tag = "reviews", extensions(("x-act" = json!("see_reviews"))),
+    responses((status = 200, body = Listed<RubricView>), Problems))]
+pub async fn list_rubrics(State(app): State<App>, identity: Identity) -> Result<Json<Listed<RubricView>>, ApiError> {
+    let scope = identity.scope(Act::SeeReviews)?;
+    let readers = Readers::of(&identity.session.asker, identity.now);
+    let rubrics = app.store.rubrics(&scope, &readers).await?;
+    Ok(Json(Listed { items: rubrics.into_iter().map(rubric_view).collect(), next: None }))
+}
+
+/// Keep a rubric at a bureau
+#[utoipa::path(post, path = "/rubrics", tag = "reviews", request_body = NewRubric,
+    extensions(("x-act" = json!("edit_rubrics"))),
+    responses((status = 201, body = RubricView), Problems))]
+pub async fn add_rubric(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewRubric>,
+) -> Result<Tagged<RubricView>, ApiError> {
+    let scope = identity.scope(Act::EditRubrics)?;
+    let rubric = Rubric {
+        rubric_id: RubricId::fresh(),
+        revision: 1,
+        organisation_id: ask.organisation_id,
+        keeper: String::new(),
+        name: named("name", &ask.name)?,
+        criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why.to_string()))?,
+    };
+    let row = identity.row(&app, "add_rubric", format!("rubric:{}", rubric.rubric_id));
+    let kept = edited(app.store.keep_rubric(&scope, &rubric, row).await?)?;
+    let location = format!("/api/v1/rubrics/{}", kept.rubric_id);
+    Ok(Tagged::created(kept.revision, rubric_view(kept), location))
+}
+
+/// Keep another revision of a rubric. Reviews that were made by the ones before keep theirs
+#[utoipa::path(put, path = "/rubrics/{rubric_id}", tag = "reviews", request_body = RubricRevision,
+    params(("rubric_id" = RubricId, Path), ("if-match" = String, Header)),
+    extensions(("x-act" = json!("edit_rubrics"))),
+    responses((status = 200, body = RubricView), Problems))]
+pub async fn revise_rubric(
+    State(app): State<App>,
+    identity: Identity,
+    Named(rubric_id): Named<RubricId>,
+    IfMatch(revision): IfMatch,
+    Asked(ask): Asked<RubricRevision>,
+) -> Result<Tagged<RubricView>, ApiError> {
+    let scope = identity.reach(Act::EditRubrics)?;
+    let before = app.store.rubric(&scope, &Readers::none(), rubric_id).await?.ok_or(ApiError::NotFound)?;
+    if before.revision != revision {
+        return Err(ApiError::OtherVersion);
+    }
+    let rubric = Rubric {
+        revision: revision + 1,
+        name: named("name", &ask.name)?,
+        criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why.to_string()))?,
+        ..before
+    };
+    let row = identity.row(&app, "revise_rubric", format!("rubric:{rubric_id}"));
+    let kept = edited(app.store.keep_rubric(&scope, &rubric, row).await?)?;
+    Ok(Tagged::new(kept.revision, rubric_view(kept)))
+}
+
+/// What reviewers gave a recording, each part, and what it comes to together
+#[utoipa::path(get, path = "/recordings/{recording_id}/reviews", tag = "reviews",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_reviews"))),
+    responses((status = 200, body = Reviews), Problems))]
+pub async fn list_reviews(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+) -> Result<Json<Reviews>, ApiError> {
+    own(&app, &identity, Act::SeeReviews, recording_id).await?;
+    reviews(&app, &identity, recording_id).await.map(Json)
+}
+
+/// Score a recording by a rubric. A second time changes the first
+#[utoipa::path(put, path = "/recordings/{recording_id}/reviews", tag = "reviews", request_body = NewReview,
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("review"))),
+    responses((status = 200, body = Reviews), Problems))]
+pub async fn keep_review(
+    State(app): State<App>,
+    identity: Identity,
+    Named(recording_id): Named<RecordingId>,
+    Asked(ask): Asked<NewReview>,
+) -> Result<Json<Reviews>, ApiError> {
+    let lesson = reviewed(&app, &identity, Act::Review, recording_id).await?;
+    let person_id = identity.person().map_err(|_| ApiError::NotFound)?;
+    if lesson.teacher.person_id == person_id {
+        return Err(invalid("scores", "不能给自己的课打分"));
+    }
+    let (scope, readers) = (identity.reach(Act::Review)?, Readers::of(&identity.session.asker, identity.now));
+    let rubric = app.store.rubric(&scope, &readers, ask.rubric_id).await?;
+    let rubric = rubric.ok_or_else(|| invalid("rubric_id", "没有这个量表，请刷新后重选"))?;
+    let total = tenths(&rubric.criteria, &ask.scores).map_err(|why| invalid("scores", &why.to_string()))?;
+    let words = prose("words", &ask.words, WORDS_CHARACTERS_MAX)?;
+    let row = identity.row(&app, "review_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    let said = format!("rubric:{} revision={} total={}", rubric.rubric_id, rubric.revision, f64::from(total) / 10.0);
+    let kept = (&ask.scores[..], words.as_str());
+    app.store.keep_review(&scope, recording_id, (&rubric, person_id), kept, &row.saying(said)).await?;
+    reviews(&app, &identity, recording_id).await.map(Json)
+}
+
+/// What is said beside a score: half a page.
+const WORDS_CHARACTERS_MAX: usize = 2_000;
+
+/// A recording that the asker may say something of: they may see what others say, and look into it.
+async fn reviewed(app: &App, identity: &Identity, act: Act, recording_id: RecordingId) -> Result<Lesson, ApiError> {
+    let lesson = own(app, identity, act, recording_id).await?;
+    look(app, identity, recording_id).await?;
+    Ok(lesson)
+}
+
+async fn reviews(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Reviews, ApiError> {
+    let kept = app.store.reviews(&identity.reach(Act::SeeReviews)?, recording_id).await?;
+    let mut by_revision: BTreeMap<(RubricId, i64), Vec<&Review>> = BTreeMap::new();
+    for review in &kept {
+        by_revision.entry((review.rubric.rubric_id, review.rubric.revision)).or_default().push(review);
+    }
+    let averages = by_revision.into_values().filter_map(|reviews| {
+        let rubric = &reviews.first()?.rubric;
+        let scores: Vec<Vec<u32>> = reviews.iter().map(|review| review.scores.clone()).collect();
+        Some(AverageView {
+            average: average(&rubric.criteria, &scores),
+            rubric_id: rubric.rubric_id,
+            revision: rubric.revision,
+            rubric: rubric.name.clone(),
+            criteria: rubric.criteria.clone(),
+        })
+    });
+    Ok(Reviews { averages: averages.collect(), items: kept.into_iter().map(review_view).collect() })
+}
+
+fn said(text: &str) -> Result<String, ApiError> {
+    let text = prose("text", text, COMMENT_CHARACTERS_MAX)?;
+    if text.is_empty() { Err(invalid("text", "请写明内容")) } else { Ok(text) }
+}
+
+fn comment_view(identity: &Identity, comment: Comment) -> CommentView {
+    CommentView {
+        own: identity.session.asker.person_id() == Some(comment.author.person_id),
+        comment_id: comment.comment_id,
+        at_ms: comment.at_ms,
+        text: comment.text,
+        author: comment.author,
+        made_at_ms: comment.made_at,
+        edited_at_ms: comment.edited_at,
+        version: comment.version,
+    }
+}
+
+fn rubric_view(rubric: Rubric) -> RubricView {
+    RubricView {
+        rubric_id: rubric.rubric_id,
+        revision: rubric.revision,
+        organisation_id: rubric.organisation_id,
+        keeper: rubric.keeper,
+        name: rubric.name,
+        criteria: rubric.criteria,
+    }
+}
+
+fn review_view(review: Review) -> ReviewView {
+    let total = tenths(&review.rubric.criteria, &review.scores).map_or(0.0, |tenths| f64::from(tenths) / 10.0);
+    let parts = review.rubric.criteria.into_iter().zip(review.scores).map(|(criterion, score)| ScorePart {
+        name: criterion.name,
+        weight: criterion.weight,
+        highest: criterion.highest,
+        score,
+    });
+    ReviewView {
+        review_id: review.review_id,
+        rubric_id: review.rubric.rubric_id,
+        revision: review.rubric.revision,
+        rubric: review.rubric.name,
+        reviewer: review.reviewer,
+        total,
+        parts: parts.collect(),
+        words: review.words,
+        made_at_ms: review.made_at,
+    }
+}

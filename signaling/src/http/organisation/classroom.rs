@@ -1,0 +1,215 @@
+//! Classrooms, and the classes that sit in them.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, Queried, maybe_null, named},
+        list::{Listed, Listing},
+        problem::{ApiError, Problems},
+        version::{IfMatch, Tagged, edited},
+    },
+};
+use crate::{
+    app::App,
+    store::organisation::{
+        classroom::{ClassroomEdit, KeptClassroom},
+        school_class::{ClassEdit, KeptClass, NewClass},
+    },
+};
+use school::{
+    account::permission::Act,
+    base::id::{ClassId, ClassroomId, OrganisationId},
+    organisation::{Classroom, Stage},
+};
+
+/// A classroom to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewClassroom {
+    organisation_id: OrganisationId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+}
+
+/// What is to be changed; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassroomChange {
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    /// `true` closes it, for good.
+    #[serde(default)]
+    closed: bool,
+}
+
+/// A class to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddedClass {
+    organisation_id: OrganisationId,
+    /// Its own room.
+    classroom_id: Option<ClassroomId>,
+    stage: Stage,
+    #[schema(min_length = 1, max_length = 80)]
+    grade: String,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+}
+
+/// What is to be changed; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassChange {
+    /// `null`: it has no room of its own.
+    #[serde(default, deserialize_with = "maybe_null")]
+    #[schema(value_type = Option<ClassroomId>)]
+    classroom_id: Option<Option<ClassroomId>>,
+    #[schema(min_length = 1, max_length = 80)]
+    grade: Option<String>,
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    /// `true` closes it, for good.
+    #[serde(default)]
+    closed: bool,
+}
+
+/// Classrooms that the asker may see, by id
+#[utoipa::path(get, path = "/classrooms", tag = "classrooms", params(Listing),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = Listed<KeptClassroom>), Problems))]
+pub async fn list_classrooms(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<Listing>,
+) -> Result<Json<Listed<KeptClassroom>>, ApiError> {
+    let (scope, ask) = (identity.scope(Act::SeeOrganisations)?, listing.ask()?);
+    let found = app.store.classrooms(&scope, &ask).await?;
+    Ok(Json(Listed::new(found, ask.limit, |kept| kept.classroom_id.to_string())))
+}
+
+/// Add a classroom
+#[utoipa::path(post, path = "/classrooms", tag = "classrooms", request_body = NewClassroom,
+    extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 201, body = KeptClassroom), Problems))]
+pub async fn add_classroom(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewClassroom>,
+) -> Result<Tagged<KeptClassroom>, ApiError> {
+    let scope = identity.scope(Act::EditClassrooms)?;
+    let (classroom_id, name) = (ClassroomId::fresh(), named("name", &ask.name)?);
+    let classroom = Classroom { classroom_id, organisation_id: ask.organisation_id, name };
+    let row = identity.row(&app, "add_classroom", format!("classroom:{classroom_id}"));
+    let kept = app.store.add_classroom(&scope, &classroom, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(kept.version, kept, format!("/api/v1/classrooms/{classroom_id}")))
+}
+
+/// One classroom
+#[utoipa::path(get, path = "/classrooms/{classroom_id}", tag = "classrooms",
+    params(("classroom_id" = ClassroomId, Path)),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = KeptClassroom), Problems))]
+pub async fn show_classroom(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<ClassroomId>,
+) -> Result<Tagged<KeptClassroom>, ApiError> {
+    let kept = app.store.classroom(&identity.reach(Act::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Rename or close a classroom
+#[utoipa::path(patch, path = "/classrooms/{classroom_id}", tag = "classrooms",
+    params(("classroom_id" = ClassroomId, Path), ("if-match" = String, Header)),
+    request_body = ClassroomChange, extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 200, body = KeptClassroom), Problems))]
+pub async fn change_classroom(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<ClassroomId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<ClassroomChange>,
+) -> Result<Tagged<KeptClassroom>, ApiError> {
+    let scope = identity.reach(Act::EditClassrooms)?;
+    let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
+    let edit = ClassroomEdit { name, close: ask.closed };
+    let row = identity.row(&app, "change_classroom", format!("classroom:{id}")).saying(format!("{edit:?}"));
+    let kept = edited(app.store.edit_classroom(&scope, id, version, &edit, row).await?)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Classes that the asker may see, by id
+#[utoipa::path(get, path = "/classes", tag = "classes", params(Listing),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = Listed<KeptClass>), Problems))]
+pub async fn list_classes(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<Listing>,
+) -> Result<Json<Listed<KeptClass>>, ApiError> {
+    let (scope, ask) = (identity.scope(Act::SeeOrganisations)?, listing.ask()?);
+    let found = app.store.classes(&scope, &ask).await?;
+    Ok(Json(Listed::new(found, ask.limit, |kept| kept.class_id.to_string())))
+}
+
+/// Add a class
+#[utoipa::path(post, path = "/classes", tag = "classes", request_body = AddedClass,
+    extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 201, body = KeptClass), Problems))]
+pub async fn add_class(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<AddedClass>,
+) -> Result<Tagged<KeptClass>, ApiError> {
+    let scope = identity.scope(Act::EditClassrooms)?;
+    let class = NewClass {
+        class_id: ClassId::fresh(),
+        organisation_id: ask.organisation_id,
+        classroom_id: ask.classroom_id,
+        stage: ask.stage,
+        grade: named("grade", &ask.grade)?,
+        name: named("name", &ask.name)?,
+    };
+    let id = class.class_id;
+    let row = identity.row(&app, "add_class", format!("class:{id}"));
+    let kept = app.store.add_class(&scope, &class, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(kept.version, kept, format!("/api/v1/classes/{id}")))
+}
+
+/// One class
+#[utoipa::path(get, path = "/classes/{class_id}", tag = "classes", params(("class_id" = ClassId, Path)),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = KeptClass), Problems))]
+pub async fn show_class(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<ClassId>,
+) -> Result<Tagged<KeptClass>, ApiError> {
+    let kept = app.store.class(&identity.reach(Act::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Rename a class, give it another grade or room, or close it
+#[utoipa::path(patch, path = "/classes/{class_id}", tag = "classes",
+    params(("class_id" = ClassId, Path), ("if-match" = String, Header)),
+    request_body = ClassChange, extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 200, body = KeptClass), Problems))]
+pub async fn change_class(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<ClassId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<ClassChange>,
+) -> Result<Tagged<KeptClass>, ApiError> {
+    let scope = identity.reach(Act::EditClassrooms)?;
+    let grade = ask.grade.as_deref().map(|grade| named("grade", grade)).transpose()?;
+    let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
+    let edit = ClassEdit { classroom_id: ask.classroom_id, grade, name, close: ask.closed };
+    let row = identity.row(&app, "change_class", format!("class:{id}")).saying(format!("{edit:?}"));
+    let kept = edited(app.store.edit_class(&scope, id, version, &edit, row).await?)?;
+    Ok(Tagged::new(kept.version, kept))
+}

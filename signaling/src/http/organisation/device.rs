@@ -1,0 +1,253 @@
+//! Devices of classrooms: a code on the screen lets one in, its own key brings it back.
+
+use std::time::Duration;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
+use axum::{Json, extract::State};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    secret,
+    store::{
+        AuditRow,
+        organisation::device::{KeptDevice, KeyAlgorithm, NewEnrolment},
+    },
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Asked, Caller, Named, Queried, named},
+            list::{Listed, Listing},
+            problem::{ApiError, Problems},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
+    secret::sha256_hex,
+};
+use school::{
+    account::permission::Act,
+    base::{
+        id::{ClassroomId, DeviceId, EnrolmentId},
+        time::UnixMs,
+    },
+};
+
+/// A code stands on the screen for so long.
+const CODE_VALID: Duration = Duration::from_secs(10 * 60);
+
+/// Letters and digits that nobody confuses when they are read out.
+const CODE_LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+const CODE_LENGTH: usize = 8;
+
+/// A device that wants in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    algorithm: KeyAlgorithm,
+    /// Raw, base64url: 32 bytes of Ed25519, or 65 of an uncompressed point of P-256.
+    public_key: String,
+}
+
+/// What the device shows.
+#[derive(Serialize, ToSchema)]
+pub struct ShownCode {
+    enrolment_id: EnrolmentId,
+    /// As `K7QX-29FM`: for the screen, and for a QR code.
+    code: String,
+    expires_at_ms: UnixMs,
+}
+
+/// What has become of it.
+#[derive(Serialize, ToSchema)]
+pub struct Enrolment {
+    /// `null`: nobody has entered the code yet.
+    device_id: Option<DeviceId>,
+}
+
+/// Letting a device in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// What its screen shows.
+    code: String,
+    classroom_id: ClassroomId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+}
+
+/// What is to be changed; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceChange {
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    /// `true` sends it away, for good: it is lost, or goes to another classroom.
+    #[serde(default)]
+    revoked: bool,
+}
+
+/// A device that will sign in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Knock {
+    device_id: DeviceId,
+}
+
+/// What it is to sign.
+#[derive(Serialize, ToSchema)]
+pub struct Challenge {
+    challenge: String,
+}
+
+/// Ask to be let in: answers the code for the screen
+#[utoipa::path(post, path = "/enrolments", tag = "devices", request_body = Enrol, security(()),
+    responses((status = 201, body = ShownCode), Problems))]
+pub async fn begin_enrolment(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(ask): Asked<Enrol>,
+) -> Result<(axum::http::StatusCode, Json<ShownCode>), ApiError> {
+    let now = app.clock.lasting();
+    app.enrolments.check(caller.ip(), now)?;
+    app.enrolments.failed(caller.ip(), now);
+    let length = match ask.algorithm {
+        KeyAlgorithm::Ed25519 => 32,
+        KeyAlgorithm::P256 => 65,
+    };
+    if !URL_SAFE_NO_PAD.decode(&ask.public_key).is_ok_and(|key| key.len() == length) {
+        return Err(ApiError::Invalid {
+            field: "public_key", why: format!("应为 base64url 的 {length} 字节公钥")
+        });
+    }
+    let letters = secret::random::<CODE_LENGTH>().map(|byte| char::from(CODE_LETTERS[usize::from(byte % 32)]));
+    let code: String = letters.iter().collect();
+    let enrolment = NewEnrolment {
+        enrolment_id: EnrolmentId::fresh(),
+        code_sha256: &sha256_hex(&code),
+        algorithm: ask.algorithm,
+        public_key: &ask.public_key,
+        expires_at: now.wall.plus(CODE_VALID),
+    };
+    let row = AuditRow::done(now.wall, "guest", "ask_to_enrol", format!("enrolment:{}", enrolment.enrolment_id));
+    if !app.store.insert_enrolment(&enrolment, &row.from(caller.ip().to_string())).await? {
+        return Err(ApiError::Busy);
+    }
+    let (enrolment_id, expires_at_ms) = (enrolment.enrolment_id, enrolment.expires_at);
+    let shown = ShownCode { enrolment_id, code: format!("{}-{}", &code[..4], &code[4..]), expires_at_ms };
+    Ok((axum::http::StatusCode::CREATED, Json(shown)))
+}
+
+/// Whether somebody has let it in
+#[utoipa::path(get, path = "/enrolments/{enrolment_id}", tag = "devices", security(()),
+    params(("enrolment_id" = EnrolmentId, Path)), responses((status = 200, body = Enrolment), Problems))]
+pub async fn show_enrolment(
+    State(app): State<App>,
+    Named(id): Named<EnrolmentId>,
+) -> Result<Json<Enrolment>, ApiError> {
+    let device_id = app.store.enrolment(id, app.clock.lasting().wall).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(Enrolment { device_id }))
+}
+
+/// Ask for something to sign
+#[utoipa::path(post, path = "/device-challenges", tag = "devices", request_body = Knock, security(()),
+    responses((status = 201, body = Challenge), Problems))]
+pub async fn challenge(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(ask): Asked<Knock>,
+) -> Result<(axum::http::StatusCode, Json<Challenge>), ApiError> {
+    let now = app.clock.now();
+    app.attempts.check(caller.ip(), now)?;
+    // Whether there is such a device is told to nobody.
+    let challenge = app.challenges.give(ask.device_id, now);
+    Ok((axum::http::StatusCode::CREATED, Json(Challenge { challenge })))
+}
+
+/// Devices that the asker may see, by id
+#[utoipa::path(get, path = "/devices", tag = "devices", params(Listing),
+    extensions(("x-act" = json!("see_devices"))),
+    responses((status = 200, body = Listed<KeptDevice>), Problems))]
+pub async fn list_devices(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(listing): Queried<Listing>,
+) -> Result<Json<Listed<KeptDevice>>, ApiError> {
+    let (scope, ask) = (identity.scope(Act::SeeDevices)?, listing.ask()?);
+    let found = app.store.devices(&scope, &ask).await?;
+    Ok(Json(Listed::new(found, ask.limit, |kept| kept.device_id.to_string())))
+}
+
+/// Let a device in, by the code on its screen
+#[utoipa::path(post, path = "/devices", tag = "devices", request_body = NewDevice,
+    extensions(("x-act" = json!("edit_devices"))),
+    responses((status = 201, body = KeptDevice), Problems))]
+pub async fn add_device(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewDevice>,
+) -> Result<Tagged<KeptDevice>, ApiError> {
+    let scope = identity.scope(Act::EditDevices)?;
+    let now = app.clock.now();
+    app.attempts.check(identity.caller.ip(), now)?;
+    let (device_id, name) = (DeviceId::fresh(), named("name", &ask.name)?);
+    let code: String = ask.code.chars().filter(char::is_ascii_alphanumeric).take(CODE_LENGTH + 1).collect();
+    let code_sha256 = sha256_hex(code.to_ascii_uppercase());
+    let row = identity.row(&app, "enrol_device", format!("device:{device_id}"));
+    let kept = app.store.enrol(&scope, &code_sha256, (device_id, &name), ask.classroom_id, row).await?;
+    let Some(kept) = kept else {
+        app.attempts.failed(identity.caller.ip(), now);
+        return Err(ApiError::NotFound);
+    };
+    Ok(Tagged::created(kept.version, kept, format!("/api/v1/devices/{device_id}")))
+}
+
+/// One device
+#[utoipa::path(get, path = "/devices/{device_id}", tag = "devices", params(("device_id" = DeviceId, Path)),
+    extensions(("x-act" = json!("see_devices"))),
+    responses((status = 200, body = KeptDevice), Problems))]
+pub async fn show_device(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<DeviceId>,
+) -> Result<Tagged<KeptDevice>, ApiError> {
+    let kept = app.store.device(&identity.reach(Act::SeeDevices)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Rename a device, or send it away
+#[utoipa::path(patch, path = "/devices/{device_id}", tag = "devices",
+    params(("device_id" = DeviceId, Path), ("if-match" = String, Header)),
+    request_body = DeviceChange, extensions(("x-act" = json!("edit_devices"))),
+    responses((status = 200, body = KeptDevice), Problems))]
+pub async fn change_device(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<DeviceId>,
+    IfMatch(version): IfMatch,
+    Asked(ask): Asked<DeviceChange>,
+) -> Result<Tagged<KeptDevice>, ApiError> {
+    let scope = identity.reach(Act::EditDevices)?;
+    let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
+    let act = if ask.revoked { "revoke_device" } else { "change_device" };
+    let row = identity.row(&app, act, format!("device:{id}"));
+    let kept = edited(app.store.edit_device(&scope, id, version, (name.as_deref(), ask.revoked), row).await?)?;
+    app.rights_changed();
+    Ok(Tagged::new(kept.version, kept))
+}
+
+/// Whether `signature` is this key's, of this message.
+#[must_use]
+pub fn is_signed(algorithm: KeyAlgorithm, public_key: &str, message: &[u8], signature: &str) -> bool {
+    let (Ok(key), Ok(signature)) = (URL_SAFE_NO_PAD.decode(public_key), URL_SAFE_NO_PAD.decode(signature)) else {
+        return false;
+    };
+    let verified = match algorithm {
+        KeyAlgorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, key).verify(message, &signature),
+        KeyAlgorithm::P256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(message, &signature),
+    };
+    verified.is_ok()
+}

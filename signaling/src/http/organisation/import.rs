@@ -1,0 +1,327 @@
+//! Tables in and out: the tree, its classrooms and classes, and people.
+
+use std::collections::HashMap;
+
+use axum::{
+    Json,
+    extract::{FromRequest, Request, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::sheet::{self, FILE_BYTES_MAX, FileKind, XLSX};
+use crate::{
+    app::App,
+    store::{
+        account::person::KeptPerson,
+        db::list::ListAsk,
+        organisation::{classroom::KeptClassroom, import::Imported, place::KeptOrganisation, school_class::KeptClass},
+    },
+};
+use crate::{
+    http::{
+        account::identity::Identity,
+        web::{
+            ask::{Queried, media_type, own_origin, read_body},
+            problem::{ApiError, Problems},
+        },
+    },
+    secret::sha256_hex,
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::OrganisationId,
+    organisation::sheet::{Sheet, kind_title, lines, stage_title},
+};
+
+/// Lines of one export at most: a province's schools, a city's people.
+const EXPORT_MAX: usize = 50_000;
+
+/// Lines that are read from the store at once.
+const BATCH: u32 = 1_000;
+
+/// How a file is to be taken in.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Importing {
+    /// `true`: only say what would be done, and every bad line.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// How a table is to be written.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Exporting {
+    /// CSV, where it is missing.
+    #[serde(default)]
+    format: Format,
+    /// Only what belongs to this organisation and to those below it.
+    organisation_id: Option<OrganisationId>,
+}
+
+/// Kinds of files.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// UTF-8 with its mark, for Excel.
+    #[default]
+    Csv,
+    /// A workbook of one sheet, all of it text.
+    Xlsx,
+}
+
+/// A file of a table, as our own pages send it.
+pub struct Table(FileKind, axum::body::Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Table {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        own_origin(&parts.headers, &parts.uri)?;
+        // Neither is a media type that another site's form can send.
+        let kind = match media_type(&parts.headers).as_deref() {
+            Some("text/csv") => FileKind::Csv,
+            Some(XLSX) => FileKind::Xlsx,
+            _ => return Err(ApiError::UnsupportedMediaType("text/csv 或 XLSX")),
+        };
+        Ok(Self(kind, read_body(body, FILE_BYTES_MAX).await?))
+    }
+}
+
+/// Take in a table of the tree, with codes
+#[utoipa::path(post, path = "/imports/organisations", tag = "imports", params(Importing),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_organisations"))),
+    responses((status = 200, body = Imported), Problems))]
+pub async fn import_organisations(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(importing): Queried<Importing>,
+    table: Table,
+) -> Result<Json<Imported>, ApiError> {
+    import(&app, &identity, Sheet::Organisations, Act::EditOrganisations, &importing, table).await
+}
+
+/// Take in a table of classrooms
+#[utoipa::path(post, path = "/imports/classrooms", tag = "imports", params(Importing),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 200, body = Imported), Problems))]
+pub async fn import_classrooms(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(importing): Queried<Importing>,
+    table: Table,
+) -> Result<Json<Imported>, ApiError> {
+    import(&app, &identity, Sheet::Classrooms, Act::EditClassrooms, &importing, table).await
+}
+
+/// Take in a table of classes
+#[utoipa::path(post, path = "/imports/classes", tag = "imports", params(Importing),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 200, body = Imported), Problems))]
+pub async fn import_classes(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(importing): Queried<Importing>,
+    table: Table,
+) -> Result<Json<Imported>, ApiError> {
+    import(&app, &identity, Sheet::Classes, Act::EditClassrooms, &importing, table).await
+}
+
+/// Take in a table of people. It gives no roles: that is another duty
+#[utoipa::path(post, path = "/imports/people", tag = "imports", params(Importing),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_people"))),
+    responses((status = 200, body = Imported), Problems))]
+pub async fn import_people(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(importing): Queried<Importing>,
+    table: Table,
+) -> Result<Json<Imported>, ApiError> {
+    import(&app, &identity, Sheet::People, Act::EditPeople, &importing, table).await
+}
+
+async fn import(
+    app: &App,
+    identity: &Identity,
+    sheet: Sheet,
+    act: Act,
+    importing: &Importing,
+    Table(kind, bytes): Table,
+) -> Result<Json<Imported>, ApiError> {
+    let scope = identity.scope(act)?;
+    let _turn = sheet::turn(&app.tables).await?;
+    let sha256 = sha256_hex(&bytes);
+    let file = tokio::task::spawn_blocking(move || sheet::read(kind, &bytes)).await;
+    // A file that its reader stumbles over is as good as unreadable.
+    let file = file.map_err(|_| ApiError::BadRequest("文件打不开，请重新另存".into()))??;
+    let row = identity.row(app, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
+    let imported = app.store.import(&scope, sheet, lines(sheet, file), importing.dry_run, row).await?;
+    if imported.kept {
+        app.rights_changed();
+    } else if !importing.dry_run {
+        return Err(ApiError::BadLines(imported.faults));
+    }
+    Ok(Json(imported))
+}
+
+/// The tree as a table
+#[utoipa::path(get, path = "/exports/organisations", tag = "imports", params(Exporting),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
+pub async fn export_organisations(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(exporting): Queried<Exporting>,
+) -> Result<Response, ApiError> {
+    export(&app, &identity, Sheet::Organisations, Act::SeeOrganisations, &exporting).await
+}
+
+/// Classrooms as a table
+#[utoipa::path(get, path = "/exports/classrooms", tag = "imports", params(Exporting),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
+pub async fn export_classrooms(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(exporting): Queried<Exporting>,
+) -> Result<Response, ApiError> {
+    export(&app, &identity, Sheet::Classrooms, Act::SeeOrganisations, &exporting).await
+}
+
+/// Classes as a table
+#[utoipa::path(get, path = "/exports/classes", tag = "imports", params(Exporting),
+    extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
+pub async fn export_classes(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(exporting): Queried<Exporting>,
+) -> Result<Response, ApiError> {
+    export(&app, &identity, Sheet::Classes, Act::SeeOrganisations, &exporting).await
+}
+
+/// People as a table
+#[utoipa::path(get, path = "/exports/people", tag = "imports", params(Exporting),
+    extensions(("x-act" = json!("see_people"))),
+    responses((status = 200, content((String = "text/csv"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
+pub async fn export_people(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(exporting): Queried<Exporting>,
+) -> Result<Response, ApiError> {
+    export(&app, &identity, Sheet::People, Act::SeePeople, &exporting).await
+}
+
+async fn export(
+    app: &App,
+    identity: &Identity,
+    sheet: Sheet,
+    act: Act,
+    exporting: &Exporting,
+) -> Result<Response, ApiError> {
+    let scope = identity.scope(act)?;
+    let _turn = sheet::turn(&app.tables).await?;
+    let table = table(app, &scope, sheet, exporting.organisation_id).await?;
+    let taken = table.len();
+    let (kind, media_type, end) = match exporting.format {
+        Format::Csv => (FileKind::Csv, "text/csv; charset=utf-8", "csv"),
+        Format::Xlsx => (FileKind::Xlsx, XLSX, "xlsx"),
+    };
+    let file = tokio::task::spawn_blocking(move || sheet::write(kind, sheet, &table)).await;
+    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))?;
+    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))?;
+    app.store.audit(&identity.row(app, "export", format!("{}:{taken}", sheet.as_str()))).await?;
+    let name = format!("attachment; filename=\"{}.{end}\"", sheet.as_str());
+    Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
+}
+
+/// A page of the store after the other, each item's id and what is wanted of it.
+macro_rules! all {
+    ($app:ident.$list:ident($scope:ident, $below:expr), $id:ident) => {{
+        let mut ask = ListAsk { limit: BATCH, organisation_id: $below, ..ListAsk::default() };
+        let mut all = Vec::new();
+        loop {
+            let found = $app.store.$list($scope, &ask).await?;
+            let Some(last) = found.last() else { break };
+            ask.after = Some(last.$id.to_string());
+            all.extend(found);
+            if all.len() > EXPORT_MAX {
+                return Err(too_many());
+            }
+        }
+        all
+    }};
+}
+
+fn too_many() -> ApiError {
+    let why = format!("一次最多导出 {EXPORT_MAX} 行，请选择下级机构，分几次导出");
+    ApiError::Invalid { field: "organisation_id", why }
+}
+
+/// The lines of a table. What names an organisation is its code; its name, where it has none; its id, where others have
+/// that name too.
+async fn table(
+    app: &App,
+    scope: &Scope,
+    sheet: Sheet,
+    below: Option<OrganisationId>,
+) -> Result<Vec<Vec<String>>, ApiError> {
+    // What stands above the asker's part is not theirs to know.
+    let tree = all!(app.organisations(scope, None), organisation_id);
+    let mut namesakes: HashMap<&str, usize> = HashMap::new();
+    for kept in &tree {
+        *namesakes.entry(&kept.name).or_default() += 1;
+    }
+    let name = |kept: &KeptOrganisation| match &kept.code {
+        Some(code) => code.clone(),
+        None if namesakes.get(kept.name.as_str()) == Some(&1) => kept.name.clone(),
+        None => kept.organisation_id.to_string(),
+    };
+    let named: HashMap<_, _> = tree.iter().map(|kept| (kept.organisation_id, name(kept))).collect();
+    let place = |id| named.get(&id).cloned().unwrap_or_default();
+    Ok(match sheet {
+        Sheet::Organisations => {
+            let line = |kept: &KeptOrganisation| {
+                let (code, id) = (kept.code.clone().unwrap_or_default(), kept.organisation_id.to_string());
+                let parent = kept.parent_id.map(place).unwrap_or_default();
+                vec![code, kept.name.clone(), kind_title(kept.kind).into(), parent, id]
+            };
+            match below {
+                None => tree.iter().map(line).collect(),
+                Some(_) => all!(app.organisations(scope, below), organisation_id).iter().map(line).collect(),
+            }
+        }
+        Sheet::Classrooms => {
+            let line =
+                |kept: KeptClassroom| vec![place(kept.organisation_id), kept.name, kept.classroom_id.to_string()];
+            all!(app.classrooms(scope, below), classroom_id).into_iter().map(line).collect()
+        }
+        Sheet::Classes => {
+            let rooms = all!(app.classrooms(scope, below), classroom_id);
+            let rooms: HashMap<_, _> = rooms.into_iter().map(|kept| (kept.classroom_id, kept.name)).collect();
+            let room = |id| rooms.get(&id).cloned().unwrap_or_default();
+            let line = |kept: KeptClass| {
+                let (room, id) = (kept.classroom_id.map(room).unwrap_or_default(), kept.class_id.to_string());
+                vec![place(kept.organisation_id), stage_title(kept.stage).into(), kept.grade, kept.name, room, id]
+            };
+            all!(app.classes(scope, below), class_id).into_iter().map(line).collect()
+        }
+        Sheet::People => {
+            let line = |kept: KeptPerson| {
+                let id = kept.person_id.to_string();
+                vec![place(kept.organisation_id), kept.name, kept.sign_in_name.unwrap_or_default(), id]
+            };
+            all!(app.people(scope, below), person_id).into_iter().map(line).collect()
+        }
+    })
+}

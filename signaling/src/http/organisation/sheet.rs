@@ -1,0 +1,272 @@
+//! Files of tables: CSV and XLSX, read within bounds and written so that no spreadsheet takes a cell for a formula.
+
+use std::{
+    io::{Cursor, Read},
+    sync::Arc,
+    time::Duration,
+};
+
+use calamine::{DataRef, Reader, Xlsx};
+use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::{audit, web::problem::ApiError};
+use school::organisation::sheet::{A_DATE, AN_ERROR, Cell, LINES_MAX, Line, Sheet};
+
+/// A file of [`LINES_MAX`] lines is smaller.
+pub const FILE_BYTES_MAX: usize = 4 << 20;
+
+/// What is packed in an XLSX file, unpacked: a small file may hold very much. A table of [`LINES_MAX`] lines is 3 MB.
+const UNPACKED_BYTES_MAX: u64 = 32 << 20;
+
+/// Tables of ours have five.
+const CELLS_MAX: usize = 32;
+
+/// The media type of XLSX.
+pub const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// Which kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Text, of UTF-8 or GB 18030.
+    Csv,
+    /// A workbook, of which the first sheet is read.
+    Xlsx,
+}
+
+/// Reads all lines of a file, the heading too.
+///
+/// # Errors
+/// [`ApiError::BadRequest`], or [`ApiError::Invalid`] where it is longer or larger than we read.
+pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
+    match kind {
+        FileKind::Csv => read_csv(bytes),
+        FileKind::Xlsx => read_xlsx(bytes),
+    }
+}
+
+/// Waits for a turn: see [`TABLES_AT_ONCE`].
+///
+/// # Errors
+/// [`ApiError::Busy`] where others take too long.
+pub async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    match tokio::time::timeout(TURN_WITHIN, turns.clone().acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(ApiError::Busy),
+    }
+}
+
+/// Whoever waits longer is better told so.
+const TURN_WITHIN: Duration = Duration::from_secs(20);
+
+fn too_long() -> ApiError {
+    ApiError::Invalid { field: "rows", why: format!("一次最多导入 {LINES_MAX} 行，请分成几个文件") }
+}
+
+fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // Excel of a Chinese Windows saves CSV as GB 18030 where it is not asked for UTF-8.
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => encoding_rs::GB18030
+            .decode_without_bom_handling_and_without_replacement(bytes)
+            .ok_or_else(|| ApiError::BadRequest("CSV 应为 UTF-8 或 GB 18030 编码".into()))?,
+    };
+    // The reader counts neither empty lines nor the two ends of CRLF as a spreadsheet does.
+    let text = text.replace("\r\n", "\n");
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let (mut lines, mut row) = (Vec::new(), 0);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let from = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+        let empty = text.as_bytes().get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b'\n').count();
+        if !reader.read_record(&mut record).map_err(|error| ApiError::BadRequest(error.to_string()))? {
+            break;
+        }
+        if lines.len() > LINES_MAX {
+            return Err(too_long());
+        }
+        row += 1 + empty;
+        let cells = record.iter().take(CELLS_MAX).map(|text| Cell::text(audit::unguarded(text))).collect();
+        lines.push(Line { row: u32::try_from(row).unwrap_or(u32::MAX), cells });
+    }
+    Ok(lines)
+}
+
+fn read_xlsx(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
+    let unreadable = || ApiError::BadRequest("XLSX 文件打不开，请重新另存".into());
+    // Sizes in the archive's own list may lie: what is counted is what comes out.
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| unreadable())?;
+    let mut left = UNPACKED_BYTES_MAX;
+    for n in 0..archive.len() {
+        let part = archive.by_index(n).map_err(|_| unreadable())?;
+        let taken = std::io::copy(&mut part.take(left), &mut std::io::sink()).map_err(|_| unreadable())?;
+        left -= taken;
+        if left == 0 {
+            return Err(too_long());
+        }
+    }
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| unreadable())?;
+    let first = book.sheet_names().first().cloned().ok_or_else(unreadable)?;
+    // Cell by cell: a whole range would be as large as its farthest cell says.
+    let mut cells = book.worksheet_cells_reader(&first).map_err(|_| unreadable())?;
+    let mut lines: Vec<Line> = Vec::new();
+    while let Some(found) = cells.next_cell().map_err(|_| unreadable())? {
+        let (row, column) = found.get_position();
+        let cell = cell_from(found.get_value());
+        let column = column as usize;
+        if cell.text.is_empty() || column >= CELLS_MAX {
+            continue;
+        }
+        let row = row.saturating_add(1);
+        if lines.last().is_none_or(|line| line.row != row) {
+            if lines.len() > LINES_MAX {
+                return Err(too_long());
+            }
+            lines.push(Line { row, cells: Vec::new() });
+        }
+        if let Some(line) = lines.last_mut() {
+            line.cells.resize(line.cells.len().max(column + 1), Cell::default());
+            line.cells[column] = cell;
+        }
+    }
+    Ok(lines)
+}
+
+fn cell_from(value: &DataRef<'_>) -> Cell {
+    match value {
+        DataRef::Int(number) => Cell::text(&number.to_string()),
+        DataRef::Float(number) => Cell::number(*number),
+        DataRef::String(text) => Cell::text(text),
+        DataRef::SharedString(text) => Cell::text(text),
+        DataRef::Bool(yes) => Cell::text(if *yes { "TRUE" } else { "FALSE" }),
+        DataRef::DateTime(date) => Cell::spoiled(date.to_string(), A_DATE),
+        DataRef::DateTimeIso(date) | DataRef::DurationIso(date) => Cell::spoiled(date.clone(), A_DATE),
+        DataRef::Error(error) => Cell::spoiled(error.to_string(), AN_ERROR),
+        DataRef::Empty => Cell::default(),
+    }
+}
+
+/// Writes a table that can be read again, with its heading.
+///
+/// # Errors
+/// [`XlsxError`] where a workbook cannot hold it.
+pub fn write(kind: FileKind, sheet: Sheet, lines: &[Vec<String>]) -> Result<Vec<u8>, XlsxError> {
+    let titles: Vec<&str> = sheet.columns().iter().map(|column| column.title).collect();
+    write_table(kind, &titles, lines)
+}
+
+/// Writes a table under these titles.
+///
+/// # Errors
+/// [`XlsxError`] where a workbook cannot hold it.
+pub fn write_table(kind: FileKind, titles: &[&str], lines: &[Vec<String>]) -> Result<Vec<u8>, XlsxError> {
+    match kind {
+        FileKind::Csv => {
+            // The mark tells Excel that it is UTF-8.
+            let mut text = format!("\u{feff}{}\r\n", titles.join(","));
+            for line in lines {
+                text.push_str(&line.iter().map(|value| audit::cell(value)).collect::<Vec<_>>().join(","));
+                text.push_str("\r\n");
+            }
+            Ok(text.into_bytes())
+        }
+        FileKind::Xlsx => {
+            let mut book = Workbook::new();
+            // Text, so that Excel leaves codes alone when somebody edits them.
+            let as_text = Format::new().set_num_format("@");
+            let page = book.add_worksheet();
+            for (column, title) in (0_u16..).zip(titles) {
+                page.set_column_format(column, &as_text)?.set_column_width(column, 20)?;
+                page.write_string(0, column, *title)?;
+            }
+            for (row, line) in (1_u32..).zip(lines) {
+                for (column, value) in (0_u16..).zip(line).filter(|(_, value)| !value.is_empty()) {
+                    // A string is never a formula, whatever it begins with.
+                    page.write_string_with_format(row, column, value, &as_text)?;
+                }
+            }
+            book.save_to_buffer()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_again_and_no_cell_is_a_formula() {
+        let names = ["2161000917", "=cmd|'/c calc'!A1", "+1", "-1", "@x", "a\"b,c", "'引号", "'=1", "''-1", "＋1"];
+        let written: Vec<Vec<String>> = names.iter().map(|name| vec!["安康中学".into(), (*name).into()]).collect();
+        for kind in [FileKind::Csv, FileKind::Xlsx] {
+            let bytes = write(kind, Sheet::Classrooms, &written).unwrap();
+            if kind == FileKind::Csv {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(!text.contains(",=") && !text.contains(",+") && !text.contains(",@"), "{text}");
+            }
+            let lines = read(kind, &bytes).unwrap();
+            let read: Vec<&str> = lines[1..].iter().map(|line| line.cells[1].text.as_str()).collect();
+            assert_eq!((lines[0].cells[0].text.as_str(), read), ("学校", names.to_vec()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_dates_and_another_encoding_are_read() {
+        let mut book = Workbook::new();
+        let day = Format::new().set_num_format("yyyy-mm-dd");
+        let page = book.add_worksheet();
+        page.write_string(0, 0, "代码").unwrap();
+        page.write_number(1, 0, 2_161_000_917.0).unwrap();
+        page.write_number_with_format(2, 0, 45_000.0, &day).unwrap();
+        page.write_string(3, 16_383, "远").unwrap();
+        let lines = read(FileKind::Xlsx, &book.save_to_buffer().unwrap()).unwrap();
+        assert_eq!((lines.len(), lines[1].cells[0].text.as_str()), (3, "2161000917"));
+        assert_eq!(lines[2].cells[0].spoiled, Some(A_DATE));
+        let (gbk, ..) = encoding_rs::GB18030.encode("学校,名称\r\n安康,一班\r\n");
+        assert_eq!(read(FileKind::Csv, &gbk).unwrap()[1].cells[1], Cell::text("一班"));
+    }
+
+    /// A workbook of one sheet, with this much of spaces in it.
+    fn bomb(spaces: usize) -> Vec<u8> {
+        let mut packed = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let method = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        packed.start_file("xl/worksheets/sheet1.xml", method).unwrap();
+        std::io::copy(&mut std::io::repeat(b' ').take(spaces as u64), &mut packed).unwrap();
+        packed.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn lines_are_numbered_as_a_spreadsheet_shows_them() {
+        for end in ["\n", "\r\n"] {
+            let text = ["学校,名称", "甲,1", "", "", "\"乙\",\"a\nb\"", "丙,3", ""].join(end);
+            let rows: Vec<u32> = read(FileKind::Csv, text.as_bytes()).unwrap().iter().map(|line| line.row).collect();
+            assert_eq!(rows, [1, 2, 5, 6], "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_and_a_million_lines_are_refused_unread() {
+        let bomb = bomb(1 << 30);
+        assert!(bomb.len() < FILE_BYTES_MAX, "{}", bomb.len());
+        assert!(matches!(read(FileKind::Xlsx, &bomb), Err(ApiError::Invalid { field: "rows", .. })));
+        let lines = "a\n".repeat(1_000_000);
+        assert!(lines.len() < FILE_BYTES_MAX);
+        assert!(matches!(read(FileKind::Csv, lines.as_bytes()), Err(ApiError::Invalid { field: "rows", .. })));
+        let mut book = Workbook::new();
+        let page = book.add_worksheet();
+        for row in 0..20_000 {
+            page.write_string(row, 0, "甲").unwrap();
+        }
+        let long = book.save_to_buffer().unwrap();
+        assert!(matches!(read(FileKind::Xlsx, &long), Err(ApiError::Invalid { field: "rows", .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_or_none_at_all_is_refused() {
+        let long = "学校,名称\r\n".repeat(LINES_MAX + 2);
+        assert!(matches!(read(FileKind::Csv, long.as_bytes()), Err(ApiError::Invalid { field: "rows", .. })));
+        assert!(matches!(read(FileKind::Xlsx, b"PK nothing"), Err(ApiError::BadRequest(_))));
+        assert!(read(FileKind::Csv, b"").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,91 @@
+//! Whether a school lets its classes be recorded while they are on stage.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, named},
+        problem::{ApiError, Problems},
+    },
+};
+use crate::{app::App, store::StageConsent};
+use school::{
+    account::permission::Act,
+    base::{id::OrganisationId, time::UnixMs},
+};
+
+/// What a school has said of its classes on stage.
+#[derive(Serialize, ToSchema)]
+pub struct StageConsentView {
+    organisation_id: OrganisationId,
+    /// Its classes are recorded while they are on stage. Without another word they are not.
+    record_on_stage: bool,
+    /// On what ground. `null`: they are not recorded.
+    basis: Option<String>,
+    /// When it was said. `null`: never.
+    set_at_ms: Option<UnixMs>,
+}
+
+/// What a school says of its classes on stage.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewStageConsent {
+    record_on_stage: bool,
+    /// 三年级家长同意书，2026-09-01，存教导处. Needed where they are recorded.
+    #[schema(min_length = 1, max_length = 80)]
+    basis: Option<String>,
+}
+
+fn view(organisation_id: OrganisationId, consent: StageConsent) -> StageConsentView {
+    StageConsentView {
+        organisation_id,
+        record_on_stage: consent.record_on_stage,
+        basis: (!consent.basis.is_empty()).then_some(consent.basis),
+        set_at_ms: consent.set_at,
+    }
+}
+
+/// Whether a school's classes are recorded while they are on stage
+#[utoipa::path(get, path = "/organisations/{organisation_id}/stage-consent", tag = "recordings",
+    params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_organisations"))),
+    responses((status = 200, body = StageConsentView), Problems))]
+pub async fn show_stage_consent(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+) -> Result<Json<StageConsentView>, ApiError> {
+    let scope = identity.reach(Act::SeeOrganisations)?;
+    let consent = app.store.stage_consent(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(view(id, consent)))
+}
+
+/// Say whether a school's classes are recorded while they are on stage, from its next lesson on
+#[utoipa::path(put, path = "/organisations/{organisation_id}/stage-consent", tag = "recordings",
+    request_body = NewStageConsent, params(("organisation_id" = OrganisationId, Path)),
+    extensions(("x-act" = json!("edit_classrooms"))),
+    responses((status = 200, body = StageConsentView), Problems))]
+pub async fn set_stage_consent(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+    Asked(ask): Asked<NewStageConsent>,
+) -> Result<Json<StageConsentView>, ApiError> {
+    let scope = identity.reach(Act::EditClassrooms)?;
+    let basis = match (ask.record_on_stage, ask.basis) {
+        (true, Some(basis)) => named("basis", &basis)?,
+        (true, None) => {
+            return Err(ApiError::Invalid { field: "basis", why: "录下学生要有监护人同意的依据".into() });
+        }
+        (false, _) => String::new(),
+    };
+    let row = identity.row(&app, "set_stage_consent", format!("organisation:{id}"));
+    let row = row.saying(if ask.record_on_stage { basis.as_str() } else { "off" });
+    let consent = StageConsent { record_on_stage: ask.record_on_stage, basis, set_at: Some(row.at) };
+    if !app.store.set_stage_consent(&scope, id, &consent, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Json(view(id, consent)))
+}

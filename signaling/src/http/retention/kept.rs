@@ -1,0 +1,270 @@
+//! Recordings as they are kept: when each of them goes, who holds it, who asked for it to go.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, Queried},
+        list::{self, Listed},
+        problem::{ApiError, Problems, invalid},
+    },
+};
+use crate::{
+    app::App,
+    store::retention::{Deletion, Hold, KeptAsk, KeptRecording, policy::Policies},
+};
+use school::{
+    account::permission::{Act, Scope},
+    base::{
+        id::{LessonId, OrganisationId, RecordingId},
+        time::UnixMs,
+    },
+    retention::{DeletionRule, KeepState},
+};
+
+/// A recording as it is kept.
+#[derive(Serialize, ToSchema)]
+pub struct KeptRecordingView {
+    recording_id: RecordingId,
+    lesson_id: LessonId,
+    title: String,
+    organisation_id: OrganisationId,
+    school: String,
+    state: KeepState,
+    size_bytes: u64,
+    duration_ms: u64,
+    /// When its lesson ended. While it goes on: when it began.
+    ended_at_ms: UnixMs,
+    /// Everything of it is in the bucket.
+    is_mirrored: bool,
+    /// A lesson to come will play it.
+    is_chosen: bool,
+    /// `null`: nobody holds it.
+    hold: Option<HoldView>,
+    /// `null`: it is not to be deleted.
+    deletion: Option<DeletionView>,
+    /// When it goes if nobody does anything. `null`: it stays.
+    deletes_at_ms: Option<UnixMs>,
+}
+
+/// Who holds a recording.
+#[derive(Serialize, ToSchema)]
+pub struct HoldView {
+    name: String,
+    reason: String,
+    at_ms: UnixMs,
+    /// `null`: until somebody lets it go.
+    until_ms: Option<UnixMs>,
+}
+
+/// Why a recording goes.
+#[derive(Serialize, ToSchema)]
+pub struct DeletionView {
+    rule: DeletionRule,
+    /// Empty: by the rule alone.
+    reason: String,
+    since_ms: UnixMs,
+}
+
+/// Hold a recording, whatever retention says.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHold {
+    /// Why, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+    /// Until then, in milliseconds UTC. `null`: until somebody lets it go.
+    until_ms: Option<i64>,
+}
+
+/// In somebody's own words, 1 to 200 characters.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reasoned {
+    #[schema(min_length = 1, max_length = 200)]
+    pub(crate) reason: String,
+}
+
+/// Which recordings.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct KeptPage {
+    /// `next` of the page before.
+    after: Option<RecordingId>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Only those in this state. Without it: all that are still there.
+    state: Option<KeepState>,
+    /// Only those that somebody holds.
+    #[serde(default)]
+    held: bool,
+}
+
+/// The recordings that are kept, the oldest first, and when each of them goes
+#[utoipa::path(get, path = "/storage/recordings", tag = "storage", params(KeptPage),
+    extensions(("x-act" = json!("see_storage"))),
+    responses((status = 200, body = Listed<KeptRecordingView>), Problems))]
+pub async fn list_kept_recordings(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(page): Queried<KeptPage>,
+) -> Result<Json<Listed<KeptRecordingView>>, ApiError> {
+    let scope = identity.scope(Act::SeeStorage)?;
+    let limit = list::limit(page.limit)? + 1;
+    let after = match page.after {
+        None => None,
+        Some(id) => {
+            let last = app.store.kept_recording(&scope, id).await?;
+            let last = last.ok_or_else(|| ApiError::BadRequest("after".into()))?;
+            Some((last.ended_at, last.recording_id))
+        }
+    };
+    let ask = KeptAsk { states: page.state.into_iter().collect(), held: page.held, after, limit };
+    let found = app.store.kept_recordings(&scope, &ask).await?;
+    let policies = app.store.policies(&scope).await?;
+    let items = found.into_iter().map(|kept| kept_view(&policies, kept)).collect();
+    Ok(Json(Listed::new(items, limit, |kept: &KeptRecordingView| kept.recording_id.to_string())))
+}
+
+/// One recording as it is kept
+#[utoipa::path(get, path = "/storage/recordings/{recording_id}", tag = "storage",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_storage"))),
+    responses((status = 200, body = KeptRecordingView), Problems))]
+pub async fn show_kept_recording(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<RecordingId>,
+) -> Result<Json<KeptRecordingView>, ApiError> {
+    shown(&app, &identity.reach(Act::SeeStorage)?, id).await
+}
+
+/// Hold a recording: it is not deleted, and what was to be deleted is taken back
+#[utoipa::path(put, path = "/storage/recordings/{recording_id}/hold", tag = "storage", request_body = NewHold,
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
+    responses((status = 200, body = KeptRecordingView), Problems))]
+pub async fn hold_recording(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<RecordingId>,
+    Asked(ask): Asked<NewHold>,
+) -> Result<Json<KeptRecordingView>, ApiError> {
+    let scope = identity.reach(Act::EditStorage)?;
+    let kept = found(&app, &scope, id).await?;
+    let (now, until) = (app.clock.wall(), ask.until_ms.map(UnixMs));
+    if until.is_some_and(|until| until <= now) {
+        return Err(invalid("until_ms", "保留到的时间要在将来"));
+    }
+    let (by, name) = (identity.actor(), identity.session.name.clone());
+    let hold = Hold { by, name, reason: reason(&ask.reason)?, at: now, until };
+    let row = identity.row(&app, "hold_recording", format!("recording:{id}"));
+    if !app.store.hold_recording(&scope, id, Some(&hold), row).await? {
+        return Err(ApiError::StorageState(kept.state));
+    }
+    shown(&app, &scope, id).await
+}
+
+/// Let a recording go: retention holds for it again
+#[utoipa::path(delete, path = "/storage/recordings/{recording_id}/hold", tag = "storage",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
+    responses((status = 200, body = KeptRecordingView), Problems))]
+pub async fn release_recording(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<RecordingId>,
+) -> Result<Json<KeptRecordingView>, ApiError> {
+    let scope = identity.reach(Act::EditStorage)?;
+    let kept = found(&app, &scope, id).await?;
+    if kept.hold.is_some() {
+        let row = identity.row(&app, "release_recording", format!("recording:{id}"));
+        app.store.hold_recording(&scope, id, None, row).await?;
+    }
+    shown(&app, &scope, id).await
+}
+
+/// Ask for a recording to be deleted: it goes in a week, and until then it can be taken back
+#[utoipa::path(put, path = "/storage/recordings/{recording_id}/deletion", tag = "storage", request_body = Reasoned,
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
+    responses((status = 200, body = KeptRecordingView), Problems))]
+pub async fn ask_for_deletion(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<RecordingId>,
+    Asked(ask): Asked<Reasoned>,
+) -> Result<Json<KeptRecordingView>, ApiError> {
+    let scope = identity.reach(Act::EditStorage)?;
+    let kept = found(&app, &scope, id).await?;
+    let (since, by) = (app.clock.wall(), identity.actor());
+    let deletion = Deletion { since, rule: DeletionRule::Request, by, reason: reason(&ask.reason)? };
+    let row = identity.row(&app, "mark_for_deletion", format!("recording:{id}"));
+    if !app.store.mark_for_deletion(&scope, id, &deletion, row).await? {
+        return Err(if kept.hold.is_some() { ApiError::Held } else { ApiError::StorageState(kept.state) });
+    }
+    shown(&app, &scope, id).await
+}
+
+/// Take a deletion back while that is possible
+#[utoipa::path(delete, path = "/storage/recordings/{recording_id}/deletion", tag = "storage",
+    params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
+    responses((status = 200, body = KeptRecordingView), Problems))]
+pub async fn take_deletion_back(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<RecordingId>,
+) -> Result<Json<KeptRecordingView>, ApiError> {
+    let scope = identity.reach(Act::EditStorage)?;
+    let kept = found(&app, &scope, id).await?;
+    let row = identity.row(&app, "take_deletion_back", format!("recording:{id}"));
+    if !app.store.unmark(&scope, id, row).await? {
+        return Err(ApiError::StorageState(kept.state));
+    }
+    shown(&app, &scope, id).await
+}
+
+async fn found(app: &App, scope: &Scope, id: RecordingId) -> Result<KeptRecording, ApiError> {
+    app.store.kept_recording(scope, id).await?.ok_or(ApiError::NotFound)
+}
+
+async fn shown(app: &App, scope: &Scope, id: RecordingId) -> Result<Json<KeptRecordingView>, ApiError> {
+    let kept = found(app, scope, id).await?;
+    Ok(Json(kept_view(&app.store.policies(scope).await?, kept)))
+}
+
+pub(crate) fn reason(typed: &str) -> Result<String, ApiError> {
+    let reason = typed.trim();
+    if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
+        return Err(invalid("reason", "请写明原因，1 到 200 字"));
+    }
+    Ok(reason.to_owned())
+}
+
+fn kept_view(policies: &Policies, kept: KeptRecording) -> KeptRecordingView {
+    let deletes_at_ms = kept.item().deletes_at(&policies.at(&kept.path));
+    let deletion = kept.deletion.map(|deletion| DeletionView {
+        rule: deletion.rule,
+        reason: deletion.reason,
+        since_ms: deletion.since,
+    });
+    let hold =
+        kept.hold.map(|hold| HoldView { name: hold.name, reason: hold.reason, at_ms: hold.at, until_ms: hold.until });
+    KeptRecordingView {
+        recording_id: kept.recording_id,
+        lesson_id: kept.lesson_id,
+        title: kept.title,
+        organisation_id: kept.organisation_id,
+        school: kept.school,
+        state: kept.state,
+        size_bytes: kept.size_bytes,
+        duration_ms: kept.duration_ms,
+        ended_at_ms: kept.ended_at,
+        is_mirrored: kept.is_mirrored,
+        is_chosen: kept.is_chosen,
+        hold,
+        deletion,
+        deletes_at_ms,
+    }
+}

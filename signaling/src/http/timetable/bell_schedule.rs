@@ -1,0 +1,147 @@
+//! Bell schedules: when which period begins and ends, for a season of every year.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::{
+    account::identity::Identity,
+    organisation::place_of,
+    web::{
+        ask::{Asked, named},
+        list::Listed,
+        problem::{ApiError, Problems, invalid},
+        version::Tagged,
+    },
+};
+use crate::{app::App, store::Kept};
+use school::{
+    account::permission::Act,
+    base::{
+        id::{BellScheduleId, OrganisationId},
+        zone::Minute,
+    },
+    organisation::Stage,
+    timetable::bell_schedule::{BellSchedule, MonthDay, Period, Season},
+};
+
+/// One period, from bell to bell in minutes after midnight.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeriodView {
+    /// `early_study-1`, `lesson-3`, `long_break-1`, `eye_exercises-1`, `evening_study-2`
+    period: String,
+    #[schema(maximum = 1440)]
+    starts_min: u16,
+    #[schema(maximum = 1440)]
+    ends_min: u16,
+}
+
+/// A bell schedule for a season of every year.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBellSchedule {
+    organisation_id: OrganisationId,
+    /// `null`: for every stage that has none of its own.
+    stage: Option<Stage>,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// `10-01`
+    from_day: String,
+    /// `04-30`, itself included
+    until_day: String,
+    #[schema(min_items = 1, max_items = 32)]
+    periods: Vec<PeriodView>,
+}
+
+/// A bell schedule, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `BellSchedule`")]
+pub struct BellScheduleView {
+    pub bell_schedule_id: BellScheduleId,
+    #[serde(flatten)]
+    pub schedule: NewBellSchedule,
+    pub version: i64,
+}
+
+/// Bell schedules that hold for what the asker sees
+#[utoipa::path(get, path = "/bell-schedules", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<BellScheduleView>), Problems))]
+pub async fn list_bell_schedules(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<Json<Listed<BellScheduleView>>, ApiError> {
+    let kept = app.store.bell_schedules(&identity.scope(Act::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: kept.into_iter().map(schedule_view).collect(), next: None }))
+}
+
+/// Add a bell schedule
+#[utoipa::path(post, path = "/bell-schedules", tag = "timetable", request_body = NewBellSchedule,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = BellScheduleView), Problems))]
+pub async fn add_bell_schedule(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewBellSchedule>,
+) -> Result<Tagged<BellScheduleView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let schedule = BellSchedule {
+        bell_schedule_id: BellScheduleId::fresh(),
+        organisation_id: ask.organisation_id,
+        stage: ask.stage,
+        name: named("name", &ask.name)?,
+        season: Season { from: month_day("from_day", &ask.from_day)?, until: month_day("until_day", &ask.until_day)? },
+        periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
+    };
+    // What its bells are up to is not asked of those who may not set them.
+    place_of(&app, &scope, ask.organisation_id).await?;
+    let others: Vec<BellSchedule> =
+        app.store.bell_schedules(&scope).await?.into_iter().map(|kept| kept.value).collect();
+    schedule.check(&others).map_err(|_| {
+        invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
+    })?;
+    let row = identity.row(&app, "add_bell_schedule", format!("bell_schedule:{}", schedule.bell_schedule_id));
+    if !app.store.insert_bell_schedule(&scope, &schedule, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/bell-schedules/{}", schedule.bell_schedule_id);
+    Ok(Tagged::created(1, schedule_view(Kept { value: schedule, version: 1 }), location))
+}
+
+/// `10-01`
+pub(crate) fn month_day(field: &'static str, text: &str) -> Result<MonthDay, ApiError> {
+    text.parse().map_err(|_| invalid(field, "日期写成 10-01"))
+}
+
+/// A period as it is kept.
+pub(crate) fn period(view: &PeriodView) -> Result<Period, ApiError> {
+    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, "时间是零点后的分钟数，最多 1440"));
+    Ok(Period {
+        name: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
+        starts: minute("starts_min", view.starts_min)?,
+        ends: minute("ends_min", view.ends_min)?,
+    })
+}
+
+pub(crate) fn schedule_view(kept: Kept<BellSchedule>) -> BellScheduleView {
+    let Kept { value: schedule, version } = kept;
+    let period = |period: &Period| PeriodView {
+        period: period.name.to_string(),
+        starts_min: period.starts.after_midnight(),
+        ends_min: period.ends.after_midnight(),
+    };
+    let periods = schedule.periods.iter().map(period).collect();
+    let (from_day, until_day) = (schedule.season.from.to_string(), schedule.season.until.to_string());
+    BellScheduleView {
+        bell_schedule_id: schedule.bell_schedule_id,
+        schedule: NewBellSchedule {
+            organisation_id: schedule.organisation_id,
+            stage: schedule.stage,
+            name: schedule.name,
+            from_day,
+            until_day,
+            periods,
+        },
+        version,
+    }
+}

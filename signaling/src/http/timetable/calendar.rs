@@ -1,0 +1,327 @@
+//! School years, terms, special days and the figures of a bureau.
+
+use axum::{Json, extract::State, http::StatusCode};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::{
+    account::identity::Identity,
+    organisation::place_of,
+    web::{
+        ask::{Asked, Named, Queried, named},
+        list::Listed,
+        problem::{ApiError, Problems, invalid},
+        version::Tagged,
+    },
+};
+use crate::{app::App, store::Kept};
+use school::{
+    account::permission::Act,
+    base::id::{OrganisationId, SchoolYearId, TermId},
+    timetable::{
+        calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
+        rules::RuleSet,
+    },
+};
+
+/// A school year.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSchoolYear {
+    organisation_id: OrganisationId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    #[schema(value_type = String, format = Date)]
+    first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    last_day: Date,
+}
+
+/// A school year, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `SchoolYear`")]
+pub struct SchoolYearView {
+    pub school_year_id: SchoolYearId,
+    pub organisation_id: OrganisationId,
+    pub name: String,
+    #[schema(value_type = String, format = Date)]
+    pub first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    pub last_day: Date,
+    pub version: i64,
+}
+
+/// A term.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTerm {
+    school_year_id: SchoolYearId,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    #[schema(value_type = String, format = Date)]
+    first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    last_day: Date,
+}
+
+/// A term, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Term`")]
+pub struct TermView {
+    pub term_id: TermId,
+    pub school_year_id: SchoolYearId,
+    pub name: String,
+    #[schema(value_type = String, format = Date)]
+    pub first_day: Date,
+    #[schema(value_type = String, format = Date)]
+    pub last_day: Date,
+    /// How many teaching weeks it has.
+    pub weeks: u8,
+    pub version: i64,
+}
+
+/// A holiday, or a day that is taught as another.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Holiday {
+    organisation_id: OrganisationId,
+    #[schema(value_type = String, format = Date)]
+    date: Date,
+    /// 国庆节, 调休
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    /// Whose lessons are given on it. `null`: none, it is off.
+    #[schema(value_type = Option<String>, format = Date)]
+    taught_as: Option<Date>,
+}
+
+/// From one day to another.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Days {
+    #[param(value_type = String, format = Date)]
+    from: Date,
+    #[param(value_type = String, format = Date)]
+    until: Date,
+}
+
+/// Which day of which organisation.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichDay {
+    organisation_id: OrganisationId,
+    #[param(value_type = String, format = Date)]
+    date: Date,
+}
+
+/// School years that hold for what the asker sees, the latest first
+#[utoipa::path(get, path = "/school-years", tag = "timetable",
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<SchoolYearView>), Problems))]
+pub async fn list_school_years(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<Json<Listed<SchoolYearView>>, ApiError> {
+    let kept = app.store.school_years(&identity.scope(Act::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: kept.into_iter().map(year_view).collect(), next: None }))
+}
+
+/// Add a school year
+#[utoipa::path(post, path = "/school-years", tag = "timetable", request_body = NewSchoolYear,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = SchoolYearView), Problems))]
+pub async fn add_school_year(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewSchoolYear>,
+) -> Result<Tagged<SchoolYearView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let year = SchoolYear {
+        school_year_id: SchoolYearId::fresh(),
+        organisation_id: ask.organisation_id,
+        name: named("name", &ask.name)?,
+        first_day: ask.first_day,
+        last_day: ask.last_day,
+    };
+    if !YEARS.contains(&year.first_day.year()) || !YEARS.contains(&year.last_day.year()) {
+        return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
+    }
+    year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
+    let row = identity.row(&app, "add_school_year", format!("school_year:{}", year.school_year_id));
+    if !app.store.insert_school_year(&scope, &year, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/school-years/{}", year.school_year_id);
+    Ok(Tagged::created(1, year_view(Kept { value: year, version: 1 }), location))
+}
+
+/// Terms that hold for what the asker sees, the latest first
+#[utoipa::path(get, path = "/terms", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<TermView>), Problems))]
+pub async fn list_terms(State(app): State<App>, identity: Identity) -> Result<Json<Listed<TermView>>, ApiError> {
+    let kept = app.store.terms(&identity.scope(Act::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: kept.into_iter().map(term_view).collect(), next: None }))
+}
+
+/// Add a term to a school year
+#[utoipa::path(post, path = "/terms", tag = "timetable", request_body = NewTerm,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = TermView), Problems))]
+pub async fn add_term(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewTerm>,
+) -> Result<Tagged<TermView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let years = app.store.school_years(&scope).await?;
+    let year = years.into_iter().find(|kept| kept.value.school_year_id == ask.school_year_id);
+    let year = year.ok_or(ApiError::NotFound)?.value;
+    let term = Term {
+        term_id: TermId::fresh(),
+        school_year_id: ask.school_year_id,
+        name: named("name", &ask.name)?,
+        first_day: ask.first_day,
+        last_day: ask.last_day,
+    };
+    let others: Vec<Term> = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value).collect();
+    let others: Vec<Term> = others.into_iter().filter(|other| other.school_year_id == ask.school_year_id).collect();
+    term.check(&year, &others)
+        .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
+    let row = identity.row(&app, "add_term", format!("term:{}", term.term_id));
+    if !app.store.insert_term(&scope, &term, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/terms/{}", term.term_id);
+    Ok(Tagged::created(1, term_view(Kept { value: term, version: 1 }), location))
+}
+
+/// Holidays and swapped days, from one day to another
+#[utoipa::path(get, path = "/holidays", tag = "timetable", params(Days),
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<Holiday>), Problems))]
+pub async fn list_holidays(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(days): Queried<Days>,
+) -> Result<Json<Listed<Holiday>>, ApiError> {
+    let kept = app.store.special_days(&identity.scope(Act::SeeTimetable)?, days.from, days.until).await?;
+    let items = kept.into_iter().map(|(organisation_id, day)| Holiday {
+        organisation_id,
+        date: day.date,
+        name: day.name,
+        taught_as: match day.kind {
+            DayKind::Off => None,
+            DayKind::TaughtAs { date } => Some(date),
+        },
+    });
+    Ok(Json(Listed { items: items.collect(), next: None }))
+}
+
+/// Set a holiday or a swapped day, or change it
+#[utoipa::path(put, path = "/holidays", tag = "timetable", request_body = Holiday,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = Holiday), Problems))]
+pub async fn set_holiday(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<Holiday>,
+) -> Result<Json<Holiday>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    place_of(&app, &scope, ask.organisation_id).await?;
+    let kind = ask.taught_as.map_or(DayKind::Off, |date| DayKind::TaughtAs { date });
+    let day = SpecialDay { date: ask.date, kind, name: named("name", &ask.name)? };
+    // A calendar that contradicts itself would stop every plan: refuse it here, where it can be mended.
+    for kept in app.store.terms(&scope).await? {
+        let term = kept.value;
+        if term.contains(day.date) {
+            let days = app.store.special_days(&scope, term.first_day, term.last_day).await?;
+            let own = days.into_iter().filter(|(whose, _)| *whose == ask.organisation_id).map(|(_, day)| day);
+            Calendar::new(term, own.chain([day.clone()]))
+                .map_err(|_| invalid("taught_as", "被补的那天要在同一学期、已经放假，而且只补一次"))?;
+        }
+    }
+    let row =
+        identity.row(&app, "set_holiday", format!("organisation:{}", ask.organisation_id)).saying(format!("{day:?}"));
+    if !app.store.set_special_day(&scope, ask.organisation_id, &day, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Json(ask))
+}
+
+/// Make a day ordinary again
+#[utoipa::path(delete, path = "/holidays", tag = "timetable", params(WhichDay),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
+pub async fn clear_holiday(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(ask): Queried<WhichDay>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    let row = identity.row(&app, "clear_holiday", format!("organisation:{}", ask.organisation_id));
+    let row = row.saying(ask.date.to_string());
+    match app.store.clear_special_day(&scope, ask.organisation_id, ask.date, row).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ApiError::NotFound),
+    }
+}
+
+/// The figures that hold at an organisation
+#[utoipa::path(get, path = "/rules/{organisation_id}", tag = "timetable",
+    params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = RuleSet), Problems))]
+pub async fn show_rules(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+) -> Result<Json<RuleSet>, ApiError> {
+    let scope = identity.reach(Act::SeeTimetable)?;
+    let path = place_of(&app, &scope, id).await?;
+    Ok(Json(app.store.rules_at(&scope, &path).await?))
+}
+
+/// Set a bureau's figures: lessons to come go by them
+#[utoipa::path(put, path = "/rules/{organisation_id}", tag = "timetable", request_body = RuleSet,
+    params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = RuleSet), Problems))]
+pub async fn set_rules(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<OrganisationId>,
+    Asked(ask): Asked<RuleSet>,
+) -> Result<Json<RuleSet>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    ask.check().map_err(|why| invalid("rules", &format!("{} 最多 {}", why.figure, why.max)))?;
+    let row = identity.row(&app, "set_rules", format!("organisation:{id}"));
+    Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(ApiError::NotFound)?))
+}
+
+/// What stands outside is a slip of the pen.
+pub(super) const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
+
+pub(super) fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
+    let Kept { value: year, version } = kept;
+    SchoolYearView {
+        school_year_id: year.school_year_id,
+        organisation_id: year.organisation_id,
+        name: year.name,
+        first_day: year.first_day,
+        last_day: year.last_day,
+        version,
+    }
+}
+
+pub(super) fn term_view(kept: Kept<Term>) -> TermView {
+    let Kept { value: term, version } = kept;
+    TermView {
+        term_id: term.term_id,
+        school_year_id: term.school_year_id,
+        weeks: term.weeks(),
+        name: term.name,
+        first_day: term.first_day,
+        last_day: term.last_day,
+        version,
+    }
+}

@@ -1,0 +1,335 @@
+//! Years, terms, courses and bells, changed and taken away: by the ETag they were read with, and never from under a lesson.
+
+use axum::{extract::State, http::StatusCode};
+use jiff::civil::Date;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    bell_schedule::{BellScheduleView, PeriodView, month_day, period, schedule_view},
+    course::{CourseView, WeeklyView, course_problem, course_view, weekly},
+};
+use crate::http::{
+    account::identity::Identity,
+    timetable::calendar::{SchoolYearView, TermView, YEARS, term_view, year_view},
+    web::{
+        ask::{Asked, Named, Queried, named},
+        problem::{ApiError, Problems, invalid},
+        version::{IfMatch, Tagged, edited},
+    },
+};
+use crate::{app::App, store::Kept};
+use school::{
+    account::permission::{Act, Scope},
+    base::id::{BellScheduleId, ClassroomId, CourseId, PersonId, SchoolYearId, TermId},
+    timetable::{
+        bell_schedule::{BellSchedule, Season},
+        calendar::{SchoolYear, Term},
+    },
+};
+
+/// Whether it is only tried.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Trial {
+    /// Only say what would come of it: nothing is changed.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What is to be changed of a school year or a term; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DaysChange {
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    #[schema(value_type = Option<String>, format = Date)]
+    first_day: Option<Date>,
+    #[schema(value_type = Option<String>, format = Date)]
+    last_day: Option<Date>,
+}
+
+/// What is to be changed of a bell schedule; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BellScheduleChange {
+    #[schema(min_length = 1, max_length = 80)]
+    name: Option<String>,
+    /// `10-01`
+    from_day: Option<String>,
+    /// `04-30`, itself included
+    until_day: Option<String>,
+    #[schema(min_items = 1, max_items = 32)]
+    periods: Option<Vec<PeriodView>>,
+}
+
+/// What is to be changed of a course; what is missing stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CourseChange {
+    #[schema(min_length = 1, max_length = 80)]
+    title: Option<String>,
+    teacher_id: Option<PersonId>,
+    classroom_id: Option<ClassroomId>,
+    #[schema(min_items = 1, max_items = 35)]
+    weekly: Option<Vec<WeeklyView>>,
+}
+
+async fn year_of(app: &App, scope: &Scope, id: SchoolYearId) -> Result<Kept<SchoolYear>, ApiError> {
+    let years = app.store.school_years(scope).await?;
+    years.into_iter().find(|kept| kept.value.school_year_id == id).ok_or(ApiError::NotFound)
+}
+
+async fn bells_of(
+    app: &App,
+    scope: &Scope,
+    id: BellScheduleId,
+) -> Result<(Kept<BellSchedule>, Vec<BellSchedule>), ApiError> {
+    let (found, others): (Vec<_>, Vec<_>) =
+        app.store.bell_schedules(scope).await?.into_iter().partition(|kept| kept.value.bell_schedule_id == id);
+    let found = found.into_iter().next().ok_or(ApiError::NotFound)?;
+    Ok((found, others.into_iter().map(|kept| kept.value).collect()))
+}
+
+/// One school year
+#[utoipa::path(get, path = "/school-years/{school_year_id}", tag = "timetable",
+    params(("school_year_id" = SchoolYearId, Path)), extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = SchoolYearView), Problems))]
+pub async fn show_school_year(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<SchoolYearId>,
+) -> Result<Tagged<SchoolYearView>, ApiError> {
+    let kept = year_of(&app, &identity.reach(Act::SeeTimetable)?, id).await?;
+    Ok(Tagged::new(kept.version, year_view(kept)))
+}
+
+/// Rename a school year or move its ends; its terms must stay inside
+#[utoipa::path(patch, path = "/school-years/{school_year_id}", tag = "timetable", request_body = DaysChange,
+    params(("school_year_id" = SchoolYearId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = SchoolYearView), Problems))]
+pub async fn change_school_year(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<SchoolYearId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+    Asked(ask): Asked<DaysChange>,
+) -> Result<Tagged<SchoolYearView>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let mut year = year_of(&app, &scope, id).await?.value;
+    if let Some(name) = &ask.name {
+        year.name = named("name", name)?;
+    }
+    year.first_day = ask.first_day.unwrap_or(year.first_day);
+    year.last_day = ask.last_day.unwrap_or(year.last_day);
+    if !YEARS.contains(&year.first_day.year()) || !YEARS.contains(&year.last_day.year()) {
+        return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
+    }
+    year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
+    let terms = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value);
+    for term in terms.filter(|term| term.school_year_id == id) {
+        term.check(&year, &[]).map_err(|_| invalid("last_day", "已有的学期要留在学年之内"))?;
+    }
+    let row = identity.row(&app, "change_school_year", format!("school_year:{id}"));
+    let version = edited(app.store.change_school_year(&scope, (&year, version), !trial.dry_run, row).await?)?;
+    Ok(Tagged::new(version, year_view(Kept { value: year, version })))
+}
+
+/// Take a school year away that has no terms
+#[utoipa::path(delete, path = "/school-years/{school_year_id}", tag = "timetable",
+    params(("school_year_id" = SchoolYearId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
+pub async fn remove_school_year(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<SchoolYearId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let row = identity.row(&app, "remove_school_year", format!("school_year:{id}"));
+    edited(app.store.delete_school_year(&scope, (id, version), !trial.dry_run, row).await?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One term
+#[utoipa::path(get, path = "/terms/{term_id}", tag = "timetable", params(("term_id" = TermId, Path)),
+    extensions(("x-act" = json!("see_timetable"))), responses((status = 200, body = TermView), Problems))]
+pub async fn show_term(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<TermId>,
+) -> Result<Tagged<TermView>, ApiError> {
+    let kept = app.store.term(&identity.reach(Act::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, term_view(kept)))
+}
+
+/// Rename a term or move its ends; lessons must stay inside, in weeks of the same number
+#[utoipa::path(patch, path = "/terms/{term_id}", tag = "timetable", request_body = DaysChange,
+    params(("term_id" = TermId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 200, body = TermView), Problems))]
+pub async fn change_term(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<TermId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+    Asked(ask): Asked<DaysChange>,
+) -> Result<Tagged<TermView>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let before = app.store.term(&scope, id).await?.ok_or(ApiError::NotFound)?.value;
+    let mut term = before.clone();
+    if let Some(name) = &ask.name {
+        term.name = named("name", name)?;
+    }
+    term.first_day = ask.first_day.unwrap_or(term.first_day);
+    term.last_day = ask.last_day.unwrap_or(term.last_day);
+    let year = year_of(&app, &scope, term.school_year_id).await?.value;
+    let others = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value);
+    let others: Vec<Term> = others.filter(|other| other.school_year_id == term.school_year_id).collect();
+    term.check(&year, &others)
+        .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
+    let row = identity.row(&app, "change_term", format!("term:{id}"));
+    let done = app.store.change_term(&scope, (&before, &term), version, !trial.dry_run, row).await?;
+    let version = edited(done)?;
+    Ok(Tagged::new(version, term_view(Kept { value: term, version })))
+}
+
+/// Take a term away that nothing is planned in
+#[utoipa::path(delete, path = "/terms/{term_id}", tag = "timetable",
+    params(("term_id" = TermId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
+pub async fn remove_term(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<TermId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let row = identity.row(&app, "remove_term", format!("term:{id}"));
+    edited(app.store.delete_term(&scope, (id, version), !trial.dry_run, row).await?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Rename a course; or give it another teacher, room or other periods while no lesson to come is planned by it
+#[utoipa::path(patch, path = "/courses/{course_id}", tag = "timetable", request_body = CourseChange,
+    params(("course_id" = CourseId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 200, body = CourseView), Problems))]
+pub async fn change_course(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<CourseId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+    Asked(ask): Asked<CourseChange>,
+) -> Result<Tagged<CourseView>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let before = app.store.course(&scope, id).await?.ok_or(ApiError::NotFound)?.value;
+    let mut course = before.clone();
+    if let Some(title) = &ask.title {
+        course.title = named("title", title)?;
+    }
+    course.teacher_id = ask.teacher_id.unwrap_or(course.teacher_id);
+    course.classroom_id = ask.classroom_id.or(course.classroom_id);
+    if ask.teacher_id.is_some() || ask.classroom_id.is_some() {
+        let rooms: Vec<ClassroomId> = ask.classroom_id.into_iter().collect();
+        app.store.rooms_in(&scope, course.teacher_id, &rooms, &[]).await?.ok_or(ApiError::NotFound)?;
+    }
+    if let Some(asked) = &ask.weekly {
+        course.weekly = asked.iter().map(weekly).collect::<Result<_, ApiError>>()?;
+    }
+    course.check().map_err(|why| course_problem(&why))?;
+    let row = identity.row(&app, "change_course", format!("course:{id}"));
+    let done = app.store.change_course(&scope, (&before, &course), version, !trial.dry_run, row).await?;
+    let version = edited(done)?;
+    Ok(Tagged::new(version, course_view(Kept { value: course, version })))
+}
+
+/// Take a course away that no lesson is planned by
+#[utoipa::path(delete, path = "/courses/{course_id}", tag = "timetable",
+    params(("course_id" = CourseId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
+pub async fn remove_course(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<CourseId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let row = identity.row(&app, "remove_course", format!("course:{id}"));
+    edited(app.store.delete_course(&scope, (id, version), !trial.dry_run, row).await?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One bell schedule
+#[utoipa::path(get, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
+    params(("bell_schedule_id" = BellScheduleId, Path)), extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = BellScheduleView), Problems))]
+pub async fn show_bell_schedule(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<BellScheduleId>,
+) -> Result<Tagged<BellScheduleView>, ApiError> {
+    let (kept, _) = bells_of(&app, &identity.reach(Act::SeeTimetable)?, id).await?;
+    Ok(Tagged::new(kept.version, schedule_view(kept)))
+}
+
+/// Rename a bell schedule; or change its bells or season while no lesson to come rings by it
+#[utoipa::path(patch, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
+    request_body = BellScheduleChange,
+    params(("bell_schedule_id" = BellScheduleId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = BellScheduleView), Problems))]
+pub async fn change_bell_schedule(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<BellScheduleId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+    Asked(ask): Asked<BellScheduleChange>,
+) -> Result<Tagged<BellScheduleView>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let (kept, others) = bells_of(&app, &scope, id).await?;
+    let before = kept.value;
+    let mut schedule = before.clone();
+    if let Some(name) = &ask.name {
+        schedule.name = named("name", name)?;
+    }
+    let from = ask.from_day.as_deref().map(|day| month_day("from_day", day)).transpose()?;
+    let until = ask.until_day.as_deref().map(|day| month_day("until_day", day)).transpose()?;
+    let season = schedule.season;
+    schedule.season = Season { from: from.unwrap_or(season.from), until: until.unwrap_or(season.until) };
+    if let Some(periods) = &ask.periods {
+        schedule.periods = periods.iter().map(period).collect::<Result<_, ApiError>>()?;
+    }
+    schedule.check(&others).map_err(|_| {
+        invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
+    })?;
+    let row = identity.row(&app, "change_bell_schedule", format!("bell_schedule:{id}"));
+    let done = app.store.change_bell_schedule(&scope, (&before, &schedule), version, !trial.dry_run, row).await?;
+    let version = edited(done)?;
+    Ok(Tagged::new(version, schedule_view(Kept { value: schedule, version })))
+}
+
+/// Take a bell schedule away that no lesson to come rings by
+#[utoipa::path(delete, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
+    params(("bell_schedule_id" = BellScheduleId, Path), ("if-match" = String, Header), Trial),
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 204), Problems))]
+pub async fn remove_bell_schedule(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<BellScheduleId>,
+    IfMatch(version): IfMatch,
+    Queried(trial): Queried<Trial>,
+) -> Result<StatusCode, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let row = identity.row(&app, "remove_bell_schedule", format!("bell_schedule:{id}"));
+    edited(app.store.delete_bell_schedule(&scope, (id, version), !trial.dry_run, row).await?)?;
+    Ok(StatusCode::NO_CONTENT)
+}

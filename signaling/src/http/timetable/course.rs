@@ -1,0 +1,497 @@
+//! Courses, and who may listen to whom.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::{
+    account::identity::Identity,
+    web::{
+        ask::{Asked, Named, Queried, named},
+        list::{Listed, limit},
+        problem::{ApiError, Problems, invalid},
+        version::Tagged,
+    },
+};
+use crate::{
+    app::App,
+    store::{AgreementError, Kept},
+};
+use jiff::civil::Weekday;
+use school::base::id::ClassroomId;
+use school::{
+    account::permission::Act,
+    base::{
+        id::{ClassId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
+        time::UnixMs,
+    },
+    organisation::Stage,
+    timetable::{
+        course::{Course, CourseError, Listening, SUBJECTS, WEEKLY_MAX, WeeklyPeriod},
+        pairing::{Extent, ListeningRight, Pairing, Standing, StandingAct, Topology},
+        program::{Delivery, Mode, Program},
+    },
+};
+
+/// One classroom that listens, with the class in it.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListeningAsk {
+    /// Which classroom.
+    pub classroom_id: ClassroomId,
+    /// Which class sits in it. `null`: teachers do.
+    pub class_id: Option<ClassId>,
+    /// It can be called on stage; else it watches only.
+    pub interactive: bool,
+}
+
+/// One period of the week.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeeklyView {
+    /// 1: Monday.
+    #[schema(minimum = 1, maximum = 7)]
+    weekday: i8,
+    /// `lesson-3`
+    period: String,
+    /// `every`, `odd`, `even`, or `3-8`
+    weeks: String,
+}
+
+/// A subject for a class in a term.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCourse {
+    term_id: TermId,
+    /// The school that teaches.
+    organisation_id: OrganisationId,
+    #[schema(min_length = 1, max_length = 80)]
+    title: String,
+    subject: String,
+    stage: Stage,
+    grade: String,
+    teacher_id: PersonId,
+    /// `null`: from the teacher's own laptop.
+    classroom_id: Option<ClassroomId>,
+    /// `null`: a dedicated course.
+    class_id: Option<ClassId>,
+    program: Program,
+    mode: Mode,
+    delivery: Delivery,
+    #[schema(min_items = 1, max_items = 35)]
+    weekly: Vec<WeeklyView>,
+    #[schema(max_items = 2000)]
+    listening: Vec<ListeningAsk>,
+}
+
+/// A course, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Course`")]
+pub struct CourseView {
+    pub course_id: CourseId,
+    #[serde(flatten)]
+    pub course: NewCourse,
+    pub version: i64,
+}
+
+/// Which term, and which part of its list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct OfTerm {
+    term_id: TermId,
+    /// `next` of the page before.
+    #[param(format = Uuid)]
+    after: Option<String>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// A school that teaches, and the classes it teaches.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPairing {
+    term_id: TermId,
+    topology: Topology,
+    /// The school that teaches.
+    teaching_id: OrganisationId,
+    #[schema(min_items = 1, max_items = 200)]
+    class_ids: Vec<ClassId>,
+    /// `null`: the whole class, every subject.
+    #[schema(min_items = 1, max_items = 19)]
+    subjects: Option<Vec<String>>,
+}
+
+/// A pairing, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Pairing`")]
+pub struct PairingView {
+    pub pairing_id: PairingId,
+    pub term_id: TermId,
+    pub topology: Topology,
+    pub teaching_id: OrganisationId,
+    pub class_ids: Vec<ClassId>,
+    pub subjects: Option<Vec<String>>,
+    pub standing: Standing,
+    pub version: i64,
+}
+
+/// One class's right to listen to one school.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewListeningRight {
+    term_id: TermId,
+    teaching_id: OrganisationId,
+    class_id: ClassId,
+    /// `null`: every subject.
+    #[schema(min_items = 1, max_items = 19)]
+    subjects: Option<Vec<String>>,
+}
+
+/// A right, as it is kept.
+#[derive(Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `ListeningRight`")]
+pub struct ListeningRightView {
+    pub listening_right_id: ListeningRightId,
+    pub term_id: TermId,
+    pub teaching_id: OrganisationId,
+    pub class_id: ClassId,
+    pub pairing_id: Option<PairingId>,
+    pub subjects: Option<Vec<String>>,
+    pub standing: Standing,
+    pub ended_at_ms: Option<UnixMs>,
+}
+
+/// What is to be done with an agreement.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandingAsk {
+    act: StandingAct,
+}
+
+/// Courses of a term, by id
+#[utoipa::path(get, path = "/courses", tag = "timetable", params(OfTerm),
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<CourseView>), Problems))]
+pub async fn list_courses(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(ask): Queried<OfTerm>,
+) -> Result<Json<Listed<CourseView>>, ApiError> {
+    let scope = identity.scope(Act::SeeTimetable)?;
+    let (after, limit) = (id_after(ask.after.as_deref())?, limit(ask.limit)? + 1);
+    let kept = app.store.courses(&scope, ask.term_id, None, after, i64::from(limit)).await?;
+    let views = kept.into_iter().map(course_view).collect();
+    Ok(Json(Listed::new(views, limit, |view: &CourseView| view.course_id.to_string())))
+}
+
+/// Add a course
+#[utoipa::path(post, path = "/courses", tag = "timetable", request_body = NewCourse,
+    extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 201, body = CourseView), Problems))]
+pub async fn add_course(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewCourse>,
+) -> Result<Tagged<CourseView>, ApiError> {
+    let scope = identity.scope(Act::EditTimetable)?;
+    app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
+    let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
+    let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
+    let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(ApiError::NotFound)?;
+    let listening = |end: &ListeningAsk| {
+        let organisation_id = *owners.get(&end.classroom_id).ok_or(ApiError::NotFound)?;
+        let (classroom_id, class_id, interactive) = (end.classroom_id, end.class_id, end.interactive);
+        Ok(Listening { classroom_id, class_id, organisation_id, interactive })
+    };
+    let course = Course {
+        course_id: CourseId::fresh(),
+        term_id: ask.term_id,
+        organisation_id: ask.organisation_id,
+        title: named("title", &ask.title)?,
+        subject: ask.subject.clone(),
+        stage: ask.stage,
+        grade: ask.grade.clone(),
+        teacher_id: ask.teacher_id,
+        classroom_id: ask.classroom_id,
+        class_id: ask.class_id,
+        program: ask.program,
+        mode: ask.mode,
+        delivery: ask.delivery,
+        weekly: ask.weekly.iter().map(weekly).collect::<Result<_, ApiError>>()?,
+        listening: ask.listening.iter().map(listening).collect::<Result<_, ApiError>>()?,
+    };
+    course.check().map_err(|why| course_problem(&why))?;
+    let row = identity.row(&app, "add_course", format!("course:{}", course.course_id));
+    if !app.store.insert_course(&scope, &course, row).await? {
+        return Err(ApiError::NotFound);
+    }
+    let location = format!("/api/v1/courses/{}", course.course_id);
+    Ok(Tagged::created(1, course_view(Kept { value: course, version: 1 }), location))
+}
+
+/// One course
+#[utoipa::path(get, path = "/courses/{course_id}", tag = "timetable", params(("course_id" = CourseId, Path)),
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = CourseView), Problems))]
+pub async fn show_course(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<CourseId>,
+) -> Result<Tagged<CourseView>, ApiError> {
+    let kept = app.store.course(&identity.reach(Act::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(kept.version, course_view(kept)))
+}
+
+/// Pairings of a term
+#[utoipa::path(get, path = "/pairings", tag = "timetable", params(OfTerm),
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<PairingView>), Problems))]
+pub async fn list_pairings(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(ask): Queried<OfTerm>,
+) -> Result<Json<Listed<PairingView>>, ApiError> {
+    let scope = identity.scope(Act::SeeTimetable)?;
+    let (after, limit): (Option<PairingId>, _) = (id_after(ask.after.as_deref())?, limit(ask.limit)? + 1);
+    let kept = app.store.pairings(&scope, ask.term_id).await?;
+    let page = kept.into_iter().filter(|kept| after.is_none_or(|after| kept.value.pairing_id > after));
+    let views = page.take(limit as usize).map(pairing_view).collect();
+    Ok(Json(Listed::new(views, limit, |view: &PairingView| view.pairing_id.to_string())))
+}
+
+/// Pair a school with the classes it teaches for a term; each class gets its listening right
+#[utoipa::path(post, path = "/pairings", tag = "timetable", request_body = NewPairing,
+    extensions(("x-act" = json!("dispatch"))),
+    responses((status = 201, body = PairingView), Problems))]
+pub async fn add_pairing(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewPairing>,
+) -> Result<Tagged<PairingView>, ApiError> {
+    let scope = identity.scope(Act::Dispatch)?;
+    app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
+    let mut class_ids = ask.class_ids;
+    class_ids.sort();
+    class_ids.dedup();
+    if class_ids.is_empty() || class_ids.len() > CLASSES_MAX {
+        return Err(invalid("class_ids", "要有 1 到 200 个听讲班"));
+    }
+    let pairing = Pairing {
+        pairing_id: PairingId::fresh(),
+        term_id: ask.term_id,
+        topology: ask.topology,
+        teaching_id: ask.teaching_id,
+        class_ids,
+        extent: extent(ask.subjects)?,
+        standing: Standing::Active,
+    };
+    let row = identity.row(&app, "add_pairing", format!("pairing:{}", pairing.pairing_id));
+    app.store.insert_pairing(&scope, &pairing, row).await?;
+    let location = format!("/api/v1/pairings/{}", pairing.pairing_id);
+    Ok(Tagged::created(1, pairing_view(Kept { value: pairing, version: 1 }), location))
+}
+
+/// Freeze, resume or cancel a pairing with its rights; past replays stay
+#[utoipa::path(post, path = "/pairings/{pairing_id}/standing", tag = "timetable", request_body = StandingAsk,
+    params(("pairing_id" = PairingId, Path)), extensions(("x-act" = json!("dispatch"))),
+    responses((status = 200, body = PairingView), Problems))]
+pub async fn change_pairing(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<PairingId>,
+    Asked(ask): Asked<StandingAsk>,
+) -> Result<Json<PairingView>, ApiError> {
+    let scope = identity.reach(Act::Dispatch)?;
+    let row = identity.row(&app, "change_pairing", format!("pairing:{id}")).saying(ask.act.as_str());
+    Ok(Json(pairing_view(app.store.change_pairing(&scope, id, ask.act, row).await?)))
+}
+
+/// Listening rights of a term, by id
+#[utoipa::path(get, path = "/listening-rights", tag = "timetable", params(OfTerm),
+    extensions(("x-act" = json!("see_timetable"))),
+    responses((status = 200, body = Listed<ListeningRightView>), Problems))]
+pub async fn list_listening_rights(
+    State(app): State<App>,
+    identity: Identity,
+    Queried(ask): Queried<OfTerm>,
+) -> Result<Json<Listed<ListeningRightView>>, ApiError> {
+    let scope = identity.scope(Act::SeeTimetable)?;
+    let (after, limit) = (id_after(ask.after.as_deref())?, limit(ask.limit)? + 1);
+    let rights = app.store.listening_rights(&scope, ask.term_id, after, i64::from(limit)).await?;
+    let views = rights.into_iter().map(right_view).collect();
+    Ok(Json(Listed::new(views, limit, |view: &ListeningRightView| view.listening_right_id.to_string())))
+}
+
+/// Give a class a right of its own
+#[utoipa::path(post, path = "/listening-rights", tag = "timetable", request_body = NewListeningRight,
+    extensions(("x-act" = json!("dispatch"))),
+    responses((status = 201, body = ListeningRightView), Problems))]
+pub async fn add_listening_right(
+    State(app): State<App>,
+    identity: Identity,
+    Asked(ask): Asked<NewListeningRight>,
+) -> Result<Tagged<ListeningRightView>, ApiError> {
+    let scope = identity.scope(Act::Dispatch)?;
+    app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
+    let right = ListeningRight {
+        listening_right_id: ListeningRightId::fresh(),
+        term_id: ask.term_id,
+        teaching_id: ask.teaching_id,
+        class_id: ask.class_id,
+        pairing_id: None,
+        extent: extent(ask.subjects)?,
+        standing: Standing::Active,
+        ended_at: None,
+    };
+    let row = identity.row(&app, "add_listening_right", format!("listening_right:{}", right.listening_right_id));
+    app.store.insert_listening_right(&scope, &right, row).await?;
+    let location = format!("/api/v1/listening-rights/{}", right.listening_right_id);
+    Ok(Tagged::created(1, right_view(right), location))
+}
+
+/// Freeze, resume or cancel a right; past replays stay
+#[utoipa::path(post, path = "/listening-rights/{listening_right_id}/standing", tag = "timetable",
+    request_body = StandingAsk, params(("listening_right_id" = ListeningRightId, Path)),
+    extensions(("x-act" = json!("dispatch"))),
+    responses((status = 200, body = ListeningRightView), Problems))]
+pub async fn change_listening_right(
+    State(app): State<App>,
+    identity: Identity,
+    Named(id): Named<ListeningRightId>,
+    Asked(ask): Asked<StandingAsk>,
+) -> Result<Json<ListeningRightView>, ApiError> {
+    let scope = identity.reach(Act::Dispatch)?;
+    let row = identity.row(&app, "change_listening_right", format!("listening_right:{id}")).saying(ask.act.as_str());
+    Ok(Json(right_view(app.store.change_listening_right(&scope, id, ask.act, row).await?)))
+}
+
+/// Which field to mend, and how.
+pub(crate) fn course_problem(why: &CourseError) -> ApiError {
+    let (field, words) = match why {
+        CourseError::UnknownSubject(subject) => {
+            ("subject", format!("课程方案里没有“{subject}”这门学科，请从学科表里选"))
+        }
+        CourseError::UnknownGrade(grade) => ("grade", format!("这个学段没有“{grade}”，请换年级或学段")),
+        CourseError::WeeklyCount => ("weekly", format!("每周要有 1 到 {WEEKLY_MAX} 节")),
+        CourseError::NoLessonsIn(period) => ("period", format!("{}不排课，请换一节", period.title())),
+        CourseError::Twice(period) => ("weekly", format!("同一天的{}排了两次，请去掉一次", period.title())),
+        CourseError::ListensTwice => ("listening", "同一间教室列了两次，请去掉一次".into()),
+        CourseError::ListensToItself => ("listening", "主讲教室不能听自己的课，请换一间接收教室".into()),
+        CourseError::DeliveryDoesNotFit => {
+            ("delivery", "同步课堂要有本地班，专门开课没有本地班，请改授课方式或本地班".into())
+        }
+    };
+    ApiError::Invalid { field, why: words }
+}
+
+/// A pairing with more classes is several.
+const CLASSES_MAX: usize = 200;
+
+fn id_after<T: std::str::FromStr>(after: Option<&str>) -> Result<Option<T>, ApiError> {
+    after.map(|text| text.parse().map_err(|_| ApiError::BadRequest("after".into()))).transpose()
+}
+
+fn extent(subjects: Option<Vec<String>>) -> Result<Extent, ApiError> {
+    match subjects {
+        None => Ok(Extent::WholeClass),
+        Some(subjects) if subjects.is_empty() || subjects.iter().any(|one| !SUBJECTS.contains(&one.as_str())) => {
+            Err(invalid("subjects", "要有至少一门课程方案里的学科"))
+        }
+        Some(subjects) => Ok(Extent::Subjects(subjects)),
+    }
+}
+
+impl From<AgreementError> for ApiError {
+    fn from(error: AgreementError) -> Self {
+        match error {
+            AgreementError::NotFound => Self::NotFound,
+            AgreementError::PairedAlready(_) => Self::AlreadyThere,
+            AgreementError::WrongStanding(_) => invalid("act", "已经取消的结对或授权不能再改"),
+            AgreementError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn subjects(extent: Extent) -> Option<Vec<String>> {
+    match extent {
+        Extent::WholeClass => None,
+        Extent::Subjects(subjects) => Some(subjects),
+    }
+}
+
+/// A period of the week as it is kept.
+pub(crate) fn weekly(view: &WeeklyView) -> Result<WeeklyPeriod, ApiError> {
+    Ok(WeeklyPeriod {
+        weekday: weekday(view.weekday)?,
+        period: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
+        weeks: view.weeks.parse().map_err(|_| invalid("weeks", "周次写成 every、odd、even 或 3-8"))?,
+    })
+}
+
+pub(crate) fn course_view(kept: Kept<Course>) -> CourseView {
+    let Kept { value: course, version } = kept;
+    let weekly = |weekly: &WeeklyPeriod| WeeklyView {
+        weekday: weekly.weekday.to_monday_one_offset(),
+        period: weekly.period.to_string(),
+        weeks: weekly.weeks.to_string(),
+    };
+    let listening = |end: &Listening| ListeningAsk {
+        classroom_id: end.classroom_id,
+        class_id: end.class_id,
+        interactive: end.interactive,
+    };
+    CourseView {
+        course_id: course.course_id,
+        course: NewCourse {
+            term_id: course.term_id,
+            organisation_id: course.organisation_id,
+            weekly: course.weekly.iter().map(weekly).collect(),
+            listening: course.listening.iter().map(listening).collect(),
+            title: course.title,
+            subject: course.subject,
+            stage: course.stage,
+            grade: course.grade,
+            teacher_id: course.teacher_id,
+            classroom_id: course.classroom_id,
+            class_id: course.class_id,
+            program: course.program,
+            mode: course.mode,
+            delivery: course.delivery,
+        },
+        version,
+    }
+}
+
+fn pairing_view(kept: Kept<Pairing>) -> PairingView {
+    let Kept { value: pairing, version } = kept;
+    PairingView {
+        pairing_id: pairing.pairing_id,
+        term_id: pairing.term_id,
+        topology: pairing.topology,
+        teaching_id: pairing.teaching_id,
+        class_ids: pairing.class_ids,
+        subjects: subjects(pairing.extent),
+        standing: pairing.standing,
+        version,
+    }
+}
+
+fn right_view(right: ListeningRight) -> ListeningRightView {
+    ListeningRightView {
+        listening_right_id: right.listening_right_id,
+        term_id: right.term_id,
+        teaching_id: right.teaching_id,
+        class_id: right.class_id,
+        pairing_id: right.pairing_id,
+        subjects: subjects(right.extent),
+        standing: right.standing,
+        ended_at_ms: right.ended_at,
+    }
+}
+
+/// 1 to 7, as the API says it.
+pub(crate) fn weekday(number: i8) -> Result<Weekday, ApiError> {
+    Weekday::from_monday_one_offset(number).map_err(|_| invalid("weekday", "星期是 1 到 7"))
+}

@@ -1,0 +1,108 @@
+//! The lessons of a whole term, planned in one go from its courses.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::{
+    account::identity::Identity,
+    dispatch,
+    organisation::place_of,
+    web::{
+        ask::{Asked, Named},
+        problem::{ApiError, Problems, clash::ClashView},
+    },
+};
+use crate::{app::App, scheduling::planner::plan_term, store::ScheduleError};
+use school::{
+    account::permission::Act,
+    base::id::{CourseId, OrganisationId, TermId},
+};
+
+/// Which school's term is to be planned.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TermPlanAsk {
+    /// The school, or everything below a bureau.
+    organisation_id: OrganisationId,
+    /// Only say what would come of it.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What a term became.
+#[derive(Serialize, ToSchema)]
+pub struct TermPlanView {
+    /// Lessons in the plan.
+    planned: usize,
+    /// Lessons of the term that would have begun by now: they are left out.
+    past: usize,
+    /// Lessons that are new. The others were there already.
+    scheduled: usize,
+    /// What became no lesson.
+    left_out: Vec<LeftOutView>,
+    /// What stands in the way. Then nothing is scheduled.
+    clashes: Vec<ClashView>,
+}
+
+/// A period of the plan that became no lesson, or that one classroom cannot listen to.
+#[derive(Serialize, ToSchema)]
+pub struct LeftOutView {
+    course_id: CourseId,
+    week_no: u8,
+    /// 1: Monday.
+    weekday: i8,
+    period: String,
+    /// The listening end, by its place in the course. `null`: the lesson itself.
+    end: Option<usize>,
+    /// Why, in Chinese.
+    why: String,
+}
+
+/// Plan all lessons of a school's term in one go; what was planned before stays
+#[utoipa::path(post, path = "/terms/{term_id}/lessons", tag = "timetable", request_body = TermPlanAsk,
+    params(("term_id" = TermId, Path)), extensions(("x-act" = json!("edit_timetable"))),
+    responses((status = 200, body = TermPlanView), Problems))]
+pub async fn plan(
+    State(app): State<App>,
+    identity: Identity,
+    Named(term_id): Named<TermId>,
+    Asked(ask): Asked<TermPlanAsk>,
+) -> Result<Json<TermPlanView>, ApiError> {
+    let scope = identity.reach(Act::EditTimetable)?;
+    let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
+    let path = place_of(&app, &scope, ask.organisation_id).await?;
+    let plan = plan_term(&app.store, &scope, &term, &path, app.clock.wall()).await?;
+    let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
+        course_id: *course_id,
+        week_no: left_out.week_no,
+        weekday: left_out.weekday.to_monday_one_offset(),
+        period: left_out.period.to_string(),
+        end: left_out.end,
+        why: dispatch::unresolved_words(&left_out.why),
+    });
+    let mut view = TermPlanView {
+        planned: plan.lessons.len(),
+        past: plan.past,
+        scheduled: 0,
+        left_out: left_out.collect(),
+        clashes: Vec::new(),
+    };
+    let row = identity.row(&app, "plan_term", format!("term:{term_id}"));
+    let done = match ask.dry_run {
+        true => {
+            let fresh = app.store.unplanned(&scope, plan.lessons).await?;
+            let clashes = app.store.clashes_of_new(&scope, &fresh).await?;
+            if clashes.is_empty() { Ok(fresh.len()) } else { Err(ScheduleError::Clashes(clashes)) }
+        }
+        false => app.store.schedule(&scope, &plan.lessons, row).await,
+    };
+    match done {
+        Ok(scheduled) => view.scheduled = scheduled,
+        Err(ScheduleError::Clashes(clashes)) => {
+            view.clashes = ClashView::of(&app.store, &scope, &clashes).await?;
+        }
+        Err(error) => return Err(ApiError::of_schedule(&app.store, &scope, error).await),
+    }
+    Ok(Json(view))
+}

@@ -1,0 +1,11 @@
+//! What every route uses: reading requests, who asks, lists, edits, limits, problems.
+
+pub mod again;
+pub mod ask;
+pub mod assets;
+pub mod cookie;
+pub(crate) mod field;
+pub mod list;
+pub mod problem;
+pub mod range;
+pub mod version;

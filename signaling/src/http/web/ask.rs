@@ -1,0 +1,334 @@
+//! How requests are read: bounded in bytes and time, strict in type, and never on behalf of another site.
+
+use std::{
+    any::Any,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{HeaderMap, Uri, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use utoipa::ToSchema;
+
+use super::problem::ApiError;
+use school::base::name;
+
+/// No request of ours is larger: a form is small.
+pub const JSON_BYTES_MAX: usize = 64 * 1024;
+
+/// A body that takes longer than this is not sent in earnest.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Where a request came from. The listener says it; nothing in the request can, but from a proxy that we trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The other end of the connection, or whom a trusted proxy speaks for; then the port is 0.
+    pub address: SocketAddr,
+    /// The connection is encrypted, by us or by a proxy that we were told to trust.
+    pub tls: bool,
+    /// Something in between says that it was not encrypted before it came here.
+    pub plain_before: bool,
+}
+
+impl Caller {
+    /// Nobody on the network can read along: it is encrypted, or never left this machine.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        let ip = self.ip();
+        // Unspecified is nobody's address: a request that came through no listener.
+        self.tls || ((ip.is_loopback() || ip.is_unspecified()) && !self.plain_before)
+    }
+
+    /// The same caller, as the proxy in between tells of them. Only trusted ones are believed whom they speak for, and
+    /// that it was encrypted; that it was not, is believed of anybody.
+    #[must_use]
+    pub fn told_by(self, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
+        let is_trusted = trusted.contains(&self.ip());
+        let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Of proxies in a row the first one speaks with the browser.
+        let proto = proto.split(',').next().unwrap_or_default().trim();
+        let spoken_for = if is_trusted { spoken_for(headers, trusted) } else { None };
+        Self {
+            address: spoken_for.map_or(self.address, |ip| SocketAddr::new(ip, 0)),
+            tls: self.tls || (is_trusted && proto.eq_ignore_ascii_case("https")),
+            // Whoever stands behind a proxy came over a line that we do not see.
+            plain_before: spoken_for.is_some() || proto.eq_ignore_ascii_case("http"),
+        }
+    }
+
+    /// The network address alone.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
+}
+
+/// The last hop of `X-Forwarded-For` that is no proxy of ours: whatever stands before it, its sender may have made up.
+/// `None`: nothing there can be read.
+fn spoken_for(headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().ok()).collect::<Option<_>>()?;
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let hop = hop.trim();
+        // Some proxies write the port, too.
+        let ip = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip())).ok()?.to_canonical();
+        if !trusted.contains(&ip) {
+            return Some(ip);
+        }
+    }
+    None
+}
+
+/// One connection's place among those that the listeners allow. Whoever outlives the connection, as a socket does,
+/// holds on to it.
+#[derive(Clone, Default)]
+pub struct HeldPlace {
+    _place: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl HeldPlace {
+    /// Holds `place` until the last clone is dropped.
+    pub fn new(place: impl Any + Send + Sync) -> Self {
+        Self { _place: Some(Arc::new(place)) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for HeldPlace {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let nowhere = Self { address, tls: false, plain_before: false };
+        Ok(parts.extensions.get().copied().unwrap_or(nowhere))
+    }
+}
+
+/// A JSON body of our own pages. Other sites cannot send one: their browser would ask us first.
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        let own_page = own_origin(&parts.headers, &parts.uri)?;
+        let is_json = media_type(&parts.headers).is_some_and(|kind| kind == "application/json");
+        let has_type = parts.headers.contains_key(header::CONTENT_TYPE);
+        // A browser names the origin of every POST. Without that name only the media type tells a page of
+        // ours from a form of theirs.
+        if !is_json && (has_type || own_page == OwnOrigin::NotNamed) {
+            return Err(ApiError::CrossSite);
+        }
+        let bytes = read_body(body, JSON_BYTES_MAX).await?;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // Serde also takes a struct's fields in a row, without their names; what is described are objects.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::BadRequest("the body is no JSON object".into()));
+        }
+        serde_json::from_slice(text).map(Self).map_err(|error| ApiError::BadRequest(error.to_string()))
+    }
+}
+
+/// A body that says nothing: `{}` or nothing at all.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// An id in the path. What is no id is not found: that there are ids is nobody's business.
+pub struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Named<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
+        text.parse().map(Self).map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// The query of a request.
+pub struct Queried<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Queried<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query.map(|Query(asked)| Self(asked)).map_err(|error| ApiError::BadRequest(error.body_text()))
+    }
+}
+
+/// A name in a body.
+///
+/// # Errors
+/// [`ApiError::Invalid`] where it is none.
+pub fn named(field: &'static str, typed: &str) -> Result<String, ApiError> {
+    name::name(typed).map_err(|why| ApiError::Invalid { field, why: why.to_string() })
+}
+
+/// A field that may be missing, `null` or a value: it stays, it is emptied, it is set.
+pub fn maybe_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
+}
+
+/// Whether a request names the page that it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnOrigin {
+    /// It is one of ours.
+    Ours,
+    /// It names none: no browser, or an old one.
+    NotNamed,
+}
+
+/// Compares `Origin` with the host that was asked.
+///
+/// # Errors
+/// [`ApiError::CrossSite`] where it is another one.
+pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(OwnOrigin::NotNamed) };
+    let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
+    // HTTP/2 carries the host in the URI.
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|a| a.as_str()));
+    match (origin.as_ref().and_then(|origin| origin.authority()), host) {
+        (Some(origin), Some(host)) if origin.as_str().eq_ignore_ascii_case(host) => Ok(OwnOrigin::Ours),
+        _ => Err(ApiError::CrossSite),
+    }
+}
+
+/// Refuses what another site's page has its visitor's browser change, whatever the handler reads of the request.
+///
+/// # Errors
+/// [`ApiError::CrossSite`] where the request changes something and comes from another site, or may: a browser names the
+/// origin of all but old forms, and those have one of three media types.
+pub async fn own_pages_only(request: Request, next: Next) -> Result<Response, ApiError> {
+    if !request.method().is_safe() && own_origin(request.headers(), request.uri())? == OwnOrigin::NotNamed {
+        let is_form = |kind: String| FORM_TYPES.contains(&kind.as_str());
+        if media_type(request.headers()).is_some_and(is_form) {
+            return Err(ApiError::CrossSite);
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+/// What a form can send without asking us first (Fetch, CORS-safelisted request headers).
+const FORM_TYPES: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
+
+/// The media type without its parameters, in lower case. `None`: there is none.
+#[must_use]
+pub fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// [`ApiError::TooLarge`], [`ApiError::TooSlow`], or [`ApiError::BadRequest`] where the line broke.
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    // The length that was announced is refused before a byte of it is read.
+    if axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
+        return Err(ApiError::TooLarge(limit));
+    }
+    match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, limit)).await {
+        Err(_) => Err(ApiError::TooSlow),
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_large(&error) => Err(ApiError::TooLarge(limit)),
+        Ok(Err(error)) => Err(ApiError::BadRequest(error.to_string())),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_private_where_it_is_encrypted_or_never_leaves_the_machine() {
+        let (proxy, far, here) = ("10.0.0.1", "10.0.0.9", "127.0.0.1");
+        let table = [
+            (here, None, true),
+            (here, Some("https"), true),
+            (here, Some("http"), false),
+            (far, None, false),
+            (far, Some("https"), false),
+            (proxy, None, false),
+            (proxy, Some("http"), false),
+            (proxy, Some("HTTPS, http"), true),
+        ];
+        for (ip, proto, private) in table {
+            let mut headers = HeaderMap::new();
+            if let Some(proto) = proto {
+                headers.insert("x-forwarded-proto", proto.parse().unwrap());
+            }
+            let address = SocketAddr::new(ip.parse().unwrap(), 1);
+            let caller = Caller { address, tls: false, plain_before: false };
+            let told = caller.told_by(&headers, &[proxy.parse().unwrap()]);
+            assert_eq!(told.is_private(), private, "{ip} {proto:?}");
+            // Only the proxy that is trusted makes the cookie one of TLS.
+            assert_eq!(told.tls, ip == proxy && private, "{ip} {proto:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_whom_it_speaks_for_and_only_its_own_word() {
+        let (proxy, inner, far) = ("10.0.0.1", "10.0.0.2", "203.0.113.7");
+        let table: [(&str, &[&str], &str); 10] = [
+            (far, &["198.51.100.1"], far),
+            ("127.0.0.1", &["198.51.100.1"], "127.0.0.1"),
+            (proxy, &[], proxy),
+            (proxy, &[far], far),
+            (proxy, &["::ffff:203.0.113.7"], far),
+            // What the browser itself claims stands on the left.
+            (proxy, &["127.0.0.1, 198.51.100.1, 203.0.113.7"], far),
+            (proxy, &["198.51.100.1", "203.0.113.7:50123, 10.0.0.2"], far),
+            (proxy, &["198.51.100.1, unknown"], proxy),
+            (proxy, &["198.51.100.1,"], proxy),
+            (proxy, &["10.0.0.2"], proxy),
+        ];
+        for (ip, lines, told) in table {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            let address = SocketAddr::new(ip.parse().unwrap(), 1);
+            let caller = Caller { address, tls: false, plain_before: false };
+            let caller = caller.told_by(&headers, &[proxy.parse().unwrap(), inner.parse().unwrap()]);
+            assert_eq!(caller.ip().to_string(), told, "{ip} {lines:?}");
+        }
+        // A proxy on this machine that speaks for somebody does not make their line private.
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let caller = Caller { address: here, tls: false, plain_before: false };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "127.0.0.1, 127.0.0.9".parse().unwrap());
+        assert!(!caller.told_by(&headers, &[here.ip()]).is_private());
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        assert!(caller.told_by(&headers, &[here.ip()]).is_private());
+    }
+}

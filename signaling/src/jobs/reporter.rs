@@ -1,0 +1,68 @@
+//! Attendance on its way to the store, and the reports of lessons that are over: a task of its own, in nobody's way.
+
+use std::time::Duration;
+
+use tracing::{error, info};
+
+use crate::{
+    app::App,
+    error_chain::chain,
+    store::{AuditRow, StoreError, report::ACT},
+};
+use school::{account::system_scope, report::work_out};
+
+/// How often what was seen is written down: a hub that is killed loses no more of it.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Reports of one round. A bell ends 200 lessons of a county at once; the last of them is reported ten seconds later.
+const REPORTS_A_ROUND: i64 = 50;
+
+/// A store that did not answer is asked again after this.
+const TRIES_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Keeps attendance until the hub stops.
+pub async fn run(app: App) {
+    let mut rests = EVERY;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(rests) => {}
+            () = app.stopping() => return,
+        }
+        rests = match round(&app).await {
+            Ok(()) => EVERY,
+            Err(error) => {
+                let waiting = app.registry.roll(|roll| roll.rows());
+                error!(error = chain(&error), waiting, "Attendance waits here: the store does not take it");
+                TRIES_AGAIN_AFTER
+            }
+        };
+        app.registry.roll(|roll| {
+            metrics::gauge!("tongke_attendance_rows_waiting").set(roll.rows() as f64);
+            metrics::counter!("tongke_attendance_rows_given_up_total").absolute(roll.given_up());
+        });
+    }
+}
+
+/// Writes down what was seen, and works out the reports that are due.
+///
+/// # Errors
+/// [`StoreError`] where the store does not answer: what was not kept is kept next time.
+pub async fn round(app: &App) -> Result<(), StoreError> {
+    app.registry.flush_attendance().await?;
+    let (scope, now) = (system_scope::bell(), app.clock.wall());
+    for lesson in app.store.lessons_to_report(&scope, now, REPORTS_A_ROUND).await? {
+        let lesson_id = lesson.lesson_id;
+        if !app.registry.roll(|roll| roll.is_kept(lesson_id)) {
+            continue; // Its last windows came a moment ago.
+        }
+        let collected = app.store.collected(&scope, &lesson, Vec::new()).await?;
+        let rules = app.store.rules_at(&scope, lesson.place()).await?;
+        let report = work_out(&lesson, &collected, &rules, now);
+        let row = AuditRow::by_system(now, ACT, format!("lesson:{lesson_id}")).at_place(lesson.place());
+        if app.store.keep_report(&scope, &report, &collected, row).await? {
+            info!(lesson.id = %lesson_id, ends = report.ends.len(), "Worked out the report of lesson {lesson_id}");
+        }
+        app.registry.roll(|roll| roll.forget(lesson_id));
+    }
+    Ok(())
+}

@@ -1,0 +1,355 @@
+//! Keeps count of what recordings take, and takes away what may go: once a minute it counts, once a day it goes through
+//! what retention says. Whether the clock can be believed for that is [`KeptClock`]'s to say, what is due is said in
+//! [`retention`](school::retention); here both meet the disk, the bucket and the store.
+//!
+//! Whatever it does may be interrupted anywhere. A recording that is being deleted says so in the store before the first
+//! file goes, and the next run finishes it; its tombstone is written when nothing of it is left.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::civil::Date;
+use tracing::{error, info, warn};
+
+use crate::{
+    app::App,
+    error_chain::chain,
+    store::{
+        AuditRow, StoreError,
+        retention::{
+            Deletion, KeptAsk, KeptRecording,
+            aged::{AgedId, Retired},
+            policy::Policies,
+            run::{RetentionRun, RunOutcome},
+            storage::Counted,
+        },
+    },
+};
+use school::{
+    account::system_scope,
+    base::{id::RecordingId, time::UnixMs, zone::school_day},
+    retention::{DataClass, DeletionRule, KeepState, RetentionStep, kept_clock::Trust, quota::QuotaNotice, run_bound},
+};
+
+impl App {
+    /// Keeps count and goes through retention until the hub stops.
+    pub async fn keep_store(self) {
+        let mut rounds = tokio::time::interval(ROUND_EVERY);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = rounds.tick() => {}
+                () = self.stopping() => return,
+            }
+            if let Err(error) = self.round().await {
+                error!(error = chain(&error), "What recordings take could not be counted");
+            }
+        }
+    }
+
+    /// One round: counts, and does what is due.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not answer; the next round tries again.
+    pub async fn round(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.storekeeper.note_time(&self.clock);
+        self.count().await?;
+        let (runs, evicts, looks) = {
+            let state = self.storekeeper.state();
+            (now.steady >= state.runs_at, now.steady >= state.evicts_at, now.steady >= state.looks_at)
+        };
+        if looks {
+            self.look_ahead().await?;
+            self.storekeeper.state().looks_at = now.steady + EVICT_EVERY;
+        }
+        if evicts {
+            self.evict().await?;
+            self.storekeeper.state().evicts_at = now.steady + EVICT_EVERY;
+        }
+        if runs {
+            self.storekeeper.state().runs_at = now.steady + RUN_EVERY;
+            let run = self.go_through_retention().await?;
+            let RetentionRun { marked, deleted, clips, samples, attendance, held_back, .. } = run;
+            match run.outcome {
+                RunOutcome::Done => {
+                    info!(marked, deleted, clips, samples, attendance, "Retention: {marked} marked, {deleted} deleted");
+                }
+                RunOutcome::TooMany => warn!(
+                    marked,
+                    deleted,
+                    clips,
+                    samples,
+                    attendance,
+                    held_back,
+                    "Retention: {held_back} more are due than one run may do"
+                ),
+                RunOutcome::ClockMoved => error!(off_ms = run.off_ms, "Retention deletes nothing: the clock was moved"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what is new, and which schools are full.
+    async fn count(&self) -> Result<(), StoreError> {
+        let scope = system_scope::storekeeper();
+        let mut counted = Vec::new();
+        for one in self.store.uncounted(&scope, COUNTED_AT_ONCE).await? {
+            let recordings = self.recordings.clone();
+            let measured = tokio::task::spawn_blocking(move || recordings.measure(one.recording_id)).await;
+            let Ok(measured) = measured else { continue };
+            let is_over = one.is_sealed && measured.seal_sha256.is_some();
+            counted.push(Counted {
+                recording_id: one.recording_id,
+                state: if is_over { KeepState::Sealed } else { KeepState::Live },
+                size_bytes: measured.size_bytes,
+                duration_ms: measured.duration_ms,
+                recorded_on: school_day(one.started_at),
+                ended_at: one.ended_at.filter(|_| is_over).unwrap_or(one.started_at),
+                seal_sha256: measured.seal_sha256.filter(|_| is_over),
+            });
+        }
+        if !counted.is_empty() {
+            self.store.count_recordings(&scope, &counted).await?;
+        }
+        if let Some(mirror) = self.recordings.mirror() {
+            let unmirrored = self.store.unmirrored(&scope, COUNTED_AT_ONCE).await?;
+            let whole: Vec<RecordingId> =
+                unmirrored.into_iter().filter(|id| mirror.is_whole(recorder::RecordingId(id.uuid()))).collect();
+            if !whole.is_empty() {
+                self.store.note_mirrored(&scope, &whole).await?;
+            }
+        }
+        let mut full = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let page = self.store.use_of_schools(&scope, school_day(self.clock.wall()), after, SCHOOLS_AT_ONCE).await?;
+            after = page.last().map(|school| school.organisation_id);
+            let is_last = page.len() < SCHOOLS_AT_ONCE as usize;
+            let used_up = page.into_iter().filter(|one| one.quota.notice(one.used) == Some(QuotaNotice::Full));
+            full.extend(used_up.map(|school| school.path));
+            if is_last {
+                break;
+            }
+        }
+        self.recordings.fill(full);
+        Ok(())
+    }
+
+    /// Adds up what retention will remove on each day to come.
+    async fn look_ahead(&self) -> Result<(), StoreError> {
+        let scope = system_scope::storekeeper();
+        let policies = self.store.policies(&scope).await?;
+        let (mut days, mut after) = (BTreeMap::<Date, u64>::new(), None);
+        loop {
+            let ask = KeptAsk { after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
+            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.ended_at, last.recording_id));
+            for kept in &page {
+                if let Some(at) = kept.item().deletes_at(&policies.at(&kept.path)) {
+                    *days.entry(school_day(at)).or_default() += kept.size_bytes;
+                }
+            }
+        }
+        self.storekeeper.state().leaving = days.into_iter().collect();
+        Ok(())
+    }
+
+    /// Removes local copies that the bucket has confirmed: of what is old enough, and the oldest first while the disk runs
+    /// short.
+    async fn evict(&self) -> Result<(), StoreError> {
+        let Some(mirror) = self.recordings.mirror() else { return Ok(()) };
+        let scope = system_scope::storekeeper();
+        let (mut after, now) = (None, self.clock.wall());
+        loop {
+            let states = vec![KeepState::Archived];
+            let ask = KeptAsk { states, after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
+            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some((last.ended_at, last.recording_id));
+            for kept in page.iter().filter(|kept| kept.is_mirrored) {
+                let old = self.recordings.local_kept().is_some_and(|local| now >= kept.ended_at.plus(local));
+                if !old && !self.recordings.disk().is_short() {
+                    return Ok(()); // All that come after are younger.
+                }
+                let id = recorder::RecordingId(kept.recording_id.uuid());
+                match mirror.evict(id).await {
+                    Ok(0) => {}
+                    Ok(freed) => info!(recording.id = %id, freed, "Recording {id} is in the bucket alone now"),
+                    Err(error) => warn!(recording.id = %id, error = chain(&error), "Recording {id} stays on the disk"),
+                }
+            }
+        }
+    }
+
+    /// Goes through all recordings: marks what is over, deletes what was marked for a week, finishes what was begun. Then
+    /// through clips, samples and attendance, which go by their age alone: once a day, however often the hub is started.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not answer; what was begun is finished by the next run.
+    pub async fn go_through_retention(&self) -> Result<RetentionRun, StoreError> {
+        let scope = system_scope::storekeeper();
+        let now = self.clock.now();
+        let before = self.store.retention_run(&scope).await?;
+        let confirmed = before.confirmed_by.is_some();
+        if confirmed {
+            self.storekeeper.state().clock.believe(now);
+        }
+        let mut run = RetentionRun { ran_at: Some(now.wall), ..RetentionRun::default() };
+        if let Trust::Moved(off_ms) = self.storekeeper.trust(now) {
+            run = RetentionRun { outcome: RunOutcome::ClockMoved, off_ms, ran_at: before.ran_at, ..run };
+            self.store.keep_retention_run(&scope, &run).await?;
+            return Ok(run);
+        }
+        // A hub that is started again and again does not make days of it.
+        let too_early = before.ran_at.is_some_and(|ran_at| now.wall < ran_at.plus(RUN_APART));
+        if !too_early || confirmed {
+            self.store.count_run(&scope).await?;
+        }
+        let policies = self.store.policies(&scope).await?;
+        let bound = run_bound(
+            usize::try_from(self.store.kept_totals(&scope).await?.recordings).unwrap_or(usize::MAX),
+            confirmed,
+        );
+        let (mut marks, mut deletions) = (bound, bound);
+        let mut after = None;
+        loop {
+            let ask = KeptAsk { after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
+            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.ended_at, last.recording_id));
+            for kept in &page {
+                let mut item = kept.item();
+                item.is_mirrored |= self.recordings.mirror().is_none();
+                let step = item.due(&policies.at(&kept.path), now.wall);
+                let left = match step {
+                    Some(RetentionStep::Mark) => &mut marks,
+                    Some(RetentionStep::Delete) => &mut deletions,
+                    Some(step) => {
+                        self.take(kept, step, now.wall).await?;
+                        run.deleted += u64::from(step == RetentionStep::Finish);
+                        continue;
+                    }
+                    None => continue,
+                };
+                if *left == 0 {
+                    run.held_back += 1;
+                    run.outcome = RunOutcome::TooMany;
+                    continue;
+                }
+                *left -= 1;
+                let step = step.unwrap_or(RetentionStep::Archive);
+                if self.take(kept, step, now.wall).await? {
+                    *(if step == RetentionStep::Mark { &mut run.marked } else { &mut run.deleted }) += 1;
+                }
+            }
+        }
+        if !too_early || confirmed {
+            for class in [DataClass::Clips, DataClass::Samples, DataClass::Attendance] {
+                self.go_through_aged(class, &policies, confirmed, &mut run).await?;
+            }
+        }
+        self.store.keep_retention_run(&scope, &run).await?;
+        Ok(run)
+    }
+
+    /// Goes through a class that goes by its age alone, and deletes what is due.
+    async fn go_through_aged(
+        &self,
+        class: DataClass,
+        policies: &Policies,
+        confirmed: bool,
+        run: &mut RetentionRun,
+    ) -> Result<(), StoreError> {
+        let (scope, now) = (system_scope::storekeeper(), self.clock.wall());
+        let Some(shortest) = policies.shortest(class) else { return Ok(()) };
+        let all = usize::try_from(self.store.count_aged(&scope, class).await?).unwrap_or(usize::MAX);
+        let (mut left, mut after) = (run_bound(all, confirmed), None);
+        loop {
+            let page = self.store.aged(&scope, class, now.minus(shortest), after, COUNTED_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            for aged in page {
+                let policy = policies.at(&aged.path);
+                if !aged.item.is_due(&policy, now) {
+                    continue;
+                }
+                if left == 0 {
+                    run.held_back += 1;
+                    run.outcome = RunOutcome::TooMany;
+                    continue;
+                }
+                left -= 1;
+                match self.store.retire(&scope, aged.id, &policy, now).await? {
+                    Retired::Done => match aged.id {
+                        AgedId::Clip(_) => run.clips += 1,
+                        AgedId::Samples(_) => run.samples += 1,
+                        AgedId::Attendance(_) => run.attendance += 1,
+                    },
+                    Retired::Spared => {}
+                    Retired::Edited(edited) => error!(error = chain(&edited), "What was edited is not deleted"),
+                }
+            }
+        }
+    }
+
+    /// Takes one step with one recording. False: it was not possible now.
+    async fn take(&self, kept: &KeptRecording, step: RetentionStep, now: UnixMs) -> Result<bool, StoreError> {
+        let (scope, id) = (system_scope::storekeeper(), kept.recording_id);
+        let row = |act| AuditRow::by_system(now, act, format!("recording:{id}"));
+        match step {
+            RetentionStep::Archive => self.store.archive_recording(&scope, id).await.map(|()| true),
+            RetentionStep::Mark => {
+                let deletion = Deletion {
+                    since: now,
+                    rule: DeletionRule::Retention,
+                    by: "system".to_owned(),
+                    reason: String::new(),
+                };
+                self.store.mark_for_deletion(&scope, id, &deletion, row("mark_for_deletion")).await
+            }
+            RetentionStep::Unmark => self.store.unmark(&scope, id, row("take_deletion_back")).await,
+            RetentionStep::Delete => {
+                Ok(self.store.begin_deletion(&scope, id, now).await? && self.erase(kept, now).await?)
+            }
+            RetentionStep::Finish => self.erase(kept, now).await,
+        }
+    }
+
+    /// Files first, so that nothing is copied any more, then objects, then the tombstone. False: the next run goes on.
+    async fn erase(&self, kept: &KeptRecording, now: UnixMs) -> Result<bool, StoreError> {
+        let (recordings, recording_id) = (self.recordings.clone(), kept.recording_id);
+        let id = recorder::RecordingId(recording_id.uuid());
+        if self.recordings.mirror().is_some_and(|mirror| !mirror.let_go(id)) {
+            return Ok(false);
+        }
+        let removed = tokio::task::spawn_blocking(move || recordings.remove(recording_id)).await;
+        if !matches!(removed, Ok(true)) {
+            return Ok(false);
+        }
+        if let Some(mirror) = self.recordings.mirror()
+            && let Err(error) = mirror.remove(id).await
+        {
+            warn!(recording.id = %id, error = chain(&error), "Recording {id} is still in the bucket");
+            return Ok(false);
+        }
+        self.store.bury(&system_scope::storekeeper(), kept, now).await?;
+        Ok(true)
+    }
+}
+
+/// What a running recording takes is known to the minute.
+const ROUND_EVERY: Duration = Duration::from_secs(60);
+
+const RUN_EVERY: Duration = Duration::from_secs(24 * 3_600);
+const EVICT_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Runs nearer than this are one, as far as the week before a deletion goes.
+const RUN_APART: Duration = Duration::from_secs(20 * 3_600);
+
+/// Read in one statement.
+const COUNTED_AT_ONCE: u32 = 500;
+const SCHOOLS_AT_ONCE: u32 = 500;

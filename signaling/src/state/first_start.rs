@@ -1,0 +1,50 @@
+//! The secret of the first start.
+
+use std::sync::Mutex;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use school::base::time::UnixMs;
+use tokio::time::Duration;
+
+use crate::{
+    clock::Clock,
+    secret::{sha256_hex, unguessable},
+    store::{Store, StoreError},
+};
+
+/// The secret is good for so long after the start. The next start shows a new one.
+const SECRET_VALID: Duration = Duration::from_secs(15 * 60);
+
+/// The secret of the first start.
+#[derive(Debug, Default)]
+pub struct FirstStart {
+    secret: Mutex<Option<(String, UnixMs)>>,
+}
+
+impl FirstStart {
+    /// Makes the secret that the console shows. `None`: the hub has its people already.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn begin(&self, store: &Store, clock: &Clock) -> Result<Option<String>, StoreError> {
+        if !store.is_empty().await? {
+            return Ok(None);
+        }
+        let (secret, until) = (unguessable(), clock.lasting().wall.plus(SECRET_VALID));
+        *self.lock() = Some((sha256_hex(&secret), until));
+        Ok(Some(secret))
+    }
+
+    /// The secret's SHA-256 and until when it is good. Held while the hub is set up, so that two cannot do it.
+    pub fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, UnixMs)>> {
+        self.secret.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Whether this is the secret, and still good.
+    #[must_use]
+    pub fn is(&self, secret: &str, now: UnixMs) -> bool {
+        self.lock().as_ref().is_some_and(|(expected, until)| {
+            now < *until && verify_slices_are_equal(sha256_hex(secret).as_bytes(), expected.as_bytes()).is_ok()
+        })
+    }
+}

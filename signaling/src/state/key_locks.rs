@@ -1,0 +1,12 @@
+//! Locks of idempotency keys.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+/// Requests under way, by holder and key: the second waits for the first.
+#[derive(Debug, Default)]
+pub struct KeyLocks {
+    /// Each is held while its request is answered.
+    pub keys: DashMap<(String, String), Arc<tokio::sync::Mutex<()>>>,
+}

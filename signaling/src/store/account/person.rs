@@ -1,0 +1,396 @@
+//! People, the roles they hold, and their sessions, as administrators see and change them.
+
+use serde::Serialize;
+use sqlx::{Row, any::AnyRow};
+use utoipa::ToSchema;
+
+use crate::store::{
+    AuditRow, Sql, Store, StoreError, Writing,
+    db::{edit::Edited, list::ListAsk},
+    word, word_or_null,
+};
+use school::{
+    account::{permission::Scope, session::Stage},
+    base::{
+        id::{ClassroomId, DeviceId, GrantId, OrganisationId, PersonId, SessionId},
+        time::UnixMs,
+    },
+    organisation::{Person, Role},
+};
+
+/// A person, as they are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Person`")]
+pub struct KeptPerson {
+    pub person_id: PersonId,
+    pub organisation_id: OrganisationId,
+    /// The name of their organisation.
+    pub organisation: String,
+    pub name: String,
+    /// What they type to sign in. `null`: they come by links alone.
+    pub sign_in_name: Option<String>,
+    /// They have set a password.
+    pub has_password: bool,
+    /// They have bound a second factor.
+    pub has_second_factor: bool,
+    /// When they were locked out. `null`: nobody locked them out.
+    pub locked_at_ms: Option<i64>,
+    /// Until when too many wrong passwords keep them out. `null`: they do not.
+    pub locked_until_ms: Option<i64>,
+    /// When they left. `null`: they are here.
+    pub closed_at_ms: Option<i64>,
+    /// Counts the edits: the ETag.
+    pub version: i64,
+    #[serde(skip)]
+    pub path: String,
+}
+
+/// A role that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Grant`")]
+pub struct KeptGrant {
+    pub role_grant_id: GrantId,
+    pub role: Role,
+    pub organisation_id: OrganisationId,
+    /// The name of that place.
+    pub organisation: String,
+    pub from_ms: i64,
+    /// `null`: until it is ended.
+    pub until_ms: Option<i64>,
+    #[serde(skip)]
+    pub path: String,
+}
+
+/// A session, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[expect(missing_docs, reason = "the names are those of `Session`")]
+pub struct KeptSession {
+    pub session_id: SessionId,
+    pub person_id: Option<PersonId>,
+    pub classroom_id: Option<ClassroomId>,
+    pub device_id: Option<DeviceId>,
+    /// The person's name, or the classroom's.
+    pub name: String,
+    pub stage: Stage,
+    /// The network address it began at.
+    pub address: String,
+    pub created_at_ms: i64,
+    pub seen_at_ms: i64,
+    pub expires_at_ms: i64,
+}
+
+/// What is changed of a person. `None`: it stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of `Person`")]
+pub struct PersonEdit {
+    pub name: Option<String>,
+    pub sign_in_name: Option<Option<String>>,
+    /// They leave: their sessions and roles end.
+    pub close: bool,
+}
+
+pub(crate) const SELECT_PERSON: &str = "
+    select person.person_id as person_id, person.organisation_id as organisation_id, organisation.name as organisation,
+           person.name as name, person.sign_in_name as sign_in_name, path, person.closed_at_ms as closed_at_ms,
+           locked_at_ms, person.version as version,
+           (select locked_until_ms from sign_in_failure
+            where sign_in_failure.sign_in_name = person.sign_in_name) as locked_until_ms,
+           (select count(*) from password where password.person_id = person.person_id) as passwords,
+           (select count(*) from second_factor where second_factor.person_id = person.person_id
+                                                 and confirmed_at_ms is not null) as factors
+    from person
+    join organisation on organisation.organisation_id = person.organisation_id
+    where ";
+
+impl Store {
+    /// People in scope, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn people(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptPerson>, StoreError> {
+        let mut sql = Sql::new(SELECT_PERSON);
+        sql.within(scope, "path");
+        ask.finish(&mut sql, scope, "person", "person.person_id", &["person.name", "sign_in_name"]);
+        sql.all(&self.pool).await?.iter().map(person_from).collect()
+    }
+
+    /// One person. `None`: there is none in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn person(&self, scope: &Scope, id: PersonId) -> Result<Option<KeptPerson>, StoreError> {
+        let mut sql = Sql::new(SELECT_PERSON);
+        sql.within(scope, "path").push(" and person.person_id = ").bind(id.to_string());
+        sql.all(&self.pool).await?.first().map(person_from).transpose()
+    }
+
+    /// Adds a person. `None`: their organisation is not in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn add_person(
+        &self,
+        scope: &Scope,
+        person: &Person,
+        row: AuditRow,
+    ) -> Result<Option<KeptPerson>, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(path) = writing.insert_person(scope, person, row.at).await? else { return Ok(None) };
+        let kept = writing.person(scope, person.person_id).await?;
+        writing.commit(&row.at_place(path)).await?;
+        Ok(kept)
+    }
+
+    /// Changes a person, or lets them leave.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn edit_person(
+        &self,
+        scope: &Scope,
+        id: PersonId,
+        version: i64,
+        edit: &PersonEdit,
+        row: AuditRow,
+    ) -> Result<Edited<KeptPerson>, StoreError> {
+        let mut writing = self.write().await?;
+        let Some(before) = writing.person(scope, id).await? else { return Ok(Edited::Gone) };
+        if !writing.take_version("person", "person_id", &id.to_string(), version).await? {
+            return Ok(Edited::OtherVersion);
+        }
+        let mut sql = Sql::new("update person set version = version");
+        if let Some(name) = &edit.name {
+            sql.push(", name = ").bind(name.as_str());
+        }
+        if let Some(sign_in_name) = &edit.sign_in_name {
+            sql.push(", sign_in_name = ").bind(sign_in_name.clone());
+        }
+        if edit.close && before.closed_at_ms.is_none() {
+            // The name to sign in by is free for a successor; the person's traces stay.
+            sql.push(", sign_in_name = null, closed_at_ms = ").bind(row.at.0);
+            writing.end_sessions_of(id, None).await?;
+            let mut end = Sql::new("update role_grant set until_ms = ");
+            end.bind(row.at.0).push(" where from_ms <= ").bind(row.at.0).push(" and (until_ms is null or until_ms > ");
+            end.bind(row.at.0).push(") and person_id = ").bind(id.to_string());
+            end.run(writing.on()).await?;
+        }
+        sql.push(" where person_id = ").bind(id.to_string());
+        sql.run(writing.on()).await?;
+        let Some(kept) = writing.person(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(kept.path.as_str())).await?;
+        Ok(Edited::Done(kept))
+    }
+
+    /// The roles of a person, those that have ended as well. `None`: the person is not in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn grants(&self, scope: &Scope, id: PersonId) -> Result<Option<Vec<KeptGrant>>, StoreError> {
+        if self.person(scope, id).await?.is_none() {
+            return Ok(None);
+        }
+        let mut sql = Sql::new(
+            "select role_grant_id, role, role_grant.organisation_id as organisation_id, organisation.name as name, path,
+                    from_ms, until_ms
+             from role_grant
+             join organisation on organisation.organisation_id = role_grant.organisation_id
+             where person_id = ",
+        );
+        sql.bind(id.to_string()).push(" order by role_grant_id");
+        let read = |row: &AnyRow| {
+            Ok(KeptGrant {
+                role_grant_id: word(row, "role_grant_id")?,
+                role: word(row, "role")?,
+                organisation_id: word(row, "organisation_id")?,
+                organisation: row.try_get("name")?,
+                from_ms: row.try_get("from_ms")?,
+                until_ms: row.try_get("until_ms")?,
+                path: row.try_get("path")?,
+            })
+        };
+        sql.all(&self.pool).await?.iter().map(read).collect::<Result<_, StoreError>>().map(Some)
+    }
+
+    /// Gives a role. `None`: the person, or the place, is not in scope.
+    ///
+    /// # Errors
+    /// [`StoreError::SeparatedPowers`], or where the database refuses.
+    pub async fn grant(
+        &self,
+        scope: &Scope,
+        id: PersonId,
+        (role, at): (Role, OrganisationId),
+        (from, until): (UnixMs, Option<UnixMs>),
+        row: AuditRow,
+    ) -> Result<Option<GrantId>, StoreError> {
+        let mut writing = self.write().await?;
+        let person = writing.person(scope, id).await?;
+        if person.is_none_or(|person| person.closed_at_ms.is_some()) {
+            return Ok(None);
+        }
+        let grant_id = GrantId::fresh();
+        let Some(path) = writing.insert_grant(scope, grant_id, id, role, at, from, until).await? else {
+            return Ok(None);
+        };
+        writing.commit(&row.at_place(path)).await?;
+        Ok(Some(grant_id))
+    }
+
+    /// Ends a role, now or at `until`. False: there is no such grant that has not ended, at a place in scope.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn end_grant(
+        &self,
+        scope: &Scope,
+        id: PersonId,
+        grant_id: GrantId,
+        until: UnixMs,
+        row: AuditRow,
+    ) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let mut sql = Sql::new("update role_grant set until_ms = case when from_ms > ");
+        sql.bind(until.0).push(" then from_ms else ").bind(until.0).push(" end where role_grant_id = ");
+        sql.bind(grant_id.to_string()).push(" and person_id = ").bind(id.to_string());
+        sql.push(" and (until_ms is null or until_ms > ").bind(row.at.0);
+        sql.push(") and organisation_id in (select organisation_id from organisation where ");
+        sql.within(scope, "path").push(")");
+        if sql.run(writing.on()).await? == 0 {
+            return Ok(false);
+        }
+        writing.commit(&row).await?;
+        Ok(true)
+    }
+
+    /// Sessions of people and classrooms in scope, the newest first; of one person, where `of` says so.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn sessions(
+        &self,
+        scope: &Scope,
+        of: Option<PersonId>,
+        below: Option<&str>,
+        limit: u32,
+        now: UnixMs,
+    ) -> Result<Vec<KeptSession>, StoreError> {
+        let mut sql = select_sessions(now);
+        sql.push(" and (").within(scope, "of_person.path").push(" or ").within(scope, "of_classroom.path").push(")");
+        if let Some(person_id) = of {
+            sql.push(" and session.person_id = ").bind(person_id.to_string());
+        }
+        if let Some(below) = below {
+            sql.push(" and session_id < ").bind(below);
+        }
+        sql.push(" order by session_id desc limit ").bind(i64::from(limit));
+        sql.all(&self.pool).await?.iter().map(session_from).collect()
+    }
+
+    /// A person's own sessions, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn own_sessions(&self, id: PersonId, now: UnixMs) -> Result<Vec<KeptSession>, StoreError> {
+        let mut sql = select_sessions(now);
+        sql.push(" and session.person_id = ").bind(id.to_string()).push(" order by session_id desc limit 200");
+        sql.all(&self.pool).await?.iter().map(session_from).collect()
+    }
+
+    /// Ends a session: of this person, or in scope. False: there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn end_session(
+        &self,
+        whose: Result<PersonId, &Scope>,
+        id: SessionId,
+        row: &AuditRow,
+    ) -> Result<bool, StoreError> {
+        let mut writing = self.write().await?;
+        let mut sql = Sql::new("delete from session where session_id = ");
+        sql.bind(id.to_string());
+        match whose {
+            Ok(person_id) => {
+                sql.push(" and person_id = ").bind(person_id.to_string());
+            }
+            Err(scope) => {
+                for (push, table) in [(" and (person_id in (", "person"), (" or classroom_id in (", "classroom")] {
+                    sql.push(push).push("select ").push(table).push("_id from ").push(table);
+                    sql.push(" join organisation on organisation.organisation_id = ").push(table);
+                    sql.push(".organisation_id where ").within(scope, "path").push(")");
+                }
+                sql.push(")");
+            }
+        }
+        if sql.run(writing.on()).await? == 0 {
+            return Ok(false);
+        }
+        writing.commit(row).await?;
+        Ok(true)
+    }
+}
+
+impl Writing {
+    pub(crate) async fn person(&mut self, scope: &Scope, id: PersonId) -> Result<Option<KeptPerson>, StoreError> {
+        let mut sql = Sql::new(SELECT_PERSON);
+        sql.within(scope, "path").push(" and person.person_id = ").bind(id.to_string());
+        sql.optional_on(self.on()).await?.as_ref().map(person_from).transpose()
+    }
+
+    /// Signs a person out everywhere, but for one session.
+    pub(crate) async fn end_sessions_of(&mut self, id: PersonId, but: Option<SessionId>) -> Result<(), StoreError> {
+        let mut sql = Sql::new("delete from session where person_id = ");
+        sql.bind(id.to_string()).push(" and session_id <> ");
+        sql.bind(but.map(|but| but.to_string()).unwrap_or_default());
+        sql.run(self.on()).await?;
+        Ok(())
+    }
+}
+
+fn select_sessions(now: UnixMs) -> Sql {
+    let mut sql = Sql::new(
+        "select session_id, session.person_id as person_id, session.classroom_id as classroom_id, device_id,
+                coalesce(person.name, classroom.name) as name, stage, address, session.created_at_ms as created_at_ms,
+                seen_at_ms, expires_at_ms
+         from session
+         left join person on person.person_id = session.person_id
+         left join organisation of_person on of_person.organisation_id = person.organisation_id
+         left join classroom on classroom.classroom_id = session.classroom_id
+         left join organisation of_classroom on of_classroom.organisation_id = classroom.organisation_id
+         where expires_at_ms > ",
+    );
+    sql.bind(now.0);
+    sql
+}
+
+pub(crate) fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
+    Ok(KeptPerson {
+        person_id: word(row, "person_id")?,
+        organisation_id: word(row, "organisation_id")?,
+        organisation: row.try_get("organisation")?,
+        name: row.try_get("name")?,
+        sign_in_name: row.try_get("sign_in_name")?,
+        has_password: row.try_get::<i64, _>("passwords")? > 0,
+        has_second_factor: row.try_get::<i64, _>("factors")? > 0,
+        locked_at_ms: row.try_get("locked_at_ms")?,
+        locked_until_ms: row.try_get("locked_until_ms")?,
+        closed_at_ms: row.try_get("closed_at_ms")?,
+        version: row.try_get("version")?,
+        path: row.try_get("path")?,
+    })
+}
+
+fn session_from(row: &AnyRow) -> Result<KeptSession, StoreError> {
+    Ok(KeptSession {
+        session_id: word(row, "session_id")?,
+        person_id: word_or_null(row, "person_id")?,
+        classroom_id: word_or_null(row, "classroom_id")?,
+        device_id: word_or_null(row, "device_id")?,
+        name: row.try_get("name")?,
+        stage: word(row, "stage")?,
+        address: row.try_get("address")?,
+        created_at_ms: row.try_get("created_at_ms")?,
+        seen_at_ms: row.try_get("seen_at_ms")?,
+        expires_at_ms: row.try_get("expires_at_ms")?,
+    })
+}

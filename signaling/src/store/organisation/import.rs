@@ -1,0 +1,277 @@
+//! Tables that are taken in: all of a file or nothing of it, line by line in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::import_line::{Bad, Did, Done, NO_SUCH_PLACE, Taking};
+use crate::store::{AuditRow, Store, StoreError, Writing};
+use school::{
+    account::permission::Scope,
+    organisation::sheet::{Fault, Line, Sheet},
+};
+
+/// What became of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Imported {
+    /// Lines that say something, without the heading.
+    pub rows: usize,
+    /// Things that are new.
+    pub added: usize,
+    /// Things that are now otherwise.
+    pub changed: usize,
+    /// Things that were so already.
+    pub unchanged: usize,
+    /// Every bad line. With one of them, nothing of the file is kept.
+    pub faults: Vec<Fault>,
+    /// It is kept. `false`: it was a dry run, or there are faults.
+    pub kept: bool,
+}
+
+impl Store {
+    /// Takes a table in. `faults` are those that the reading of the file has found. The audit sees what was taken in,
+    /// what was refused, and what was only tried.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn import(
+        &self,
+        scope: &Scope,
+        sheet: Sheet,
+        (lines, faults): (Vec<Line>, Vec<Fault>),
+        dry_run: bool,
+        row: AuditRow,
+    ) -> Result<Imported, StoreError> {
+        let bad_before = faults.iter().map(|fault| fault.row).collect::<HashSet<_>>().len();
+        let mut told = Imported { rows: lines.len() + bad_before, faults, ..Imported::default() };
+        let mut taking = Taking::new(scope, row.at);
+        let mut seen: HashMap<String, u32> = HashMap::new();
+        let mut place: Option<String> = None;
+        let mut writing = self.write().await?;
+        let mut left = lines;
+        loop {
+            let before = left.len();
+            let mut again = Vec::new();
+            for line in left {
+                match writing.line_by_itself(&mut taking, sheet, &line, &mut seen).await? {
+                    Ok(done) => {
+                        match done.did {
+                            Did::Added => told.added += 1,
+                            Did::Changed => told.changed += 1,
+                            Did::Nothing => told.unchanged += 1,
+                        }
+                        place = Some(place.map_or_else(|| done.path.clone(), |place| above_both(&place, &done.path)));
+                    }
+                    Err(None) => again.push(line),
+                    Err(Some(fault)) => told.faults.push(fault),
+                }
+            }
+            // A school may stand in the file before its bureau; the tree is six deep at most.
+            if again.len() == before || again.is_empty() {
+                let fault = |line: &Line| Fault::new(line.row, "上级", &line.cells[3].text, NO_SUCH_PLACE);
+                told.faults.extend(again.iter().map(fault));
+                break;
+            }
+            left = again;
+        }
+        told.faults.sort_by_key(|fault| fault.row);
+        told.kept = !dry_run && told.faults.is_empty();
+        let Imported { added, changed, unchanged, .. } = told;
+        let counts = format!("{} added={added} changed={changed} unchanged={unchanged}", row.detail);
+        let row = row.saying(format!("{counts} faults={}", told.faults.len())).at_place(place.unwrap_or_default());
+        if told.kept {
+            writing.commit(&row).await?;
+        } else {
+            drop(writing);
+            self.audit(&if dry_run { AuditRow { act: "try_import", ..row } } else { row.refused() }).await?;
+        }
+        Ok(told)
+    }
+}
+
+/// The path of the nearest node above both.
+fn above_both(one: &str, other: &str) -> String {
+    let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    one[..same].rfind('/').map_or_else(String::new, |end| if end == 0 { String::new() } else { one[..=end].to_owned() })
+}
+
+impl Writing {
+    /// A line that fails leaves no trace in the transaction. `Err(None)`: its parent is not there yet.
+    async fn line_by_itself(
+        &mut self,
+        taking: &mut Taking<'_>,
+        sheet: Sheet,
+        line: &Line,
+        seen: &mut HashMap<String, u32>,
+    ) -> Result<Result<Done, Option<Fault>>, StoreError> {
+        sqlx::query("savepoint line").execute(self.on()).await?;
+        let done = self.take_line(taking, sheet, line).await;
+        let twice = done.as_ref().ok().and_then(|done| seen.insert(done.id.clone(), line.row));
+        let done = match twice {
+            Some(row) => Err(Bad::Cell("name", format!("与第 {row} 行重复，请删去一行"))),
+            None => done,
+        };
+        if done.is_err() {
+            sqlx::query("rollback to savepoint line").execute(self.on()).await?;
+        }
+        sqlx::query("release savepoint line").execute(self.on()).await?;
+        match done {
+            Ok(done) => Ok(Ok(done)),
+            Err(Bad::NoParent) => Ok(Err(None)),
+            Err(Bad::Store(error)) => Err(error),
+            Err(Bad::Cell(word, reason)) => {
+                let column = sheet.columns().iter().position(|column| column.word == word).unwrap_or_default();
+                let typed = line.cells[column].text.as_str();
+                Ok(Err(Some(Fault::new(line.row, sheet.columns()[column].title, typed, reason))))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        Database,
+        audit::AuditSearch,
+        db::list::ListAsk,
+        stores::{fresh_postgres_url, on_both},
+    };
+    use school::{
+        account::system_scope,
+        base::time::UnixMs,
+        organisation::sheet::{self, Cell},
+    };
+
+    fn table(sheet: Sheet, rows: &[&[&str]]) -> (Vec<Line>, Vec<Fault>) {
+        let heading = sheet.columns().iter().map(|column| Cell::text(column.title)).collect();
+        let mut file = vec![Line { row: 1, cells: heading }];
+        for (row, cells) in (2..).zip(rows) {
+            file.push(Line { row, cells: cells.iter().map(|text| Cell::text(text)).collect() });
+        }
+        sheet::lines(sheet, file)
+    }
+
+    async fn take(store: &Store, sheet: Sheet, rows: &[&[&str]], dry_run: bool) -> Imported {
+        let row = AuditRow::by_system(UnixMs(1), "import", sheet.as_str().into());
+        store.import(&system_scope::sample(), sheet, table(sheet, rows), dry_run, row).await.unwrap()
+    }
+
+    fn counts(told: &Imported) -> (usize, usize, usize, usize) {
+        assert!(told.faults.is_empty(), "{:?}", told.faults);
+        (told.rows, told.added, told.changed, told.unchanged)
+    }
+
+    const TREE: [&[&str]; 4] = [
+        &["", "石梯教学点", "教学点", "汉滨小学"],
+        &["2161000917", "汉滨小学", "学校", "610902"],
+        &["610902", "汉滨区", "县", ""],
+        &["2161000918", "江北小学", "学校", "汉滨区"],
+    ];
+
+    on_both! {
+        async fn a_county_comes_in_any_order_and_a_second_time_changes_nothing(database) {
+            let store = Store::open(&database).await.unwrap();
+            let dry = take(&store, Sheet::Organisations, &TREE, true).await;
+            assert_eq!((counts(&dry), dry.kept, store.is_empty().await.unwrap()), ((4, 4, 0, 0), false, true));
+            let acts = store.audit_lines(&system_scope::console(), &AuditSearch::default(), None, 9).await.unwrap();
+            assert_eq!((acts.len(), acts[0].act.as_str()), (1, "try_import"));
+            let done = take(&store, Sheet::Organisations, &TREE, false).await;
+            assert_eq!((counts(&done), done.kept), ((4, 4, 0, 0), true));
+            assert_eq!(counts(&take(&store, Sheet::Organisations, &TREE, false).await), (4, 0, 0, 4));
+            let tables: [(Sheet, &[&[&str]]); 3] = [
+                (Sheet::Classrooms, &[&["汉滨小学", "一年级教室"], &["石梯教学点", "大教室"]]),
+                (Sheet::Classes, &[&["2161000917", "小学", "一年级", "（1）班", "一年级教室"]]),
+                (Sheet::People, &[&["汉滨小学", "张老师", "zhang"], &["610902", "李老师", ""]]),
+            ];
+            for (sheet, rows) in tables {
+                let n = rows.len();
+                assert_eq!(counts(&take(&store, sheet, rows, false).await), (n, n, 0, 0), "{sheet:?}");
+                assert_eq!(counts(&take(&store, sheet, rows, false).await), (n, 0, 0, n), "{sheet:?}");
+            }
+            // Renamed and moved by its code; a person by the name they sign in by.
+            let moved = take(&store, Sheet::Organisations, &[&["2161000918", "江北实验小学", "学校", ""]], false).await;
+            assert_eq!(counts(&moved), (1, 0, 1, 0));
+            let renamed = take(&store, Sheet::People, &[&["汉滨小学", "张卫", "ZHANG"]], false).await;
+            assert_eq!(counts(&renamed), (1, 0, 1, 0));
+            assert_eq!(store.verify_audit().await.unwrap().unwrap().rows, 11);
+        }
+
+        async fn namesakes_are_told_apart_by_their_ids_and_whoever_has_an_id_may_get_another_name(database) {
+            let store = Store::open(&database).await.unwrap();
+            take(&store, Sheet::Organisations, &TREE, false).await;
+            take(&store, Sheet::Classes, &[&["汉滨小学", "小学", "三年级", "1班"]], false).await;
+            take(&store, Sheet::Classrooms, &[&["汉滨小学", "音乐教室"]], false).await;
+            take(&store, Sheet::People, &[&["汉滨小学", "张伟", ""]], false).await;
+            let (scope, ask) = (system_scope::sample(), ListAsk { limit: 10, ..ListAsk::default() });
+            let person = store.people(&scope, &ask).await.unwrap()[0].clone();
+            // A second one of that name is added by hand, and then one must say which of them is meant.
+            let other = school::organisation::Person {
+                person_id: school::base::id::PersonId::fresh(),
+                organisation_id: person.organisation_id,
+                name: "张伟".into(),
+                sign_in_name: None,
+            };
+            store.add_person(&scope, &other, AuditRow::by_system(UnixMs(1), "add_person", "person".into())).await.unwrap();
+            let told = take(&store, Sheet::People, &[&["汉滨小学", "张伟", ""]], true).await;
+            assert_eq!((told.faults[0].column.as_str(), told.faults[0].reason.as_str()), ("姓名", "有几个同名的，请写清代码、登录名或编号"));
+            let (one, two) = (person.person_id.to_string(), other.person_id.to_string());
+            let both: [&[&str]; 2] = [&["汉滨小学", "张伟", "", &one], &["汉滨小学", "张伟", "", &two]];
+            assert_eq!(counts(&take(&store, Sheet::People, &both, false).await), (2, 0, 0, 2));
+            let class = store.classes(&scope, &ask).await.unwrap()[0].class_id.to_string();
+            let promoted: [&[&str]; 1] = [&["汉滨小学", "小学", "四年级", "1班", "", &class]];
+            assert_eq!(counts(&take(&store, Sheet::Classes, &promoted, false).await), (1, 0, 1, 0));
+            let room = store.classrooms(&scope, &ask).await.unwrap()[0].classroom_id.to_string();
+            assert_eq!(counts(&take(&store, Sheet::Classrooms, &[&["汉滨小学", "美术教室", &room]], false).await), (1, 0, 1, 0));
+            for (sheet, row, column) in [
+                (Sheet::Classrooms, ["江北小学", "美术教室", room.as_str()].as_slice(), "编号"),
+                (Sheet::Classes, &["江北小学", "小学", "四年级", "1班", "", &class], "编号"),
+                (Sheet::People, &["江北小学", "张伟", "", &one], "编号"),
+                (Sheet::Organisations, &["", "汉滨小学", "学校", "610902", &room], "编号"),
+            ] {
+                let told = take(&store, sheet, &[row], true).await;
+                assert_eq!((told.faults.len(), told.faults[0].column.as_str()), (1, column), "{sheet:?}");
+            }
+        }
+
+        async fn whoever_has_power_is_not_renamed_by_a_table(database) {
+            let store = Store::open(&database).await.unwrap();
+            let (_, person_id) = crate::store::account::session::tests::with_a(school::organisation::Role::SchoolAdministrator, &store).await;
+            let id = person_id.to_string();
+            let told = take(&store, Sheet::People, &[&["汉滨区教育体育局", "别人", "", &id]], false).await;
+            assert_eq!((told.kept, told.faults[0].column.as_str()), (false, "姓名"));
+            assert_eq!(counts(&take(&store, Sheet::People, &[&["汉滨区教育体育局", "张老师", "", &id]], false).await), (1, 0, 0, 1));
+        }
+
+        async fn one_bad_line_keeps_the_whole_file_out_and_each_is_told(database) {
+            let store = Store::open(&database).await.unwrap();
+            take(&store, Sheet::Organisations, &TREE, false).await;
+            take(&store, Sheet::People, &[&["汉滨小学", "张老师", "zhang"]], false).await;
+            let bad: [&[&str]; 6] = [
+                &["汉滨小学", "好老师", "good"],
+                &["没有的学校", "甲", ""],
+                &["江北小学", "乙", "zhang"],
+                &["汉滨小学", "丙", "坏"],
+                &["汉滨小学", "好老师", "good"],
+                &["汉滨小学", "", ""],
+            ];
+            for dry_run in [true, false] {
+                let told = take(&store, Sheet::People, &bad, dry_run).await;
+                let faults: Vec<_> = told.faults.iter().map(|fault| (fault.row, fault.column.as_str())).collect();
+                assert_eq!(faults, [(3, "机构"), (4, "登录名"), (5, "登录名"), (6, "姓名"), (7, "姓名")]);
+                assert_eq!((told.rows, told.kept), (6, false));
+            }
+            let ask = ListAsk { limit: 10, ..ListAsk::default() };
+            assert_eq!(store.people(&system_scope::sample(), &ask).await.unwrap().len(), 1);
+            let codes: [&[&str]; 3] = [
+                &["123", "代码错小学", "学校", "610902"],
+                &["", "孤儿小学", "学校", "没有的县"],
+                &["", "县下教学点", "教学点", "610902"],
+            ];
+            let told = take(&store, Sheet::Organisations, &codes, true).await;
+            let faults: Vec<_> = told.faults.iter().map(|fault| (fault.row, fault.column.as_str())).collect();
+            assert_eq!(faults, [(2, "代码"), (3, "上级"), (4, "类型")]);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Changes to years, terms, courses and bells, and what stands in their way: lessons keep what they were planned by.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use sqlx::Row;
+
+use crate::store::{AuditRow, Sql, Store, StoreError, Writing, db::edit::Edited, word};
+use school::{
+    account::permission::Scope,
+    base::{
+        id::{BellScheduleId, CourseId, OrganisationId, SchoolYearId, TermId},
+        words::words,
+    },
+    timetable::{
+        bell_schedule::{BellSchedule, Bells},
+        calendar::{SchoolYear, Term, monday_of},
+        course::{Course, stage_of},
+    },
+};
+
+words!(
+    /// What stands on a year, a term, a course or a bell schedule.
+    Standing {
+        /// Its terms.
+        Terms = "terms",
+        /// Courses of the term.
+        Courses = "courses",
+        /// Pairings and listening rights of the term.
+        Agreements = "agreements",
+        /// Lessons.
+        Lessons = "lessons",
+    }
+);
+
+/// Something stands on it, so that it cannot be changed like this, or taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{count} {} stand on it", .what.as_str())]
+pub struct StandsOn {
+    /// What.
+    pub what: Standing,
+    /// How many.
+    pub count: i64,
+}
+
+/// Why a change is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// Something stands on it.
+    #[error(transparent)]
+    StandsOn(#[from] StandsOn),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for EditError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What is changed: a table of the calendar, with how its rows find their organisation.
+#[derive(Clone, Copy)]
+enum Thing {
+    Year(SchoolYearId),
+    Term(TermId),
+    Course(CourseId),
+    Bells(BellScheduleId),
+}
+
+impl Thing {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Year(_) => "school_year",
+            Self::Term(_) => "term",
+            Self::Course(_) => "course",
+            Self::Bells(_) => "bell_schedule",
+        }
+    }
+
+    fn id(self) -> String {
+        match self {
+            Self::Year(id) => id.to_string(),
+            Self::Term(id) => id.to_string(),
+            Self::Course(id) => id.to_string(),
+            Self::Bells(id) => id.to_string(),
+        }
+    }
+
+    /// `where` its row.
+    fn find(self, sql: &mut Sql) -> &mut Sql {
+        sql.push(" where ").push(self.table()).push(".").push(self.table()).push("_id = ").bind(self.id())
+    }
+}
+
+/// An edit that has its place and its version, and is kept or dropped.
+struct Editing {
+    writing: Writing,
+    path: String,
+    /// Kept in the end; else it was only tried.
+    really: bool,
+}
+
+impl Store {
+    /// Changes a school year. Its terms must be looked at before. `really` false: only says what would come of it.
+    ///
+    /// # Errors
+    /// [`EditError`].
+    pub async fn change_school_year(
+        &self,
+        scope: &Scope,
+        (year, version): (&SchoolYear, i64),
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        let thing = Thing::Year(year.school_year_id);
+        let mut editing = match self.edit(scope, thing, version, really).await? {
+            Edited::Done(editing) => editing,
+            other => return Ok(other.map(|_| 0)),
+        };
+        let mut sql = Sql::new("update school_year set name = ");
+        sql.bind(year.name.as_str()).push(", first_day = ").bind(year.first_day.to_string()).push(", last_day = ");
+        thing.find(sql.bind(year.last_day.to_string())).run(editing.writing.on()).await?;
+        Ok(Edited::Done(editing.finish(version + 1, row).await?))
+    }
+
+    /// Takes a school year away that has no terms.
+    ///
+    /// # Errors
+    /// [`StandsOn`] where it has.
+    pub async fn delete_school_year(
+        &self,
+        scope: &Scope,
+        (id, version): (SchoolYearId, i64),
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        self.delete(scope, Thing::Year(id), version, really, row, &[("term", Standing::Terms)]).await
+    }
+
+    /// Changes a term. Its year and the other terms must be looked at before.
+    ///
+    /// # Errors
+    /// [`StandsOn`] where lessons would lie outside of it, or where its weeks would get other numbers under lessons.
+    pub async fn change_term(
+        &self,
+        scope: &Scope,
+        (before, term): (&Term, &Term),
+        version: i64,
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        let thing = Thing::Term(term.term_id);
+        let mut editing = match self.edit(scope, thing, version, really).await? {
+            Edited::Done(editing) => editing,
+            other => return Ok(other.map(|_| 0)),
+        };
+        let mut sql = Sql::new("select count(*) as n from lesson where state <> 'cancelled' and term_id = ");
+        sql.bind(term.term_id.to_string());
+        // Another first Monday gives every week another number, and lessons are known by theirs.
+        if monday_of(before.first_day) == monday_of(term.first_day) {
+            sql.push(" and (held_on < ").bind(term.first_day.to_string());
+            sql.push(" or held_on > ").bind(term.last_day.to_string()).push(")");
+        }
+        editing.none(&sql, Standing::Lessons).await?;
+        let mut sql = Sql::new("update term set name = ");
+        sql.bind(term.name.as_str()).push(", first_day = ").bind(term.first_day.to_string()).push(", last_day = ");
+        thing.find(sql.bind(term.last_day.to_string())).run(editing.writing.on()).await?;
+        Ok(Edited::Done(editing.finish(version + 1, row).await?))
+    }
+
+    /// Takes a term away that nothing was planned in.
+    ///
+    /// # Errors
+    /// [`StandsOn`] where lessons, courses or agreements are in it.
+    pub async fn delete_term(
+        &self,
+        scope: &Scope,
+        (id, version): (TermId, i64),
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        let standing = [
+            ("lesson", Standing::Lessons),
+            ("course", Standing::Courses),
+            ("pairing", Standing::Agreements),
+            ("listening_right", Standing::Agreements),
+        ];
+        self.delete(scope, Thing::Term(id), version, really, row, &standing).await
+    }
+
+    /// Changes a course. What it is called always; anything else only while no lesson to come was planned by it.
+    ///
+    /// # Errors
+    /// [`StandsOn`].
+    pub async fn change_course(
+        &self,
+        scope: &Scope,
+        (before, course): (&Course, &Course),
+        version: i64,
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        let thing = Thing::Course(course.course_id);
+        let mut editing = match self.edit(scope, thing, version, really).await? {
+            Edited::Done(editing) => editing,
+            other => return Ok(other.map(|_| 0)),
+        };
+        let renamed = Course { title: course.title.clone(), ..before.clone() };
+        if renamed != *course {
+            let mut sql = Sql::new("select count(*) as n from lesson where state in ('scheduled', 'open', 'live')");
+            sql.push(" and course_id = ").bind(course.course_id.to_string());
+            editing.none(&sql, Standing::Lessons).await?;
+        }
+        let mut sql = Sql::new("update course set title = ");
+        sql.bind(course.title.as_str()).push(", teacher_id = ").bind(course.teacher_id.to_string());
+        sql.push(", classroom_id = ").bind(course.classroom_id.map(|id| id.to_string()));
+        thing.find(&mut sql).run(editing.writing.on()).await?;
+        for table in ["course_period", "course_listening"] {
+            let mut sql = Sql::new("delete from ");
+            sql.push(table).push(" where course_id = ").bind(course.course_id.to_string());
+            sql.run(editing.writing.on()).await?;
+        }
+        editing.writing.insert_course_parts(course).await?;
+        Ok(Edited::Done(editing.finish(version + 1, row).await?))
+    }
+
+    /// Takes a course away that no lesson was planned by.
+    ///
+    /// # Errors
+    /// [`StandsOn`] where one was.
+    pub async fn delete_course(
+        &self,
+        scope: &Scope,
+        (id, version): (CourseId, i64),
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        self.delete(scope, Thing::Course(id), version, really, row, &[("lesson", Standing::Lessons)]).await
+    }
+
+    /// Changes a bell schedule: its name always; its bells and its season only while no lesson to come rings by it.
+    ///
+    /// # Errors
+    /// [`StandsOn`].
+    pub async fn change_bell_schedule(
+        &self,
+        scope: &Scope,
+        (before, schedule): (&BellSchedule, &BellSchedule),
+        version: i64,
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        let thing = Thing::Bells(schedule.bell_schedule_id);
+        if before.season != schedule.season || before.periods != schedule.periods {
+            self.nothing_rings_by(scope, before.bell_schedule_id).await?;
+        }
+        let mut editing = match self.edit(scope, thing, version, really).await? {
+            Edited::Done(editing) => editing,
+            other => return Ok(other.map(|_| 0)),
+        };
+        let mut sql = Sql::new("update bell_schedule set name = ");
+        sql.bind(schedule.name.as_str()).push(", from_day = ").bind(schedule.season.from.to_string());
+        sql.push(", until_day = ");
+        thing.find(sql.bind(schedule.season.until.to_string())).run(editing.writing.on()).await?;
+        let mut sql = Sql::new("delete from bell_period where bell_schedule_id = ");
+        sql.bind(thing.id()).run(editing.writing.on()).await?;
+        editing.writing.insert_bell_periods(schedule).await?;
+        Ok(Edited::Done(editing.finish(version + 1, row).await?))
+    }
+
+    /// Takes a bell schedule away that no lesson to come rings by.
+    ///
+    /// # Errors
+    /// [`StandsOn`] where one does.
+    pub async fn delete_bell_schedule(
+        &self,
+        scope: &Scope,
+        (id, version): (BellScheduleId, i64),
+        really: bool,
+        row: AuditRow,
+    ) -> Result<Edited<i64>, EditError> {
+        // Whose lessons ring by it is nobody's business who may not touch it.
+        let editing = match self.edit(scope, Thing::Bells(id), version, false).await? {
+            Edited::Done(editing) => editing,
+            other => return Ok(other.map(|_| 0)),
+        };
+        drop(editing);
+        self.nothing_rings_by(scope, id).await?;
+        self.delete(scope, Thing::Bells(id), version, really, row, &[]).await
+    }
+
+    async fn edit(
+        &self,
+        scope: &Scope,
+        thing: Thing,
+        version: i64,
+        really: bool,
+    ) -> Result<Edited<Editing>, StoreError> {
+        let mut writing = self.write().await?;
+        let mut sql = Sql::new("select organisation.path as path from ");
+        sql.push(thing.table());
+        if matches!(thing, Thing::Term(_)) {
+            sql.push(" join school_year on school_year.school_year_id = term.school_year_id");
+        }
+        let whose = if matches!(thing, Thing::Term(_)) { "school_year" } else { thing.table() };
+        sql.push(" join organisation on organisation.organisation_id = ").push(whose).push(".organisation_id");
+        thing.find(&mut sql).push(" and ").within(scope, "organisation.path");
+        let Some(found) = sql.optional_on(writing.on()).await? else { return Ok(Edited::Gone) };
+        let path: String = found.try_get("path")?;
+        // Whoever changes it next waits for this, and then finds another version.
+        let mut sql = Sql::new("update ");
+        sql.push(thing.table()).push(" set version = version + 1");
+        thing.find(&mut sql).push(" and version = ").bind(version);
+        if sql.run(writing.on()).await? == 0 {
+            return Ok(Edited::OtherVersion);
+        }
+        Ok(Edited::Done(Editing { writing, path, really }))
+    }
+
+    async fn delete(
+        &self,
+        scope: &Scope,
+        thing: Thing,
+        version: i64,
+        really: bool,
+        row: AuditRow,
+        standing: &[(&str, Standing)],
+    ) -> Result<Edited<i64>, EditError> {
+        let mut editing = match self.edit(scope, thing, version, really).await? {
+            Edited::Done(editing) => editing,
+            other => return Ok(other.map(|_| 0)),
+        };
+        for (table, what) in standing {
+            let mut sql = Sql::new("select count(*) as n from ");
+            sql.push(table).push(" where ").push(thing.table()).push("_id = ").bind(thing.id());
+            editing.none(&sql, *what).await?;
+        }
+        let parts: &[&str] = match thing {
+            Thing::Course(_) => &["course_period", "course_listening"],
+            Thing::Bells(_) => &["bell_period"],
+            Thing::Year(_) | Thing::Term(_) => &[],
+        };
+        for table in parts.iter().chain(&[thing.table()]) {
+            let mut sql = Sql::new("delete from ");
+            sql.push(table).push(" where ").push(thing.table()).push("_id = ").bind(thing.id());
+            sql.run(editing.writing.on()).await?;
+        }
+        Ok(Edited::Done(editing.finish(version, row).await?))
+    }
+
+    /// Whether lessons to come go by these bells: their school's nearest, on their day, for their stage.
+    async fn nothing_rings_by(&self, scope: &Scope, id: BellScheduleId) -> Result<(), EditError> {
+        let schedules: Vec<BellSchedule> =
+            self.bell_schedules(scope).await?.into_iter().map(|kept| kept.value).collect();
+        let Some(schedule) = schedules.iter().find(|schedule| schedule.bell_schedule_id == id) else { return Ok(()) };
+        let mut sql = Sql::new(
+            "select lesson.organisation_id as organisation_id, path, held_on, grade, count(*) as n
+             from lesson join organisation on organisation.organisation_id = lesson.organisation_id
+             where held_on is not null and state in ('scheduled', 'open') and path like ",
+        );
+        sql.bind(format!("%/{}/%", schedule.organisation_id));
+        sql.push(" group by lesson.organisation_id, path, held_on, grade");
+        let mut bells: HashMap<OrganisationId, Bells> = HashMap::new();
+        let mut count = 0;
+        for row in sql.all(&self.pool).await? {
+            let (path, grade): (String, String) = (row.try_get("path")?, row.try_get("grade")?);
+            let held_on: Date = word(&row, "held_on")?;
+            let of = bells.entry(word(&row, "organisation_id")?).or_insert_with(|| {
+                let lineage: Vec<OrganisationId> = path.split('/').rev().filter_map(|id| id.parse().ok()).collect();
+                Bells::new(&lineage, schedules.iter().cloned())
+            });
+            if of.on(held_on, stage_of(&grade)).is_some_and(|found| found.bell_schedule_id == id) {
+                count += row.try_get::<i64, _>("n")?;
+            }
+        }
+        if count > 0 { Err(StandsOn { what: Standing::Lessons, count }.into()) } else { Ok(()) }
+    }
+}
+
+impl Editing {
+    /// Goes on only where a count comes to none.
+    async fn none(&mut self, sql: &Sql, what: Standing) -> Result<(), EditError> {
+        let counted = sql.optional_on(self.writing.on()).await?;
+        let count: i64 = counted.map_or(Ok(0), |row| row.try_get("n")).map_err(StoreError::from)?;
+        if count > 0 { Err(StandsOn { what, count }.into()) } else { Ok(()) }
+    }
+
+    /// Keeps it, or drops what was only tried.
+    async fn finish(self, version: i64, row: AuditRow) -> Result<i64, StoreError> {
+        if self.really {
+            self.writing.commit(&row.at_place(self.path)).await?;
+        }
+        Ok(version)
+    }
+}
