@@ -21,10 +21,12 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use sfu::{
     PeerId, RoomId, TrackKind, WorkerId,
     answer::{Local, answer_publisher, answer_viewer},
-    dtls::Identity,
     lobby::{Lobby, Terms},
-    srtp::{Keys, Profile},
     stats::{HubStats, PeerStats},
+    transport::{
+        dtls::Identity,
+        srtp::{Keys, Profile},
+    },
     worker::{Worker, WorkerConfig},
 };
 

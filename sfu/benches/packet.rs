@@ -13,13 +13,13 @@ use bytes::Bytes;
 use sfu::{
     Codec, TrackId, TrackKind,
     answer::{DtlsRole, PayloadType, RemoteIce, Transport, ViewSlot, ViewTerms},
-    dtls::Identity,
-    history::History,
-    outbox::Outbox,
+    forward::{history::History, slot::Slot, view::Viewer},
     packet::{Packet, Vp8Descriptor, parse, rewrite_vp8, rtp_header},
-    slot::Slot,
-    srtp::{Keys, Profile, Sealer},
-    view::Viewer,
+    transport::{
+        dtls::Identity,
+        outbox::Outbox,
+        srtp::{Keys, Profile, Sealer},
+    },
 };
 
 /// A part, run so often.

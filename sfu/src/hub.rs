@@ -11,16 +11,14 @@ use tracing::info;
 
 use crate::{
     answer::{Local, answer_publisher, answer_viewer, fragment_credentials, restart_fragment},
-    driver::Driver,
-    dtls::Identity,
-    ice::Credentials,
+    driver::{Driver, tcp::Arrival},
     id::{PeerId, RoomId, WorkerId},
     limits::{CONNECT_WITHIN, SEATS_PER_WORKER, TAP_ITEMS_MAX},
     lobby::{Admission, Crowded, Lobby, Terms},
     media::{Codec, TrackKind},
     stats::HubStats,
     tap::{self, TapReceiver},
-    tcp::Arrival,
+    transport::{dtls::Identity, ice::Credentials},
     worker::Command,
 };
 

@@ -12,10 +12,10 @@ use dashmap::DashMap;
 
 use crate::{
     answer::{PublishTerms, RemoteIce, ViewTerms},
-    ice::Credentials,
     id::{PeerId, RoomId, WorkerId},
     limits::{CONNECT_WITHIN, HALF_OPEN_PER_ROOM_MAX, PUBLISHERS_BEYOND_LIMIT},
     media::{Codec, TrackKind},
+    transport::ice::Credentials,
 };
 
 /// A peer that was answered: everything its worker needs to begin.

@@ -10,17 +10,21 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::PublishTrack,
-    bandwidth::share::Rung,
-    history::History,
+    bandwidth::allocation::Rung,
+    forward::{
+        history::History,
+        rate::{HEADERS_BYTES, Rates},
+        slot::ticks,
+    },
     id::{PeerId, RoomId, TrackId, WorkerId},
-    keyframe::{ASK_EVERY, Authority, Need},
     media::{Codec, TrackKind},
     packet::Packet,
-    publish::SenderClock,
-    rate::{HEADERS_BYTES, Rates},
-    slot::ticks,
     stats::Dropped,
     tap::{TapItem, TapSender},
+    uplink::{
+        keyframe::{ASK_EVERY, Authority, Need},
+        publish::SenderClock,
+    },
 };
 
 /// Index of a peer in its worker.

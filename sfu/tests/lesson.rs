@@ -237,7 +237,7 @@ fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astra
     let sent = voice(&mut lesson, &mut teacher, 54);
     let packets = mover.rtp(&sent);
     assert_eq!((packets.len(), packets[0].1), (1, 63));
-    let blocks = sfu::red::read(&packets[0].4, packets[0].3).unwrap();
+    let blocks = sfu::forward::red::read(&packets[0].4, packets[0].3).unwrap();
     let astray: Vec<u8> = blocks.iter().map(|block| block.payload[0]).collect();
     assert!(astray.ends_with(&[50, 51, 52, 53, 54]), "{astray:?}");
     assert_eq!(mover.rtp(&voice(&mut lesson, &mut teacher, 55))[0].1, 109, "once is enough");

@@ -17,12 +17,14 @@ use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, HubEvent, PeerId, RoomId, TrackKind, WorkerId,
     answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
-    dtls::Identity,
     hub::GoneReason,
     lobby::{Lobby, Terms},
     packet::rtp_header,
-    srtp::{Keys, Opener, Profile, Sealer},
     tap::{self, TapItem},
+    transport::{
+        dtls::Identity,
+        srtp::{Keys, Opener, Profile, Sealer},
+    },
     worker::{Command, Worker, WorkerConfig},
 };
 

@@ -261,7 +261,7 @@ impl Classroom {
         let mut payload = &packet[media.payload];
         if media.redundant {
             // What is new in it stands last.
-            let blocks = sfu::red::read(payload, media.timestamp);
+            let blocks = sfu::forward::red::read(payload, media.timestamp);
             payload = blocks.and_then(|blocks| blocks.last().map(|block| block.payload)).unwrap_or_default();
         }
         if let Some(delay) = times.delay(now, payload) {

@@ -34,7 +34,7 @@ pub struct Media {
     pub timestamp: u32,
     /// Last packet of a picture.
     pub marker: bool,
-    /// Its payload is redundant voice (RFC 2198): `sfu::red` takes it apart.
+    /// Its payload is redundant voice (RFC 2198): `sfu::forward::red` takes it apart.
     pub redundant: bool,
     /// Where its payload lies in the packet that was handed in. Empty for padding, which takes a number too.
     pub payload: Range<usize>,

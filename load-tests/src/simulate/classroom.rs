@@ -70,7 +70,7 @@ impl Classroom {
         let payload = &packet[media.payload];
         match &mut self.slots[media.slot] {
             Slot::Speaker(speaker) if media.redundant => {
-                let blocks = sfu::red::read(payload, media.timestamp).unwrap_or_default();
+                let blocks = sfu::forward::red::read(payload, media.timestamp).unwrap_or_default();
                 if let Some((own, earlier)) = blocks.split_last() {
                     speaker.handle_packet(now, own.timestamp);
                     for block in earlier {

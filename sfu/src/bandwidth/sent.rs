@@ -58,7 +58,7 @@ impl SentLog {
         self.next += 1;
     }
 
-    /// As [`crate::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::warm`].
     pub(super) fn warm(&self) -> u64 {
         u64::from(self.ring[self.next as usize % LOG_PACKETS].at)
     }
@@ -70,7 +70,7 @@ impl SentLog {
 
     /// Takes the outcome of one packet. `None`: never sent, forgotten, or known already.
     pub(super) fn take(&mut self, now_us: i64, seq: u16, arrived_us: Option<i64>) -> Option<Known> {
-        let seq = crate::feedback::extend(self.next.checked_sub(1)?, seq);
+        let seq = crate::uplink::feedback::extend(self.next.checked_sub(1)?, seq);
         if seq >= self.next || seq + LOG_PACKETS as u64 <= self.next {
             return None;
         }

@@ -11,12 +11,16 @@ use smallvec::SmallVec;
 
 use super::{Relay, Worker};
 use crate::{
+    forward::slot::Slot,
     id::{RoomId, TrackId, WorkerId},
-    keyframe::Need,
-    peer::{Peer, Role},
     room::{PeerKey, Room},
-    rtcp::{self, Lost, Report},
     stats::Dropped,
+    transport::{
+        outbox::Outbox,
+        rtcp::{self, Lost, Report},
+    },
+    uplink::keyframe::Need,
+    worker::peer::{Peer, Role},
 };
 
 impl Worker {
@@ -128,7 +132,7 @@ impl Worker {
             let source = viewer.slots[slot].source().and_then(|(id, _)| room.layer(id));
             match source {
                 Some((track, layer)) => {
-                    super::share::overtake(now, &mut viewer.slots[slot], track, layer);
+                    super::route::overtake(now, &mut viewer.slots[slot], track, layer);
                     more |= viewer.catch_up(now, slot, &layer.history, &mut budget, to, sealer, &mut self.outbox);
                     self.outbox.seal_run();
                 }
@@ -200,14 +204,14 @@ impl Worker {
 }
 
 /// When what the viewer's pacer holds back is due. `None`: nothing is.
-fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::outbox::Outbox) -> Option<Instant> {
+fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) -> Option<Instant> {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
         return None;
     };
     viewer.bandwidth.at(now);
     let mut due = None;
     for slot in 0..viewer.slots.len() {
-        if viewer.slots[slot].next.is_some() && super::share::take_over(now, room, &mut viewer.slots[slot]) {
+        if viewer.slots[slot].next.is_some() && super::route::take_over(now, room, &mut viewer.slots[slot]) {
             due = Some(now);
         }
         let Some((id, layer_at)) = viewer.slots[slot].source() else { continue };
@@ -239,7 +243,7 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
     due
 }
 
-fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut crate::outbox::Outbox) {
+fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut Outbox) {
     let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
         return;
     };
@@ -258,7 +262,7 @@ fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>,
 /// A viewer cannot decode. While it is still being given the cached group it has what it needs.
 ///
 /// Returns what the track's home must be told, if that is another worker.
-fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&crate::slot::Slot>) -> Option<(WorkerId, Relay)> {
+fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&Slot>) -> Option<(WorkerId, Relay)> {
     let (id, _) = slot.filter(|slot| !slot.catches_up())?.source()?;
     let home = room.layer(id)?.0.home;
     let (room, layer) = (room.id, room.layer_mut(id)?);

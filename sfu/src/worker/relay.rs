@@ -12,11 +12,10 @@ use super::Worker;
 use crate::{
     hub::HubEvent,
     id::{PeerId, RoomId, TrackId, WorkerId},
-    keyframe::Need,
     media::TrackKind,
     packet::Packet,
-    publish::SenderClock,
     room::{Began, Room, Source},
+    uplink::{keyframe::Need, publish::SenderClock},
 };
 
 /// What one worker tells another. Nothing in it is ever written again.

@@ -11,9 +11,9 @@ use super::{Relay, Worker};
 use crate::{
     hub::{GoneReason, HubEvent},
     id::RoomId,
-    keyframe::Need,
-    peer::Role,
     room::PeerKey,
+    uplink::keyframe::Need,
+    worker::peer::Role,
 };
 
 /// Deadlines by peer. Entries that a peer no longer stands by are passed over.

@@ -7,12 +7,14 @@ use rtc_rtcp::receiver_report::ReceiverReport;
 use sfu::{
     HubEvent, PeerId, TrackKind,
     answer::{DtlsRole, Local, answer_viewer},
-    dtls::{Handshake, Identity},
     hub::GoneReason,
-    ice::Credentials,
     limits::{CONNECT_WITHIN, CONSENT_EXPIRES_AFTER, HALF_OPEN_PER_ROOM_MAX},
     lobby::{Admission, Terms},
     stats::Dropped,
+    transport::{
+        dtls::{Handshake, Identity},
+        ice::Credentials,
+    },
 };
 
 use crate::{

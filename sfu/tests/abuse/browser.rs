@@ -13,10 +13,12 @@ use rtc_stun::{
 use sfu::{
     PeerId,
     answer::{DtlsRole, Transport},
-    dtls::{Fingerprints, Handshake, Identity, Progress},
-    ice::Credentials,
     lobby::{Admission, Terms},
-    srtp::{Keys, Opener, Sealer},
+    transport::{
+        dtls::{Fingerprints, Handshake, Identity, Progress},
+        ice::Credentials,
+        srtp::{Keys, Opener, Sealer},
+    },
 };
 
 use crate::{

@@ -13,11 +13,13 @@ use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, PeerId, RoomId, TrackKind, WorkerId,
     answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
-    dtls::Identity,
     lobby::{Lobby, Terms},
     packet::rtp_header,
-    srtp::{Keys, Opener, Profile, Sealer},
     stats::Dropped,
+    transport::{
+        dtls::Identity,
+        srtp::{Keys, Opener, Profile, Sealer},
+    },
     worker::{Worker, WorkerConfig},
 };
 

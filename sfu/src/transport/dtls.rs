@@ -3,8 +3,6 @@
 //! The endpoint talks to a constant virtual address and is fed only after an authenticated check, so a peer that moves
 //! takes its DTLS along, and a stranger's ClientHello never reaches it.
 
-mod hello;
-
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -22,8 +20,8 @@ use rtc_dtls::{
 };
 use rtc_shared::{TransportProtocol, error::Error};
 
-use self::hello::Hello;
-use crate::srtp::{Keys, Profile};
+use crate::transport::client_hello::Hello;
+use crate::transport::srtp::{Keys, Profile};
 
 /// The hub's own certificate, made anew at every start.
 #[derive(Clone)]

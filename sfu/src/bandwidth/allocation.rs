@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::{media::TrackKind, target::Target};
+use crate::{media::TrackKind, packet::target::Target};
 
 /// One layer that a slot could carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

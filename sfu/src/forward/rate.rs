@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use crate::{
-    bandwidth::share::Rung,
-    packet::Packet,
-    target::{TARGETS, Target},
+    bandwidth::allocation::Rung,
+    packet::{
+        Packet,
+        target::{TARGETS, Target},
+    },
 };
 
 /// The rates of one encoding.

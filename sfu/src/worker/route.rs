@@ -7,12 +7,12 @@ use tracing::trace;
 
 use super::Worker;
 use crate::{
-    bandwidth::share::{Choice, Want},
-    keyframe::Need,
-    peer::Role,
+    bandwidth::allocation::{Choice, Want},
+    forward::slot::Slot,
+    packet::target::Target,
     room::{Layer, PeerKey, Room, Track},
-    slot::Slot,
-    target::Target,
+    uplink::keyframe::Need,
+    worker::peer::Role,
 };
 
 impl Worker {

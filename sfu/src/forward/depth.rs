@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{DISTANCE_MAX, PAYLOAD_BYTES_MAX, Pattern};
-use crate::{feedback::extend, rtcp::TransportFeedback};
+use crate::forward::red::{DISTANCE_MAX, PAYLOAD_BYTES_MAX, Pattern};
+use crate::{transport::rtcp::TransportFeedback, uplink::feedback::extend};
 
 /// One classroom's choice.
 #[derive(Debug)]
@@ -341,7 +341,7 @@ const STATUSES_MAX: usize = 4_096;
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::{feedback::Arrivals, rtcp::tests::arrivals_of};
+    use crate::{transport::rtcp::tests::arrivals_of, uplink::feedback::Arrivals};
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     /// A line that is told of each packet every 100 ms; every `voice_every`-th packet is voice.

@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
 
+mod lag;
+pub mod tcp;
+
 use std::{
     collections::{HashMap, VecDeque},
     io::{self, IoSliceMut},
@@ -25,15 +28,17 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{error, info, warn};
 
+use self::{
+    lag::Lag,
+    tcp::{Arrival, Door, Streams},
+};
 use crate::{
-    dtls::Identity,
     hub::{EventSink, StartError},
     id::WorkerId,
     limits::SOCKET_BUFFER_BYTES,
-    load::Lag,
     lobby::Lobby,
     stats::HubStats,
-    tcp::{self, Arrival, Door, Streams},
+    transport::dtls::Identity,
     worker::{Command, Relay, Worker, WorkerConfig},
 };
 

@@ -23,8 +23,8 @@ use socket2::SockRef;
 use tracing::{debug, trace};
 
 use crate::{
-    framing::{self, Backlog, Class, Deframer},
     id::WorkerId,
+    transport::framing::{self, Backlog, Class, Deframer},
     worker::Worker,
 };
 

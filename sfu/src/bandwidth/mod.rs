@@ -1,27 +1,27 @@
 //! What one classroom's line carries, and who gets it.
 //!
 //! [`sent`] remembers what went out, `losses` counts what went astray, `estimate` reads from the reports what the line carries, `probe` asks it for more,
-//! [`share`] gives voice, board, camera and stage their part, `pace` keeps bursts off the line. Everything is told the
+//! [`allocation`] gives voice, board, camera and stage their part, `pace` keeps bursts off the line. Everything is told the
 //! time. What a receiver reports concerns that receiver alone, and buys it [`estimate::BPS_MAX`] at most.
 
+pub mod allocation;
 mod estimate;
 mod losses;
 mod pace;
 mod probe;
 mod sent;
-pub mod share;
 
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::rtcp::TransportFeedback;
+use crate::bandwidth::allocation::{Budget, Choice, Sharer, Want};
+use crate::transport::rtcp::TransportFeedback;
 use estimate::{Estimator, Verdict};
 use losses::Losses;
 use pace::Pacer;
 use probe::Prober;
 use sent::SentLog;
-use share::{Budget, Choice, Sharer, Want};
 
 /// One receiver's bandwidth.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Bandwidth {
         }
     }
 
-    /// As [`crate::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::warm`].
     #[must_use]
     pub fn warm(&self) -> u64 {
         self.now_us as u64 ^ self.log.warm() ^ self.pacer.allowance() as u64 ^ u64::from(self.prober.cluster())
@@ -393,7 +393,8 @@ const REPEAT_BITS_MIN: f64 = 20_000.0;
 mod tests {
     use super::*;
     use crate::{
-        bandwidth::share::Rung, feedback::Arrivals, media::TrackKind, rtcp::tests::arrivals_of, target::Target,
+        bandwidth::allocation::Rung, media::TrackKind, packet::target::Target, transport::rtcp::tests::arrivals_of,
+        uplink::feedback::Arrivals,
     };
 
     fn wants(board: Option<usize>) -> [Want; 2] {

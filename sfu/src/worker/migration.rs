@@ -11,7 +11,9 @@ use std::{
 use bytes::BytesMut;
 
 use super::{Relay, Worker};
-use crate::{ice::Check, id::WorkerId, packet::rtp_header, peer::Role, room::PeerKey, stats::Dropped};
+use crate::{
+    id::WorkerId, packet::rtp_header, room::PeerKey, stats::Dropped, transport::ice::Check, worker::peer::Role,
+};
 
 impl Worker {
     /// Has a peer been authenticated at that address?

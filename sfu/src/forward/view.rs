@@ -15,16 +15,20 @@ use smallvec::SmallVec;
 use crate::{
     answer::ViewTerms,
     bandwidth::Bandwidth,
-    history::History,
+    forward::{
+        depth::Depth,
+        history::History,
+        red::{self, BLOCKS_MAX, PAYLOAD_BYTES_MAX, Pattern},
+        slot::{Placed, Slot},
+    },
     media::TrackKind,
-    outbox::Outbox,
-    packet::{Packet, rewrite_vp8},
-    publish::append,
-    red::{self, BLOCKS_MAX, PAYLOAD_BYTES_MAX, Pattern, depth::Depth},
-    rtcp::{Receptions, TransportFeedback},
-    slot::{Placed, Slot},
-    srtp::Sealer,
-    target::DESCRIPTOR_BYTES_MAX,
+    packet::{Packet, rewrite_vp8, target::DESCRIPTOR_BYTES_MAX},
+    transport::{
+        outbox::Outbox,
+        rtcp::{Receptions, TransportFeedback},
+        srtp::Sealer,
+    },
+    uplink::publish::append,
 };
 
 /// What flows to one viewer.
@@ -70,7 +74,7 @@ impl Viewer {
         }
     }
 
-    /// As [`crate::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::warm`].
     #[must_use]
     pub fn warm(&self) -> u64 {
         let slots = self.slots.iter().fold(0, |sum, slot| sum ^ slot.warm());

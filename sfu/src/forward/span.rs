@@ -5,10 +5,12 @@
 use std::cmp::Ordering;
 
 use crate::{
-    history::History,
+    forward::history::History,
     id::TrackId,
-    packet::{Descriptor, Packet},
-    target::{Skipped, Target},
+    packet::{
+        Descriptor, Packet,
+        target::{Skipped, Target},
+    },
 };
 
 /// How one source's numbers become ours. A packet keeps its place for ever, so that it can be sent again.
@@ -22,17 +24,17 @@ pub struct Span {
     pub pt: u8,
     /// Payload type of its retransmissions.
     pub rtx_pt: Option<u8>,
-    pub(super) clock_rate: u32,
-    pub(super) source_start: u64,
-    pub(super) index_start: u64,
-    pub(super) timestamps: Timestamps,
-    pub(super) picture_id_offset: u16,
-    pub(super) tl0_offset: u8,
+    pub(crate) clock_rate: u32,
+    pub(crate) source_start: u64,
+    pub(crate) index_start: u64,
+    pub(crate) timestamps: Timestamps,
+    pub(crate) picture_id_offset: u16,
+    pub(crate) tl0_offset: u8,
     /// What of a scalable layer is sent; of what is not, the numbers close up.
-    pub(super) target: Target,
+    pub(crate) target: Target,
     /// What the target was not sent before the span began.
-    pub(super) skipped: Skipped,
-    pub(super) frame_offset: u16,
+    pub(crate) skipped: Skipped,
+    pub(crate) frame_offset: u16,
 }
 /// A packet's place in the slot's own series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +64,15 @@ impl Placed {
 }
 /// Timestamps before `pivot` are pressed together: what was cached is shown at once, and live needs no catching up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timestamps {
+pub(crate) struct Timestamps {
     /// Source timestamp at which the cached group begins.
-    pub(super) group: u32,
+    pub(crate) group: u32,
     /// Source timestamps from here on are only shifted.
-    pub(super) pivot: u32,
+    pub(crate) pivot: u32,
     /// Ours at the beginning of the group.
-    pub(super) start: u32,
+    pub(crate) start: u32,
     /// Ours minus the source's from the pivot on.
-    pub(super) shift: u32,
+    pub(crate) shift: u32,
 }
 impl Span {
     /// A packet's place. `None`: it is older than where the span begins, or no part of what is sent.
@@ -115,12 +117,12 @@ impl Span {
         self.place(packet).filter(|placed| placed.index == index).map(|placed| (&**packet, placed))
     }
 
-    pub(super) fn has_place(&self, packet: &Packet) -> bool {
+    pub(crate) fn has_place(&self, packet: &Packet) -> bool {
         packet.layered.as_ref().is_none_or(|layered| layered.has_place(self.target))
     }
 
     /// Our index of a packet, if it has one. `None`: it is older than where the span begins.
-    pub(super) fn index_of(&self, packet: &Packet) -> Option<u64> {
+    pub(crate) fn index_of(&self, packet: &Packet) -> Option<u64> {
         let age = packet.seq.checked_sub(self.source_start)?;
         let skipped = packet.layered.as_ref().map_or(0, |it| self.skipped_of(it.before(self.target)).packets);
         Some(self.index_start + age.checked_sub(u64::from(skipped))?)
@@ -136,7 +138,7 @@ impl Span {
 }
 
 impl Timestamps {
-    pub(super) fn map(&self, source: u32) -> u32 {
+    pub(crate) fn map(&self, source: u32) -> u32 {
         let before_pivot = self.pivot.wrapping_sub(source);
         if before_pivot == 0 || before_pivot > i32::MAX as u32 {
             return source.wrapping_add(self.shift);

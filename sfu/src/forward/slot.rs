@@ -2,8 +2,6 @@
 //!
 //! Everything is worked out when a source is chosen; per packet a slot only adds.
 
-mod span;
-
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -12,18 +10,19 @@ use std::{
 
 use crate::{
     answer::ViewSlot,
-    history::History,
+    forward::{history::History, rate::HEADERS_BYTES},
     id::TrackId,
     media::Codec,
-    packet::{Descriptor, Packet},
-    rate::HEADERS_BYTES,
-    target::{Skipped, Target},
+    packet::{
+        Descriptor, Packet,
+        target::{Skipped, Target},
+    },
 };
 
-use self::span::Timestamps;
-pub use self::span::{Placed, Span};
+use crate::forward::span::Timestamps;
+pub use crate::forward::span::{Placed, Span};
 
-/// Numbers and state of one slot. It seals nothing and sends nothing: [`crate::view`] does.
+/// Numbers and state of one slot. It seals nothing and sends nothing: [`crate::forward::view`] does.
 #[derive(Debug)]
 pub struct Slot {
     terms: ViewSlot,
@@ -96,7 +95,7 @@ impl Slot {
         &self.terms
     }
 
-    /// As [`crate::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::warm`].
     #[must_use]
     pub fn warm(&self) -> u64 {
         let route = self.route.as_ref().map_or(0, |route| route.span.source_start);
@@ -322,7 +321,7 @@ impl Slot {
     /// The span that gave one of our sequence numbers, and its 48-bit index. `None`: never sent, or too old.
     #[must_use]
     pub fn locate(&self, seq: u16) -> Option<(Span, u64)> {
-        let index = crate::feedback::extend(self.next_index.checked_sub(1)?, seq);
+        let index = crate::uplink::feedback::extend(self.next_index.checked_sub(1)?, seq);
         if index >= self.next_index {
             return None;
         }
@@ -550,7 +549,7 @@ mod tests {
             let start = Instant::now();
             let mut slot = slot(TrackKind::Camera, &[(Codec::Vp8, 100)]);
             let mut history = History::new(1024);
-            let mut layering = crate::target::Layering::default();
+            let mut layering = crate::packet::target::Layering::default();
             let mut given = std::collections::BTreeMap::new();
             let mut late: VecDeque<u64> = VecDeque::new();
             slot.start(start, TrackId(1), 0, Codec::Vp8, &history);

@@ -3,12 +3,13 @@
 //! Drain [`Worker::outbox`] and [`Worker::poll_event`] after every call; call [`Worker::flush`] at the end of a batch of
 //! datagrams, so that each viewer gets a burst in one send.
 
-mod follow;
 mod forward;
+mod migration;
 #[cfg(test)]
-mod panics;
+mod panic_tests;
+pub mod peer;
 mod relay;
-mod share;
+mod route;
 mod timers;
 
 pub use relay::Relay;
@@ -26,20 +27,22 @@ use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use tracing::{debug, error, info};
 
 use crate::{
-    dtls::{Identity, Progress},
+    driver::tcp,
     hub::{GoneReason, HubEvent},
-    ice::{Check, Credentials},
     id::{PeerId, RoomId, TrackId, WorkerId},
-    keyframe::Need,
     lobby::{Lobby, Terms},
-    outbox::Outbox,
     packet::rtp_header,
-    peer::{Peer, Role},
     room::{Began, PeerKey, Room},
-    srtp::Keys,
     stats::{Dropped, HubStats, PeerStats, SlotStats},
     tap::TapSender,
-    tcp,
+    transport::{
+        dtls::{Identity, Progress},
+        ice::{Check, Credentials},
+        outbox::Outbox,
+        srtp::Keys,
+    },
+    uplink::keyframe::Need,
+    worker::peer::{Peer, Role},
 };
 
 /// What a worker is asked to do.

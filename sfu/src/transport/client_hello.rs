@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 /// Holds the pieces back until the ClientHello is whole.
 #[derive(Debug, Default)]
-pub(super) struct Hello {
+pub(crate) struct Hello {
     held: Vec<BytesMut>,
 }
 
@@ -17,7 +17,7 @@ impl Hello {
     /// `None`: more pieces must come. Otherwise whether the client knows `SRTP_AES128_CM_HMAC_SHA1_80` but not
     /// AES-128-GCM, and every datagram so far, for the handshake itself. What is no ClientHello is not held back, nor
     /// is one of more than [`PIECES_MAX`] pieces; both count as knowing GCM.
-    pub(super) fn take(&mut self, datagram: &[u8]) -> Option<(bool, Vec<BytesMut>)> {
+    pub(crate) fn take(&mut self, datagram: &[u8]) -> Option<(bool, Vec<BytesMut>)> {
         self.held.push(BytesMut::from(datagram));
         let only_sha1 = match assemble(&self.held) {
             Assembled::Missing if self.held.len() < PIECES_MAX => return None,

@@ -19,12 +19,11 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::{PublishTerms, PublishTrack},
-    feedback::{Arrivals, Reception, extend},
     limits::REPAIR_WITHIN,
     media::TrackKind,
-    packet::{Packet, RtpHeader, parse},
+    packet::{Packet, RtpHeader, parse, target::Layering},
     stats::Dropped,
-    target::Layering,
+    uplink::feedback::{Arrivals, Reception, extend},
 };
 
 /// What one publisher sends, by track and layer.

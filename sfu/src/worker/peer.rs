@@ -10,15 +10,17 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::DtlsRole,
-    dtls::{Handshake, HandshakeError, Identity},
-    ice::Credentials,
+    forward::view::Viewer,
     id::{PeerId, RoomId},
     limits::{CONNECT_WITHIN, CONSENT_EXPIRES_AFTER},
     lobby::{Admission, Terms},
-    outbox::Outbox,
-    publish::Publisher,
-    srtp::{Keys, Opener, Sealer},
-    view::Viewer,
+    transport::{
+        dtls::{Handshake, HandshakeError, Identity},
+        ice::Credentials,
+        outbox::Outbox,
+        srtp::{Keys, Opener, Sealer},
+    },
+    uplink::publish::Publisher,
 };
 
 /// One connection.

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
     media::{Codec, TrackKind},
-    srtp::{Profile, Sealer},
+    transport::srtp::{Profile, Sealer},
 };
 
 const ROOM: RoomId = RoomId(1);
@@ -118,7 +118,7 @@ impl Lesson {
         self.worker.peers[key].as_mut().unwrap()
     }
 
-    fn viewer(&mut self, peer: u64) -> &mut crate::view::Viewer {
+    fn viewer(&mut self, peer: u64) -> &mut crate::forward::view::Viewer {
         match &mut self.peer(peer).role {
             Role::Viewer(viewer) => viewer,
             Role::Publisher(_) => panic!("a teacher"),

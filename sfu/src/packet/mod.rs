@@ -4,6 +4,7 @@ mod av1;
 mod dependency;
 mod h264;
 mod header;
+pub mod target;
 mod vp8;
 mod vp9;
 
@@ -13,7 +14,7 @@ pub use dependency::{Descriptor, Indication, Structure};
 pub use header::{Extensions, RtpHeader, rtp_header};
 pub use vp8::{Vp8Descriptor, rewrite_vp8};
 
-use crate::{media::Codec, target::Layered};
+use crate::{media::Codec, packet::target::Layered};
 
 /// A publisher's packet after its SRTP was opened: what slots and taps read.
 #[derive(Debug, Clone)]

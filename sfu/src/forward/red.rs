@@ -4,11 +4,9 @@
 //! Nothing is encoded here: the earlier packets are taken from the shared [`History`], byte for byte. How many go along,
 //! and how far apart, [`depth`] decides from what the classroom's line loses.
 
-pub mod depth;
-
 use smallvec::SmallVec;
 
-use crate::{history::History, packet::Packet};
+use crate::{forward::history::History, packet::Packet};
 
 /// Which earlier packets go along: `distance` of them, each `stride` packets before the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

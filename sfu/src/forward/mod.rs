@@ -1,0 +1,9 @@
+//! From a room's packets to one viewer: what a slot sends, under which numbers, and what it sends again.
+
+pub mod depth;
+pub mod history;
+pub mod rate;
+pub mod red;
+pub mod slot;
+pub mod span;
+pub mod view;
