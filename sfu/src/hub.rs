@@ -6,16 +6,16 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
 use tracing::info;
 
 use crate::{
-    answer::{Local, answer_publisher, answer_viewer, fragment_credentials, restart_fragment},
+    answer::{Local, OfferError, PatchError, answer_publisher, answer_viewer, fragment_credentials, restart_fragment},
     driver::{Driver, tcp::Arrival},
+    event::{EventSink, StartError},
     id::{PeerId, RoomId, WorkerId},
     limits::{CONNECT_WITHIN, SEATS_PER_WORKER, TAP_ITEMS_MAX},
     lobby::{Admission, Crowded, Lobby, Terms},
-    media::{Codec, TrackKind},
+    media::TrackKind,
     stats::HubStats,
     tap::{self, TapReceiver},
     transport::{dtls::Identity, ice::Credentials},
@@ -38,66 +38,6 @@ pub struct HubConfig {
     pub max_seats: Option<usize>,
 }
 
-/// What happens on the wire, for whoever keeps the lesson.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum HubEvent {
-    /// ICE and DTLS are done: media can flow.
-    PeerConnected {
-        /// Its room.
-        room: RoomId,
-        /// The peer.
-        peer: PeerId,
-    },
-    /// The peer is no more. Its id is never used again.
-    PeerGone {
-        /// Its room.
-        room: RoomId,
-        /// The peer.
-        peer: PeerId,
-        /// Why.
-        reason: GoneReason,
-    },
-    /// A publisher's track brought its first packet.
-    TrackStarted {
-        /// Its room.
-        room: RoomId,
-        /// Who publishes it.
-        peer: PeerId,
-        /// What it shows.
-        kind: TrackKind,
-        /// How it is encoded.
-        codec: Codec,
-    },
-    /// A track has ended: nothing flows in the slots of this kind until another starts.
-    TrackEnded {
-        /// Its room.
-        room: RoomId,
-        /// Who published it.
-        peer: PeerId,
-        /// What it showed.
-        kind: TrackKind,
-    },
-}
-
-/// Why a peer is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GoneReason {
-    /// The lesson's side asked for it (DELETE, lesson ended, seat replaced).
-    Closed,
-    /// The other side said goodbye (DTLS close_notify).
-    Left,
-    /// No authenticated packet for [`crate::limits::CONSENT_EXPIRES_AFTER`].
-    Silent,
-    /// It was answered but never connected in [`crate::limits::CONNECT_WITHIN`].
-    NeverConnected,
-    /// Its certificate is not the one in its offer, or its handshake broke.
-    HandshakeFailed,
-    /// A fault of ours: its state panicked and was thrown away.
-    Panicked,
-}
-
 /// An accepted offer.
 #[derive(Debug, Clone)]
 pub struct Answered {
@@ -107,45 +47,6 @@ pub struct Answered {
     pub sdp: String,
     /// The ICE user fragment of our side; RFC 9725 §4.3.1 makes the entity tag of it.
     pub ice_ufrag: String,
-}
-
-/// Why an offer is not accepted. Each is a caller's fault but `Full`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OfferError {
-    /// The text is no SDP that RFC 8866 knows, or breaks a rule of JSEP.
-    #[error("the offer cannot be read: {0}")]
-    BadSdp(String),
-    /// Nothing in it can be decoded by us, or by what the lesson's publisher sends.
-    #[error("no codec in common for {kind}: the lesson has {wanted:?}")]
-    UnsupportedCodec {
-        /// The track or slot.
-        kind: TrackKind,
-        /// What would have been accepted.
-        wanted: Vec<Codec>,
-    },
-    /// The m-lines do not fit what was asked: too many, none, wrong direction.
-    #[error("the offer's media do not fit: {0}")]
-    MediaMismatch(String),
-    /// There is no such room, or it is closed.
-    #[error("the lesson is not open")]
-    NoRoom,
-    /// The hub is at its limit: try again after this long.
-    #[error("the hub is full")]
-    Full {
-        /// When to try again.
-        retry_after: Duration,
-    },
-}
-
-/// Why an ICE restart or trickle is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatchError {
-    /// The peer has gone: offer anew.
-    #[error("the connection has gone")]
-    Gone,
-    /// The fragment cannot be read (RFC 8840).
-    #[error("the SDP fragment cannot be read: {0}")]
-    BadFragment(String),
 }
 
 /// What a PATCH of a session did (RFC 9725 §4.3).
@@ -160,29 +61,6 @@ pub enum Patched {
         /// Our new user fragment: the new entity tag.
         ice_ufrag: String,
     },
-}
-
-/// Where events go. Called on a worker's thread: it must not block.
-pub type EventSink = Arc<dyn Fn(HubEvent) + Send + Sync>;
-
-/// The hub cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The media port cannot be opened.
-    #[error("cannot open UDP port {listen}")]
-    Bind {
-        /// What was asked for.
-        listen: SocketAddr,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// No address of this machine can be announced to clients.
-    #[error("no address to announce: give one with --announce")]
-    NoAddress,
-    /// The DTLS certificate could not be made.
-    #[error("cannot make a DTLS certificate: {0}")]
-    Certificate(String),
 }
 
 /// The running media plane. Cheap to clone; the last clone's end stops the workers.

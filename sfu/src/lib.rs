@@ -13,6 +13,7 @@
 pub mod answer;
 pub mod bandwidth;
 pub mod driver;
+pub mod event;
 pub mod forward;
 pub mod hub;
 pub mod id;
@@ -27,7 +28,9 @@ pub mod transport;
 pub mod uplink;
 pub mod worker;
 
+pub use answer::{OfferError, PatchError};
 pub use driver::tcp::Arrival;
-pub use hub::{Answered, EventSink, Hub, HubConfig, HubEvent, OfferError, PatchError, Patched, StartError};
+pub use event::{EventSink, GoneReason, HubEvent, StartError};
+pub use hub::{Answered, Hub, HubConfig, Patched};
 pub use id::{PeerId, RoomId, TrackId, WorkerId};
 pub use media::{Codec, TrackKind};

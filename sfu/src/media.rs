@@ -1,6 +1,6 @@
 //! What a track shows and how it is encoded.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -117,4 +117,10 @@ impl Codec {
             Self::Vp8 => "VP8",
         }
     }
+}
+
+/// RTP ticks in that time, bounded.
+#[must_use]
+pub fn ticks(time: Duration, clock_rate: u32) -> u32 {
+    u32::try_from(time.as_micros() * u128::from(clock_rate) / 1_000_000).unwrap_or(u32::MAX / 2)
 }

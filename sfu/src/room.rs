@@ -14,10 +14,9 @@ use crate::{
     forward::{
         history::History,
         rate::{HEADERS_BYTES, Rates},
-        slot::ticks,
     },
     id::{PeerId, RoomId, TrackId, WorkerId},
-    media::{Codec, TrackKind},
+    media::{Codec, TrackKind, ticks},
     packet::Packet,
     stats::Dropped,
     tap::{TapItem, TapSender},

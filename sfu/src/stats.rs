@@ -30,6 +30,26 @@ pub struct HubStats {
     pub dropped: HashMap<&'static str, u64>,
 }
 
+impl HubStats {
+    /// Adds another worker's figures.
+    pub(crate) fn add(&mut self, worker: &Self) {
+        self.rooms = self.rooms.max(worker.rooms);
+        self.peers.extend(worker.peers.iter().map(|(id, peer)| (*id, peer.clone())));
+        self.packets_in += worker.packets_in;
+        self.packets_out += worker.packets_out;
+        self.bytes_in += worker.bytes_in;
+        self.bytes_out += worker.bytes_out;
+        self.panics += worker.panics;
+        let add = |into: &mut HashMap<&'static str, u64>, from: &HashMap<&'static str, u64>| {
+            for (name, count) in from {
+                *into.entry(name).or_default() += count;
+            }
+        };
+        add(&mut self.keyframes_asked, &worker.keyframes_asked);
+        add(&mut self.dropped, &worker.dropped);
+    }
+}
+
 /// One connection.
 #[derive(Debug, Clone, Serialize)]
 pub struct PeerStats {

@@ -258,8 +258,9 @@ fn a_silent_peer_is_forgotten_and_said_so() {
     let mut lesson = Lesson::new();
     let _room = lesson.join(2, view_terms());
     lesson.run(Duration::from_secs(16));
-    let gone = std::iter::from_fn(|| lesson.worker.poll_event())
-        .any(|event| matches!(event, HubEvent::PeerGone { peer: PeerId(2), reason: sfu::hub::GoneReason::Silent, .. }));
+    let gone = std::iter::from_fn(|| lesson.worker.poll_event()).any(|event| {
+        matches!(event, HubEvent::PeerGone { peer: PeerId(2), reason: sfu::event::GoneReason::Silent, .. })
+    });
     assert!(gone);
 }
 

@@ -17,7 +17,7 @@ use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, HubEvent, PeerId, RoomId, TrackKind, WorkerId,
     answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
-    hub::GoneReason,
+    event::GoneReason,
     lobby::{Lobby, Terms},
     packet::rtp_header,
     tap::{self, TapItem},

@@ -2,8 +2,7 @@
 
 use rtc_sdp::description::common::Attribute;
 
-use super::offer::bad;
-use crate::hub::OfferError;
+use super::error::{OfferError, bad};
 
 /// One payload type.
 pub(super) struct Payload {

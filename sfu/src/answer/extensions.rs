@@ -3,9 +3,10 @@
 use super::{
     attributes::{Direction, Extension, Payload},
     codecs::Choice,
-    offer::{Line, bad},
+    error::{OfferError, bad},
+    offer::Line,
 };
-use crate::{hub::OfferError, media::Codec};
+use crate::media::Codec;
 
 /// The ids agreed on so far.
 #[derive(Default)]

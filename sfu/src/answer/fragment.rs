@@ -2,10 +2,11 @@
 
 use super::{
     Local, RemoteIce,
+    error::PatchError,
     offer::remote_ice,
     text::{candidates, credentials, line},
 };
-use crate::{hub::PatchError, limits::SDP_BYTES_MAX};
+use crate::limits::SDP_BYTES_MAX;
 
 /// The credentials in an `application/trickle-ice-sdpfrag`. `None`: it has only candidates.
 ///

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod codecs;
+mod error;
 mod extensions;
 mod fragment;
 mod offer;
@@ -14,6 +15,7 @@ mod viewer;
 
 use std::net::SocketAddr;
 
+pub use error::{OfferError, PatchError};
 pub use fragment::{fragment_credentials, restart_fragment};
 pub use publisher::answer_publisher;
 pub use viewer::answer_viewer;

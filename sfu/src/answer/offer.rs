@@ -10,8 +10,9 @@ use super::{
         Direction, Extension, LAYERS_MAX, MID_CHARS_MAX, PAYLOAD_TYPES_MAX, Payload, first_number, hex, layers, pairs,
         payloads, push_extension, sendable_rid, token,
     },
+    error::{OfferError, bad},
 };
-use crate::{hub::OfferError, limits::SDP_BYTES_MAX};
+use crate::limits::SDP_BYTES_MAX;
 
 /// An offer whose every part has been bounded and checked for what an answer may repeat of it.
 pub(super) struct Offer {
@@ -65,11 +66,6 @@ struct Identity {
     pwd: Option<String>,
     fingerprint: Vec<(String, Vec<u8>)>,
     setup: Option<String>,
-}
-
-/// [`OfferError::BadSdp`] with its reason.
-pub(super) fn bad(reason: impl Into<String>) -> OfferError {
-    OfferError::BadSdp(reason.into())
 }
 
 impl Offer {

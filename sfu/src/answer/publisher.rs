@@ -4,11 +4,12 @@ use super::{
     Local, PublishTerms, PublishTrack,
     attributes::Direction,
     codecs::{Choice, choose, known},
+    error::OfferError,
     extensions::Agreed,
     offer::{Line, Offer},
     text::{AUDIO_LEVEL, Accepted, DEPENDENCY_DESCRIPTOR, MID, RID, RRID, TWCC, answer},
 };
-use crate::{hub::OfferError, media::TrackKind};
+use crate::media::TrackKind;
 
 /// Answers a publisher's offer: its first sound and its first picture; everything else is rejected with port 0.
 ///

@@ -4,12 +4,12 @@ use super::{
     Local, ViewSlot, ViewTerms,
     attributes::Direction,
     codecs::{choose, known, redundancy},
+    error::OfferError,
     extensions::Agreed,
     offer::Offer,
     text::{ABS_SEND_TIME, Accepted, DEPENDENCY_DESCRIPTOR, MID, PLAYOUT_DELAY, Source, TWCC, answer},
 };
 use crate::{
-    hub::OfferError,
     limits::SLOTS_PER_PEER_MAX,
     media::{Codec, TrackKind},
 };

@@ -70,7 +70,7 @@ impl SentLog {
 
     /// Takes the outcome of one packet. `None`: never sent, forgotten, or known already.
     pub(super) fn take(&mut self, now_us: i64, seq: u16, arrived_us: Option<i64>) -> Option<Known> {
-        let seq = crate::uplink::feedback::extend(self.next.checked_sub(1)?, seq);
+        let seq = crate::packet::extend(self.next.checked_sub(1)?, seq);
         if seq >= self.next || seq + LOG_PACKETS as u64 <= self.next {
             return None;
         }

@@ -6,7 +6,7 @@ mod lag;
 pub mod tcp;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
     sync::{
@@ -33,12 +33,12 @@ use self::{
     tcp::{Arrival, Door, Streams},
 };
 use crate::{
-    hub::{EventSink, StartError},
+    event::{EventSink, StartError},
     id::WorkerId,
     limits::SOCKET_BUFFER_BYTES,
     lobby::Lobby,
     stats::HubStats,
-    transport::dtls::Identity,
+    transport::{dtls::Identity, tcp_address},
     worker::{Command, Relay, Worker, WorkerConfig},
 };
 
@@ -374,7 +374,7 @@ impl Run {
         let mut unsent = 0;
         let mut outbox = std::mem::take(self.worker.outbox());
         for run in outbox.runs() {
-            if tcp::connection(run.to).is_some() {
+            if tcp_address::connection(run.to).is_some() {
                 let datagrams = &outbox.bytes()[run.bytes.clone()];
                 unsent += self.streams.push(now, run.to, datagrams, run.segment, &self.worker);
                 continue;
@@ -441,25 +441,6 @@ fn pin(core: usize) -> nix::Result<()> {
 fn ntp(since_1970: Duration) -> u64 {
     let seconds = since_1970.as_secs() + 2_208_988_800;
     (seconds << 32) | ((u64::from(since_1970.subsec_nanos()) << 32) / 1_000_000_000)
-}
-
-impl HubStats {
-    fn add(&mut self, worker: &Self) {
-        self.rooms = self.rooms.max(worker.rooms);
-        self.peers.extend(worker.peers.iter().map(|(id, peer)| (*id, peer.clone())));
-        self.packets_in += worker.packets_in;
-        self.packets_out += worker.packets_out;
-        self.bytes_in += worker.bytes_in;
-        self.bytes_out += worker.bytes_out;
-        self.panics += worker.panics;
-        let add = |into: &mut HashMap<&'static str, u64>, from: &HashMap<&'static str, u64>| {
-            for (name, count) in from {
-                *into.entry(name).or_default() += count;
-            }
-        };
-        add(&mut self.keyframes_asked, &worker.keyframes_asked);
-        add(&mut self.dropped, &worker.dropped);
-    }
 }
 
 const READ: Token = Token(0);

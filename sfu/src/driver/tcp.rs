@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     io::{self, Read as _, Write as _},
-    net::{SocketAddr, SocketAddrV6},
+    net::SocketAddr,
     sync::{
         Arc,
         mpsc::{Receiver, Sender},
@@ -24,7 +24,10 @@ use tracing::{debug, trace};
 
 use crate::{
     id::WorkerId,
-    transport::framing::{self, Backlog, Class, Deframer},
+    transport::{
+        framing::{self, Backlog, Class, Deframer},
+        tcp_address::{address, connection},
+    },
     worker::Worker,
 };
 
@@ -56,23 +59,6 @@ impl Door {
         let _ = self.arrivals.send(arrival);
         let _ = self.waker.wake();
     }
-}
-
-/// The connection that packets to this address go by. `None`: they go by UDP.
-#[must_use]
-pub fn connection(address: SocketAddr) -> Option<u32> {
-    match address {
-        SocketAddr::V6(address) if address.flowinfo() != 0 => Some(address.flowinfo()),
-        _ => None,
-    }
-}
-
-fn address(from: SocketAddr, number: u32) -> SocketAddr {
-    let ip = match from {
-        SocketAddr::V4(from) => from.ip().to_ipv6_mapped(),
-        SocketAddr::V6(from) => *from.ip(),
-    };
-    SocketAddrV6::new(ip, from.port(), number, 0).into()
 }
 
 /// One worker's connections.
@@ -353,18 +339,6 @@ const KERNEL_HOLDS_BYTES: u32 = 8 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_has_an_address_that_udp_never_has_and_that_names_the_real_one() {
-        for from in ["192.0.2.7:4000", "[2001:db8::7]:4000"] {
-            let from: SocketAddr = from.parse().unwrap();
-            assert_eq!(connection(from), None);
-            let path = address(from, 7);
-            assert_eq!(connection(path), Some(7));
-            assert_eq!((path.ip().to_canonical(), path.port()), (from.ip(), from.port()));
-            assert_ne!(path, address(from, 8));
-        }
-    }
 
     #[test]
     fn voice_reports_and_handshakes_go_before_pictures() {

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::forward::red::{DISTANCE_MAX, PAYLOAD_BYTES_MAX, Pattern};
-use crate::{transport::rtcp::TransportFeedback, uplink::feedback::extend};
+use crate::{packet::extend, transport::rtcp::TransportFeedback};
 
 /// One classroom's choice.
 #[derive(Debug)]

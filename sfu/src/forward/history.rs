@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc, time::Instant};
 
-use crate::{forward::slot::ticks, packet::Packet};
+use crate::{media::ticks, packet::Packet};
 
 /// A ring of shared packets, addressed by extended sequence number.
 #[derive(Debug)]

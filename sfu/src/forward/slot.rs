@@ -12,7 +12,7 @@ use crate::{
     answer::ViewSlot,
     forward::{history::History, rate::HEADERS_BYTES},
     id::TrackId,
-    media::Codec,
+    media::{Codec, ticks},
     packet::{
         Descriptor, Packet,
         target::{Skipped, Target},
@@ -321,7 +321,7 @@ impl Slot {
     /// The span that gave one of our sequence numbers, and its 48-bit index. `None`: never sent, or too old.
     #[must_use]
     pub fn locate(&self, seq: u16) -> Option<(Span, u64)> {
-        let index = crate::uplink::feedback::extend(self.next_index.checked_sub(1)?, seq);
+        let index = crate::packet::extend(self.next_index.checked_sub(1)?, seq);
         if index >= self.next_index {
             return None;
         }
@@ -406,11 +406,6 @@ impl Slot {
             }
         }
     }
-}
-/// RTP ticks of a span of time, bounded.
-#[must_use]
-pub fn ticks(span: Duration, clock_rate: u32) -> u32 {
-    u32::try_from(span.as_micros() * u128::from(clock_rate) / 1_000_000).unwrap_or(u32::MAX / 2)
 }
 
 /// The cached group is out this long after a joiner is ready, if its line carries it.
@@ -549,7 +544,7 @@ mod tests {
             let start = Instant::now();
             let mut slot = slot(TrackKind::Camera, &[(Codec::Vp8, 100)]);
             let mut history = History::new(1024);
-            let mut layering = crate::packet::target::Layering::default();
+            let mut layering = crate::uplink::layering::Layering::default();
             let mut given = std::collections::BTreeMap::new();
             let mut late: VecDeque<u64> = VecDeque::new();
             slot.start(start, TrackId(1), 0, Codec::Vp8, &history);

@@ -25,10 +25,9 @@ use crate::{
     packet::{Packet, rewrite_vp8, target::DESCRIPTOR_BYTES_MAX},
     transport::{
         outbox::Outbox,
-        rtcp::{Receptions, TransportFeedback},
+        rtcp::{Receptions, TransportFeedback, append},
         srtp::Sealer,
     },
-    uplink::publish::append,
 };
 
 /// What flows to one viewer.

@@ -4,6 +4,7 @@ mod av1;
 mod dependency;
 mod h264;
 mod header;
+mod sequence;
 pub mod target;
 mod vp8;
 mod vp9;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 pub use dependency::{Descriptor, Indication, Structure};
 pub use header::{Extensions, RtpHeader, rtp_header};
+pub use sequence::extend;
 pub use vp8::{Vp8Descriptor, rewrite_vp8};
 
 use crate::{media::Codec, packet::target::Layered};

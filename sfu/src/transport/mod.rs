@@ -7,3 +7,4 @@ pub mod ice;
 pub mod outbox;
 pub mod rtcp;
 pub mod srtp;
+pub mod tcp_address;

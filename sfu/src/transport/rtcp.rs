@@ -5,6 +5,9 @@
 
 use std::slice::ChunksExact;
 
+use bytes::Bytes;
+use rtc_shared::marshal::Marshal;
+
 use crate::stats::Dropped;
 
 /// One packet of a compound, of those that say something to us.
@@ -310,6 +313,25 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes)
+}
+
+/// Appends one RTCP packet. Our own packets always fit their own encoding.
+pub fn append(packet: &dyn Marshalled, out: &mut Vec<u8>) {
+    if let Some(bytes) = packet.bytes() {
+        out.extend_from_slice(&bytes);
+    }
+}
+
+/// Anything that `rtc-rtcp` can write.
+pub trait Marshalled {
+    /// Its bytes. `None`: it breaks a bound of its own format.
+    fn bytes(&self) -> Option<Bytes>;
+}
+
+impl<T: Marshal> Marshalled for T {
+    fn bytes(&self) -> Option<Bytes> {
+        self.marshal().ok().map(|bytes| bytes.freeze())
+    }
 }
 
 #[cfg(test)]

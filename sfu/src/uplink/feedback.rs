@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use rtc_rtcp::reception_report::ReceptionReport;
 
+use crate::packet::extend;
+
 /// Arrival times by transport-wide sequence number, for `transport-cc` feedback
 /// (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 #[derive(Debug)]
@@ -106,13 +108,6 @@ fn pad_and_measure(packet: &mut Vec<u8>) {
     }
     let words = (packet.len() / 4 - 1) as u16;
     packet[2..4].copy_from_slice(&words.to_be_bytes());
-}
-
-/// The number nearest to `highest` that ends in `seq`.
-#[must_use]
-pub fn extend(highest: u64, seq: u16) -> u64 {
-    let distance = i64::from(seq.wrapping_sub(highest as u16) as i16);
-    highest.checked_add_signed(distance).unwrap_or(u64::from(seq))
 }
 
 /// One source's reception (RFC 3550 appendix A.3 and A.8).

@@ -2,4 +2,5 @@
 
 pub mod feedback;
 pub mod keyframe;
+pub mod layering;
 pub mod publish;

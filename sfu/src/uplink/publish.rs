@@ -14,16 +14,19 @@ use rtc_rtcp::{
     receiver_report::ReceiverReport,
     transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
 };
-use rtc_shared::marshal::Marshal;
 use smallvec::SmallVec;
 
 use crate::{
     answer::{PublishTerms, PublishTrack},
     limits::REPAIR_WITHIN,
     media::TrackKind,
-    packet::{Packet, RtpHeader, parse, target::Layering},
+    packet::{Packet, RtpHeader, extend, parse},
     stats::Dropped,
-    uplink::feedback::{Arrivals, Reception, extend},
+    transport::rtcp::append,
+    uplink::{
+        feedback::{Arrivals, Reception},
+        layering::Layering,
+    },
 };
 
 /// What one publisher sends, by track and layer.
@@ -448,22 +451,3 @@ const MISSING_MAX: usize = 512;
 
 /// Keeps one NACK inside one datagram.
 const NACKS_AT_ONCE_MAX: usize = 256;
-
-/// Appends one RTCP packet. Our own packets always fit their own encoding.
-pub fn append(packet: &dyn Marshalled, out: &mut Vec<u8>) {
-    if let Some(bytes) = packet.bytes() {
-        out.extend_from_slice(&bytes);
-    }
-}
-
-/// Anything that `rtc-rtcp` can write.
-pub trait Marshalled {
-    /// Its bytes. `None`: it breaks a bound of its own format.
-    fn bytes(&self) -> Option<Bytes>;
-}
-
-impl<T: Marshal> Marshalled for T {
-    fn bytes(&self) -> Option<Bytes> {
-        self.marshal().ok().map(|bytes| bytes.freeze())
-    }
-}

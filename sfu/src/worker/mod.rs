@@ -27,8 +27,7 @@ use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use tracing::{debug, error, info};
 
 use crate::{
-    driver::tcp,
-    hub::{GoneReason, HubEvent},
+    event::{GoneReason, HubEvent},
     id::{PeerId, RoomId, TrackId, WorkerId},
     lobby::{Lobby, Terms},
     packet::rtp_header,
@@ -40,6 +39,7 @@ use crate::{
         ice::{Check, Credentials},
         outbox::Outbox,
         srtp::Keys,
+        tcp_address,
     },
     uplink::keyframe::Need,
     worker::peer::{Peer, Role},
@@ -312,7 +312,7 @@ impl Worker {
             Some(&key) => key,
             None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
                 // A connection is its worker's: nobody else can answer on it.
-                Some(owner) if !handed && tcp::connection(from).is_none() => {
+                Some(owner) if !handed && tcp_address::connection(from).is_none() => {
                     self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
                     return Ok(());
                 }
@@ -549,7 +549,7 @@ impl Worker {
         let mut peers = HashMap::new();
         for peer in self.peers.iter_mut().flatten() {
             let connected = peer.is_connected();
-            let by_tcp = peer.address.and_then(tcp::connection).is_some();
+            let by_tcp = peer.address.and_then(tcp_address::connection).is_some();
             let (mut estimate_bps, mut slots) = (None, Vec::new());
             let (publishes, rtt, loss, bytes, tracks) = match &mut peer.role {
                 Role::Publisher(publisher) => {

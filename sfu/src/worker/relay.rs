@@ -10,7 +10,7 @@ use bytes::BytesMut;
 
 use super::Worker;
 use crate::{
-    hub::HubEvent,
+    event::HubEvent,
     id::{PeerId, RoomId, TrackId, WorkerId},
     media::TrackKind,
     packet::Packet,

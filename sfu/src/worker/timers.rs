@@ -9,7 +9,7 @@ use std::{
 
 use super::{Relay, Worker};
 use crate::{
-    hub::{GoneReason, HubEvent},
+    event::{GoneReason, HubEvent},
     id::RoomId,
     room::PeerKey,
     uplink::keyframe::Need,

@@ -7,7 +7,7 @@ use rtc_rtcp::receiver_report::ReceiverReport;
 use sfu::{
     HubEvent, PeerId, TrackKind,
     answer::{DtlsRole, Local, answer_viewer},
-    hub::GoneReason,
+    event::GoneReason,
     limits::{CONNECT_WITHIN, CONSENT_EXPIRES_AFTER, HALF_OPEN_PER_ROOM_MAX},
     lobby::{Admission, Terms},
     stats::Dropped,
