@@ -1,17 +1,29 @@
 //! A panic inside one peer's state takes down that peer and nobody else. State that the arithmetic of debug builds
 //! refuses is put into one peer by hand; everything after that is the worker's usual way.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use rtc_rtcp::{receiver_report::ReceiverReport, reception_report::ReceptionReport};
 use rtc_shared::marshal::Marshal;
 
-use super::*;
+use super::{Worker, WorkerConfig};
 use crate::{
     answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
+    event::{GoneReason, HubEvent},
+    forward::view::Viewer,
+    id::{PeerId, RoomId, WorkerId},
+    lobby::{Lobby, Terms},
     media::{Codec, TrackKind},
-    transport::srtp::{Profile, Sealer},
+    transport::{
+        dtls::Identity,
+        srtp::{Keys, Profile, Sealer},
+    },
+    worker::peer::{Peer, Role},
 };
 
 const ROOM: RoomId = RoomId(1);
@@ -118,7 +130,7 @@ impl Lesson {
         self.worker.peers[key].as_mut().unwrap()
     }
 
-    fn viewer(&mut self, peer: u64) -> &mut crate::forward::view::Viewer {
+    fn viewer(&mut self, peer: u64) -> &mut Viewer {
         match &mut self.peer(peer).role {
             Role::Viewer(viewer) => viewer,
             Role::Publisher(_) => panic!("a teacher"),

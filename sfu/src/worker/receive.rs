@@ -1,0 +1,180 @@
+//! One datagram: what it is by its first byte (RFC 7983), whose it is, and what it brings.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use tracing::info;
+
+use super::{Relay, Worker};
+use crate::{
+    event::{GoneReason, HubEvent},
+    id::TrackId,
+    packet::rtp_header,
+    room::{Began, PeerKey},
+    stats::Dropped,
+    transport::{dtls::Progress, ice::Check, tcp_address},
+    worker::peer::Role,
+};
+
+impl Worker {
+    pub(super) fn take_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        known: Option<PeerKey>,
+        bytes: BytesMut,
+        handed: bool,
+    ) -> Result<(), Dropped> {
+        if known.is_none()
+            && !handed
+            && !matches!(bytes.first(), Some(0..=3))
+            && let Some(worker) = self.config.lobby.worker_at(from, self.config.id)
+        {
+            self.relays.push_back((worker, Relay::Datagram { from, bytes }));
+            return Ok(());
+        }
+        // RFC 7983: the first byte tells what it is.
+        match (bytes.first(), bytes.get(1)) {
+            (Some(0..=3), _) => self.take_check(now, from, &bytes, handed),
+            (Some(20..=63), _) => self.take_handshake(now, known.ok_or(Dropped::Unroutable)?, from, &bytes),
+            (Some(128..=191), Some(second)) => {
+                let is_rtcp = (64..96).contains(&(second & 0x7f));
+                match known {
+                    Some(key) if is_rtcp => self.take_rtcp(now, key, from, bytes),
+                    Some(key) => self.take_rtp(now, key, from, bytes),
+                    None => self.take_stray(now, from, bytes, is_rtcp, handed),
+                }
+            }
+            _ => Err(Dropped::Malformed),
+        }
+    }
+
+    fn take_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], handed: bool) -> Result<(), Dropped> {
+        let mut check = Check::read(bytes).ok_or(Dropped::Malformed)?;
+        let provider = self.config.identity.provider().clone();
+        let crypto = provider.crypto();
+        let ufrag = check.our_ufrag().ok_or(Dropped::Malformed)?.to_owned();
+        let key = match self.by_ufrag.get(&ufrag) {
+            Some(&key) => key,
+            None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
+                // A connection is its worker's: nobody else can answer on it.
+                Some(owner) if !handed && tcp_address::connection(from).is_none() => {
+                    self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
+                    return Ok(());
+                }
+                _ => self.adopt(now, &ufrag, &mut check).ok_or(Dropped::BadCheck)?,
+            },
+        };
+        let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
+        let ours = peer.ours.iter().find(|ours| ours.ufrag == ufrag).ok_or(Dropped::BadCheck)?;
+        if !check.is_signed_with(&ours.pwd, crypto) {
+            return Err(Dropped::BadCheck);
+        }
+        let response = check.response(from, &ours.pwd, crypto).ok_or(Dropped::BadCheck)?;
+        // A seat's own check with a forged source must not lead another peer's packets, or its own, astray.
+        let taken = self.by_address.get(&from).copied().filter(|&other| other != key);
+        if let Some(other) = taken.and_then(|other| self.peers[other].as_ref())
+            && other.address == Some(from)
+            && now.saturating_duration_since(other.heard) < ADDRESS_KEPT_FOR
+        {
+            return Err(Dropped::BadCheck);
+        }
+        let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
+        let forgotten = peer.note_path(now, from, check.nominates() || peer.is_quiet(now));
+        self.move_address(forgotten, from, key);
+        let peer = self.peers[key].as_mut().ok_or(Dropped::BadCheck)?;
+        self.outbox.seal_run();
+        self.outbox.datagram(from, |arena| {
+            arena.extend_from_slice(&response);
+            true
+        });
+        peer.flush_handshake(&mut self.outbox);
+        self.schedule(key);
+        Ok(())
+    }
+
+    fn take_handshake(&mut self, now: Instant, key: PeerKey, from: SocketAddr, bytes: &[u8]) -> Result<(), Dropped> {
+        let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
+        let Some(handshake) = &mut peer.handshake else { return Err(Dropped::NotAgreed) };
+        // The answer goes back on the path that asked, whatever was nominated meanwhile.
+        peer.address = peer.address.or(Some(from));
+        let progress = handshake.handle_datagram(now, bytes);
+        peer.flush_handshake(&mut self.outbox);
+        match progress {
+            Ok(Progress::Going) => self.schedule(key),
+            Ok(Progress::Done(keys)) => {
+                if peer.install(&keys, self.config.identity.provider().crypto()) {
+                    self.connected(now, key);
+                } else {
+                    self.remove(now, key, GoneReason::HandshakeFailed);
+                }
+            }
+            Ok(Progress::Closed) => self.remove(now, key, GoneReason::Left),
+            Err(error) => {
+                info!(peer = %peer.id, %error, "Peer {} is refused: {error}", peer.id);
+                self.remove(now, key, GoneReason::HandshakeFailed);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_rtp(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        from: SocketAddr,
+        mut bytes: BytesMut,
+    ) -> Result<(), Dropped> {
+        let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
+        let header = rtp_header(&bytes).ok_or(Dropped::Malformed)?;
+        let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
+        if !matches!(peer.role, Role::Publisher(_)) {
+            return Err(Dropped::NotAgreed);
+        }
+        let leads = opener.rtp_lead(header.ssrc, header.seq).is_some();
+        let index = opener.open_rtp(header.ssrc, header.seq, header.header_len.into(), &mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
+        peer.heard = now;
+        let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
+        peer.received += bytes.len() as u64;
+        self.counters.packets_in += 1;
+        let arrived = publisher.handle_rtp(now, &header, index, &bytes)?;
+        if let Some(arrived) = arrived {
+            let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
+            let terms = &publisher.terms().tracks[arrived.track];
+            room.admits(now, peer.id, terms.kind, arrived.packet.codec)?;
+            let next_track = &mut self.next_track;
+            let mut next_id = || {
+                *next_track += 1;
+                TrackId(*next_track)
+            };
+            let (id, room_id, kind, codec) = (peer.id, peer.room, terms.kind, arrived.packet.codec);
+            let began = room.arrived(now, id, terms, (arrived.track, arrived.layer), arrived.packet, &mut next_id);
+            if began.is_some() {
+                self.flush_at = self.flush_at.into_iter().chain(room.due()).min();
+                if !self.dirty.contains(&room_id) {
+                    self.dirty.push(room_id);
+                }
+            }
+            if let Some(Began::Track { replaced }) = began {
+                if let Some((before, kind)) = replaced {
+                    self.events.push_back(HubEvent::TrackEnded { room: room_id, peer: before, kind });
+                }
+                self.config.lobby.note_flow(room_id, kind, Some(codec));
+                self.events.push_back(HubEvent::TrackStarted { room: room_id, peer: id, kind, codec });
+                self.route_room(now, room_id);
+            }
+        }
+        self.schedule(key);
+        Ok(())
+    }
+}
+
+/// An address belongs to whoever was heard from it this recently: viewers report, and clients check, more often than
+/// that. A new connection behind the same port of a router has to wait as long.
+const ADDRESS_KEPT_FOR: Duration = Duration::from_secs(2);

@@ -1,0 +1,121 @@
+//! What a peer reports by RTCP: repairs, receptions, arrival times, requests for keyframes.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+
+use super::{Relay, Worker};
+use crate::{
+    forward::slot::Slot,
+    id::{TrackId, WorkerId},
+    room::{PeerKey, Room},
+    stats::Dropped,
+    transport::{
+        outbox::Outbox,
+        rtcp::{self, Lost, Report},
+    },
+    uplink::keyframe::Need,
+    worker::peer::{Peer, Role},
+};
+
+impl Worker {
+    pub(super) fn take_rtcp(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        from: SocketAddr,
+        mut bytes: BytesMut,
+    ) -> Result<(), Dropped> {
+        let ntp_middle = (self.ntp(now) >> 16) as u32;
+        let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
+        let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
+        // What was late on the old way leads nobody back there.
+        let leads = opener.rtcp_lead(&bytes).is_some();
+        opener.open_rtcp(&mut bytes)?;
+        if leads || peer.address.is_none() {
+            peer.settle(now, from);
+        }
+        peer.heard = now;
+        let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
+        let mut outcome = Ok(());
+        for report in rtcp::reports(&bytes) {
+            match (report, &mut peer.role) {
+                (Err(reason), _) => outcome = Err(reason),
+                // A goodbye (BYE) of one source is not the end of the connection: DTLS says that.
+                (Ok(Report::Sender { ssrc, ntp, rtp }), Role::Publisher(publisher)) => {
+                    if let Some(clock) = publisher.handle_sender_report(now, ssrc, ntp, rtp) {
+                        let kind = publisher.terms().tracks[clock.track].kind;
+                        room.report(now, peer.id, kind, clock);
+                        let relay = Relay::Report { room: peer.room, publisher: peer.id, kind, clock };
+                        self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
+                    }
+                }
+                (Ok(_), Role::Publisher(_)) | (Ok(Report::Sender { .. }), Role::Viewer(_)) => {}
+                (Ok(Report::Nack { ssrc, lost }), Role::Viewer(_)) => {
+                    repeat(now, room, peer, ssrc, lost, &mut self.outbox);
+                }
+                (Ok(Report::Receptions(blocks)), Role::Viewer(viewer)) => {
+                    viewer.handle_report(now, ntp_middle, blocks);
+                }
+                (Ok(Report::Arrivals(arrivals)), Role::Viewer(viewer)) => viewer.handle_arrivals(now, arrivals),
+                (Ok(Report::Remb(bps)), Role::Viewer(viewer)) => viewer.bandwidth.handle_remb(now, bps),
+                (Ok(Report::Keyframe { ssrc }), Role::Viewer(viewer)) => {
+                    let slot = viewer.slot_of(ssrc).map(|slot| &viewer.slots[slot]);
+                    self.relays.extend(want_keyframe(now, room, slot));
+                }
+            }
+        }
+        // A viewer's deadlines only move away when it is heard, but for what its line carries now.
+        let is_due = match &peer.role {
+            Role::Publisher(_) => true,
+            Role::Viewer(viewer) => viewer.bandwidth.is_due(),
+        };
+        if is_due {
+            self.schedule(key);
+        }
+        outcome
+    }
+}
+
+fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut Outbox) {
+    let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
+        return;
+    };
+    // What is paused is not missed.
+    let Some(slot) = viewer.slot_of(ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
+        return;
+    };
+    viewer.bandwidth.at(now);
+    let history = |id: TrackId, _| room.layer(id).map(|(_, layer)| &layer.history);
+    for seq in lost.take(NACKED_MAX) {
+        viewer.repeat(now, slot, seq, history, to, sealer, out);
+    }
+    out.seal_run();
+}
+
+/// A viewer cannot decode. While it is still being given the cached group it has what it needs.
+///
+/// Returns what the track's home must be told, if that is another worker.
+fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&Slot>) -> Option<(WorkerId, Relay)> {
+    let (id, _) = slot.filter(|slot| !slot.catches_up())?.source()?;
+    let home = room.layer(id)?.0.home;
+    let (room, layer) = (room.id, room.layer_mut(id)?);
+    let Some(home) = home else {
+        layer.authority.want(Need::Viewer);
+        return None;
+    };
+    let is_asked = layer.asked_home.is_some_and(|at| now.saturating_duration_since(at) < ASK_HOME_EVERY);
+    (!is_asked).then(|| {
+        layer.asked_home = Some(now);
+        (home, Relay::Want { room, layer: id, need: Need::Viewer })
+    })
+}
+
+/// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
+const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
+
+/// More repairs at once are an outage.
+const NACKED_MAX: usize = 512;
