@@ -4,6 +4,6 @@ pub mod depth;
 pub mod history;
 pub mod rate;
 pub mod red;
+pub mod renumber;
 pub mod slot;
-pub mod span;
 pub mod view;

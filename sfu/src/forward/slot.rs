@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-use crate::forward::span::Timestamps;
-pub use crate::forward::span::{Placed, Span};
+use crate::forward::renumber::Timestamps;
+pub use crate::forward::renumber::{Placed, Span};
 
 /// Numbers and state of one slot. It seals nothing and sends nothing: [`crate::forward::view`] does.
 #[derive(Debug)]
