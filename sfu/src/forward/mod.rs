@@ -6,4 +6,6 @@ pub mod rate;
 pub mod red;
 pub mod renumber;
 pub mod slot;
+#[cfg(test)]
+mod slot_tests;
 pub mod view;

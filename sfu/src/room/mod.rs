@@ -1,30 +1,29 @@
 //! One lesson on one worker: its tracks, who views them, who taps them.
 
+mod layer;
+mod track;
+
 use std::{
     cmp::Ordering,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use smallvec::SmallVec;
-
 use crate::{
     answer::PublishTrack,
-    bandwidth::allocation::Rung,
-    forward::{
-        history::History,
-        rate::{HEADERS_BYTES, Rates},
-    },
     id::{PeerId, RoomId, TrackId, WorkerId},
-    media::{Codec, TrackKind, ticks},
+    media::{Codec, TrackKind},
     packet::Packet,
     stats::Dropped,
     tap::{TapItem, TapSender},
     uplink::{
-        keyframe::{ASK_EVERY, Authority, Need},
+        keyframe::{ASK_EVERY, Need},
         publish::SenderClock,
     },
 };
+
+pub use layer::Layer;
+pub use track::{Source, Track};
 
 /// Index of a peer in its worker.
 pub type PeerKey = usize;
@@ -41,159 +40,6 @@ pub struct Room {
     /// Other workers with somebody in the room.
     pub others: Vec<WorkerId>,
     taps: Vec<TapSender>,
-}
-
-/// One published voice or picture.
-#[derive(Debug)]
-pub struct Track {
-    /// What it shows.
-    pub kind: TrackKind,
-    /// How it is encoded.
-    pub codec: Codec,
-    /// Who publishes it.
-    pub publisher: PeerId,
-    /// The worker that has the publisher. `None`: this one.
-    pub home: Option<WorkerId>,
-    /// Index in the publisher's terms.
-    pub index: usize,
-    /// Its encodings; those that never came are `None`.
-    pub layers: SmallVec<[Option<Layer>; 3]>,
-    /// The layer that taps get: what says most, or least where that is enough for all of them.
-    pub best: usize,
-    /// When its first packet came.
-    pub began: Instant,
-}
-
-/// A layer as one worker names it to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source {
-    /// The worker that has its publisher.
-    pub home: WorkerId,
-    /// Its publisher.
-    pub publisher: PeerId,
-    /// What it shows.
-    pub kind: TrackKind,
-    /// How it is encoded.
-    pub codec: Codec,
-    /// Its id.
-    pub id: TrackId,
-    /// Which of the track's layers it is.
-    pub layer: usize,
-    /// How many there may be.
-    pub layers: usize,
-    /// Which of them flows at home.
-    pub best: usize,
-}
-
-/// One encoding of a track.
-#[derive(Debug)]
-pub struct Layer {
-    /// Its id.
-    pub id: TrackId,
-    /// Its recent packets.
-    pub history: History,
-    /// What came and is not released yet: neither in the history nor on its way.
-    waiting: Vec<Arc<Packet>>,
-    /// When that is released at the latest.
-    due: Option<Instant>,
-    /// What is released and on its way to the viewers.
-    pub burst: Vec<Arc<Packet>>,
-    /// The longest payload of the burst: others are padded to it where little is missing.
-    pub even: usize,
-    /// Bytes of it, headers included.
-    pub burst_bytes: usize,
-    /// Who asks its publisher for keyframes.
-    pub authority: Authority,
-    /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
-    pub sync: Option<(u32, Instant)>,
-    /// When its home was asked for a keyframe.
-    pub asked_home: Option<Instant>,
-    /// When its newest packet came.
-    heard: Instant,
-    /// What it takes of a line.
-    pub rates: Rates,
-}
-
-impl Layer {
-    fn new(now: Instant, id: TrackId, kind: TrackKind) -> Self {
-        Self {
-            id,
-            history: History::new(if kind.is_sound() { SOUND_PACKETS } else { PICTURE_PACKETS }),
-            waiting: Vec::new(),
-            due: None,
-            burst: Vec::new(),
-            even: 0,
-            burst_bytes: 0,
-            authority: Authority::new(kind),
-            sync: None,
-            asked_home: None,
-            heard: now,
-            rates: Rates::new(now),
-        }
-    }
-
-    /// Is it neither kept nor waiting, nor too old?
-    fn is_new(&self, seq: u64) -> bool {
-        self.history.is_new(seq) && !self.waiting.iter().any(|packet| packet.seq == seq)
-    }
-
-    /// Lets a packet wait for the rest of its picture, or not at all where it is the last of it, or sound.
-    fn gather(&mut self, now: Instant, packet: Arc<Packet>) {
-        let is_whole = packet.codec.is_sound() || packet.marker || self.waiting.len() + 1 >= GATHERED_MAX;
-        let latest = self.due.unwrap_or(now + GATHER_WITHIN);
-        self.due = Some(if is_whole { now } else { latest.min(now + GATHER_PAUSE) });
-        self.waiting.push(packet);
-    }
-
-    /// Moves what is due into history and burst. False where nothing is.
-    fn release(&mut self, now: Instant) -> bool {
-        if self.due.is_none_or(|due| due > now) {
-            return false;
-        }
-        self.due = None;
-        for packet in self.waiting.drain(..) {
-            if self.history.insert_at(now, packet.clone()) {
-                self.burst.push(packet);
-            }
-        }
-        self.even = self.burst.iter().map(|packet| packet.payload.len()).max().unwrap_or(0);
-        self.burst_bytes = self.burst.iter().map(|packet| packet.payload.len() + HEADERS_BYTES).sum();
-        !self.burst.is_empty()
-    }
-
-    /// What the source's timestamp is at `now`. `None`: nothing came yet.
-    #[must_use]
-    pub fn source_time(&self, now: Instant, clock_rate: u32) -> Option<u32> {
-        match self.sync {
-            Some((timestamp, at)) => Some(timestamp.wrapping_add(ticks(now.saturating_duration_since(at), clock_rate))),
-            None => self.history.live_timestamp(now, clock_rate),
-        }
-    }
-
-    fn note_heard(&mut self, now: Instant, packet: &Packet) {
-        self.heard = now;
-        self.rates.note(now, packet);
-    }
-}
-
-impl Track {
-    /// The layer that flows now. `None` only before its first packet.
-    #[must_use]
-    pub fn flowing(&self) -> Option<&Layer> {
-        self.layers.get(self.best)?.as_ref()
-    }
-
-    /// The layers that a viewer may be given, cheapest first. One that has fallen silent while others flow is no choice:
-    /// browsers switch layers off as they like.
-    pub fn rungs(&self, now: Instant) -> SmallVec<[Rung; 3]> {
-        let newest = self.layers.iter().flatten().map(|layer| layer.heard).max();
-        let flows = |layer: &Layer| newest.is_none_or(|at| at.saturating_duration_since(layer.heard) <= SILENT_AFTER);
-        let layers = self.layers.iter().enumerate().filter_map(|(at, layer)| Some((at, layer.as_ref()?)));
-        let mut rungs: SmallVec<[Rung; 3]> =
-            layers.filter(|(_, layer)| flows(layer)).flat_map(|(at, layer)| layer.rates.rungs(now, at)).collect();
-        rungs.sort_by_key(|rung| rung.bps);
-        rungs
-    }
 }
 
 impl Room {
@@ -555,24 +401,5 @@ fn cached(now: Instant, track: &Track) -> Vec<TapItem> {
     items
 }
 
-/// A picture's packets leave a browser within a millisecond and are sent on together: that is what makes sending cheap.
-/// The last one says so itself; where it is lost, nobody waits for it longer than this after the one before,
-const GATHER_PAUSE: Duration = Duration::from_millis(1);
-
-/// nor longer than this after the first.
-const GATHER_WITHIN: Duration = Duration::from_millis(2);
-
-/// More does not fit one send.
-const GATHERED_MAX: usize = 32;
-
 /// A device that falls back to another encoder does so once; as rarely as a keyframe may be asked for.
 const CODEC_STAYS_FOR: Duration = ASK_EVERY;
-
-/// A layer that is silent for longer, while another flows, was switched off by its sender.
-const SILENT_AFTER: Duration = Duration::from_millis(1_500);
-
-/// Ten seconds of voice.
-const SOUND_PACKETS: usize = 512;
-
-/// Ten seconds of camera or board at 4 Mbit/s.
-const PICTURE_PACKETS: usize = 4_096;

@@ -1,0 +1,124 @@
+//! One encoding of a track: the packets that wait for the rest of their picture, those on their way, and those kept.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    forward::{
+        history::History,
+        rate::{HEADERS_BYTES, Rates},
+    },
+    id::TrackId,
+    media::{TrackKind, ticks},
+    packet::Packet,
+    uplink::keyframe::Authority,
+};
+
+/// One encoding of a track.
+#[derive(Debug)]
+pub struct Layer {
+    /// Its id.
+    pub id: TrackId,
+    /// Its recent packets.
+    pub history: History,
+    /// What came and is not released yet: neither in the history nor on its way.
+    pub(super) waiting: Vec<Arc<Packet>>,
+    /// When that is released at the latest.
+    pub(super) due: Option<Instant>,
+    /// What is released and on its way to the viewers.
+    pub burst: Vec<Arc<Packet>>,
+    /// The longest payload of the burst: others are padded to it where little is missing.
+    pub even: usize,
+    /// Bytes of it, headers included.
+    pub burst_bytes: usize,
+    /// Who asks its publisher for keyframes.
+    pub authority: Authority,
+    /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
+    pub sync: Option<(u32, Instant)>,
+    /// When its home was asked for a keyframe.
+    pub asked_home: Option<Instant>,
+    /// When its newest packet came.
+    pub(super) heard: Instant,
+    /// What it takes of a line.
+    pub rates: Rates,
+}
+
+impl Layer {
+    pub(super) fn new(now: Instant, id: TrackId, kind: TrackKind) -> Self {
+        Self {
+            id,
+            history: History::new(if kind.is_sound() { SOUND_PACKETS } else { PICTURE_PACKETS }),
+            waiting: Vec::new(),
+            due: None,
+            burst: Vec::new(),
+            even: 0,
+            burst_bytes: 0,
+            authority: Authority::new(kind),
+            sync: None,
+            asked_home: None,
+            heard: now,
+            rates: Rates::new(now),
+        }
+    }
+
+    /// Is it neither kept nor waiting, nor too old?
+    pub(super) fn is_new(&self, seq: u64) -> bool {
+        self.history.is_new(seq) && !self.waiting.iter().any(|packet| packet.seq == seq)
+    }
+
+    /// Lets a packet wait for the rest of its picture, or not at all where it is the last of it, or sound.
+    pub(super) fn gather(&mut self, now: Instant, packet: Arc<Packet>) {
+        let is_whole = packet.codec.is_sound() || packet.marker || self.waiting.len() + 1 >= GATHERED_MAX;
+        let latest = self.due.unwrap_or(now + GATHER_WITHIN);
+        self.due = Some(if is_whole { now } else { latest.min(now + GATHER_PAUSE) });
+        self.waiting.push(packet);
+    }
+
+    /// Moves what is due into history and burst. False where nothing is.
+    pub(super) fn release(&mut self, now: Instant) -> bool {
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        self.due = None;
+        for packet in self.waiting.drain(..) {
+            if self.history.insert_at(now, packet.clone()) {
+                self.burst.push(packet);
+            }
+        }
+        self.even = self.burst.iter().map(|packet| packet.payload.len()).max().unwrap_or(0);
+        self.burst_bytes = self.burst.iter().map(|packet| packet.payload.len() + HEADERS_BYTES).sum();
+        !self.burst.is_empty()
+    }
+
+    /// What the source's timestamp is at `now`. `None`: nothing came yet.
+    #[must_use]
+    pub fn source_time(&self, now: Instant, clock_rate: u32) -> Option<u32> {
+        match self.sync {
+            Some((timestamp, at)) => Some(timestamp.wrapping_add(ticks(now.saturating_duration_since(at), clock_rate))),
+            None => self.history.live_timestamp(now, clock_rate),
+        }
+    }
+
+    pub(super) fn note_heard(&mut self, now: Instant, packet: &Packet) {
+        self.heard = now;
+        self.rates.note(now, packet);
+    }
+}
+
+/// A picture's packets leave a browser within a millisecond and are sent on together: that is what makes sending cheap.
+/// The last one says so itself; where it is lost, nobody waits for it longer than this after the one before,
+const GATHER_PAUSE: Duration = Duration::from_millis(1);
+
+/// nor longer than this after the first.
+const GATHER_WITHIN: Duration = Duration::from_millis(2);
+
+/// More does not fit one send.
+const GATHERED_MAX: usize = 32;
+
+/// Ten seconds of voice.
+const SOUND_PACKETS: usize = 512;
+
+/// Ten seconds of camera or board at 4 Mbit/s.
+const PICTURE_PACKETS: usize = 4_096;
