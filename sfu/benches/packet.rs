@@ -13,7 +13,7 @@ use bytes::Bytes;
 use sfu::{
     Codec, TrackId, TrackKind,
     answer::{DtlsRole, PayloadType, RemoteIce, Transport, ViewSlot, ViewTerms},
-    forward::{history::History, slot::Slot, view::Viewer},
+    forward::{egress::Egress, history::History, slot::Slot, view::Viewer},
     packet::{Packet, Vp8Descriptor, parse, rewrite_vp8, rtp_header},
     transport::{
         dtls::Identity,
@@ -136,7 +136,8 @@ fn forward(count: u64) {
     let (mut packet, history) = (packet(0), History::new(8));
     for seq in 0..count {
         packet.seq = seq;
-        viewer.forward(now, 0, black_box(&packet), &history, PAYLOAD_BYTES, to, &mut sealer, &mut outbox);
+        let mut egress = Egress { to, sealer: &mut sealer, out: &mut outbox };
+        viewer.forward(now, 0, black_box(&packet), &history, PAYLOAD_BYTES, &mut egress);
         if seq % 8 == 7 {
             black_box(outbox.bytes());
             outbox.clear();

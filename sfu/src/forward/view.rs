@@ -1,10 +1,6 @@
 //! The viewer's side of a connection: slots in, sealed packets out, and what the viewer says of them.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rtc_rtcp::{
     sender_report::SenderReport,
@@ -17,17 +13,16 @@ use crate::{
     bandwidth::Bandwidth,
     forward::{
         depth::Depth,
+        egress::Egress,
         history::History,
         red::{self, BLOCKS_MAX, PAYLOAD_BYTES_MAX, Pattern},
-        slot::{Placed, Slot},
+        renumber::Placed,
+        repeats::Repeats,
+        slot::Slot,
     },
     media::TrackKind,
     packet::{Packet, rewrite_vp8, target::DESCRIPTOR_BYTES_MAX},
-    transport::{
-        outbox::Outbox,
-        rtcp::{Receptions, TransportFeedback, append},
-        srtp::Sealer,
-    },
+    transport::rtcp::{Receptions, TransportFeedback, append},
 };
 
 /// What flows to one viewer.
@@ -83,7 +78,6 @@ impl Viewer {
     /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even` bytes
     /// where little is missing, so that the kernel can send the whole burst at once. `history` is its layer's: voice
     /// takes its redundancy from there.
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn forward(
         &mut self,
         now: Instant,
@@ -91,48 +85,40 @@ impl Viewer {
         packet: &Packet,
         history: &History,
         even: usize,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
+        egress: &mut Egress<'_>,
     ) {
         let Some(placed) = self.slots[slot].place(now, packet) else { return };
         if packet.codec.is_sound() {
-            self.speak(now, slot, placed, packet, history, to, sealer, out);
+            self.speak(now, slot, placed, packet, history, egress);
         } else {
-            self.send(slot, placed, packet, even, to, sealer, out);
+            self.send(slot, placed, packet, even, egress);
         }
     }
 
     /// Sends what waits of a slot in the history, while `budget_bytes` last. True while there is more.
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn catch_up(
         &mut self,
         now: Instant,
         slot: usize,
         history: &History,
         budget_bytes: &mut Option<usize>,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
+        egress: &mut Egress<'_>,
     ) -> bool {
         while let Some((packet, placed)) = self.slots[slot].next_cached(now, history, budget_bytes) {
-            self.send(slot, placed, packet, 0, to, sealer, out);
+            self.send(slot, placed, packet, 0, egress);
         }
         self.slots[slot].catches_up()
     }
 
     /// Answers a NACK for one of a slot's sequence numbers with a retransmission (RFC 4588). `history` finds the layer
     /// that a span was fed from. Nothing is sent where the packet is gone, or was repeated less than a round trip ago.
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     pub fn repeat<'a>(
         &mut self,
         now: Instant,
         slot: usize,
         seq: u16,
         history: impl Fn(crate::id::TrackId, usize) -> Option<&'a History>,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
+        egress: &mut Egress<'_>,
     ) {
         let Some((span, index)) = self.slots[slot].locate(seq) else { return };
         let Some(rtx_pt) = span.rtx_pt else { return };
@@ -144,20 +130,12 @@ impl Viewer {
         {
             return;
         }
-        self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+        self.send_again(slot, rtx_pt, placed, packet, egress);
     }
 
     /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so that
     /// what was lost in a row is not lost again. Where little is lost, nothing.
-    pub fn send_twice(
-        &mut self,
-        slot: usize,
-        live: u64,
-        history: &History,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
-    ) {
+    pub fn send_twice(&mut self, slot: usize, live: u64, history: &History, egress: &mut Egress<'_>) {
         let first = std::mem::replace(&mut self.slots[slot].once, live);
         if !self.bandwidth.sends_twice() {
             return;
@@ -165,7 +143,7 @@ impl Viewer {
         for index in first.max(live.saturating_sub(TWICE_MAX))..live {
             let Some((span, _)) = self.slots[slot].locate(index as u16) else { continue };
             let (Some(rtx_pt), Some((packet, placed))) = (span.rtx_pt, span.find(history, index)) else { continue };
-            self.send_again(slot, rtx_pt, placed, packet, to, sealer, out);
+            self.send_again(slot, rtx_pt, placed, packet, egress);
         }
     }
 
@@ -175,9 +153,7 @@ impl Viewer {
         &mut self,
         bytes: usize,
         history: impl Fn(crate::id::TrackId, usize) -> Option<&'a History>,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
+        egress: &mut Egress<'_>,
     ) {
         let repairs = |slot: &Slot| slot.terms().codecs.iter().find_map(|codec| codec.rtx_pt);
         let picture =
@@ -200,29 +176,19 @@ impl Viewer {
                 Some((span.rtx_pt?, placed, packet))
             });
             match found {
-                Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, to, sealer, out),
+                Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, egress),
                 None => {
                     let Some(pt) = repairs(&self.slots[slot]) else { break };
                     let placed = Placed::padding(self.slots[slot].take_rtx_index(), pt);
                     let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
-                    self.write(rtx_ssrc, placed, None, &[], PADDING_MAX, to, sealer, out);
+                    self.write(rtx_ssrc, placed, None, &[], PADDING_MAX, egress);
                 }
             }
         }
         self.bandwidth.set_probing(false);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
-    fn send_again(
-        &mut self,
-        slot: usize,
-        rtx_pt: u8,
-        placed: Placed,
-        packet: &Packet,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
-    ) {
+    fn send_again(&mut self, slot: usize, rtx_pt: u8, placed: Placed, packet: &Packet, egress: &mut Egress<'_>) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&(placed.index as u16).to_be_bytes());
@@ -234,13 +200,12 @@ impl Viewer {
         }
         let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
         let placed = Placed { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
-        self.write(rtx_ssrc, placed, dependencies(packet), &scratch, 0, to, sealer, out);
+        self.write(rtx_ssrc, placed, dependencies(packet), &scratch, 0, egress);
         self.scratch = scratch;
     }
 
     /// Sends voice: plain, or with earlier voice where the line loses and the viewer reads RFC 2198. The payload type
     /// says which, packet by packet.
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     fn speak(
         &mut self,
         now: Instant,
@@ -248,9 +213,7 @@ impl Viewer {
         placed: Placed,
         packet: &Packet,
         history: &History,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
+        egress: &mut Egress<'_>,
     ) {
         let (pattern, bytes_max) = match std::mem::take(&mut self.recalled) {
             0 => (self.depth.pattern(), self.depth.bytes_allowed(now)),
@@ -269,28 +232,18 @@ impl Viewer {
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(payload.len() as u32);
         let ssrc = state.terms().ssrc;
-        self.write(ssrc, placed, None, payload, 0, to, sealer, out);
+        self.write(ssrc, placed, None, payload, 0, egress);
         self.scratch = scratch;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
-    fn send(
-        &mut self,
-        slot: usize,
-        placed: Placed,
-        packet: &Packet,
-        even: usize,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
-    ) {
+    fn send(&mut self, slot: usize, placed: Placed, packet: &Packet, even: usize, egress: &mut Egress<'_>) {
         let state = &mut self.slots[slot];
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
         self.repeats.streamed(packet.payload.len(), self.bandwidth.repeat_part());
         if placed.is_hollow {
-            self.write(ssrc, placed, None, &[], HOLLOW_BYTES, to, sealer, out);
+            self.write(ssrc, placed, None, &[], HOLLOW_BYTES, egress);
             return;
         }
         let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= EVEN_WITHIN).unwrap_or(0);
@@ -299,14 +252,13 @@ impl Viewer {
             scratch.clear();
             scratch.extend_from_slice(&packet.payload);
             rewrite_vp8(&mut scratch, descriptor, picture_id, tl0);
-            self.write(ssrc, placed, dependencies(packet), &scratch, padding, to, sealer, out);
+            self.write(ssrc, placed, dependencies(packet), &scratch, padding, egress);
             self.scratch = scratch;
         } else {
-            self.write(ssrc, placed, dependencies(packet), &packet.payload, padding, to, sealer, out);
+            self.write(ssrc, placed, dependencies(packet), &packet.payload, padding, egress);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the way of one packet, in one call")]
     fn write(
         &mut self,
         ssrc: u32,
@@ -314,9 +266,7 @@ impl Viewer {
         descriptor: Option<&[u8]>,
         payload: &[u8],
         padding: usize,
-        to: SocketAddr,
-        sealer: &mut Sealer,
-        out: &mut Outbox,
+        egress: &mut Egress<'_>,
     ) {
         let (mut plain, mut long);
         let header = match descriptor.filter(|_| self.descriptor_ext.is_some()) {
@@ -364,8 +314,9 @@ impl Viewer {
             header[0] |= 0x20;
         }
         let tail = &PADDING[..padding];
+        let Egress { to, sealer, out } = egress;
         let size = header.len() + payload.len() + padding + sealer.tag_len();
-        let size = out.sized(to, size, |room| sealer.seal_rtp_into(ssrc, placed.index, header, payload, tail, room));
+        let size = out.sized(*to, size, |room| sealer.seal_rtp_into(ssrc, placed.index, header, payload, tail, room));
         if size > 0 {
             self.bandwidth.note_sent(self.twcc_seq, size);
             self.twcc_seq = self.twcc_seq.wrapping_add(1);
@@ -498,47 +449,3 @@ const CNAME: &str = "tongke";
 const FIRST_RTT: Duration = Duration::from_millis(40);
 const RTT_MIN: Duration = Duration::from_millis(10);
 const RTT_MAX: Duration = Duration::from_millis(500);
-
-/// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most, more where it loses
-/// much.
-#[derive(Debug)]
-struct Repeats {
-    last: HashMap<(usize, u64), Instant>,
-    cleared: Option<Instant>,
-    /// Bytes that may be repeated now: every byte of the stream adds a part of one.
-    allowance: usize,
-}
-
-impl Default for Repeats {
-    fn default() -> Self {
-        Self { last: HashMap::new(), cleared: None, allowance: REPEAT_BURST_BYTES }
-    }
-}
-
-impl Repeats {
-    /// Notes a packet of the stream itself, of which `part` may be repeated.
-    fn streamed(&mut self, size: usize, part: f64) {
-        let earned = (size + PACKET_OVERHEAD_BYTES) as f64 * part;
-        self.allowance = (self.allowance + earned as usize).min(REPEAT_BURST_BYTES);
-    }
-
-    fn allows(&mut self, now: Instant, pause: Duration, slot: usize, index: u64, size: usize) -> bool {
-        if self.cleared.is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_secs(1)) {
-            self.cleared = Some(now);
-            self.last.retain(|_, at| now.saturating_duration_since(*at) < RTT_MAX);
-        }
-        let Some(left) = self.allowance.checked_sub(size + PACKET_OVERHEAD_BYTES) else { return false };
-        if self.last.get(&(slot, index)).is_some_and(|at| now.saturating_duration_since(*at) < pause) {
-            return false;
-        }
-        self.allowance = left;
-        self.last.insert((slot, index), now);
-        true
-    }
-}
-
-/// Enough to mend 100 ms of camera and board at their best, or a large keyframe of which every fifth packet was lost.
-const REPEAT_BURST_BYTES: usize = 64 * 1024;
-
-/// IP, UDP, RTP with an extension, tag: a small packet is not free.
-const PACKET_OVERHEAD_BYTES: usize = 64;

@@ -12,7 +12,7 @@ use crate::{
     id::RoomId,
     room::{PeerKey, Room},
     transport::outbox::Outbox,
-    worker::peer::{Peer, Role},
+    worker::peer::Peer,
 };
 
 impl Worker {
@@ -108,9 +108,7 @@ impl Worker {
     pub(super) fn catch_up(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
-        let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-            return;
-        };
+        let Some((viewer, mut egress)) = peer.viewing(&mut self.outbox) else { return };
         let mut waiting: SmallVec<[usize; 4]> =
             (0..viewer.slots.len()).filter(|slot| viewer.slots[*slot].catches_up()).collect();
         if waiting.is_empty() {
@@ -125,8 +123,8 @@ impl Worker {
             match source {
                 Some((track, layer)) => {
                     super::route::overtake(now, &mut viewer.slots[slot], track, layer);
-                    more |= viewer.catch_up(now, slot, &layer.history, &mut budget, to, sealer, &mut self.outbox);
-                    self.outbox.seal_run();
+                    more |= viewer.catch_up(now, slot, &layer.history, &mut budget, &mut egress);
+                    egress.out.seal_run();
                 }
                 None => viewer.slots[slot].stop(),
             }
@@ -140,9 +138,7 @@ impl Worker {
 
 /// When what the viewer's pacer holds back is due. `None`: nothing is.
 fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) -> Option<Instant> {
-    let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-        return None;
-    };
+    let (viewer, mut egress) = peer.viewing(out)?;
     viewer.bandwidth.at(now);
     let mut due = None;
     for slot in 0..viewer.slots.len() {
@@ -166,12 +162,12 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) 
             for (at, packet) in layer.burst.iter().enumerate() {
                 // The last of a run may be shorter as it is.
                 let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
-                viewer.forward(now, slot, packet, &layer.history, even, to, sealer, out);
+                viewer.forward(now, slot, packet, &layer.history, even, &mut egress);
             }
-            out.seal_run();
+            egress.out.seal_run();
             if !viewer.slots[slot].terms().kind.is_sound() {
-                viewer.send_twice(slot, live, &layer.history, to, sealer, out);
-                out.seal_run();
+                viewer.send_twice(slot, live, &layer.history, &mut egress);
+                egress.out.seal_run();
             }
         }
     }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::{
     answer::DtlsRole,
-    forward::view::Viewer,
+    forward::{egress::Egress, view::Viewer},
     id::{PeerId, RoomId},
     limits::{CONNECT_WITHIN, CONSENT_EXPIRES_AFTER},
     lobby::{Admission, Terms},
@@ -124,6 +124,14 @@ impl Peer {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// The viewer, and the way out to it. `None`: it publishes, or is not connected.
+    pub fn viewing<'a>(&'a mut self, out: &'a mut Outbox) -> Option<(&'a mut Viewer, Egress<'a>)> {
+        match (&mut self.srtp, self.address, &mut self.role) {
+            (Some((sealer, _)), Some(to), Role::Viewer(viewer)) => Some((viewer, Egress { to, sealer, out })),
+            _ => None,
         }
     }
 

@@ -81,9 +81,7 @@ impl Worker {
 }
 
 fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut Outbox) {
-    let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-        return;
-    };
+    let Some((viewer, mut egress)) = peer.viewing(out) else { return };
     // What is paused is not missed.
     let Some(slot) = viewer.slot_of(ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
         return;
@@ -91,9 +89,9 @@ fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>,
     viewer.bandwidth.at(now);
     let history = |id: TrackId, _| room.layer(id).map(|(_, layer)| &layer.history);
     for seq in lost.take(NACKED_MAX) {
-        viewer.repeat(now, slot, seq, history, to, sealer, out);
+        viewer.repeat(now, slot, seq, history, &mut egress);
     }
-    out.seal_run();
+    egress.out.seal_run();
 }
 
 /// A viewer cannot decode. While it is still being given the cached group it has what it needs.

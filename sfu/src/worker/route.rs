@@ -60,15 +60,13 @@ impl Worker {
     pub(super) fn probe(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
-        let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-            return;
-        };
+        let Some((viewer, mut egress)) = peer.viewing(&mut self.outbox) else { return };
         viewer.bandwidth.at(now);
         let bytes = viewer.bandwidth.probe_bytes();
         if bytes > 0 {
             let history = |id, _| room.layer(id).map(|(_, layer)| &layer.history);
-            viewer.probe(bytes, history, to, sealer, &mut self.outbox);
-            self.outbox.seal_run();
+            viewer.probe(bytes, history, &mut egress);
+            egress.out.seal_run();
         }
     }
 }
