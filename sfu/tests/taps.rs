@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use sfu::{
     Codec, PeerId, RoomId, TrackId, TrackKind,
-    answer::{PayloadType, PublishTrack},
     packet::Packet,
-    room::Room,
+    room::{Arrivals, Home, LayerSource, Room},
     tap::{self, TapItem, TapReceiver},
 };
 
@@ -15,7 +14,6 @@ use sfu::{
 struct Camera {
     now: Instant,
     room: Room,
-    terms: PublishTrack,
     seq: u64,
     ids: u64,
 }
@@ -25,19 +23,7 @@ const LARGE: usize = 1;
 
 impl Camera {
     fn new() -> Self {
-        let codec = PayloadType { codec: Codec::H264, pt: 102, rtx_pt: None, fmtp: String::new() };
-        let terms = PublishTrack {
-            kind: TrackKind::Camera,
-            mid: String::new(),
-            codecs: vec![codec],
-            ssrcs: Vec::new(),
-            rtx_ssrcs: Vec::new(),
-            rids: vec!["q".to_owned(), "f".to_owned()],
-            nack: true,
-            pli: true,
-            fir: false,
-        };
-        Self { now: Instant::now(), room: Room::new(RoomId(1)), terms, seq: 0, ids: 0 }
+        Self { now: Instant::now(), room: Room::new(RoomId(1)), seq: 0, ids: 0 }
     }
 
     /// So many seconds of ten pictures each of these layers; the first of a second is a keyframe.
@@ -58,11 +44,21 @@ impl Camera {
                     vp8: None,
                 };
                 let ids = &mut self.ids;
-                let mut next_id = || {
+                let next_id = || {
                     *ids += 1;
                     TrackId(*ids)
                 };
-                self.room.arrived(self.now, PeerId(1), &self.terms, (0, layer), packet, &mut next_id).unwrap();
+                let source = LayerSource {
+                    publisher: PeerId(1),
+                    kind: TrackKind::Camera,
+                    codec: Codec::H264,
+                    layer,
+                    layers: 2,
+                    best: layer,
+                    home: Home::Here { index: 0 },
+                };
+                let began = self.room.admit(self.now, &source, Arrivals::Packet(packet), next_id);
+                began.unwrap().expect("a packet that was not there before");
             }
             self.now += Duration::from_millis(100);
             self.room.release(self.now);

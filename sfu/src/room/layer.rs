@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smallvec::SmallVec;
+
+use super::track::Arrivals;
 use crate::{
     forward::{
         history::History,
@@ -64,12 +67,48 @@ impl Layer {
     }
 
     /// Is it neither kept nor waiting, nor too old?
-    pub(super) fn is_new(&self, seq: u64) -> bool {
+    fn is_new(&self, seq: u64) -> bool {
         self.history.is_new(seq) && !self.waiting.iter().any(|packet| packet.seq == seq)
     }
 
+    /// Takes what comes of it and was neither taken before nor is too old. Returns that.
+    pub(super) fn take(&mut self, now: Instant, arrivals: Arrivals<'_>) -> SmallVec<[Arc<Packet>; 1]> {
+        match arrivals {
+            Arrivals::Packet(packet) => {
+                if !self.is_new(packet.seq) {
+                    return SmallVec::new();
+                }
+                let packet = Arc::new(packet);
+                self.note_heard(now, &packet);
+                if packet.keyframe && !packet.codec.is_sound() {
+                    self.authority.came(now);
+                }
+                self.gather(now, packet.clone());
+                SmallVec::from_buf([packet])
+            }
+            Arrivals::Released(packets) => {
+                let fresh: SmallVec<[_; 1]> =
+                    packets.iter().filter(|packet| self.is_new(packet.seq)).cloned().collect();
+                for packet in &fresh {
+                    self.note_heard(now, packet);
+                    self.waiting.push(packet.clone());
+                    self.due = Some(now);
+                }
+                fresh
+            }
+            Arrivals::Cached { packets, newest_at } => {
+                let fresh: SmallVec<[_; 1]> =
+                    packets.iter().filter(|packet| self.is_new(packet.seq)).cloned().collect();
+                for packet in &fresh {
+                    self.history.insert_at(newest_at, packet.clone());
+                }
+                fresh
+            }
+        }
+    }
+
     /// Lets a packet wait for the rest of its picture, or not at all where it is the last of it, or sound.
-    pub(super) fn gather(&mut self, now: Instant, packet: Arc<Packet>) {
+    fn gather(&mut self, now: Instant, packet: Arc<Packet>) {
         let is_whole = packet.codec.is_sound() || packet.marker || self.waiting.len() + 1 >= GATHERED_MAX;
         let latest = self.due.unwrap_or(now + GATHER_WITHIN);
         self.due = Some(if is_whole { now } else { latest.min(now + GATHER_PAUSE) });
@@ -101,7 +140,7 @@ impl Layer {
         }
     }
 
-    pub(super) fn note_heard(&mut self, now: Instant, packet: &Packet) {
+    fn note_heard(&mut self, now: Instant, packet: &Packet) {
         self.heard = now;
         self.rates.note(now, packet);
     }

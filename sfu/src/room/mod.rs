@@ -5,15 +5,12 @@ mod track;
 
 use std::{
     cmp::Ordering,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    answer::PublishTrack,
     id::{PeerId, RoomId, TrackId, WorkerId},
-    media::{Codec, TrackKind},
-    packet::Packet,
+    media::TrackKind,
     stats::Dropped,
     tap::{TapItem, TapSender},
     uplink::{
@@ -23,7 +20,7 @@ use crate::{
 };
 
 pub use layer::Layer;
-pub use track::{Source, Track};
+pub use track::{Arrivals, Home, LayerSource, Track};
 
 /// Index of a peer in its worker.
 pub type PeerKey = usize;
@@ -73,81 +70,81 @@ impl Room {
         self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()).find(|layer| layer.id == id)
     }
 
-    /// May a packet of that publisher and codec go on with the track of its kind, or take its place?
+    /// Takes what comes of a layer, in a track of its own where it is the first of its publisher or codec. `next_id` names
+    /// a layer that is seen for the first time on its home.
+    ///
+    /// Returns what it began; `None` where all of it is known already.
     ///
     /// # Errors
-    /// `TooOld` where a connection that was answered later has the place: two that send at once do not take turns.
-    /// `TooFast` where the codec has only just changed: every change is a new track for viewers and readers.
-    pub fn admits(&self, now: Instant, publisher: PeerId, kind: TrackKind, codec: Codec) -> Result<(), Dropped> {
-        let Some(track) = self.track(kind) else { return Ok(()) };
-        let just_began = now.saturating_duration_since(track.began) < CODEC_STAYS_FOR;
-        match publisher.cmp(&track.publisher) {
-            Ordering::Less => Err(Dropped::TooOld),
-            Ordering::Equal if codec != track.codec && just_began => Err(Dropped::TooFast),
-            Ordering::Equal | Ordering::Greater => Ok(()),
-        }
-    }
-
-    /// Takes a publisher's packet. `next_id` names a layer that is seen for the first time.
-    ///
-    /// Returns what the packet began: a new track, a first keyframe of a layer; `None` where it was a duplicate.
-    pub fn arrived(
+    /// See [`Self::admits`].
+    pub fn admit(
         &mut self,
         now: Instant,
-        publisher: PeerId,
-        terms: &PublishTrack,
-        (index, layer_at): (usize, usize),
-        packet: Packet,
-        next_id: &mut impl FnMut() -> TrackId,
-    ) -> Option<Began> {
+        source: &LayerSource,
+        arrivals: Arrivals<'_>,
+        next_id: impl FnOnce() -> TrackId,
+    ) -> Result<Option<Began>, Dropped> {
+        self.admits(now, source)?;
         let mut began = Began::Nothing;
-        let kind = terms.kind;
-        let known = self.tracks.iter().position(|track| track.kind == kind);
-        let same = known.filter(|&at| {
-            let track = &self.tracks[at];
-            track.publisher == publisher && track.codec == packet.codec && track.home.is_none()
-        });
-        let at = match same {
+        let known = self.tracks.iter().position(|track| track.kind == source.kind);
+        let at = match known.filter(|&at| self.tracks[at].continues(source)) {
             Some(at) => at,
             None => {
-                // A new publisher of the kind, or another codec, takes the old track's place.
                 began = Began::Track { replaced: known.and_then(|at| self.end_track(now, at)) };
-                self.tracks.push(Track {
-                    kind,
-                    codec: packet.codec,
-                    publisher,
-                    home: None,
-                    index,
-                    layers: (0..terms.rids.len().max(1)).map(|_| None).collect(),
-                    best: layer_at,
-                    began: now,
-                });
+                self.tracks.push(Track::new(now, source));
                 self.tracks.len() - 1
             }
         };
         let track = &mut self.tracks[at];
-        let codec = track.codec;
-        let best = track.best == layer_at;
-        let slot = track.layers.get_mut(layer_at)?;
-        let is_new = slot.is_none();
-        let layer = slot.get_or_insert_with(|| Layer::new(now, next_id(), kind));
-        if !layer.is_new(packet.seq) {
-            return None;
+        let is_best = track.best == source.layer;
+        let Some(slot) = track.layers.get_mut(source.layer) else { return Ok(None) };
+        let is_known = |layer: &Layer| match source.home {
+            Home::Here { .. } => true,
+            Home::Elsewhere { id, .. } => layer.id == id,
+        };
+        let is_new = !slot.as_ref().is_some_and(is_known);
+        if is_new {
+            let id = match source.home {
+                Home::Here { .. } => next_id(),
+                Home::Elsewhere { id, .. } => id,
+            };
+            *slot = Some(Layer::new(now, id, source.kind));
         }
-        let packet = Arc::new(packet);
-        layer.note_heard(now, &packet);
-        if packet.keyframe && !codec.is_sound() {
-            layer.authority.came(now);
+        let Some(layer) = slot else { return Ok(None) };
+        let id = layer.id;
+        let fresh = layer.take(now, arrivals);
+        if fresh.is_empty() && !is_new {
+            return Ok(None);
         }
-        layer.gather(now, packet.clone());
-        if best {
-            let id = layer.id;
+        if is_best && self.is_tapped() {
             if is_new {
+                let LayerSource { kind, codec, .. } = *source;
                 self.tell(TapItem::Started { track: id, kind, codec, arrived: now });
             }
-            self.tell(TapItem::Packet { track: id, arrived: now, packet });
+            for packet in fresh {
+                self.tell(TapItem::Packet { track: id, arrived: now, packet });
+            }
         }
-        Some(began)
+        Ok(Some(began))
+    }
+
+    /// May packets of that source go on with the track of their kind, or take its place? The later publisher wins, so that
+    /// two that send at once do not take turns.
+    ///
+    /// # Errors
+    /// `TooOld` where a connection that was answered later has the place. `TooFast` where the codec of a publisher of this
+    /// worker has only just changed: every change is a new track for viewers and taps.
+    fn admits(&self, now: Instant, source: &LayerSource) -> Result<(), Dropped> {
+        let Some(track) = self.track(source.kind) else { return Ok(()) };
+        let just_began = now.saturating_duration_since(track.began) < CODEC_STAYS_FOR;
+        match source.publisher.cmp(&track.publisher) {
+            Ordering::Less => Err(Dropped::TooOld),
+            // Its home has judged a relayed source already.
+            Ordering::Equal if source.codec != track.codec && just_began && source.home.elsewhere().is_none() => {
+                Err(Dropped::TooFast)
+            }
+            Ordering::Equal | Ordering::Greater => Ok(()),
+        }
     }
 
     /// When something that waits is released. `None`: nothing waits.
@@ -172,91 +169,23 @@ impl Room {
         }
     }
 
-    /// What is published on this worker, layer by layer.
-    pub fn sources(&self, home: WorkerId) -> impl Iterator<Item = (Source, &Layer)> {
+    /// What is published on this worker, layer by layer, as it is named to others. `me` is this worker.
+    pub fn sources(&self, me: WorkerId) -> impl Iterator<Item = (LayerSource, &Layer)> {
         self.tracks.iter().filter(|track| track.home.is_none()).flat_map(move |track| {
             track.layers.iter().enumerate().filter_map(move |(at, layer)| {
                 let layer = layer.as_ref()?;
-                let source = Source {
-                    home,
+                let source = LayerSource {
                     publisher: track.publisher,
                     kind: track.kind,
                     codec: track.codec,
-                    id: layer.id,
                     layer: at,
                     layers: track.layers.len(),
                     best: track.best,
+                    home: Home::Elsewhere { worker: me, id: layer.id },
                 };
                 Some((source, layer))
             })
         })
-    }
-
-    /// Takes packets that another worker has released: they go out with the next flush. Where `cached_at` says when the
-    /// newest of them came, they are only kept, for whoever starts from the cache.
-    ///
-    /// Returns what they began; `None` where they come too late, from a publisher that has been replaced.
-    pub fn relayed(
-        &mut self,
-        now: Instant,
-        source: &Source,
-        packets: &[Arc<Packet>],
-        cached_at: Option<Instant>,
-    ) -> Option<Began> {
-        let mut began = Began::Nothing;
-        let known = self.tracks.iter().position(|track| track.kind == source.kind);
-        if known.is_some_and(|at| self.tracks[at].publisher.0 > source.publisher.0) {
-            return None;
-        }
-        let same = known.filter(|&at| {
-            let track = &self.tracks[at];
-            track.home == Some(source.home) && track.publisher == source.publisher && track.codec == source.codec
-        });
-        let at = same.unwrap_or_else(|| {
-            began = Began::Track { replaced: known.and_then(|at| self.end_track(now, at)) };
-            self.tracks.push(Track {
-                kind: source.kind,
-                codec: source.codec,
-                publisher: source.publisher,
-                home: Some(source.home),
-                index: 0,
-                layers: (0..source.layers).map(|_| None).collect(),
-                best: source.best,
-                began: now,
-            });
-            self.tracks.len() - 1
-        });
-        let track = &mut self.tracks[at];
-        let is_best = track.best == source.layer;
-        let slot = track.layers.get_mut(source.layer)?;
-        let is_new = slot.as_ref().is_none_or(|layer| layer.id != source.id);
-        if is_new {
-            *slot = Some(Layer::new(now, source.id, source.kind));
-        }
-        let layer = slot.as_mut()?;
-        let fresh: Vec<_> = packets.iter().filter(|packet| layer.is_new(packet.seq)).cloned().collect();
-        for packet in &fresh {
-            match cached_at {
-                Some(at) => {
-                    layer.history.insert_at(at, packet.clone());
-                }
-                None => {
-                    layer.note_heard(now, packet);
-                    layer.waiting.push(packet.clone());
-                    layer.due = Some(now);
-                }
-            }
-        }
-        if is_best && self.is_tapped() {
-            if is_new {
-                let Source { id, kind, codec, .. } = *source;
-                self.tell(TapItem::Started { track: id, kind, codec, arrived: now });
-            }
-            for packet in fresh {
-                self.tell(TapItem::Packet { track: source.id, arrived: now, packet });
-            }
-        }
-        Some(began)
     }
 
     /// Ends a track whose publisher on another worker has gone. False where it has been replaced already.

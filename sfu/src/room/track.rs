@@ -1,6 +1,9 @@
 //! A published track, and its layers as one worker names them to another.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smallvec::SmallVec;
 
@@ -9,6 +12,7 @@ use crate::{
     bandwidth::allocation::Rung,
     id::{PeerId, TrackId, WorkerId},
     media::{Codec, TrackKind},
+    packet::Packet,
 };
 
 /// One published voice or picture.
@@ -22,7 +26,7 @@ pub struct Track {
     pub publisher: PeerId,
     /// The worker that has the publisher. `None`: this one.
     pub home: Option<WorkerId>,
-    /// Index in the publisher's terms.
+    /// Index in the publisher's terms. Of no meaning where another worker is its home.
     pub index: usize,
     /// Its encodings; those that never came are `None`.
     pub layers: SmallVec<[Option<Layer>; 3]>,
@@ -32,28 +36,92 @@ pub struct Track {
     pub began: Instant,
 }
 
-/// A layer as one worker names it to another.
+/// Where packets come from: a publisher's track, and which of its layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source {
-    /// The worker that has its publisher.
-    pub home: WorkerId,
-    /// Its publisher.
+pub struct LayerSource {
+    /// Who publishes it.
     pub publisher: PeerId,
     /// What it shows.
     pub kind: TrackKind,
     /// How it is encoded.
     pub codec: Codec,
-    /// Its id.
-    pub id: TrackId,
     /// Which of the track's layers it is.
     pub layer: usize,
     /// How many there may be.
     pub layers: usize,
-    /// Which of them flows at home.
+    /// The layer that taps get, until another is chosen.
     pub best: usize,
+    /// The worker that has the publisher.
+    pub home: Home,
+}
+
+/// The worker that has a track's publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// This worker.
+    Here {
+        /// Index in the publisher's terms.
+        index: usize,
+    },
+    /// Another worker, which has named the layer.
+    Elsewhere {
+        /// That worker.
+        worker: WorkerId,
+        /// The layer's id.
+        id: TrackId,
+    },
+}
+
+/// What comes of a layer.
+#[derive(Debug)]
+pub enum Arrivals<'a> {
+    /// A packet of a publisher of this worker. It waits for the rest of its picture.
+    Packet(Packet),
+    /// What another worker has released. It goes out with the next flush.
+    Released(&'a [Arc<Packet>]),
+    /// The newest group of pictures that another worker keeps: kept here too, for viewers that start from it.
+    Cached {
+        /// From the keyframe on.
+        packets: &'a [Arc<Packet>],
+        /// When the newest of them came.
+        newest_at: Instant,
+    },
+}
+
+impl Home {
+    /// The other worker that has the publisher. `None`: this one has it.
+    #[must_use]
+    pub fn elsewhere(self) -> Option<WorkerId> {
+        match self {
+            Self::Here { .. } => None,
+            Self::Elsewhere { worker, .. } => Some(worker),
+        }
+    }
 }
 
 impl Track {
+    /// A track without packets, as the first packet of it names it.
+    pub(super) fn new(now: Instant, source: &LayerSource) -> Self {
+        Self {
+            kind: source.kind,
+            codec: source.codec,
+            publisher: source.publisher,
+            home: source.home.elsewhere(),
+            index: match source.home {
+                Home::Here { index } => index,
+                Home::Elsewhere { .. } => 0,
+            },
+            layers: (0..source.layers).map(|_| None).collect(),
+            best: source.best,
+            began: now,
+        }
+    }
+
+    /// Is it the track that packets of that source belong to?
+    pub(super) fn continues(&self, source: &LayerSource) -> bool {
+        self.publisher == source.publisher && self.codec == source.codec && self.home == source.home.elsewhere()
+    }
+
     /// The layer that flows now. `None` only before its first packet.
     #[must_use]
     pub fn flowing(&self) -> Option<&Layer> {

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Instant};
 use super::{Relay, Worker};
 use crate::{
     event::HubEvent,
-    id::{RoomId, WorkerId},
+    id::{RoomId, TrackId, WorkerId},
     packet::Packet,
-    room::{Began, Room, Source},
+    room::{Arrivals, Began, Home, LayerSource, Room},
+    stats::Dropped,
 };
 
 impl Worker {
@@ -27,14 +28,18 @@ impl Worker {
                 }
             }
             Relay::Cached { room, source, packets, newest_at, sync } => {
-                self.take_relayed(now, room, &source, &packets, Some(newest_at));
-                let layer = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(source.id));
-                if let Some(layer) = layer {
+                // A publisher that has been replaced meanwhile is no loss.
+                let _ = self.admit(now, room, &source, Arrivals::Cached { packets: &packets, newest_at });
+                if let Home::Elsewhere { id, .. } = source.home
+                    && let Some(layer) = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(id))
+                {
                     layer.sync = sync;
                 }
                 self.route_room(now, room);
             }
-            Relay::Burst { room, source, packets } => self.take_relayed(now, room, &source, &packets, None),
+            Relay::Burst { room, source, packets } => {
+                let _ = self.admit(now, room, &source, Arrivals::Released(&packets));
+            }
             Relay::Report { room, publisher, kind, clock } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.report(now, publisher, kind, clock);
@@ -115,24 +120,38 @@ impl Worker {
         }
     }
 
-    fn take_relayed(
+    /// Takes what comes of a layer into its room, and says what that began.
+    pub(super) fn admit(
         &mut self,
         now: Instant,
         id: RoomId,
-        source: &Source,
-        packets: &[Arc<Packet>],
-        cached_at: Option<Instant>,
-    ) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let began = room.relayed(now, source, packets, cached_at);
-        if room.due().is_some() && !self.dirty.contains(&id) {
-            self.dirty.push(id);
+        source: &LayerSource,
+        arrivals: Arrivals<'_>,
+    ) -> Result<(), Dropped> {
+        let room = self.rooms.get_mut(&id).ok_or(Dropped::Unroutable)?;
+        let next_track = &mut self.next_track;
+        let next_id = || {
+            *next_track += 1;
+            TrackId(*next_track)
+        };
+        let Some(began) = room.admit(now, source, arrivals, next_id)? else { return Ok(()) };
+        if let Some(due) = room.due() {
+            self.flush_at = Some(self.flush_at.map_or(due, |at| at.min(due)));
+            if !self.dirty.contains(&id) {
+                self.dirty.push(id);
+            }
         }
-        if let Some(Began::Track { replaced }) = began {
+        if let Began::Track { replaced } = began {
+            let LayerSource { publisher, kind, codec, .. } = *source;
             if let Some((peer, kind)) = replaced {
                 self.events.push_back(HubEvent::TrackEnded { room: id, peer, kind });
             }
+            if source.home.elsewhere().is_none() {
+                self.config.lobby.note_flow(id, kind, Some(codec));
+                self.events.push_back(HubEvent::TrackStarted { room: id, peer: publisher, kind, codec });
+            }
             self.route_room(now, id);
         }
+        Ok(())
     }
 }

@@ -10,10 +10,9 @@ use tracing::info;
 
 use super::{Relay, Worker};
 use crate::{
-    event::{GoneReason, HubEvent},
-    id::TrackId,
+    event::GoneReason,
     packet::rtp_header,
-    room::{Began, PeerKey},
+    room::{Arrivals, Home, LayerSource, PeerKey},
     stats::Dropped,
     transport::{dtls::Progress, ice::Check, tcp_address},
     worker::peer::Role,
@@ -145,30 +144,18 @@ impl Worker {
         self.counters.packets_in += 1;
         let arrived = publisher.handle_rtp(now, &header, index, &bytes)?;
         if let Some(arrived) = arrived {
-            let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
             let terms = &publisher.terms().tracks[arrived.track];
-            room.admits(now, peer.id, terms.kind, arrived.packet.codec)?;
-            let next_track = &mut self.next_track;
-            let mut next_id = || {
-                *next_track += 1;
-                TrackId(*next_track)
+            let source = LayerSource {
+                publisher: peer.id,
+                kind: terms.kind,
+                codec: arrived.packet.codec,
+                layer: arrived.layer,
+                layers: terms.rids.len().max(1),
+                best: arrived.layer,
+                home: Home::Here { index: arrived.track },
             };
-            let (id, room_id, kind, codec) = (peer.id, peer.room, terms.kind, arrived.packet.codec);
-            let began = room.arrived(now, id, terms, (arrived.track, arrived.layer), arrived.packet, &mut next_id);
-            if began.is_some() {
-                self.flush_at = self.flush_at.into_iter().chain(room.due()).min();
-                if !self.dirty.contains(&room_id) {
-                    self.dirty.push(room_id);
-                }
-            }
-            if let Some(Began::Track { replaced }) = began {
-                if let Some((before, kind)) = replaced {
-                    self.events.push_back(HubEvent::TrackEnded { room: room_id, peer: before, kind });
-                }
-                self.config.lobby.note_flow(room_id, kind, Some(codec));
-                self.events.push_back(HubEvent::TrackStarted { room: room_id, peer: id, kind, codec });
-                self.route_room(now, room_id);
-            }
+            let room = peer.room;
+            self.admit(now, room, &source, Arrivals::Packet(arrived.packet))?;
         }
         self.schedule(key);
         Ok(())

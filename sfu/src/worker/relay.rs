@@ -12,7 +12,7 @@ use crate::{
     id::{PeerId, RoomId, TrackId, WorkerId},
     media::TrackKind,
     packet::Packet,
-    room::Source,
+    room::LayerSource,
     uplink::{keyframe::Need, publish::SenderClock},
 };
 
@@ -38,7 +38,7 @@ pub enum Relay {
         /// The room.
         room: RoomId,
         /// The layer.
-        source: Source,
+        source: LayerSource,
         /// From the newest keyframe on. Empty: there is none, or it is sound.
         packets: Arc<[Arc<Packet>]>,
         /// When the newest packet of the layer came.
@@ -51,7 +51,7 @@ pub enum Relay {
         /// The room.
         room: RoomId,
         /// The layer.
-        source: Source,
+        source: LayerSource,
         /// In order of arrival.
         packets: Arc<[Arc<Packet>]>,
     },
