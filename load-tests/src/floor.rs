@@ -23,7 +23,8 @@ use rtc_rtp::{codec::h264::H264Payloader, packetizer::Payloader};
 use serde::Serialize;
 
 use crate::{
-    client::{classrooms::Reception, clip::Clip, publisher::PAYLOAD_BYTES_MAX, teacher::BURST_PACKETS},
+    client::{classrooms::Reception, publisher::PAYLOAD_BYTES_MAX, teacher::BURST_PACKETS},
+    media::clip::Clip,
     process,
 };
 

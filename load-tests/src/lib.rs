@@ -21,6 +21,7 @@ pub mod floor;
 pub mod lesson;
 pub mod line;
 pub mod load;
+pub mod media;
 pub mod process;
 pub mod receiver;
 pub mod report;

@@ -19,9 +19,7 @@ use crate::{
     client::{
         classroom::{Habit, Tally},
         classrooms::{Classrooms, LaneReport, Reception, new_delays},
-        clip::Clip,
         delay::SendTimes,
-        encode::Recipe,
         publisher::PublisherCounts,
         seat::Entry,
         teacher::Teacher,
@@ -29,6 +27,7 @@ use crate::{
     floor,
     lesson::{Lesson, Sample},
     line::Line,
+    media::{clip::Clip, encode::Recipe},
     process::{self, Reading},
     report::{Report, ServerCost, SingledOut, Spread},
 };

@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use load_tests::{
     bell, capacity,
-    client::{classrooms::Reception, encode::Recipe},
+    client::classrooms::Reception,
     lesson::Sample,
     line::Line,
     load::{self, Load, Place},
+    media::encode::Recipe,
     rows::rows,
 };
 use sfu::TrackKind;

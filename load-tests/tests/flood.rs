@@ -15,12 +15,12 @@ use bytes::Bytes;
 use load_tests::{
     client::{
         classrooms::{Classrooms, Reception},
-        clip::{Clip, Picture},
         delay::SendTimes,
         seat::Entry,
         teacher::Teacher,
     },
     lesson::Lesson,
+    media::clip::{Clip, Picture},
 };
 use quinn_udp::{Transmit, UdpSocketState};
 use rand::{Rng as _, RngCore as _, SeedableRng as _, rngs::SmallRng};

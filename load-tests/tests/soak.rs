@@ -21,12 +21,12 @@ use bytes::Bytes;
 use load_tests::{
     client::{
         classrooms::{Classrooms, Reception},
-        clip::{Clip, Picture},
         delay::SendTimes,
         seat::Entry,
         teacher::Teacher,
     },
     lesson::Lesson,
+    media::clip::{Clip, Picture},
 };
 use sfu::{Hub, HubConfig, TrackKind};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::rtp::extend;
+use crate::media::rtp::extend;
 
 /// The packets that arrived since the last feedback.
 #[derive(Debug)]

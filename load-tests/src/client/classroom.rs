@@ -8,10 +8,12 @@ use hdrhistogram::Histogram;
 use super::{
     delay::SendTimes,
     description::{Answer, RTX},
-    picture::FirstPicture,
-    rtp::{RtpLayout, is_rtcp},
     subscriber::{SlotCounts, Subscriber},
     transport::{Incoming, Transport},
+};
+use crate::media::{
+    picture::FirstPicture,
+    rtp::{RtpLayout, is_rtcp},
 };
 
 /// A classroom that receives.

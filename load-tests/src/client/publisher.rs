@@ -16,10 +16,8 @@ use rtc_rtcp::{
 };
 use rtc_rtp::{codec::h264::H264Payloader, packetizer::Payloader};
 
-use super::{
-    description::{AnsweredMedia, H264, OPUS, RTX, Sources},
-    rtp::RtpHeader,
-};
+use super::description::{AnsweredMedia, H264, OPUS, RTX, Sources};
+use crate::media::rtp::RtpHeader;
 
 /// What the publisher wants sent, not yet sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -361,7 +359,7 @@ const HEADROOM: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::rtp::RtpLayout;
+    use crate::media::rtp::RtpLayout;
     use rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair;
 
     fn origin() -> Instant {

@@ -20,8 +20,8 @@ use rtc_rtcp::{
 use super::{
     arrivals::Arrivals,
     description::{AnsweredMedia, OPUS, RED, RTX},
-    rtp::{RtpLayout, extend},
 };
+use crate::media::rtp::{RtpLayout, extend};
 
 /// One media packet that had not been received before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -456,7 +456,7 @@ const SOURCES_MAX: usize = 24;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{description::H264, rtp::RtpHeader};
+    use crate::{client::description::H264, media::rtp::RtpHeader};
     use bytes::{BufMut, BytesMut};
 
     fn origin() -> Instant {

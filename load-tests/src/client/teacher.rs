@@ -15,14 +15,13 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use super::{
-    clip::Clip,
     delay::SendTimes,
     description::{Answer, RTX, Sources, publish_offer},
     http::Session,
     publisher::{Outgoing, Publisher, PublisherCounts},
-    rtp::RtpLayout,
     transport::{Identity, Incoming, Transport},
 };
+use crate::media::{clip::Clip, rtp::RtpLayout};
 
 /// A teacher at work on a thread of its own. Dropping it does not stop it: call [`Teacher::stop`].
 pub struct Teacher {

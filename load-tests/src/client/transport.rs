@@ -33,9 +33,9 @@ use rtc_stun::{
 
 use super::{
     description::{Answer, Credentials},
-    rtp::is_rtcp,
     srtp::{KEYING_MATERIAL_BYTES, Srtp},
 };
+use crate::media::rtp::is_rtcp;
 
 /// A certificate and its key. Shared by the many receivers of one load tool: making one each would measure us.
 #[derive(Clone)]

@@ -8,10 +8,10 @@ use bytes::BytesMut;
 use crate::{
     client::{
         description::AnsweredMedia,
-        rtp::is_rtcp,
         srtp::Srtp,
         subscriber::{SlotCounts, Subscriber},
     },
+    media::rtp::is_rtcp,
     receiver::{Freeze, PicturePacket, Screen, Speaker},
 };
 

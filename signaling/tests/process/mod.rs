@@ -15,13 +15,12 @@ use std::{
 use load_tests::{
     client::{
         classrooms::{Classrooms, LaneReport, Reception},
-        clip::Clip,
         delay::SendTimes,
-        encode::Recipe,
         seat::Entry,
         teacher::Teacher,
     },
     lesson::{Lesson, Sample},
+    media::{clip::Clip, encode::Recipe},
 };
 use nix::{
     sys::signal::{Signal, kill},
