@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Result;
-use serde::Serialize;
 
 use crate::{
     client::{
@@ -15,33 +14,8 @@ use crate::{
         classrooms::{Classrooms, LaneReport},
     },
     load::{Load, Running, leave_all},
-    report::{Report, Spread},
+    report::{BellReport, Report, Spread},
 };
-
-/// What the bell did.
-#[derive(Debug, Clone, Serialize)]
-pub struct BellReport {
-    /// Full joins (POST, ICE, DTLS) asked for at once.
-    pub joins: usize,
-    /// Answered.
-    pub answered: usize,
-    /// Had a whole first picture.
-    pub with_first_picture: usize,
-    /// Until the last of them had its picture, or patience ended.
-    pub seconds: f64,
-    /// From POST to first media packet.
-    pub join_to_first_packet_ms: Option<Spread>,
-    /// From POST to first whole keyframe.
-    pub join_to_first_picture_ms: Option<Spread>,
-    /// PLI and FIR that the teacher heard meanwhile.
-    pub keyframes_asked: u64,
-    /// Share of packets that the running lesson's classrooms never got meanwhile.
-    pub running_lost: f64,
-    /// Share of a processor that the joiners' threads used. Near 1, the figures are the tool's.
-    pub load_tool_busy: Vec<f64>,
-    /// Why some were not answered, or broke; the first few.
-    pub problems: Vec<String>,
-}
 
 /// Runs a lesson with `load.receivers`, and rings for `joins` more.
 ///

@@ -1,8 +1,8 @@
 //! Virtual teachers and classrooms: over real UDP for load, on a virtual clock for whole lessons.
 //!
 //! - [`load`] is a run of `tongke-load`: a [`client::teacher`] publishes a clip by WHIP, [`client::classrooms`] join by WHEP
-//!   and check every tag, [`process`] reads what the server spent, [`floor`] what the sends alone cost, [`report`] tells,
-//!   and [`rows`] sets it against what is asked. A [`lesson`] is at a server or at a hub of ours. [`bell`] lets hundreds
+//!   and check every tag, [`process`] reads what the server spent, [`floor`] what the sends alone cost, a [`report`] holds
+//!   what was found, and [`rows`] set it against what is asked. A [`lesson`] is at a server or at a hub of ours. [`bell`] lets hundreds
 //!   join at once beside a lesson, [`capacity`] raises the classrooms until packets are lost.
 //! - [`simulate`] holds whole lessons in seconds: the hub's real worker, the same [`client`] cores, [`mod@line`]s between
 //!   them, and the [`receiver`] model that says what was seen and heard. The same seed tells the same story.
@@ -27,3 +27,4 @@ pub mod receiver;
 pub mod report;
 pub mod rows;
 pub mod simulate;
+mod table;

@@ -326,6 +326,7 @@ fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading
     let lessons = window.taught.len().max(1);
     let sent: u64 = window.taught.iter().map(|(before, after)| after.packets - before.packets).sum();
     let asked = window.taught.iter().map(|(before, after)| after.keyframes_asked - before.keyframes_asked).sum();
+    let slow_line = load.slow.map(|(_, line)| format!("{line:?}"));
     let apart = load.slow.map_or(0, |(slow, _)| slow).max(load.flooding).min(joined);
     let steady = lanes.iter().map(|lane| lane.steady).max().unwrap_or(window.length);
     Ok(Report {
@@ -357,7 +358,7 @@ fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading
         server,
         load_tool_busy: lanes.iter().map(|lane| lane.busy.share()).collect(),
         floor: None,
-        singled_out: (apart > 0).then(|| SingledOut::new(apart, load, singled_out, steady, &singled_out_delays)),
+        singled_out: (apart > 0).then(|| SingledOut::new(apart, slow_line, singled_out, steady, &singled_out_delays)),
         bell: None,
         capacity: None,
         problems: Vec::new(),

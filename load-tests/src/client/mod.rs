@@ -12,6 +12,7 @@ pub mod description;
 pub mod http;
 pub mod publisher;
 pub mod seat;
+mod slot_receiver;
 pub mod srtp;
 pub mod subscriber;
 pub mod teacher;

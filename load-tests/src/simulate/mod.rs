@@ -4,25 +4,28 @@
 //! sockets, but the receiver: what was seen and heard is judged by the model in [`crate::receiver`]. The same seed tells
 //! the same story, to the letter.
 
+mod attendance;
 mod classroom;
+mod rehearsal;
+mod story;
 mod teacher;
+
+pub use attendance::Attendance;
+pub use rehearsal::rehearse;
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
 use bytes::BytesMut;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sfu::{
     PeerId, RoomId, TrackKind, WorkerId,
     answer::{Local, answer_publisher, answer_viewer},
     lobby::{Lobby, Terms},
-    stats::{HubStats, PeerStats},
     transport::{
         dtls::Identity,
         srtp::{Keys, Profile},
@@ -35,10 +38,9 @@ use crate::{
         description::{Answer, Credentials, Sources, play_offer, publish_offer, simulcast_offer},
         srtp::{KEYING_MATERIAL_BYTES, Srtp},
     },
-    line::{Line, Link, LinkCounts},
-    receiver::{ScreenCounts, SpeakerCounts},
+    line::{Line, Link},
 };
-use classroom::{Classroom, Noticed, Slot};
+use classroom::Classroom;
 use teacher::{LAYERS, Teacher};
 
 /// A lesson that runs as fast as it can be computed.
@@ -69,29 +71,6 @@ struct Place<T> {
     up: Link<BytesMut>,
     down: Link<BytesMut>,
     who: T,
-}
-
-/// What a classroom saw and heard.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Attendance {
-    /// From joining to the first picture. `None`: it never saw one.
-    pub first_picture: Option<Duration>,
-    /// All its screens together; the longest freeze is the longest on any of them.
-    pub screen: ScreenCounts,
-    /// Its speaker.
-    pub speaker: SpeakerCounts,
-    /// Packets that were missing when a later one came.
-    pub missed: u64,
-    /// Picture packets that never came.
-    pub picture_packets_lost: u64,
-    /// Voice packets that never came.
-    pub voice_packets_lost: u64,
-    /// Voice packets received, and their payload with all redundancy, in bytes.
-    pub voice_packets: (u64, u64),
-    /// Keyframes that it asked for.
-    pub keyframes_asked: u64,
-    /// The line towards it.
-    pub down: LinkCounts,
 }
 
 impl Simulation {
@@ -247,95 +226,6 @@ impl Simulation {
         self.sum_up();
     }
 
-    /// The longest freeze on any screen of a classroom.
-    ///
-    /// # Panics
-    /// There is no classroom of that name.
-    #[must_use]
-    pub fn longest_freeze(&self, name: &str) -> Duration {
-        self.attendance(name).screen.longest
-    }
-
-    /// Share of a classroom's voice that was concealed, 0 to 1.
-    ///
-    /// # Panics
-    /// There is no classroom of that name.
-    #[must_use]
-    pub fn concealed(&self, name: &str) -> f64 {
-        self.attendance(name).speaker.concealed_share()
-    }
-
-    /// Everything that a classroom saw and heard so far.
-    ///
-    /// # Panics
-    /// There is no classroom of that name.
-    #[must_use]
-    pub fn attendance(&self, name: &str) -> Attendance {
-        let place = &self.classrooms[self.find(name)];
-        let mut attendance = Attendance {
-            first_picture: place.who.first_picture(),
-            screen: ScreenCounts::default(),
-            speaker: SpeakerCounts::default(),
-            missed: 0,
-            picture_packets_lost: 0,
-            voice_packets_lost: 0,
-            voice_packets: (0, 0),
-            keyframes_asked: 0,
-            down: place.down.counts(),
-        };
-        for (index, slot) in place.who.slots().iter().enumerate() {
-            let counts = place.who.counts(index);
-            attendance.missed += counts.missed;
-            attendance.keyframes_asked += counts.keyframes_asked;
-            match slot {
-                Slot::Speaker(speaker) => {
-                    attendance.speaker = speaker.counts();
-                    attendance.voice_packets_lost += counts.lost();
-                    attendance.voice_packets = (counts.packets, counts.bytes);
-                }
-                Slot::Screen(screen) => {
-                    attendance.picture_packets_lost += counts.lost();
-                    let screen = screen.counts(self.now);
-                    attendance.screen.pictures += screen.pictures;
-                    attendance.screen.freezes += screen.freezes;
-                    attendance.screen.frozen += screen.frozen;
-                    attendance.screen.longest = attendance.screen.longest.max(screen.longest);
-                }
-            }
-        }
-        attendance
-    }
-
-    /// How long the queue is at the bottleneck towards a classroom, now.
-    ///
-    /// # Panics
-    /// There is no classroom of that name.
-    #[must_use]
-    pub fn queue(&self, name: &str) -> Duration {
-        self.classrooms[self.find(name)].down.waiting(self.now)
-    }
-
-    /// What the hub sends a classroom, as of its last full second. `None`: less has passed.
-    ///
-    /// # Panics
-    /// There is no classroom of that name.
-    #[must_use]
-    pub fn seat(&self, name: &str) -> Option<&PeerStats> {
-        self.hub().peers.get(&self.classroom_peers[self.find(name)])
-    }
-
-    /// Keyframes that the teachers encoded, their first ones included.
-    #[must_use]
-    pub fn keyframes(&self) -> u64 {
-        self.teachers.iter().map(|place| place.who.keyframes()).sum()
-    }
-
-    /// The hub's figures as of its last full second.
-    #[must_use]
-    pub fn hub(&self) -> &HubStats {
-        self.worker.stats()
-    }
-
     /// What happened, line by line. The same seed and the same calls give the same text.
     #[must_use]
     pub fn story(&self) -> &str {
@@ -442,60 +332,6 @@ impl Simulation {
             self.tell(format_args!("The hub: {event:?}"));
         }
     }
-
-    fn notice(&mut self, at: usize, noticed: &mut Vec<Noticed>) {
-        for what in noticed.drain(..) {
-            let name = self.classrooms[at].name.clone();
-            match what {
-                Noticed::FirstPicture(waited) => {
-                    self.tell(format_args!("{name} sees its first picture after {} ms", waited.as_millis()));
-                }
-                Noticed::Thawed(slot, freeze) => {
-                    self.tell(format_args!("{name}: the {} stood for {} ms", SLOTS[slot], freeze.lasted.as_millis()));
-                }
-                Noticed::AskedKeyframe(slot) => {
-                    self.tell(format_args!("{name} asks for a keyframe of the {}", SLOTS[slot]));
-                }
-            }
-        }
-    }
-
-    fn sum_up(&mut self) {
-        for at in 0..self.teachers.len() {
-            let place = &self.teachers[at];
-            let (name, counts, keyframes) = (place.name.clone(), place.who.counts(), place.who.keyframes());
-            self.tell(format_args!(
-                "So far the {name}: {} packets, {} sent again, {keyframes} keyframes, {} asked for",
-                counts.packets, counts.retransmitted, counts.keyframes_asked
-            ));
-        }
-        for at in 0..self.classrooms.len() {
-            let name = self.classrooms[at].name.clone();
-            let Attendance { screen, speaker, missed, picture_packets_lost, voice_packets_lost, down, .. } =
-                self.attendance(&name);
-            self.tell(format_args!(
-                "So far {name}: {} pictures, {} freezes of {} ms in all, the longest {} ms; {:.2} % of the voice concealed; \
-                 {missed} packets missed, of the picture {picture_packets_lost} and of the voice {voice_packets_lost} lost for good; its line lost {} and overflowed {} of {}",
-                screen.pictures,
-                screen.freezes,
-                screen.frozen.as_millis(),
-                screen.longest.as_millis(),
-                speaker.concealed_share() * 100.0,
-                down.lost,
-                down.overflowed,
-                down.sent
-            ));
-        }
-    }
-
-    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
-        if self.story.len() > STORY_BYTES_MAX {
-            return;
-        }
-        let at = (self.now - self.start).as_millis();
-        let (seconds, millis) = (at / 1_000, at % 1_000);
-        let _ = writeln!(self.story, "{:02}:{:02}.{millis:03} {what}", seconds / 60, seconds % 60);
-    }
 }
 
 /// What the hub says of itself in an answer; no packet of a simulation ever uses it.
@@ -530,24 +366,3 @@ const WIRE_BYTES: usize = 28;
 const HUB_TIME: Duration = Duration::from_millis(5);
 /// Events closer than this are handled together.
 const STEP: Duration = Duration::from_micros(100);
-/// A story that long is a fault in itself.
-const STORY_BYTES_MAX: usize = 4 << 20;
-
-/// Runs the lesson that the product's promise speaks of: a teacher and three classrooms, one on a bad line.
-///
-/// # Errors
-/// The line's settings cannot be read.
-pub fn rehearse(seed: u64, bad_line: &str, minutes: u64) -> Result<Simulation> {
-    let mut line = Line::losing(0.05);
-    line.set(bad_line).map_err(anyhow::Error::msg).context("the bad line")?;
-    let mut lesson = Simulation::seeded(seed)
-        .teacher("camera")
-        .classroom("Centre School", Line { delay: Duration::from_millis(5), ..Line::CLEAN })
-        .classroom(
-            "River School",
-            Line { delay: Duration::from_millis(30), jitter: Duration::from_millis(5), ..Line::CLEAN },
-        )
-        .classroom("Hill School", line);
-    lesson.run_for(Duration::from_secs(minutes * 60));
-    Ok(lesson)
-}
