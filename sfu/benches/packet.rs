@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use sfu::{
     Codec, TrackId, TrackKind,
-    answer::{DtlsRole, PayloadType, RemoteIce, Transport, ViewSlot, ViewTerms},
+    answer::{DtlsRole, PayloadType, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
     forward::{egress::Egress, history::History, slot::Slot, view::Viewer},
     packet::{Packet, Vp8Descriptor, parse, rewrite_vp8, rtp_header},
     transport::{
@@ -168,7 +168,7 @@ fn sealer() -> Sealer {
 
 fn terms() -> ViewTerms {
     ViewTerms {
-        transport: Transport {
+        transport: RemoteTransport {
             remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
             fingerprint: vec![],
             dtls_role: DtlsRole::Passive,

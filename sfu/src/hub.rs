@@ -14,7 +14,7 @@ use crate::{
     event::{EventSink, StartError},
     id::{PeerId, RoomId, WorkerId},
     limits::{CONNECT_WITHIN, SEATS_PER_WORKER, TAP_ITEMS_MAX},
-    lobby::{Admission, Crowded, Lobby, Terms},
+    lobby::{Admission, AdmissionError, Lobby, Terms},
     media::TrackKind,
     stats::HubStats,
     tap::{self, TapReceiver},
@@ -111,7 +111,7 @@ impl Hub {
     /// Closes a room: its peers are told goodbye, its taps end.
     pub fn close_room(&self, room: RoomId) {
         self.inner.lobby.close_room(room);
-        self.inner.driver.tell_all(|| Command::CloseRoom(room));
+        self.inner.driver.send_command_to_all(|| Command::CloseRoom(room));
     }
 
     /// Answers a publisher's offer (WHIP): at most one sound, which is the voice, and one picture, which is `picture`
@@ -160,14 +160,14 @@ impl Hub {
         let fragment = restart_fragment(&self.local(&ours), &owner.mid);
         let ice_ufrag = ours.ufrag.clone();
         self.inner.lobby.restarted(peer, theirs);
-        self.inner.driver.tell(owner.worker, Command::Restart { peer, ours });
+        self.inner.driver.send_command(owner.worker, Command::Restart { peer, ours });
         Ok(Patched::Restarted { fragment, ice_ufrag })
     }
 
     /// Ends a peer. Harmless where it has gone already.
     pub fn close_peer(&self, peer: PeerId) {
         match self.inner.lobby.owner(peer) {
-            Some(owner) => self.inner.driver.tell(owner.worker, Command::ClosePeer(peer)),
+            Some(owner) => self.inner.driver.send_command(owner.worker, Command::ClosePeer(peer)),
             None => {
                 self.inner.lobby.withdraw(peer);
             }
@@ -179,7 +179,7 @@ impl Hub {
     pub fn tap(&self, room: RoomId) -> TapReceiver {
         let (tap, receiver) = tap::channel(TAP_ITEMS_MAX);
         if self.inner.lobby.flowing(room).is_some() {
-            self.inner.driver.tell(WorkerId(0), Command::Tap { room, tap });
+            self.inner.driver.send_command(WorkerId(0), Command::Tap { room, tap });
         }
         receiver
     }
@@ -188,7 +188,7 @@ impl Hub {
     ///
     /// It is closed where no authentic check comes within 5 s of its being accepted.
     pub fn bring_stream(&self, arrival: Arrival) {
-        self.inner.driver.bring(arrival);
+        self.inner.driver.hand_over(arrival);
     }
 
     /// The workers' newest figures, at most a second old.
@@ -223,13 +223,13 @@ impl Hub {
         let peer = PeerId(self.inner.lobby.next_id());
         let ice_ufrag = ours.ufrag.clone();
         let admission = Admission { peer, room, ours, terms, at: self.inner.driver.now() };
-        self.inner.lobby.admit(admission, self.inner.max_seats).map_err(|crowded| {
-            info!(%room, ?crowded, "A seat is refused: {crowded:?}");
+        self.inner.lobby.admit(admission, self.inner.max_seats).map_err(|refused| {
+            info!(%room, ?refused, "A seat is refused: {refused:?}");
             OfferError::Full {
-                retry_after: match crowded {
-                    Crowded::Seats => RETRY_WHEN_FULL,
-                    Crowded::Workers => RETRY_WHEN_BEHIND,
-                    Crowded::HalfOpen => CONNECT_WITHIN,
+                retry_after: match refused {
+                    AdmissionError::Seats => RETRY_WHEN_FULL,
+                    AdmissionError::Workers => RETRY_WHEN_BEHIND,
+                    AdmissionError::HalfOpen => CONNECT_WITHIN,
                 },
             }
         })?;

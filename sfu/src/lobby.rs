@@ -58,7 +58,7 @@ pub struct Owner {
 pub struct Lobby {
     waiting: DashMap<String, Admission>,
     owners: DashMap<PeerId, Owner>,
-    rooms: DashMap<RoomId, Lesson>,
+    rooms: DashMap<RoomId, LobbyRoom>,
     /// Where the peers of all workers are, if there is more than one worker: the kernel deals datagrams out by address.
     addresses: DashMap<SocketAddr, WorkerId>,
     /// Whose checks these are, if there is more than one worker.
@@ -72,7 +72,7 @@ pub struct Lobby {
 
 /// Why nobody new is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crowded {
+pub enum AdmissionError {
     /// All seats are taken.
     Seats,
     /// A worker does not keep up.
@@ -83,7 +83,7 @@ pub enum Crowded {
 
 /// What all workers know of a room.
 #[derive(Debug, Default)]
-struct Lesson {
+struct LobbyRoom {
     flowing: Vec<(TrackKind, Codec)>,
     /// How many were answered and have not come yet.
     half_open: usize,
@@ -105,10 +105,10 @@ impl Lobby {
 
     /// Notes whether a worker has somebody in a room. Returns the other workers that have.
     pub fn note_room(&self, room: RoomId, worker: WorkerId, is_here: bool) -> Vec<WorkerId> {
-        let Some(mut lesson) = self.rooms.get_mut(&room) else { return Vec::new() };
+        let Some(mut entry) = self.rooms.get_mut(&room) else { return Vec::new() };
         let bit = 1 << worker.0;
-        lesson.workers = if is_here { lesson.workers | bit } else { lesson.workers & !bit };
-        let workers = lesson.workers;
+        entry.workers = if is_here { entry.workers | bit } else { entry.workers & !bit };
+        let workers = entry.workers;
         self.others(worker).filter(|other| workers >> other.0 & 1 == 1).collect()
     }
 
@@ -155,7 +155,7 @@ impl Lobby {
 
     /// Opens a room.
     pub fn open_room(&self, room: RoomId) {
-        self.rooms.insert(room, Lesson::default());
+        self.rooms.insert(room, LobbyRoom::default());
     }
 
     /// Closes a room and forgets whoever was answered for it. Returns those.
@@ -167,7 +167,7 @@ impl Lobby {
     /// What flows in a room. `None`: it is not open.
     #[must_use]
     pub fn flowing(&self, room: RoomId) -> Option<Vec<(TrackKind, Codec)>> {
-        self.rooms.get(&room).map(|lesson| lesson.flowing.clone())
+        self.rooms.get(&room).map(|entry| entry.flowing.clone())
     }
 
     /// How many rooms are open.
@@ -178,9 +178,9 @@ impl Lobby {
 
     /// Notes that a kind flows in a room, or no longer does.
     pub fn note_flow(&self, room: RoomId, kind: TrackKind, codec: Option<Codec>) {
-        if let Some(mut lesson) = self.rooms.get_mut(&room) {
-            lesson.flowing.retain(|(known, _)| *known != kind);
-            lesson.flowing.extend(codec.map(|codec| (kind, codec)));
+        if let Some(mut entry) = self.rooms.get_mut(&room) {
+            entry.flowing.retain(|(known, _)| *known != kind);
+            entry.flowing.extend(codec.map(|codec| (kind, codec)));
         }
     }
 
@@ -200,25 +200,25 @@ impl Lobby {
     /// others wait for: it finds a place as long as [`PUBLISHERS_BEYOND_LIMIT`] are not taken.
     ///
     /// # Errors
-    /// [`Crowded`].
-    pub fn admit(&self, admission: Admission, limit: usize) -> Result<(), Crowded> {
+    /// [`AdmissionError`].
+    pub fn admit(&self, admission: Admission, limit: usize) -> Result<(), AdmissionError> {
         let limit = match &admission.terms {
             Terms::Publish(_) => limit + PUBLISHERS_BEYOND_LIMIT,
             Terms::View(_) if self.overloaded.iter().any(|word| word.load(Ordering::Relaxed) != 0) => {
-                return Err(Crowded::Workers);
+                return Err(AdmissionError::Workers);
             }
             Terms::View(_) => limit,
         };
         if self.seats.fetch_add(1, Ordering::Relaxed) >= limit {
             self.seats.fetch_sub(1, Ordering::Relaxed);
-            return Err(Crowded::Seats);
+            return Err(AdmissionError::Seats);
         }
-        if let Some(mut lesson) = self.rooms.get_mut(&admission.room) {
-            if lesson.half_open >= HALF_OPEN_PER_ROOM_MAX {
+        if let Some(mut entry) = self.rooms.get_mut(&admission.room) {
+            if entry.half_open >= HALF_OPEN_PER_ROOM_MAX {
                 self.seats.fetch_sub(1, Ordering::Relaxed);
-                return Err(Crowded::HalfOpen);
+                return Err(AdmissionError::HalfOpen);
             }
-            lesson.half_open += 1;
+            entry.half_open += 1;
         }
         self.waiting.insert(admission.ours.ufrag.clone(), admission);
         Ok(())
@@ -233,7 +233,7 @@ impl Lobby {
         };
         let owner = Owner { worker, mid: transport.tagged_mid.clone(), theirs: transport.remote_ice.clone() };
         self.owners.insert(admission.peer, owner);
-        self.came_or_went([admission.room]);
+        self.release_half_open([admission.room]);
         Some(admission)
     }
 
@@ -279,7 +279,7 @@ impl Lobby {
             stays
         });
         self.seats.fetch_sub(late.len(), Ordering::Relaxed);
-        self.came_or_went(late.iter().map(|(_, room)| *room));
+        self.release_half_open(late.iter().map(|(_, room)| *room));
         late
     }
 
@@ -294,15 +294,15 @@ impl Lobby {
             !goes
         });
         self.seats.fetch_sub(forgotten.len(), Ordering::Relaxed);
-        self.came_or_went(rooms);
+        self.release_half_open(rooms);
         forgotten
     }
 
     /// One in each of these rooms is half open no more.
-    fn came_or_went(&self, rooms: impl IntoIterator<Item = RoomId>) {
+    fn release_half_open(&self, rooms: impl IntoIterator<Item = RoomId>) {
         for room in rooms {
-            if let Some(mut lesson) = self.rooms.get_mut(&room) {
-                lesson.half_open = lesson.half_open.saturating_sub(1);
+            if let Some(mut entry) = self.rooms.get_mut(&room) {
+                entry.half_open = entry.half_open.saturating_sub(1);
             }
         }
     }
@@ -315,11 +315,11 @@ const WORKERS_MAX: usize = 128;
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::answer::{DtlsRole, Transport};
+    use crate::answer::{DtlsRole, RemoteTransport};
 
     fn admission(lobby: &Lobby, at: Instant, publishes: bool) -> Admission {
         let peer = PeerId(lobby.next_id());
-        let transport = Transport {
+        let transport = RemoteTransport {
             remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".into() },
             fingerprint: vec![],
             dtls_role: DtlsRole::Passive,
@@ -361,7 +361,7 @@ mod tests {
             seats.push(seat.peer);
             assert_eq!(lobby.admit(seat, 3), Ok(()));
         }
-        assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Err(Crowded::Seats));
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Err(AdmissionError::Seats));
         assert_eq!(lobby.admit(admission(&lobby, now, true), 3), Ok(()));
         assert!(lobby.withdraw(seats[0]) && lobby.withdraw(seats[1]));
         assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Ok(()));
@@ -372,7 +372,7 @@ mod tests {
         let (lobby, now) = (Lobby::for_workers(100), Instant::now());
         lobby.note_load(WorkerId(77), true);
         lobby.note_load(WorkerId(3), false);
-        assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Err(Crowded::Workers));
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Err(AdmissionError::Workers));
         assert_eq!(lobby.admit(admission(&lobby, now, true), 9), Ok(()));
         lobby.note_load(WorkerId(77), false);
         assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Ok(()));

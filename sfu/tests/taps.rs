@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sfu::{
     Codec, PeerId, RoomId, TrackId, TrackKind,
     packet::Packet,
-    room::{Arrivals, Home, LayerSource, Room},
+    room::{Home, LayerPackets, LayerSource, Room},
     tap::{self, TapItem, TapReceiver},
 };
 
@@ -57,7 +57,7 @@ impl Camera {
                     best: layer,
                     home: Home::Here { index: 0 },
                 };
-                let began = self.room.admit(self.now, &source, Arrivals::Packet(packet), next_id);
+                let began = self.room.admit(self.now, &source, LayerPackets::Packet(packet), next_id);
                 began.unwrap().expect("a packet that was not there before");
             }
             self.now += Duration::from_millis(100);

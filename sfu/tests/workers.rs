@@ -16,7 +16,7 @@ use rtc_rtcp::{
 use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, HubEvent, PeerId, RoomId, TrackKind, WorkerId,
-    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
+    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
     event::GoneReason,
     lobby::{Lobby, Terms},
     packet::rtp_header,
@@ -46,8 +46,8 @@ struct Far {
     opener: Opener,
 }
 
-fn transport() -> Transport {
-    Transport {
+fn transport() -> RemoteTransport {
+    RemoteTransport {
         remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
         fingerprint: vec![("sha-256".into(), vec![0; 32])],
         dtls_role: DtlsRole::Passive,

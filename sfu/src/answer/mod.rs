@@ -59,7 +59,7 @@ pub struct RemoteIce {
 
 /// What ICE and DTLS need to know of the other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transport {
+pub struct RemoteTransport {
     /// Its credentials.
     pub remote_ice: RemoteIce,
     /// Its certificate's hashes: algorithm in small letters (`sha-256`, `sha-384`, `sha-512`) and the bytes. Never
@@ -88,7 +88,7 @@ pub struct PayloadType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishTerms {
     /// The other side of the transport.
-    pub transport: Transport,
+    pub transport: RemoteTransport,
     /// At most one sound and one picture, in the order of the offer.
     pub tracks: Vec<PublishTrack>,
     /// Header extension id of the media id (RFC 8843 §15).
@@ -149,7 +149,7 @@ impl PublishTrack {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewTerms {
     /// The other side of the transport.
-    pub transport: Transport,
+    pub transport: RemoteTransport,
     /// The slots in the order of the offer's m-lines.
     pub slots: Vec<ViewSlot>,
     /// Header extension id of the transport-wide sequence number. `None`: no transport-cc feedback will come.

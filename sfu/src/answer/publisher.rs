@@ -3,10 +3,10 @@
 use super::{
     Local, PublishTerms, PublishTrack,
     attributes::Direction,
-    codecs::{Choice, choose, known},
+    codecs::{CodecChoice, choose, known},
     error::OfferError,
-    extensions::Agreed,
-    offer::{Line, Offer},
+    extensions::AgreedExtensions,
+    offer::{MediaLine, Offer},
     text::{AUDIO_LEVEL, Accepted, DEPENDENCY_DESCRIPTOR, MID, RID, RRID, TWCC, answer},
 };
 use crate::media::TrackKind;
@@ -36,7 +36,7 @@ pub fn answer_publisher(
     let indices: Vec<usize> = taken.iter().map(|(index, _)| *index).collect();
     let (mids, tagged) = offer.bundle(&indices)?;
     let transport = offer.transport(tagged)?;
-    let mut agreed = Agreed::default();
+    let mut agreed = AgreedExtensions::default();
     let mut lines = Vec::with_capacity(taken.len());
     for (index, kind) in taken {
         let line = &offer.lines[index];
@@ -93,7 +93,7 @@ pub fn answer_publisher(
     Ok((text, terms))
 }
 
-fn track(line: &Line, kind: TrackKind, choices: &[Choice], rids: Vec<String>) -> PublishTrack {
+fn track(line: &MediaLine, kind: TrackKind, choices: &[CodecChoice], rids: Vec<String>) -> PublishTrack {
     PublishTrack {
         kind,
         mid: line.mid.clone(),

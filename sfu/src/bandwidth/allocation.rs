@@ -24,7 +24,7 @@ pub struct Rung {
 
 /// What one slot could carry.
 #[derive(Debug, Clone)]
-pub struct Want {
+pub struct Demand {
     /// What it shows.
     pub kind: TrackKind,
     /// Layers that flow, cheapest first. Empty: nothing does.
@@ -35,7 +35,7 @@ pub struct Want {
 
 /// What one slot gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum Allocation {
     /// Its track sends nothing.
     Nothing,
     /// The line has no room for it.
@@ -57,26 +57,26 @@ pub struct Budget {
 
 /// Shares of one receiver, with what hysteresis needs to remember.
 #[derive(Debug)]
-pub struct Sharer {
+pub struct Allocator {
     roomy: SmallVec<[Option<Instant>; 6]>,
     hold: Duration,
     rose: Option<Instant>,
 }
 
-impl Default for Sharer {
+impl Default for Allocator {
     fn default() -> Self {
         Self { roomy: SmallVec::new(), hold: HOLD_MIN, rose: None }
     }
 }
 
-impl Sharer {
-    /// Shares `budget` among `wants`, one choice each, in their order.
-    pub fn choose(&mut self, now: Instant, budget: Budget, wants: &[Want]) -> SmallVec<[Choice; 6]> {
-        self.roomy.resize(wants.len(), None);
-        let targets = allot(budget, wants);
+impl Allocator {
+    /// Shares `budget` among `demands`, one choice each, in their order.
+    pub fn choose(&mut self, now: Instant, budget: Budget, demands: &[Demand]) -> SmallVec<[Allocation; 6]> {
+        self.roomy.resize(demands.len(), None);
+        let targets = allot(budget, demands);
         let hold = if budget.bound { self.hold } else { HOLD_UNBOUND };
         let (mut fell, mut rose) = (false, false);
-        let choices = wants
+        let allocations = demands
             .iter()
             .zip(&targets)
             .zip(&mut self.roomy)
@@ -100,9 +100,9 @@ impl Sharer {
                 }
                 fell |= chosen < current;
                 match chosen {
-                    Some(rung) => Choice::Layer(want.rungs[rung].layer, want.rungs[rung].target),
-                    None if want.rungs.is_empty() => Choice::Nothing,
-                    None => Choice::Paused,
+                    Some(rung) => Allocation::Layer(want.rungs[rung].layer, want.rungs[rung].target),
+                    None if want.rungs.is_empty() => Allocation::Nothing,
+                    None => Allocation::Paused,
                 }
             })
             .collect();
@@ -115,7 +115,7 @@ impl Sharer {
         if rose && budget.bound {
             self.rose = Some(now);
         }
-        choices
+        allocations
     }
 
     /// The next choice need not wait until the line has had room for a while.
@@ -125,12 +125,12 @@ impl Sharer {
 
     /// What everything at its best would take, bits per second.
     #[must_use]
-    pub fn best_bps(wants: &[Want]) -> u64 {
-        wants.iter().filter_map(|want| want.rungs.last()).map(|rung| rung.bps).sum()
+    pub fn best_bps(demands: &[Demand]) -> u64 {
+        demands.iter().filter_map(|want| want.rungs.last()).map(|rung| rung.bps).sum()
     }
 }
 
-impl Want {
+impl Demand {
     /// The rung that flows: the best that is no more than what does. `None`: nothing does, or it has fallen silent.
     fn rung(&self) -> Option<usize> {
         let (layer, target) = self.current?;
@@ -157,14 +157,14 @@ fn wait(now: Instant, since: &mut Option<Instant>, hold: Duration) -> bool {
 }
 
 /// The rung of each want that the budget has room for, hysteresis of size but not of time included.
-fn allot(budget: Budget, wants: &[Want]) -> SmallVec<[Option<usize>; 6]> {
-    let mut order: SmallVec<[usize; 6]> = (0..wants.len()).filter(|at| !wants[*at].rungs.is_empty()).collect();
-    order.sort_by_key(|at| wants[*at].kind);
-    let mut given: SmallVec<[Option<usize>; 6]> = SmallVec::from_elem(None, wants.len());
+fn allot(budget: Budget, demands: &[Demand]) -> SmallVec<[Option<usize>; 6]> {
+    let mut order: SmallVec<[usize; 6]> = (0..demands.len()).filter(|at| !demands[*at].rungs.is_empty()).collect();
+    order.sort_by_key(|at| demands[*at].kind);
+    let mut given: SmallVec<[Option<usize>; 6]> = SmallVec::from_elem(None, demands.len());
     let mut left = budget.bps;
-    for &at in order.iter().filter(|at| wants[**at].kind.is_sound()) {
-        let is_stage = wants[at].kind == TrackKind::StageVoice;
-        let cost = wants[at].rungs[0].bps;
+    for &at in order.iter().filter(|at| demands[**at].kind.is_sound()) {
+        let is_stage = demands[at].kind == TrackKind::StageVoice;
+        let cost = demands[at].rungs[0].bps;
         if !is_stage || !budget.bound || cost <= left {
             given[at] = Some(0);
             left = left.saturating_sub(cost);
@@ -173,9 +173,9 @@ fn allot(budget: Budget, wants: &[Want]) -> SmallVec<[Option<usize>; 6]> {
     if budget.voice_only {
         return given;
     }
-    let pictures = || order.iter().copied().filter(|at| !wants[*at].kind.is_sound());
+    let pictures = || order.iter().copied().filter(|at| !demands[*at].kind.is_sound());
     for at in pictures() {
-        let want = &wants[at];
+        let want = &demands[at];
         let cost = want.cost(0);
         if cost <= left {
             given[at] = Some(0);
@@ -188,7 +188,7 @@ fn allot(budget: Budget, wants: &[Want]) -> SmallVec<[Option<usize>; 6]> {
     }
     for at in pictures() {
         let Some(base) = given[at] else { continue };
-        let want = &wants[at];
+        let want = &demands[at];
         let paid = want.cost(base);
         let better = (base + 1..want.rungs.len()).rev().find(|rung| want.cost(*rung).saturating_sub(paid) <= left);
         if let Some(rung) = better {
@@ -219,16 +219,16 @@ const BOARD_LEAST_BPS: u64 = 12_000;
 mod tests {
     use super::*;
 
-    fn want(kind: TrackKind, rungs: &[u64], current: Option<usize>) -> Want {
+    fn want(kind: TrackKind, rungs: &[u64], current: Option<usize>) -> Demand {
         let rungs = rungs
             .iter()
             .enumerate()
             .map(|(layer, bps)| Rung { layer, target: Target::ALL, size: 0, bps: bps * 1_000 })
             .collect();
-        Want { kind, rungs, current: current.map(|layer| (layer, Target::ALL)) }
+        Demand { kind, rungs, current: current.map(|layer| (layer, Target::ALL)) }
     }
 
-    fn lesson(board: Option<usize>, camera: Option<usize>) -> [Want; 3] {
+    fn lesson(board: Option<usize>, camera: Option<usize>) -> [Demand; 3] {
         [
             want(TrackKind::Voice, &[50], Some(0)),
             want(TrackKind::Board, &[200], board),
@@ -241,24 +241,24 @@ mod tests {
     }
 
     /// What a lesson settles on, after a minute at one estimate.
-    fn settled(sharer: &mut Sharer, budget: Budget, from: (Option<usize>, Option<usize>)) -> [Choice; 3] {
+    fn settled(allocator: &mut Allocator, budget: Budget, from: (Option<usize>, Option<usize>)) -> [Allocation; 3] {
         let start = Instant::now();
         let (mut board, mut camera) = from;
-        let layer = |choice: Choice| if let Choice::Layer(layer, _) = choice { Some(layer) } else { None };
-        let mut last = [Choice::Nothing; 3];
+        let layer = |choice: Allocation| if let Allocation::Layer(layer, _) = choice { Some(layer) } else { None };
+        let mut last = [Allocation::Nothing; 3];
         for second in 0..60 {
-            let choices = sharer.choose(start + Duration::from_secs(second), budget, &lesson(board, camera));
-            (board, camera) = (layer(choices[1]), layer(choices[2]));
-            last.copy_from_slice(&choices);
+            let allocations = allocator.choose(start + Duration::from_secs(second), budget, &lesson(board, camera));
+            (board, camera) = (layer(allocations[1]), layer(allocations[2]));
+            last.copy_from_slice(&allocations);
         }
         last
     }
 
     #[test]
     fn voice_comes_before_the_board_and_the_board_before_the_camera() {
-        use Choice::Paused;
-        const fn layer(at: usize) -> Choice {
-            Choice::Layer(at, Target::ALL)
+        use Allocation::Paused;
+        const fn layer(at: usize) -> Allocation {
+            Allocation::Layer(at, Target::ALL)
         }
         let table = [
             (2_000, [layer(0), layer(0), layer(1)]),
@@ -272,71 +272,72 @@ mod tests {
             (40, [layer(0), Paused, Paused]),
         ];
         for (kbps, expected) in table {
-            assert_eq!(settled(&mut Sharer::default(), budget(kbps), (None, None)), expected, "{kbps} kbit/s");
+            assert_eq!(settled(&mut Allocator::default(), budget(kbps), (None, None)), expected, "{kbps} kbit/s");
         }
     }
 
     #[test]
     fn down_is_at_once_and_up_takes_its_time() {
         let start = Instant::now();
-        let mut sharer = Sharer::default();
-        let wants = lesson(Some(0), Some(1));
-        assert_eq!(sharer.choose(start, budget(800), &wants)[2], Choice::Layer(0, Target::ALL));
-        let wants = lesson(Some(0), Some(0));
-        let up = |sharer: &mut Sharer, at: u64, kbps| {
-            sharer.choose(start + Duration::from_millis(at), budget(kbps), &wants)[2] == Choice::Layer(1, Target::ALL)
+        let mut allocator = Allocator::default();
+        let demands = lesson(Some(0), Some(1));
+        assert_eq!(allocator.choose(start, budget(800), &demands)[2], Allocation::Layer(0, Target::ALL));
+        let demands = lesson(Some(0), Some(0));
+        let up = |allocator: &mut Allocator, at: u64, kbps| {
+            allocator.choose(start + Duration::from_millis(at), budget(kbps), &demands)[2]
+                == Allocation::Layer(1, Target::ALL)
         };
-        assert!(!up(&mut sharer, 100, 2_000) && !up(&mut sharer, 2_000, 2_000));
-        assert!(!up(&mut sharer, 2_500, 1_200), "the room has gone meanwhile");
-        assert!(!up(&mut sharer, 3_000, 2_000) && up(&mut sharer, 5_500, 2_000));
+        assert!(!up(&mut allocator, 100, 2_000) && !up(&mut allocator, 2_000, 2_000));
+        assert!(!up(&mut allocator, 2_500, 1_200), "the room has gone meanwhile");
+        assert!(!up(&mut allocator, 3_000, 2_000) && up(&mut allocator, 5_500, 2_000));
     }
 
     #[test]
     fn what_takes_the_place_of_another_layer_comes_at_once() {
-        let mut sharer = Sharer::default();
-        let mut wants = lesson(Some(0), Some(1));
-        wants[2].keep_smallest();
-        assert_eq!(sharer.choose(Instant::now(), budget(2_000), &wants)[2], Choice::Layer(0, Target::ALL));
+        let mut allocator = Allocator::default();
+        let mut demands = lesson(Some(0), Some(1));
+        demands[2].keep_smallest();
+        assert_eq!(allocator.choose(Instant::now(), budget(2_000), &demands)[2], Allocation::Layer(0, Target::ALL));
     }
 
     #[test]
     fn half_the_pictures_come_before_none() {
-        let mut wants = lesson(Some(0), None);
+        let mut demands = lesson(Some(0), None);
         let [half, whole] = [Target::new(0, 0), Target::ALL];
-        wants[2].rungs = [(0, half, 80), (0, whole, 150), (1, half, 500), (1, whole, 900)]
+        demands[2].rungs = [(0, half, 80), (0, whole, 150), (1, half, 500), (1, whole, 900)]
             .map(|(layer, target, kbps)| Rung { layer, target, size: 0, bps: kbps * 1_000 })
             .into_iter()
             .collect();
         for (kbps, expected) in [
-            (300, Choice::Paused),
-            (360, Choice::Layer(0, half)),
-            (440, Choice::Layer(0, whole)),
-            (850, Choice::Layer(1, half)),
-            (1_400, Choice::Layer(1, whole)),
+            (300, Allocation::Paused),
+            (360, Allocation::Layer(0, half)),
+            (440, Allocation::Layer(0, whole)),
+            (850, Allocation::Layer(1, half)),
+            (1_400, Allocation::Layer(1, whole)),
         ] {
-            let mut sharer = Sharer::default();
+            let mut allocator = Allocator::default();
             let start = Instant::now();
-            sharer.choose(start, budget(kbps), &wants);
-            let settled = sharer.choose(start + HOLD_MAX, budget(kbps), &wants);
+            allocator.choose(start, budget(kbps), &demands);
+            let settled = allocator.choose(start + HOLD_MAX, budget(kbps), &demands);
             assert_eq!(settled[2], expected, "{kbps} kbit/s");
         }
-        wants[2].keep_smallest();
-        assert_eq!(wants[2].rungs.iter().map(|rung| rung.layer).collect::<Vec<_>>(), [0, 0]);
+        demands[2].keep_smallest();
+        assert_eq!(demands[2].rungs.iter().map(|rung| rung.layer).collect::<Vec<_>>(), [0, 0]);
     }
 
     #[test]
     fn an_estimate_that_never_met_congestion_takes_nothing_away() {
         let guess = Budget { bound: false, ..budget(300) };
-        let choices = Sharer::default().choose(Instant::now(), guess, &lesson(Some(0), Some(1)));
-        assert_eq!(choices[1..], [Choice::Layer(0, Target::ALL), Choice::Layer(1, Target::ALL)]);
-        let joiner = Sharer::default().choose(Instant::now(), guess, &lesson(None, None));
+        let allocations = Allocator::default().choose(Instant::now(), guess, &lesson(Some(0), Some(1)));
+        assert_eq!(allocations[1..], [Allocation::Layer(0, Target::ALL), Allocation::Layer(1, Target::ALL)]);
+        let joiner = Allocator::default().choose(Instant::now(), guess, &lesson(None, None));
         assert_eq!(
             joiner[1..],
-            [Choice::Layer(0, Target::ALL), Choice::Layer(0, Target::ALL)],
+            [Allocation::Layer(0, Target::ALL), Allocation::Layer(0, Target::ALL)],
             "the lowest layer of each"
         );
         let silent = Budget { voice_only: true, ..budget(3_000) };
-        let choices = Sharer::default().choose(Instant::now(), silent, &lesson(Some(0), Some(1)));
-        assert_eq!(choices[..], [Choice::Layer(0, Target::ALL), Choice::Paused, Choice::Paused]);
+        let allocations = Allocator::default().choose(Instant::now(), silent, &lesson(Some(0), Some(1)));
+        assert_eq!(allocations[..], [Allocation::Layer(0, Target::ALL), Allocation::Paused, Allocation::Paused]);
     }
 }

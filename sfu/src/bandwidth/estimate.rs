@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::sent::{Known, Rate};
+use super::sent::{BinnedRate, PacketOutcome};
 
 /// The estimate for one receiver. Times are microseconds since a beginning of its owner's.
 #[derive(Debug)]
@@ -19,10 +19,10 @@ pub(super) struct Estimator {
     after_congestion: u64,
     /// What it took when it was last full.
     capacity: u64,
-    delivered: Rate,
+    delivered: BinnedRate,
     /// The same packets, and those missing, by the time of sending.
-    offered: Rate,
-    samples: VecDeque<Sample>,
+    offered: BinnedRate,
+    samples: VecDeque<DelaySample>,
     least: [Option<i64>; 2],
     least_since: i64,
     queue_us: f64,
@@ -38,14 +38,14 @@ pub(super) struct Estimator {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+struct DelaySample {
     sent_us: i64,
     delay_us: i64,
 }
 
 /// What a report says of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CongestionState {
     /// No queue grows.
     Calm,
     /// A queue grows or stands, but the last fall has yet to show.
@@ -61,8 +61,8 @@ impl Estimator {
             bound: false,
             after_congestion: 0,
             capacity: 0,
-            delivered: Rate::default(),
-            offered: Rate::default(),
+            delivered: BinnedRate::default(),
+            offered: BinnedRate::default(),
             samples: VecDeque::with_capacity(SAMPLES_MAX),
             least: [None; 2],
             least_since: 0,
@@ -99,7 +99,7 @@ impl Estimator {
     }
 
     /// Takes one packet's outcome, in the order of sending.
-    pub(super) fn note(&mut self, packet: Known) {
+    pub(super) fn note(&mut self, packet: PacketOutcome) {
         if !packet.was_missing {
             self.offered.add(packet.sent_us, packet.bytes);
         }
@@ -122,11 +122,18 @@ impl Estimator {
         let own_us = if self.bound { i64::from(packet.bytes) * 8_000_000 / self.bps.max(1) as i64 } else { 0 };
         let queue = (delay_us - self.base() - own_us).max(0) as f64;
         self.queue_us += (queue - self.queue_us) * QUEUE_SMOOTH;
-        self.samples.push_back(Sample { sent_us: packet.sent_us, delay_us });
+        self.samples.push_back(DelaySample { sent_us: packet.sent_us, delay_us });
     }
 
     /// A report ends: `lost` of `packets` were missing. `probing`: a probe's own queue is expected.
-    pub(super) fn judge(&mut self, now_us: i64, rtt: Duration, packets: u32, lost: u32, probing: bool) -> Verdict {
+    pub(super) fn judge(
+        &mut self,
+        now_us: i64,
+        rtt: Duration,
+        packets: u32,
+        lost: u32,
+        probing: bool,
+    ) -> CongestionState {
         if packets > 0 {
             let share = f64::from(lost) / f64::from(packets);
             let weight = (f64::from(packets) / 200.0).min(0.3);
@@ -151,17 +158,17 @@ impl Estimator {
         let settled = self.fallen_at.is_none_or(|at| now_us - at > (rtt + FALL_PAUSE).as_micros() as i64);
         if (is_over && sure) || flooded {
             if !settled {
-                return Verdict::Waiting;
+                return CongestionState::Waiting;
             }
             self.fall(now_us, flooded, climbing);
-            return Verdict::Fallen;
+            return CongestionState::Fallen;
         }
         if is_over {
-            return Verdict::Waiting;
+            return CongestionState::Waiting;
         }
         self.in_vain = (0, 0.0);
         self.grow(now_us);
-        Verdict::Calm
+        CongestionState::Calm
     }
 
     /// Reports come again after a silence: the line is learnt anew, from a little less than it carried.
@@ -414,7 +421,7 @@ mod tests {
                     let is_lost = lose_every > 0 && (self.seq * 31).is_multiple_of(lose_every);
                     packets += 1;
                     lost += u32::from(is_lost);
-                    self.estimator.note(Known {
+                    self.estimator.note(PacketOutcome {
                         sent_us: self.now_us,
                         arrived_us: (!is_lost).then_some(self.free_us + 30_000 + sway),
                         bytes: 1_200,
@@ -424,7 +431,7 @@ mod tests {
                     });
                 }
                 let verdict = self.estimator.judge(self.now_us, Duration::from_millis(60), packets, lost, false);
-                self.fallen += u32::from(verdict == Verdict::Fallen);
+                self.fallen += u32::from(verdict == CongestionState::Fallen);
             }
         }
     }

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::bandwidth::allocation::{Budget, Choice, Sharer, Want};
+use crate::bandwidth::allocation::{Allocation, Allocator, Budget, Demand};
 use crate::transport::rtcp::TransportFeedback;
-use estimate::{Estimator, Verdict};
+use estimate::{CongestionState, Estimator};
 use losses::Losses;
 use pace::Pacer;
 use probe::Prober;
@@ -35,7 +35,7 @@ pub struct Bandwidth {
     estimator: Estimator,
     prober: Prober,
     pacer: Pacer,
-    sharer: Sharer,
+    allocator: Allocator,
     rtt: Duration,
     /// When something was sent that no report has spoken of; `None`: everything was.
     unanswered_us: Option<i64>,
@@ -69,7 +69,7 @@ impl Bandwidth {
             estimator: Estimator::new(),
             prober: Prober::new(),
             pacer: Pacer::new(estimate::START_BPS * 5 / 2),
-            sharer: Sharer::default(),
+            allocator: Allocator::default(),
             rtt: Duration::from_millis(100),
             unanswered_us: None,
             heard_us: 0,
@@ -98,10 +98,10 @@ impl Bandwidth {
         }
     }
 
-    /// As [`crate::worker::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::prefetch`].
     #[must_use]
-    pub fn warm(&self) -> u64 {
-        self.now_us as u64 ^ self.log.warm() ^ self.pacer.allowance() as u64 ^ u64::from(self.prober.cluster())
+    pub fn prefetch(&self) -> u64 {
+        self.now_us as u64 ^ self.log.prefetch() ^ self.pacer.allowance() as u64 ^ u64::from(self.prober.cluster())
     }
 
     /// Notes a packet of `bytes` of UDP payload that is on its way under transport-wide number `seq`.
@@ -143,7 +143,7 @@ impl Bandwidth {
         if std::mem::take(&mut self.silences) > 0 {
             // What was paused comes back at once: whether it still fits shows within a few reports.
             self.estimator.resume();
-            self.sharer.skip_hold(now);
+            self.allocator.skip_hold(now);
             self.is_due = true;
         }
         self.heard_us = self.now_us;
@@ -155,7 +155,7 @@ impl Bandwidth {
             self.estimator.raise(bps);
             self.is_due = true;
         }
-        if self.estimator.judge(self.now_us, self.rtt, packets, lost, busy) == Verdict::Fallen {
+        if self.estimator.judge(self.now_us, self.rtt, packets, lost, busy) == CongestionState::Fallen {
             self.prober.hold(self.now_us);
             self.is_due = true;
         }
@@ -203,28 +203,28 @@ impl Bandwidth {
         self.instant(next)
     }
 
-    /// Shares the line among `wants` as it is now. `is_behind`: something waits for the pacer already.
-    pub fn share(&mut self, now: Instant, wants: &[Want], is_behind: bool) -> SmallVec<[Choice; 6]> {
+    /// Shares the line among `demands` as it is now. `is_behind`: something waits for the pacer already.
+    pub fn share(&mut self, now: Instant, demands: &[Demand], is_behind: bool) -> SmallVec<[Allocation; 6]> {
         self.at(now);
         self.note_silence();
-        let best_bps = Sharer::best_bps(wants);
+        let best_bps = Allocator::best_bps(demands);
         let budget =
             Budget { bps: self.estimator.bps(), bound: self.estimator.is_bound(), voice_only: self.silences > 0 };
-        let mut small: SmallVec<[Want; 6]> = SmallVec::new();
-        let wants = if self.is_very_lossy {
-            small.extend(wants.iter().cloned());
-            small.iter_mut().for_each(Want::keep_smallest);
+        let mut small: SmallVec<[Demand; 6]> = SmallVec::new();
+        let demands = if self.is_very_lossy {
+            small.extend(demands.iter().cloned());
+            small.iter_mut().for_each(Demand::keep_smallest);
             &small[..]
         } else {
-            wants
+            demands
         };
-        let choices = self.sharer.choose(now, budget, wants);
-        let best = |(want, choice): (&Want, &Choice)| match (want.rungs.last(), choice) {
-            (Some(rung), Choice::Layer(layer, target)) => (rung.layer, rung.target) == (*layer, *target),
-            (Some(_), Choice::Paused) => false,
+        let allocations = self.allocator.choose(now, budget, demands);
+        let best = |(want, choice): (&Demand, &Allocation)| match (want.rungs.last(), choice) {
+            (Some(rung), Allocation::Layer(layer, target)) => (rung.layer, rung.target) == (*layer, *target),
+            (Some(_), Allocation::Paused) => false,
             _ => true,
         };
-        let content = wants.iter().zip(&choices).all(best);
+        let content = demands.iter().zip(&allocations).all(best);
         let aim = (best_bps * 14 / 10).min(estimate::BPS_MAX);
         // What waits fills the line to its brim: nothing else need ask for room.
         let may_ask = self.reports() && !budget.voice_only && !(is_behind && budget.bound);
@@ -234,7 +234,7 @@ impl Bandwidth {
         }
         self.is_due = false;
         self.look_us = self.now_us + if content && !self.prober.is_busy() { LOOK_CONTENT_US } else { LOOK_US };
-        choices
+        allocations
     }
 
     /// May a burst of `bytes` go out as it came? The time must have been told.
@@ -394,14 +394,14 @@ mod tests {
     use super::*;
     use crate::{
         bandwidth::allocation::Rung, media::TrackKind, packet::target::Target, transport::rtcp::tests::arrivals_of,
-        uplink::feedback::Arrivals,
+        uplink::feedback::ArrivalLog,
     };
 
-    fn wants(board: Option<usize>) -> [Want; 2] {
+    fn demands(board: Option<usize>) -> [Demand; 2] {
         let rung = |bps| SmallVec::from_iter([Rung { layer: 0, target: Target::ALL, size: 0, bps }]);
         [
-            Want { kind: TrackKind::Voice, rungs: rung(50_000), current: Some((0, Target::ALL)) },
-            Want { kind: TrackKind::Board, rungs: rung(200_000), current: board.map(|layer| (layer, Target::ALL)) },
+            Demand { kind: TrackKind::Voice, rungs: rung(50_000), current: Some((0, Target::ALL)) },
+            Demand { kind: TrackKind::Board, rungs: rung(200_000), current: board.map(|layer| (layer, Target::ALL)) },
         ]
     }
 
@@ -409,7 +409,7 @@ mod tests {
     fn two_seconds_without_reports_leave_the_voice_alone_and_reports_bring_all_back() {
         let start = Instant::now();
         let mut bandwidth = Bandwidth::new(true);
-        let mut arrivals = Arrivals::new(start);
+        let mut arrivals = ArrivalLog::new(start);
         let mut seq = 0u16;
         let mut board = Some(0);
         let mut shown = Vec::new();
@@ -429,9 +429,9 @@ mod tests {
                 let feedback = arrivals_of(&packet);
                 bandwidth.handle_feedback(now, None, feedback);
             }
-            let choices = bandwidth.share(now, &wants(board), false);
-            board = if let Choice::Layer(layer, _) = choices[1] { Some(layer) } else { None };
-            assert_eq!(choices[0], Choice::Layer(0, Target::ALL), "voice always");
+            let allocations = bandwidth.share(now, &demands(board), false);
+            board = if let Allocation::Layer(layer, _) = allocations[1] { Some(layer) } else { None };
+            assert_eq!(allocations[0], Allocation::Layer(0, Target::ALL), "voice always");
             if step % 50 == 49 {
                 shown.push(board.is_some());
             }
@@ -444,7 +444,7 @@ mod tests {
     fn feedback_of_packets_never_sent_changes_nothing() {
         let start = Instant::now();
         let mut bandwidth = Bandwidth::new(true);
-        let mut arrivals = Arrivals::new(start);
+        let mut arrivals = ArrivalLog::new(start);
         for seq in 0..500u16 {
             arrivals.note(start, seq.wrapping_mul(3));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::sent::Known;
+use super::sent::PacketOutcome;
 
 /// When to probe, and what came of it. Times are microseconds.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ struct Cluster {
     sent_bytes: u64,
     /// One past its last packet. `None`: it is still being sent.
     end: Option<u64>,
-    first: Option<Seen>,
-    last: Option<Seen>,
+    first: Option<ProbeArrival>,
+    last: Option<ProbeArrival>,
     /// Bytes after the first arrival up to the last, those missing included; and those since then.
     between: u64,
     since: u64,
@@ -32,7 +32,7 @@ struct Cluster {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct ProbeArrival {
     sent_us: i64,
     arrived_us: i64,
 }
@@ -117,7 +117,7 @@ impl Prober {
     }
 
     /// Takes the outcome of one packet of a cluster, in the order of sending.
-    pub(super) fn note(&mut self, packet: &Known) {
+    pub(super) fn note(&mut self, packet: &PacketOutcome) {
         let Some(cluster) = &mut self.cluster else { return };
         if packet.cluster != cluster.id || packet.was_missing {
             return;
@@ -125,7 +125,7 @@ impl Prober {
         cluster.packets += 1;
         match packet.arrived_us {
             Some(arrived_us) => {
-                let seen = Seen { sent_us: packet.sent_us, arrived_us };
+                let seen = ProbeArrival { sent_us: packet.sent_us, arrived_us };
                 if cluster.first.is_none() {
                     cluster.first = Some(seen);
                     cluster.since = 0;

@@ -1,4 +1,4 @@
-//! The rim: sockets, the clock and threads. Everything else in this crate is told what is read here.
+//! The rim: sockets, the clock and threads. Everything else in this crate is needs_wake what is read here.
 
 #![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
 
@@ -30,7 +30,7 @@ use tracing::{error, info, warn};
 
 use self::{
     lag::Lag,
-    tcp::{Arrival, Door, Streams},
+    tcp::{Arrival, StreamInbox, Streams},
 };
 use crate::{
     event::{EventSink, StartError},
@@ -45,16 +45,16 @@ use crate::{
 /// The workers' threads and how to reach them.
 pub(crate) struct Driver {
     address: SocketAddr,
-    workers: Vec<Handle>,
+    workers: Vec<WorkerHandle>,
     /// Whose turn it is to take a connection.
     next_door: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
 }
 
-struct Handle {
+struct WorkerHandle {
     commands: Sender<Command>,
-    door: Door,
+    stream_inbox: StreamInbox,
     waker: Arc<Waker>,
     stats: Arc<Mutex<HubStats>>,
 }
@@ -81,15 +81,17 @@ impl Driver {
             let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(bind)?);
             let (relays, relayed) = sync_channel(RELAYS_MAX);
             let (arrivals, streams) = channel();
-            let door = Door { arrivals, waker: waker.clone() };
-            let post = Post { relays, waker, held: VecDeque::new(), told: false };
-            parts.push((socket, poll, post, relayed, door, streams));
+            let stream_inbox = StreamInbox { arrivals, waker: waker.clone() };
+            let relay_queue = RelayQueue { relays, waker, held: VecDeque::new(), needs_wake: false };
+            parts.push((socket, poll, relay_queue, relayed, stream_inbox, streams));
         }
-        let posts: Vec<Post> = parts.iter().map(|(_, _, post, ..)| post.clone()).collect();
-        let doors: Vec<Door> = parts.iter().map(|(.., door, _)| door.clone()).collect();
+        let relay_queues: Vec<RelayQueue> = parts.iter().map(|(_, _, relay_queue, ..)| relay_queue.clone()).collect();
+        let inboxes: Vec<StreamInbox> = parts.iter().map(|(.., stream_inbox, _)| stream_inbox.clone()).collect();
         let cores = own_cores(workers);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
-        for (number, (socket, poll, Post { waker, .. }, relayed, door, streams)) in parts.into_iter().enumerate() {
+        for (number, (socket, poll, RelayQueue { waker, .. }, relayed, stream_inbox, streams)) in
+            parts.into_iter().enumerate()
+        {
             let (commands, inbox) = channel();
             let stats = Arc::new(Mutex::new(HubStats::default()));
             let id = WorkerId(number as u8);
@@ -101,15 +103,15 @@ impl Driver {
                 epoch_ntp,
                 seed: rand::random(),
             });
-            let run = Run {
+            let run = WorkerLoop {
                 state: UdpSocketState::new(UdpSockRef::from(&socket)).map_err(bind)?,
                 socket,
                 poll,
                 worker,
-                streams: Streams::new(epoch, streams, doors.clone()),
+                streams: Streams::new(epoch, streams, inboxes.clone()),
                 inbox,
                 relayed,
-                posts: posts.clone(),
+                relay_queues: relay_queues.clone(),
                 lag: Lag::default(),
                 id,
                 lobby: lobby.clone(),
@@ -126,7 +128,7 @@ impl Driver {
                 run.run();
             };
             threads.push(thread.spawn(work).map_err(bind)?);
-            handles.push(Handle { commands, door, waker, stats });
+            handles.push(WorkerHandle { commands, stream_inbox, waker, stats });
         }
         info!(%address, workers, "Media port {address} is open");
         Ok(Self { address, workers: handles, next_door: AtomicUsize::new(0), threads: Mutex::new(threads), stopping })
@@ -158,7 +160,7 @@ impl Driver {
         if others.is_empty() { loopback } else { others }
     }
 
-    pub(crate) fn tell(&self, worker: WorkerId, command: Command) {
+    pub(crate) fn send_command(&self, worker: WorkerId, command: Command) {
         if let Some(handle) = self.workers.get(usize::from(worker.0)) {
             // A worker that has stopped needs no command.
             let _ = handle.commands.send(command);
@@ -167,16 +169,16 @@ impl Driver {
     }
 
     /// Brings a TCP connection to the next worker in turn.
-    pub(crate) fn bring(&self, arrival: Arrival) {
+    pub(crate) fn hand_over(&self, arrival: Arrival) {
         let turn = self.next_door.fetch_add(1, Ordering::Relaxed);
         if let Some(handle) = self.workers.get(turn % self.workers.len().max(1)) {
-            handle.door.bring(arrival);
+            handle.stream_inbox.hand_over(arrival);
         }
     }
 
-    pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
+    pub(crate) fn send_command_to_all(&self, command: impl Fn() -> Command) {
         for number in 0..self.workers.len() {
-            self.tell(WorkerId(number as u8), command());
+            self.send_command(WorkerId(number as u8), command());
         }
     }
 
@@ -191,7 +193,7 @@ impl Driver {
 
     /// Says goodbye to everybody and waits for the threads.
     pub(crate) fn stop(&self) {
-        self.tell_all(|| Command::CloseAll);
+        self.send_command_to_all(|| Command::CloseAll);
         self.stopping.store(true, Ordering::Release);
         for handle in &self.workers {
             let _ = handle.waker.wake();
@@ -209,7 +211,7 @@ impl Drop for Driver {
 }
 
 /// One worker's thread.
-struct Run {
+struct WorkerLoop {
     socket: UdpSocket,
     state: UdpSocketState,
     poll: Poll,
@@ -218,7 +220,7 @@ struct Run {
     inbox: Receiver<Command>,
     relayed: Receiver<Relay>,
     /// Every worker's, this one's too, by number.
-    posts: Vec<Post>,
+    relay_queues: Vec<RelayQueue>,
     lag: Lag,
     id: WorkerId,
     lobby: Arc<Lobby>,
@@ -229,16 +231,16 @@ struct Run {
 
 /// How one worker reaches another. Bounded: a worker that does not keep up slows nobody, it misses packets.
 #[derive(Clone)]
-struct Post {
+struct RelayQueue {
     relays: SyncSender<Relay>,
     waker: Arc<Waker>,
     /// What may not be dropped, while the other is full.
     held: VecDeque<Relay>,
     /// It has something new since it was woken.
-    told: bool,
+    needs_wake: bool,
 }
 
-impl Post {
+impl RelayQueue {
     /// False where the relay was dropped.
     fn put(&mut self, relay: Relay) -> bool {
         if !self.held.is_empty() {
@@ -248,7 +250,7 @@ impl Post {
             self.held.push_back(relay);
             return true;
         }
-        self.told = true;
+        self.needs_wake = true;
         match self.relays.try_send(relay) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => true,
             Err(TrySendError::Full(relay)) if relay.is_media() => false,
@@ -261,19 +263,19 @@ impl Post {
 
     fn wake(&mut self) {
         while let Some(relay) = self.held.pop_front() {
-            self.told = true;
+            self.needs_wake = true;
             if let Err(TrySendError::Full(relay)) = self.relays.try_send(relay) {
                 self.held.push_front(relay);
                 break;
             }
         }
-        if std::mem::take(&mut self.told) {
+        if std::mem::take(&mut self.needs_wake) {
             let _ = self.waker.wake();
         }
     }
 }
 
-impl Run {
+impl WorkerLoop {
     fn run(mut self) {
         let mut events = Events::with_capacity(256);
         if let Err(error) = self.poll.registry().register(&mut self.socket, READ, Interest::READABLE) {
@@ -360,11 +362,11 @@ impl Run {
     fn relay(&mut self) {
         let mut lost = 0;
         while let Some((to, relay)) = self.worker.poll_relay() {
-            if let Some(post) = self.posts.get_mut(usize::from(to.0)) {
-                lost += u64::from(!post.put(relay));
+            if let Some(relay_queue) = self.relay_queues.get_mut(usize::from(to.0)) {
+                lost += u64::from(!relay_queue.put(relay));
             }
         }
-        self.posts.iter_mut().for_each(Post::wake);
+        self.relay_queues.iter_mut().for_each(RelayQueue::wake);
         if lost > 0 {
             self.worker.note_unrelayed(lost);
         }

@@ -47,14 +47,14 @@ pub struct Arrival {
 
 /// Where a worker takes connections in.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct StreamInbox {
     /// Bounded by the places that the listener gives.
     pub(crate) arrivals: Sender<Arrival>,
     pub(crate) waker: Arc<Waker>,
 }
 
-impl Door {
-    pub(crate) fn bring(&self, arrival: Arrival) {
+impl StreamInbox {
+    pub(crate) fn hand_over(&self, arrival: Arrival) {
         // A worker that has stopped closes it by dropping it.
         let _ = self.arrivals.send(arrival);
         let _ = self.waker.wake();
@@ -65,7 +65,7 @@ impl Door {
 pub(crate) struct Streams {
     arrivals: Receiver<Arrival>,
     /// Every worker's, this one's too, by number.
-    doors: Vec<Door>,
+    inboxes: Vec<StreamInbox>,
     open: HashMap<u32, Stream>,
     /// The number given last. Never 0.
     last: u32,
@@ -87,7 +87,7 @@ struct Stream {
 }
 
 /// What became of bytes that a connection brought.
-enum Taken {
+enum Delivery {
     /// The packets in them were handed over.
     Here,
     /// It is for another worker's peer: what was not handed over.
@@ -95,10 +95,10 @@ enum Taken {
 }
 
 impl Streams {
-    pub(crate) fn new(now: Instant, arrivals: Receiver<Arrival>, doors: Vec<Door>) -> Self {
+    pub(crate) fn new(now: Instant, arrivals: Receiver<Arrival>, inboxes: Vec<StreamInbox>) -> Self {
         Self {
             arrivals,
-            doors,
+            inboxes,
             open: HashMap::new(),
             last: 0,
             readable: BTreeSet::new(),
@@ -196,10 +196,10 @@ impl Streams {
         let taken = stream.take(now, &read, worker);
         self.open.insert(number, stream);
         match taken {
-            Ok(Taken::Here) => {
+            Ok(Delivery::Here) => {
                 self.readable.insert(number);
             }
-            Ok(Taken::Elsewhere(owner, rest)) => self.pass_on(number, owner, rest, registry),
+            Ok(Delivery::Elsewhere(owner, rest)) => self.pass_on(number, owner, rest, registry),
             Err(error) => self.close(number, worker, &error),
         }
     }
@@ -207,12 +207,12 @@ impl Streams {
     /// Lets a connection go on at the worker whose peer it is for, with what was read of it.
     fn pass_on(&mut self, number: u32, owner: WorkerId, read: Vec<u8>, registry: &Registry) {
         let Some(mut stream) = self.open.remove(&number) else { return };
-        let Some(door) = self.doors.get(usize::from(owner.0)) else { return };
+        let Some(stream_inbox) = self.inboxes.get(usize::from(owner.0)) else { return };
         if let Err(error) = registry.deregister(&mut stream.socket) {
             return debug!(from = %stream.from, %error, "A connection from {} cannot be passed on: {error}", stream.from);
         }
         let Stream { socket, from, known, place, .. } = stream;
-        door.bring(Arrival { stream: socket.into(), from, opened: known, read, place });
+        stream_inbox.hand_over(Arrival { stream: socket.into(), from, opened: known, read, place });
     }
 
     /// Reads a bounded share of what has come. False where there may be more.
@@ -222,7 +222,7 @@ impl Streams {
             match stream.socket.read(&mut self.buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    if let Taken::Elsewhere(owner, rest) = stream.take(now, &self.buffer[..count], worker)? {
+                    if let Delivery::Elsewhere(owner, rest) = stream.take(now, &self.buffer[..count], worker)? {
                         self.pass_on(number, owner, rest, registry);
                         return Ok(true);
                     }
@@ -259,7 +259,7 @@ impl Streams {
 
 impl Stream {
     /// Hands over the packets in `bytes`. Until a check has authenticated, nothing but checks is listened to.
-    fn take(&mut self, now: Instant, bytes: &[u8], worker: &mut Worker) -> io::Result<Taken> {
+    fn take(&mut self, now: Instant, bytes: &[u8], worker: &mut Worker) -> io::Result<Delivery> {
         let address = self.address;
         let (mut is_check, mut owner, mut rest) = (true, None, Vec::new());
         let taken = self.deframer.take(bytes, |packet| {
@@ -284,9 +284,9 @@ impl Stream {
             }
             (Ok(()), Some(owner)) => {
                 rest.extend_from_slice(self.deframer.unfinished());
-                Ok(Taken::Elsewhere(owner, rest))
+                Ok(Delivery::Elsewhere(owner, rest))
             }
-            (Ok(()), None) => Ok(Taken::Here),
+            (Ok(()), None) => Ok(Delivery::Here),
         }
     }
 
@@ -299,7 +299,7 @@ impl Stream {
             match self.socket.write(chunk) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.backlog.wrote(count),
-                // It is told when there is room again.
+                // The socket reports when there is room again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -1,10 +1,10 @@
 //! From a room's packets to one viewer: what a slot sends, under which numbers, and what it sends again.
 
-pub mod depth;
 pub mod egress;
 pub mod history;
 pub mod rate;
 pub mod red;
+pub mod redundancy;
 pub mod renumber;
 mod repeats;
 pub mod slot;

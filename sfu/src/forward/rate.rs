@@ -16,21 +16,21 @@ use crate::{
 #[derive(Debug)]
 pub struct Rates {
     began: Instant,
-    whole: Rate,
+    whole: SmoothedRate,
     /// `None`: it has no layers inside.
-    parts: Option<Box<Parts>>,
+    parts: Option<Box<TargetRates>>,
 }
 
 #[derive(Debug, Default)]
-struct Parts {
+struct TargetRates {
     /// What each target is sent.
-    rates: [Rate; TARGETS],
+    rates: [SmoothedRate; TARGETS],
     /// When a frame of just those layers came last.
     heard: [Option<Instant>; TARGETS],
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Rate {
+struct SmoothedRate {
     /// Bytes since the last full second, headers included.
     bytes: usize,
     /// Bits per second, smoothed over some seconds. `None`: less than a second is known.
@@ -41,7 +41,7 @@ impl Rates {
     /// The rates of what begins now.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { began: now, whole: Rate::default(), parts: None }
+        Self { began: now, whole: SmoothedRate::default(), parts: None }
     }
 
     /// Notes a packet.
@@ -50,9 +50,10 @@ impl Rates {
         self.whole.bytes += bytes;
         let Some(layered) = &packet.layered else { return };
         // What came before the first layer was seen is part of every target.
-        let before = Rate { bytes: self.whole.bytes - bytes, ..self.whole };
-        let parts =
-            self.parts.get_or_insert_with(|| Box::new(Parts { rates: [before; TARGETS], heard: [None; TARGETS] }));
+        let before = SmoothedRate { bytes: self.whole.bytes - bytes, ..self.whole };
+        let parts = self
+            .parts
+            .get_or_insert_with(|| Box::new(TargetRates { rates: [before; TARGETS], heard: [None; TARGETS] }));
         parts.heard[layered.frame.index()] = Some(now);
         for target in Target::every().filter(|target| layered.is_wanted(*target)) {
             parts.rates[target.index()].bytes += bytes;
@@ -110,7 +111,7 @@ impl Rates {
     }
 }
 
-impl Rate {
+impl SmoothedRate {
     fn bps(&self, now: Instant, began: Instant) -> u64 {
         self.bps.unwrap_or_else(|| {
             let known = now.saturating_duration_since(began).max(RATE_KNOWN_AFTER);

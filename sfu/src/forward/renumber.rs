@@ -15,7 +15,7 @@ use crate::{
 
 /// How one source's numbers become ours. A packet keeps its place for ever, so that it can be sent again.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct Renumbering {
     /// The source.
     pub track: TrackId,
     /// The source's layer.
@@ -27,7 +27,7 @@ pub struct Span {
     pub(crate) clock_rate: u32,
     pub(crate) source_start: u64,
     pub(crate) index_start: u64,
-    pub(crate) timestamps: Timestamps,
+    pub(crate) timestamps: TimestampMap,
     pub(crate) picture_id_offset: u16,
     pub(crate) tl0_offset: u8,
     /// What of a scalable layer is sent; of what is not, the numbers close up.
@@ -38,7 +38,7 @@ pub struct Span {
 }
 /// A packet's place in the slot's own series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
+pub struct Placement {
     /// 48-bit index: roll-over counter and sequence number.
     pub index: u64,
     /// Timestamp.
@@ -52,19 +52,19 @@ pub struct Placed {
     /// The frame number to write into its dependency descriptor. `None`: it has none.
     pub frame_number: Option<u16>,
     /// The number was kept free for a packet that the viewer does not need: padding fills it.
-    pub is_hollow: bool,
+    pub is_filler: bool,
 }
 
-impl Placed {
+impl Placement {
     /// Nothing but padding, under a number of its own.
     #[must_use]
     pub fn padding(index: u64, pt: u8) -> Self {
-        Self { index, timestamp: 0, pt, vp8: None, marker: false, frame_number: None, is_hollow: true }
+        Self { index, timestamp: 0, pt, vp8: None, marker: false, frame_number: None, is_filler: true }
     }
 }
-/// Timestamps before `pivot` are pressed together: what was cached is shown at once, and live needs no catching up.
+/// TimestampMap before `pivot` are pressed together: what was cached is shown at once, and live needs no catching up.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Timestamps {
+pub(crate) struct TimestampMap {
     /// Source timestamp at which the cached group begins.
     pub(crate) group: u32,
     /// Source timestamps from here on are only shifted.
@@ -74,10 +74,10 @@ pub(crate) struct Timestamps {
     /// Ours minus the source's from the pivot on.
     pub(crate) shift: u32,
 }
-impl Span {
+impl Renumbering {
     /// A packet's place. `None`: it is older than where the span begins, or no part of what is sent.
     #[must_use]
-    pub fn place(&self, packet: &Packet) -> Option<Placed> {
+    pub fn place(&self, packet: &Packet) -> Option<Placement> {
         let layered = packet.layered.as_deref();
         if !self.has_place(packet) {
             return None;
@@ -90,20 +90,20 @@ impl Span {
             (picture_id & mask, vp8.tl0_pic_idx.unwrap_or(0).wrapping_add(self.tl0_offset))
         });
         let number = layered.and_then(|layered| layered.descriptor.as_deref()).and_then(Descriptor::number_of);
-        Some(Placed {
+        Some(Placement {
             index,
             timestamp: self.timestamps.map(packet.timestamp),
             pt: self.pt,
             vp8,
             marker: layered.map_or(packet.marker, |layered| layered.ends(self.target)),
             frame_number: number.map(|number| number.wrapping_add(self.frame_offset)),
-            is_hollow: layered.is_some_and(|layered| !layered.is_wanted(self.target)),
+            is_filler: layered.is_some_and(|layered| !layered.is_wanted(self.target)),
         })
     }
 
     /// The packet that has an index of ours, and its place. `None`: it is gone, or was never there.
     #[must_use]
-    pub fn find<'a>(&self, history: &'a History, index: u64) -> Option<(&'a Packet, Placed)> {
+    pub fn find<'a>(&self, history: &'a History, index: u64) -> Option<(&'a Packet, Placement)> {
         // What was skipped moves it up.
         let least = self.source_start + index.checked_sub(self.index_start)?;
         let packet = match history.get(least) {
@@ -137,7 +137,7 @@ impl Span {
     }
 }
 
-impl Timestamps {
+impl TimestampMap {
     pub(crate) fn map(&self, source: u32) -> u32 {
         let before_pivot = self.pivot.wrapping_sub(source);
         if before_pivot == 0 || before_pivot > i32::MAX as u32 {

@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-use crate::forward::renumber::Timestamps;
-pub use crate::forward::renumber::{Placed, Span};
+use crate::forward::renumber::TimestampMap;
+pub use crate::forward::renumber::{Placement, Renumbering};
 
 /// Numbers and state of one slot. It seals nothing and sends nothing: [`crate::forward::view`] does.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Slot {
     frame_number: u16,
     route: Option<Route>,
     /// Earlier routes, for NACKs that still ask for their packets.
-    past: VecDeque<Span>,
+    past: VecDeque<Renumbering>,
     /// A layer that takes the slot over when its next keyframe comes; until then the old one stays.
     pub next: Option<(TrackId, usize)>,
     /// How much of a scalable layer it should carry; it turns to that where the layer lets it.
@@ -52,7 +52,7 @@ pub struct Slot {
 
 #[derive(Debug, Clone)]
 struct Route {
-    span: Span,
+    span: Renumbering,
     phase: Phase,
     /// Source numbers from here on have not been looked at.
     reached: u64,
@@ -95,9 +95,9 @@ impl Slot {
         &self.terms
     }
 
-    /// As [`crate::worker::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::prefetch`].
     #[must_use]
-    pub fn warm(&self) -> u64 {
+    pub fn prefetch(&self) -> u64 {
         let route = self.route.as_ref().map_or(0, |route| route.span.source_start);
         route ^ self.next_index ^ u64::from(self.sent.0) ^ u64::from(self.terms.ssrc)
     }
@@ -128,7 +128,7 @@ impl Slot {
         let Some((pt, rtx_pt)) = self.terms.payload_type(codec).map(|known| (known.pt, known.rtx_pt)) else {
             return false;
         };
-        let span = Span {
+        let span = Renumbering {
             track,
             layer,
             pt,
@@ -136,7 +136,7 @@ impl Slot {
             clock_rate: codec.clock_rate(),
             source_start: 0,
             index_start: self.next_index,
-            timestamps: Timestamps { group: 0, pivot: 0, start: 0, shift: 0 },
+            timestamps: TimestampMap { group: 0, pivot: 0, start: 0, shift: 0 },
             picture_id_offset: 0,
             tl0_offset: 0,
             target: self.aim,
@@ -168,8 +168,8 @@ impl Slot {
         }
     }
 
-    fn remember(&mut self, span: Span) {
-        if self.past.len() == PAST_SPANS_MAX {
+    fn remember(&mut self, span: Renumbering) {
+        if self.past.len() == PAST_MAX {
             self.past.pop_back();
         }
         self.past.push_front(span);
@@ -223,7 +223,7 @@ impl Slot {
     }
 
     /// A live packet's place. `None`: it is not sent now (it waits for a keyframe or in the history), or never.
-    pub fn place(&mut self, now: Instant, packet: &Packet) -> Option<Placed> {
+    pub fn place(&mut self, now: Instant, packet: &Packet) -> Option<Placement> {
         match self.route.as_ref()?.phase {
             Phase::Live => {}
             Phase::CatchingUp { cursor, .. } if packet.seq >= cursor => return None,
@@ -250,7 +250,7 @@ impl Slot {
     }
 
     /// A packet's place in a route that flows, turned first to what is aimed at where the packet lets it.
-    fn place_in(&mut self, now: Instant, route: &mut Route, packet: &Packet) -> Option<Placed> {
+    fn place_in(&mut self, now: Instant, route: &mut Route, packet: &Packet) -> Option<Placement> {
         if let Some(layered) = &packet.layered
             && route.span.target != self.aim
             && packet.seq >= route.reached
@@ -265,7 +265,7 @@ impl Slot {
     }
 
     /// Begins a span of the same source with the target that is aimed at.
-    fn turn(&mut self, span: &mut Span, packet: &Packet) {
+    fn turn(&mut self, span: &mut Renumbering, packet: &Packet) {
         // Numbers before this packet that are still kept free for what is to be repaired would be closed up.
         let is_whole = span.index_of(packet) == Some(self.next_index);
         if !is_whole && !packet.keyframe {
@@ -288,7 +288,7 @@ impl Slot {
         now: Instant,
         history: &'a History,
         budget_bytes: &mut Option<usize>,
-    ) -> Option<(&'a Packet, Placed)> {
+    ) -> Option<(&'a Packet, Placement)> {
         let mut route = self.route.take()?;
         let found = loop {
             let Phase::CatchingUp { cursor, per_tick } = &mut route.phase else { break None };
@@ -320,7 +320,7 @@ impl Slot {
 
     /// The span that gave one of our sequence numbers, and its 48-bit index. `None`: never sent, or too old.
     #[must_use]
-    pub fn locate(&self, seq: u16) -> Option<(Span, u64)> {
+    pub fn locate(&self, seq: u16) -> Option<(Renumbering, u64)> {
         let index = crate::packet::extend(self.next_index.checked_sub(1)?, seq);
         if index >= self.next_index {
             return None;
@@ -344,7 +344,7 @@ impl Slot {
         Some(route.span.timestamps.map(source))
     }
 
-    fn note(&mut self, now: Instant, placed: Placed) {
+    fn note(&mut self, now: Instant, placed: Placement) {
         if placed.index >= self.next_index {
             self.next_index = placed.index + 1;
             self.newest = Some((placed.timestamp, now));
@@ -367,9 +367,9 @@ impl Slot {
         timestamp.wrapping_add(elapsed)
     }
 
-    fn begin_live(&mut self, now: Instant, span: &mut Span, packet: &Packet) {
+    fn begin_live(&mut self, now: Instant, span: &mut Renumbering, packet: &Packet) {
         let start = self.timestamp_now(now, span.clock_rate);
-        span.timestamps = Timestamps {
+        span.timestamps = TimestampMap {
             group: packet.timestamp,
             pivot: packet.timestamp,
             start,
@@ -378,12 +378,12 @@ impl Slot {
         self.begin(span, packet);
     }
 
-    fn begin_group(&mut self, now: Instant, span: &mut Span, first: &Packet, live: u32) {
+    fn begin_group(&mut self, now: Instant, span: &mut Renumbering, first: &Packet, live: u32) {
         let start = self.timestamp_now(now, span.clock_rate);
         let age = live.wrapping_sub(first.timestamp);
         // The pictures of a very old group still need a tick each.
         let catch_up = ticks(CATCH_UP_WITHIN, span.clock_rate).max(age / 500);
-        span.timestamps = Timestamps {
+        span.timestamps = TimestampMap {
             group: first.timestamp,
             pivot: live.wrapping_add(catch_up),
             start,
@@ -392,7 +392,7 @@ impl Slot {
         self.begin(span, first);
     }
 
-    fn begin(&mut self, span: &mut Span, first: &Packet) {
+    fn begin(&mut self, span: &mut Renumbering, first: &Packet) {
         span.source_start = first.seq;
         span.index_start = self.next_index;
         if let Some(vp8) = first.vp8 {
@@ -421,4 +421,4 @@ const CATCH_UP_TICKS: usize = 40;
 const CATCH_UP_BYTES_MIN: usize = 6_000;
 
 /// NACKs ask for what is a round trip old; a slot changes its source less often than that.
-const PAST_SPANS_MAX: usize = 4;
+const PAST_MAX: usize = 4;

@@ -186,7 +186,7 @@ proptest::proptest! {
             arrive(seq, &mut slot)?;
         }
         // Of the pictures that are whole the ids close up: a base picture follows within four of the one before.
-        let ids: Vec<u16> = given.values().filter(|(_, it)| !it.is_hollow).filter_map(|(_, it)| it.vp8).map(|it| it.0).collect();
+        let ids: Vec<u16> = given.values().filter(|(_, it)| !it.is_filler).filter_map(|(_, it)| it.vp8).map(|it| it.0).collect();
         proptest::prop_assert!(ids.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) & 0x7f <= 4));
         // What came too late to be sent live is sent when it is asked for.
         let found = (0..slot.next_index()).rev().take(24).filter_map(|index| {

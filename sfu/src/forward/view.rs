@@ -12,11 +12,11 @@ use crate::{
     answer::ViewTerms,
     bandwidth::Bandwidth,
     forward::{
-        depth::Depth,
         egress::Egress,
         history::History,
         red::{self, BLOCKS_MAX, PAYLOAD_BYTES_MAX, Pattern},
-        renumber::Placed,
+        redundancy::RedundancyControl,
+        renumber::Placement,
         repeats::Repeats,
         slot::Slot,
     },
@@ -37,9 +37,9 @@ pub struct Viewer {
     scratch: Vec<u8>,
     repeats: Repeats,
     /// How much redundancy its voice carries, by what its line loses.
-    pub depth: Depth,
+    pub redundancy: RedundancyControl,
     /// How many earlier packets its next voice packet carries: those that went the old way when it moved.
-    recalled: u8,
+    resend_voice: u8,
     /// Smoothed round trip. `None`: no report yet.
     pub rtt: Option<Duration>,
     /// Share lost on the way there in the last reports, 0 to 1: the worst slot.
@@ -60,19 +60,19 @@ impl Viewer {
             twcc_seq: 0,
             scratch: Vec::new(),
             repeats: Repeats::default(),
-            depth: Depth::new(),
-            recalled: 0,
+            redundancy: RedundancyControl::new(),
+            resend_voice: 0,
             rtt: None,
             loss: 0.0,
             sent: (0, 0),
         }
     }
 
-    /// As [`crate::worker::peer::Peer::warm`].
+    /// As [`crate::worker::peer::Peer::prefetch`].
     #[must_use]
-    pub fn warm(&self) -> u64 {
-        let slots = self.slots.iter().fold(0, |sum, slot| sum ^ slot.warm());
-        slots ^ self.bandwidth.warm() ^ self.sent.0 ^ self.repeats.allowance as u64
+    pub fn prefetch(&self) -> u64 {
+        let slots = self.slots.iter().fold(0, |sum, slot| sum ^ slot.prefetch());
+        slots ^ self.bandwidth.prefetch() ^ self.sent.0 ^ self.repeats.allowance as u64
     }
 
     /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even` bytes
@@ -130,7 +130,7 @@ impl Viewer {
         {
             return;
         }
-        self.send_again(slot, rtx_pt, placed, packet, egress);
+        self.retransmit(slot, rtx_pt, placed, packet, egress);
     }
 
     /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so that
@@ -143,7 +143,7 @@ impl Viewer {
         for index in first.max(live.saturating_sub(TWICE_MAX))..live {
             let Some((span, _)) = self.slots[slot].locate(index as u16) else { continue };
             let (Some(rtx_pt), Some((packet, placed))) = (span.rtx_pt, span.find(history, index)) else { continue };
-            self.send_again(slot, rtx_pt, placed, packet, egress);
+            self.retransmit(slot, rtx_pt, placed, packet, egress);
         }
     }
 
@@ -176,10 +176,10 @@ impl Viewer {
                 Some((span.rtx_pt?, placed, packet))
             });
             match found {
-                Some((rtx_pt, placed, packet)) => self.send_again(slot, rtx_pt, placed, packet, egress),
+                Some((rtx_pt, placed, packet)) => self.retransmit(slot, rtx_pt, placed, packet, egress),
                 None => {
                     let Some(pt) = repairs(&self.slots[slot]) else { break };
-                    let placed = Placed::padding(self.slots[slot].take_rtx_index(), pt);
+                    let placed = Placement::padding(self.slots[slot].take_rtx_index(), pt);
                     let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
                     self.write(rtx_ssrc, placed, None, &[], PADDING_MAX, egress);
                 }
@@ -188,18 +188,18 @@ impl Viewer {
         self.bandwidth.set_probing(false);
     }
 
-    fn send_again(&mut self, slot: usize, rtx_pt: u8, placed: Placed, packet: &Packet, egress: &mut Egress<'_>) {
+    fn retransmit(&mut self, slot: usize, rtx_pt: u8, placed: Placement, packet: &Packet, egress: &mut Egress<'_>) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(&(placed.index as u16).to_be_bytes());
-        if !placed.is_hollow {
+        if !placed.is_filler {
             scratch.extend_from_slice(&packet.payload);
             if let (Some((picture_id, tl0)), Some(descriptor)) = (placed.vp8, &packet.vp8) {
                 rewrite_vp8(&mut scratch[2..], descriptor, picture_id, tl0);
             }
         }
         let rtx_ssrc = self.slots[slot].terms().rtx_ssrc;
-        let placed = Placed { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
+        let placed = Placement { index: self.slots[slot].take_rtx_index(), pt: rtx_pt, ..placed };
         self.write(rtx_ssrc, placed, dependencies(packet), &scratch, 0, egress);
         self.scratch = scratch;
     }
@@ -210,13 +210,13 @@ impl Viewer {
         &mut self,
         now: Instant,
         slot: usize,
-        placed: Placed,
+        placed: Placement,
         packet: &Packet,
         history: &History,
         egress: &mut Egress<'_>,
     ) {
-        let (pattern, bytes_max) = match std::mem::take(&mut self.recalled) {
-            0 => (self.depth.pattern(), self.depth.bytes_allowed(now)),
+        let (pattern, bytes_max) = match std::mem::take(&mut self.resend_voice) {
+            0 => (self.redundancy.pattern(), self.redundancy.bytes_allowed(now)),
             distance => (Pattern { distance, stride: 1 }, PAYLOAD_BYTES_MAX),
         };
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -224,10 +224,10 @@ impl Viewer {
             pattern.distance > 0 && red::write(history, packet, pattern, placed.pt, bytes_max, &mut scratch) > 0
         });
         let (payload, placed) = match red_pt {
-            Some(pt) => (&scratch[..], Placed { pt, ..placed }),
+            Some(pt) => (&scratch[..], Placement { pt, ..placed }),
             None => (&packet.payload[..], placed),
         };
-        self.depth.note_sent(payload.len(), self.twcc_ext.map(|_| self.twcc_seq));
+        self.redundancy.note_sent(payload.len(), self.twcc_ext.map(|_| self.twcc_seq));
         let state = &mut self.slots[slot];
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(payload.len() as u32);
@@ -236,14 +236,14 @@ impl Viewer {
         self.scratch = scratch;
     }
 
-    fn send(&mut self, slot: usize, placed: Placed, packet: &Packet, even: usize, egress: &mut Egress<'_>) {
+    fn send(&mut self, slot: usize, placed: Placement, packet: &Packet, even: usize, egress: &mut Egress<'_>) {
         let state = &mut self.slots[slot];
         state.sent.0 = state.sent.0.wrapping_add(1);
         state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
         self.repeats.streamed(packet.payload.len(), self.bandwidth.repeat_part());
-        if placed.is_hollow {
-            self.write(ssrc, placed, None, &[], HOLLOW_BYTES, egress);
+        if placed.is_filler {
+            self.write(ssrc, placed, None, &[], FILLER_BYTES, egress);
             return;
         }
         let padding = even.checked_sub(packet.payload.len()).filter(|missing| *missing <= EVEN_WITHIN).unwrap_or(0);
@@ -262,7 +262,7 @@ impl Viewer {
     fn write(
         &mut self,
         ssrc: u32,
-        placed: Placed,
+        placed: Placement,
         descriptor: Option<&[u8]>,
         payload: &[u8],
         padding: usize,
@@ -360,9 +360,9 @@ impl Viewer {
 
     /// Takes a viewer's transport-wide feedback.
     pub fn handle_arrivals(&mut self, now: Instant, arrivals: TransportFeedback<'_>) {
-        self.depth.note_arrivals(now, arrivals.clone());
+        self.redundancy.note_arrivals(now, arrivals.clone());
         self.bandwidth.handle_feedback(now, self.rtt, arrivals);
-        self.depth.allow(self.bandwidth.voice_bps());
+        self.redundancy.allow(self.bandwidth.voice_bps());
     }
 
     /// Takes a viewer's reception report. `ntp_middle` is the middle of the hub's NTP time now.
@@ -378,7 +378,7 @@ impl Viewer {
             }
         }
         if let Some(loss) = loss {
-            self.depth.note_report(now, loss);
+            self.redundancy.note_report(now, loss);
             self.bandwidth.handle_loss(now, loss);
             self.loss = loss;
         }
@@ -386,9 +386,9 @@ impl Viewer {
 
     /// It has moved, and was last heard on its old way so long ago: what it was sent since has gone astray. Pictures it
     /// asks for again; its next voice packet brings the voice along.
-    pub fn recall(&mut self, silent_for: Duration) {
+    pub fn resend_voice_after_move(&mut self, silent_for: Duration) {
         let astray = silent_for + self.rtt.unwrap_or(FIRST_RTT).min(RTT_MAX);
-        self.recalled = (astray.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;
+        self.resend_voice = (astray.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;
     }
 
     /// The slot that sends on that SSRC.
@@ -438,7 +438,7 @@ const HEADER_PLAIN: usize = 20;
 const HEADER_MAX: usize = (16 + 4 + 2 + DESCRIPTOR_BYTES_MAX).next_multiple_of(4);
 
 /// Padding of a packet that only fills its number.
-const HOLLOW_BYTES: usize = 1;
+const FILLER_BYTES: usize = 1;
 
 /// What evenness may cost: 3 % of a full packet. Browsers cut a picture into parts that differ by a byte.
 const EVEN_WITHIN: usize = 32;

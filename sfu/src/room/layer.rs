@@ -7,7 +7,7 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::track::Arrivals;
+use super::track::LayerPackets;
 use crate::{
     forward::{
         history::History,
@@ -16,7 +16,7 @@ use crate::{
     id::TrackId,
     media::{TrackKind, ticks},
     packet::Packet,
-    uplink::keyframe::Authority,
+    uplink::keyframe::KeyframeRequests,
 };
 
 /// One encoding of a track.
@@ -37,7 +37,7 @@ pub struct Layer {
     /// Bytes of it, headers included.
     pub burst_bytes: usize,
     /// Who asks its publisher for keyframes.
-    pub authority: Authority,
+    pub keyframe_requests: KeyframeRequests,
     /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
     pub sync: Option<(u32, Instant)>,
     /// When its home was asked for a keyframe.
@@ -58,7 +58,7 @@ impl Layer {
             burst: Vec::new(),
             even: 0,
             burst_bytes: 0,
-            authority: Authority::new(kind),
+            keyframe_requests: KeyframeRequests::new(kind),
             sync: None,
             asked_home: None,
             heard: now,
@@ -72,21 +72,21 @@ impl Layer {
     }
 
     /// Takes what comes of it and was neither taken before nor is too old. Returns that.
-    pub(super) fn take(&mut self, now: Instant, arrivals: Arrivals<'_>) -> SmallVec<[Arc<Packet>; 1]> {
+    pub(super) fn take(&mut self, now: Instant, arrivals: LayerPackets<'_>) -> SmallVec<[Arc<Packet>; 1]> {
         match arrivals {
-            Arrivals::Packet(packet) => {
+            LayerPackets::Packet(packet) => {
                 if !self.is_new(packet.seq) {
                     return SmallVec::new();
                 }
                 let packet = Arc::new(packet);
                 self.note_heard(now, &packet);
                 if packet.keyframe && !packet.codec.is_sound() {
-                    self.authority.came(now);
+                    self.keyframe_requests.note_keyframe(now);
                 }
                 self.gather(now, packet.clone());
                 SmallVec::from_buf([packet])
             }
-            Arrivals::Released(packets) => {
+            LayerPackets::Released(packets) => {
                 let fresh: SmallVec<[_; 1]> =
                     packets.iter().filter(|packet| self.is_new(packet.seq)).cloned().collect();
                 for packet in &fresh {
@@ -96,7 +96,7 @@ impl Layer {
                 }
                 fresh
             }
-            Arrivals::Cached { packets, newest_at } => {
+            LayerPackets::Cached { packets, newest_at } => {
                 let fresh: SmallVec<[_; 1]> =
                     packets.iter().filter(|packet| self.is_new(packet.seq)).cloned().collect();
                 for packet in &fresh {

@@ -14,13 +14,13 @@ use crate::{
     stats::Dropped,
     tap::{TapItem, TapSender},
     uplink::{
-        keyframe::{ASK_EVERY, Need},
+        keyframe::{ASK_EVERY, KeyframeReason},
         publish::SenderClock,
     },
 };
 
 pub use layer::Layer;
-pub use track::{Arrivals, Home, LayerSource, Track};
+pub use track::{Home, LayerPackets, LayerSource, Track};
 
 /// Index of a peer in its worker.
 pub type PeerKey = usize;
@@ -81,16 +81,16 @@ impl Room {
         &mut self,
         now: Instant,
         source: &LayerSource,
-        arrivals: Arrivals<'_>,
+        arrivals: LayerPackets<'_>,
         next_id: impl FnOnce() -> TrackId,
-    ) -> Result<Option<Began>, Dropped> {
+    ) -> Result<Option<Admitted>, Dropped> {
         self.admits(now, source)?;
-        let mut began = Began::Nothing;
+        let mut began = Admitted::Continued;
         let known = self.tracks.iter().position(|track| track.kind == source.kind);
         let at = match known.filter(|&at| self.tracks[at].continues(source)) {
             Some(at) => at,
             None => {
-                began = Began::Track { replaced: known.and_then(|at| self.end_track(now, at)) };
+                began = Admitted::NewTrack { replaced: known.and_then(|at| self.end_track(now, at)) };
                 self.tracks.push(Track::new(now, source));
                 self.tracks.len() - 1
             }
@@ -119,10 +119,10 @@ impl Room {
         if is_best && self.is_tapped() {
             if is_new {
                 let LayerSource { kind, codec, .. } = *source;
-                self.tell(TapItem::Started { track: id, kind, codec, arrived: now });
+                self.send_to_taps(TapItem::Started { track: id, kind, codec, arrived: now });
             }
             for packet in fresh {
-                self.tell(TapItem::Packet { track: id, arrived: now, packet });
+                self.send_to_taps(TapItem::Packet { track: id, arrived: now, packet });
             }
         }
         Ok(Some(began))
@@ -211,7 +211,7 @@ impl Room {
             layer.sync = Some((report.rtp, report.at));
             if best {
                 let item = TapItem::SenderReport { track: layer.id, arrived: now, ntp: report.ntp, rtp: report.rtp };
-                self.tell(item);
+                self.send_to_taps(item);
             }
         }
     }
@@ -246,7 +246,7 @@ impl Room {
             }
         }
         for item in told {
-            self.tell(item);
+            self.send_to_taps(item);
         }
         changed
     }
@@ -286,7 +286,7 @@ impl Room {
             let Some(Some(layer)) = track.layers.get_mut(best) else { continue };
             match home {
                 Some(home) => abroad.push((home, layer.id)),
-                None => layer.authority.want(Need::Viewer),
+                None => layer.keyframe_requests.request(KeyframeReason::Viewer),
             }
         }
         abroad
@@ -296,23 +296,23 @@ impl Room {
     fn end_track(&mut self, now: Instant, at: usize) -> Option<(PeerId, TrackKind)> {
         let track = self.tracks.remove(at);
         if let Some(layer) = track.flowing() {
-            self.tell(TapItem::Ended { track: layer.id, at: now });
+            self.send_to_taps(TapItem::Ended { track: layer.id, at: now });
         }
         track.home.is_none().then_some((track.publisher, track.kind))
     }
 
-    fn tell(&mut self, item: TapItem) {
+    fn send_to_taps(&mut self, item: TapItem) {
         self.taps.retain(|tap| tap.send(item.clone()).is_ok());
     }
 }
 
 /// What a packet began.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Began {
+pub enum Admitted {
     /// Nothing new.
-    Nothing,
+    Continued,
     /// A track, perhaps in the place of another.
-    Track {
+    NewTrack {
         /// Whose track of the kind ended, if its publisher is on this worker.
         replaced: Option<(PeerId, TrackKind)>,
     },

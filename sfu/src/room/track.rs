@@ -74,7 +74,7 @@ pub enum Home {
 
 /// What comes of a layer.
 #[derive(Debug)]
-pub enum Arrivals<'a> {
+pub enum LayerPackets<'a> {
     /// A packet of a publisher of this worker. It waits for the rest of its picture.
     Packet(Packet),
     /// What another worker has released. It goes out with the next flush.

@@ -7,11 +7,11 @@ use bytes::BytesMut;
 
 /// Holds the pieces back until the ClientHello is whole.
 #[derive(Debug, Default)]
-pub(crate) struct Hello {
+pub(crate) struct HelloAssembler {
     held: Vec<BytesMut>,
 }
 
-impl Hello {
+impl HelloAssembler {
     /// Takes one datagram.
     ///
     /// `None`: more pieces must come. Otherwise whether the client knows `SRTP_AES128_CM_HMAC_SHA1_80` but not
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_client_hello_in_one_datagram_tells_at_once() {
         for (profiles, only_sha1) in [(&[1][..], true), (&[7], false), (&[1, 7], false), (&[7, 8, 1, 2], false)] {
-            let (found, datagrams) = Hello::default().take(&hello(profiles, 200)[0]).unwrap();
+            let (found, datagrams) = HelloAssembler::default().take(&hello(profiles, 200)[0]).unwrap();
             assert_eq!((found, datagrams.len()), (only_sha1, 1), "{profiles:?}");
         }
     }
@@ -158,7 +158,7 @@ mod tests {
     fn a_client_hello_in_pieces_tells_when_it_is_whole_in_whatever_order_they_come() {
         let pieces = hello(&[1], 15);
         assert_eq!(pieces.len(), 4);
-        let mut late = Hello::default();
+        let mut late = HelloAssembler::default();
         for piece in [3, 0, 0, 2] {
             assert!(late.take(&pieces[piece]).is_none());
         }
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn what_is_no_client_hello_is_passed_on_and_repeated_pieces_are_bounded() {
-        assert!(Hello::default().take(b"no handshake").is_some());
-        let mut stuck = Hello::default();
+        assert!(HelloAssembler::default().take(b"no handshake").is_some());
+        let mut stuck = HelloAssembler::default();
         let piece = hello(&[1], 20).remove(0);
         assert_eq!((1..=PIECES_MAX).position(|_| stuck.take(&piece).is_some()), Some(PIECES_MAX - 1));
     }
@@ -178,7 +178,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_datagram_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300), at in 0usize..60, to: u8) {
-            let mut hellos = Hello::default();
+            let mut hellos = HelloAssembler::default();
             let _ = hellos.take(&bytes);
             for mut piece in hello(&[1, 7], 20) {
                 let length = piece.len();

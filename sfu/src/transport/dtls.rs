@@ -20,7 +20,7 @@ use rtc_dtls::{
 };
 use rtc_shared::{TransportProtocol, error::Error};
 
-use crate::transport::client_hello::Hello;
+use crate::transport::client_hello::HelloAssembler;
 use crate::transport::srtp::{Keys, Profile};
 
 /// The hub's own certificate, made anew at every start.
@@ -70,7 +70,7 @@ pub type Fingerprints = Vec<(String, Vec<u8>)>;
 #[derive(Debug)]
 pub enum Progress {
     /// Not there yet, or nothing new.
-    Going,
+    Ongoing,
     /// The handshake is done.
     Done(Keys),
     /// The other side said goodbye.
@@ -92,7 +92,7 @@ impl From<Error> for HandshakeError {
 pub struct Handshake {
     endpoint: Endpoint,
     /// Set until the role is clear: the server's configuration depends on what the ClientHello offers.
-    waiting: Option<Waiting>,
+    waiting: Option<PendingServer>,
     done: bool,
     /// Bytes that may still come. The DTLS crate keeps fragments up to two megabytes, those without a byte for ever,
     /// and puts them together by recursion: a chain of thousands would end the process.
@@ -100,10 +100,10 @@ pub struct Handshake {
 }
 
 /// What a server's configuration is made of.
-struct Waiting {
+struct PendingServer {
     identity: Identity,
     theirs: Fingerprints,
-    hello: Hello,
+    hello: HelloAssembler,
 }
 
 impl Handshake {
@@ -112,7 +112,7 @@ impl Handshake {
     pub fn passive(identity: &Identity, theirs: Fingerprints) -> Self {
         Self {
             endpoint: Endpoint::new(virtual_address(1), TransportProtocol::UDP, None),
-            waiting: Some(Waiting { identity: identity.clone(), theirs, hello: Hello::default() }),
+            waiting: Some(PendingServer { identity: identity.clone(), theirs, hello: HelloAssembler::default() }),
             done: false,
             budget_bytes: HANDSHAKE_BYTES_MAX,
         }
@@ -141,14 +141,14 @@ impl Handshake {
         if !(self.done && is_alert(datagram)) {
             match self.budget_bytes.checked_sub(datagram.len()) {
                 Some(left) => self.budget_bytes = left,
-                None if self.done => return Ok(Progress::Going),
+                None if self.done => return Ok(Progress::Ongoing),
                 None => return Err(HandshakeError(format!("it takes more than {HANDSHAKE_BYTES_MAX} bytes"))),
             }
         }
         let Some(mut waiting) = self.waiting.take() else { return self.read(now, BytesMut::from(datagram)) };
         let Some((only_sha1, datagrams)) = waiting.hello.take(datagram) else {
             self.waiting = Some(waiting);
-            return Ok(Progress::Going);
+            return Ok(Progress::Ongoing);
         };
         // A server that lists both would get the client's favourite, which in browsers is SHA-1 at 2.4 times the cost:
         // so the list has one entry.
@@ -158,7 +158,7 @@ impl Handshake {
         };
         let config = config(&waiting.identity, waiting.theirs, vec![profile], false)?;
         self.endpoint.set_server_config(Some(config));
-        let mut progress = Progress::Going;
+        let mut progress = Progress::Ongoing;
         for datagram in datagrams {
             progress = self.read(now, datagram)?;
         }
@@ -169,7 +169,7 @@ impl Handshake {
         let events = match self.endpoint.read(now, virtual_address(2), None, datagram) {
             Ok(events) => events,
             // After the handshake rubbish is only rubbish: media goes on.
-            Err(_) if self.done => return Ok(Progress::Going),
+            Err(_) if self.done => return Ok(Progress::Ongoing),
             Err(error) => return Err(error.into()),
         };
         for event in events {
@@ -183,7 +183,7 @@ impl Handshake {
                 _ => {}
             }
         }
-        Ok(Progress::Going)
+        Ok(Progress::Ongoing)
     }
 
     /// Sends again what was not answered.

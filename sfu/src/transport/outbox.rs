@@ -9,14 +9,14 @@ pub struct Outbox {
     arena: Vec<u8>,
     used: usize,
     scratch: Vec<u8>,
-    runs: Vec<Run>,
+    runs: Vec<SendRun>,
     /// The next datagram begins a run of its own.
     sealed: bool,
 }
 
 /// Datagrams to one address: all of `segment` bytes, the last one perhaps shorter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct SendRun {
     /// Where to.
     pub to: SocketAddr,
     /// Where the bytes stand in [`Outbox::bytes`].
@@ -25,7 +25,7 @@ pub struct Run {
     pub segment: usize,
 }
 
-impl Run {
+impl SendRun {
     /// How many datagrams it is.
     #[must_use]
     pub fn datagrams(&self) -> usize {
@@ -72,7 +72,7 @@ impl Outbox {
         {
             run.bytes.end = end;
         } else {
-            self.runs.push(Run { to, bytes: start..end, segment: size });
+            self.runs.push(SendRun { to, bytes: start..end, segment: size });
         }
         self.sealed = false;
         size
@@ -85,7 +85,7 @@ impl Outbox {
 
     /// The runs, oldest first.
     #[must_use]
-    pub fn runs(&self) -> &[Run] {
+    pub fn runs(&self) -> &[SendRun] {
         &self.runs
     }
 

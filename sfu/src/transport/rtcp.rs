@@ -113,7 +113,7 @@ pub struct Receptions<'a>(ChunksExact<'a, u8>);
 
 /// What a viewer has received of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reception {
+pub struct ReceptionBlock {
     /// The stream.
     pub ssrc: u32,
     /// Share lost since the last report, in 256ths.
@@ -125,11 +125,11 @@ pub struct Reception {
 }
 
 impl Iterator for Receptions<'_> {
-    type Item = Reception;
+    type Item = ReceptionBlock;
 
-    fn next(&mut self) -> Option<Reception> {
+    fn next(&mut self) -> Option<ReceptionBlock> {
         let block = self.0.next()?;
-        Some(Reception {
+        Some(ReceptionBlock {
             ssrc: word(block, 0)?,
             fraction_lost: *block.get(4)?,
             last_sender_report: word(block, 16)?,
@@ -413,7 +413,7 @@ pub(crate) mod tests {
         ];
         assert_eq!(seen, expected);
         let Some(Ok(Report::Receptions(mut blocks))) = reports(&bytes).nth(1) else { unreachable!() };
-        let first = Reception { ssrc: 70, fraction_lost: 25, last_sender_report: 0x1234_5678, delay: 65_536 };
+        let first = ReceptionBlock { ssrc: 70, fraction_lost: 25, last_sender_report: 0x1234_5678, delay: 65_536 };
         assert_eq!(blocks.next(), Some(first));
     }
 

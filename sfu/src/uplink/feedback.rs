@@ -9,7 +9,7 @@ use crate::packet::extend;
 /// Arrival times by transport-wide sequence number, for `transport-cc` feedback
 /// (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 #[derive(Debug)]
-pub struct Arrivals {
+pub struct ArrivalLog {
     epoch: Instant,
     seen: Vec<(u64, Instant)>,
     highest: Option<u64>,
@@ -17,7 +17,7 @@ pub struct Arrivals {
     count: u8,
 }
 
-impl Arrivals {
+impl ArrivalLog {
     /// `epoch` is where the feedback's 24-bit reference time begins.
     #[must_use]
     pub fn new(epoch: Instant) -> Self {
@@ -112,7 +112,7 @@ fn pad_and_measure(packet: &mut Vec<u8>) {
 
 /// One source's reception (RFC 3550 appendix A.3 and A.8).
 #[derive(Debug, Default)]
-pub struct Reception {
+pub struct ReceptionStats {
     first: Option<u64>,
     highest: u64,
     received: u64,
@@ -124,7 +124,7 @@ pub struct Reception {
     pub loss: f64,
 }
 
-impl Reception {
+impl ReceptionStats {
     /// Notes a packet that came on its own SSRC (repaired ones do not count).
     pub fn note(&mut self, now: Instant, epoch: Instant, seq: u64, timestamp: u32, clock_rate: u32) {
         self.first.get_or_insert(seq);
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn the_reference_parser_reads_every_arrival_back() {
         let epoch = Instant::now();
-        let mut arrivals = Arrivals::new(epoch);
+        let mut arrivals = ArrivalLog::new(epoch);
         let mut expected = Vec::new();
         for seq in 65_500u32..65_700 {
             if seq % 10 == 3 {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn one_lost_in_ten_is_reported_as_a_tenth() {
         let epoch = Instant::now();
-        let mut reception = Reception::default();
+        let mut reception = ReceptionStats::default();
         for seq in 0..100u64 {
             if seq % 10 != 5 {
                 reception.note(epoch, epoch, 1_000 + seq, 0, 90_000);

@@ -11,7 +11,7 @@ use crate::media::TrackKind;
 /// Why a keyframe was asked for; also the label of its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Need {
+pub enum KeyframeReason {
     /// The schedule: joiners and the recorder's segments need one now and then.
     Schedule,
     /// Packets from the publisher are lost for good.
@@ -20,7 +20,7 @@ pub enum Need {
     Viewer,
 }
 
-impl Need {
+impl KeyframeReason {
     /// Every need, in the order of the counters.
     pub const ALL: [Self; 3] = [Self::Schedule, Self::Loss, Self::Viewer];
 
@@ -37,16 +37,16 @@ impl Need {
 
 /// The authority over one track layer.
 #[derive(Debug)]
-pub struct Authority {
+pub struct KeyframeRequests {
     kind: TrackKind,
-    wanted: Option<Need>,
+    wanted: Option<KeyframeReason>,
     asked: Option<Instant>,
     came: Option<Instant>,
     /// Asked for and not come yet: asked again, ever more rarely.
     unanswered: u32,
 }
 
-impl Authority {
+impl KeyframeRequests {
     /// An authority over a layer of `kind` that has just begun.
     #[must_use]
     pub fn new(kind: TrackKind) -> Self {
@@ -54,12 +54,12 @@ impl Authority {
     }
 
     /// Notes that somebody needs a keyframe. Many needs are one.
-    pub fn want(&mut self, need: Need) {
+    pub fn request(&mut self, need: KeyframeReason) {
         self.wanted.get_or_insert(need);
     }
 
     /// Notes that a keyframe begins.
-    pub fn came(&mut self, now: Instant) {
+    pub fn note_keyframe(&mut self, now: Instant) {
         self.came = Some(now);
         self.wanted = None;
         self.unanswered = 0;
@@ -67,17 +67,18 @@ impl Authority {
 
     /// Should the publisher be asked now? `keyframe_bytes` and `group_bytes` are the size of the newest keyframe and of
     /// all since it began. Asking is noted: the answer is `Some` at most once per [`ASK_EVERY`].
-    pub fn poll(&mut self, now: Instant, keyframe_bytes: usize, group_bytes: usize) -> Option<Need> {
+    pub fn poll(&mut self, now: Instant, keyframe_bytes: usize, group_bytes: usize) -> Option<KeyframeReason> {
         let pause = ASK_EVERY * (1 << self.unanswered.saturating_sub(1).min(3));
         if self.asked.is_some_and(|asked| now < asked + pause) {
             return None;
         }
-        let need =
-            self.wanted.or_else(|| self.is_scheduled(now, keyframe_bytes, group_bytes).then_some(Need::Schedule))?;
+        let need = self
+            .wanted
+            .or_else(|| self.is_scheduled(now, keyframe_bytes, group_bytes).then_some(KeyframeReason::Schedule))?;
         self.asked = Some(now);
         self.unanswered += 1;
         // A need that nothing answers is kept: the layer may have been silent when it was asked.
-        self.wanted = Some(need).filter(|need| *need != Need::Schedule);
+        self.wanted = Some(need).filter(|need| *need != KeyframeReason::Schedule);
         Some(need)
     }
 
@@ -118,15 +119,15 @@ mod tests {
     #[test]
     fn a_flood_of_requests_becomes_one_in_two_seconds() {
         let start = Instant::now();
-        let mut authority = Authority::new(TrackKind::Camera);
-        authority.came(start);
+        let mut requests = KeyframeRequests::new(TrackKind::Camera);
+        requests.note_keyframe(start);
         let mut asked = 0;
         for millis in 0..10_000 {
             let now = start + Duration::from_millis(millis);
-            authority.want(Need::Viewer);
-            if authority.poll(now, 1, 1).is_some() {
+            requests.request(KeyframeReason::Viewer);
+            if requests.poll(now, 1, 1).is_some() {
                 asked += 1;
-                authority.came(now);
+                requests.note_keyframe(now);
             }
         }
         assert_eq!(asked, 5);
@@ -135,28 +136,28 @@ mod tests {
     #[test]
     fn a_still_board_is_left_alone_and_a_busy_one_is_not() {
         let start = Instant::now();
-        let mut authority = Authority::new(TrackKind::Board);
-        authority.came(start);
-        assert_eq!(authority.poll(start + secs(60.0), 100_000, 120_000), None);
-        assert_eq!(authority.poll(start + secs(61.0), 100_000, 200_000), Some(Need::Schedule));
+        let mut requests = KeyframeRequests::new(TrackKind::Board);
+        requests.note_keyframe(start);
+        assert_eq!(requests.poll(start + secs(60.0), 100_000, 120_000), None);
+        assert_eq!(requests.poll(start + secs(61.0), 100_000, 200_000), Some(KeyframeReason::Schedule));
     }
 
     #[test]
     fn the_camera_gives_one_every_four_seconds_when_it_can_afford_it() {
         let start = Instant::now();
-        let mut authority = Authority::new(TrackKind::Camera);
-        authority.came(start);
-        assert_eq!(authority.poll(start + secs(3.9), 10_000, 200_000), None);
-        assert_eq!(authority.poll(start + secs(4.0), 10_000, 20_000), None, "a fifth of the stream at most");
-        assert_eq!(authority.poll(start + secs(4.1), 10_000, 200_000), Some(Need::Schedule));
+        let mut requests = KeyframeRequests::new(TrackKind::Camera);
+        requests.note_keyframe(start);
+        assert_eq!(requests.poll(start + secs(3.9), 10_000, 200_000), None);
+        assert_eq!(requests.poll(start + secs(4.0), 10_000, 20_000), None, "a fifth of the stream at most");
+        assert_eq!(requests.poll(start + secs(4.1), 10_000, 200_000), Some(KeyframeReason::Schedule));
     }
 
     #[test]
     fn a_publisher_that_does_not_answer_is_asked_ever_more_rarely() {
         let start = Instant::now();
-        let mut authority = Authority::new(TrackKind::Camera);
-        authority.want(Need::Viewer);
-        let asked = (0..60).filter(|second| authority.poll(start + secs(f64::from(*second)), 0, 0).is_some()).count();
+        let mut requests = KeyframeRequests::new(TrackKind::Camera);
+        requests.request(KeyframeReason::Viewer);
+        let asked = (0..60).filter(|second| requests.poll(start + secs(f64::from(*second)), 0, 0).is_some()).count();
         assert_eq!(asked, 6, "at 0, 2, 6, 14, 30 and 46 s");
     }
 }

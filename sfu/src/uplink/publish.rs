@@ -24,7 +24,7 @@ use crate::{
     stats::Dropped,
     transport::rtcp::append,
     uplink::{
-        feedback::{Arrivals, Reception},
+        feedback::{ArrivalLog, ReceptionStats},
         layering::Layering,
     },
 };
@@ -32,9 +32,9 @@ use crate::{
 /// What one publisher sends, by track and layer.
 pub struct Publisher {
     terms: PublishTerms,
-    sources: SmallVec<[Source; 4]>,
-    layers: SmallVec<[Layer; 4]>,
-    arrivals: Arrivals,
+    sources: SmallVec<[KnownSsrc; 4]>,
+    layers: SmallVec<[ReceivedLayer; 4]>,
+    arrivals: ArrivalLog,
     epoch: Instant,
     media_ssrc: u32,
     clock: Option<Duration>,
@@ -44,7 +44,7 @@ pub struct Publisher {
 
 /// One SSRC.
 #[derive(Debug, Clone, Copy)]
-struct Source {
+struct KnownSsrc {
     ssrc: u32,
     layer: usize,
     is_rtx: bool,
@@ -52,13 +52,13 @@ struct Source {
 
 /// One encoding of one track.
 #[derive(Debug)]
-struct Layer {
+struct ReceivedLayer {
     track: usize,
     /// Index in the offer's rids; 0 without simulcast.
     rid: usize,
     ssrc: Option<u32>,
     highest: Option<u64>,
-    reception: Reception,
+    reception: ReceptionStats,
     missing: VecDeque<Missing>,
     layering: Layering,
     /// Repairs were given up since it was last asked: a keyframe is needed.
@@ -107,7 +107,7 @@ impl Publisher {
         let mut publisher = Self {
             sources: SmallVec::new(),
             layers: SmallVec::new(),
-            arrivals: Arrivals::new(epoch),
+            arrivals: ArrivalLog::new(epoch),
             epoch,
             media_ssrc: 0,
             clock: None,
@@ -314,7 +314,7 @@ impl Publisher {
         })
     }
 
-    fn source(&mut self, header: &RtpHeader, packet: &[u8]) -> Option<Source> {
+    fn source(&mut self, header: &RtpHeader, packet: &[u8]) -> Option<KnownSsrc> {
         if let Some(known) = self.sources.iter().find(|source| source.ssrc == header.ssrc) {
             return Some(*known);
         }
@@ -338,15 +338,15 @@ impl Publisher {
         Some(self.learn(header.ssrc, track, rid, is_rtx))
     }
 
-    fn learn(&mut self, ssrc: u32, track: usize, rid: usize, is_rtx: bool) -> Source {
+    fn learn(&mut self, ssrc: u32, track: usize, rid: usize, is_rtx: bool) -> KnownSsrc {
         let layer =
             self.layers.iter().position(|layer| layer.track == track && layer.rid == rid).unwrap_or_else(|| {
-                self.layers.push(Layer {
+                self.layers.push(ReceivedLayer {
                     track,
                     rid,
                     ssrc: None,
                     highest: None,
-                    reception: Reception::default(),
+                    reception: ReceptionStats::default(),
                     missing: VecDeque::new(),
                     layering: Layering::default(),
                     lost: false,
@@ -362,17 +362,17 @@ impl Publisher {
                 let layer = &mut self.layers[layer];
                 layer.highest = None;
                 layer.missing.clear();
-                layer.reception = Reception::default();
+                layer.reception = ReceptionStats::default();
             }
             self.media_ssrc = ssrc;
         }
-        let source = Source { ssrc, layer, is_rtx };
+        let source = KnownSsrc { ssrc, layer, is_rtx };
         self.sources.push(source);
         source
     }
 }
 
-impl Layer {
+impl ReceivedLayer {
     /// Notes what came. True: it was asked for again.
     fn note(&mut self, now: Instant, seq: u64, nack: bool) -> bool {
         let Some(highest) = self.highest else {

@@ -36,9 +36,10 @@ impl Worker {
                 && self.outbox.len() < bytes
                 && let Some(&key) = room.members.get(at)
             {
-                if at.is_multiple_of(WARMED) {
-                    let ahead = room.members[at..].iter().take(WARMED).filter_map(|key| self.peers[*key].as_deref());
-                    std::hint::black_box(ahead.fold(0, |sum, peer| sum ^ peer.warm()));
+                if at.is_multiple_of(PREFETCHED) {
+                    let ahead =
+                        room.members[at..].iter().take(PREFETCHED).filter_map(|key| self.peers[*key].as_deref());
+                    std::hint::black_box(ahead.fold(0, |sum, peer| sum ^ peer.prefetch()));
                 }
                 at += 1;
                 let Some(peer) = self.peers[key].as_mut() else { continue };
@@ -59,7 +60,7 @@ impl Worker {
                 self.schedule_catch_up(due, key);
             }
             if broken.is_some() {
-                self.bury(now, broken);
+                self.drop_peer(now, broken);
             }
             if !is_done && self.outbox.len() >= bytes {
                 return true;
@@ -176,4 +177,4 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) 
 
 /// Hundreds of viewers do not fit the cache. So many are looked at together before they are sent to: the processor
 /// fetches them side by side, and not one after the other.
-const WARMED: usize = 8;
+const PREFETCHED: usize = 8;

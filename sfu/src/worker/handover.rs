@@ -7,7 +7,7 @@ use crate::{
     event::HubEvent,
     id::{RoomId, TrackId, WorkerId},
     packet::Packet,
-    room::{Arrivals, Began, Home, LayerSource, Room},
+    room::{Admitted, Home, LayerPackets, LayerSource, Room},
     stats::Dropped,
 };
 
@@ -21,7 +21,7 @@ impl Worker {
     pub fn handle_relay(&mut self, now: Instant, relay: Relay) {
         self.end_flush(now);
         match relay {
-            Relay::Here { room, from } => self.greet(now, room, from),
+            Relay::Here { room, from } => self.welcome_worker(now, room, from),
             Relay::Gone { room, from } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.others.retain(|other| *other != from);
@@ -29,7 +29,7 @@ impl Worker {
             }
             Relay::Cached { room, source, packets, newest_at, sync } => {
                 // A publisher that has been replaced meanwhile is no loss.
-                let _ = self.admit(now, room, &source, Arrivals::Cached { packets: &packets, newest_at });
+                let _ = self.admit(now, room, &source, LayerPackets::Cached { packets: &packets, newest_at });
                 if let Home::Elsewhere { id, .. } = source.home
                     && let Some(layer) = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(id))
                 {
@@ -38,7 +38,7 @@ impl Worker {
                 self.route_room(now, room);
             }
             Relay::Burst { room, source, packets } => {
-                let _ = self.admit(now, room, &source, Arrivals::Released(&packets));
+                let _ = self.admit(now, room, &source, LayerPackets::Released(&packets));
             }
             Relay::Report { room, publisher, kind, clock } => {
                 if let Some(room) = self.rooms.get_mut(&room) {
@@ -50,12 +50,12 @@ impl Worker {
                     self.route_room(now, id);
                 }
             }
-            Relay::Want { room, layer, need } => {
+            Relay::RequestKeyframe { room, layer, need } => {
                 if let Some(layer) = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(layer)) {
-                    layer.authority.want(need);
+                    layer.keyframe_requests.request(need);
                 }
             }
-            Relay::Datagram { from, bytes } => self.take_any(now, from, bytes, true),
+            Relay::Datagram { from, bytes } => self.receive(now, from, bytes, true),
         }
     }
 
@@ -95,7 +95,7 @@ impl Worker {
         }
     }
 
-    fn greet(&mut self, now: Instant, id: RoomId, newcomer: WorkerId) {
+    fn welcome_worker(&mut self, now: Instant, id: RoomId, newcomer: WorkerId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if room.others.contains(&newcomer) {
             return;
@@ -126,7 +126,7 @@ impl Worker {
         now: Instant,
         id: RoomId,
         source: &LayerSource,
-        arrivals: Arrivals<'_>,
+        arrivals: LayerPackets<'_>,
     ) -> Result<(), Dropped> {
         let room = self.rooms.get_mut(&id).ok_or(Dropped::Unroutable)?;
         let next_track = &mut self.next_track;
@@ -141,7 +141,7 @@ impl Worker {
                 self.dirty.push(id);
             }
         }
-        if let Began::Track { replaced } = began {
+        if let Admitted::NewTrack { replaced } = began {
             let LayerSource { publisher, kind, codec, .. } = *source;
             if let Some((peer, kind)) = replaced {
                 self.events.push_back(HubEvent::TrackEnded { room: id, peer, kind });

@@ -46,13 +46,13 @@ impl Worker {
     pub fn forget_path(&mut self, address: SocketAddr) {
         let key = self.by_address.remove(&address);
         if let Some(peer) = key.and_then(|key| self.peers[key].as_mut()) {
-            peer.lose_path(address);
+            peer.remove_path(address);
         }
     }
 
     /// Tries a stray packet on the keys of those it may be from, the likeliest first: numbers stand in the clear, and
     /// whoever has moved goes on where he was. What it says is heeded at once.
-    pub(super) fn take_stray(
+    pub(super) fn handle_stray(
         &mut self,
         now: Instant,
         from: SocketAddr,
@@ -60,11 +60,11 @@ impl Worker {
         is_rtcp: bool,
         handed: bool,
     ) -> Result<(), Dropped> {
-        if self.tries >= TRIES_PER_SECOND_MAX {
+        if self.open_attempts >= TRIES_PER_SECOND_MAX {
             return Err(Dropped::Unroutable);
         }
         // Looking for whose it may be walks over everybody: noise pays for that too.
-        self.tries += 1 + (self.peers.len() / PEERS_PER_TRY) as u32;
+        self.open_attempts += 1 + (self.peers.len() / PEERS_PER_TRY) as u32;
         let header = if is_rtcp { None } else { Some(rtp_header(&bytes).ok_or(Dropped::Malformed)?) };
         let mut likely: Vec<(u64, bool, PeerKey)> = self
             .peers
@@ -86,13 +86,13 @@ impl Worker {
             .collect();
         likely.sort_unstable();
         for (_, _, key) in likely.into_iter().take(TRIES_PER_PACKET_MAX) {
-            if self.tries >= TRIES_PER_SECOND_MAX {
+            if self.open_attempts >= TRIES_PER_SECOND_MAX {
                 return Err(Dropped::Unroutable);
             }
-            self.tries += 1;
+            self.open_attempts += 1;
             let taken = match is_rtcp {
-                true => self.take_rtcp(now, key, from, bytes.clone()),
-                false => self.take_rtp(now, key, from, bytes.clone()),
+                true => self.handle_rtcp_from(now, key, from, bytes.clone()),
+                false => self.handle_rtp_from(now, key, from, bytes.clone()),
             };
             // Only what has authenticated moves a peer.
             let Some(peer) = self.peers[key].as_mut().filter(|peer| peer.address == Some(from)) else { continue };

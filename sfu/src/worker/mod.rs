@@ -41,7 +41,7 @@ use crate::{
     room::{PeerKey, Room},
     stats::{Dropped, HubStats},
     transport::{dtls::Identity, outbox::Outbox},
-    uplink::keyframe::Need,
+    uplink::keyframe::KeyframeReason,
     worker::peer::Peer,
 };
 
@@ -84,7 +84,7 @@ pub struct Worker {
     random: SmallRng,
     next_track: u64,
     second_at: Instant,
-    tries: u32,
+    open_attempts: u32,
     stats: HubStats,
 }
 
@@ -95,7 +95,7 @@ struct Counters {
     bytes_in: u64,
     bytes_out: u64,
     panics: u64,
-    keyframes: [u64; Need::ALL.len()],
+    keyframes: [u64; KeyframeReason::ALL.len()],
     dropped: [u64; Dropped::ALL.len()],
 }
 
@@ -122,7 +122,7 @@ impl Worker {
             relays: VecDeque::new(),
             timers: timers::Timers::default(),
             counters: Counters::default(),
-            tries: 0,
+            open_attempts: 0,
             stats: HubStats::default(),
         }
     }
@@ -131,28 +131,28 @@ impl Worker {
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut) {
         self.counters.bytes_in += bytes.len() as u64;
         self.end_flush(now);
-        self.take_any(now, from, bytes, false);
+        self.receive(now, from, bytes, false);
     }
 
     /// `handed`: another worker received it and knows nobody whom it may be for.
-    fn take_any(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut, handed: bool) {
+    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut, handed: bool) {
         let known = self.by_address.get(&from).copied();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.take_datagram(now, from, known, bytes, handed)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.demultiplex(now, from, known, bytes, handed)));
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => self.drop_packet(reason),
-            Err(_) => self.bury(now, known),
+            Err(_) => self.drop_peer(now, known),
         }
     }
 
     /// Does as it is told.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
-        if catch_unwind(AssertUnwindSafe(|| self.obey(now, command))).is_err() {
-            self.bury(now, None);
+        if catch_unwind(AssertUnwindSafe(|| self.apply(now, command))).is_err() {
+            self.drop_peer(now, None);
         }
     }
 
-    fn obey(&mut self, now: Instant, command: Command) {
+    fn apply(&mut self, now: Instant, command: Command) {
         self.end_flush(now);
         match command {
             Command::CloseRoom(room) => {
@@ -232,7 +232,7 @@ impl Worker {
     }
 
     /// A fault of ours in one peer's state: that peer goes, everybody else stays.
-    fn bury(&mut self, now: Instant, key: Option<PeerKey>) {
+    fn drop_peer(&mut self, now: Instant, key: Option<PeerKey>) {
         self.counters.panics += 1;
         error!(worker = %self.config.id, "A peer's state panicked and is thrown away");
         if let Some(key) = key {

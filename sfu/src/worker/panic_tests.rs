@@ -13,7 +13,7 @@ use rtc_shared::marshal::Marshal;
 
 use super::{Worker, WorkerConfig};
 use crate::{
-    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
+    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
     event::{GoneReason, HubEvent},
     forward::view::Viewer,
     id::{PeerId, RoomId, WorkerId},
@@ -44,8 +44,8 @@ fn keys(peer: u64) -> Keys {
     Keys::from_keying_material(Profile::AeadAes128Gcm, &material, false)
 }
 
-fn transport() -> Transport {
-    Transport {
+fn transport() -> RemoteTransport {
+    RemoteTransport {
         remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
         fingerprint: Vec::new(),
         dtls_role: DtlsRole::Passive,

@@ -43,7 +43,7 @@ pub struct Peer {
     pub role: Role,
     /// When anything of its was last authenticated.
     pub heard: Instant,
-    born: Instant,
+    created: Instant,
     /// When reports are due.
     pub report_at: Instant,
     /// When its worker looks at it next. Kept by the worker.
@@ -109,7 +109,7 @@ impl Peer {
                 Terms::View(terms) => Role::Viewer(Box::new(Viewer::new(terms, seed))),
             },
             heard: now,
-            born: now,
+            created: now,
             report_at: now + FIRST_REPORT_AFTER,
             scheduled: None,
             received: 0,
@@ -154,33 +154,33 @@ impl Peer {
             self.paths.push(from);
         }
         if nominated || self.address.is_none() {
-            self.settle(now, from);
+            self.switch_path(now, from);
         }
         self.heard = now;
         forgotten
     }
 
     /// Sends to `from` from now on: something of the peer's has just authenticated there, and it is no late packet.
-    pub fn settle(&mut self, now: Instant, from: SocketAddr) {
+    pub fn switch_path(&mut self, now: Instant, from: SocketAddr) {
         let has_moved = self.address.replace(from).is_some_and(|before| before != from);
         if let Role::Viewer(viewer) = &mut self.role
             && has_moved
         {
-            viewer.recall(now.saturating_duration_since(self.heard));
+            viewer.resend_voice_after_move(now.saturating_duration_since(self.heard));
             viewer.bandwidth.handle_move();
         }
         self.heard = now;
     }
 
     /// Forgets a path that has ended. What is sent goes by the newest one left, until a check says better.
-    pub fn lose_path(&mut self, path: SocketAddr) {
+    pub fn remove_path(&mut self, path: SocketAddr) {
         self.paths.retain(|known| *known != path);
         if self.address == Some(path) {
             self.address = self.paths.last().copied();
         }
     }
 
-    /// Has it not been heard for longer than it ever pauses? Then a check on another way need not settle on it first:
+    /// Has it not been heard for longer than it ever pauses? Then a check on another way need not nominate it first:
     /// what it is sent on the old one is lost, and its next packet would lead back there.
     #[must_use]
     pub fn is_quiet(&self, now: Instant) -> bool {
@@ -189,20 +189,20 @@ impl Peer {
 
     /// Has it been silent, or unconnected, for too long?
     #[must_use]
-    pub fn is_lost(&self, now: Instant) -> bool {
+    pub fn has_expired(&self, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.heard) >= CONSENT_EXPIRES_AFTER;
-        let never = self.srtp.is_none() && now.saturating_duration_since(self.born) >= CONNECT_WITHIN;
+        let never = self.srtp.is_none() && now.saturating_duration_since(self.created) >= CONNECT_WITHIN;
         silent || never
     }
 
     /// Looks at all that sending a burst will look at. The sum means nothing.
     #[must_use]
-    pub fn warm(&self) -> u64 {
+    pub fn prefetch(&self) -> u64 {
         let keys = self.srtp.as_ref().map_or(0, |(sealer, _)| sealer.tag_len() as u64);
         let address = self.address.map_or(0, |address| u64::from(address.port()));
         match &self.role {
             Role::Publisher(_) => 0,
-            Role::Viewer(viewer) => keys ^ address ^ viewer.warm(),
+            Role::Viewer(viewer) => keys ^ address ^ viewer.prefetch(),
         }
     }
 
@@ -233,7 +233,7 @@ impl Peer {
     pub fn due(&self) -> Instant {
         let expiry = self.heard + CONSENT_EXPIRES_AFTER;
         let mut due =
-            if self.srtp.is_some() { expiry.min(self.report_at) } else { expiry.min(self.born + CONNECT_WITHIN) };
+            if self.srtp.is_some() { expiry.min(self.report_at) } else { expiry.min(self.created + CONNECT_WITHIN) };
         if let Some(at) = self.handshake.as_ref().and_then(Handshake::poll_timeout) {
             due = due.min(at);
         }

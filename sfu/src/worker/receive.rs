@@ -12,14 +12,14 @@ use super::{Relay, Worker};
 use crate::{
     event::GoneReason,
     packet::rtp_header,
-    room::{Arrivals, Home, LayerSource, PeerKey},
+    room::{Home, LayerPackets, LayerSource, PeerKey},
     stats::Dropped,
     transport::{dtls::Progress, ice::Check, tcp_address},
     worker::peer::Role,
 };
 
 impl Worker {
-    pub(super) fn take_datagram(
+    pub(super) fn demultiplex(
         &mut self,
         now: Instant,
         from: SocketAddr,
@@ -37,21 +37,21 @@ impl Worker {
         }
         // RFC 7983: the first byte tells what it is.
         match (bytes.first(), bytes.get(1)) {
-            (Some(0..=3), _) => self.take_check(now, from, &bytes, handed),
-            (Some(20..=63), _) => self.take_handshake(now, known.ok_or(Dropped::Unroutable)?, from, &bytes),
+            (Some(0..=3), _) => self.handle_check(now, from, &bytes, handed),
+            (Some(20..=63), _) => self.handle_handshake(now, known.ok_or(Dropped::Unroutable)?, from, &bytes),
             (Some(128..=191), Some(second)) => {
                 let is_rtcp = (64..96).contains(&(second & 0x7f));
                 match known {
-                    Some(key) if is_rtcp => self.take_rtcp(now, key, from, bytes),
-                    Some(key) => self.take_rtp(now, key, from, bytes),
-                    None => self.take_stray(now, from, bytes, is_rtcp, handed),
+                    Some(key) if is_rtcp => self.handle_rtcp_from(now, key, from, bytes),
+                    Some(key) => self.handle_rtp_from(now, key, from, bytes),
+                    None => self.handle_stray(now, from, bytes, is_rtcp, handed),
                 }
             }
             _ => Err(Dropped::Malformed),
         }
     }
 
-    fn take_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], handed: bool) -> Result<(), Dropped> {
+    fn handle_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], handed: bool) -> Result<(), Dropped> {
         let mut check = Check::read(bytes).ok_or(Dropped::Malformed)?;
         let provider = self.config.identity.provider().clone();
         let crypto = provider.crypto();
@@ -95,7 +95,7 @@ impl Worker {
         Ok(())
     }
 
-    fn take_handshake(&mut self, now: Instant, key: PeerKey, from: SocketAddr, bytes: &[u8]) -> Result<(), Dropped> {
+    fn handle_handshake(&mut self, now: Instant, key: PeerKey, from: SocketAddr, bytes: &[u8]) -> Result<(), Dropped> {
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let Some(handshake) = &mut peer.handshake else { return Err(Dropped::NotAgreed) };
         // The answer goes back on the path that asked, whatever was nominated meanwhile.
@@ -103,7 +103,7 @@ impl Worker {
         let progress = handshake.handle_datagram(now, bytes);
         peer.flush_handshake(&mut self.outbox);
         match progress {
-            Ok(Progress::Going) => self.schedule(key),
+            Ok(Progress::Ongoing) => self.schedule(key),
             Ok(Progress::Done(keys)) => {
                 if peer.install(&keys, self.config.identity.provider().crypto()) {
                     self.connected(now, key);
@@ -120,7 +120,7 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) fn take_rtp(
+    pub(super) fn handle_rtp_from(
         &mut self,
         now: Instant,
         key: PeerKey,
@@ -136,7 +136,7 @@ impl Worker {
         let leads = opener.rtp_lead(header.ssrc, header.seq).is_some();
         let index = opener.open_rtp(header.ssrc, header.seq, header.header_len.into(), &mut bytes)?;
         if leads || peer.address.is_none() {
-            peer.settle(now, from);
+            peer.switch_path(now, from);
         }
         peer.heard = now;
         let Role::Publisher(publisher) = &mut peer.role else { return Err(Dropped::NotAgreed) };
@@ -155,7 +155,7 @@ impl Worker {
                 home: Home::Here { index: arrived.track },
             };
             let room = peer.room;
-            self.admit(now, room, &source, Arrivals::Packet(arrived.packet))?;
+            self.admit(now, room, &source, LayerPackets::Packet(arrived.packet))?;
         }
         self.schedule(key);
         Ok(())

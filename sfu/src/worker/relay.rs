@@ -13,7 +13,7 @@ use crate::{
     media::TrackKind,
     packet::Packet,
     room::LayerSource,
-    uplink::{keyframe::Need, publish::SenderClock},
+    uplink::{keyframe::KeyframeReason, publish::SenderClock},
 };
 
 /// What one worker tells another. Nothing in it is ever written again.
@@ -76,13 +76,13 @@ pub enum Relay {
         kind: TrackKind,
     },
     /// Somebody needs a keyframe of a layer that is at home with you.
-    Want {
+    RequestKeyframe {
         /// The room.
         room: RoomId,
         /// The layer.
         layer: TrackId,
         /// Why.
-        need: Need,
+        need: KeyframeReason,
     },
     /// A datagram for a peer of yours, or perhaps of yours.
     Datagram {

@@ -17,12 +17,12 @@ use crate::{
         outbox::Outbox,
         rtcp::{self, Lost, Report},
     },
-    uplink::keyframe::Need,
+    uplink::keyframe::KeyframeReason,
     worker::peer::{Peer, Role},
 };
 
 impl Worker {
-    pub(super) fn take_rtcp(
+    pub(super) fn handle_rtcp_from(
         &mut self,
         now: Instant,
         key: PeerKey,
@@ -36,7 +36,7 @@ impl Worker {
         let leads = opener.rtcp_lead(&bytes).is_some();
         opener.open_rtcp(&mut bytes)?;
         if leads || peer.address.is_none() {
-            peer.settle(now, from);
+            peer.switch_path(now, from);
         }
         peer.heard = now;
         let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
@@ -102,13 +102,13 @@ fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&Slot>) -> Option<(
     let home = room.layer(id)?.0.home;
     let (room, layer) = (room.id, room.layer_mut(id)?);
     let Some(home) = home else {
-        layer.authority.want(Need::Viewer);
+        layer.keyframe_requests.request(KeyframeReason::Viewer);
         return None;
     };
     let is_asked = layer.asked_home.is_some_and(|at| now.saturating_duration_since(at) < ASK_HOME_EVERY);
     (!is_asked).then(|| {
         layer.asked_home = Some(now);
-        (home, Relay::Want { room, layer: id, need: Need::Viewer })
+        (home, Relay::RequestKeyframe { room, layer: id, need: KeyframeReason::Viewer })
     })
 }
 

@@ -7,11 +7,11 @@ use tracing::trace;
 
 use super::Worker;
 use crate::{
-    bandwidth::allocation::{Choice, Want},
+    bandwidth::allocation::{Allocation, Demand},
     forward::slot::Slot,
     packet::target::Target,
     room::{Layer, PeerKey, Room, Track},
-    uplink::keyframe::Need,
+    uplink::keyframe::KeyframeReason,
     worker::peer::Role,
 };
 
@@ -24,18 +24,18 @@ impl Worker {
         if peer.srtp.is_none() {
             return;
         }
-        let wants: SmallVec<[Want; 6]> = viewer.slots.iter().map(|slot| want(now, room, slot)).collect();
-        let choices = viewer.bandwidth.share(now, &wants, viewer.slots.iter().any(Slot::catches_up));
+        let demands: SmallVec<[Demand; 6]> = viewer.slots.iter().map(|slot| want(now, room, slot)).collect();
+        let allocations = viewer.bandwidth.share(now, &demands, viewer.slots.iter().any(Slot::catches_up));
         let bps = viewer.bandwidth.estimate_bps();
-        trace!(peer = %peer.id, bps, queue = ?viewer.bandwidth.queue(), ?wants, ?choices, "A line is shared");
+        trace!(peer = %peer.id, bps, queue = ?viewer.bandwidth.queue(), ?demands, ?allocations, "A line is shared");
         let mut catches_up = false;
-        for ((slot, want), choice) in viewer.slots.iter_mut().zip(&wants).zip(choices) {
+        for ((slot, want), choice) in viewer.slots.iter_mut().zip(&demands).zip(allocations) {
             match choice {
-                Choice::Nothing | Choice::Paused => {
+                Allocation::Nothing | Allocation::Paused => {
                     slot.stop();
-                    slot.is_paused = choice == Choice::Paused;
+                    slot.is_paused = choice == Allocation::Paused;
                 }
-                Choice::Layer(at, target) => {
+                Allocation::Layer(at, target) => {
                     let Some(track) = room.track_mut(want.kind) else { continue };
                     catches_up |= carry(now, slot, track, (at, target), bps);
                 }
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     /// Shares a viewer's line anew, if it is time.
-    pub(super) fn look_at_share(&mut self, now: Instant, key: PeerKey) {
+    pub(super) fn refresh_allocation(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Role::Viewer(viewer) = &mut peer.role else { return };
         viewer.bandwidth.at(now);
@@ -71,13 +71,13 @@ impl Worker {
     }
 }
 
-fn want(now: Instant, room: &Room, slot: &Slot) -> Want {
+fn want(now: Instant, room: &Room, slot: &Slot) -> Demand {
     let kind = slot.terms().kind;
     let track = room.track(kind).filter(|track| slot.terms().payload_type(track.codec).is_some());
-    let Some(track) = track else { return Want { kind, rungs: SmallVec::new(), current: None } };
+    let Some(track) = track else { return Demand { kind, rungs: SmallVec::new(), current: None } };
     let flows =
         slot.next.or(slot.source()).filter(|(id, _)| track.layers.iter().flatten().any(|layer| layer.id == *id));
-    Want { kind, rungs: track.rungs(now), current: flows.map(|(_, layer)| (layer, slot.aim)) }
+    Demand { kind, rungs: track.rungs(now), current: flows.map(|(_, layer)| (layer, slot.aim)) }
 }
 
 /// Lets a layer flow in a slot: at once where its cached group is soon out, else from its next keyframe on, and until
@@ -91,7 +91,7 @@ fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize,
     if slot.source().is_some_and(|(id, _)| id == layer.id) {
         slot.next = None;
         if target.spatial() > aimed.spatial() {
-            layer.authority.want(Need::Viewer);
+            layer.keyframe_requests.request(KeyframeReason::Viewer);
         }
         return false;
     }
@@ -111,7 +111,7 @@ fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize,
     }
     if slot.next.is_none_or(|(id, _)| id != layer.id) {
         slot.next = Some((layer.id, at));
-        layer.authority.want(Need::Viewer);
+        layer.keyframe_requests.request(KeyframeReason::Viewer);
     }
     false
 }

@@ -6,7 +6,7 @@ use super::Worker;
 use crate::{
     stats::{Dropped, HubStats, PeerStats, SlotStats},
     transport::tcp_address,
-    uplink::keyframe::Need,
+    uplink::keyframe::KeyframeReason,
     worker::peer::Role,
 };
 
@@ -61,7 +61,7 @@ impl Worker {
             packets_out: counters.packets_out,
             bytes_in: counters.bytes_in,
             bytes_out: counters.bytes_out,
-            keyframes_asked: Need::ALL.map(|need| (need.as_str(), counters.keyframes[need as usize])).into(),
+            keyframes_asked: KeyframeReason::ALL.map(|need| (need.as_str(), counters.keyframes[need as usize])).into(),
             panics: counters.panics,
             dropped: Dropped::ALL.map(|reason| (reason.as_str(), counters.dropped[reason as usize])).into(),
         };

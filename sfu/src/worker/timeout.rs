@@ -10,7 +10,7 @@ use crate::{
     event::{GoneReason, HubEvent},
     id::RoomId,
     room::PeerKey,
-    uplink::keyframe::Need,
+    uplink::keyframe::KeyframeReason,
     worker::peer::Role,
 };
 
@@ -24,18 +24,18 @@ impl Worker {
                 continue;
             }
             peer.scheduled = None;
-            if catch_unwind(AssertUnwindSafe(|| self.look_at(now, key))).is_err() {
-                self.bury(now, Some(key));
+            if catch_unwind(AssertUnwindSafe(|| self.service_peer(now, key))).is_err() {
+                self.drop_peer(now, Some(key));
             }
             // Never again in the same instant: whatever is due, the clock must move.
             self.schedule_at_least(key, now + Duration::from_millis(1));
         }
         if now >= self.second_at + Duration::from_secs(1) {
-            self.tries = 0;
+            self.open_attempts = 0;
             self.take_stats(now);
             let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
             for id in rooms {
-                self.ask_for_taps(id);
+                self.request_tap_keyframes(id);
                 let changed = self.rooms.get_mut(&id).is_some_and(|room| !room.choose_layers(now).is_empty());
                 if changed {
                     self.route_room(now, id);
@@ -49,11 +49,14 @@ impl Worker {
         }
     }
 
-    /// Once a second: the authority asks the publisher more rarely than that anyway.
-    fn ask_for_taps(&mut self, id: RoomId) {
+    /// Once a second: the keyframe_requests asks the publisher more rarely than that anyway.
+    fn request_tap_keyframes(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let abroad = room.note_wanted().into_iter();
-        self.relays.extend(abroad.map(|(home, layer)| (home, Relay::Want { room: id, layer, need: Need::Viewer })));
+        self.relays.extend(
+            abroad
+                .map(|(home, layer)| (home, Relay::RequestKeyframe { room: id, layer, need: KeyframeReason::Viewer })),
+        );
     }
 
     /// When [`Self::handle_timeout`] is due. Never `None`: figures are taken once a second.
@@ -84,9 +87,9 @@ impl Worker {
         }
     }
 
-    fn look_at(&mut self, now: Instant, key: PeerKey) {
+    fn service_peer(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
-        if peer.is_lost(now) {
+        if peer.has_expired(now) {
             let reason = if peer.srtp.is_some() { GoneReason::Silent } else { GoneReason::NeverConnected };
             self.remove(now, key, reason);
             return;
@@ -103,12 +106,12 @@ impl Worker {
             return;
         }
         match peer.role {
-            Role::Publisher(_) => self.look_at_publisher(now, key),
-            Role::Viewer(_) => self.look_at_viewer(now, key),
+            Role::Publisher(_) => self.service_publisher(now, key),
+            Role::Viewer(_) => self.service_viewer(now, key),
         }
     }
 
-    fn look_at_publisher(&mut self, now: Instant, key: PeerKey) {
+    fn service_publisher(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Role::Publisher(publisher) = &mut peer.role else { return };
         let mut compound = Vec::new();
@@ -130,10 +133,10 @@ impl Worker {
                     for (rid, layer) in track.layers.iter_mut().enumerate() {
                         let Some(layer) = layer else { continue };
                         if publisher.take_lost(track.index, rid) {
-                            layer.authority.want(Need::Loss);
+                            layer.keyframe_requests.request(KeyframeReason::Loss);
                         }
                         let (keyframe, group) = layer.history.group_bytes();
-                        if let Some(need) = layer.authority.poll(now, keyframe, group)
+                        if let Some(need) = layer.keyframe_requests.poll(now, keyframe, group)
                             && publisher.ask_keyframe(track.index, rid, &mut compound)
                         {
                             self.counters.keyframes[need as usize] += 1;
@@ -147,8 +150,8 @@ impl Worker {
         }
     }
 
-    fn look_at_viewer(&mut self, now: Instant, key: PeerKey) {
-        self.look_at_share(now, key);
+    fn service_viewer(&mut self, now: Instant, key: PeerKey) {
+        self.refresh_allocation(now, key);
         self.catch_up(now, key);
         self.probe(now, key);
         let ntp = self.ntp(now);

@@ -12,7 +12,7 @@ use rtc_stun::{
 };
 use sfu::{
     PeerId,
-    answer::{DtlsRole, Transport},
+    answer::{DtlsRole, RemoteTransport},
     lobby::{Admission, Terms},
     transport::{
         dtls::{Fingerprints, Handshake, Identity, Progress},
@@ -50,7 +50,7 @@ impl Browser {
         has: &Identity,
     ) -> Self {
         let ours = Credentials { ufrag: format!("hub{peer:05}"), pwd: "0123456789abcdefghijklmn".into() };
-        let agreed = Transport { fingerprint: fingerprints(offered), dtls_role: role, ..transport() };
+        let agreed = RemoteTransport { fingerprint: fingerprints(offered), dtls_role: role, ..transport() };
         let terms = match terms {
             Terms::Publish(terms) => Terms::Publish(sfu::answer::PublishTerms { transport: agreed, ..terms }),
             Terms::View(terms) => Terms::View(sfu::answer::ViewTerms { transport: agreed, ..terms }),

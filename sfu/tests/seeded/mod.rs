@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, PeerId, RoomId, TrackKind, WorkerId,
-    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
+    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
     lobby::{Lobby, Terms},
     packet::rtp_header,
     stats::Dropped,
@@ -41,8 +41,8 @@ pub struct Far {
     pub opener: Opener,
 }
 
-pub fn transport() -> Transport {
-    Transport {
+pub fn transport() -> RemoteTransport {
+    RemoteTransport {
         remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
         fingerprint: vec![("sha-256".into(), vec![0; 32])],
         dtls_role: DtlsRole::Passive,

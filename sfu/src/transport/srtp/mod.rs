@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 pub use keys::{BadKeys, Keys, Profile};
 
 use keys::{foreign, gcm, rtcp_nonce, rtp_nonce};
-use replay::Received;
+use replay::ReplayWindow;
 
 use crate::stats::Dropped;
 
@@ -27,11 +27,11 @@ const SHA1_TAG_LEN: usize = 10;
 
 /// Seals what one peer is sent.
 pub struct Sealer {
-    rtp: SealRtp,
+    rtp: SealCipher,
     rtcp: Context,
 }
 
-enum SealRtp {
+enum SealCipher {
     Gcm { key: LessSafeKey, salt: [u8; NONCE_LEN] },
     Sha1(Box<Context>),
 }
@@ -43,9 +43,9 @@ impl Sealer {
         let rtp = match keys.profile {
             Profile::AeadAes128Gcm => {
                 let (key, salt) = gcm(&keys.local_key, &keys.local_salt, false)?;
-                SealRtp::Gcm { key, salt }
+                SealCipher::Gcm { key, salt }
             }
-            Profile::Aes128CmSha1 => SealRtp::Sha1(Box::new(foreign(keys, true, crypto)?)),
+            Profile::Aes128CmSha1 => SealCipher::Sha1(Box::new(foreign(keys, true, crypto)?)),
         };
         Ok(Self { rtp, rtcp: foreign(keys, true, crypto)? })
     }
@@ -54,8 +54,8 @@ impl Sealer {
     #[must_use]
     pub fn tag_len(&self) -> usize {
         match &self.rtp {
-            SealRtp::Gcm { .. } => TAG_LEN,
-            SealRtp::Sha1(_) => SHA1_TAG_LEN,
+            SealCipher::Gcm { .. } => TAG_LEN,
+            SealCipher::Sha1(_) => SHA1_TAG_LEN,
         }
     }
 
@@ -78,14 +78,14 @@ impl Sealer {
             return false;
         }
         match &mut self.rtp {
-            SealRtp::Gcm { key, salt } => {
+            SealCipher::Gcm { key, salt } => {
                 let (head, body) = out.split_at_mut(header.len());
                 head.copy_from_slice(header);
                 let (cipher, tag) = body.split_at_mut(payload.len());
                 let nonce = rtp_nonce(salt, ssrc, index);
                 key.seal_out_of_place_scatter(nonce, Aad::from(header), payload, cipher, tail, tag).is_ok()
             }
-            SealRtp::Sha1(context) => {
+            SealCipher::Sha1(context) => {
                 let plain = [header, payload, tail].concat();
                 match context.encrypt_rtp(&plain) {
                     Ok(sealed) if sealed.len() == out.len() => {
@@ -131,18 +131,18 @@ impl Sealer {
 
 /// Opens what one peer sends.
 pub struct Opener {
-    kind: Open,
-    rtp: SmallVec<[(u32, Received); 6]>,
-    rtcp: SmallVec<[(u32, Received); 2]>,
+    kind: OpenCipher,
+    rtp: SmallVec<[(u32, ReplayWindow); 6]>,
+    rtcp: SmallVec<[(u32, ReplayWindow); 2]>,
 }
 
-struct OpenGcm {
+struct GcmKeys {
     rtp: (LessSafeKey, [u8; NONCE_LEN]),
     rtcp: (LessSafeKey, [u8; NONCE_LEN]),
 }
 
-enum Open {
-    Gcm(Box<OpenGcm>),
+enum OpenCipher {
+    Gcm(Box<GcmKeys>),
     Sha1(Box<Context>),
 }
 
@@ -154,9 +154,9 @@ impl Opener {
             Profile::AeadAes128Gcm => {
                 let rtp = gcm(&keys.remote_key, &keys.remote_salt, false)?;
                 let rtcp = gcm(&keys.remote_key, &keys.remote_salt, true)?;
-                Open::Gcm(Box::new(OpenGcm { rtp, rtcp }))
+                OpenCipher::Gcm(Box::new(GcmKeys { rtp, rtcp }))
             }
-            Profile::Aes128CmSha1 => Open::Sha1(Box::new(foreign(keys, false, crypto)?)),
+            Profile::Aes128CmSha1 => OpenCipher::Sha1(Box::new(foreign(keys, false, crypto)?)),
         };
         Ok(Self { kind, rtp: SmallVec::new(), rtcp: SmallVec::new() })
     }
@@ -164,7 +164,7 @@ impl Opener {
     /// Can an unknown sender's packet be tried on this peer's keys without leaving state behind?
     #[must_use]
     pub fn can_be_tried(&self) -> bool {
-        matches!(self.kind, Open::Gcm(_))
+        matches!(self.kind, OpenCipher::Gcm(_))
     }
 
     /// By how much an RTP packet is ahead of all that this peer has sent on its SSRC, if it is this peer's: told from
@@ -179,8 +179,8 @@ impl Opener {
     pub fn rtcp_lead(&self, packet: &[u8]) -> Option<u64> {
         let ssrc = u32::from_be_bytes(*packet.get(4..)?.first_chunk()?);
         let word = match self.kind {
-            Open::Gcm(_) => packet.last_chunk()?,
-            Open::Sha1(_) => packet.get(..packet.len().checked_sub(SHA1_TAG_LEN)?)?.last_chunk()?,
+            OpenCipher::Gcm(_) => packet.last_chunk()?,
+            OpenCipher::Sha1(_) => packet.get(..packet.len().checked_sub(SHA1_TAG_LEN)?)?.last_chunk()?,
         };
         let index = u32::from_be_bytes(*word) & !ENCRYPTED;
         lead(&self.rtcp, ssrc, |_| index.into()).filter(|lead| *lead <= RTCP_LEAD_MAX)
@@ -200,7 +200,7 @@ impl Opener {
             return Err(Dropped::Replayed);
         }
         match &mut self.kind {
-            Open::Gcm(gcm) => {
+            OpenCipher::Gcm(gcm) => {
                 let (key, salt) = &gcm.rtp;
                 let (header, body) = packet.split_at_mut_checked(header_len).ok_or(Dropped::Malformed)?;
                 key.open_in_place(rtp_nonce(salt, ssrc, index), Aad::from(&*header), body)
@@ -208,14 +208,14 @@ impl Opener {
                 let opened = packet.len() - TAG_LEN;
                 packet.truncate(opened);
             }
-            Open::Sha1(context) => {
+            OpenCipher::Sha1(context) => {
                 let opened = context.decrypt_rtp(packet).map_err(|_| Dropped::NotAuthentic)?;
                 *packet = opened;
             }
         }
         match at {
             Some(at) => self.rtp[at].1.note(index),
-            None => self.rtp.push((ssrc, Received::starting_at(index))),
+            None => self.rtp.push((ssrc, ReplayWindow::starting_at(index))),
         }
         Ok(index)
     }
@@ -232,7 +232,7 @@ impl Opener {
             return Err(Dropped::TooManySsrcs);
         }
         match &mut self.kind {
-            Open::Gcm(gcm) => {
+            OpenCipher::Gcm(gcm) => {
                 let (key, salt) = &gcm.rtcp;
                 // header (8) ‖ ciphertext ‖ tag (16) ‖ E and index (4), RFC 7714 §9.2
                 let end = packet.len().checked_sub(4).filter(|end| *end >= 8 + TAG_LEN).ok_or(Dropped::Malformed)?;
@@ -253,16 +253,16 @@ impl Opener {
                 packet.truncate(end - TAG_LEN);
                 match at {
                     Some(at) => self.rtcp[at].1.note(index.into()),
-                    None => self.rtcp.push((ssrc, Received::starting_at(index.into()))),
+                    None => self.rtcp.push((ssrc, ReplayWindow::starting_at(index.into()))),
                 }
             }
-            Open::Sha1(context) => {
+            OpenCipher::Sha1(context) => {
                 let index = packet.len().checked_sub(SHA1_TAG_LEN).and_then(|end| packet.get(..end)?.last_chunk());
                 let index = index.map_or(0, |word| u64::from(u32::from_be_bytes(*word) & !ENCRYPTED));
                 *packet = context.decrypt_rtcp(packet).map_err(|_| Dropped::NotAuthentic)?;
                 match at {
                     Some(at) => self.rtcp[at].1.note(index),
-                    None => self.rtcp.push((ssrc, Received::starting_at(index))),
+                    None => self.rtcp.push((ssrc, ReplayWindow::starting_at(index))),
                 }
             }
         }
@@ -270,7 +270,7 @@ impl Opener {
     }
 }
 
-fn lead(known: &[(u32, Received)], ssrc: u32, index: impl Fn(&Received) -> u64) -> Option<u64> {
+fn lead(known: &[(u32, ReplayWindow)], ssrc: u32, index: impl Fn(&ReplayWindow) -> u64) -> Option<u64> {
     match known.iter().find(|(known, _)| *known == ssrc) {
         Some((_, received)) => index(received).checked_sub(received.highest).filter(|lead| *lead > 0),
         None => (known.len() < SSRCS_PER_PEER_MAX).then_some(0),

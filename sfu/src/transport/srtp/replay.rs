@@ -4,12 +4,12 @@ use crate::packet::extend;
 
 /// The newest index of one SSRC and which of the last 128 were seen (RFC 3711 §3.3.1, §3.3.2).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Received {
+pub(super) struct ReplayWindow {
     pub(super) highest: u64,
     window: u128,
 }
 
-impl Received {
+impl ReplayWindow {
     pub(super) fn starting_at(index: u64) -> Self {
         Self { highest: index, window: 1 }
     }
@@ -38,5 +38,5 @@ impl Received {
     }
 }
 
-/// Bits of a [`Received::window`].
+/// Bits of a [`ReplayWindow::window`].
 pub(super) const REPLAY_WINDOW: usize = 128;

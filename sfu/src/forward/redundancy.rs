@@ -10,24 +10,24 @@ use crate::{packet::extend, transport::rtcp::TransportFeedback};
 
 /// One classroom's choice.
 #[derive(Debug)]
-pub struct Depth {
+pub struct RedundancyControl {
     /// Share lost, smoothed, 0 to 1. `None`: nothing was reported yet.
     loss: Option<f64>,
-    window: Window,
-    rows: Rows,
-    sent: Sent,
-    /// The newest number that transport-wide feedback told of, extended.
-    told: Option<u64>,
-    told_at: Option<Instant>,
+    window: LossWindow,
+    runs: LossRuns,
+    sent: SentVoice,
+    /// The newest number that transport-wide feedback reported on, extended.
+    reported: Option<u64>,
+    reported_at: Option<Instant>,
     distance: u8,
-    in_rows: bool,
+    is_bursty: bool,
     raised: Option<Instant>,
-    share: Share,
+    budget: VoiceBudget,
 }
 
 /// Packets since the smoothed loss was last brought up to date.
 #[derive(Debug, Default)]
-struct Window {
+struct LossWindow {
     began: Option<Instant>,
     packets: u32,
     lost: u32,
@@ -35,25 +35,25 @@ struct Window {
 
 /// What became of the voice packets behind a lost one, and of those behind one that came.
 #[derive(Debug, Default)]
-struct Rows {
-    behind_lost: Tally,
-    behind_come: Tally,
+struct LossRuns {
+    after_loss: LossTally,
+    after_arrival: LossTally,
     /// Was the last voice packet lost? `None`: nobody said.
     before: Option<bool>,
     /// Voice packets that came since the last loss.
-    come: u32,
+    arrived_since_loss: u32,
 }
 
 /// Of so many packets, so many were lost.
 #[derive(Debug, Default)]
-struct Tally {
+struct LossTally {
     packets: f64,
     lost: f64,
 }
 
 /// Transport-wide numbers of the voice packets that nothing was reported of yet, oldest first.
 #[derive(Debug)]
-struct Sent {
+struct SentVoice {
     ring: [u16; SENT_MAX],
     oldest: usize,
     count: usize,
@@ -61,37 +61,37 @@ struct Sent {
 
 /// What voice may take of the line, as a bucket that fills by the clock.
 #[derive(Debug)]
-struct Share {
+struct VoiceBudget {
     bps: u64,
     bytes: f64,
     at: Option<Instant>,
 }
 
-impl Depth {
+impl RedundancyControl {
     /// No redundancy until a loss is reported.
     #[must_use]
     pub fn new() -> Self {
         Self {
             loss: None,
-            window: Window::default(),
-            rows: Rows::default(),
-            sent: Sent { ring: [0; SENT_MAX], oldest: 0, count: 0 },
-            told: None,
-            told_at: None,
+            window: LossWindow::default(),
+            runs: LossRuns::default(),
+            sent: SentVoice { ring: [0; SENT_MAX], oldest: 0, count: 0 },
+            reported: None,
+            reported_at: None,
             distance: 0,
-            in_rows: false,
+            is_bursty: false,
             raised: None,
-            share: Share { bps: VOICE_BPS_MAX, bytes: 0.0, at: None },
+            budget: VoiceBudget { bps: VOICE_BPS_MAX, bytes: 0.0, at: None },
         }
     }
 
     /// What the next packet should carry.
     #[must_use]
     pub fn pattern(&self) -> Pattern {
-        let deeper = u8::from(self.in_rows && self.distance > 0);
+        let deeper = u8::from(self.is_bursty && self.distance > 0);
         Pattern {
             distance: (self.distance + deeper).min(DISTANCE_MAX),
-            stride: if self.in_rows { STRIDE_IN_ROWS } else { 1 },
+            stride: if self.is_bursty { STRIDE_BURSTY } else { 1 },
         }
     }
 
@@ -104,23 +104,23 @@ impl Depth {
     /// Caps voice with its redundancy at that many bits per second of payload; plain voice always goes out. More than
     /// [`VOICE_BPS_MAX`] is never used.
     pub fn allow(&mut self, bps: u64) {
-        self.share.bps = bps.min(VOICE_BPS_MAX);
+        self.budget.bps = bps.min(VOICE_BPS_MAX);
     }
 
     /// How long the payload of a voice packet may be now.
     pub fn bytes_allowed(&mut self, now: Instant) -> usize {
-        let share = &mut self.share;
-        let rate = share.bps as f64 / 8.0;
+        let budget = &mut self.budget;
+        let rate = budget.bps as f64 / 8.0;
         let most = rate * SAVED_FOR.as_secs_f64();
-        let since = share.at.replace(now).map_or(SAVED_FOR, |at| now.saturating_duration_since(at));
-        share.bytes = (share.bytes + rate * since.as_secs_f64()).min(most);
-        PAYLOAD_BYTES_MAX.min(share.bytes.max(0.0) as usize)
+        let since = budget.at.replace(now).map_or(SAVED_FOR, |at| now.saturating_duration_since(at));
+        budget.bytes = (budget.bytes + rate * since.as_secs_f64()).min(most);
+        PAYLOAD_BYTES_MAX.min(budget.bytes.max(0.0) as usize)
     }
 
     /// Notes a voice packet that goes out with a payload of `bytes`, under that transport-wide number if there is one.
     pub fn note_sent(&mut self, bytes: usize, number: Option<u16>) {
         // Plain voice goes out in any case, but debt is forgiven: it would keep redundancy away for ever.
-        self.share.bytes = (self.share.bytes - bytes as f64).max(0.0);
+        self.budget.bytes = (self.budget.bytes - bytes as f64).max(0.0);
         if let Some(number) = number {
             self.sent.push(number);
         }
@@ -128,21 +128,21 @@ impl Depth {
 
     /// Takes transport-wide feedback: what became of every packet, voice or not.
     pub fn note_arrivals(&mut self, now: Instant, arrivals: TransportFeedback<'_>) {
-        let first = match self.told {
+        let first = match self.reported {
             None => u64::from(arrivals.first()) + (1 << 16),
-            Some(told) => extend(told, arrivals.first()),
+            Some(reported) => extend(reported, arrivals.first()),
         };
         for (number, (_, arrived)) in (first..).zip(arrivals.take(STATUSES_MAX)) {
             self.note_status(number, arrived.is_none());
         }
-        self.told_at = Some(now);
+        self.reported_at = Some(now);
         self.look(now);
     }
 
     /// Takes the worst share lost of a compound of reception reports. Where transport-wide feedback comes it says the
     /// same sooner, and this is passed over.
     pub fn note_report(&mut self, now: Instant, loss: f64) {
-        if self.told_at.is_some_and(|at| now.saturating_duration_since(at) < FEEDBACK_STOPPED) {
+        if self.reported_at.is_some_and(|at| now.saturating_duration_since(at) < FEEDBACK_STOPPED) {
             return;
         }
         self.smooth(loss.clamp(0.0, 1.0));
@@ -150,15 +150,15 @@ impl Depth {
     }
 
     fn note_status(&mut self, at: u64, lost: bool) {
-        if self.told.is_none_or(|told| at > told) {
-            self.told = Some(at);
+        if self.reported.is_none_or(|reported| at > reported) {
+            self.reported = Some(at);
             self.window.packets += 1;
             self.window.lost += u32::from(lost);
             if let Some(skipped) = self.sent.take(at as u16) {
                 if skipped {
-                    self.rows.before = None;
+                    self.runs.before = None;
                 }
-                self.rows.note(lost);
+                self.runs.note(lost);
             }
         } else if !lost {
             // Told of as lost before: it was only overtaken.
@@ -174,7 +174,7 @@ impl Depth {
         let full = window.packets >= packets_min && (lasted >= WINDOW || self.loss.is_none());
         if full || (lasted >= WINDOW_MAX && window.packets > 0) {
             let loss = f64::from(window.lost) / f64::from(window.packets);
-            *window = Window { began: Some(now), ..Window::default() };
+            *window = LossWindow { began: Some(now), ..LossWindow::default() };
             self.smooth(loss);
             self.choose(now);
         } else if self.distance == 0 && window.lost >= LOST_AT_ONCE {
@@ -206,38 +206,39 @@ impl Depth {
             // The next step down waits as long again.
             self.raised = Some(now);
         }
-        if let Some(likelier) = self.rows.likelier() {
-            self.in_rows = likelier > if self.in_rows { IN_ROWS_STILL } else { IN_ROWS };
+        if let Some(burstiness) = self.runs.burstiness() {
+            self.is_bursty = burstiness > if self.is_bursty { BURSTY_STILL } else { BURSTY };
         }
     }
 }
 
-impl Default for Depth {
+impl Default for RedundancyControl {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Rows {
+impl LossRuns {
     fn note(&mut self, lost: bool) {
         match self.before.replace(lost) {
-            Some(true) => self.behind_lost.note(lost),
+            Some(true) => self.after_loss.note(lost),
             // A long quiet time says nothing of how it is when it is not quiet.
-            Some(false) if self.come < QUIET => self.behind_come.note(lost),
+            Some(false) if self.arrived_since_loss < QUIET => self.after_arrival.note(lost),
             _ => {}
         }
-        self.come = if lost { 0 } else { self.come.saturating_add(1) };
+        self.arrived_since_loss = if lost { 0 } else { self.arrived_since_loss.saturating_add(1) };
     }
 
-    /// How much likelier a packet is lost behind a lost one, −1 to 1: 0 is chance. `None`: too few to tell.
-    fn likelier(&self) -> Option<f64> {
-        (self.behind_lost.packets >= ROWS_MIN).then(|| self.behind_lost.share() - self.behind_come.share())
+    /// How much likelier a packet is lost after a lost one than after one that arrived, −1 to 1. 0: losses are independent.
+    /// `None`: too few packets.
+    fn burstiness(&self) -> Option<f64> {
+        (self.after_loss.packets >= RUNS_MIN).then(|| self.after_loss.share() - self.after_arrival.share())
     }
 }
 
-impl Tally {
+impl LossTally {
     fn note(&mut self, lost: bool) {
-        if self.packets >= ROWS_REMEMBERED {
+        if self.packets >= RUNS_REMEMBERED {
             self.packets /= 2.0;
             self.lost /= 2.0;
         }
@@ -250,7 +251,7 @@ impl Tally {
     }
 }
 
-impl Sent {
+impl SentVoice {
     fn push(&mut self, number: u16) {
         if self.count == SENT_MAX {
             self.oldest = (self.oldest + 1) % SENT_MAX;
@@ -280,10 +281,10 @@ impl Sent {
 }
 
 /// Voice with all its repeats: Opus at 40 kbit/s four times, and room for headers and loud syllables. The bandwidth
-/// share may cap it lower.
+/// budget may cap it lower.
 pub const VOICE_BPS_MAX: u64 = 192_000;
 
-/// From this share lost on, one, two, three earlier packets go along. Of independent losses these then leave at most
+/// From this budget lost on, one, two, three earlier packets go along. Of independent losses these then leave at most
 /// 0.25 %, 0.34 %, and at 20 % a sixth of a percent.
 const RAISE_AT: [f64; DISTANCE_MAX as usize] = [0.01, 0.05, 0.15];
 
@@ -293,21 +294,21 @@ const LOWER_BELOW: f64 = 0.7;
 /// and so long since the last step: rural radio comes and goes.
 const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Losses come in a row where a packet behind a lost one is so much likelier to be lost than one behind one that came.
-const IN_ROWS: f64 = 0.25;
-const IN_ROWS_STILL: f64 = 0.12;
+/// Losses arrived_since_loss in a row where a packet behind a lost one is so much burstiness to be lost than one behind one that came.
+const BURSTY: f64 = 0.25;
+const BURSTY_STILL: f64 = 0.12;
 
 /// Packets without a loss in which the line counts as quiet.
 const QUIET: u32 = 64;
 
 /// Three packets in a row, and one to end the row.
-const STRIDE_IN_ROWS: u8 = 4;
+const STRIDE_BURSTY: u8 = 4;
 
 /// Fewer say nothing.
-const ROWS_MIN: f64 = 8.0;
+const RUNS_MIN: f64 = 8.0;
 
 /// The older half of more than these is forgotten.
-const ROWS_REMEMBERED: f64 = 64.0;
+const RUNS_REMEMBERED: f64 = 64.0;
 
 /// Feedback comes every 50 to 250 ms.
 const WINDOW: Duration = Duration::from_millis(500);
@@ -341,14 +342,14 @@ const STATUSES_MAX: usize = 4_096;
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::{transport::rtcp::tests::arrivals_of, uplink::feedback::Arrivals};
+    use crate::{transport::rtcp::tests::arrivals_of, uplink::feedback::ArrivalLog};
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
-    /// A line that is told of each packet every 100 ms; every `voice_every`-th packet is voice.
+    /// A line that reports on each packet every 100 ms; every `voice_every`-th packet is voice.
     struct Trial {
-        depth: Depth,
+        depth: RedundancyControl,
         now: Instant,
-        arrivals: Arrivals,
+        arrivals: ArrivalLog,
         number: u16,
         dice: StdRng,
         losing: bool,
@@ -358,9 +359,9 @@ mod tests {
         fn new() -> Self {
             let now = Instant::now();
             Self {
-                depth: Depth::new(),
+                depth: RedundancyControl::new(),
                 now,
-                arrivals: Arrivals::new(now),
+                arrivals: ArrivalLog::new(now),
                 number: 65_000,
                 dice: StdRng::seed_from_u64(7),
                 losing: false,
@@ -421,9 +422,9 @@ mod tests {
             let mut trial = Trial::new();
             trial.run(60, loss, 3.0, 0);
             let pattern = trial.depth.pattern();
-            assert_eq!((pattern.stride, pattern.distance > 1), (STRIDE_IN_ROWS, true), "{loss}");
+            assert_eq!((pattern.stride, pattern.distance > 1), (STRIDE_BURSTY, true), "{loss}");
             trial.run(60, loss, 1.0, 0);
-            assert_eq!(trial.depth.pattern().stride, 1, "{loss} {:?}", trial.depth.rows);
+            assert_eq!(trial.depth.pattern().stride, 1, "{loss} {:?}", trial.depth.runs);
         }
     }
 
@@ -442,7 +443,7 @@ mod tests {
 
     #[test]
     fn reports_decide_where_no_feedback_comes() {
-        let (start, mut depth) = (Instant::now(), Depth::new());
+        let (start, mut depth) = (Instant::now(), RedundancyControl::new());
         depth.note_report(start, 0.1);
         assert_eq!(depth.pattern().distance, 2);
         let mut trial = Trial::new();
@@ -455,7 +456,7 @@ mod tests {
 
     #[test]
     fn voice_keeps_to_its_share_and_saves_a_little() {
-        let (start, mut depth) = (Instant::now(), Depth::new());
+        let (start, mut depth) = (Instant::now(), RedundancyControl::new());
         depth.allow(64_000);
         let mut sent = 0;
         for step in 0..500u32 {
@@ -476,7 +477,7 @@ mod tests {
         /// Whatever a viewer reports, in any order: no panic, and never a deeper pattern than there is.
         #[test]
         fn any_feedback_is_taken(steps in proptest::collection::vec((proptest::prelude::any::<u16>(), 0u16..5_000, 0u16..4, 0u64..3_000), 0..60)) {
-            let (mut now, mut depth) = (Instant::now(), Depth::new());
+            let (mut now, mut depth) = (Instant::now(), RedundancyControl::new());
             for (base, count, symbol, pause) in steps {
                 now += Duration::from_millis(pause);
                 depth.note_sent(usize::from(count), Some(base.wrapping_add(count % 7)));
