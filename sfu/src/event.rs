@@ -20,7 +20,7 @@ pub enum HubEvent {
         /// The peer.
         peer: PeerId,
     },
-    /// The peer is no more. Its id is never used again.
+    /// The peer has gone. Its id is never used again.
     PeerGone {
         /// Its room.
         room: RoomId,
@@ -55,9 +55,9 @@ pub enum HubEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GoneReason {
-    /// The lesson's side asked for it (DELETE, lesson ended, seat replaced).
+    /// The caller closed it (DELETE, lesson ended, seat replaced).
     Closed,
-    /// The other side said goodbye (DTLS close_notify).
+    /// The client closed the connection (DTLS close_notify).
     Left,
     /// No authenticated packet for [`crate::limits::CONSENT_EXPIRES_AFTER`].
     Silent,
@@ -65,7 +65,7 @@ pub enum GoneReason {
     NeverConnected,
     /// Its certificate is not the one in its offer, or its handshake broke.
     HandshakeFailed,
-    /// A fault of ours: its state panicked and was thrown away.
+    /// Panic isolation: a defect of the hub made its state panic, and it was dropped.
     Panicked,
 }
 

@@ -1,4 +1,4 @@
-//! The way in for the rest of the house: rooms, peers and taps by call, what happens by event.
+//! The interface for other crates: rooms, peers and taps by call, what happens by event.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -29,12 +29,12 @@ pub struct HubConfig {
     pub listen: SocketAddr,
     /// Addresses written as candidates into every answer. Empty: the addresses of this machine's interfaces.
     pub announce: Vec<IpAddr>,
-    /// Somebody listens for TCP on the same port number and brings media connections by [`Hub::bring_stream`]: the
-    /// answers name it to clients whose UDP is blocked.
+    /// The caller listens for TCP on the same port number and passes media connections to [`Hub::bring_stream`]:
+    /// answers then have TCP candidates, for clients whose UDP is blocked.
     pub tcp: bool,
     /// Worker threads, each pinned to a core of its own. At least 1.
     pub workers: usize,
-    /// Peers at once. `None`: what so many workers carry.
+    /// Peers at once. `None`: [`SEATS_PER_WORKER`] for each worker.
     pub max_seats: Option<usize>,
 }
 
@@ -108,7 +108,7 @@ impl Hub {
         room
     }
 
-    /// Closes a room: its peers are told goodbye, its taps end.
+    /// Closes a room: its peers are closed by DTLS close_notify, its taps end.
     pub fn close_room(&self, room: RoomId) {
         self.inner.lobby.close_room(room);
         self.inner.driver.send_command_to_all(|| Command::CloseRoom(room));
@@ -136,7 +136,7 @@ impl Hub {
     pub fn play(&self, room: RoomId, slots: Option<&[TrackKind]>, offer: &str) -> Result<Answered, OfferError> {
         let flowing = self.inner.lobby.flowing(room).ok_or(OfferError::NoRoom)?;
         let ours = credentials();
-        // 0 and 1 are what others use for "nobody".
+        // 0 and 1 are placeholders of other implementations.
         let mut ssrc = || rand::random_range(2..u32::MAX);
         let (sdp, terms) = answer_viewer(offer, slots, &flowing, &mut ssrc, &self.local(&ours))?;
         self.admit(room, ours, sdp, Terms::View(terms))
@@ -174,7 +174,7 @@ impl Hub {
         }
     }
 
-    /// Reads a room at full quality. Tracks that flow already are told at once, from their newest keyframe on.
+    /// Reads a room at full quality. Tracks that flow already are sent at once, from their newest keyframe on.
     #[must_use]
     pub fn tap(&self, room: RoomId) -> TapReceiver {
         let (tap, receiver) = tap::channel(TAP_ITEMS_MAX);
@@ -203,7 +203,7 @@ impl Hub {
         self.inner.driver.address()
     }
 
-    /// Says goodbye to every peer and stops the workers; returns when they have stopped.
+    /// Closes every peer and stops the workers; returns when they have stopped.
     pub fn shut_down(&self) {
         self.inner.driver.stop();
     }
@@ -237,10 +237,10 @@ impl Hub {
     }
 }
 
-/// Seats are given up by the minute at the end of lessons, not by the second.
+/// Seats become free at the end of lessons, within minutes rather than seconds.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(30);
 
-/// A worker that was late for two seconds is believed again after half a second.
+/// A worker that was late for two seconds counts as recovered after half a second.
 const RETRY_WHEN_BEHIND: Duration = Duration::from_secs(5);
 
 /// 48 and 144 random bits: RFC 8445 §5.3 asks for 24 and 128.

@@ -1,6 +1,8 @@
-//! What all workers share: who was answered but has not come yet, who owns whom, what flows where.
+//! State shared by all workers: peers that were answered but have not connected yet, the owner of each peer, what flows
+//! in each room.
 //!
-//! The worker that receives a peer's first authenticated check takes the peer out of the lobby and owns it from then on.
+//! The worker that receives a peer's first authenticated check takes the peer out of the lobby and owns it from then
+//! on.
 
 use std::{
     net::SocketAddr,
@@ -18,7 +20,7 @@ use crate::{
     transport::ice::Credentials,
 };
 
-/// A peer that was answered: everything its worker needs to begin.
+/// A peer that was answered: everything its worker needs to create it.
 #[derive(Debug)]
 pub struct Admission {
     /// The new peer.
@@ -33,7 +35,7 @@ pub struct Admission {
     pub at: Instant,
 }
 
-/// What a peer does.
+/// What was agreed with a peer.
 #[derive(Debug)]
 pub enum Terms {
     /// It publishes.
@@ -42,7 +44,7 @@ pub enum Terms {
     View(ViewTerms),
 }
 
-/// Who owns a peer, and what a PATCH of its session needs to know.
+/// The worker that owns a peer, and what a PATCH of its session needs to know.
 #[derive(Debug, Clone)]
 pub struct Owner {
     /// Its worker.
@@ -59,9 +61,9 @@ pub struct Lobby {
     waiting: DashMap<String, Admission>,
     owners: DashMap<PeerId, Owner>,
     rooms: DashMap<RoomId, LobbyRoom>,
-    /// Where the peers of all workers are, if there is more than one worker: the kernel deals datagrams out by address.
+    /// Addresses of the peers of all workers, if there is more than one: the kernel distributes datagrams by address.
     addresses: DashMap<SocketAddr, WorkerId>,
-    /// Whose checks these are, if there is more than one worker.
+    /// Owners of our user fragments, if there is more than one worker.
     ufrags: DashMap<String, WorkerId>,
     others: usize,
     next_id: AtomicU64,
@@ -70,14 +72,14 @@ pub struct Lobby {
     overloaded: [AtomicU64; 2],
 }
 
-/// Why nobody new is taken.
+/// Why a new peer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdmissionError {
     /// All seats are taken.
     Seats,
     /// A worker does not keep up.
     Workers,
-    /// Too many were answered for this room who have not come.
+    /// Too many peers were answered for this room that have not connected yet.
     HalfOpen,
 }
 
@@ -85,9 +87,9 @@ pub enum AdmissionError {
 #[derive(Debug, Default)]
 struct LobbyRoom {
     flowing: Vec<(TrackKind, Codec)>,
-    /// How many were answered and have not come yet.
+    /// Peers that were answered and have not connected yet.
     half_open: usize,
-    /// One bit for each worker that has somebody in it.
+    /// One bit for each worker with peers in it.
     workers: u128,
 }
 
@@ -103,7 +105,7 @@ impl Lobby {
         (0..=self.others).map(|number| WorkerId(number as u8)).filter(move |other| *other != than)
     }
 
-    /// Notes whether a worker has somebody in a room. Returns the other workers that have.
+    /// Notes whether a worker has peers in a room. Returns the other workers that have.
     pub fn note_room(&self, room: RoomId, worker: WorkerId, is_here: bool) -> Vec<WorkerId> {
         let Some(mut entry) = self.rooms.get_mut(&room) else { return Vec::new() };
         let bit = 1 << worker.0;
@@ -126,7 +128,7 @@ impl Lobby {
         }
     }
 
-    /// That worker has nobody at that address any more.
+    /// That worker has no peer at that address any more.
     pub fn forget_address(&self, address: SocketAddr, worker: WorkerId) {
         self.addresses.remove_if(&address, |_, owner| *owner == worker);
     }
@@ -158,7 +160,7 @@ impl Lobby {
         self.rooms.insert(room, LobbyRoom::default());
     }
 
-    /// Closes a room and forgets whoever was answered for it. Returns those.
+    /// Closes a room and forgets the peers that were answered for it and have not connected. Returns those.
     pub fn close_room(&self, room: RoomId) -> Vec<PeerId> {
         self.rooms.remove(&room);
         self.forget(|admission| admission.room == room)
@@ -196,8 +198,8 @@ impl Lobby {
 
     /// Lets an answered peer wait for its first check.
     ///
-    /// A viewer is refused where `limit` peers are here already, or a worker does not keep up. A publisher is what the
-    /// others wait for: it finds a place as long as [`PUBLISHERS_BEYOND_LIMIT`] are not taken.
+    /// A viewer is refused where there are `limit` peers already, or a worker does not keep up. A publisher is admitted
+    /// for [`PUBLISHERS_BEYOND_LIMIT`] peers more, because viewers wait for it.
     ///
     /// # Errors
     /// [`AdmissionError`].
@@ -237,7 +239,7 @@ impl Lobby {
         Some(admission)
     }
 
-    /// Who owns a peer. `None`: nobody yet, or it has gone.
+    /// The owner of a peer. `None`: it has not connected yet, or has gone.
     #[must_use]
     pub fn owner(&self, peer: PeerId) -> Option<Owner> {
         self.owners.get(&peer).map(|owner| owner.clone())
@@ -257,18 +259,18 @@ impl Lobby {
         }
     }
 
-    /// Was it answered, and has it not come yet?
+    /// Was it answered, and has it not connected yet?
     #[must_use]
     pub fn is_waiting(&self, peer: PeerId) -> bool {
         self.waiting.iter().any(|admission| admission.peer == peer)
     }
 
-    /// Forgets a peer that has not come yet. True where it was waiting.
+    /// Forgets a peer that has not connected yet. True where it was waiting.
     pub fn withdraw(&self, peer: PeerId) -> bool {
         !self.forget(|admission| admission.peer == peer).is_empty()
     }
 
-    /// Forgets those who never came. Returns them with their rooms.
+    /// Forgets peers that did not connect in time. Returns them with their rooms.
     pub fn expire(&self, now: Instant) -> Vec<(PeerId, RoomId)> {
         let mut late = Vec::new();
         self.waiting.retain(|_, admission| {
@@ -298,7 +300,7 @@ impl Lobby {
         forgotten
     }
 
-    /// One in each of these rooms is half open no more.
+    /// Counts one half-open peer less in each of these rooms.
     fn release_half_open(&self, rooms: impl IntoIterator<Item = RoomId>) {
         for room in rooms {
             if let Some(mut entry) = self.rooms.get_mut(&room) {
@@ -308,7 +310,7 @@ impl Lobby {
     }
 }
 
-/// A set of workers is one number.
+/// A set of workers is a `u128`.
 const WORKERS_MAX: usize = 128;
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub struct SlotStats {
     pub kind: TrackKind,
     /// The layer that flows: the index of its rid, 0 without simulcast. `None`: nothing does.
     pub layer: Option<usize>,
-    /// Its track flows, but the line has no room for it.
+    /// Its track flows, but the bandwidth does not suffice for it.
     pub paused: bool,
 }
 
@@ -95,13 +95,13 @@ pub struct SlotStats {
 pub enum Dropped {
     /// Not STUN, DTLS, RTP or RTCP, or cut short.
     Malformed,
-    /// Nobody here is known at that address.
+    /// No peer is known at that address.
     Unroutable,
-    /// A check for nobody, or signed with another password.
+    /// An ICE check for an unknown user fragment, or signed with another password.
     BadCheck,
     /// The SRTP or SRTCP tag does not fit.
     NotAuthentic,
-    /// Seen before, or too old to tell.
+    /// Received before, or older than the replay window.
     Replayed,
     /// One peer with more sources than any device has.
     TooManySsrcs,

@@ -74,7 +74,7 @@ fn choice(line: &MediaLine, payload: &Payload) -> Option<CodecChoice> {
             single_nal = match number("packetization-mode")? {
                 0 => true,
                 1 => false,
-                _ => return None, // Interleaved: nobody uses it, and it would need reordering.
+                _ => return None, // Interleaved: not used by any browser, and it would need reordering.
             };
         }
     }

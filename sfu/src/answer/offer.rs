@@ -44,7 +44,8 @@ pub(super) struct MediaLine {
     pub direction: Direction,
     /// Reduced-size RTCP (RFC 5506).
     pub rtcp_rsize: bool,
-    /// Header extensions in either form (RFC 8285 §6), said of this line alone: values beyond 16 bytes need the long one.
+    /// Header extensions in either form (RFC 8285 §6), said of this line alone: values beyond 16 bytes need the long
+    /// one.
     pub mixed: bool,
     /// Header extensions with an id that fits the one-byte form.
     pub extensions: Vec<Extension>,
@@ -158,7 +159,7 @@ impl Offer {
         Ok((mids, tagged.unwrap_or(first)))
     }
 
-    /// The other side of the transport, as its tagged m-line tells it, or the session where that line is silent.
+    /// The other side of the transport, from the tagged m-line, or from the session where that line has no value.
     pub(super) fn transport(&self, tagged: usize) -> Result<RemoteTransport, OfferError> {
         let line = &self.lines[tagged];
         let either = |pick: fn(&TransportAttributes) -> &Option<String>| {

@@ -44,7 +44,7 @@ pub fn answer_publisher(
         if choices.is_empty() {
             return Err(OfferError::UnsupportedCodec { kind, wanted: known(kind.is_sound()) });
         }
-        // Layers are told apart by a header extension, which nobody else needs.
+        // Layers are distinguished by a header extension, which only simulcast needs.
         let layered = !line.rids.is_empty() && line.extensions.iter().any(|offered| offered.uri == RID);
         let wanted: &[&str] = match (kind.is_sound(), layered) {
             (true, _) => &[MID, TWCC, AUDIO_LEVEL],

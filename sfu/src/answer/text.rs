@@ -29,7 +29,7 @@ pub(super) struct Accepted<'a> {
     pub source: Option<StreamNames>,
 }
 
-/// What a viewer's slot says of us.
+/// The stream names of a viewer's slot: `a=msid` and `a=ssrc`.
 pub(super) struct StreamNames {
     pub stream: &'static str,
     pub track: String,

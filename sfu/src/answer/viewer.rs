@@ -170,5 +170,5 @@ fn distinct(ssrc: &mut dyn FnMut() -> u32) -> impl FnMut() -> u32 {
     }
 }
 
-/// What we would like to hear, were we to hear anything: as browsers write it.
+/// What the answer says it receives, although it receives nothing: as browsers write it.
 const SOUND_PARAMETERS: &str = "minptime=10;useinbandfec=1";

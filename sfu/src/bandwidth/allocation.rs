@@ -1,7 +1,7 @@
-//! Who gets what of a line: voice before board before camera before the stage.
+//! Allocation of a viewer's bandwidth: voice before board before camera before the stage.
 //!
-//! First every picture gets its lowest layer, then the better ones go round in the same order. Down at once, up only when
-//! the line has had room for a while, and for longer where going up was regretted.
+//! First every picture gets its lowest layer, then the better ones go round in the same order. Down at once, up only
+//! when the line has had room for a while, and for longer where going up was regretted.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct Rung {
     pub layer: usize,
     /// How much of that layer.
     pub target: Target,
-    /// The spatial layer inside it that is shown; the target of all says less.
+    /// The highest spatial layer that there is inside the target.
     pub size: u8,
     /// What it takes of the line, headers included.
     pub bps: u64,
@@ -33,18 +33,18 @@ pub struct Demand {
     pub current: Option<(usize, Target)>,
 }
 
-/// What one slot gets.
+/// What one slot is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
     /// Its track sends nothing.
     Nothing,
-    /// The line has no room for it.
+    /// The bandwidth does not suffice.
     Paused,
     /// So much of that layer of its track.
     Layer(usize, Target),
 }
 
-/// What there is to give.
+/// What can be allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// The estimate, bits per second.
@@ -55,7 +55,7 @@ pub struct Budget {
     pub voice_only: bool,
 }
 
-/// Shares of one receiver, with what hysteresis needs to remember.
+/// Allocator of one receiver, with the state of its hysteresis.
 #[derive(Debug)]
 pub struct Allocator {
     roomy: SmallVec<[Option<Instant>; 6]>,
@@ -70,7 +70,7 @@ impl Default for Allocator {
 }
 
 impl Allocator {
-    /// Shares `budget` among `demands`, one choice each, in their order.
+    /// Allocates `budget` to `demands`: one allocation each, in their order.
     pub fn choose(&mut self, now: Instant, budget: Budget, demands: &[Demand]) -> SmallVec<[Allocation; 6]> {
         self.roomy.resize(demands.len(), None);
         let targets = allot(budget, demands);
@@ -84,8 +84,8 @@ impl Allocator {
                 let current = want.rung();
                 let chosen = match (current, *target) {
                     (Some(from), Some(to)) if to > from => wait(now, roomy, hold).then_some(to).or(Some(from)),
-                    // What was paused, or has just begun: at once where the line was never full. What takes the place of
-                    // a layer that has ended, or that is too large for a lossy line, never waits.
+                    // What was paused, or has just begun: at once where the line was never full. What takes the place
+                    // of a layer that has ended, or that is too large for a lossy line, never waits.
                     (None, Some(to)) if budget.bound && want.current.is_none() && !want.kind.is_sound() => {
                         wait(now, roomy, hold).then_some(to)
                     }

@@ -1,9 +1,9 @@
 //! What a receiver's line carries: growing delay is congestion, loss alone is not.
 //!
 //! Every send burst gives one sample: the delay of the first of its packets that arrived, so that a burst's own length
-//! does not look like a queue. A line through the samples of the last half second tells whether the delay grows; how
-//! far they lie off that line tells how much growth is only jitter. The least delay of the last 10 to 20 s is the
-//! line's own, what is above it is queue.
+//! does not look like a queue. A regression line through the samples of the last half second shows whether the delay
+//! grows; their distance from that line shows how much growth is only jitter. The least delay of the last 10 to 20 s is
+//! the line's own, what is above it is queue.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -43,7 +43,7 @@ struct DelaySample {
     delay_us: i64,
 }
 
-/// What a report says of the line.
+/// What a report shows of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CongestionState {
     /// No queue grows.
@@ -171,7 +171,7 @@ impl Estimator {
         CongestionState::Calm
     }
 
-    /// Reports come again after a silence: the line is learnt anew, from a little less than it carried.
+    /// Reports come again after a silence: the estimate starts anew, from a little less than before.
     pub(super) fn resume(&mut self) {
         self.bps = (self.bps * 8 / 10).max(BPS_MIN);
         self.loss = 0.0;
@@ -185,7 +185,7 @@ impl Estimator {
         self.loosen();
     }
 
-    /// A receiver without transport-wide feedback says what it thinks; a weak hint, and only downwards.
+    /// Takes REMB or reported loss from a receiver without transport-wide feedback.
     pub(super) fn hint(&mut self, bps: u64, share_lost: f64) {
         if share_lost > LOSS_IS_CONGESTION {
             self.bps = (self.bps * 8 / 10).max(BPS_MIN);
@@ -252,15 +252,16 @@ impl Estimator {
 
     fn fall(&mut self, now_us: i64, flooded: bool, climbing: bool) {
         let through = 1.0 - self.calm_loss.min(LOSS_IS_CONGESTION);
-        // A line that queues is busy: where it is fast enough to tell, the newest tenth of a second says what it takes.
+        // A line with a queue is busy: where it is fast enough to measure, the newest tenth of a second is its
+        // capacity.
         let newest = self.delivered.bps(BUSY_BINS).filter(|bps| *bps > BUSY_ABOVE_BPS);
         let delivered = self.delivered.bps(FALL_BINS).max(newest).unwrap_or(self.bps);
         let offered = self.offered.bps(FALL_BINS).unwrap_or(self.bps);
         let capacity = delivered as f64 / through;
         let mut next = capacity * 0.85;
-        // Where what is sent as ever does not get through any more, what was never used says nothing of the line.
+        // Where the usual rate suddenly queues, the part of the estimate that was never used does not count.
         let used = if climbing { self.bps.min(offered) } else { self.bps } as f64;
-        // Where everything we sent came through, the queue is not ours alone: we give way, but not at once to nothing.
+        // Where everything that was sent came through, the queue is not ours alone: the estimate falls in steps.
         if offered as f64 <= capacity * 1.1 {
             next = next.max(used * 0.7);
         }
@@ -271,11 +272,11 @@ impl Estimator {
         let (falls, queue) = self.in_vain;
         self.in_vain = if falls == 0 { (1, self.queue_us) } else { (falls + 1, queue) };
         if falls >= 4 && self.queue_us > queue * 0.8 {
-            // A queue that does not care what we send is the line's own delay by now: it has changed its way.
+            // A queue that does not shrink with our rate is the delay of a new path.
             self.forget();
         }
         self.bps = (next as u64).min(self.bps).max(BPS_MIN);
-        // A fall too deep must not make an ordinary estimate look like a line that has grown.
+        // A fall that was too deep must not make an ordinary estimate look like a doubled bandwidth.
         let before = self.after_congestion * 95 / 100;
         self.after_congestion = self.bps.max(before.min(self.bps * 4));
         self.bound = true;
@@ -288,7 +289,7 @@ impl Estimator {
         let since = self.grown_at.replace(now_us).map_or(0, |at| (now_us - at).min(1_000_000));
         let seconds = since as f64 / 1e6;
         let Some(delivered) = self.delivered.bps(RATE_BINS) else { return };
-        // A queue that drains says nothing of what more the line would carry.
+        // While a queue drains, nothing is known of spare bandwidth.
         if self.queue_us > 40_000.0 && self.bound {
             return;
         }
@@ -338,10 +339,10 @@ pub(super) const BPS_MAX: u64 = 8_000_000;
 /// Voice alone.
 const BPS_MIN: u64 = 40_000;
 
-/// A receiver that only reports loss is believed to have this much.
+/// Assumed for a receiver that only reports loss.
 const UNHINTED_BPS: u64 = 2_500_000;
 
-/// Guesses of old receivers start near nothing.
+/// Estimates of old receivers start near zero.
 const HINT_LEAST_BPS: u64 = 150_000;
 
 /// Rural radio loses this share without being full (RELIABILITY row 40 % loss).
@@ -386,17 +387,18 @@ const RATE_BINS: usize = 11;
 const FALL_BINS: usize = 6;
 const BUSY_BINS: usize = 3;
 
-/// Below this a tenth of a second is three packets, which tell nothing.
+/// Below this a tenth of a second is three packets, too few to measure.
 const BUSY_ABOVE_BPS: u64 = 500_000;
 
-/// A queue like this is not mended in small steps.
+/// A queue this long is not drained in small steps.
 const DEEP_US: f64 = 120_000.0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A line of its own: packets of 1,200 bytes at `bps`, over a bottleneck, with losses and jitter by the packet's number.
+    /// A line of its own: packets of 1,200 bytes at `bps`, over a bottleneck, with losses and jitter by the packet's
+    /// number.
     struct Path {
         estimator: Estimator,
         now_us: i64,

@@ -1,8 +1,9 @@
-//! What one classroom's line carries, and who gets it.
+//! Bandwidth estimation and allocation for one viewer.
 //!
-//! [`sent`] remembers what went out, `losses` counts what went astray, `estimate` reads from the reports what the line carries, `probe` asks it for more,
-//! [`allocation`] gives voice, board, camera and stage their part, `pace` keeps bursts off the line. Everything is told the
-//! time. What a receiver reports concerns that receiver alone, and buys it [`estimate::BPS_MAX`] at most.
+//! [`sent`] logs what was sent, `losses` counts what was lost, `estimate` derives the line's bandwidth from the
+//! reports, `probe` tests whether there is more, [`allocation`] divides it among voice, board, camera and stage, `pace`
+//! smooths bursts. The time is always an argument. A receiver's reports affect that receiver alone, and raise its
+//! estimate to [`estimate::BPS_MAX`] at most.
 
 pub mod allocation;
 mod estimate;
@@ -26,7 +27,7 @@ use sent::SentLog;
 /// One receiver's bandwidth.
 #[derive(Debug)]
 pub struct Bandwidth {
-    /// It numbers our packets and reports on them.
+    /// Transport-wide feedback was agreed.
     has_feedback: bool,
     origin: Option<Instant>,
     now_us: i64,
@@ -50,7 +51,7 @@ pub struct Bandwidth {
     /// Share lost over some seconds.
     settled_loss: f64,
     look_us: i64,
-    /// The line has changed since the shares were last looked at.
+    /// The estimate has changed since the last allocation.
     is_due: bool,
     repeat_bits: f64,
     repeat_us: i64,
@@ -87,7 +88,7 @@ impl Bandwidth {
         }
     }
 
-    /// Tells the time. Once per burst, before anything else is asked.
+    /// Sets the time. Called once per burst, before any other method.
     pub fn at(&mut self, now: Instant) {
         let origin = *self.origin.get_or_insert(now);
         // One second ahead of zero, so that what was sent before it has a time too.
@@ -141,7 +142,7 @@ impl Bandwidth {
         }
         let Some(newest) = newest else { return };
         if std::mem::take(&mut self.silences) > 0 {
-            // What was paused comes back at once: whether it still fits shows within a few reports.
+            // Paused slots resume at once: whether they still fit shows within a few reports.
             self.estimator.resume();
             self.allocator.skip_hold(now);
             self.is_due = true;
@@ -165,12 +166,12 @@ impl Bandwidth {
         self.set_pace();
     }
 
-    /// The receiver has come by another way: what was learnt of delays there means nothing here.
+    /// The receiver has moved to another path: delays measured on the old one no longer apply.
     pub fn handle_move(&mut self) {
         self.estimator.forget();
     }
 
-    /// Takes the loss of a receiver report, 0 to 1: all that a receiver without transport-wide feedback tells us.
+    /// Takes the loss of a receiver report, 0 to 1: the only input from a receiver without transport-wide feedback.
     pub fn handle_loss(&mut self, now: Instant, loss: f64) {
         self.at(now);
         if !self.reports() {
@@ -179,7 +180,7 @@ impl Bandwidth {
         }
     }
 
-    /// Takes a receiver's own estimate (REMB), which is believed only where there is nothing better.
+    /// Takes a receiver's own estimate (REMB), which is used only where there is no transport-wide feedback.
     pub fn handle_remb(&mut self, now: Instant, bps: u64) {
         self.at(now);
         if !self.reports() {
@@ -189,7 +190,7 @@ impl Bandwidth {
         }
     }
 
-    /// Is it time to share anew?
+    /// Is it time to allocate anew?
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.is_due || self.now_us >= self.look_us
@@ -203,7 +204,7 @@ impl Bandwidth {
         self.instant(next)
     }
 
-    /// Shares the line among `demands` as it is now. `is_behind`: something waits for the pacer already.
+    /// Allocates the estimated bandwidth to `demands`. `is_behind`: packets wait for the pacer already.
     pub fn share(&mut self, now: Instant, demands: &[Demand], is_behind: bool) -> SmallVec<[Allocation; 6]> {
         self.at(now);
         self.note_silence();
@@ -226,10 +227,11 @@ impl Bandwidth {
         };
         let content = demands.iter().zip(&allocations).all(best);
         let aim = (best_bps * 14 / 10).min(estimate::BPS_MAX);
-        // What waits fills the line to its brim: nothing else need ask for room.
+        // Packets that wait fill the line already: no probe is needed.
         let may_ask = self.reports() && !budget.voice_only && !(is_behind && budget.bound);
         if may_ask && self.estimator.bps() < aim {
-            // A line that carries everything is asked now and then, so that the next picture finds its room known.
+            // A line that carries everything is still probed now and then, so that a new track finds its bandwidth
+            // known.
             self.prober.begin(self.now_us, self.estimator.bps(), aim, budget.bound);
         }
         self.is_due = false;
@@ -237,7 +239,7 @@ impl Bandwidth {
         allocations
     }
 
-    /// May a burst of `bytes` go out as it came? The time must have been told.
+    /// May a burst of `bytes` go out unpaced? [`Self::at`] must have been called.
     #[must_use]
     pub fn allows(&self, bytes: usize) -> bool {
         self.pacer.allows(bytes)
@@ -255,14 +257,14 @@ impl Bandwidth {
         now + Duration::from_micros(self.pacer.wait_us() as u64)
     }
 
-    /// What repairs may take, as a part of what is repaired: it grows with what the line loses, repeats included.
+    /// Share of the stream that retransmissions may take. It grows with loss, since retransmissions are lost too.
     #[must_use]
     pub fn repeat_part(&self) -> f64 {
         let loss = self.estimator.loss().min(0.5);
         REPEAT_PART.max(loss / (1.0 - loss) * 1.5)
     }
 
-    /// Does so much get lost that every packet should go out twice, before anybody asks? Only where the line has room.
+    /// Is loss so high that every packet should be sent twice without a NACK? Only where there is bandwidth to spare.
     #[must_use]
     pub fn sends_twice(&self) -> bool {
         self.is_lossy && !self.estimator.is_bound() && self.silences == 0
@@ -284,13 +286,12 @@ impl Bandwidth {
         true
     }
 
-    /// Bytes of padding or repeats that a probe lacks now. Each packet is sent between two calls of
-    /// [`Self::set_probing`].
+    /// Bytes of padding or repeats that a probe still lacks. They are sent between two calls of [`Self::set_probing`].
     pub fn probe_bytes(&mut self) -> usize {
         self.prober.due_bytes(self.now_us, self.log.next())
     }
 
-    /// What is sent from now on is a probe's, not the stream's.
+    /// Whether packets sent from now on are a probe's or the stream's.
     pub fn set_probing(&mut self, probing: bool) {
         self.is_probe = probing;
     }
@@ -312,13 +313,13 @@ impl Bandwidth {
         if self.estimator.is_bound() { self.estimator.bps() / VOICE_PART } else { u64::MAX }
     }
 
-    /// How long the queue on the line is, as far as reports tell.
+    /// The queueing delay at the bottleneck, as reports show it.
     #[must_use]
     pub fn queue(&self) -> Duration {
         self.estimator.queue()
     }
 
-    /// Agreed to is not done: some clients agree to feedback and never send any.
+    /// Does it send feedback? Some clients agree to it and never send any.
     fn reports(&self) -> bool {
         self.heard_us > 0
     }
@@ -352,37 +353,37 @@ impl Bandwidth {
     }
 }
 
-/// Where something is missing shares are looked at this often, else once a second.
+/// Allocation is repeated this often where a slot gets less than its best, else once a second.
 const LOOK_US: i64 = 200_000;
 const LOOK_CONTENT_US: i64 = 1_000_000;
 
-/// Reports come ten times a second; nothing for so long is a line that is down, or carries nothing.
+/// Reports come ten times a second: without any for so long the line is down.
 const SILENT_US: i64 = 2_000_000;
 const SILENCES_MAX: u32 = 1_000;
 
 /// A 24-bit count of 64 ms.
 const WRAP_US: i64 = (1 << 24) * 64_000;
 
-/// Where one packet is a tenth of a second, nothing is sent above the estimate.
+/// Below this a packet takes a tenth of a second: nothing is sent above the estimate.
 const THIN_BPS: u64 = 250_000;
 
-/// While a queue of ours stands, less is sent than the line carries.
+/// While the queue is longer, less is sent than the line carries.
 const DRAIN_ABOVE: Duration = Duration::from_millis(50);
 
 const VOICE_PART: u64 = 2;
 
-/// From here on a repair is as likely to be needed again as not within a picture or two.
+/// Loss from which every packet is sent twice: retransmissions alone come too late for many pictures.
 const LOSSY: f64 = 0.08;
 const LOSSY_STILL: f64 = 0.05;
 
-/// From here on small pictures come whole more often than large ones: a picture of seven packets never does.
+/// Loss from which only the smallest layer is sent: a picture of seven packets hardly ever arrives whole.
 const VERY_LOSSY: f64 = 0.15;
 const VERY_LOSSY_STILL: f64 = 0.11;
 
-/// Of each report: two and a half seconds' worth.
+/// Weight of each report: a time constant of two and a half seconds.
 const SETTLING: f64 = 0.04;
 
-/// Repairs: a fifth, more where the line loses much.
+/// Retransmissions: a fifth of the stream, more where loss is high.
 const REPEAT_PART: f64 = 0.2;
 const REPEAT_PART_MAX: f64 = 0.7;
 const REPEAT_SECONDS: f64 = 0.5;

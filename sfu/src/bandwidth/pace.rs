@@ -1,4 +1,4 @@
-//! A leaky bucket: what is sent beyond the estimate waits in the layer's history, not on the line.
+//! A leaky bucket: what is sent beyond the estimate waits in the layer's history, not in a queue on the line.
 
 /// Bytes ahead of the line, and how fast the line takes them. Times are microseconds.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Pacer {
     }
 
     pub(super) fn note_sent(&mut self, bytes: usize) {
-        // Two seconds of debt are as bad as any: voice is never refused, and must not shut pictures out for ever.
+        // Capped: voice is never refused, and its debt must not keep pictures back without end.
         self.debt = (self.debt + bytes as f64 * 8.0).min(self.bps as f64 * DEBT_MAX_SECONDS);
     }
 

@@ -1,4 +1,4 @@
-//! Short clusters of more than the estimate, to find out whether the line has room.
+//! Probes: short clusters of more than the estimate, to find out whether there is more bandwidth.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl Prober {
         if self.cluster.is_some() || now_us < self.next_at_us {
             return;
         }
-        // A thin line is asked gently: what it cannot carry is queue in front of the voice.
+        // Small steps on a thin line: what it cannot carry becomes a queue in front of the voice.
         let step = if !bound {
             300
         } else if estimate < THIN_BPS {
@@ -142,7 +142,7 @@ impl Prober {
         }
     }
 
-    /// A report has told of everything up to `seq`. `Some`: the cluster is over, with the rate that came through where
+    /// A report has covered everything up to `seq`. `Some`: the cluster is over, with the rate that came through where
     /// the line had room for it.
     pub(super) fn judge(&mut self, now_us: i64, seq: u64, calm_loss: f64) -> Option<Option<u64>> {
         let cluster = self.cluster.as_ref()?;
@@ -165,7 +165,7 @@ impl Prober {
         Some(self.end(now_us, outcome))
     }
 
-    /// The line is full: nothing is tried for a while.
+    /// Congestion: no probe for a while.
     pub(super) fn hold(&mut self, now_us: i64) {
         self.cluster = None;
         self.next_at_us = self.next_at_us.max(now_us + self.pause.as_micros() as i64);

@@ -1,4 +1,4 @@
-//! Does a worker keep up? A hub that does not takes nobody new, before the running lessons feel it.
+//! Whether a worker keeps up. A hub that does not admits no new viewers, before the running lessons suffer.
 
 use std::time::{Duration, Instant};
 

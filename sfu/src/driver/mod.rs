@@ -1,4 +1,4 @@
-//! The rim: sockets, the clock and threads. Everything else in this crate is needs_wake what is read here.
+//! The rim: sockets, the clock and threads. Everything else in this crate is given the time and the bytes as arguments.
 
 #![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
 
@@ -46,7 +46,7 @@ use crate::{
 pub(crate) struct Driver {
     address: SocketAddr,
     workers: Vec<WorkerHandle>,
-    /// Whose turn it is to take a connection.
+    /// The worker that gets the next TCP connection, by round robin.
     next_door: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
@@ -191,7 +191,7 @@ impl Driver {
         all
     }
 
-    /// Says goodbye to everybody and waits for the threads.
+    /// Closes all peers and waits for the threads.
     pub(crate) fn stop(&self) {
         self.send_command_to_all(|| Command::CloseAll);
         self.stopping.store(true, Ordering::Release);
@@ -229,14 +229,14 @@ struct WorkerLoop {
     stopping: Arc<AtomicBool>,
 }
 
-/// How one worker reaches another. Bounded: a worker that does not keep up slows nobody, it misses packets.
+/// How one worker reaches another. Bounded: a worker that does not keep up misses packets, and slows no other.
 #[derive(Clone)]
 struct RelayQueue {
     relays: SyncSender<Relay>,
     waker: Arc<Waker>,
-    /// What may not be dropped, while the other is full.
+    /// Messages that may not be dropped, while the channel is full.
     held: VecDeque<Relay>,
-    /// It has something new since it was woken.
+    /// There is something new in the channel since the worker was last woken.
     needs_wake: bool,
 }
 
@@ -328,7 +328,7 @@ impl WorkerLoop {
         }
     }
 
-    /// Reads what is there, a bounded number of batches. False where there may be more.
+    /// Reads a bounded number of batches. False where there may be more.
     fn receive(&mut self, now: Instant, buffers: &mut [Vec<u8>]) -> bool {
         let mut meta = [RecvMeta::default(); BATCH_SIZE];
         for _ in 0..BATCHES_MAX {
@@ -342,14 +342,14 @@ impl WorkerLoop {
                         }
                     }
                     if count < BATCH_SIZE {
-                        // That was all: what comes from here on wakes us again.
+                        // The socket is drained: a later datagram wakes the poll again.
                         return true;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // An ICMP answer to something we sent: it says nothing of the port itself.
+                    // An ICMP error for a datagram that we sent: the port itself is fine.
                     warn!(%error, "Reading the media port failed once: {error}");
                     return true;
                 }
@@ -358,7 +358,7 @@ impl WorkerLoop {
         false
     }
 
-    /// Hands over what other workers are to have, and wakes each of them once.
+    /// Hands the relays to the other workers, and wakes each of them once.
     fn relay(&mut self) {
         let mut lost = 0;
         while let Some((to, relay)) = self.worker.poll_relay() {
@@ -386,7 +386,7 @@ impl WorkerLoop {
             if fits && self.transmit(run.to, contents, run.segment).is_ok() {
                 continue;
             }
-            // A full socket drops: the line's own repair mends it, and nobody waits for one classroom.
+            // A full socket drops datagrams: NACKs repair that, and no viewer waits for another.
             unsent += match self.state.max_gso_segments() {
                 // The kernel or the card does not cut runs (UDP GSO): each datagram goes alone.
                 1 if run.datagrams() > 1 => {
@@ -448,13 +448,14 @@ fn ntp(since_1970: Duration) -> u64 {
 const READ: Token = Token(0);
 const WAKE: Token = Token(1);
 
-/// A jumbo frame is no classroom's: what is longer is cut, and then does not authenticate.
+/// Datagrams are at most this long. A longer one is cut, and then does not authenticate.
 const DATAGRAM_BYTES_MAX: usize = 1_500;
 
-/// Datagrams read before what they brought is sent on: more would only wait.
+/// Batches read before their packets are sent on: more would only wait.
 const BATCHES_MAX: usize = 4;
 
-/// What is sealed before it is sent: it stays in the second-level cache until the kernel has read it.
+/// Bytes that are sealed before they are sent: few enough to stay in the second-level cache until the kernel has read
+/// them.
 const PART_BYTES: usize = 128 * 1024;
 
 /// Bursts on their way to another worker: a second of everything a teacher sends.

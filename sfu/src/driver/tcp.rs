@@ -31,7 +31,7 @@ use crate::{
     worker::Worker,
 };
 
-/// A TCP connection that began with a framed check, from whoever owns the listener.
+/// A TCP connection that began with a framed check, from the owner of the listener.
 pub struct Arrival {
     /// The connection, non-blocking.
     pub stream: std::net::TcpStream,
@@ -45,17 +45,17 @@ pub struct Arrival {
     pub place: Box<dyn Send>,
 }
 
-/// Where a worker takes connections in.
+/// Where a worker receives TCP connections.
 #[derive(Clone)]
 pub(crate) struct StreamInbox {
-    /// Bounded by the places that the listener gives.
+    /// Bounded by the number of connections that the listener accepts.
     pub(crate) arrivals: Sender<Arrival>,
     pub(crate) waker: Arc<Waker>,
 }
 
 impl StreamInbox {
     pub(crate) fn hand_over(&self, arrival: Arrival) {
-        // A worker that has stopped closes it by dropping it.
+        // Where the worker has stopped, dropping the connection closes it.
         let _ = self.arrivals.send(arrival);
         let _ = self.waker.wake();
     }
@@ -81,12 +81,12 @@ struct Stream {
     address: SocketAddr,
     deframer: Deframer,
     backlog: Backlog,
-    /// When it was last somebody's, or was opened.
+    /// When it last belonged to a peer, or was opened.
     known: Instant,
     place: Box<dyn Send>,
 }
 
-/// What became of bytes that a connection brought.
+/// What became of bytes that were read from a connection.
 enum Delivery {
     /// The packets in them were handed over.
     Here,
@@ -108,13 +108,13 @@ impl Streams {
         }
     }
 
-    /// Takes in what has come since, and reads. False where there may be more to read.
+    /// Takes new connections, and reads. False where there may be more to read.
     pub(crate) fn receive(&mut self, now: Instant, events: &Events, registry: &Registry, worker: &mut Worker) -> bool {
         for event in events {
             let Some(number) = event.token().0.checked_sub(FIRST).and_then(|number| u32::try_from(number).ok()) else {
                 continue;
             };
-            // Closing and failing are learnt by reading.
+            // Closed and failed connections show when they are read.
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.readable.insert(number);
             }
@@ -177,7 +177,7 @@ impl Streams {
         let number = self.last;
         let mut socket = TcpStream::from_std(stream);
         let _ = socket.set_nodelay(true);
-        // What the kernel holds nobody can overtake or drop any more.
+        // Bytes in the kernel's buffer can be neither overtaken nor dropped.
         let _ = SockRef::from(&socket).set_tcp_notsent_lowat(KERNEL_HOLDS_BYTES);
         let token = Token(FIRST + number as usize);
         if let Err(error) = registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE) {
@@ -204,7 +204,7 @@ impl Streams {
         }
     }
 
-    /// Lets a connection go on at the worker whose peer it is for, with what was read of it.
+    /// Passes a connection to the worker whose peer it is for, with the bytes already read.
     fn pass_on(&mut self, number: u32, owner: WorkerId, read: Vec<u8>, registry: &Registry) {
         let Some(mut stream) = self.open.remove(&number) else { return };
         let Some(stream_inbox) = self.inboxes.get(usize::from(owner.0)) else { return };
@@ -235,7 +235,7 @@ impl Streams {
         Ok(false)
     }
 
-    /// Closes what has been nobody's for too long: it brought no authentic check, or its peer has gone.
+    /// Closes connections that have belonged to no peer for too long: no authentic check came, or the peer has gone.
     fn sweep(&mut self, now: Instant, worker: &mut Worker) {
         let mut lost = Vec::new();
         for (number, stream) in &mut self.open {
@@ -246,7 +246,7 @@ impl Streams {
             }
         }
         for number in lost {
-            self.close(number, worker, &"it is nobody's");
+            self.close(number, worker, &"it belongs to no peer");
         }
     }
 
@@ -308,7 +308,7 @@ impl Stream {
     }
 }
 
-/// RTP that is no sound is a picture; all else must get through.
+/// RTP of pictures is `Picture`; everything else has priority.
 fn class(datagram: &[u8], is_sound: impl FnOnce(u32) -> bool) -> Class {
     match datagram {
         [first, second, _, _, _, _, _, _, ssrc @ ..]

@@ -58,14 +58,14 @@ impl History {
         self.ring[self.at(seq)].as_ref().filter(|packet| packet.seq == seq)
     }
 
-    /// The packet of which `key` says `Equal`, among those from `from` on; along their numbers `key` never falls.
+    /// The packet whose `key` is `Equal`, by binary search from `from` on: `key` must not fall along the numbers.
     #[must_use]
     pub fn search(&self, from: u64, key: impl Fn(&Packet) -> Ordering) -> Option<&Arc<Packet>> {
         let mut end = self.newest? + 1;
         let mut start = from.max(end.saturating_sub(self.ring.len() as u64));
         while start < end {
             let middle = start + (end - start) / 2;
-            // In a hole: the next above it.
+            // In a gap: the next packet above it.
             match (middle..end).find_map(|seq| self.get(seq)) {
                 None => end = middle,
                 Some(packet) => match key(packet) {
@@ -146,7 +146,7 @@ impl History {
     }
 }
 
-/// A board's keyframe of 300 kB and ten seconds of camera at 2.5 Mbit/s both fit; what is more is no classroom's start.
+/// A joiner is sent at most this much: a board's keyframe of 300 kB and ten seconds of camera at 2.5 Mbit/s both fit.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What one encoding takes of a line: as a whole, and for each part of it that a viewer can be sent.
+//! The bit rate of one encoding: of the whole, and of each target that a viewer can be sent.
 
 use std::time::{Duration, Instant};
 
@@ -81,10 +81,10 @@ impl Rates {
         self.whole.bps(now, self.began)
     }
 
-    /// What a viewer may be given of it, cheapest first; the last is all of it. `layer` is its index in its track.
+    /// The targets that a viewer may be sent, cheapest first; the last is all of it. `layer` is its index in its track.
     ///
-    /// Small pictures may come at any rate; of large ones half the rate is the least, for below that the smaller size
-    /// shows a lesson better.
+    /// The smallest size may come at any frame rate, a larger one at half the frame rate at least: below that the
+    /// smaller size shows a lesson better.
     #[must_use]
     pub fn rungs(&self, now: Instant, layer: usize) -> SmallVec<[Rung; 3]> {
         let mut rungs = SmallVec::from_iter([Rung { layer, target: Target::ALL, size: 0, bps: self.bps(now) }]);
@@ -100,7 +100,7 @@ impl Rates {
             let least = if size == 0 { 0 } else { temporal.saturating_sub(1) };
             for target in (least..=temporal).rev().map(|rate| Target::new(size, rate)) {
                 let bps = parts.rates[target.index()].bps(now, self.began);
-                // A step that saves next to nothing is none.
+                // A step that saves less than a tenth is left out.
                 if bps > 0 && rungs.last().is_some_and(|above: &Rung| bps * 10 <= above.bps * 9) {
                     rungs.push(Rung { layer, target, size, bps });
                 }
@@ -122,7 +122,7 @@ impl SmoothedRate {
     fn close_second(&mut self, now: Instant, began: Instant) {
         let bps = self.bytes as u64 * 8;
         self.bps = match self.bps {
-            // A keyframe in one second is not what the layer takes.
+            // Smoothed, because one second may hold a keyframe.
             Some(before) => Some((before * 3 + bps) / 4),
             None if now.saturating_duration_since(began) >= RATE_KNOWN_AFTER => Some(self.bps(now, began)),
             None => return,
@@ -134,8 +134,8 @@ impl SmoothedRate {
 /// RTP header with one extension, SRTP tag, IPv4 and UDP.
 pub const HEADERS_BYTES: usize = 64;
 
-/// A rate is told after so long.
+/// A rate is known after so long.
 const RATE_KNOWN_AFTER: Duration = Duration::from_millis(700);
 
-/// A layer inside a stream that is silent for longer is none: senders drop them as their line needs.
+/// A layer inside a stream that is silent for longer does not count: senders drop layers as their bandwidth falls.
 const LAYER_SILENT_AFTER: Duration = Duration::from_secs(2);

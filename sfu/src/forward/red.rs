@@ -1,8 +1,8 @@
 //! Redundant voice (RFC 2198), built by the hub for one classroom at a time: each packet carries earlier ones again, so
 //! that a loss is mended by what comes after it, without a round trip.
 //!
-//! Nothing is encoded here: the earlier packets are taken from the shared [`History`], byte for byte. How many go along,
-//! and how far apart, [`depth`] decides from what the classroom's line loses.
+//! Nothing is encoded here: the earlier packets are taken from the shared [`History`], byte for byte. How many go
+//! along, and how far apart, [`super::redundancy`] decides from what the classroom's line loses.
 
 use smallvec::SmallVec;
 
@@ -18,11 +18,11 @@ pub struct Pattern {
     pub stride: u8,
 }
 
-/// Writes `packet` with earlier ones of its own history into `out`, which is cleared first. `opus_pt` is what each block
-/// is; the whole is at most `bytes_max` long.
+/// Writes `packet` with earlier ones of its own history into `out`, which is cleared first. `opus_pt` is what each
+/// block is; the whole is at most `bytes_max` long.
 ///
 /// Returns how many earlier packets went along. 0: none is there or none fits, and `out` is empty: send plain Opus.
-/// A packet is left out that is longer than RFC 2198's 10 bits can say, or older than its 14 bits of timestamp.
+/// A packet is left out that is longer than RFC 2198's 10 bits of length allow, or older than its 14 bits of timestamp.
 pub fn write(
     history: &History,
     packet: &Packet,
@@ -35,7 +35,7 @@ pub fn write(
     let mut chosen: [Option<(&Packet, u16)>; BLOCKS_MAX - 1] = [None; BLOCKS_MAX - 1];
     let mut left = bytes_max.saturating_sub(packet.payload.len() + LAST_HEADER_BYTES);
     let mut blocks = 0;
-    // The nearest first: it mends soonest, and where room is short it is the one that counts.
+    // The nearest first: it repairs soonest, and where space is short it matters most.
     for back in
         (1..=pattern.distance.min(BLOCKS_MAX as u8 - 1)).map(|number| u64::from(number) * u64::from(pattern.stride))
     {
@@ -107,13 +107,13 @@ pub fn read(payload: &[u8], timestamp: u32) -> Option<SmallVec<[Block<'_>; 4]>> 
     Some(blocks)
 }
 
-/// More repeats cost more line than they save voice: at 40 % loss three leave 2.6 %.
+/// More repeats cost more bandwidth than they repair: at 40 % loss three leave 2.6 %.
 pub const DISTANCE_MAX: u8 = 3;
 
-/// What RTP header, extensions and tag leave of a datagram that passes every tunnel: 1,200 bytes in all.
+/// A datagram of 1,200 bytes passes every tunnel; this is what RTP header, extensions and tag leave of it.
 pub const PAYLOAD_BYTES_MAX: usize = 1_200 - 20 - 16;
 
-/// A redundant payload of more blocks is no voice.
+/// Blocks of a redundant payload at most.
 pub const BLOCKS_MAX: usize = 16;
 
 /// Ten bits of block length.

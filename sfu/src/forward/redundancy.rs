@@ -1,14 +1,15 @@
 //! How much redundancy one classroom's line needs, from what it reports as lost.
 //!
-//! Transport-wide feedback comes ten times a second and tells each packet, so it also tells whether voice is lost one
-//! by one or in a row; where a viewer sends none, its reception reports do. More redundancy at once, less after a while.
+//! Transport-wide feedback comes ten times a second and covers each packet, so it also shows whether losses are single
+//! or bursty. Where a viewer sends none, its reception reports are used. Redundancy rises at once and falls after a
+//! while.
 
 use std::time::{Duration, Instant};
 
 use crate::forward::red::{DISTANCE_MAX, PAYLOAD_BYTES_MAX, Pattern};
 use crate::{packet::extend, transport::rtcp::TransportFeedback};
 
-/// One classroom's choice.
+/// The redundancy of one viewer's voice.
 #[derive(Debug)]
 pub struct RedundancyControl {
     /// Share lost, smoothed, 0 to 1. `None`: nothing was reported yet.
@@ -33,18 +34,18 @@ struct LossWindow {
     lost: u32,
 }
 
-/// What became of the voice packets behind a lost one, and of those behind one that came.
+/// Loss of voice packets that follow a lost one, and of those that follow one that arrived.
 #[derive(Debug, Default)]
 struct LossRuns {
     after_loss: LossTally,
     after_arrival: LossTally,
-    /// Was the last voice packet lost? `None`: nobody said.
+    /// Was the last voice packet lost? `None`: unknown.
     before: Option<bool>,
     /// Voice packets that came since the last loss.
     arrived_since_loss: u32,
 }
 
-/// Of so many packets, so many were lost.
+/// Packets, and how many of them were lost.
 #[derive(Debug, Default)]
 struct LossTally {
     packets: f64,
@@ -59,7 +60,7 @@ struct SentVoice {
     count: usize,
 }
 
-/// What voice may take of the line, as a bucket that fills by the clock.
+/// What voice may take of the line: a token bucket.
 #[derive(Debug)]
 struct VoiceBudget {
     bps: u64,
@@ -119,7 +120,7 @@ impl RedundancyControl {
 
     /// Notes a voice packet that goes out with a payload of `bytes`, under that transport-wide number if there is one.
     pub fn note_sent(&mut self, bytes: usize, number: Option<u16>) {
-        // Plain voice goes out in any case, but debt is forgiven: it would keep redundancy away for ever.
+        // Plain voice goes out in any case; without this floor its debt would keep redundancy away without end.
         self.budget.bytes = (self.budget.bytes - bytes as f64).max(0.0);
         if let Some(number) = number {
             self.sent.push(number);
@@ -161,7 +162,7 @@ impl RedundancyControl {
                 self.runs.note(lost);
             }
         } else if !lost {
-            // Told of as lost before: it was only overtaken.
+            // Reported lost before: it was only reordered.
             self.window.lost = self.window.lost.saturating_sub(1);
         }
     }
@@ -169,7 +170,7 @@ impl RedundancyControl {
     fn look(&mut self, now: Instant) {
         let window = &mut self.window;
         let lasted = now.saturating_duration_since(*window.began.get_or_insert(now));
-        // The first look is a quick one: a lossy line should not be found out by the first second of the lesson.
+        // The first window is short, so that a lossy line is recognised within the first second of the lesson.
         let packets_min = if self.loss.is_none() { 20 } else { 40 };
         let full = window.packets >= packets_min && (lasted >= WINDOW || self.loss.is_none());
         if full || (lasted >= WINDOW_MAX && window.packets > 0) {
@@ -178,7 +179,7 @@ impl RedundancyControl {
             self.smooth(loss);
             self.choose(now);
         } else if self.distance == 0 && window.lost >= LOST_AT_ONCE {
-            // How much is lost shows later; that something is lost shows now.
+            // How much is lost is known later; that packets are lost is known now.
             self.distance = 1;
             self.raised = Some(now);
         }
@@ -203,7 +204,7 @@ impl RedundancyControl {
             && self.raised.is_none_or(|at| now.saturating_duration_since(at) >= KEPT_FOR)
         {
             self.distance -= 1;
-            // The next step down waits as long again.
+            // The next step down has to wait as long again.
             self.raised = Some(now);
         }
         if let Some(burstiness) = self.runs.burstiness() {
@@ -222,15 +223,15 @@ impl LossRuns {
     fn note(&mut self, lost: bool) {
         match self.before.replace(lost) {
             Some(true) => self.after_loss.note(lost),
-            // A long quiet time says nothing of how it is when it is not quiet.
+            // Packets after a long time without loss are not counted: they would hide the bursts.
             Some(false) if self.arrived_since_loss < QUIET => self.after_arrival.note(lost),
             _ => {}
         }
         self.arrived_since_loss = if lost { 0 } else { self.arrived_since_loss.saturating_add(1) };
     }
 
-    /// How much likelier a packet is lost after a lost one than after one that arrived, −1 to 1. 0: losses are independent.
-    /// `None`: too few packets.
+    /// How much likelier a packet is lost after a lost one than after one that arrived, −1 to 1. 0: losses are
+    /// independent. `None`: too few packets.
     fn burstiness(&self) -> Option<f64> {
         (self.after_loss.packets >= RUNS_MIN).then(|| self.after_loss.share() - self.after_arrival.share())
     }
@@ -261,7 +262,7 @@ impl SentVoice {
         self.count += 1;
     }
 
-    /// Takes `number` out, with all before it. `None`: no voice packet has it. `Some(true)`: others were passed over.
+    /// Removes `number`, with all before it. `None`: no voice packet has it. `Some(true)`: others were skipped.
     fn take(&mut self, number: u16) -> Option<bool> {
         let mut skipped = false;
         while self.count > 0 {
@@ -280,21 +281,21 @@ impl SentVoice {
     }
 }
 
-/// Voice with all its repeats: Opus at 40 kbit/s four times, and room for headers and loud syllables. The bandwidth
-/// budget may cap it lower.
+/// Voice with all its redundancy: Opus at 40 kbit/s four times, and room for headers and loud syllables. The bandwidth
+/// allocation may cap it lower.
 pub const VOICE_BPS_MAX: u64 = 192_000;
 
-/// From this budget lost on, one, two, three earlier packets go along. Of independent losses these then leave at most
-/// 0.25 %, 0.34 %, and at 20 % a sixth of a percent.
+/// Thresholds of the share lost from which one, two and three earlier packets go along. Of independent losses they
+/// leave at most 0.25 % and 0.34 %, and at 20 % loss a sixth of a percent.
 const RAISE_AT: [f64; DISTANCE_MAX as usize] = [0.01, 0.05, 0.15];
 
-/// A step down needs this part of the threshold that led up,
+/// A step down needs a loss below this part of the threshold that led up.
 const LOWER_BELOW: f64 = 0.7;
 
-/// and so long since the last step: rural radio comes and goes.
+/// Minimum time between two steps down: the loss of rural radio comes and goes.
 const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Losses arrived_since_loss in a row where a packet behind a lost one is so much burstiness to be lost than one behind one that came.
+/// Losses are bursty where a packet is so much likelier to be lost after a lost one than after one that arrived.
 const BURSTY: f64 = 0.25;
 const BURSTY_STILL: f64 = 0.12;
 
@@ -304,7 +305,7 @@ const QUIET: u32 = 64;
 /// Three packets in a row, and one to end the row.
 const STRIDE_BURSTY: u8 = 4;
 
-/// Fewer say nothing.
+/// Fewer are too few to judge by.
 const RUNS_MIN: f64 = 8.0;
 
 /// The older half of more than these is forgotten.
@@ -319,23 +320,23 @@ const WINDOW_MAX: Duration = Duration::from_secs(2);
 /// Half a second of a thin line is some fifty packets, and a tenth of fifty is anything from two to eight.
 const SMOOTHING: f64 = 0.25;
 
-/// Where a window lost twice what was known and this more, it is believed at once by half.
+/// A window whose loss is above twice the known loss and this is taken at half weight at once.
 const JUMP: f64 = 0.03;
 const SMOOTHING_JUMP: f64 = 0.5;
 
-/// So many packets lost of one window bring the first repeat before the window ends.
+/// So many packets lost of one window start redundancy before the window ends.
 const LOST_AT_ONCE: u32 = 3;
 
 /// A viewer whose feedback has stopped is judged by its reports again.
 const FEEDBACK_STOPPED: Duration = Duration::from_secs(5);
 
-/// Loud syllables are long: what was not used lately may be used for them.
+/// Loud syllables make long packets: unused budget is saved for them for so long.
 const SAVED_FOR: Duration = Duration::from_millis(500);
 
-/// Two sounds for two thirds of a second; feedback of what is older than that says nothing of now.
+/// Two voices for two thirds of a second; older feedback is of no use.
 const SENT_MAX: usize = 64;
 
-/// A feedback that speaks of more packets is no report of a tenth of a second.
+/// Statuses read of one feedback at most: a tenth of a second has fewer.
 const STATUSES_MAX: usize = 4_096;
 
 #[cfg(test)]

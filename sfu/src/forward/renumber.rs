@@ -1,6 +1,6 @@
 //! How one source's numbers, timestamps and picture ids become a slot's own.
 //!
-//! A packet keeps its place for ever, so that it can be sent again.
+//! A packet's placement never changes, so that it can be sent again.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How one source's numbers become ours. A packet keeps its place for ever, so that it can be sent again.
+/// How one source's numbers become the slot's own.
 #[derive(Debug, Clone, Copy)]
 pub struct Renumbering {
     /// The source.
@@ -30,9 +30,9 @@ pub struct Renumbering {
     pub(crate) timestamps: TimestampMap,
     pub(crate) picture_id_offset: u16,
     pub(crate) tl0_offset: u8,
-    /// What of a scalable layer is sent; of what is not, the numbers close up.
+    /// What of a scalable layer is sent. Numbers close up over the rest.
     pub(crate) target: Target,
-    /// What the target was not sent before the span began.
+    /// What the target was not sent before the renumbering began.
     pub(crate) skipped: Skipped,
     pub(crate) frame_offset: u16,
 }
@@ -62,7 +62,8 @@ impl Placement {
         Self { index, timestamp: 0, pt, vp8: None, marker: false, frame_number: None, is_filler: true }
     }
 }
-/// TimestampMap before `pivot` are pressed together: what was cached is shown at once, and live needs no catching up.
+/// Maps source timestamps to ours. Those before `pivot` are compressed, so that the cached group is shown at once and
+/// live packets need no catching up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimestampMap {
     /// Source timestamp at which the cached group begins.
@@ -75,7 +76,7 @@ pub(crate) struct TimestampMap {
     pub(crate) shift: u32,
 }
 impl Renumbering {
-    /// A packet's place. `None`: it is older than where the span begins, or no part of what is sent.
+    /// A packet's place. `None`: it is older than the renumbering, or not part of what is sent.
     #[must_use]
     pub fn place(&self, packet: &Packet) -> Option<Placement> {
         let layered = packet.layered.as_deref();
@@ -101,16 +102,16 @@ impl Renumbering {
         })
     }
 
-    /// The packet that has an index of ours, and its place. `None`: it is gone, or was never there.
+    /// The packet that has an index of ours, and its place. `None`: it is not in the history any more, or never was.
     #[must_use]
     pub fn find<'a>(&self, history: &'a History, index: u64) -> Option<(&'a Packet, Placement)> {
-        // What was skipped moves it up.
+        // Skipped packets move it up.
         let least = self.source_start + index.checked_sub(self.index_start)?;
         let packet = match history.get(least) {
             Some(packet) if packet.layered.is_none() => packet,
             _ => history.search(least, |packet| {
                 let found = self.index_of(packet).map_or(Ordering::Less, |found| found.cmp(&index));
-                // What was skipped has the index of the next that was not.
+                // A skipped packet has the index of the next one that was not.
                 found.then(if self.has_place(packet) { Ordering::Equal } else { Ordering::Less })
             })?,
         };
@@ -121,14 +122,14 @@ impl Renumbering {
         packet.layered.as_ref().is_none_or(|layered| layered.has_place(self.target))
     }
 
-    /// Our index of a packet, if it has one. `None`: it is older than where the span begins.
+    /// Our index of a packet, if it has one. `None`: it is older than the renumbering.
     pub(crate) fn index_of(&self, packet: &Packet) -> Option<u64> {
         let age = packet.seq.checked_sub(self.source_start)?;
         let skipped = packet.layered.as_ref().map_or(0, |it| self.skipped_of(it.before(self.target)).packets);
         Some(self.index_start + age.checked_sub(u64::from(skipped))?)
     }
 
-    /// What was skipped since the span began.
+    /// What was skipped since the renumbering began.
     fn skipped_of(&self, before: Skipped) -> Skipped {
         Skipped {
             packets: before.packets.wrapping_sub(self.skipped.packets),

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Guards retransmissions: the same packet once per round trip, and a fifth of the stream at most, more where it loses
-/// much.
+/// Limits retransmissions: the same packet once per round trip, and a fifth of the stream at most, more where loss is
+/// high.
 #[derive(Debug)]
 pub(super) struct Repeats {
     last: HashMap<(usize, u64), Instant>,
@@ -46,7 +46,7 @@ impl Repeats {
 /// No pause between two repeats of a packet is longer.
 const REMEMBERED_FOR: Duration = Duration::from_millis(500);
 
-/// Enough to mend 100 ms of camera and board at their best, or a large keyframe of which every fifth packet was lost.
+/// Enough to repair 100 ms of camera and board at their best, or a large keyframe of which every fifth packet was lost.
 const REPEAT_BURST_BYTES: usize = 64 * 1024;
 
 /// IP, UDP, RTP with an extension, tag: a small packet is not free.

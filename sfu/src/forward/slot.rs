@@ -1,6 +1,6 @@
-//! One receive slot of one classroom: its SSRC, numbers and timestamps run on for ever, whatever flows in it.
+//! One receive slot of one viewer: its SSRC, sequence numbers and timestamps run on, whatever flows in it.
 //!
-//! Everything is worked out when a source is chosen; per packet a slot only adds.
+//! Offsets are computed when a source is chosen; per packet a slot only adds them.
 
 use std::{
     collections::VecDeque,
@@ -38,13 +38,13 @@ pub struct Slot {
     route: Option<Route>,
     /// Earlier routes, for NACKs that still ask for their packets.
     past: VecDeque<Renumbering>,
-    /// A layer that takes the slot over when its next keyframe comes; until then the old one stays.
+    /// The layer that the slot switches to at that layer's next keyframe.
     pub next: Option<(TrackId, usize)>,
-    /// How much of a scalable layer it should carry; it turns to that where the layer lets it.
+    /// The target of a scalable layer that it should carry. It switches to that at the next packet that allows it.
     pub aim: Target,
-    /// The line has no room for it.
+    /// Paused by bandwidth.
     pub is_paused: bool,
-    /// Numbers from here on went out only once.
+    /// Numbers from here on have been sent only once.
     pub once: u64,
     /// RTP packets and payload bytes sent, for sender reports.
     pub sent: (u32, u32),
@@ -61,7 +61,7 @@ struct Route {
 enum Phase {
     /// Nothing goes out before a keyframe.
     AwaitingKeyframe,
-    /// The cached group goes out, up to but without this source number; live packets wait in the history.
+    /// The cached group goes out. Source numbers from `cursor` on have not been sent; live packets wait in the history.
     CatchingUp { cursor: u64, per_tick: usize },
     /// Every packet goes out as it comes.
     Live,
@@ -108,7 +108,7 @@ impl Slot {
         self.route.as_ref().map(|route| (route.span.track, route.span.layer))
     }
 
-    /// Does it wait for a keyframe that the cache does not have?
+    /// Does it wait for a live keyframe, because the cache has none?
     #[must_use]
     pub fn awaits_keyframe(&self) -> bool {
         self.route.as_ref().is_some_and(|route| route.phase == Phase::AwaitingKeyframe)
@@ -120,8 +120,8 @@ impl Slot {
         self.route.as_ref().is_some_and(|route| matches!(route.phase, Phase::CatchingUp { .. }))
     }
 
-    /// Lets a source flow in it from its newest keyframe on, cached if the history has it. False where the viewer cannot
-    /// decode `codec`: then nothing flows.
+    /// Lets a source flow in it from its newest keyframe on, cached if the history has it. False where the viewer
+    /// cannot decode `codec`: then nothing flows.
     pub fn start(&mut self, now: Instant, track: TrackId, layer: usize, codec: Codec, history: &History) -> bool {
         self.stop();
         self.is_paused = false;
@@ -158,7 +158,7 @@ impl Slot {
         true
     }
 
-    /// Nothing flows any more. What was sent can still be asked for again.
+    /// Ends what flows. Packets already sent can still be retransmitted.
     pub fn stop(&mut self) {
         self.next = None;
         if let Some(route) = self.route.take()
@@ -175,7 +175,8 @@ impl Slot {
         self.past.push_front(span);
     }
 
-    /// From now on live packets wait in the history, behind those that were sent, until [`Self::next_cached`] takes them.
+    /// From now on live packets wait in the history, behind those that were sent, until [`Self::next_cached`] takes
+    /// them.
     pub fn hold(&mut self) {
         if let Some(route) = &mut self.route
             && route.phase == Phase::Live
@@ -184,8 +185,8 @@ impl Slot {
         }
     }
 
-    /// How far what waits in the history is behind the newest packet there, where the keyframe of its group has gone out
-    /// whole and a newer group waits: then it may begin anew with that. `None`: it may not.
+    /// How far the packets that wait in the history are behind the newest one, where the keyframe of their group has
+    /// been sent whole and a newer group waits: then the slot may restart with that. `None`: it may not.
     #[must_use]
     pub fn overtaken_by(&self, history: &History) -> Option<Duration> {
         let route = self.route.as_ref()?;
@@ -266,7 +267,7 @@ impl Slot {
 
     /// Begins a span of the same source with the target that is aimed at.
     fn turn(&mut self, span: &mut Renumbering, packet: &Packet) {
-        // Numbers before this packet that are still kept free for what is to be repaired would be closed up.
+        // Numbers that are still kept free for packets under repair would be closed up.
         let is_whole = span.index_of(packet) == Some(self.next_index);
         if !is_whole && !packet.keyframe {
             return;
@@ -281,8 +282,8 @@ impl Slot {
         }
     }
 
-    /// The next cached packet of the group, while `budget_bytes` lasts; taking it moves on. `None`: no more for now, and
-    /// at the newest packet the slot has become live.
+    /// The next cached packet of the group, while `budget_bytes` lasts; taking it moves on. `None`: no more for now,
+    /// and at the newest packet the slot has become live.
     pub fn next_cached<'a>(
         &mut self,
         now: Instant,
@@ -307,7 +308,7 @@ impl Slot {
                 break None;
             }
             *cursor += 1;
-            // A hole: it is being repaired, and goes out when it comes.
+            // A gap: the packet is under repair, and is sent when it comes.
             let Some(packet) = packet else { continue };
             if let Some(placed) = self.place_in(now, &mut route, packet) {
                 *left -= packet.payload.len().min(*left);
@@ -361,7 +362,7 @@ impl Slot {
     fn timestamp_now(&self, now: Instant, clock_rate: u32) -> u32 {
         let Some((timestamp, at)) = self.newest else { return (self.next_index as u32).wrapping_mul(0x9e37_79b1) };
         let elapsed = ticks(now.saturating_duration_since(at), clock_rate).max(1);
-        // Opus goes in steps of 20 ms: a step that is none costs concealment.
+        // Opus timestamps advance in steps of 20 ms: any other step costs concealment.
         let elapsed =
             if clock_rate == 48_000 { (elapsed.saturating_add(480) / 960).max(1).saturating_mul(960) } else { elapsed };
         timestamp.wrapping_add(elapsed)
@@ -408,13 +409,13 @@ impl Slot {
     }
 }
 
-/// The cached group is out this long after a joiner is ready, if its line carries it.
+/// Time in which the cached group is sent to a joiner, if its line carries it.
 const CATCH_UP_WITHIN: Duration = Duration::from_millis(300);
 
-/// How often a slot that catches up is given its share.
+/// Interval at which a slot that catches up is served.
 pub const CATCH_UP_TICK: Duration = Duration::from_millis(5);
 
-/// Shares of a cached group: with one every 5 ms it is out in a fifth of a second.
+/// Parts of a cached group: with one every 5 ms it is sent in a fifth of a second.
 const CATCH_UP_TICKS: usize = 40;
 
 /// A small group is not worth pacing.

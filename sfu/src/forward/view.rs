@@ -1,4 +1,4 @@
-//! The viewer's side of a connection: slots in, sealed packets out, and what the viewer says of them.
+//! The viewer's side of a connection: places packets in slots, seals them, and takes the viewer's reports.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub struct Viewer {
     repeats: Repeats,
     /// How much redundancy its voice carries, by what its line loses.
     pub redundancy: RedundancyControl,
-    /// How many earlier packets its next voice packet carries: those that went the old way when it moved.
+    /// How many earlier packets its next voice packet carries: those sent to its old address when it moved.
     resend_voice: u8,
     /// Smoothed round trip. `None`: no report yet.
     pub rtt: Option<Duration>,
@@ -75,9 +75,9 @@ impl Viewer {
         slots ^ self.bandwidth.prefetch() ^ self.sent.0 ^ self.repeats.allowance as u64
     }
 
-    /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even` bytes
-    /// where little is missing, so that the kernel can send the whole burst at once. `history` is its layer's: voice
-    /// takes its redundancy from there.
+    /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even`
+    /// bytes where little is missing, so that the kernel can send the whole burst at once. `history` is its layer's:
+    /// voice takes its redundancy from there.
     pub fn forward(
         &mut self,
         now: Instant,
@@ -133,8 +133,8 @@ impl Viewer {
         self.retransmit(slot, rtx_pt, placed, packet, egress);
     }
 
-    /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so that
-    /// what was lost in a row is not lost again. Where little is lost, nothing.
+    /// Sends once more what went out live in a slot before `live`, the slot's next number then: a picture later, so
+    /// that what was lost in a row is not lost again. Where little is lost, nothing.
     pub fn send_twice(&mut self, slot: usize, live: u64, history: &History, egress: &mut Egress<'_>) {
         let first = std::mem::replace(&mut self.slots[slot].once, live);
         if !self.bandwidth.sends_twice() {
@@ -147,8 +147,8 @@ impl Viewer {
         }
     }
 
-    /// Sends about `bytes` that nobody needs, so that the line shows what it carries: the newest packets of a picture
-    /// once more, by RTX, or padding where there are none.
+    /// Sends about `bytes` of probe packets: the newest packets of a picture again by RTX, or padding where there are
+    /// none.
     pub fn probe<'a>(
         &mut self,
         bytes: usize,
@@ -384,8 +384,8 @@ impl Viewer {
         }
     }
 
-    /// It has moved, and was last heard on its old way so long ago: what it was sent since has gone astray. Pictures it
-    /// asks for again; its next voice packet brings the voice along.
+    /// The viewer has moved, and was last heard on its old path so long ago: packets sent since are lost. It asks for
+    /// pictures again by NACK; its next voice packet carries the lost voice as redundancy.
     pub fn resend_voice_after_move(&mut self, silent_for: Duration) {
         let astray = silent_for + self.rtt.unwrap_or(FIRST_RTT).min(RTT_MAX);
         self.resend_voice = (astray.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;

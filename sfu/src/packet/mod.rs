@@ -62,7 +62,7 @@ impl Packet {
     }
 }
 
-/// What a payload's first bytes tell.
+/// What a payload's first bytes show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadFacts {
     /// It starts a picture that needs no earlier one. Always true for sound.

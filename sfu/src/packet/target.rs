@@ -1,7 +1,7 @@
 //! Scalable streams: layers in time and size inside one encoding, and how much of them a viewer is sent.
 //!
-//! [`crate::uplink::layering`] judges a publisher's packets once, when they arrive. A slot then reads one bit to know whether a packet is for
-//! it, and one counter to close the numbers up over what it was not sent.
+//! [`crate::uplink::layering`] judges a publisher's packets once, when they arrive. A slot then reads one bit to know
+//! whether a packet is for it, and one counter to close the numbers up over what it was not sent.
 
 use bytes::Bytes;
 
@@ -69,7 +69,7 @@ pub struct Layered {
     /// It begins a frame.
     pub(crate) begins: bool,
     pub(crate) wanted: Targets,
-    /// Targets that can be changed to at this frame by whoever has only part of their temporal layers.
+    /// Targets that a viewer with only part of their temporal layers can switch to at this frame.
     pub(crate) switch: Targets,
     /// Targets of which it ends the picture.
     pub(crate) ends: Targets,
@@ -117,8 +117,8 @@ impl Layered {
         self.before[target.index()]
     }
 
-    /// May a viewer who was sent `from` until now go on with `to` from this packet? `keyframe`: it begins a picture that
-    /// needs no other.
+    /// May a viewer who was sent `from` until now go on with `to` from this packet? `keyframe`: it begins a picture
+    /// that needs no other.
     #[must_use]
     pub fn turns(&self, from: Target, to: Target, keyframe: bool) -> bool {
         if !self.begins || !self.is_wanted(to) {
@@ -128,7 +128,8 @@ impl Layered {
             return true;
         }
         let is_known = to.temporal() <= from.temporal() || self.switch & to.bit() != 0;
-        // What a larger picture needs was not sent before; what a smaller one needs was, where sizes build on each other.
+        // What a larger picture needs was not sent before; what a smaller one needs was, where sizes build on each
+        // other.
         is_known && (to.spatial() == from.spatial() || to.spatial() < from.spatial() && self.nested)
     }
 }

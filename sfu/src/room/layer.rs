@@ -26,17 +26,17 @@ pub struct Layer {
     pub id: TrackId,
     /// Its recent packets.
     pub history: History,
-    /// What came and is not released yet: neither in the history nor on its way.
+    /// Packets that came and are not released yet: neither in the history nor in the burst.
     pub(super) waiting: Vec<Arc<Packet>>,
     /// When that is released at the latest.
     pub(super) due: Option<Instant>,
-    /// What is released and on its way to the viewers.
+    /// Packets that are released and being sent to the viewers.
     pub burst: Vec<Arc<Packet>>,
     /// The longest payload of the burst: others are padded to it where little is missing.
     pub even: usize,
     /// Bytes of it, headers included.
     pub burst_bytes: usize,
-    /// Who asks its publisher for keyframes.
+    /// When its publisher is asked for keyframes.
     pub keyframe_requests: KeyframeRequests,
     /// This source timestamp was captured at this time of the hub. `None`: no sender report yet.
     pub sync: Option<(u32, Instant)>,
@@ -66,7 +66,7 @@ impl Layer {
         }
     }
 
-    /// Is it neither kept nor waiting, nor too old?
+    /// Is a packet of that number neither kept nor waiting, nor too old?
     fn is_new(&self, seq: u64) -> bool {
         self.history.is_new(seq) && !self.waiting.iter().any(|packet| packet.seq == seq)
     }
@@ -107,7 +107,7 @@ impl Layer {
         }
     }
 
-    /// Lets a packet wait for the rest of its picture, or not at all where it is the last of it, or sound.
+    /// Holds a packet until the rest of its picture has come. Sound and the last packet of a picture are due at once.
     fn gather(&mut self, now: Instant, packet: Arc<Packet>) {
         let is_whole = packet.codec.is_sound() || packet.marker || self.waiting.len() + 1 >= GATHERED_MAX;
         let latest = self.due.unwrap_or(now + GATHER_WITHIN);
@@ -115,7 +115,7 @@ impl Layer {
         self.waiting.push(packet);
     }
 
-    /// Moves what is due into history and burst. False where nothing is.
+    /// Moves packets that are due into history and burst. False where there are none.
     pub(super) fn release(&mut self, now: Instant) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
@@ -146,14 +146,15 @@ impl Layer {
     }
 }
 
-/// A picture's packets leave a browser within a millisecond and are sent on together: that is what makes sending cheap.
-/// The last one says so itself; where it is lost, nobody waits for it longer than this after the one before,
+/// A picture's packets leave a browser within a millisecond and are sent on together, which is what makes sending
+/// cheap. The marker bit ends a picture. Where that packet is lost, the others are released this long after the newest
+/// of them.
 const GATHER_PAUSE: Duration = Duration::from_millis(1);
 
-/// nor longer than this after the first.
+/// The same, after the first of them.
 const GATHER_WITHIN: Duration = Duration::from_millis(2);
 
-/// More does not fit one send.
+/// Packets held at most: more do not fit one GSO send.
 const GATHERED_MAX: usize = 32;
 
 /// Ten seconds of voice.

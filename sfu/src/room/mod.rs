@@ -1,4 +1,4 @@
-//! One lesson on one worker: its tracks, who views them, who taps them.
+//! One lesson on one worker: its tracks, viewers and taps.
 
 mod layer;
 mod track;
@@ -32,9 +32,9 @@ pub struct Room {
     pub id: RoomId,
     /// What is published, oldest first. At most one of each kind.
     pub tracks: Vec<Track>,
-    /// Everybody here, publishers too.
+    /// All peers here, publishers too.
     pub members: Vec<PeerKey>,
-    /// Other workers with somebody in the room.
+    /// Other workers with peers in the room.
     pub others: Vec<WorkerId>,
     taps: Vec<TapSender>,
 }
@@ -70,8 +70,8 @@ impl Room {
         self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()).find(|layer| layer.id == id)
     }
 
-    /// Takes what comes of a layer, in a track of its own where it is the first of its publisher or codec. `next_id` names
-    /// a layer that is seen for the first time on its home.
+    /// Takes what comes of a layer, in a track of its own where it is the first of its publisher or codec. `next_id`
+    /// names a layer that is seen for the first time on its home.
     ///
     /// Returns what it began; `None` where all of it is known already.
     ///
@@ -128,12 +128,11 @@ impl Room {
         Ok(Some(began))
     }
 
-    /// May packets of that source go on with the track of their kind, or take its place? The later publisher wins, so that
-    /// two that send at once do not take turns.
+    /// May packets of that source go on with the track of their kind, or take its place? The later publisher wins, so
+    /// that two that send at once do not take turns.
     ///
-    /// # Errors
-    /// `TooOld` where a connection that was answered later has the place. `TooFast` where the codec of a publisher of this
-    /// worker has only just changed: every change is a new track for viewers and taps.
+    /// # Errors `TooOld` where a connection that was answered later has the place. `TooFast` where the codec of a
+    /// publisher of this worker has only just changed: every change is a new track for viewers and taps.
     fn admits(&self, now: Instant, source: &LayerSource) -> Result<(), Dropped> {
         let Some(track) = self.track(source.kind) else { return Ok(()) };
         let just_began = now.saturating_duration_since(track.began) < CODEC_STAYS_FOR;
@@ -147,13 +146,13 @@ impl Room {
         }
     }
 
-    /// When something that waits is released. `None`: nothing waits.
+    /// When the first of the packets that wait is due. `None`: none waits.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         self.layers().filter_map(|layer| layer.due).min()
     }
 
-    /// Releases what is due: it is in the histories and the bursts then. False where nothing is.
+    /// Releases packets that are due into the histories and bursts. False where there are none.
     pub fn release(&mut self, now: Instant) -> bool {
         let mut released = false;
         for layer in self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()) {
@@ -162,7 +161,7 @@ impl Room {
         released
     }
 
-    /// Everybody has what was released.
+    /// Ends the bursts: every viewer has been sent what was released.
     pub fn end_bursts(&mut self) {
         for layer in self.tracks.iter_mut().flat_map(|track| track.layers.iter_mut().flatten()) {
             layer.burst.clear();
@@ -261,7 +260,7 @@ impl Room {
         ended
     }
 
-    /// Adds a tap and tells it what flows already, from the newest keyframe on.
+    /// Adds a tap, and sends it the tracks that flow already, from the newest keyframe on.
     pub fn tap(&mut self, now: Instant, tap: TapSender) {
         for item in self.tracks.iter().flat_map(|track| cached(now, track)) {
             if tap.send(item).is_err() {
@@ -277,7 +276,8 @@ impl Room {
         !self.taps.is_empty()
     }
 
-    /// Notes what taps cannot decode. Returns the layers whose home, another worker, must be told.
+    /// Notes what taps cannot decode. Returns the layers whose home is another worker, to which the request must be
+    /// passed on.
     pub fn note_wanted(&mut self) -> Vec<(WorkerId, TrackId)> {
         let mut abroad = Vec::new();
         for kind in self.taps.iter().flat_map(TapSender::take_wanted).filter(|kind| !kind.is_sound()) {
@@ -322,13 +322,12 @@ fn cached(now: Instant, track: &Track) -> Vec<TapItem> {
     let Some(layer) = track.flowing() else { return Vec::new() };
     let mut items = vec![TapItem::Started { track: layer.id, kind: track.kind, codec: track.codec, arrived: now }];
     if let (Some(start), Some(newest)) = (layer.history.group_start(), layer.history.newest()) {
-        // The present picture is what a recording begins with; of the group before it only the keyframe counts, but
-        // the pictures since then need it.
+        // A recording begins with the present picture, which cannot be decoded without the group since the keyframe.
         let packets = (start..=newest).filter_map(|seq| layer.history.get(seq)).chain(&layer.waiting);
         items.extend(packets.map(|packet| TapItem::Packet { track: layer.id, arrived: now, packet: packet.clone() }));
     }
     items
 }
 
-/// A device that falls back to another encoder does so once; as rarely as a keyframe may be asked for.
+/// The codec of a track changes at most once in this time: a device falls back to another encoder only once.
 const CODEC_STAYS_FOR: Duration = ASK_EVERY;

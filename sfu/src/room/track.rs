@@ -30,7 +30,7 @@ pub struct Track {
     pub index: usize,
     /// Its encodings; those that never came are `None`.
     pub layers: SmallVec<[Option<Layer>; 3]>,
-    /// The layer that taps get: what says most, or least where that is enough for all of them.
+    /// The layer that taps get: the one with the highest rate, or the lowest where that is enough for all of them.
     pub best: usize,
     /// When its first packet came.
     pub began: Instant,
@@ -128,8 +128,8 @@ impl Track {
         self.layers.get(self.best)?.as_ref()
     }
 
-    /// The layers that a viewer may be given, cheapest first. One that has fallen silent while others flow is no choice:
-    /// browsers switch layers off as they like.
+    /// The layers that a viewer may be sent, cheapest first, without those that are silent while others flow: browsers
+    /// switch layers off at any time.
     pub fn rungs(&self, now: Instant) -> SmallVec<[Rung; 3]> {
         let newest = self.layers.iter().flatten().map(|layer| layer.heard).max();
         let flows = |layer: &Layer| newest.is_none_or(|at| at.saturating_duration_since(layer.heard) <= SILENT_AFTER);
@@ -141,5 +141,5 @@ impl Track {
     }
 }
 
-/// A layer that is silent for longer, while another flows, was switched off by its sender.
+/// A layer without a packet for longer, while another one flows, was switched off by its sender.
 const SILENT_AFTER: Duration = Duration::from_millis(1_500);

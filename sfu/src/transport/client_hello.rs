@@ -1,7 +1,7 @@
 //! The first ClientHello, put together from its pieces: what a server may offer depends on what it asks for.
 //!
 //! Chromium's comes in two datagrams because of its large post-quantum key share, GStreamer's in small ones because
-//! OpenSSL guesses an MTU of 256 bytes (RFC 6347 §4.2.3). Only a whole one tells which SRTP profiles are known.
+//! OpenSSL guesses an MTU of 256 bytes (RFC 6347 §4.2.3). Only a whole one shows which SRTP profiles are known.
 
 use bytes::BytesMut;
 

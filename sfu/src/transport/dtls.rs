@@ -63,7 +63,8 @@ impl Identity {
     }
 }
 
-/// What the other side's certificate must hash to: algorithm in lower case and digest, one of them is enough (RFC 8122).
+/// What the other side's certificate must hash to: algorithm in lower case and digest, one of them is enough (RFC
+/// 8122).
 pub type Fingerprints = Vec<(String, Vec<u8>)>;
 
 /// What a datagram or a timeout brought.
@@ -73,7 +74,7 @@ pub enum Progress {
     Ongoing,
     /// The handshake is done.
     Done(Keys),
-    /// The other side said goodbye.
+    /// The other side sent close_notify.
     Closed,
 }
 
@@ -94,8 +95,8 @@ pub struct Handshake {
     /// Set until the role is clear: the server's configuration depends on what the ClientHello offers.
     waiting: Option<PendingServer>,
     done: bool,
-    /// Bytes that may still come. The DTLS crate keeps fragments up to two megabytes, those without a byte for ever,
-    /// and puts them together by recursion: a chain of thousands would end the process.
+    /// Bytes that may still come. The DTLS crate keeps fragments up to two megabytes, empty ones without limit, and
+    /// reassembles them by recursion: a chain of thousands would overflow the stack.
     budget_bytes: usize,
 }
 
@@ -137,7 +138,7 @@ impl Handshake {
     /// [`HandshakeError`]: wrong certificate, no common profile, or broken or endless messages before the handshake was
     /// done.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) -> Result<Progress, HandshakeError> {
-        // A goodbye leaves nothing behind, and counts at any time.
+        // An alert leaves no state behind, and is accepted at any time.
         if !(self.done && is_alert(datagram)) {
             match self.budget_bytes.checked_sub(datagram.len()) {
                 Some(left) => self.budget_bytes = left,
@@ -208,7 +209,7 @@ impl Handshake {
         self.endpoint.poll_transmit().map(|transmit| transmit.message)
     }
 
-    /// Says goodbye (close_notify); [`Self::poll_transmit`] has the datagram.
+    /// Closes the connection (close_notify); [`Self::poll_transmit`] has the datagram.
     pub fn close(&mut self, now: Instant) {
         self.endpoint.stop(now, virtual_address(2));
     }
@@ -234,8 +235,8 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// A lost flight is sent again after this long, doubling; the crate's one second is slow on a losing line.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A browser's side is 2 kB, sent again at most seven times while it is given; a chain of certificates fits too. The same
-/// again afterwards: a client that missed our last flight repeats its own.
+/// A browser's side is 2 kB, sent again at most seven times while it is given; a chain of certificates fits too. The
+/// same again afterwards: a client that missed our last flight repeats its own.
 const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
 
 /// One alert record and nothing behind it.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A longer frame is no packet of ours, and what follows it cannot be told apart either: the stream is given up.
+/// A longer frame is an error. The next one cannot be found behind it, so the stream is given up.
 pub const FRAME_BYTES_MAX: usize = 1_500;
 
 /// Cuts what is read into packets. Keeps at most one unfinished frame.

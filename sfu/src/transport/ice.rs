@@ -1,7 +1,7 @@
 //! ICE-lite (RFC 8445 §2.5): answers authenticated connectivity checks and never sends one.
 //!
-//! A check proves that its sender knows our password, so it is also what opens a peer's way and moves it to a new
-//! address. Only what stands before MESSAGE-INTEGRITY is believed.
+//! A check proves that its sender knows our password, so it also establishes a peer's path and moves it to a new
+//! address. Only attributes before MESSAGE-INTEGRITY are used.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use rtc_stun::{
 pub struct Credentials {
     /// User fragment: public, and the key by which a first check finds its peer.
     pub ufrag: String,
-    /// Password: whoever signs with it is the client that our answer went to.
+    /// Password: it authenticates the client that our answer went to.
     pub pwd: String,
 }
 
@@ -79,7 +79,7 @@ impl Check {
         MessageIntegrity::check(&mut self.message, our_pwd.as_bytes(), crypto).is_ok()
     }
 
-    /// Does the client settle on this pair with this check?
+    /// Does the check nominate this pair (USE-CANDIDATE)?
     #[must_use]
     pub fn nominates(&self) -> bool {
         self.message.attributes.0.iter().any(|a| a.typ == ATTR_USE_CANDIDATE)

@@ -1,4 +1,4 @@
-//! What peers report (RFC 3550 §6, RFC 4585, RFC 5104): compounds are read in place, without a copy.
+//! RTCP (RFC 3550 §6, RFC 4585, RFC 5104): compounds are read in place, without a copy.
 //!
 //! Every classroom reports ten times a second, so reading a report costs no more than forwarding a packet. What we send
 //! ourselves is rare and is written by the protocol crate.
@@ -10,7 +10,7 @@ use rtc_shared::marshal::Marshal;
 
 use crate::stats::Dropped;
 
-/// One packet of a compound, of those that say something to us.
+/// One packet of a compound, of the types that the hub uses.
 #[derive(Debug, Clone)]
 pub enum Report<'a> {
     /// A publisher's clock (RFC 3550 §6.4.1).
@@ -199,7 +199,7 @@ impl<'a> TransportFeedback<'a> {
             run: 0,
             symbols: Symbols::Same(0),
         };
-        // The deltas begin where the chunks have told of every packet.
+        // The deltas begin where the chunks have covered every packet.
         let mut told = 0u32;
         let mut bytes = 0;
         while told < left.into() {

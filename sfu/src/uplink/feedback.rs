@@ -1,4 +1,4 @@
-//! What a publisher is told about its own sending: transport-wide arrival times and reception reports.
+//! Feedback to a publisher: transport-wide arrival times and reception reports.
 
 use std::time::{Duration, Instant};
 

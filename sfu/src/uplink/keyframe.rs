@@ -1,4 +1,5 @@
-//! The one authority that asks a publisher for keyframes: on a schedule, on real need, within a budget.
+//! The only place where a publisher's keyframes are requested: on a schedule, on loss, on a viewer's request, and not
+//! more often than [`ASK_EVERY`].
 //!
 //! A joiner never causes one: it starts from the cached group of pictures.
 
@@ -35,7 +36,7 @@ impl KeyframeReason {
     }
 }
 
-/// The authority over one track layer.
+/// The keyframe requests of one track layer.
 #[derive(Debug)]
 pub struct KeyframeRequests {
     kind: TrackKind,
@@ -47,13 +48,13 @@ pub struct KeyframeRequests {
 }
 
 impl KeyframeRequests {
-    /// An authority over a layer of `kind` that has just begun.
+    /// Of a layer of `kind` that has just begun.
     #[must_use]
     pub fn new(kind: TrackKind) -> Self {
         Self { kind, wanted: None, asked: None, came: None, unanswered: 0 }
     }
 
-    /// Notes that somebody needs a keyframe. Many needs are one.
+    /// Notes that a keyframe is needed. Several requests count as one.
     pub fn request(&mut self, need: KeyframeReason) {
         self.wanted.get_or_insert(need);
     }
@@ -77,7 +78,7 @@ impl KeyframeRequests {
             .or_else(|| self.is_scheduled(now, keyframe_bytes, group_bytes).then_some(KeyframeReason::Schedule))?;
         self.asked = Some(now);
         self.unanswered += 1;
-        // A need that nothing answers is kept: the layer may have been silent when it was asked.
+        // An unanswered request is kept: the layer may have been silent when it was sent.
         self.wanted = Some(need).filter(|need| *need != KeyframeReason::Schedule);
         Some(need)
     }
@@ -98,7 +99,7 @@ impl KeyframeRequests {
     }
 }
 
-/// Whoever needs one, a publisher is asked at most this often per layer.
+/// A publisher is asked at most this often per layer, whatever the reasons.
 pub const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// The recorder cuts its segments at keyframes, 4 s long, so that every segment can be sought.

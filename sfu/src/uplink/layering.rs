@@ -1,4 +1,5 @@
-//! Judges the packets of a scalable stream as they arrive: which targets each is for, and what every target is not sent.
+//! Judges the packets of a scalable stream as they arrive: which targets each is for, and what every target is not
+//! sent.
 
 use std::collections::VecDeque;
 
@@ -60,7 +61,7 @@ impl Layering {
             Some(bytes) => Some(Descriptor::read(bytes, self.structure.as_ref()).ok_or(Dropped::Malformed)?),
             None => None,
         };
-        // Without a descriptor layers are known where every payload tells its own.
+        // Without a descriptor layers are known for codecs whose payload header names them.
         let tells = matches!(codec, Codec::Vp8 | Codec::Vp9);
         self.is_layered |= told.is_some() || tells && (facts.temporal_id > 0 || facts.spatial_id > 0);
         if !self.is_layered {
@@ -68,7 +69,7 @@ impl Layering {
         }
         let late = self.behind.back().is_some_and(|(newest, _)| seq <= *newest);
         let known = self.behind.partition_point(|(at, _)| *at < seq);
-        // Judged twice, a packet could be given the number of another.
+        // Judged a second time, a packet could get the number of another.
         if late && (known == 0 && self.is_forgetful || self.behind.get(known).is_some_and(|(at, _)| *at == seq)) {
             return Err(Dropped::TooOld);
         }
@@ -97,7 +98,7 @@ impl Layering {
                 skipped.pictures = skipped.pictures.wrapping_add(u16::from(next_picture));
             }
             self.behind.push_back((seq, behind));
-            // A late one has taken a place too.
+            // A late packet has taken an entry too.
             while self.behind.len() > BEHIND_PACKETS {
                 self.is_forgetful = true;
                 self.behind.pop_front();
@@ -118,7 +119,7 @@ impl Layering {
         })))
     }
 
-    /// A frame by its descriptor. One whose template is not known is for everybody.
+    /// A frame by its descriptor. One whose template is unknown belongs to every target.
     fn read(&mut self, told: Descriptor) -> Frame {
         if let Some(structure) = told.structure {
             self.nested = is_nested(&structure);
@@ -160,7 +161,7 @@ impl Layering {
         }
     }
 
-    /// A frame by what its payload says: every layer builds on all below it.
+    /// A frame by its payload header: every layer builds on all below it.
     fn plain(codec: Codec, facts: &PayloadFacts) -> Frame {
         let layer = Target::new(facts.spatial_id, facts.temporal_id);
         let has = |target: Target| target.has(layer.spatial(), layer.temporal());

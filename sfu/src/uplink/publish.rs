@@ -1,4 +1,4 @@
-//! The publisher's side of a connection: whose packet is this, what is missing, what is it told.
+//! The publisher's side of a connection: which layer a packet belongs to, what is missing, what feedback is sent.
 
 use std::{
     collections::VecDeque,
@@ -256,7 +256,7 @@ impl Publisher {
         }
     }
 
-    /// When [`Self::nacks`] has something to say next.
+    /// When [`Self::nacks`] is due next.
     #[must_use]
     pub fn nack_due(&self) -> Option<Instant> {
         self.layers.iter().flat_map(|layer| &layer.missing).map(|missing| missing.ask_at).min()
@@ -403,7 +403,7 @@ impl ReceivedLayer {
     }
 }
 
-/// A teacher's device sends 4 Mbit/s at most; this cuts off what no lesson needs before it costs anybody else anything.
+/// A teacher's device sends 4 Mbit/s at most; this drops more than that before it costs other peers anything.
 #[derive(Debug, Default)]
 struct Policer {
     window: Option<Instant>,
@@ -433,20 +433,20 @@ const NTP_SHIFT: Duration = Duration::from_secs(1 << 33);
 /// A sender whose clock jumps further than this was set anew.
 const CLOCK_JUMP: Duration = Duration::from_secs(1);
 
-/// Loss is a share: over a shorter time it says nothing.
+/// Loss is a share of packets: over a shorter time there are too few of them.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 /// What two clocks may drift apart from one report to the next: 500 ppm.
 const CLOCK_DRIFT: Duration = Duration::from_micros(500);
 
-/// Packets change places by less on any line that carries a lesson.
+/// Reordering is shorter than this on any line that carries a lesson.
 const REORDER_GRACE: Duration = Duration::from_millis(5);
 
 /// The first repeat of an unanswered NACK comes after this long, the n-th after n times as long.
 const NACK_AGAIN: Duration = Duration::from_millis(60);
 const NACK_AGAIN_MAX: Duration = Duration::from_millis(240);
 
-/// What is missing beyond this is an outage, not loss: a keyframe mends it sooner.
+/// More missing packets than this are an outage, not loss: a keyframe repairs that sooner.
 const MISSING_MAX: usize = 512;
 
 /// Keeps one NACK inside one datagram.

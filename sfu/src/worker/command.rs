@@ -9,11 +9,11 @@ use crate::{
 /// What a worker is asked to do.
 #[derive(Debug)]
 pub enum Command {
-    /// End a room with everybody in it.
+    /// End a room and all its peers.
     CloseRoom(RoomId),
     /// End a peer.
     ClosePeer(PeerId),
-    /// The client restarts ICE: believe these credentials of ours too.
+    /// The client restarts ICE: accept checks signed with these new credentials too.
     Restart {
         /// The peer.
         peer: PeerId,
@@ -27,6 +27,6 @@ pub enum Command {
         /// Where its packets go.
         tap: TapSender,
     },
-    /// Say goodbye to everybody.
+    /// End every peer and room.
     CloseAll,
 }

@@ -22,7 +22,7 @@ impl Worker {
     }
 
     /// As [`Self::flush`], but stops when the outbox holds `bytes`. True: send that, clear it, and call again before
-    /// anything else. What was just written is still in the processor's cache when the kernel reads it.
+    /// anything else. In parts, what was written is still in the processor's cache when the kernel reads it.
     pub fn flush_part(&mut self, now: Instant, bytes: usize) -> bool {
         loop {
             let Some((id, mut at)) = self.flushing.take().or_else(|| Some((self.next_released(now)?, 0))) else {
@@ -52,7 +52,7 @@ impl Worker {
             if is_done {
                 room.end_bursts();
             } else {
-                // Who is buried is a member no more, and all behind it move up.
+                // A dropped peer is no member any more, and all after it move up by one.
                 self.flushing = Some((id, at - usize::from(broken.is_some())));
             }
             self.rooms.insert(id, room);
@@ -68,7 +68,7 @@ impl Worker {
         }
     }
 
-    /// The next room with something to send. Notes when the others have.
+    /// The next room with released packets. Also notes when the next of the other rooms is due.
     fn next_released(&mut self, now: Instant) -> Option<RoomId> {
         self.flush_at = None;
         let mut at = 0;
@@ -95,7 +95,7 @@ impl Worker {
         None
     }
 
-    /// Chooses anew what flows in each slot of everybody in a room.
+    /// Chooses anew what flows in each slot of all peers of a room.
     pub(super) fn route_room(&mut self, now: Instant, room: RoomId) {
         let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
         for key in members {
@@ -103,9 +103,9 @@ impl Worker {
         }
     }
 
-    /// Sends a viewer its share of the cached groups, and comes back while there is more.
+    /// Sends a viewer its next part of the cached groups, and schedules the one after while there is more.
     ///
-    /// Never in the middle of a flush: what is released is in the history already and would go out twice.
+    /// Not to be called in the middle of a flush: released packets are in the history already and would go out twice.
     pub(super) fn catch_up(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
@@ -137,7 +137,8 @@ impl Worker {
     }
 }
 
-/// When what the viewer's pacer holds back is due. `None`: nothing is.
+/// Sends a viewer the bursts of its slots. Returns when packets that its pacer holds back are due; `None`: there are
+/// none.
 fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) -> Option<Instant> {
     let (viewer, mut egress) = peer.viewing(out)?;
     viewer.bandwidth.at(now);
@@ -152,7 +153,7 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) 
             .and_then(|track| track.layers.get(layer_at)?.as_ref())
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
-            // Voice never waits; a picture does where its burst is long for the line.
+            // Voice never waits; a picture waits where its burst is long for the line.
             if !viewer.slots[slot].terms().kind.is_sound()
                 && !viewer.bandwidth.allows(viewer.slots[slot].takes_of(&layer.burst, layer.burst_bytes))
             {
@@ -161,7 +162,7 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) 
             }
             let live = viewer.slots[slot].next_index();
             for (at, packet) in layer.burst.iter().enumerate() {
-                // The last of a run may be shorter as it is.
+                // The last packet of a GSO run may be shorter without padding.
                 let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
                 viewer.forward(now, slot, packet, &layer.history, even, &mut egress);
             }
@@ -175,6 +176,6 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) 
     due
 }
 
-/// Hundreds of viewers do not fit the cache. So many are looked at together before they are sent to: the processor
-/// fetches them side by side, and not one after the other.
+/// Viewers that are prefetched together before they are sent to. Hundreds of viewers do not fit the cache; this way the
+/// processor waits for their cache lines side by side instead of one after the other.
 const PREFETCHED: usize = 8;

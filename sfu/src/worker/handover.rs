@@ -28,7 +28,7 @@ impl Worker {
                 }
             }
             Relay::Cached { room, source, packets, newest_at, sync } => {
-                // A publisher that has been replaced meanwhile is no loss.
+                // Refused where its publisher has been replaced meanwhile.
                 let _ = self.admit(now, room, &source, LayerPackets::Cached { packets: &packets, newest_at });
                 if let Home::Elsewhere { id, .. } = source.home
                     && let Some(layer) = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(id))
@@ -59,7 +59,7 @@ impl Worker {
         }
     }
 
-    /// The room, opened on this worker and said so to the others where it is new here.
+    /// The room on this worker. Where it is new here, it is opened and announced to the other workers.
     pub(super) fn room_entry(&mut self, id: RoomId) -> &mut Room {
         let (lobby, me) = (&self.config.lobby, self.config.id);
         self.rooms.entry(id).or_insert_with(|| {
@@ -78,7 +78,7 @@ impl Worker {
         }
     }
 
-    /// Hands what a room has just released to the other workers that have somebody in it.
+    /// Hands what a room has just released to the other workers with peers in it.
     pub(super) fn relay_bursts(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(&id).filter(|room| !room.others.is_empty()) else { return };
         for (source, layer) in room.sources(self.config.id).filter(|(_, layer)| !layer.burst.is_empty()) {
@@ -88,7 +88,7 @@ impl Worker {
         }
     }
 
-    /// Tells every other worker in a room.
+    /// Sends a message to every other worker in a room.
     pub(super) fn relay_to_room(&mut self, id: RoomId, relay: &Relay) {
         if let Some(room) = self.rooms.get(&id) {
             self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
@@ -120,7 +120,7 @@ impl Worker {
         }
     }
 
-    /// Takes what comes of a layer into its room, and says what that began.
+    /// Admits packets of a layer into its room, and reports the track that they begin.
     pub(super) fn admit(
         &mut self,
         now: Instant,

@@ -1,7 +1,8 @@
-//! A packet from an address that nobody here is known at: a peer whose address has changed, or noise.
+//! A packet from an unknown address: a peer whose address has changed, or noise.
 //!
-//! A classroom's address changes when its line does, or its router forgets it. Its next check would tell, but that may
-//! take seconds; its next report tells at once, to whoever can open it.
+//! A classroom's address changes when its line does, or when its router forgets the mapping. Its next ICE check would
+//! show the new address, but may be seconds away; its next RTCP report shows it at once, to the worker that has its
+//! keys.
 
 use std::{
     net::SocketAddr,
@@ -34,15 +35,15 @@ impl Worker {
         }
     }
 
-    /// The other worker whose peer a check is for, as far as the name in it tells: nothing is authenticated here.
+    /// The other worker whose peer a check is for, by its unauthenticated user fragment.
     #[must_use]
     pub fn owner_elsewhere(&self, packet: &[u8]) -> Option<WorkerId> {
-        // One worker alone need not read it twice.
+        // With one worker alone there is no need to parse it.
         self.config.lobby.others(self.config.id).next()?;
         self.config.lobby.worker_of(Check::read(packet)?.our_ufrag()?, self.config.id)
     }
 
-    /// Notes that an address leads nowhere any more: its connection is closed.
+    /// Forgets the address of a TCP connection that is closed.
     pub fn forget_path(&mut self, address: SocketAddr) {
         let key = self.by_address.remove(&address);
         if let Some(peer) = key.and_then(|key| self.peers[key].as_mut()) {
@@ -50,8 +51,8 @@ impl Worker {
         }
     }
 
-    /// Tries a stray packet on the keys of those it may be from, the likeliest first: numbers stand in the clear, and
-    /// whoever has moved goes on where he was. What it says is heeded at once.
+    /// Tries to open a packet with the keys of the peers that it may be from, the likeliest first: sequence numbers are
+    /// not encrypted, and a peer that has moved continues its own. Its contents take effect at once.
     pub(super) fn handle_stray(
         &mut self,
         now: Instant,
@@ -63,7 +64,7 @@ impl Worker {
         if self.open_attempts >= TRIES_PER_SECOND_MAX {
             return Err(Dropped::Unroutable);
         }
-        // Looking for whose it may be walks over everybody: noise pays for that too.
+        // The search walks over all peers, so it counts as attempts too: that bounds what noise costs.
         self.open_attempts += 1 + (self.peers.len() / PEERS_PER_TRY) as u32;
         let header = if is_rtcp { None } else { Some(rtp_header(&bytes).ok_or(Dropped::Malformed)?) };
         let mut likely: Vec<(u64, bool, PeerKey)> = self
@@ -77,7 +78,7 @@ impl Worker {
                     None => opener.rtcp_lead(&bytes),
                     Some(header) => opener.rtp_lead(header.ssrc, header.seq),
                 }?;
-                // Of whom nothing is known by that name it may be, if he was not heard just now.
+                // An SSRC that the peer has not used yet is possible if it was not heard just now.
                 let silent = now.saturating_duration_since(peer.heard) >= SILENT_FOR;
                 let rank = if lead == 0 { silent.then_some(u64::MAX) } else { Some(lead) }?;
                 let elsewhere = peer.address.map(|address| address.ip()) != Some(from.ip());
@@ -94,7 +95,7 @@ impl Worker {
                 true => self.handle_rtcp_from(now, key, from, bytes.clone()),
                 false => self.handle_rtp_from(now, key, from, bytes.clone()),
             };
-            // Only what has authenticated moves a peer.
+            // Only an authenticated packet moves a peer.
             let Some(peer) = self.peers[key].as_mut().filter(|peer| peer.address == Some(from)) else { continue };
             let forgotten = peer.note_path(now, from, true);
             tracing::info!(peer = %peer.id, "Peer {} has moved to another address", peer.id);
@@ -103,7 +104,7 @@ impl Worker {
         }
         let lobby = &self.config.lobby;
         if !handed && lobby.others(self.config.id).next().is_some() {
-            // The kernel deals by address: whoever has moved may belong to any other worker.
+            // The kernel distributes datagrams by address: a peer that has moved may belong to any other worker.
             let relay = Relay::Datagram { from, bytes };
             self.relays.extend(lobby.others(self.config.id).map(|worker| (worker, relay.clone())));
             return Ok(());
@@ -112,12 +113,13 @@ impl Worker {
     }
 }
 
-/// A viewer reports every 60 ms with transport feedback, a second without: who was heard just now has not moved.
+/// A viewer reports every 60 ms with transport feedback, every second without. A peer heard this recently has not
+/// moved.
 const SILENT_FOR: Duration = Duration::from_millis(40);
 
-/// Bounds what noise may cost: a try is a third of a microsecond.
+/// Attempts to open a packet of unknown origin. One costs a third of a microsecond.
 const TRIES_PER_PACKET_MAX: usize = 64;
 const TRIES_PER_SECOND_MAX: u32 = 20_000;
 
-/// As many peers are looked at in the time of one try.
+/// Peers that the search looks at in the time of one attempt.
 const PEERS_PER_TRY: usize = 16;

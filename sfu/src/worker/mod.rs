@@ -1,7 +1,7 @@
-//! One core of the hub: peers and rooms, told the time and the bytes.
+//! One core of the hub: peers and rooms. Time and bytes are arguments; it does no I/O.
 //!
-//! Drain [`Worker::outbox`] and [`Worker::poll_event`] after every call; call [`Worker::flush`] at the end of a batch of
-//! datagrams, so that each viewer gets a burst in one send.
+//! Drain [`Worker::outbox`] and [`Worker::poll_event`] after every call; call [`Worker::flush`] at the end of a batch
+//! of datagrams, so that each viewer gets a burst in one send.
 
 mod command;
 mod forward;
@@ -45,19 +45,19 @@ use crate::{
     worker::peer::Peer,
 };
 
-/// What a worker is made of.
+/// What a worker is created from.
 pub struct WorkerConfig {
     /// Its number.
     pub id: WorkerId,
     /// The hub's DTLS certificate.
     pub identity: Identity,
-    /// What it shares with the others.
+    /// State shared by all workers.
     pub lobby: Arc<Lobby>,
     /// Where the hub's time begins.
     pub epoch: Instant,
     /// That moment as NTP, 32.32 fixed point seconds since 1900.
     pub epoch_ntp: u64,
-    /// Where its random numbers come from: the same seed, the same story.
+    /// Seed of its random numbers: the same seed gives the same sequence of events.
     pub seed: u64,
 }
 
@@ -100,7 +100,7 @@ struct Counters {
 }
 
 impl Worker {
-    /// A worker that knows nobody yet.
+    /// A worker without peers or rooms.
     #[must_use]
     pub fn new(config: WorkerConfig) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl Worker {
         self.receive(now, from, bytes, false);
     }
 
-    /// `handed`: another worker received it and knows nobody whom it may be for.
+    /// `handed`: another worker received it and has no peer that it may be for.
     fn receive(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut, handed: bool) {
         let known = self.by_address.get(&from).copied();
         let outcome = catch_unwind(AssertUnwindSafe(|| self.demultiplex(now, from, known, bytes, handed)));
@@ -145,7 +145,7 @@ impl Worker {
         }
     }
 
-    /// Does as it is told.
+    /// Carries out a command.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         if catch_unwind(AssertUnwindSafe(|| self.apply(now, command))).is_err() {
             self.drop_peer(now, None);
@@ -181,7 +181,7 @@ impl Worker {
                     peer.ours.push(ours);
                 }
             }
-            // It may have been closed while the command was on its way: nobody would ever close it again.
+            // The room was closed while the command was on its way: opened here now, it would never be closed.
             Command::Tap { room, .. } if self.config.lobby.flowing(room).is_none() => {}
             Command::Tap { room, tap } => self.room_entry(room).tap(now, tap),
             Command::CloseAll => {
@@ -194,7 +194,7 @@ impl Worker {
         }
     }
 
-    /// What has happened since the last call; drain to `None`.
+    /// The next event; drain to `None`.
     pub fn poll_event(&mut self) -> Option<HubEvent> {
         self.events.pop_front()
     }
@@ -204,12 +204,12 @@ impl Worker {
         &mut self.outbox
     }
 
-    /// Counts datagrams that the rim could not send.
+    /// Counts datagrams that the driver could not send.
     pub fn note_unsent(&mut self, datagrams: u64) {
         self.counters.dropped[Dropped::SocketFull as usize] += datagrams;
     }
 
-    /// Counts what the rim could not hand to another worker.
+    /// Counts relays that the driver could not hand to another worker.
     pub fn note_unrelayed(&mut self, relays: u64) {
         self.counters.dropped[Dropped::WorkerBehind as usize] += relays;
     }
@@ -220,7 +220,8 @@ impl Worker {
         &self.stats
     }
 
-    /// Whoever comes or goes in the middle of a flush would be passed over, or given a packet twice.
+    /// Finishes a flush that was interrupted: a peer that joins or leaves in the middle of one would miss a packet, or
+    /// get it twice.
     fn end_flush(&mut self, now: Instant) {
         if self.flushing.is_some() {
             self.flush(now);
@@ -231,10 +232,10 @@ impl Worker {
         self.counters.dropped[reason as usize] += 1;
     }
 
-    /// A fault of ours in one peer's state: that peer goes, everybody else stays.
+    /// Panic isolation: the peer is dropped, all others stay.
     fn drop_peer(&mut self, now: Instant, key: Option<PeerKey>) {
         self.counters.panics += 1;
-        error!(worker = %self.config.id, "A peer's state panicked and is thrown away");
+        error!(worker = %self.config.id, "A peer's state panicked; the peer is dropped");
         if let Some(key) = key {
             self.remove(now, key, GoneReason::Panicked);
         }

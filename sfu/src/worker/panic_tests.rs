@@ -1,5 +1,5 @@
-//! A panic inside one peer's state takes down that peer and nobody else. State that the arithmetic of debug builds
-//! refuses is put into one peer by hand; everything after that is the worker's usual way.
+//! Panic isolation: a panic inside one peer's state ends that peer and no other. Each test sets one peer's state by
+//! hand so that debug arithmetic overflows; everything after that is the ordinary code path.
 
 use std::{
     net::SocketAddr,
@@ -209,7 +209,7 @@ fn a_panic_while_a_report_is_read_ends_one_classroom() {
     let mut sealer = Sealer::new(&keys, lesson.worker.config.identity.provider().crypto()).unwrap();
     let mut sealed = Vec::new();
     assert!(sealer.seal_rtcp(&report.marshal().unwrap(), &mut sealed));
-    // The report's round trip must be one that is believed: a little after its sender report.
+    // The report's round trip must be plausible: a little after its sender report.
     lesson.worker.config.epoch_ntp = u64::from(1u32 << 24) << 16;
     lesson.worker.handle_datagram(lesson.now, address(3), BytesMut::from(&sealed[..]));
     lesson.only_one_was_lost();

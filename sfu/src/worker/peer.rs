@@ -1,4 +1,4 @@
-//! One WebRTC connection on its worker: the way to it, its keys, and what it does.
+//! One WebRTC connection on its worker: its paths, its keys, and its role.
 
 use std::{
     net::SocketAddr,
@@ -31,28 +31,28 @@ pub struct Peer {
     pub room: RoomId,
     /// Our credentials: those in use, and after an ICE restart the ones before (RFC 8445 §9).
     pub ours: SmallVec<[Credentials; 2]>,
-    /// Where it is sent to. `None`: no check has come yet.
+    /// Where its packets are sent. `None`: no check has come yet.
     pub address: Option<SocketAddr>,
-    /// Every address that a check of its came from, newest last.
+    /// Addresses that its checks came from, newest last.
     pub paths: SmallVec<[SocketAddr; 4]>,
     /// Its DTLS association. `None` only where keys were given from outside.
     pub handshake: Option<Handshake>,
     /// Its keys. `None`: the handshake is not done.
     pub srtp: Option<(Sealer, Opener)>,
-    /// What it does.
+    /// Publisher or viewer.
     pub role: Role,
-    /// When anything of its was last authenticated.
+    /// When a packet of it was last authenticated.
     pub heard: Instant,
     created: Instant,
     /// When reports are due.
     pub report_at: Instant,
-    /// When its worker looks at it next. Kept by the worker.
+    /// When its worker services it next. Maintained by the worker.
     pub scheduled: Option<Instant>,
-    /// Bytes received since the last look.
+    /// Bytes received since the last statistics.
     pub received: u64,
 }
 
-/// What a peer does.
+/// What a peer is connected for.
 pub enum Role {
     /// It sends.
     Publisher(Box<Publisher>),
@@ -116,7 +116,7 @@ impl Peer {
         }
     }
 
-    /// Puts the keys to use. False where they are no keys.
+    /// Installs the SRTP keys. False where they are not usable.
     pub fn install(&mut self, keys: &Keys, crypto: &dyn RTCCrypto) -> bool {
         match (Sealer::new(keys, crypto), Opener::new(keys, crypto)) {
             (Ok(sealer), Ok(opener)) => {
@@ -141,9 +141,9 @@ impl Peer {
         self.srtp.is_some() && self.address.is_some()
     }
 
-    /// Notes an authenticated check from `from`. `nominated`: the client settles on it.
+    /// Notes an authenticated check from `from`. `nominated`: the client has nominated this pair.
     ///
-    /// Returns a path that is forgotten for it.
+    /// Returns the path that is dropped for it, if any.
     pub fn note_path(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
         let mut forgotten = None;
         if !self.paths.contains(&from) {
@@ -160,7 +160,7 @@ impl Peer {
         forgotten
     }
 
-    /// Sends to `from` from now on: something of the peer's has just authenticated there, and it is no late packet.
+    /// Sends to `from` from now on: a packet of the peer has just authenticated there, and was not late.
     pub fn switch_path(&mut self, now: Instant, from: SocketAddr) {
         let has_moved = self.address.replace(from).is_some_and(|before| before != from);
         if let Role::Viewer(viewer) = &mut self.role
@@ -172,7 +172,7 @@ impl Peer {
         self.heard = now;
     }
 
-    /// Forgets a path that has ended. What is sent goes by the newest one left, until a check says better.
+    /// Removes a path that has ended. Packets go to the newest one left, until a check nominates another.
     pub fn remove_path(&mut self, path: SocketAddr) {
         self.paths.retain(|known| *known != path);
         if self.address == Some(path) {
@@ -180,14 +180,14 @@ impl Peer {
         }
     }
 
-    /// Has it not been heard for longer than it ever pauses? Then a check on another way need not nominate it first:
-    /// what it is sent on the old one is lost, and its next packet would lead back there.
+    /// Has it been silent for longer than a live peer ever is? Then a check on another path moves it there even without
+    /// nomination, because packets sent on the old path are lost.
     #[must_use]
     pub fn is_quiet(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) >= QUIET_AFTER
     }
 
-    /// Has it been silent, or unconnected, for too long?
+    /// Has it been silent, or without a finished handshake, for too long?
     #[must_use]
     pub fn has_expired(&self, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.heard) >= CONSENT_EXPIRES_AFTER;
@@ -195,7 +195,9 @@ impl Peer {
         silent || never
     }
 
-    /// Looks at all that sending a burst will look at. The sum means nothing.
+    /// Reads the fields that sending a burst reads, so that the processor loads their cache lines ahead of time.
+    ///
+    /// The result is the XOR of what was read and has no meaning; [`std::hint::black_box`] of it keeps the loads.
     #[must_use]
     pub fn prefetch(&self) -> u64 {
         let keys = self.srtp.as_ref().map_or(0, |(sealer, _)| sealer.tag_len() as u64);
@@ -228,7 +230,7 @@ impl Peer {
         }
     }
 
-    /// When it must be looked at next.
+    /// When it has to be serviced next.
     #[must_use]
     pub fn due(&self) -> Instant {
         let expiry = self.heard + CONSENT_EXPIRES_AFTER;
@@ -251,5 +253,5 @@ const QUIET_AFTER: Duration = Duration::from_millis(200);
 /// A browser on two networks, each with IPv4 and IPv6.
 const PATHS_MAX: usize = 4;
 
-/// The first report goes out early: lips and voice are in step only after it.
+/// The first report goes out early: sound and picture are in sync only after it.
 const FIRST_REPORT_AFTER: Duration = Duration::from_millis(100);

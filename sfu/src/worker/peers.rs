@@ -22,7 +22,7 @@ impl Worker {
     /// Adds a peer that is connected already, with keys given from outside: simulations begin here. Its datagrams come
     /// from `address`.
     ///
-    /// Returns false where the keys are no keys.
+    /// Returns false where the keys are not usable.
     pub fn connect_seeded(
         &mut self,
         now: Instant,
@@ -132,7 +132,7 @@ impl Worker {
         self.config.lobby.note_address(address, self.config.id);
     }
 
-    /// A peer has come to `to`; the path that it gave up for it, if any, is nobody's.
+    /// Enters a peer's new address `to` into the maps, and removes `from`, the path that it gave up for it.
     pub(super) fn move_address(&mut self, from: Option<SocketAddr>, to: SocketAddr, key: PeerKey) {
         if let Some(from) = from {
             self.by_address.remove(&from);

@@ -1,4 +1,4 @@
-//! One datagram: what it is by its first byte (RFC 7983), whose it is, and what it brings.
+//! Receiving one datagram: its protocol by the first byte (RFC 7983), its peer, its effect.
 
 use std::{
     net::SocketAddr,
@@ -35,7 +35,7 @@ impl Worker {
             self.relays.push_back((worker, Relay::Datagram { from, bytes }));
             return Ok(());
         }
-        // RFC 7983: the first byte tells what it is.
+        // RFC 7983: the first byte says which protocol it is.
         match (bytes.first(), bytes.get(1)) {
             (Some(0..=3), _) => self.handle_check(now, from, &bytes, handed),
             (Some(20..=63), _) => self.handle_handshake(now, known.ok_or(Dropped::Unroutable)?, from, &bytes),
@@ -59,7 +59,7 @@ impl Worker {
         let key = match self.by_ufrag.get(&ufrag) {
             Some(&key) => key,
             None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
-                // A connection is its worker's: nobody else can answer on it.
+                // A TCP connection belongs to its worker: no other can answer on it.
                 Some(owner) if !handed && tcp_address::connection(from).is_none() => {
                     self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
                     return Ok(());
@@ -73,7 +73,7 @@ impl Worker {
             return Err(Dropped::BadCheck);
         }
         let response = check.response(from, &ours.pwd, crypto).ok_or(Dropped::BadCheck)?;
-        // A seat's own check with a forged source must not lead another peer's packets, or its own, astray.
+        // A valid check with a forged source address must not divert the packets of the peer that uses that address.
         let taken = self.by_address.get(&from).copied().filter(|&other| other != key);
         if let Some(other) = taken.and_then(|other| self.peers[other].as_ref())
             && other.address == Some(from)
@@ -98,7 +98,7 @@ impl Worker {
     fn handle_handshake(&mut self, now: Instant, key: PeerKey, from: SocketAddr, bytes: &[u8]) -> Result<(), Dropped> {
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let Some(handshake) = &mut peer.handshake else { return Err(Dropped::NotAgreed) };
-        // The answer goes back on the path that asked, whatever was nominated meanwhile.
+        // The answer goes back on the path of the request, whatever was nominated meanwhile.
         peer.address = peer.address.or(Some(from));
         let progress = handshake.handle_datagram(now, bytes);
         peer.flush_handshake(&mut self.outbox);
@@ -162,6 +162,6 @@ impl Worker {
     }
 }
 
-/// An address belongs to whoever was heard from it this recently: viewers report, and clients check, more often than
-/// that. A new connection behind the same port of a router has to wait as long.
+/// An address belongs to the peer that was last heard from it for this long: viewers report, and clients check, more
+/// often than that. A new connection that a router maps to the same port has to wait as long.
 const ADDRESS_KEPT_FOR: Duration = Duration::from_secs(2);

@@ -1,8 +1,9 @@
-//! A lesson spreads over all workers: what one worker tells another.
+//! Messages between workers, by which one lesson spreads over all of them.
 //!
 //! The worker that has the publisher is the track's home. It hands what it releases, as shared read-only packets, to
-//! every worker with somebody in the room; each keeps a history of its own, so joiners and repairs stay where they are.
-//! Keyframes are asked of the home alone. Datagrams that the kernel dealt to the wrong worker are handed over too.
+//! every worker with peers in the room; each keeps a history of its own, which serves its joiners and repairs.
+//! Keyframes are requested through the home alone. Datagrams that the kernel gave to the wrong worker are handed over
+//! too.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -16,17 +17,17 @@ use crate::{
     uplink::{keyframe::KeyframeReason, publish::SenderClock},
 };
 
-/// What one worker tells another. Nothing in it is ever written again.
+/// A message of one worker to another. Its contents are immutable.
 #[derive(Debug, Clone)]
 pub enum Relay {
-    /// The sender has somebody in that room now: give it what is published, and what comes.
+    /// The sender has peers in that room now: send it what is published, and what comes.
     Here {
         /// The room.
         room: RoomId,
         /// The sender.
         from: WorkerId,
     },
-    /// The sender has nobody there any more.
+    /// The sender has no peer in that room any more.
     Gone {
         /// The room.
         room: RoomId,
@@ -63,7 +64,7 @@ pub enum Relay {
         publisher: PeerId,
         /// The track.
         kind: TrackKind,
-        /// What it says.
+        /// Its contents.
         clock: SenderClock,
     },
     /// A track has ended.
@@ -75,7 +76,7 @@ pub enum Relay {
         /// What it showed.
         kind: TrackKind,
     },
-    /// Somebody needs a keyframe of a layer that is at home with you.
+    /// A viewer or tap needs a keyframe of a layer whose home is the receiving worker.
     RequestKeyframe {
         /// The room.
         room: RoomId,
@@ -84,7 +85,7 @@ pub enum Relay {
         /// Why.
         need: KeyframeReason,
     },
-    /// A datagram for a peer of yours, or perhaps of yours.
+    /// A datagram that is, or may be, for a peer of the receiving worker.
     Datagram {
         /// Where it came from.
         from: SocketAddr,
@@ -94,7 +95,7 @@ pub enum Relay {
 }
 
 impl Relay {
-    /// May it be dropped where the other worker does not keep up? What it carries is repaired, or sent again.
+    /// May it be dropped where the other worker does not keep up? True of what is repaired or sent again.
     #[must_use]
     pub fn is_media(&self) -> bool {
         matches!(self, Self::Burst { .. } | Self::Datagram { .. })

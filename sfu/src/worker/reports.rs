@@ -32,7 +32,7 @@ impl Worker {
         let ntp_middle = (self.ntp(now) >> 16) as u32;
         let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
         let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
-        // What was late on the old way leads nobody back there.
+        // A packet that was late on the old path must not move the peer back to it.
         let leads = opener.rtcp_lead(&bytes).is_some();
         opener.open_rtcp(&mut bytes)?;
         if leads || peer.address.is_none() {
@@ -44,7 +44,7 @@ impl Worker {
         for report in rtcp::reports(&bytes) {
             match (report, &mut peer.role) {
                 (Err(reason), _) => outcome = Err(reason),
-                // A goodbye (BYE) of one source is not the end of the connection: DTLS says that.
+                // BYE ends one source, not the connection: that is close_notify of DTLS.
                 (Ok(Report::Sender { ssrc, ntp, rtp }), Role::Publisher(publisher)) => {
                     if let Some(clock) = publisher.handle_sender_report(now, ssrc, ntp, rtp) {
                         let kind = publisher.terms().tracks[clock.track].kind;
@@ -68,7 +68,7 @@ impl Worker {
                 }
             }
         }
-        // A viewer's deadlines only move away when it is heard, but for what its line carries now.
+        // A report only postpones a viewer's deadlines, unless the bandwidth has to be allocated anew.
         let is_due = match &peer.role {
             Role::Publisher(_) => true,
             Role::Viewer(viewer) => viewer.bandwidth.is_due(),
@@ -82,7 +82,7 @@ impl Worker {
 
 fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut Outbox) {
     let Some((viewer, mut egress)) = peer.viewing(out) else { return };
-    // What is paused is not missed.
+    // A paused slot is not repaired.
     let Some(slot) = viewer.slot_of(ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
         return;
     };
@@ -94,9 +94,9 @@ fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>,
     egress.out.seal_run();
 }
 
-/// A viewer cannot decode. While it is still being given the cached group it has what it needs.
+/// Notes that a viewer cannot decode. While it is still being sent the cached group no keyframe is requested.
 ///
-/// Returns what the track's home must be told, if that is another worker.
+/// Returns the request for the track's home, if that is another worker.
 fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&Slot>) -> Option<(WorkerId, Relay)> {
     let (id, _) = slot.filter(|slot| !slot.catches_up())?.source()?;
     let home = room.layer(id)?.0.home;
@@ -112,8 +112,8 @@ fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&Slot>) -> Option<(
     })
 }
 
-/// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
+/// The home asks its publisher more rarely; this only keeps a flood of requests on the worker that receives it.
 const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
 
-/// More repairs at once are an outage.
+/// Sequence numbers served of one NACK: more missing at once are an outage, not loss.
 const NACKED_MAX: usize = 512;

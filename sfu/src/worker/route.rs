@@ -1,4 +1,4 @@
-//! What each slot of a viewer carries: the room's layers against the viewer's line.
+//! Which layer each slot of a viewer carries: the room's layers against the viewer's bandwidth.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ impl Worker {
         let demands: SmallVec<[Demand; 6]> = viewer.slots.iter().map(|slot| want(now, room, slot)).collect();
         let allocations = viewer.bandwidth.share(now, &demands, viewer.slots.iter().any(Slot::catches_up));
         let bps = viewer.bandwidth.estimate_bps();
-        trace!(peer = %peer.id, bps, queue = ?viewer.bandwidth.queue(), ?demands, ?allocations, "A line is shared");
+        trace!(peer = %peer.id, bps, queue = ?viewer.bandwidth.queue(), ?demands, ?allocations, "Bandwidth is allocated");
         let mut catches_up = false;
         for ((slot, want), choice) in viewer.slots.iter_mut().zip(&demands).zip(allocations) {
             match choice {
@@ -46,7 +46,7 @@ impl Worker {
         }
     }
 
-    /// Shares a viewer's line anew, if it is time.
+    /// Allocates a viewer's bandwidth anew, if that is due.
     pub(super) fn refresh_allocation(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Role::Viewer(viewer) = &mut peer.role else { return };
@@ -56,7 +56,7 @@ impl Worker {
         }
     }
 
-    /// Sends what a probe of a viewer's line lacks.
+    /// Sends the padding or repeats that a viewer's bandwidth probe still lacks.
     pub(super) fn probe(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
@@ -80,8 +80,8 @@ fn want(now: Instant, room: &Room, slot: &Slot) -> Demand {
     Demand { kind, rungs: track.rungs(now), current: flows.map(|(_, layer)| (layer, slot.aim)) }
 }
 
-/// Lets a layer flow in a slot: at once where its cached group is soon out, else from its next keyframe on, and until
-/// then the old layer stays. True where there is something to catch up with.
+/// Lets a layer flow in a slot: at once where its cached group can be sent soon, else from its next keyframe on, and
+/// until then the old layer stays. True where the slot has to catch up.
 fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize, Target), bps: u64) -> bool {
     let (codec, is_sound) = (track.codec, track.kind.is_sound());
     let rate = |layer: &Layer| layer.rates.bps(now);
@@ -99,7 +99,7 @@ fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize,
         Some(before) if before > rate(layer) => SWITCH_DOWN_WITHIN,
         Some(_) => SWITCH_UP_WITHIN,
         None if slot.is_paused => RESUME_WITHIN,
-        // It shows nothing yet, or its publisher has changed: nothing is better than the cached group.
+        // It shows nothing yet, or its publisher has changed: the cached group is the best choice.
         None => Duration::MAX,
     };
     let (_, bytes) = layer.history.group_bytes();
@@ -116,7 +116,7 @@ fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize,
     false
 }
 
-/// The layer that a slot waits for takes it over, if its keyframe has just come.
+/// Switches a slot to the layer that it waits for, if the keyframe of that layer has just come.
 pub(super) fn take_over(now: Instant, room: &Room, slot: &mut Slot) -> bool {
     let Some((id, at)) = slot.next else { return false };
     let Some((track, layer)) = room.layer(id) else {
@@ -127,7 +127,7 @@ pub(super) fn take_over(now: Instant, room: &Room, slot: &mut Slot) -> bool {
     came && slot.start(now, id, at, track.codec, &layer.history)
 }
 
-/// What waits is far behind and a newer keyframe is there: the slot goes on with that.
+/// Continues a slot from a newer keyframe where the packets that wait are far behind.
 pub(super) fn overtake(now: Instant, slot: &mut Slot, track: &Track, layer: &Layer) {
     let behind = slot.overtaken_by(&layer.history);
     if behind.is_some_and(|behind| behind >= BEHIND_MAX)
@@ -139,14 +139,15 @@ pub(super) fn overtake(now: Instant, slot: &mut Slot, track: &Track, layer: &Lay
     }
 }
 
-/// A lower layer is welcome soon; its cached group may take as long as a new keyframe would, and the encoder's time.
+/// How long the cached group of a lower layer may take: about as long as requesting and encoding a new keyframe.
 const SWITCH_DOWN_WITHIN: Duration = Duration::from_millis(1_000);
 
-/// A better layer may wait for its keyframe: what flows is whole.
+/// How long the cached group of a better layer may take. Otherwise it waits for a keyframe: the current layer is
+/// intact.
 const SWITCH_UP_WITHIN: Duration = Duration::from_millis(400);
 
-/// A paused picture shows nothing: a long group is still sooner than the next keyframe.
+/// How long the cached group of a paused slot may take: it shows nothing, and the next keyframe is further away.
 const RESUME_WITHIN: Duration = Duration::from_millis(2_500);
 
-/// What waits for longer is left out where there is something newer to begin with.
+/// Packets that have waited for longer are skipped where a newer keyframe is there.
 const BEHIND_MAX: Duration = Duration::from_millis(500);

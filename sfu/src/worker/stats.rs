@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Worker {
-    /// Once a second: what everybody may look at.
+    /// Takes the statistics. Called once a second.
     pub(super) fn take_stats(&mut self, now: Instant) {
         let seconds = now.saturating_duration_since(self.second_at).as_secs_f64().max(0.1);
         self.second_at = now;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Worker {
-    /// Does what is due at `now`, after sending what came before it.
+    /// Does what is due at `now`, after a flush.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.flush(now);
         while let Some((at, key)) = self.timers.pop_due(now) {
@@ -27,7 +27,7 @@ impl Worker {
             if catch_unwind(AssertUnwindSafe(|| self.service_peer(now, key))).is_err() {
                 self.drop_peer(now, Some(key));
             }
-            // Never again in the same instant: whatever is due, the clock must move.
+            // Not again in the same instant, whatever is due: the clock must advance.
             self.schedule_at_least(key, now + Duration::from_millis(1));
         }
         if now >= self.second_at + Duration::from_secs(1) {
@@ -49,7 +49,7 @@ impl Worker {
         }
     }
 
-    /// Once a second: the keyframe_requests asks the publisher more rarely than that anyway.
+    /// Once a second. The publisher is asked more rarely than that in any case.
     fn request_tap_keyframes(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let abroad = room.note_wanted().into_iter();
@@ -59,7 +59,7 @@ impl Worker {
         );
     }
 
-    /// When [`Self::handle_timeout`] is due. Never `None`: figures are taken once a second.
+    /// When [`Self::handle_timeout`] is due. Never `None`: statistics are taken once a second.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let second = self.second_at + Duration::from_secs(1);
@@ -171,7 +171,7 @@ impl Worker {
     }
 }
 
-/// Feedback to a publisher: often enough for its congestion control, rare enough for its line.
+/// Feedback to a publisher: frequent enough for its congestion control, rare enough for its line.
 const FEEDBACK_EVERY: Duration = Duration::from_millis(60);
 
 /// Sender reports to a viewer.

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
 use crate::room::PeerKey;
 
-/// Deadlines by peer. Entries that a peer no longer stands by are passed over.
+/// A heap of deadlines. An entry that differs from `Peer::scheduled` is outdated and ignored.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, PeerKey)>>,

@@ -1,5 +1,5 @@
-//! SRTP (RFC 3711, RFC 7714): RTP is sealed and opened with AES-128-GCM in our own hand, because that is most of what
-//! the hub does all day. SRTCP out, and the SHA-1 fallback both ways, go through `rtc-srtp`.
+//! SRTP (RFC 3711, RFC 7714): RTP is sealed and opened by AES-128-GCM of `aws-lc-rs` directly, because that is most of
+//! what the hub computes. SRTCP out, and the SHA-1 fallback both ways, go through `rtc-srtp`.
 //!
 //! State is made only for what has authenticated, so forged SSRCs cost nothing.
 
@@ -98,7 +98,8 @@ impl Sealer {
         }
     }
 
-    /// Appends what [`Self::seal_rtp_into`] writes to `out`. Returns false, with `out` as it was, where the crypto fails.
+    /// Appends what [`Self::seal_rtp_into`] writes to `out`. Returns false, with `out` as it was, where the crypto
+    /// fails.
     pub fn seal_rtp(
         &mut self,
         ssrc: u32,
@@ -167,7 +168,7 @@ impl Opener {
         matches!(self.kind, OpenCipher::Gcm(_))
     }
 
-    /// By how much an RTP packet is ahead of all that this peer has sent on its SSRC, if it is this peer's: told from
+    /// By how much an RTP packet is ahead of all that this peer has sent on its SSRC, if it is this peer's, by
     /// the header alone. `Some(0)`: the SSRC is new. `None`: it cannot be, or it is a late one.
     #[must_use]
     pub fn rtp_lead(&self, ssrc: u32, seq: u16) -> Option<u64> {
