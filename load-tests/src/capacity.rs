@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::{
-    client::classroom::Tally,
+    client::classroom::ReceptionTotals,
     load::{Load, Running},
     report::{CapacityReport, CapacityStep, Report},
 };
@@ -27,8 +27,8 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
             break;
         }
         seats += more;
-        let window = running.watch(load.steady)?;
-        let mut tally = Tally::default();
+        let window = running.measure_interval(load.steady)?;
+        let mut tally = ReceptionTotals::default();
         let mut delay_p99_ms: f64 = 0.0;
         let mut tool_busy: f64 = 0.0;
         for lane in &window.lanes {
@@ -52,7 +52,7 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
         }
         more = (seats / 5).max(1).min(most - seats);
     }
-    let window = running.watch(LAST_LOOK)?;
+    let window = running.measure_interval(LAST_LOOK)?;
     let mut report = running.end(&window)?;
     report.capacity = Some(found);
     Ok(report)
@@ -60,7 +60,8 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
 
 /// A packet in a thousand.
 const LOSS_MAX: f64 = 0.001;
-/// A hub that sends less than is taught has lost packets before they had a number. Two per cent are the interval's ends.
+/// A hub that sends less than is taught has lost packets before they had a number. Two per cent are the interval's
+/// ends.
 const CAME_MIN: f64 = 0.98;
 const TOOL_BUSY: f64 = 0.95;
 const LAST_LOOK: Duration = Duration::from_secs(1);

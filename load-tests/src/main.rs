@@ -10,7 +10,7 @@ use load_tests::{
     client::classrooms::Reception,
     lesson::Sample,
     line::Line,
-    load::{self, Load, Place},
+    load::{self, LessonHost, Load},
     media::encode::Recipe,
     rows::rows,
 };
@@ -104,13 +104,13 @@ impl Arguments {
             },
         };
         let place = match self.lessons {
-            Some(lessons) => Place::Here { lessons: lessons.max(1), workers: self.workers.max(1) },
-            None => Place::Servers(self.sample.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?),
+            Some(lessons) => LessonHost::Here { lessons: lessons.max(1), workers: self.workers.max(1) },
+            None => LessonHost::Servers(self.sample.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?),
         };
         let picture = if self.still { TrackKind::Board } else { TrackKind::Camera };
         let slots = if self.slots.is_empty() { vec![TrackKind::Voice, picture] } else { self.slots.clone() };
         let apart = self.slow.map_or(self.flood, |(slow, _)| slow);
-        ensure!(apart == 0 || apart < self.receivers, "nobody is left to compare with: raise --receivers");
+        ensure!(apart == 0 || apart < self.receivers, "no classroom is left to compare with: raise --receivers");
         Ok(Load {
             place,
             receivers: self.receivers.max(1),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::{client::classroom::Tally, floor::Floor, process::CpuTime};
+use crate::{client::classroom::ReceptionTotals, floor::Floor, process::CpuTime};
 
 /// One load run. Counts and rates are of the steady interval.
 #[derive(Debug, Clone, Serialize)]
@@ -154,7 +154,7 @@ impl SingledOut {
     pub fn new(
         classrooms: usize,
         line: Option<String>,
-        tally: Tally,
+        tally: ReceptionTotals,
         steady: Duration,
         delays: &Histogram<u64>,
     ) -> Self {
@@ -184,7 +184,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None`: there is nothing to speak of.
+    /// `None`: there are no durations.
     #[must_use]
     pub fn of_durations(durations: &[Duration]) -> Option<Self> {
         let mut sorted = durations.to_vec();

@@ -1,4 +1,4 @@
-//! A report as a table that reads alone, with the rows of what is asked.
+//! Prints a report as a table, with the rows of required figures.
 
 use std::fmt;
 

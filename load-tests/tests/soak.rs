@@ -84,7 +84,7 @@ fn teach(hub: &Hub, clip: &Arc<Clip>, times: &Arc<SendTimes>) -> Result<()> {
     let classrooms = Classrooms::open(reception)?;
     classrooms.join(0, Entry::ordinary(times), |offer| lesson.play(&slots, offer))?;
     let until = Instant::now() + PATIENCE;
-    while classrooms.tell()?.iter().all(|lane| lane.first_pictures.is_empty()) {
+    while classrooms.lane_reports()?.iter().all(|lane| lane.first_pictures.is_empty()) {
         ensure!(Instant::now() < until, "a classroom saw nothing");
         thread::park_timeout(Duration::from_millis(2));
     }

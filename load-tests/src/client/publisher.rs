@@ -72,7 +72,7 @@ struct Track {
     twcc_id: Option<u8>,
     /// Its layer's name, with the extension ids of its own packets and of its retransmissions.
     rid: Option<(u8, u8, String)>,
-    kept: VecDeque<Kept>,
+    kept: VecDeque<SentPacket>,
     newest: Option<(u32, Instant)>,
     packets: u32,
     octets: u32,
@@ -83,7 +83,7 @@ struct Rtx {
     seq: u16,
 }
 
-struct Kept {
+struct SentPacket {
     seq: u16,
     timestamp: u32,
     marker: bool,
@@ -327,7 +327,7 @@ impl Track {
             if self.kept.len() == KEPT_PACKETS_MAX {
                 self.kept.pop_front();
             }
-            self.kept.push_back(Kept { seq: self.seq, timestamp, marker, payload });
+            self.kept.push_back(SentPacket { seq: self.seq, timestamp, marker, payload });
         }
         self.seq = self.seq.wrapping_add(1);
         packet.freeze()
@@ -349,7 +349,7 @@ fn extensions<'a>(
 pub const PAYLOAD_BYTES_MAX: usize = 1_100;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Two seconds and more of 1.5 Mbit/s: nobody asks for older packets.
+/// Two seconds and more of 1.5 Mbit/s: no NACK asks for older packets.
 const KEPT_PACKETS_MAX: usize = 512;
 /// A NACK of one datagram names at most about this many runs.
 const NACK_PAIRS_MAX: usize = 300;

@@ -195,7 +195,7 @@ impl SlotReceiver {
 pub(super) const OWN_SSRC: u32 = 1;
 /// A browser asks again after one round trip, but not more often than this.
 const ASK_AGAIN_MIN: Duration = Duration::from_millis(20);
-/// What is further back belongs to before our time.
+/// Packets further back were sent before this receiver joined.
 const OVERTAKEN_AT_START_MAX: u64 = 32;
 /// Longer waits for an overtaken packet would cost more than a packet sent twice.
 const REORDERING_MAX: Duration = Duration::from_millis(30);

@@ -44,7 +44,7 @@ pub struct Media {
     pub repaired: bool,
 }
 
-/// A classroom's ears and eyes on the wire.
+/// The receiving side of one connection, slot by slot.
 pub struct Subscriber {
     slots: Vec<SlotReceiver>,
     sources: Vec<Source>,
@@ -83,7 +83,7 @@ impl Subscriber {
         }
     }
 
-    /// Tells the round trip to the hub, which paces repeated NACKs.
+    /// Sets the round trip to the hub, which paces repeated NACKs.
     pub fn set_rtt(&mut self, rtt: Duration) {
         self.rtt = rtt;
     }

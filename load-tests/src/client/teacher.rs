@@ -1,4 +1,5 @@
-//! A virtual teacher on a real socket: publishes a clip by WHIP, paced as a browser paces, and answers what it is asked.
+//! A virtual teacher on a real socket: publishes a clip by WHIP, paced as a browser paces, and answers what it is
+//! asked.
 #![expect(clippy::disallowed_methods, reason = "a rim: it owns a socket, a clock and a thread")]
 
 use std::{
@@ -87,7 +88,7 @@ impl Teacher {
         &self.session
     }
 
-    /// Says goodbye and stops.
+    /// Closes the connection and stops.
     ///
     /// # Errors
     /// What broke the teacher's work.
@@ -194,7 +195,7 @@ impl Work {
 fn seal(transport: &mut Transport, times: &SendTimes, now: Instant, output: &Outgoing) -> Result<()> {
     match output {
         Outgoing::Rtp(packet) => {
-            // A retransmission keeps the time of the first try: its delay is part of what a receiver feels.
+            // A retransmission keeps the time of the first attempt: the receiver sees the whole delay.
             if let Some(layout) = RtpLayout::read(packet).filter(|layout| layout.payload_type != RTX) {
                 times.note(now, &packet[layout.payload]);
             }

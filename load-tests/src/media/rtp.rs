@@ -79,7 +79,7 @@ impl RtpLayout {
     }
 }
 
-/// What a header says; the writer's side of [`RtpLayout`].
+/// The fields of a header to write; the counterpart of [`RtpLayout`].
 #[derive(Debug, Clone, Copy)]
 pub struct RtpHeader<'a> {
     /// Last packet of a picture.

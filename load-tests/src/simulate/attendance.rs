@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sfu::stats::{HubStats, PeerStats};
 
-use super::{Simulation, classroom::Slot};
+use super::{Simulation, classroom::SlotModel};
 use crate::{
     line::LinkCounts,
     receiver::{ScreenCounts, SpeakerCounts},
@@ -75,12 +75,12 @@ impl Simulation {
             attendance.missed += counts.missed;
             attendance.keyframes_asked += counts.keyframes_asked;
             match slot {
-                Slot::Speaker(speaker) => {
+                SlotModel::Speaker(speaker) => {
                     attendance.speaker = speaker.counts();
                     attendance.voice_packets_lost += counts.lost();
                     attendance.voice_packets = (counts.packets, counts.bytes);
                 }
-                Slot::Screen(screen) => {
+                SlotModel::Screen(screen) => {
                     attendance.picture_packets_lost += counts.lost();
                     let screen = screen.counts(self.now);
                     attendance.screen.pictures += screen.pictures;

@@ -1,8 +1,8 @@
 //! Whole lessons on a virtual clock: the hub's real worker, the load client's real cores, seeded lines between them.
 //!
 //! Everything below SRTP is left out: peers are connected with seeded keys. Everything above is what runs over real
-//! sockets, but the receiver: what was seen and heard is judged by the model in [`crate::receiver`]. The same seed tells
-//! the same story, to the letter.
+//! sockets, but the receiver: what was seen and heard is judged by the model in [`crate::receiver`]. The same seed
+//! gives the same text.
 
 mod attendance;
 mod classroom;
@@ -50,22 +50,22 @@ pub struct Simulation {
     worker: Worker,
     lobby: Arc<Lobby>,
     dice: StdRng,
-    teachers: Vec<Place<Teacher>>,
-    classrooms: Vec<Place<Classroom>>,
+    teachers: Vec<Endpoint<Teacher>>,
+    classrooms: Vec<Endpoint<Classroom>>,
     classroom_peers: Vec<PeerId>,
-    by_address: HashMap<SocketAddr, Seat>,
+    by_address: HashMap<SocketAddr, EndpointId>,
     story: String,
     next_peer: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Seat {
+enum EndpointId {
     Teacher(usize),
     Classroom(usize),
 }
 
-/// Somebody at the far end of a line.
-struct Place<T> {
+/// A teacher or classroom at the far end of a line.
+struct Endpoint<T> {
     name: String,
     address: SocketAddr,
     up: Link<BytesMut>,
@@ -147,10 +147,10 @@ impl Simulation {
         if layered {
             who.layer(&media, (base + 3, base + 4));
         }
-        self.tell(format_args!("A teacher shows the {picture}"));
-        self.by_address.insert(address, Seat::Teacher(number));
+        self.record(format_args!("A teacher shows the {picture}"));
+        self.by_address.insert(address, EndpointId::Teacher(number));
         let (up, down) = self.links(line, line);
-        self.teachers.push(Place { name: picture.to_owned(), address, up, down, who });
+        self.teachers.push(Endpoint { name: picture.to_owned(), address, up, down, who });
         self
     }
 
@@ -185,10 +185,10 @@ impl Simulation {
         self.classroom_peers.push(PeerId(self.next_peer));
         self.connect(Terms::View(terms), &keys, address);
         let who = Classroom::new(self.now, line.delay * 2 + HUB_TIME, &media, srtp);
-        self.tell(format_args!("{name} joins"));
-        self.by_address.insert(address, Seat::Classroom(number));
+        self.record(format_args!("{name} joins"));
+        self.by_address.insert(address, EndpointId::Classroom(number));
         let (up, down) = self.links(line, line);
-        self.classrooms.push(Place { name: name.to_owned(), address, up, down, who });
+        self.classrooms.push(Endpoint { name: name.to_owned(), address, up, down, who });
         self.settle();
     }
 
@@ -200,14 +200,14 @@ impl Simulation {
         let at = self.find(name);
         self.classrooms[at].up.set(line);
         self.classrooms[at].down.set(line);
-        self.tell(format_args!("The line of {name} is now {line:?}"));
+        self.record(format_args!("The line of {name} is now {line:?}"));
     }
 
     /// Lets so much lesson time pass.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
-            // Nothing here depends on less than this, and the clock must move.
+            // The clock must advance, and nothing depends on a shorter step.
             let next = self.due().max(self.now + STEP);
             if next > end {
                 break;
@@ -216,14 +216,14 @@ impl Simulation {
             self.step();
         }
         self.now = end;
-        let mut noticed = Vec::new();
+        let mut observations = Vec::new();
         for at in 0..self.classrooms.len() {
             // A failure is a packet that cannot be written, which its own tests would have shown.
-            let _ = self.classrooms[at].who.handle_timeout(end, &mut noticed);
-            self.notice(at, &mut noticed);
+            let _ = self.classrooms[at].who.handle_timeout(end, &mut observations);
+            self.record_observations(at, &mut observations);
         }
         self.settle();
-        self.sum_up();
+        self.record_totals();
     }
 
     /// What happened, line by line. The same seed and the same calls give the same text.
@@ -283,18 +283,18 @@ impl Simulation {
                 place.up.send(now, datagram.len() + WIRE_BYTES, datagram);
             }
         }
-        let mut noticed = Vec::new();
+        let mut observations = Vec::new();
         for at in 0..self.classrooms.len() {
             let place = &mut self.classrooms[at];
             while let Some(datagram) = place.down.poll(now) {
-                place.who.handle_datagram(now, &datagram, &mut noticed);
+                place.who.handle_datagram(now, &datagram, &mut observations);
             }
             // A failure is a packet that cannot be written, which its own tests would have shown.
-            let _ = place.who.handle_timeout(now, &mut noticed);
+            let _ = place.who.handle_timeout(now, &mut observations);
             while let Some(datagram) = place.who.poll_transmit() {
                 place.up.send(now, datagram.len() + WIRE_BYTES, datagram);
             }
-            self.notice(at, &mut noticed);
+            self.record_observations(at, &mut observations);
         }
         for place in &mut self.teachers {
             while let Some(datagram) = place.up.poll(now) {
@@ -320,8 +320,8 @@ impl Simulation {
         for run in outbox.runs() {
             for datagram in outbox.bytes()[run.bytes.clone()].chunks(run.segment.max(1)) {
                 let link = match self.by_address.get(&run.to) {
-                    Some(Seat::Teacher(at)) => &mut self.teachers[*at].down,
-                    Some(Seat::Classroom(at)) => &mut self.classrooms[*at].down,
+                    Some(EndpointId::Teacher(at)) => &mut self.teachers[*at].down,
+                    Some(EndpointId::Classroom(at)) => &mut self.classrooms[*at].down,
                     None => continue,
                 };
                 link.send(self.now, datagram.len() + WIRE_BYTES, BytesMut::from(datagram));
@@ -329,12 +329,12 @@ impl Simulation {
         }
         outbox.clear();
         while let Some(event) = self.worker.poll_event() {
-            self.tell(format_args!("The hub: {event:?}"));
+            self.record(format_args!("The hub: {event:?}"));
         }
     }
 }
 
-/// What the hub says of itself in an answer; no packet of a simulation ever uses it.
+/// The hub's side of an answer. No packet of a simulation uses it.
 fn local(candidates: &[SocketAddr]) -> Local<'_> {
     let candidates = if candidates.is_empty() { CANDIDATES } else { candidates };
     Local {

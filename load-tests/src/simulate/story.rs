@@ -2,31 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::{Attendance, SLOTS, Simulation, classroom::Noticed};
+use super::{Attendance, SLOTS, Simulation, classroom::Observation};
 
 impl Simulation {
-    pub(super) fn notice(&mut self, at: usize, noticed: &mut Vec<Noticed>) {
-        for what in noticed.drain(..) {
+    pub(super) fn record_observations(&mut self, at: usize, observations: &mut Vec<Observation>) {
+        for what in observations.drain(..) {
             let name = self.classrooms[at].name.clone();
             match what {
-                Noticed::FirstPicture(waited) => {
-                    self.tell(format_args!("{name} sees its first picture after {} ms", waited.as_millis()));
+                Observation::FirstPicture(waited) => {
+                    self.record(format_args!("{name} sees its first picture after {} ms", waited.as_millis()));
                 }
-                Noticed::Thawed(slot, freeze) => {
-                    self.tell(format_args!("{name}: the {} stood for {} ms", SLOTS[slot], freeze.lasted.as_millis()));
+                Observation::Thawed(slot, freeze) => {
+                    self.record(format_args!("{name}: the {} stood for {} ms", SLOTS[slot], freeze.lasted.as_millis()));
                 }
-                Noticed::AskedKeyframe(slot) => {
-                    self.tell(format_args!("{name} asks for a keyframe of the {}", SLOTS[slot]));
+                Observation::AskedKeyframe(slot) => {
+                    self.record(format_args!("{name} asks for a keyframe of the {}", SLOTS[slot]));
                 }
             }
         }
     }
 
-    pub(super) fn sum_up(&mut self) {
+    pub(super) fn record_totals(&mut self) {
         for at in 0..self.teachers.len() {
             let place = &self.teachers[at];
             let (name, counts, keyframes) = (place.name.clone(), place.who.counts(), place.who.keyframes());
-            self.tell(format_args!(
+            self.record(format_args!(
                 "So far the {name}: {} packets, {} sent again, {keyframes} keyframes, {} asked for",
                 counts.packets, counts.retransmitted, counts.keyframes_asked
             ));
@@ -35,7 +35,7 @@ impl Simulation {
             let name = self.classrooms[at].name.clone();
             let Attendance { screen, speaker, missed, picture_packets_lost, voice_packets_lost, down, .. } =
                 self.attendance(&name);
-            self.tell(format_args!(
+            self.record(format_args!(
                 "So far {name}: {} pictures, {} freezes of {} ms in all, the longest {} ms; {:.2} % of the voice concealed; \
                  {missed} packets missed, of the picture {picture_packets_lost} and of the voice {voice_packets_lost} lost for good; its line lost {} and overflowed {} of {}",
                 screen.pictures,
@@ -50,7 +50,7 @@ impl Simulation {
         }
     }
 
-    pub(super) fn tell(&mut self, what: std::fmt::Arguments<'_>) {
+    pub(super) fn record(&mut self, what: std::fmt::Arguments<'_>) {
         if self.story.len() > STORY_BYTES_MAX {
             return;
         }
@@ -60,5 +60,5 @@ impl Simulation {
     }
 }
 
-/// A story that long is a fault in itself.
+/// A longer story is a defect: the rest is cut.
 const STORY_BYTES_MAX: usize = 4 << 20;

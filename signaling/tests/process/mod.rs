@@ -177,7 +177,7 @@ impl Taught {
             classrooms.join(number, Entry::ordinary(&times), |offer| lesson.play(&slots, offer)).expect("a seat");
         }
         let until = Instant::now() + Duration::from_secs(60);
-        while classrooms.tell().expect("they live").iter().any(|lane| lane.first_pictures.len() < CLASSROOMS) {
+        while classrooms.lane_reports().expect("they live").iter().any(|lane| lane.first_pictures.len() < CLASSROOMS) {
             assert!(Instant::now() < until, "a classroom saw nothing");
             thread::park_timeout(Duration::from_millis(5));
         }
