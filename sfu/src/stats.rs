@@ -24,7 +24,7 @@ pub struct HubStats {
     pub bytes_out: u64,
     /// Keyframes asked of publishers (PLI or FIR sent), by need.
     pub keyframes_asked: HashMap<&'static str, u64>,
-    /// Peers thrown away because their state panicked. Any value but 0 is a defect.
+    /// Peers dropped because their state panicked. Any value but 0 is a defect.
     pub panics: u64,
     /// Packets dropped, by reason.
     pub dropped: HashMap<&'static str, u64>,
@@ -89,7 +89,7 @@ pub struct SlotStats {
     pub paused: bool,
 }
 
-/// Why a packet went no further. The name is also the label of its metric.
+/// Why a packet was dropped. The name is also the label of its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dropped {

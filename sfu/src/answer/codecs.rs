@@ -42,8 +42,8 @@ pub(super) fn redundancy(line: &MediaLine, opus: u8) -> Option<&Payload> {
     })
 }
 
-/// What the answer says of a payload type's format: those of the offered parameters that describe the stream, not
-/// those that tell what the offerer likes to receive.
+/// The format parameters of a payload type in the answer: the offered ones that describe the stream, without those that
+/// describe what the offerer would like to receive.
 pub(super) fn stream_parameters(payload_type: &PayloadType) -> String {
     let names: &[&str] = match payload_type.codec {
         Codec::H264 => &["level-asymmetry-allowed", "packetization-mode", "profile-level-id"],

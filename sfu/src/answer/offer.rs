@@ -22,7 +22,7 @@ pub(super) struct Offer {
     bundles: Vec<Vec<String>>,
     /// What stands before the first m-line holds for each of them.
     session: TransportAttributes,
-    /// Chromium, Safari and whatever else is built on libwebrtc.
+    /// The client is built on libwebrtc: Chromium, Safari and others.
     pub libwebrtc: bool,
     /// As [`MediaLine::mixed`], said of all.
     pub mixed: bool,
@@ -322,7 +322,7 @@ pub(super) fn remote_ice(ufrag: String, pwd: String) -> Result<RemoteIce, &'stat
     Ok(RemoteIce { ufrag, pwd })
 }
 
-/// A classroom offers six slots; a page that offers 32 is no page of a school.
+/// m-lines at most: a classroom offers six slots.
 const LINES_MAX: usize = 32;
 /// Chromium writes some 130 for each video: its tokens cost more than its bytes.
 const TEXT_LINES_MAX: usize = 4_096;

@@ -1,7 +1,7 @@
 //! Allocation of a viewer's bandwidth: voice before board before camera before the stage.
 //!
-//! First every picture gets its lowest layer, then the better ones go round in the same order. Down at once, up only
-//! when the line has had room for a while, and for longer where going up was regretted.
+//! First every picture gets its lowest layer, then the better ones in the same order. Down at once, up only when there
+//! was bandwidth for a while, and for longer where the last step up had to be taken back.
 
 use std::time::{Duration, Instant};
 
@@ -80,13 +80,13 @@ impl Allocator {
             .iter()
             .zip(&targets)
             .zip(&mut self.roomy)
-            .map(|((want, target), roomy)| {
-                let current = want.rung();
+            .map(|((demand, target), roomy)| {
+                let current = demand.rung();
                 let chosen = match (current, *target) {
                     (Some(from), Some(to)) if to > from => wait(now, roomy, hold).then_some(to).or(Some(from)),
                     // What was paused, or has just begun: at once where the line was never full. What takes the place
                     // of a layer that has ended, or that is too large for a lossy line, never waits.
-                    (None, Some(to)) if budget.bound && want.current.is_none() && !want.kind.is_sound() => {
+                    (None, Some(to)) if budget.bound && demand.current.is_none() && !demand.kind.is_sound() => {
                         wait(now, roomy, hold).then_some(to)
                     }
                     (_, target) => {
@@ -96,12 +96,12 @@ impl Allocator {
                 };
                 if chosen > current {
                     *roomy = None;
-                    rose |= !want.kind.is_sound();
+                    rose |= !demand.kind.is_sound();
                 }
                 fell |= chosen < current;
                 match chosen {
-                    Some(rung) => Allocation::Layer(want.rungs[rung].layer, want.rungs[rung].target),
-                    None if want.rungs.is_empty() => Allocation::Nothing,
+                    Some(rung) => Allocation::Layer(demand.rungs[rung].layer, demand.rungs[rung].target),
+                    None if demand.rungs.is_empty() => Allocation::Nothing,
                     None => Allocation::Paused,
                 }
             })
@@ -118,7 +118,7 @@ impl Allocator {
         allocations
     }
 
-    /// The next choice need not wait until the line has had room for a while.
+    /// Skips the hold time of the next allocation.
     pub fn skip_hold(&mut self, now: Instant) {
         self.roomy.fill(now.checked_sub(HOLD_MAX));
     }
@@ -126,12 +126,12 @@ impl Allocator {
     /// What everything at its best would take, bits per second.
     #[must_use]
     pub fn best_bps(demands: &[Demand]) -> u64 {
-        demands.iter().filter_map(|want| want.rungs.last()).map(|rung| rung.bps).sum()
+        demands.iter().filter_map(|demand| demand.rungs.last()).map(|rung| rung.bps).sum()
     }
 }
 
 impl Demand {
-    /// The rung that flows: the best that is no more than what does. `None`: nothing does, or it has fallen silent.
+    /// The rung that flows: the best one not above the current target. `None`: nothing flows, or its layer is silent.
     fn rung(&self) -> Option<usize> {
         let (layer, target) = self.current?;
         let of = |rung: &&Rung| rung.layer == layer;
@@ -139,13 +139,13 @@ impl Demand {
         self.rungs.iter().rposition(|rung| of(&rung) && rung.target <= target.max(least))
     }
 
-    /// Only the smallest picture, at whatever rate.
+    /// Keeps only the rungs of the smallest size.
     pub fn keep_smallest(&mut self) {
         let Some(first) = self.rungs.first().copied() else { return };
         self.rungs.retain(|rung| (rung.layer, rung.size) == (first.layer, first.size));
     }
 
-    /// What a rung is reckoned at: a little less than it takes where it flows already, more where it does not.
+    /// The rate counted for a rung: a little less than its own where it flows already, more where it does not.
     fn cost(&self, rung: usize) -> u64 {
         let flows = self.rung().is_some_and(|current| rung <= current);
         self.rungs[rung].bps * if flows { 95 } else { 115 } / 100
@@ -156,7 +156,7 @@ fn wait(now: Instant, since: &mut Option<Instant>, hold: Duration) -> bool {
     now.saturating_duration_since(*since.get_or_insert(now)) >= hold
 }
 
-/// The rung of each want that the budget has room for, hysteresis of size but not of time included.
+/// The rung of each demand that the budget suffices for, with hysteresis in size but not in time.
 fn allot(budget: Budget, demands: &[Demand]) -> SmallVec<[Option<usize>; 6]> {
     let mut order: SmallVec<[usize; 6]> = (0..demands.len()).filter(|at| !demands[*at].rungs.is_empty()).collect();
     order.sort_by_key(|at| demands[*at].kind);
@@ -175,43 +175,44 @@ fn allot(budget: Budget, demands: &[Demand]) -> SmallVec<[Option<usize>; 6]> {
     }
     let pictures = || order.iter().copied().filter(|at| !demands[*at].kind.is_sound());
     for at in pictures() {
-        let want = &demands[at];
-        let cost = want.cost(0);
+        let demand = &demands[at];
+        let cost = demand.cost(0);
         if cost <= left {
             given[at] = Some(0);
             left -= cost;
-        } else if want.kind == TrackKind::Board && left >= BOARD_LEAST_BPS || !budget.bound {
-            // A board is readable late too: its pictures wait for the line, the newest keyframe overtakes the rest.
+        } else if demand.kind == TrackKind::Board && left >= BOARD_LEAST_BPS || !budget.bound {
+            // A board is readable late too: its pictures wait for the line, and the newest keyframe overtakes the
+            // others.
             given[at] = Some(0);
             left = 0;
         }
     }
     for at in pictures() {
         let Some(base) = given[at] else { continue };
-        let want = &demands[at];
-        let paid = want.cost(base);
-        let better = (base + 1..want.rungs.len()).rev().find(|rung| want.cost(*rung).saturating_sub(paid) <= left);
+        let demand = &demands[at];
+        let paid = demand.cost(base);
+        let better = (base + 1..demand.rungs.len()).rev().find(|rung| demand.cost(*rung).saturating_sub(paid) <= left);
         if let Some(rung) = better {
-            left -= want.cost(rung).saturating_sub(paid);
+            left -= demand.cost(rung).saturating_sub(paid);
             given[at] = Some(rung);
         }
         if !budget.bound {
             // Nothing that flows is taken away on a guess.
-            given[at] = given[at].max(want.rung());
+            given[at] = given[at].max(demand.rung());
         }
     }
     given
 }
 
-/// How long the line must have had room before more is sent, after congestion and before any.
+/// Hold time: how long there must have been bandwidth before more is sent, after congestion and before any.
 const HOLD_MIN: Duration = Duration::from_millis(2_500);
 const HOLD_MAX: Duration = Duration::from_secs(8);
 const HOLD_UNBOUND: Duration = Duration::from_millis(700);
 
-/// A rise that is taken back within this time was a mistake.
+/// A step up that is taken back within this time doubles the hold time.
 const REGRET: Duration = Duration::from_secs(8);
 
-/// A keyframe of small writing in half a minute: below that a board is a frozen one.
+/// Sends a keyframe of small writing in half a minute: with less a board would stand still.
 const BOARD_LEAST_BPS: u64 = 12_000;
 
 #[cfg(test)]
@@ -219,7 +220,7 @@ const BOARD_LEAST_BPS: u64 = 12_000;
 mod tests {
     use super::*;
 
-    fn want(kind: TrackKind, rungs: &[u64], current: Option<usize>) -> Demand {
+    fn demand(kind: TrackKind, rungs: &[u64], current: Option<usize>) -> Demand {
         let rungs = rungs
             .iter()
             .enumerate()
@@ -230,9 +231,9 @@ mod tests {
 
     fn lesson(board: Option<usize>, camera: Option<usize>) -> [Demand; 3] {
         [
-            want(TrackKind::Voice, &[50], Some(0)),
-            want(TrackKind::Board, &[200], board),
-            want(TrackKind::Camera, &[150, 900], camera),
+            demand(TrackKind::Voice, &[50], Some(0)),
+            demand(TrackKind::Board, &[200], board),
+            demand(TrackKind::Camera, &[150, 900], camera),
         ]
     }
 
@@ -244,7 +245,8 @@ mod tests {
     fn settled(allocator: &mut Allocator, budget: Budget, from: (Option<usize>, Option<usize>)) -> [Allocation; 3] {
         let start = Instant::now();
         let (mut board, mut camera) = from;
-        let layer = |choice: Allocation| if let Allocation::Layer(layer, _) = choice { Some(layer) } else { None };
+        let layer =
+            |allocation: Allocation| if let Allocation::Layer(layer, _) = allocation { Some(layer) } else { None };
         let mut last = [Allocation::Nothing; 3];
         for second in 0..60 {
             let allocations = allocator.choose(start + Duration::from_secs(second), budget, &lesson(board, camera));

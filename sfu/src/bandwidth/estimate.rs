@@ -9,7 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::sent::{BinnedRate, PacketOutcome};
 
-/// The estimate for one receiver. Times are microseconds since a beginning of its owner's.
+/// The estimate for one receiver. Times are microseconds since an origin of its owner.
 #[derive(Debug)]
 pub(super) struct Estimator {
     bps: u64,
@@ -218,7 +218,7 @@ impl Estimator {
         steps >= CLIMB_STEPS && rises * 5 >= steps * 4 && last.delay_us - least > CLIMB_RISE_US
     }
 
-    /// Was much more sent just now than before? Then the queue is a keyframe's, and ends with it.
+    /// Was much more sent just now than before? Then the queue is that of a keyframe, and ends with it.
     fn bursts(&self) -> bool {
         let (newest, ever) = (self.offered.bps(BUSY_BINS), self.offered.bps(RATE_BINS));
         newest.zip(ever).is_none_or(|(newest, ever)| newest > ever * 13 / 10)
@@ -318,7 +318,7 @@ impl Estimator {
         }
     }
 
-    /// The way has changed, and its delay with it.
+    /// Forgets the delays measured so far: the path has changed.
     pub(super) fn forget(&mut self) {
         self.least = [None; 2];
         self.samples.clear();
@@ -333,7 +333,7 @@ impl Estimator {
 /// A school's line before anything is known of it.
 pub(super) const START_BPS: u64 = 1_000_000;
 
-/// What one receiver may ever draw: camera, board and stage at their best, twice. Feedback can be invented.
+/// Upper bound of an estimate: twice camera, board and stage at their best. Feedback can be forged.
 pub(super) const BPS_MAX: u64 = 8_000_000;
 
 /// Voice alone.
@@ -360,13 +360,13 @@ const SAMPLES_MIN: usize = 5;
 const GROWTH_MIN_US: f64 = 10_000.0;
 const GROWTH_MAX_US: f64 = 60_000.0;
 
-/// A queue as long as this is ours to shorten, growing or not.
+/// A queue this long is congestion, growing or not.
 const STANDING_US: f64 = 80_000.0;
 
 /// Growing beyond this, one report is enough.
 const SURE_US: f64 = 50_000.0;
 
-/// What a probe may queue.
+/// Queue that a probe may cause.
 const PROBE_QUEUE_US: f64 = 110_000.0;
 
 /// So many bursts in a row, each later than the one before, and so much in all.

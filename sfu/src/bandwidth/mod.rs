@@ -38,7 +38,7 @@ pub struct Bandwidth {
     pacer: Pacer,
     allocator: Allocator,
     rtt: Duration,
-    /// When something was sent that no report has spoken of; `None`: everything was.
+    /// When the oldest packet that no report has covered was sent. `None`: all are covered.
     unanswered_us: Option<i64>,
     heard_us: i64,
     silences: u32,
@@ -196,7 +196,7 @@ impl Bandwidth {
         self.is_due || self.now_us >= self.look_us
     }
 
-    /// When to look again, at the latest.
+    /// When to allocate or probe again, at the latest.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let next = if self.is_due { self.now_us } else { self.look_us };
@@ -205,7 +205,7 @@ impl Bandwidth {
     }
 
     /// Allocates the estimated bandwidth to `demands`. `is_behind`: packets wait for the pacer already.
-    pub fn share(&mut self, now: Instant, demands: &[Demand], is_behind: bool) -> SmallVec<[Allocation; 6]> {
+    pub fn allocate(&mut self, now: Instant, demands: &[Demand], is_behind: bool) -> SmallVec<[Allocation; 6]> {
         self.at(now);
         self.note_silence();
         let best_bps = Allocator::best_bps(demands);
@@ -220,7 +220,7 @@ impl Bandwidth {
             demands
         };
         let allocations = self.allocator.choose(now, budget, demands);
-        let best = |(want, choice): (&Demand, &Allocation)| match (want.rungs.last(), choice) {
+        let best = |(demand, allocation): (&Demand, &Allocation)| match (demand.rungs.last(), allocation) {
             (Some(rung), Allocation::Layer(layer, target)) => (rung.layer, rung.target) == (*layer, *target),
             (Some(_), Allocation::Paused) => false,
             _ => true,
@@ -430,7 +430,7 @@ mod tests {
                 let feedback = arrivals_of(&packet);
                 bandwidth.handle_feedback(now, None, feedback);
             }
-            let allocations = bandwidth.share(now, &demands(board), false);
+            let allocations = bandwidth.allocate(now, &demands(board), false);
             board = if let Allocation::Layer(layer, _) = allocations[1] { Some(layer) } else { None };
             assert_eq!(allocations[0], Allocation::Layer(0, Target::ALL), "voice always");
             if step % 50 == 49 {

@@ -182,7 +182,7 @@ impl Prober {
 
 const TICK_US: i64 = 5_000;
 
-/// Less is no packet.
+/// Less is not worth a packet.
 const LACKING_MIN: usize = 200;
 
 /// A probe is twelve packets or so, and never so long that it queues more than it must.
@@ -194,12 +194,12 @@ const PACKETS_MIN: u32 = 5;
 /// A cluster that takes longer to arrive than to send has met the bottleneck.
 const STRETCH_MAX: f64 = 1.15;
 
-/// After a success the next step follows at once, after a failure ever later.
+/// After a success the next probe follows at once, after failures with growing pauses.
 const AGAIN_US: i64 = 100_000;
 const PAUSE_MIN: Duration = Duration::from_millis(2_000);
 const PAUSE_MAX: Duration = Duration::from_millis(5_000);
 
-/// An outcome that has not come by then is none.
+/// A probe without an outcome by then has failed.
 const OUTCOME_WITHIN_US: i64 = 1_500_000;
 
 const THIN_BPS: u64 = 250_000;

@@ -1,6 +1,6 @@
 //! What was sent when, by transport-wide sequence number, and rates over short times.
 
-/// The newest packets sent. Times are microseconds since a beginning of its owner's.
+/// The newest packets sent. Times are microseconds since an origin of its owner.
 #[derive(Debug)]
 pub(super) struct SentLog {
     ring: Box<[SentPacket; LOG_PACKETS]>,

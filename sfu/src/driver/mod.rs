@@ -1,4 +1,4 @@
-//! The rim: sockets, the clock and threads. Everything else in this crate is given the time and the bytes as arguments.
+//! I/O: sockets, the clock and threads. Everything else in this crate is given the time and the bytes as arguments.
 
 #![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
 

@@ -1,10 +1,10 @@
-//! **Rim.** ICE-TCP (RFC 6544), passive: connections that others accepted, framed as in RFC 4571, where UDP is blocked.
+//! ICE-TCP (RFC 6544), passive, where UDP is blocked: connections that the caller accepted, framed as in RFC 4571. Does
+//! I/O.
 //!
-//! To the cores a connection is one more address. It is the real one of the other side, with the connection's number as
-//! its IPv6 flow label: UDP never brings a label (the kernel gives 0), so the two cannot be taken for each other, every
-//! map by address works as it is, and answers to checks still name the address that they came from.
+//! To a worker a connection is one more address: see [`crate::transport::tcp_address`].
 //!
-//! Connections are dealt out to the workers in turn. One whose first check is for another worker's peer goes on there.
+//! Connections are distributed to the workers by round robin. One whose first check is for another worker's peer is
+//! passed on to that worker.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -41,7 +41,7 @@ pub struct Arrival {
     pub opened: Instant,
     /// What was read of it already.
     pub read: Vec<u8>,
-    /// Dropped when the connection is closed: its place among those that its address may have.
+    /// Dropped when the connection is closed: it counts against the limit of connections per address.
     pub place: Box<dyn Send>,
 }
 
@@ -141,7 +141,7 @@ impl Streams {
         self.readable.is_empty()
     }
 
-    /// Lets datagrams of `size` bytes, the last perhaps shorter, wait for a connection. Returns how many were dropped.
+    /// Queues datagrams of `size` bytes, the last perhaps shorter, for a connection. Returns how many were dropped.
     pub(crate) fn push(&mut self, now: Instant, to: SocketAddr, datagrams: &[u8], size: usize, worker: &Worker) -> u64 {
         let datagrams = datagrams.chunks(size.max(1));
         let Some(number) = connection(to) else { return datagrams.count() as u64 };
@@ -258,7 +258,7 @@ impl Streams {
 }
 
 impl Stream {
-    /// Hands over the packets in `bytes`. Until a check has authenticated, nothing but checks is listened to.
+    /// Hands over the packets in `bytes`. Until a check has authenticated, only checks are accepted.
     fn take(&mut self, now: Instant, bytes: &[u8], worker: &mut Worker) -> io::Result<Delivery> {
         let address = self.address;
         let (mut is_check, mut owner, mut rest) = (true, None, Vec::new());

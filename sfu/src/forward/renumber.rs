@@ -36,6 +36,7 @@ pub struct Renumbering {
     pub(crate) skipped: Skipped,
     pub(crate) frame_offset: u16,
 }
+
 /// A packet's place in the slot's own series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
@@ -62,6 +63,7 @@ impl Placement {
         Self { index, timestamp: 0, pt, vp8: None, marker: false, frame_number: None, is_filler: true }
     }
 }
+
 /// Maps source timestamps to ours. Those before `pivot` are compressed, so that the cached group is shown at once and
 /// live packets need no catching up.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,7 @@ pub(crate) struct TimestampMap {
     /// Ours minus the source's from the pivot on.
     pub(crate) shift: u32,
 }
+
 impl Renumbering {
     /// A packet's place. `None`: it is older than the renumbering, or not part of what is sent.
     #[must_use]
@@ -151,5 +154,100 @@ impl TimestampMap {
         let theirs = u64::from(self.pivot.wrapping_sub(self.group)).max(1);
         let ours = u64::from(self.pivot.wrapping_add(self.shift).wrapping_sub(self.start));
         self.start.wrapping_add((u64::from(since_group) * ours / theirs) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        media::Codec,
+        packet::target::{Layered, TARGETS},
+    };
+
+    fn renumbering(target: Target) -> Renumbering {
+        Renumbering {
+            track: TrackId(1),
+            layer: 0,
+            pt: 97,
+            rtx_pt: None,
+            clock_rate: 90_000,
+            source_start: 100,
+            index_start: 70_000,
+            timestamps: TimestampMap { group: 0, pivot: 0, start: 0, shift: 0 },
+            picture_id_offset: 0,
+            tl0_offset: 0,
+            target,
+            skipped: Skipped { packets: 7, pictures: 3 },
+            frame_offset: 0,
+        }
+    }
+
+    /// A packet of the targets in `wanted`, before which `packets` were skipped for every target.
+    fn layered(seq: u64, wanted: u16, late: bool, packets: u32) -> Packet {
+        let layered = Layered {
+            frame: Target::new(0, 0),
+            begins: true,
+            wanted,
+            switch: 0,
+            ends: 0,
+            nested: true,
+            late,
+            before: [Skipped { packets, pictures: 3 }; TARGETS],
+            descriptor: None,
+        };
+        Packet { layered: Some(Box::new(layered)), ..Packet::empty(Codec::Vp8, seq, 0) }
+    }
+
+    #[test]
+    fn a_cached_group_is_compressed_up_to_the_pivot_and_shifted_from_there() {
+        // 9,000 ticks of the source become 900 of ours.
+        let plain = TimestampMap { group: 1_000, pivot: 10_000, start: 500_000, shift: 490_900 };
+        let over_the_wrap = TimestampMap {
+            group: 0u32.wrapping_sub(1_000),
+            pivot: 8_000,
+            start: 10,
+            shift: 910u32.wrapping_sub(8_000),
+        };
+        let table = [
+            (plain, 1_000, 500_000),
+            (plain, 5_500, 500_450),
+            (plain, 9_990, 500_899),
+            (plain, 10_000, 500_900),
+            (plain, 13_600, 504_500),
+            // Older than the group.
+            (plain, 999, 499_999),
+            (over_the_wrap, 0u32.wrapping_sub(1_000), 10),
+            (over_the_wrap, 3_500, 460),
+            (over_the_wrap, 8_000, 910),
+            (over_the_wrap, 8_100, 1_010),
+        ];
+        for (map, source, expected) in table {
+            assert_eq!(map.map(source), expected, "{source} by {map:?}");
+        }
+    }
+
+    #[test]
+    fn lost_packets_keep_their_numbers_and_skipped_ones_give_theirs_up() {
+        let base = Target::new(0, 0);
+        let (only_base, only_others) = (1, !1);
+        let plain = |seq| Packet::empty(Codec::H264, seq, 0);
+        // (packet, index, is filler)
+        let table = [
+            (plain(99), None, false),
+            (plain(100), Some(70_000), false),
+            (plain(103), Some(70_003), false),
+            // Seven were skipped before the renumbering began, two more since.
+            (layered(103, only_base, false, 7), Some(70_003), false),
+            (layered(105, only_base, false, 9), Some(70_003), false),
+            // Not of this target: no place, unless it came too late for its number to be given up.
+            (layered(105, only_others, false, 9), None, false),
+            (layered(105, only_others, true, 9), Some(70_003), true),
+        ];
+        for (packet, index, is_filler) in table {
+            let placed = renumbering(base).place(&packet);
+            let expected = index.map(|index| (index, is_filler));
+            assert_eq!(placed.map(|placed| (placed.index, placed.is_filler)), expected, "{packet:?}");
+        }
     }
 }

@@ -57,6 +57,7 @@ struct Route {
     /// Source numbers from here on have not been looked at.
     reached: u64,
 }
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing goes out before a keyframe.
@@ -66,6 +67,7 @@ enum Phase {
     /// Every packet goes out as it comes.
     Live,
 }
+
 impl Slot {
     /// A slot in which nothing flows. `seed` makes the first numbers unguessable; sequence numbers start below 2^15, so
     /// that a receiver who misses the beginning still guesses the roll-over counter right.

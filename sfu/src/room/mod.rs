@@ -279,17 +279,17 @@ impl Room {
     /// Notes what taps cannot decode. Returns the layers whose home is another worker, to which the request must be
     /// passed on.
     pub fn note_wanted(&mut self) -> Vec<(WorkerId, TrackId)> {
-        let mut abroad = Vec::new();
+        let mut remote = Vec::new();
         for kind in self.taps.iter().flat_map(TapSender::take_wanted).filter(|kind| !kind.is_sound()) {
             let Some(track) = self.tracks.iter_mut().find(|track| track.kind == kind) else { continue };
             let (home, best) = (track.home, track.best);
             let Some(Some(layer)) = track.layers.get_mut(best) else { continue };
             match home {
-                Some(home) => abroad.push((home, layer.id)),
+                Some(home) => remote.push((home, layer.id)),
                 None => layer.keyframe_requests.request(KeyframeReason::Viewer),
             }
         }
-        abroad
+        remote
     }
 
     /// Ends a track. Returns whose it was, if that peer is on this worker.

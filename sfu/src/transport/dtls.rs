@@ -1,7 +1,7 @@
-//! One DTLS handshake (RFC 6347, RFC 5764): out come the SRTP keys.
+//! One DTLS handshake (RFC 6347, RFC 5764), which yields the SRTP keys.
 //!
 //! The endpoint talks to a constant virtual address and is fed only after an authenticated check, so a peer that moves
-//! takes its DTLS along, and a stranger's ClientHello never reaches it.
+//! keeps its DTLS association, and an unauthenticated ClientHello never reaches it.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -78,7 +78,7 @@ pub enum Progress {
     Closed,
 }
 
-/// The handshake broke; the peer cannot be saved.
+/// The handshake failed; the peer has to be removed.
 #[derive(Debug, thiserror::Error)]
 #[error("the DTLS handshake failed: {0}")]
 pub struct HandshakeError(String);
@@ -151,8 +151,8 @@ impl Handshake {
             self.waiting = Some(waiting);
             return Ok(Progress::Ongoing);
         };
-        // A server that lists both would get the client's favourite, which in browsers is SHA-1 at 2.4 times the cost:
-        // so the list has one entry.
+        // The DTLS crate takes the client's first choice of those listed, which in browsers is SHA-1 at 2.4 times the
+        // cost: so the list has one entry.
         let profile = match only_sha1 {
             true => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
             false => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
@@ -169,7 +169,7 @@ impl Handshake {
     fn read(&mut self, now: Instant, datagram: BytesMut) -> Result<Progress, HandshakeError> {
         let events = match self.endpoint.read(now, virtual_address(2), None, datagram) {
             Ok(events) => events,
-            // After the handshake rubbish is only rubbish: media goes on.
+            // After the handshake malformed datagrams are ignored: media goes on.
             Err(_) if self.done => return Ok(Progress::Ongoing),
             Err(error) => return Err(error.into()),
         };
@@ -235,8 +235,8 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// A lost flight is sent again after this long, doubling; the crate's one second is slow on a losing line.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A browser's side is 2 kB, sent again at most seven times while it is given; a chain of certificates fits too. The
-/// same again afterwards: a client that missed our last flight repeats its own.
+/// A browser's side of a handshake is 2 kB, sent again at most seven times; a chain of certificates fits too. As much
+/// is allowed afterwards: a client that missed our last flight repeats its own.
 const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
 
 /// One alert record and nothing behind it.
@@ -262,7 +262,7 @@ fn config(
         .with_client_auth(ClientAuthType::RequireAnyClientCert)
         .with_extended_master_secret(ExtendedMasterSecretType::Request)
         .with_flight_interval(FLIGHT_INTERVAL)
-        // Chains and names mean nothing here: the fingerprint below is the whole trust.
+        // Certificate chains and names are not checked: trust rests on the fingerprint below.
         .with_insecure_skip_verify(true)
         .with_verify_peer_certificate(Some(Arc::new(move |chain, _| match chain.first() {
             Some(certificate) if matches_any(&theirs, certificate.as_ref()) => Ok(()),

@@ -81,7 +81,7 @@ fn length(frame: &[u8]) -> Result<Option<usize>, TooLong> {
 /// What may be dropped first when a line is too narrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Voice, reports, handshakes and checks: little, and a lesson stands on it. Overtakes pictures that wait.
+    /// Voice, reports, handshakes and checks: few bytes, and essential. Overtakes pictures that wait.
     Voice,
     /// Pictures: what is dropped is asked for again, or followed by a keyframe.
     Picture,
@@ -90,7 +90,7 @@ pub enum Class {
 /// Packets that wait for a byte stream to take them, framed. Drops whole packets only, pictures first.
 #[derive(Debug, Default)]
 pub struct Backlog {
-    /// On its way: a frame that has begun must end.
+    /// Frames that are being written: one that has begun must be completed.
     writing: Vec<u8>,
     written: usize,
     voice: Lane,
@@ -105,7 +105,7 @@ struct Lane {
 }
 
 impl Backlog {
-    /// Lets a packet wait. False: there is no room, it is dropped.
+    /// Queues a packet. False: the queue is full, it is dropped.
     pub fn push(&mut self, now: Instant, class: Class, packet: &[u8]) -> bool {
         let (lane, limit) = match class {
             Class::Voice => (&mut self.voice, VOICE_BYTES_MAX),

@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(skipped(Target::new(0, 1)), [0, 0, 1, 1, 2, 2, 3]);
         assert_eq!(skipped(Target::ALL), [0; 7]);
         assert_eq!(told[6].1.before(base).pictures, 4);
-        // 15 comes late: its number is kept, for nobody knew whose it was.
+        // 15 comes late: its number is kept, because its targets were unknown.
         let late = judge(&mut layering, 15, &vp8(2, true, 15, false));
         assert_eq!((late.is_wanted(base), late.has_place(base), late.before(base).packets), (false, true, 3));
         assert_eq!(

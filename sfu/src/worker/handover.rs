@@ -1,4 +1,4 @@
-//! A lesson spreads over all workers: what is handed to another worker, and what is taken from it.
+//! A lesson spreads over all workers: what is relayed to another worker, and what is taken from it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Worker {
-    /// What is to be handed to another worker, in this order; drain to `None`.
+    /// What is to be relayed to another worker, in this order; drain to `None`.
     pub fn poll_relay(&mut self) -> Option<(WorkerId, Relay)> {
         self.relays.pop_front()
     }

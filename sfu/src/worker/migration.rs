@@ -59,7 +59,7 @@ impl Worker {
         from: SocketAddr,
         bytes: BytesMut,
         is_rtcp: bool,
-        handed: bool,
+        relayed: bool,
     ) -> Result<(), Dropped> {
         if self.open_attempts >= TRIES_PER_SECOND_MAX {
             return Err(Dropped::Unroutable);
@@ -103,7 +103,7 @@ impl Worker {
             return taken;
         }
         let lobby = &self.config.lobby;
-        if !handed && lobby.others(self.config.id).next().is_some() {
+        if !relayed && lobby.others(self.config.id).next().is_some() {
             // The kernel distributes datagrams by address: a peer that has moved may belong to any other worker.
             let relay = Relay::Datagram { from, bytes };
             self.relays.extend(lobby.others(self.config.id).map(|worker| (worker, relay.clone())));

@@ -134,10 +134,10 @@ impl Worker {
         self.receive(now, from, bytes, false);
     }
 
-    /// `handed`: another worker received it and has no peer that it may be for.
-    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut, handed: bool) {
+    /// `relayed`: another worker received it and has no peer that it may be for.
+    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: BytesMut, relayed: bool) {
         let known = self.by_address.get(&from).copied();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.demultiplex(now, from, known, bytes, handed)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.demultiplex(now, from, known, bytes, relayed)));
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => self.drop_packet(reason),

@@ -25,10 +25,10 @@ impl Worker {
         from: SocketAddr,
         known: Option<PeerKey>,
         bytes: BytesMut,
-        handed: bool,
+        relayed: bool,
     ) -> Result<(), Dropped> {
         if known.is_none()
-            && !handed
+            && !relayed
             && !matches!(bytes.first(), Some(0..=3))
             && let Some(worker) = self.config.lobby.worker_at(from, self.config.id)
         {
@@ -37,21 +37,21 @@ impl Worker {
         }
         // RFC 7983: the first byte says which protocol it is.
         match (bytes.first(), bytes.get(1)) {
-            (Some(0..=3), _) => self.handle_check(now, from, &bytes, handed),
+            (Some(0..=3), _) => self.handle_check(now, from, &bytes, relayed),
             (Some(20..=63), _) => self.handle_handshake(now, known.ok_or(Dropped::Unroutable)?, from, &bytes),
             (Some(128..=191), Some(second)) => {
                 let is_rtcp = (64..96).contains(&(second & 0x7f));
                 match known {
                     Some(key) if is_rtcp => self.handle_rtcp_from(now, key, from, bytes),
                     Some(key) => self.handle_rtp_from(now, key, from, bytes),
-                    None => self.handle_stray(now, from, bytes, is_rtcp, handed),
+                    None => self.handle_stray(now, from, bytes, is_rtcp, relayed),
                 }
             }
             _ => Err(Dropped::Malformed),
         }
     }
 
-    fn handle_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], handed: bool) -> Result<(), Dropped> {
+    fn handle_check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], relayed: bool) -> Result<(), Dropped> {
         let mut check = Check::read(bytes).ok_or(Dropped::Malformed)?;
         let provider = self.config.identity.provider().clone();
         let crypto = provider.crypto();
@@ -60,7 +60,7 @@ impl Worker {
             Some(&key) => key,
             None => match self.config.lobby.worker_of(&ufrag, self.config.id) {
                 // A TCP connection belongs to its worker: no other can answer on it.
-                Some(owner) if !handed && tcp_address::connection(from).is_none() => {
+                Some(owner) if !relayed && tcp_address::connection(from).is_none() => {
                     self.relays.push_back((owner, Relay::Datagram { from, bytes: bytes.into() }));
                     return Ok(());
                 }

@@ -24,19 +24,19 @@ impl Worker {
         if peer.srtp.is_none() {
             return;
         }
-        let demands: SmallVec<[Demand; 6]> = viewer.slots.iter().map(|slot| want(now, room, slot)).collect();
-        let allocations = viewer.bandwidth.share(now, &demands, viewer.slots.iter().any(Slot::catches_up));
+        let demands: SmallVec<[Demand; 6]> = viewer.slots.iter().map(|slot| demand(now, room, slot)).collect();
+        let allocations = viewer.bandwidth.allocate(now, &demands, viewer.slots.iter().any(Slot::catches_up));
         let bps = viewer.bandwidth.estimate_bps();
         trace!(peer = %peer.id, bps, queue = ?viewer.bandwidth.queue(), ?demands, ?allocations, "Bandwidth is allocated");
         let mut catches_up = false;
-        for ((slot, want), choice) in viewer.slots.iter_mut().zip(&demands).zip(allocations) {
-            match choice {
+        for ((slot, demand), allocation) in viewer.slots.iter_mut().zip(&demands).zip(allocations) {
+            match allocation {
                 Allocation::Nothing | Allocation::Paused => {
                     slot.stop();
-                    slot.is_paused = choice == Allocation::Paused;
+                    slot.is_paused = allocation == Allocation::Paused;
                 }
                 Allocation::Layer(at, target) => {
-                    let Some(track) = room.track_mut(want.kind) else { continue };
+                    let Some(track) = room.track_mut(demand.kind) else { continue };
                     catches_up |= carry(now, slot, track, (at, target), bps);
                 }
             }
@@ -71,7 +71,7 @@ impl Worker {
     }
 }
 
-fn want(now: Instant, room: &Room, slot: &Slot) -> Demand {
+fn demand(now: Instant, room: &Room, slot: &Slot) -> Demand {
     let kind = slot.terms().kind;
     let track = room.track(kind).filter(|track| slot.terms().payload_type(track.codec).is_some());
     let Some(track) = track else { return Demand { kind, rungs: SmallVec::new(), current: None } };
@@ -99,7 +99,7 @@ fn carry(now: Instant, slot: &mut Slot, track: &mut Track, (at, target): (usize,
         Some(before) if before > rate(layer) => SWITCH_DOWN_WITHIN,
         Some(_) => SWITCH_UP_WITHIN,
         None if slot.is_paused => RESUME_WITHIN,
-        // It shows nothing yet, or its publisher has changed: the cached group is the best choice.
+        // It shows nothing yet, or its publisher has changed: the cached group is the best allocation.
         None => Duration::MAX,
     };
     let (_, bytes) = layer.history.group_bytes();

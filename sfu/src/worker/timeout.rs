@@ -52,9 +52,9 @@ impl Worker {
     /// Once a second. The publisher is asked more rarely than that in any case.
     fn request_tap_keyframes(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        let abroad = room.note_wanted().into_iter();
+        let remote = room.note_wanted().into_iter();
         self.relays.extend(
-            abroad
+            remote
                 .map(|(home, layer)| (home, Relay::RequestKeyframe { room: id, layer, need: KeyframeReason::Viewer })),
         );
     }
