@@ -67,7 +67,7 @@ fn header(count: u64) {
     }
 }
 
-/// What an H.264 fragment says of itself.
+/// The facts of an H.264 fragment.
 fn parse_payload(count: u64) {
     let payload = [&[0x7c, 0x85][..], &[7; 1_100]].concat();
     for _ in 0..count {

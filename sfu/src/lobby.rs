@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn fifty_thousand_who_never_come_keep_nobody_out_of_another_lesson() {
+    fn fifty_thousand_peers_that_never_connect_do_not_fill_another_lesson() {
         let (lobby, now) = (Lobby::default(), Instant::now());
         lobby.open_room(RoomId(1));
         lobby.open_room(RoomId(2));

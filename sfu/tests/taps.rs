@@ -1,4 +1,4 @@
-//! Which of a picture's layers a room's readers are told of.
+//! Which of a picture's layers a room's taps are sent.
 #![expect(clippy::disallowed_methods, reason = "the test needs one first moment of time")]
 
 use std::time::{Duration, Instant};
@@ -108,7 +108,7 @@ fn a_reader_gets_the_best_layer_and_the_lightest_while_that_is_enough_for_all_re
 
     let other = camera.tap();
     camera.show(3, &[SMALL, LARGE]);
-    assert_eq!((newest(&reader).0, newest(&other).0), (1_000, 1_000), "somebody wants it whole");
+    assert_eq!((newest(&reader).0, newest(&other).0), (1_000, 1_000), "one reader wants it whole");
     drop(other);
     camera.show(3, &[SMALL, LARGE]);
     assert_eq!(newest(&reader).0, 200);

@@ -153,7 +153,7 @@ impl Hub {
         self.workers[worker].handle_datagram(self.now, from, BytesMut::from(datagram));
     }
 
-    /// Runs both workers to `now` + `span`, carries what they tell each other, and returns what each address was sent,
+    /// Runs both workers to `now` + `span`, carries their relays, and returns what each address was sent,
     /// and by which worker.
     fn run(&mut self, span: Duration) -> Vec<(usize, SocketAddr, Vec<u8>)> {
         let end = self.now + span;
@@ -221,7 +221,7 @@ impl Far {
 }
 
 #[test]
-fn a_lesson_spreads_over_both_workers_and_a_late_joiner_asks_nobody() {
+fn a_lesson_spreads_over_both_workers_and_a_late_joiner_causes_no_keyframe() {
     let mut hub = Hub::new();
     let mut teacher = hub.join(0, 1, teacher());
     let mut rooms = [hub.join(0, 2, classroom()), hub.join(1, 3, classroom())];

@@ -47,7 +47,7 @@ pub(crate) struct Driver {
     address: SocketAddr,
     workers: Vec<WorkerHandle>,
     /// The worker that gets the next TCP connection, by round robin.
-    next_door: AtomicUsize,
+    next_worker: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
 }
@@ -57,6 +57,16 @@ struct WorkerHandle {
     stream_inbox: StreamInbox,
     waker: Arc<Waker>,
     stats: Arc<Mutex<HubStats>>,
+}
+
+/// What is created for every worker before the first thread starts, because each is given the queues of all.
+struct WorkerParts {
+    socket: UdpSocket,
+    poll: Poll,
+    relay_queue: RelayQueue,
+    relayed: Receiver<Relay>,
+    stream_inbox: StreamInbox,
+    streams: Receiver<Arrival>,
 }
 
 impl Driver {
@@ -83,15 +93,14 @@ impl Driver {
             let (arrivals, streams) = channel();
             let stream_inbox = StreamInbox { arrivals, waker: waker.clone() };
             let relay_queue = RelayQueue { relays, waker, held: VecDeque::new(), needs_wake: false };
-            parts.push((socket, poll, relay_queue, relayed, stream_inbox, streams));
+            parts.push(WorkerParts { socket, poll, relay_queue, relayed, stream_inbox, streams });
         }
-        let relay_queues: Vec<RelayQueue> = parts.iter().map(|(_, _, relay_queue, ..)| relay_queue.clone()).collect();
-        let inboxes: Vec<StreamInbox> = parts.iter().map(|(.., stream_inbox, _)| stream_inbox.clone()).collect();
+        let relay_queues: Vec<RelayQueue> = parts.iter().map(|parts| parts.relay_queue.clone()).collect();
+        let inboxes: Vec<StreamInbox> = parts.iter().map(|parts| parts.stream_inbox.clone()).collect();
         let cores = own_cores(workers);
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
-        for (number, (socket, poll, RelayQueue { waker, .. }, relayed, stream_inbox, streams)) in
-            parts.into_iter().enumerate()
-        {
+        for (number, parts) in parts.into_iter().enumerate() {
+            let WorkerParts { socket, poll, relay_queue, relayed, stream_inbox, streams } = parts;
             let (commands, inbox) = channel();
             let stats = Arc::new(Mutex::new(HubStats::default()));
             let id = WorkerId(number as u8);
@@ -128,10 +137,10 @@ impl Driver {
                 run.run();
             };
             threads.push(thread.spawn(work).map_err(bind)?);
-            handles.push(WorkerHandle { commands, stream_inbox, waker, stats });
+            handles.push(WorkerHandle { commands, stream_inbox, waker: relay_queue.waker, stats });
         }
         info!(%address, workers, "Media port {address} is open");
-        Ok(Self { address, workers: handles, next_door: AtomicUsize::new(0), threads: Mutex::new(threads), stopping })
+        Ok(Self { address, workers: handles, next_worker: AtomicUsize::new(0), threads: Mutex::new(threads), stopping })
     }
 
     /// The address that is really bound.
@@ -170,7 +179,7 @@ impl Driver {
 
     /// Brings a TCP connection to the next worker in turn.
     pub(crate) fn hand_over(&self, arrival: Arrival) {
-        let turn = self.next_door.fetch_add(1, Ordering::Relaxed);
+        let turn = self.next_worker.fetch_add(1, Ordering::Relaxed);
         if let Some(handle) = self.workers.get(turn % self.workers.len().max(1)) {
             handle.stream_inbox.hand_over(arrival);
         }
@@ -286,9 +295,10 @@ impl WorkerLoop {
         let mut is_drained = true;
         let mut figures_at = Instant::now();
         loop {
-            let wait = match self.worker.poll_timeout() {
-                _ if !is_drained => Some(Duration::ZERO),
-                due => due.map(|due| due.saturating_duration_since(Instant::now())),
+            let wait = if is_drained {
+                self.worker.poll_timeout().map(|due| due.saturating_duration_since(Instant::now()))
+            } else {
+                Some(Duration::ZERO)
             };
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {

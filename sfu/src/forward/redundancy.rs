@@ -137,11 +137,11 @@ impl RedundancyControl {
             self.note_status(number, arrived.is_none());
         }
         self.reported_at = Some(now);
-        self.look(now);
+        self.close_window(now);
     }
 
-    /// Takes the worst share lost of a compound of reception reports. Where transport-wide feedback comes it says the
-    /// same sooner, and this is passed over.
+    /// Takes the highest loss of a compound of reception reports. It is ignored while transport-wide feedback comes,
+    /// which has the same sooner.
     pub fn note_report(&mut self, now: Instant, loss: f64) {
         if self.reported_at.is_some_and(|at| now.saturating_duration_since(at) < FEEDBACK_STOPPED) {
             return;
@@ -167,7 +167,7 @@ impl RedundancyControl {
         }
     }
 
-    fn look(&mut self, now: Instant) {
+    fn close_window(&mut self, now: Instant) {
         let window = &mut self.window;
         let lasted = now.saturating_duration_since(*window.began.get_or_insert(now));
         // The first window is short, so that a lossy line is recognised within the first second of the lesson.

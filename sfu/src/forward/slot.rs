@@ -46,8 +46,10 @@ pub struct Slot {
     pub is_paused: bool,
     /// Numbers from here on have been sent only once.
     pub once: u64,
-    /// RTP packets and payload bytes sent, for sender reports.
-    pub sent: (u32, u32),
+    /// RTP packets sent, for sender reports. Wraps.
+    pub sent_packets: u32,
+    /// Payload bytes sent, for sender reports. Wraps.
+    pub sent_bytes: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -86,7 +88,8 @@ impl Slot {
             next: None,
             is_paused: false,
             once: 0,
-            sent: (0, 0),
+            sent_packets: 0,
+            sent_bytes: 0,
             terms,
         }
     }
@@ -101,7 +104,7 @@ impl Slot {
     #[must_use]
     pub fn prefetch(&self) -> u64 {
         let route = self.route.as_ref().map_or(0, |route| route.span.source_start);
-        route ^ self.next_index ^ u64::from(self.sent.0) ^ u64::from(self.terms.ssrc)
+        route ^ self.next_index ^ u64::from(self.sent_packets) ^ u64::from(self.terms.ssrc)
     }
 
     /// What flows in it. `None`: nothing.

@@ -44,8 +44,17 @@ pub struct Viewer {
     pub rtt: Option<Duration>,
     /// Share lost on the way there in the last reports, 0 to 1: the worst slot.
     pub loss: f64,
-    /// Packets and bytes sent since the last look.
-    pub sent: (u64, u64),
+    /// Packets and bytes sent since the last statistics.
+    pub sent: SentTotals,
+}
+
+/// Packets and bytes sent to a viewer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SentTotals {
+    /// RTP packets, retransmissions and probes included.
+    pub packets: u64,
+    /// Bytes of UDP payload.
+    pub bytes: u64,
 }
 
 impl Viewer {
@@ -64,7 +73,7 @@ impl Viewer {
             resend_voice: 0,
             rtt: None,
             loss: 0.0,
-            sent: (0, 0),
+            sent: SentTotals::default(),
         }
     }
 
@@ -72,7 +81,7 @@ impl Viewer {
     #[must_use]
     pub fn prefetch(&self) -> u64 {
         let slots = self.slots.iter().fold(0, |sum, slot| sum ^ slot.prefetch());
-        slots ^ self.bandwidth.prefetch() ^ self.sent.0 ^ self.repeats.allowance as u64
+        slots ^ self.bandwidth.prefetch() ^ self.sent.packets ^ self.repeats.allowance as u64
     }
 
     /// Sends one live packet in a slot, if the slot has a place for it now. A picture's payload is padded to `even`
@@ -161,10 +170,10 @@ impl Viewer {
         let slots: SmallVec<[usize; 4]> =
             (0..self.slots.len()).filter(|at| repairs(&self.slots[*at]).is_some()).collect();
         let Some(slot) = slots.iter().find(picture).or(slots.first()).copied() else { return };
-        let goal = self.sent.1 + bytes as u64;
+        let goal = self.sent.bytes + bytes as u64;
         self.bandwidth.set_probing(true);
         for back in 0..PROBE_PACKETS_MAX {
-            if self.sent.1 >= goal {
+            if self.sent.bytes >= goal {
                 break;
             }
             // A whole packet in front of the voice is a tenth of a second on the thinnest lines.
@@ -229,8 +238,8 @@ impl Viewer {
         };
         self.redundancy.note_sent(payload.len(), self.twcc_ext.map(|_| self.twcc_seq));
         let state = &mut self.slots[slot];
-        state.sent.0 = state.sent.0.wrapping_add(1);
-        state.sent.1 = state.sent.1.wrapping_add(payload.len() as u32);
+        state.sent_packets = state.sent_packets.wrapping_add(1);
+        state.sent_bytes = state.sent_bytes.wrapping_add(payload.len() as u32);
         let ssrc = state.terms().ssrc;
         self.write(ssrc, placed, None, payload, 0, egress);
         self.scratch = scratch;
@@ -238,8 +247,8 @@ impl Viewer {
 
     fn send(&mut self, slot: usize, placed: Placement, packet: &Packet, even: usize, egress: &mut Egress<'_>) {
         let state = &mut self.slots[slot];
-        state.sent.0 = state.sent.0.wrapping_add(1);
-        state.sent.1 = state.sent.1.wrapping_add(packet.payload.len() as u32);
+        state.sent_packets = state.sent_packets.wrapping_add(1);
+        state.sent_bytes = state.sent_bytes.wrapping_add(packet.payload.len() as u32);
         let ssrc = state.terms().ssrc;
         self.repeats.streamed(packet.payload.len(), self.bandwidth.repeat_part());
         if placed.is_filler {
@@ -320,8 +329,8 @@ impl Viewer {
         if size > 0 {
             self.bandwidth.note_sent(self.twcc_seq, size);
             self.twcc_seq = self.twcc_seq.wrapping_add(1);
-            self.sent.0 += 1;
-            self.sent.1 += size as u64;
+            self.sent.packets += 1;
+            self.sent.bytes += size as u64;
         }
     }
 
@@ -339,14 +348,14 @@ impl Viewer {
                 .source()
                 .and_then(|(track, layer)| source_time(track, layer))
                 .and_then(|source| slot.timestamp_of(source));
-            let (Some(rtp_time), true) = (timestamp, slot.sent.0 > 0) else { continue };
+            let (Some(rtp_time), true) = (timestamp, slot.sent_packets > 0) else { continue };
             let ssrc = slot.terms().ssrc;
             let report = SenderReport {
                 ssrc,
                 ntp_time: ntp,
                 rtp_time,
-                packet_count: slot.sent.0,
-                octet_count: slot.sent.1,
+                packet_count: slot.sent_packets,
+                octet_count: slot.sent_bytes,
                 ..Default::default()
             };
             append(&report, compound);
@@ -387,8 +396,8 @@ impl Viewer {
     /// The viewer has moved, and was last heard on its old path so long ago: packets sent since are lost. It asks for
     /// pictures again by NACK; its next voice packet carries the lost voice as redundancy.
     pub fn resend_voice_after_move(&mut self, silent_for: Duration) {
-        let astray = silent_for + self.rtt.unwrap_or(FIRST_RTT).min(RTT_MAX);
-        self.resend_voice = (astray.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;
+        let lost_for = silent_for + self.rtt.unwrap_or(FIRST_RTT).min(RTT_MAX);
+        self.resend_voice = (lost_for.as_millis() / VOICE_PACKET_MS).min(BLOCKS_MAX as u128 - 1) as u8;
     }
 
     /// The slot that sends on that SSRC.

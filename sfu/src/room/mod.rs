@@ -57,7 +57,7 @@ impl Room {
         self.tracks.iter_mut().find(|track| track.kind == kind)
     }
 
-    /// The layer behind a slot's span, wherever it is.
+    /// The layer of that id, and its track.
     #[must_use]
     pub fn layer(&self, id: TrackId) -> Option<(&Track, &Layer)> {
         self.tracks
@@ -131,7 +131,8 @@ impl Room {
     /// May packets of that source go on with the track of their kind, or take its place? The later publisher wins, so
     /// that two that send at once do not take turns.
     ///
-    /// # Errors `TooOld` where a connection that was answered later has the place. `TooFast` where the codec of a
+    /// # Errors
+    /// `TooOld` where a connection that was answered later has the place. `TooFast` where the codec of a
     /// publisher of this worker has only just changed: every change is a new track for viewers and taps.
     fn admits(&self, now: Instant, source: &LayerSource) -> Result<(), Dropped> {
         let Some(track) = self.track(source.kind) else { return Ok(()) };
@@ -218,7 +219,7 @@ impl Room {
     /// Chooses, once a second, the layer of each track that taps get. Returns the tracks whose choice has changed.
     pub fn choose_layers(&mut self, now: Instant) -> Vec<TrackKind> {
         let mut changed = Vec::new();
-        let mut told = Vec::new();
+        let mut items = Vec::new();
         let taps = &self.taps;
         for track in &mut self.tracks {
             let rate = |at: usize| track.layers[at].as_ref().map_or(0, |layer| layer.rates.bytes());
@@ -234,17 +235,17 @@ impl Room {
             let ready = track.layers[wanted].as_ref().is_some_and(|layer| layer.history.group_start().is_some());
             if wanted != track.best && ready && better {
                 if let Some(before) = track.flowing() {
-                    told.push(TapItem::Ended { track: before.id, at: now });
+                    items.push(TapItem::Ended { track: before.id, at: now });
                 }
                 track.best = wanted;
-                told.extend(cached(now, track));
+                items.extend(cached(now, track));
                 changed.push(track.kind);
             }
             for layer in track.layers.iter_mut().flatten() {
                 layer.rates.close_second(now);
             }
         }
-        for item in told {
+        for item in items {
             self.send_to_taps(item);
         }
         changed

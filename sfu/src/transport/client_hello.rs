@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_hello_in_one_datagram_tells_at_once() {
+    fn a_client_hello_in_one_datagram_is_whole_at_once() {
         for (profiles, only_sha1) in [(&[1][..], true), (&[7], false), (&[1, 7], false), (&[7, 8, 1, 2], false)] {
             let (found, datagrams) = HelloAssembler::default().take(&hello(profiles, 200)[0]).unwrap();
             assert_eq!((found, datagrams.len()), (only_sha1, 1), "{profiles:?}");
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_hello_in_pieces_tells_when_it_is_whole_in_whatever_order_they_come() {
+    fn a_client_hello_in_pieces_is_whole_when_all_have_come_in_any_order() {
         let pieces = hello(&[1], 15);
         assert_eq!(pieces.len(), 4);
         let mut late = HelloAssembler::default();

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_that_is_cut_is_malformed_and_one_without_its_structure_is_for_everybody() {
+    fn a_cut_descriptor_is_malformed_and_one_without_its_structure_belongs_to_every_target() {
         let facts = parse(Codec::H264, &[0x41, 0x80]).unwrap();
         let mut layering = Layering::default();
         assert_eq!(layering.judge(Codec::Av1, 1, true, &facts, Some(&[0xc0, 0])), Err(Dropped::Malformed));

@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Instant};
 
 use super::Worker;
 use crate::{
+    forward::view::SentTotals,
     stats::{Dropped, HubStats, PeerStats, SlotStats},
     transport::tcp_address,
     uplink::keyframe::KeyframeReason,
@@ -25,7 +26,7 @@ impl Worker {
                     (true, None, publisher.loss(), std::mem::take(&mut peer.received), publisher.flowing().collect())
                 }
                 Role::Viewer(viewer) => {
-                    let (packets, bytes) = std::mem::take(&mut viewer.sent);
+                    let SentTotals { packets, bytes } = std::mem::take(&mut viewer.sent);
                     self.counters.packets_out += packets;
                     self.counters.bytes_out += bytes;
                     estimate_bps = Some(viewer.bandwidth.estimate_bps());

@@ -1,4 +1,4 @@
-//! Cases 23 to 26, and the floods from one seat: what a classroom may say back.
+//! Cases 23 to 26, and floods from one seat: what a classroom may send.
 
 use std::time::Duration;
 

@@ -149,7 +149,7 @@ impl Lesson {
         self.send_raw(far, &header, seq.into(), payload);
     }
 
-    /// Sends what stands in `header`, whatever it says, sealed as the packet of that 48-bit index.
+    /// Sends any `header`, well formed or not, sealed as the packet of that 48-bit index.
     pub fn send_raw(&mut self, far: &mut Far, header: &[u8], index: u64, payload: &[u8]) {
         let datagram = far.seal(header, index, payload);
         self.worker.handle_datagram(self.now, far.address, datagram);

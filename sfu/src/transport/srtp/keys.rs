@@ -129,8 +129,8 @@ pub(super) fn foreign(keys: &Keys, local: bool, crypto: &dyn RTCCrypto) -> Resul
     Context::new(key, salt, keys.profile.foreign(), replay, replay_rtcp, crypto).map_err(|_| BadKeys)
 }
 
-#[inline]
 /// RFC 7714 §8.1: 16 zero bits, SSRC, roll-over counter, sequence number; all under the salt.
+#[inline]
 pub(super) fn rtp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u64) -> Nonce {
     let mut nonce = *salt;
     for (byte, ssrc) in nonce[2..6].iter_mut().zip(ssrc.to_be_bytes()) {
@@ -142,8 +142,8 @@ pub(super) fn rtp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u64) -> Nonce 
     Nonce::assume_unique_for_key(nonce)
 }
 
-#[inline]
 /// RFC 7714 §9.1: 16 zero bits, SSRC, 16 zero bits, SRTCP index.
+#[inline]
 pub(super) fn rtcp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u32) -> Nonce {
     let mut nonce = *salt;
     for (byte, ssrc) in nonce[2..6].iter_mut().zip(ssrc.to_be_bytes()) {
