@@ -1,5 +1,5 @@
 //! The bell: many classrooms join at once beside a lesson that runs.
-#![expect(clippy::disallowed_methods, reason = "a rim: it waits")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it waits")]
 
 use std::{
     thread,

@@ -2,7 +2,7 @@
 //!
 //! The kernel cuts GSO runs up again and runs the receiving side in the sender's time when both are on one machine, so
 //! a cost per packet means little without this: the same sizes, in the same bursts, to as many sockets, by a bare loop.
-#![expect(clippy::disallowed_methods, reason = "a rim: it owns sockets, a clock and threads")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it owns sockets, a clock and threads")]
 
 use std::{
     io::{self, IoSliceMut},

@@ -1,5 +1,5 @@
 //! One load run over real UDP: teachers, classrooms that join, an interval that is counted, and the floor.
-#![expect(clippy::disallowed_methods, reason = "a rim: it waits and starts threads")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it waits and starts threads")]
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -1,5 +1,5 @@
 //! `tongke-load`: one or many lessons, many classrooms, real UDP; prints what it found.
-#![expect(clippy::disallowed_methods, reason = "a rim: it writes the report")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it writes the report")]
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 

@@ -1,5 +1,5 @@
 //! What the kernel reports of processes and threads: processor time, memory, affinity.
-#![expect(clippy::disallowed_methods, reason = "a rim: it reads /proc")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it reads /proc")]
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,6 @@
 //! What one packet costs, part by part. Without arguments each part's time is printed; `NAME COUNT` runs one part so
 //! often and prints nothing, for `load-tests/instructions.sh` to count its instructions.
-#![expect(clippy::disallowed_methods, reason = "a rim: it measures time")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it measures time")]
 
 use std::{
     hint::black_box,

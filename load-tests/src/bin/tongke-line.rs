@@ -4,7 +4,7 @@
 //! them. A line on standard input such as `down rate_kbps=300,loss_pct=5` or `up preset=dead` changes a direction at
 //! once.
 #![allow(unsafe_code, reason = "a TUN device is opened by an ioctl that takes a kernel structure")]
-#![expect(clippy::disallowed_methods, reason = "a rim: it opens devices, starts threads and reads the clock")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it opens devices, starts threads and reads the clock")]
 
 use std::{
     fs::{File, OpenOptions},

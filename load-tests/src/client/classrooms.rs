@@ -1,5 +1,5 @@
 //! Many virtual classrooms on real sockets, batched on one or two threads: one UDP socket each, as in reality.
-#![expect(clippy::disallowed_methods, reason = "a rim: it owns sockets, a clock and threads")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it owns sockets, a clock and threads")]
 
 use std::{
     cmp::Reverse,

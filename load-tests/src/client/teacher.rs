@@ -1,6 +1,6 @@
 //! A virtual teacher on a real socket: publishes a clip by WHIP, paced as a browser paces, and answers what it is
 //! asked.
-#![expect(clippy::disallowed_methods, reason = "a rim: it owns a socket, a clock and a thread")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it owns a socket, a clock and a thread")]
 
 use std::{
     collections::VecDeque,

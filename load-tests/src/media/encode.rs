@@ -1,5 +1,5 @@
 //! Makes the clip at set-up by ffmpeg (and espeak-ng, where it is there), once, into a cache folder.
-#![expect(clippy::disallowed_methods, reason = "a rim: it starts programs and reads what they wrote")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it starts programs and reads what they wrote")]
 
 use std::{
     fs,

@@ -1,6 +1,6 @@
 //! I/O: sockets, the clock and threads. Everything else in this crate is given the time and the bytes as arguments.
 
-#![expect(clippy::disallowed_methods, reason = "this is the rim: it reads the clock and owns sockets and threads")]
+#![expect(clippy::disallowed_methods, reason = "I/O: reads the clock and owns sockets and threads")]
 
 mod lag;
 pub mod tcp;
