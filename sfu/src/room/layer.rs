@@ -7,7 +7,6 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::track::LayerPackets;
 use crate::{
     forward::{
         history::History,
@@ -46,6 +45,22 @@ pub struct Layer {
     pub(super) heard: Instant,
     /// What it takes of a line.
     pub rates: Rates,
+}
+
+/// What comes of a layer.
+#[derive(Debug)]
+pub enum LayerPackets<'a> {
+    /// A packet of a publisher of this worker. It waits for the rest of its picture.
+    Packet(Packet),
+    /// What another worker has released. It goes out with the next flush.
+    Released(&'a [Arc<Packet>]),
+    /// The newest group of pictures that another worker keeps: kept here too, for viewers that start from it.
+    Cached {
+        /// From the keyframe on.
+        packets: &'a [Arc<Packet>],
+        /// When the newest of them came.
+        newest_at: Instant,
+    },
 }
 
 impl Layer {

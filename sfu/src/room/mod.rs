@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-pub use layer::Layer;
-pub use track::{Home, LayerPackets, LayerSource, Track};
+pub use layer::{Layer, LayerPackets};
+pub use track::{Home, LayerSource, Track};
 
 /// Index of a peer in its worker.
 pub type PeerKey = usize;

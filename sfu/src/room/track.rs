@@ -1,9 +1,6 @@
 //! A published track, and its layers as one worker names them to another.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -12,7 +9,6 @@ use crate::{
     bandwidth::allocation::Rung,
     id::{PeerId, TrackId, WorkerId},
     media::{Codec, TrackKind},
-    packet::Packet,
 };
 
 /// One published voice or picture.
@@ -69,22 +65,6 @@ pub enum Home {
         worker: WorkerId,
         /// The layer's id.
         id: TrackId,
-    },
-}
-
-/// What comes of a layer.
-#[derive(Debug)]
-pub enum LayerPackets<'a> {
-    /// A packet of a publisher of this worker. It waits for the rest of its picture.
-    Packet(Packet),
-    /// What another worker has released. It goes out with the next flush.
-    Released(&'a [Arc<Packet>]),
-    /// The newest group of pictures that another worker keeps: kept here too, for viewers that start from it.
-    Cached {
-        /// From the keyframe on.
-        packets: &'a [Arc<Packet>],
-        /// When the newest of them came.
-        newest_at: Instant,
     },
 }
 
