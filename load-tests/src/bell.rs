@@ -1,5 +1,5 @@
-//! The bell: everybody joins at once beside a lesson that runs.
-#![expect(clippy::disallowed_methods, reason = "a rim: it waits")]
+//! The bell: many classrooms join at once beside a lesson that runs.
+#![expect(clippy::disallowed_methods, reason = "I/O: it waits")]
 
 use std::{
     thread,
@@ -7,43 +7,17 @@ use std::{
 };
 
 use anyhow::Result;
-use serde::Serialize;
 
 use crate::{
     client::{
-        classroom::Tally,
+        classroom::ReceptionTotals,
         classrooms::{Classrooms, LaneReport},
     },
     load::{Load, Running, leave_all},
-    report::{Report, Spread},
+    report::{BellReport, Report, Spread},
 };
 
-/// What the bell did.
-#[derive(Debug, Clone, Serialize)]
-pub struct BellReport {
-    /// Full joins (POST, ICE, DTLS) asked for at once.
-    pub joins: usize,
-    /// Answered.
-    pub answered: usize,
-    /// Had a whole first picture.
-    pub with_first_picture: usize,
-    /// Until the last of them had its picture, or patience ended.
-    pub seconds: f64,
-    /// From POST to first media packet.
-    pub join_to_first_packet_ms: Option<Spread>,
-    /// From POST to first whole keyframe.
-    pub join_to_first_picture_ms: Option<Spread>,
-    /// PLI and FIR that the teacher heard meanwhile.
-    pub keyframes_asked: u64,
-    /// Share of packets that the running lesson's classrooms never got meanwhile.
-    pub running_lost: f64,
-    /// Share of a processor that the joiners' threads used. Near 1, the figures are the tool's.
-    pub load_tool_busy: Vec<f64>,
-    /// Why some were not answered, or broke; the first few.
-    pub problems: Vec<String>,
-}
-
-/// Runs a lesson with `load.receivers`, and rings for `joins` more.
+/// Runs a lesson with `load.receivers`, and lets `joins` more join at once.
 ///
 /// # Errors
 /// As [`crate::load::run`].
@@ -56,20 +30,20 @@ pub fn run(load: &Load, joins: usize) -> Result<Report> {
     newcomers.start_counting();
     let rang = Instant::now();
     let joined = running.join_into(&newcomers, load.receivers, joins, None);
-    let mut lanes = newcomers.tell()?;
+    let mut lanes = newcomers.lane_reports()?;
     while pictures(&lanes) < joined.sessions.len() && rang.elapsed() < PATIENCE {
         thread::sleep(LOOK_AGAIN);
-        lanes = newcomers.tell()?;
+        lanes = newcomers.lane_reports()?;
     }
     let seconds = rang.elapsed().as_secs_f64();
     let keyframes_asked = running.keyframes_asked() - asked_before;
     thread::sleep(LATE_REPAIRS);
-    let running_lanes = running.classrooms.tell()?;
-    let mut during = Tally::default();
+    let running_lanes = running.classrooms.lane_reports()?;
+    let mut during = ReceptionTotals::default();
     running_lanes.iter().for_each(|lane| during += lane.tally);
     newcomers.finish()?;
     leave_all(&joined.sessions);
-    let window = running.watch(load.steady)?;
+    let window = running.measure_interval(load.steady)?;
     let mut report = running.end(&window)?;
     let all = |pick: fn(&LaneReport) -> &Vec<Duration>| lanes.iter().flat_map(pick).copied().collect::<Vec<_>>();
     let broken = lanes.iter().flat_map(|lane| lane.broken.iter().cloned());
@@ -94,6 +68,6 @@ fn pictures(lanes: &[LaneReport]) -> usize {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// What was lost in the rush is asked for again and comes a moment later.
+/// Time for retransmissions of packets that were lost while they joined.
 const LATE_REPAIRS: Duration = Duration::from_millis(500);
 const PROBLEMS_KEPT: usize = 5;

@@ -3,41 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
 
 use crate::{
-    client::classroom::Tally,
+    client::classroom::ReceptionTotals,
     load::{Load, Running},
-    report::Report,
+    report::{CapacityReport, CapacityStep, Report},
 };
-
-/// What the search found.
-#[derive(Debug, Clone, Serialize)]
-pub struct CapacityReport {
-    /// The most classrooms that lost no more than a packet in a thousand.
-    pub good: usize,
-    /// The step that lost more. `None`: there was no such step below the limit of the search.
-    pub bad: Option<usize>,
-    /// Why the search ended.
-    pub ended: &'static str,
-    /// Every step.
-    pub steps: Vec<Step>,
-}
-
-/// One step of the search.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Step {
-    /// Classrooms.
-    pub receivers: usize,
-    /// Share of packets that never came.
-    pub loss: f64,
-    /// Share of what the teacher sent that came.
-    pub came: f64,
-    /// Socket to socket, 99 of 100.
-    pub delay_p99_ms: f64,
-    /// The busiest of the tool's threads.
-    pub tool_busy: f64,
-}
 
 /// Starts with `load.receivers` and adds a fifth at a time, up to `most`. The report is of the last step.
 ///
@@ -56,8 +27,8 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
             break;
         }
         seats += more;
-        let window = running.watch(load.steady)?;
-        let mut tally = Tally::default();
+        let window = running.measure_interval(load.steady)?;
+        let mut tally = ReceptionTotals::default();
         let mut delay_p99_ms: f64 = 0.0;
         let mut tool_busy: f64 = 0.0;
         for lane in &window.lanes {
@@ -66,7 +37,7 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
             tool_busy = tool_busy.max(lane.busy.share());
         }
         let came = window.share_of_what_was_taught(seats);
-        let step = Step { receivers: seats, loss: tally.loss(), came, delay_p99_ms, tool_busy };
+        let step = CapacityStep { receivers: seats, loss: tally.loss(), came, delay_p99_ms, tool_busy };
         eprintln!("{step:?}");
         found.steps.push(step);
         if step.loss > LOSS_MAX || came < CAME_MIN {
@@ -81,7 +52,7 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
         }
         more = (seats / 5).max(1).min(most - seats);
     }
-    let window = running.watch(LAST_LOOK)?;
+    let window = running.measure_interval(LAST_LOOK)?;
     let mut report = running.end(&window)?;
     report.capacity = Some(found);
     Ok(report)
@@ -89,7 +60,8 @@ pub fn run(load: &Load, most: usize) -> Result<Report> {
 
 /// A packet in a thousand.
 const LOSS_MAX: f64 = 0.001;
-/// A hub that sends less than is taught has lost packets before they had a number. Two per cent are the interval's ends.
+/// A hub that sends less than is taught has lost packets before they had a number. Two per cent are the interval's
+/// ends.
 const CAME_MIN: f64 = 0.98;
 const TOOL_BUSY: f64 = 0.95;
 const LAST_LOOK: Duration = Duration::from_secs(1);

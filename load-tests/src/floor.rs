@@ -1,8 +1,8 @@
-//! What the same sends cost with no work of ours: the floor under the server's figure on this machine.
+//! The floor: what the same sends cost on this machine with no other work, as a lower bound for the server's cost.
 //!
 //! The kernel cuts GSO runs up again and runs the receiving side in the sender's time when both are on one machine, so
-//! a cost per packet says little without this: the same sizes, in the same bursts, to as many sockets, by a bare loop.
-#![expect(clippy::disallowed_methods, reason = "a rim: it owns sockets, a clock and threads")]
+//! a cost per packet means little without this: the same sizes, in the same bursts, to as many sockets, by a bare loop.
+#![expect(clippy::disallowed_methods, reason = "I/O: it owns sockets, a clock and threads")]
 
 use std::{
     io::{self, IoSliceMut},
@@ -23,7 +23,8 @@ use rtc_rtp::{codec::h264::H264Payloader, packetizer::Payloader};
 use serde::Serialize;
 
 use crate::{
-    client::{classrooms::Reception, clip::Clip, publisher::PAYLOAD_BYTES_MAX, teacher::BURST_PACKETS},
+    client::{classrooms::Reception, publisher::PAYLOAD_BYTES_MAX, teacher::BURST_PACKETS},
+    media::clip::Clip,
     process,
 };
 

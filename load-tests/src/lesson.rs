@@ -24,7 +24,7 @@ pub struct Sample {
 impl Sample {
     /// # Errors
     /// The file cannot be read or lacks a field.
-    #[expect(clippy::disallowed_methods, reason = "a rim: it reads what the server wrote")]
+    #[expect(clippy::disallowed_methods, reason = "I/O: it reads what the server wrote")]
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is no sample", path.display()))

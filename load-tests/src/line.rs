@@ -1,4 +1,4 @@
-//! A school's line, seeded: rate, queue, delay, jitter and loss, told the time and the packets.
+//! A simulated network line, seeded: rate, queue, delay, jitter and loss. Sans-I/O: time and packets are arguments.
 //!
 //! One [`Link`] is one direction. The same seed loses the same packets. The meaning of every figure is that of
 //! `tongke-line`, which puts the same links between two network namespaces for real browsers.
@@ -29,7 +29,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line that does nothing to a packet.
+    /// A line without delay, loss or bottleneck.
     pub const CLEAN: Self = Self {
         rate_bps: None,
         queue: Duration::from_millis(300),
@@ -144,12 +144,12 @@ pub struct Link<T> {
     dice: StdRng,
     losing: bool,
     free_at: Option<Instant>,
-    under_way: BinaryHeap<UnderWay<T>>,
+    in_flight: BinaryHeap<InFlight<T>>,
     counts: LinkCounts,
 }
 
 impl<T> Link<T> {
-    /// The same seed and the same packets give the same fate.
+    /// The same seed and the same packets give the same losses and delays.
     #[must_use]
     pub fn new(line: Line, seed: u64) -> Self {
         Self {
@@ -157,7 +157,7 @@ impl<T> Link<T> {
             dice: StdRng::seed_from_u64(seed),
             losing: false,
             free_at: None,
-            under_way: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             counts: LinkCounts::default(),
         }
     }
@@ -194,7 +194,7 @@ impl<T> Link<T> {
         }
         let mut leaves = self.free_at.map_or(now, |free| free.max(now));
         if let Some(rate) = self.line.rate_bps {
-            if leaves - now > self.line.queue || self.under_way.len() >= UNDER_WAY_MAX {
+            if leaves - now > self.line.queue || self.in_flight.len() >= UNDER_WAY_MAX {
                 self.counts.overflowed += 1;
                 return;
             }
@@ -203,21 +203,21 @@ impl<T> Link<T> {
         }
         let sway = (self.dice.random::<f64>() * 2.0 - 1.0) * self.line.jitter.as_secs_f64();
         let delay = Duration::from_secs_f64((self.line.delay.as_secs_f64() + sway).max(0.0));
-        self.under_way.push(UnderWay { due: leaves + delay, number: self.counts.sent, item });
+        self.in_flight.push(InFlight { due: leaves + delay, number: self.counts.sent, item });
     }
 
     /// The next item that has arrived by `now`.
     pub fn poll(&mut self, now: Instant) -> Option<T> {
-        if self.under_way.peek()?.due > now {
+        if self.in_flight.peek()?.due > now {
             return None;
         }
-        self.under_way.pop().map(|packet| packet.item)
+        self.in_flight.pop().map(|packet| packet.item)
     }
 
     /// When the next item arrives. `None`: nothing is under way.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.under_way.peek().map(|packet| packet.due)
+        self.in_flight.peek().map(|packet| packet.due)
     }
 
     /// Independent losses, or Gilbert's two states: the bad one loses everything and lasts `burst` packets on average.
@@ -238,32 +238,32 @@ impl<T> Link<T> {
 }
 
 #[derive(Debug)]
-struct UnderWay<T> {
+struct InFlight<T> {
     due: Instant,
     number: u64,
     item: T,
 }
 
 // Earliest first, and in order of sending where the times are equal: the heap is a maximum heap.
-impl<T> Ord for UnderWay<T> {
+impl<T> Ord for InFlight<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.due, other.number).cmp(&(self.due, self.number))
     }
 }
 
-impl<T> PartialOrd for UnderWay<T> {
+impl<T> PartialOrd for InFlight<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> PartialEq for UnderWay<T> {
+impl<T> PartialEq for InFlight<T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<T> Eq for UnderWay<T> {}
+impl<T> Eq for InFlight<T> {}
 
 /// A gigabit for a third of a second is about 30,000 packets: more is a fault of the caller.
 const UNDER_WAY_MAX: usize = 32_768;
@@ -277,7 +277,7 @@ mod tests {
         Instant::now()
     }
 
-    /// Sends one packet of 1,000 bytes each millisecond; tells which arrived and when (ms).
+    /// Sends one packet of 1,000 bytes each millisecond; returns which arrived and when (ms).
     fn pass(line: Line, seed: u64, packets: u64) -> Vec<(u64, u128)> {
         let start = origin();
         let mut link = Link::new(line, seed);

@@ -1,5 +1,5 @@
 //! One load run over real UDP: teachers, classrooms that join, an interval that is counted, and the floor.
-#![expect(clippy::disallowed_methods, reason = "a rim: it waits and starts threads")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it waits and starts threads")]
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,11 +17,9 @@ use sfu::{Hub, HubConfig, TrackKind};
 
 use crate::{
     client::{
-        classroom::{Habit, Tally},
+        classroom::{Habit, ReceptionTotals},
         classrooms::{Classrooms, LaneReport, Reception, new_delays},
-        clip::Clip,
         delay::SendTimes,
-        encode::Recipe,
         publisher::PublisherCounts,
         seat::Entry,
         teacher::Teacher,
@@ -29,13 +27,14 @@ use crate::{
     floor,
     lesson::{Lesson, Sample},
     line::Line,
+    media::{clip::Clip, encode::Recipe},
     process::{self, Reading},
     report::{Report, ServerCost, SingledOut, Spread},
 };
 
 /// Where the lessons are taught.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum LessonHost {
     /// One lesson at each of these servers.
     Servers(Vec<Sample>),
     /// So many lessons at a hub in this process.
@@ -51,7 +50,7 @@ pub enum Place {
 #[derive(Debug, Clone)]
 pub struct Load {
     /// Where.
-    pub place: Place,
+    pub place: LessonHost,
     /// How many classrooms, shared out over the lessons.
     pub receivers: usize,
     /// Length of the steady interval.
@@ -92,14 +91,14 @@ pub(crate) struct Running<'a> {
 }
 
 /// What was seen over one interval.
-pub(crate) struct Window {
+pub(crate) struct Interval {
     pub(crate) lanes: Vec<LaneReport>,
     taught: Vec<(PublisherCounts, PublisherCounts)>,
     server: Option<(Reading, Reading)>,
     length: Duration,
 }
 
-impl Window {
+impl Interval {
     /// Packets received over packets sent to `seats` classrooms, 0 to 1.
     pub(crate) fn share_of_what_was_taught(&self, seats: usize) -> f64 {
         let sent: u64 = self.taught.iter().map(|(before, after)| after.packets - before.packets).sum();
@@ -111,16 +110,16 @@ impl Window {
 /// Runs it.
 ///
 /// # Errors
-/// The clip cannot be made, a teacher cannot teach, nobody can join, or a thread broke.
+/// The clip cannot be made, a teacher cannot teach, no classroom can join, or a thread panicked.
 pub fn run(load: &Load) -> Result<Report> {
     let mut running = Running::start(load)?;
     running.join(load.receivers, load.joins_per_second)?;
-    let window = running.watch(load.steady)?;
+    let window = running.measure_interval(load.steady)?;
     running.end(&window)
 }
 
 impl<'a> Running<'a> {
-    /// Starts the teachers; nobody has joined yet.
+    /// Starts the teachers, without classrooms.
     ///
     /// # Errors
     /// The clip cannot be made, or a teacher cannot teach.
@@ -129,10 +128,10 @@ impl<'a> Running<'a> {
         ensure!(files > load.receivers as u64 + 100, "only {files} files may be open here: see ulimit -Hn");
         let clip = Arc::new(load.recipe.clip(&load.cache)?);
         let (places, hub) = match &load.place {
-            Place::Servers(samples) => {
+            LessonHost::Servers(samples) => {
                 (samples.iter().map(|sample| Lesson::Served(Arc::new(sample.clone()))).collect::<Vec<_>>(), None)
             }
-            Place::Here { lessons, workers } => {
+            LessonHost::Here { lessons, workers } => {
                 let hub = open_hub(*workers)?;
                 ((0..*lessons).map(|_| Lesson::Hosted(hub.clone(), hub.open_room())).collect(), Some(hub))
             }
@@ -157,14 +156,14 @@ impl<'a> Running<'a> {
     /// Lets so many more classrooms join and waits until they have settled.
     ///
     /// # Errors
-    /// Nobody could join.
+    /// No classroom could join.
     pub fn join(&mut self, count: usize, per_second: Option<f64>) -> Result<()> {
         let began = Instant::now();
         let joined = self.join_into(&self.classrooms, self.sessions.len(), count, per_second);
         self.joins_took += began.elapsed();
         self.sessions.extend(joined.sessions);
         self.refusals.extend(joined.refusals);
-        ensure!(!self.sessions.is_empty(), "nobody could join: {}", self.refusals.first().map_or("", |why| why));
+        ensure!(!self.sessions.is_empty(), "no classroom could join: {}", self.refusals.first().map_or("", |why| why));
         thread::sleep(CLASSROOMS_SETTLE);
         Ok(())
     }
@@ -204,14 +203,14 @@ impl<'a> Running<'a> {
     ///
     /// # Errors
     /// The server has gone, or a thread broke.
-    pub(crate) fn watch(&self, length: Duration) -> Result<Window> {
+    pub(crate) fn measure_interval(&self, length: Duration) -> Result<Interval> {
         let before = self.taught();
         let server_before = read_server(self.load)?;
         self.classrooms.start_counting();
         thread::sleep(length);
         let server = server_before.zip(read_server(self.load)?);
         let taught = before.into_iter().zip(self.taught()).collect();
-        Ok(Window { lanes: self.classrooms.tell()?, taught, server, length })
+        Ok(Interval { lanes: self.classrooms.lane_reports()?, taught, server, length })
     }
 
     /// Keyframes that the teachers have been asked for so far.
@@ -219,11 +218,11 @@ impl<'a> Running<'a> {
         self.taught().iter().map(|counts| counts.keyframes_asked).sum()
     }
 
-    /// Ends the run and says what `window` held.
+    /// Ends the run and reports what `window` holds.
     ///
     /// # Errors
     /// The floor cannot be measured, or a thread broke.
-    pub(crate) fn end(self, window: &Window) -> Result<Report> {
+    pub(crate) fn end(self, window: &Interval) -> Result<Report> {
         let Self { load, clip, classrooms, lessons, sessions, refusals, joins_took, alone, hub } = self;
         let asked_in_all: u64 = lessons.iter().map(|(_, teacher, _)| teacher.counts().keyframes_asked).sum();
         classrooms.finish()?;
@@ -299,14 +298,14 @@ fn open_hub(workers: usize) -> Result<Hub> {
 /// The server's process, or the media threads of our own.
 fn read_server(load: &Load) -> Result<Option<Reading>> {
     match load.place {
-        Place::Here { .. } => Reading::take_threads(std::process::id(), HUB_THREADS).map(Some),
-        Place::Servers(_) => load.server_pid.map(Reading::take).transpose(),
+        LessonHost::Here { .. } => Reading::take_threads(std::process::id(), HUB_THREADS).map(Some),
+        LessonHost::Servers(_) => load.server_pid.map(Reading::take).transpose(),
     }
 }
 
-fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading>) -> Result<Report> {
+fn summarise(load: &Load, joined: usize, window: &Interval, alone: Option<&Reading>) -> Result<Report> {
     let (mut delays, mut singled_out_delays) = (new_delays(), new_delays());
-    let (mut tally, mut singled_out) = (Tally::default(), Tally::default());
+    let (mut tally, mut singled_out) = (ReceptionTotals::default(), ReceptionTotals::default());
     let (mut packets, mut pictures) = (Vec::new(), Vec::new());
     let lanes = &window.lanes;
     for lane in lanes {
@@ -318,8 +317,8 @@ fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading
         pictures.extend_from_slice(&lane.first_pictures);
     }
     let server = window.server.as_ref().map(|(before, after)| {
-        // A hub in this process shares its memory with the classrooms: nothing can be said of a seat.
-        let alone = alone.filter(|_| matches!(load.place, Place::Servers(_)));
+        // A hub in this process shares its memory with the classrooms: memory per seat is unknown.
+        let alone = alone.filter(|_| matches!(load.place, LessonHost::Servers(_)));
         let grown = alone.map_or(0, |alone| before.resident_bytes.saturating_sub(alone.resident_bytes));
         let cost = ServerCost::new(after.since(before), grown, after.resident_bytes, joined);
         cost.per_packet(tally.packets + singled_out.packets)
@@ -327,6 +326,7 @@ fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading
     let lessons = window.taught.len().max(1);
     let sent: u64 = window.taught.iter().map(|(before, after)| after.packets - before.packets).sum();
     let asked = window.taught.iter().map(|(before, after)| after.keyframes_asked - before.keyframes_asked).sum();
+    let slow_line = load.slow.map(|(_, line)| format!("{line:?}"));
     let apart = load.slow.map_or(0, |(slow, _)| slow).max(load.flooding).min(joined);
     let steady = lanes.iter().map(|lane| lane.steady).max().unwrap_or(window.length);
     Ok(Report {
@@ -358,19 +358,19 @@ fn summarise(load: &Load, joined: usize, window: &Window, alone: Option<&Reading
         server,
         load_tool_busy: lanes.iter().map(|lane| lane.busy.share()).collect(),
         floor: None,
-        singled_out: (apart > 0).then(|| SingledOut::new(apart, load, singled_out, steady, &singled_out_delays)),
+        singled_out: (apart > 0).then(|| SingledOut::new(apart, slow_line, singled_out, steady, &singled_out_delays)),
         bell: None,
         capacity: None,
         problems: Vec::new(),
     })
 }
 
-/// So long a join storm stays a storm: each POST occupies one thread.
+/// Threads that join. Each POST occupies one, so this bounds how many join at the same time.
 const JOINERS: usize = 64;
-/// What `sfu::driver` calls its workers.
+/// Prefix of the thread names in `sfu::driver`.
 const HUB_THREADS: &str = "media-";
 const PROBLEMS_KEPT: usize = 5;
 const TEACHER_SETTLES: Duration = Duration::from_secs(1);
 const CLASSROOMS_SETTLE: Duration = Duration::from_secs(2);
-/// A board is drawn, and then looked at.
+/// After this time a board stands still.
 const STILL_AFTER: Duration = Duration::from_secs(2);

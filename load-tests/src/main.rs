@@ -1,5 +1,5 @@
 //! `tongke-load`: one or many lessons, many classrooms, real UDP; prints what it found.
-#![expect(clippy::disallowed_methods, reason = "a rim: it writes the report")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it writes the report")]
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use load_tests::{
     bell, capacity,
-    client::{classrooms::Reception, encode::Recipe},
+    client::classrooms::Reception,
     lesson::Sample,
     line::Line,
-    load::{self, Load, Place},
+    load::{self, LessonHost, Load},
+    media::encode::Recipe,
     rows::rows,
 };
 use sfu::TrackKind;
@@ -103,13 +104,13 @@ impl Arguments {
             },
         };
         let place = match self.lessons {
-            Some(lessons) => Place::Here { lessons: lessons.max(1), workers: self.workers.max(1) },
-            None => Place::Servers(self.sample.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?),
+            Some(lessons) => LessonHost::Here { lessons: lessons.max(1), workers: self.workers.max(1) },
+            None => LessonHost::Servers(self.sample.iter().map(|path| Sample::read(path)).collect::<Result<_>>()?),
         };
         let picture = if self.still { TrackKind::Board } else { TrackKind::Camera };
         let slots = if self.slots.is_empty() { vec![TrackKind::Voice, picture] } else { self.slots.clone() };
         let apart = self.slow.map_or(self.flood, |(slow, _)| slow);
-        ensure!(apart == 0 || apart < self.receivers, "nobody is left to compare with: raise --receivers");
+        ensure!(apart == 0 || apart < self.receivers, "no classroom is left to compare with: raise --receivers");
         Ok(Load {
             place,
             receivers: self.receivers.max(1),

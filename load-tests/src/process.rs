@@ -1,5 +1,5 @@
-//! What the kernel tells of processes and threads: time on the processor, memory, affinity.
-#![expect(clippy::disallowed_methods, reason = "a rim: it reads /proc")]
+//! What the kernel reports of processes and threads: processor time, memory, affinity.
+#![expect(clippy::disallowed_methods, reason = "I/O: it reads /proc")]
 
 use std::{
     collections::HashMap,
@@ -78,7 +78,7 @@ pub fn pin(cpu: usize) -> Result<()> {
     sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot run on processor {cpu}"))
 }
 
-/// Lets this process open as many sockets as the system lets it.
+/// Raises the limit of open files to the hard limit.
 ///
 /// # Errors
 /// The limits cannot be read or set.
@@ -107,7 +107,7 @@ struct Thread {
 /// Processor time that a process used between two readings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// All of it: exact where the kernel tells (schedstat), else user and system.
+    /// All of it: exact where the kernel has schedstat, else the sum of user and system.
     pub total: Duration,
     /// In the program, sampled in clock ticks.
     pub user: Duration,

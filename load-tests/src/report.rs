@@ -1,14 +1,11 @@
-//! What a load run found, as one JSON and as a table that reads alone.
+//! What a load run found. It is written as JSON; `table` prints it.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::{
-    bell::BellReport, capacity::CapacityReport, client::classroom::Tally, floor::Floor, load::Load, process::CpuTime,
-    rows::rows,
-};
+use crate::{client::classroom::ReceptionTotals, floor::Floor, process::CpuTime};
 
 /// One load run. Counts and rates are of the steady interval.
 #[derive(Debug, Clone, Serialize)]
@@ -98,11 +95,72 @@ pub struct SingledOut {
     pub delay_ms: Option<Spread>,
 }
 
+/// What the bell did.
+#[derive(Debug, Clone, Serialize)]
+pub struct BellReport {
+    /// Full joins (POST, ICE, DTLS) asked for at once.
+    pub joins: usize,
+    /// Answered.
+    pub answered: usize,
+    /// Had a whole first picture.
+    pub with_first_picture: usize,
+    /// Until the last of them had its picture, or patience ended.
+    pub seconds: f64,
+    /// From POST to first media packet.
+    pub join_to_first_packet_ms: Option<Spread>,
+    /// From POST to first whole keyframe.
+    pub join_to_first_picture_ms: Option<Spread>,
+    /// PLI and FIR that the teacher heard meanwhile.
+    pub keyframes_asked: u64,
+    /// Share of packets that the running lesson's classrooms never got meanwhile.
+    pub running_lost: f64,
+    /// Share of a processor that the joiners' threads used. Near 1, the figures are the tool's.
+    pub load_tool_busy: Vec<f64>,
+    /// Why some were not answered, or broke; the first few.
+    pub problems: Vec<String>,
+}
+
+/// What the search found.
+#[derive(Debug, Clone, Serialize)]
+pub struct CapacityReport {
+    /// The most classrooms that lost no more than a packet in a thousand.
+    pub good: usize,
+    /// The step that lost more. `None`: there was no such step below the limit of the search.
+    pub bad: Option<usize>,
+    /// Why the search ended.
+    pub ended: &'static str,
+    /// Every step.
+    pub steps: Vec<CapacityStep>,
+}
+
+/// One step of the search.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CapacityStep {
+    /// Classrooms.
+    pub receivers: usize,
+    /// Share of packets that never came.
+    pub loss: f64,
+    /// Share of what the teacher sent that came.
+    pub came: f64,
+    /// Socket to socket, 99 of 100.
+    pub delay_p99_ms: f64,
+    /// The busiest of the tool's threads.
+    pub tool_busy: f64,
+}
+
 impl SingledOut {
-    pub(crate) fn new(classrooms: usize, load: &Load, tally: Tally, steady: Duration, delays: &Histogram<u64>) -> Self {
+    /// `line`: as [`Self::line`]. `delays`: socket to socket, in microseconds.
+    #[must_use]
+    pub fn new(
+        classrooms: usize,
+        line: Option<String>,
+        tally: ReceptionTotals,
+        steady: Duration,
+        delays: &Histogram<u64>,
+    ) -> Self {
         Self {
             classrooms,
-            line: load.slow.map(|(_, line)| format!("{line:?}")),
+            line,
             kilobits_per_second: tally.bytes as f64 * 8.0 / 1e3 / steady.as_secs_f64() / classrooms.max(1) as f64,
             voice_packets: tally.voice_packets,
             voice_lost: tally.voice_lost,
@@ -126,7 +184,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None`: there is nothing to speak of.
+    /// `None`: there are no durations.
     #[must_use]
     pub fn of_durations(durations: &[Duration]) -> Option<Self> {
         let mut sorted = durations.to_vec();
@@ -179,81 +237,6 @@ impl ServerCost {
     #[must_use]
     pub fn per_packet(self, packets: u64) -> Self {
         Self { cpu_us_per_packet: self.cpu_seconds * 1e6 / packets.max(1) as f64, ..self }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut row = |name: &str, value: String| writeln!(f, "{name:<34} {value}");
-        let spread = |spread: &Option<Spread>| {
-            spread.map_or("nothing measured".to_owned(), |Spread { p50, p95, p99, max }| {
-                format!("p50 {p50:.1}  p95 {p95:.1}  p99 {p99:.1}  max {max:.1} ms")
-            })
-        };
-        row(
-            "classrooms",
-            format!(
-                "{} asked of {} lessons, {} joined in {:.1} s, {} saw a picture, {} broke",
-                self.receivers, self.lessons, self.joined, self.joins_seconds, self.with_first_picture, self.broken
-            ),
-        )?;
-        row("teacher sends", format!("{:.0} packets/s", self.teacher_packets_per_second))?;
-        row(
-            "classrooms receive",
-            format!(
-                "{:.0} packets/s, {:.1} Mbit/s, over {:.1} s{}",
-                self.packets_per_second,
-                self.megabits_per_second,
-                self.steady_seconds,
-                if self.gro { ", with GRO" } else { ", without GRO" }
-            ),
-        )?;
-        row(
-            "loss",
-            format!(
-                "{:.4} % ({} missed, {} repaired, {} twice, {} refused)",
-                self.loss * 100.0,
-                self.missed,
-                self.repaired,
-                self.duplicates,
-                self.refused
-            ),
-        )?;
-        row("delay, socket to socket", spread(&self.delay_ms))?;
-        row("join to first packet", spread(&self.join_to_first_packet_ms))?;
-        row("join to first picture", spread(&self.join_to_first_picture_ms))?;
-        row(
-            "keyframes asked",
-            format!(
-                "{} of the teacher, {} by classrooms",
-                self.keyframes_asked_of_teacher, self.keyframes_asked_by_receivers
-            ),
-        )?;
-        if let Some(server) = &self.server {
-            row(
-                "server, per forwarded packet",
-                format!(
-                    "{:.2} µs ({:.2} s: user {:.2}, system {:.2})",
-                    server.cpu_us_per_packet, server.cpu_seconds, server.user_seconds, server.system_seconds
-                ),
-            )?;
-            row("server, memory", format!("{} KiB, {:.0} KiB per seat", server.resident_kib, server.kib_per_seat))?;
-        }
-        if let Some(floor) = &self.floor {
-            row(
-                "floor, the sends alone",
-                format!(
-                    "{:.2} µs ({} sent, {} received, {} refused)",
-                    floor.cpu_us_per_packet, floor.sent, floor.received, floor.refused
-                ),
-            )?;
-        }
-        let busy: Vec<String> = self.load_tool_busy.iter().map(|share| format!("{:.0} %", share * 100.0)).collect();
-        row("this tool's threads were busy", busy.join(", "))?;
-        for problem in &self.problems {
-            row("problem", problem.clone())?;
-        }
-        rows(self).iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is asked of the hub, beside what a run measured: one line a figure.
+//! Required figures beside measured ones, one row each.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// The rows that this run can speak of.
+/// The rows that this run has figures for.
 #[must_use]
 pub fn rows(report: &Report) -> Vec<Row> {
     let mut rows = Vec::new();

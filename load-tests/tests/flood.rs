@@ -15,12 +15,12 @@ use bytes::Bytes;
 use load_tests::{
     client::{
         classrooms::{Classrooms, Reception},
-        clip::{Clip, Picture},
         delay::SendTimes,
         seat::Entry,
         teacher::Teacher,
     },
     lesson::Lesson,
+    media::clip::{Clip, Picture},
 };
 use quinn_udp::{Transmit, UdpSocketState};
 use rand::{Rng as _, RngCore as _, SeedableRng as _, rngs::SmallRng};
@@ -123,7 +123,7 @@ fn rubbish_at_the_media_port_costs_a_lesson_nothing() {
         classrooms.join(number, Entry::ordinary(&times), |offer| lesson.play(&slots, offer)).unwrap();
     }
     let until = Instant::now() + Duration::from_secs(60);
-    while classrooms.tell().unwrap().iter().any(|lane| lane.first_pictures.len() < CLASSROOMS) {
+    while classrooms.lane_reports().unwrap().iter().any(|lane| lane.first_pictures.len() < CLASSROOMS) {
         assert!(Instant::now() < until, "a classroom saw nothing");
         thread::park_timeout(Duration::from_millis(5));
     }

@@ -8,13 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use load_tests::client::{
-    classrooms::{Classrooms, Reception},
-    clip::{Clip, Picture},
-    delay::SendTimes,
-    http::Session,
-    seat::Entry,
-    teacher::Teacher,
+use load_tests::{
+    client::{
+        classrooms::{Classrooms, Reception},
+        delay::SendTimes,
+        http::Session,
+        seat::Entry,
+        teacher::Teacher,
+    },
+    media::clip::{Clip, Picture},
 };
 use sfu::{Hub, HubConfig, TrackKind};
 

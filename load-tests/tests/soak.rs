@@ -21,12 +21,12 @@ use bytes::Bytes;
 use load_tests::{
     client::{
         classrooms::{Classrooms, Reception},
-        clip::{Clip, Picture},
         delay::SendTimes,
         seat::Entry,
         teacher::Teacher,
     },
     lesson::Lesson,
+    media::clip::{Clip, Picture},
 };
 use sfu::{Hub, HubConfig, TrackKind};
 
@@ -84,7 +84,7 @@ fn teach(hub: &Hub, clip: &Arc<Clip>, times: &Arc<SendTimes>) -> Result<()> {
     let classrooms = Classrooms::open(reception)?;
     classrooms.join(0, Entry::ordinary(times), |offer| lesson.play(&slots, offer))?;
     let until = Instant::now() + PATIENCE;
-    while classrooms.tell()?.iter().all(|lane| lane.first_pictures.is_empty()) {
+    while classrooms.lane_reports()?.iter().all(|lane| lane.first_pictures.is_empty()) {
         ensure!(Instant::now() < until, "a classroom saw nothing");
         thread::park_timeout(Duration::from_millis(2));
     }

@@ -1,6 +1,6 @@
 //! What one packet costs, part by part. Without arguments each part's time is printed; `NAME COUNT` runs one part so
 //! often and prints nothing, for `load-tests/instructions.sh` to count its instructions.
-#![expect(clippy::disallowed_methods, reason = "a rim: it measures time")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it measures time")]
 
 use std::{
     hint::black_box,
@@ -12,14 +12,14 @@ use std::{
 use bytes::Bytes;
 use sfu::{
     Codec, TrackId, TrackKind,
-    answer::{DtlsRole, PayloadType, RemoteIce, Transport, ViewSlot, ViewTerms},
-    dtls::Identity,
-    history::History,
-    outbox::Outbox,
+    answer::{DtlsRole, PayloadType, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
+    forward::{egress::Egress, history::History, slot::Slot, view::Viewer},
     packet::{Packet, Vp8Descriptor, parse, rewrite_vp8, rtp_header},
-    slot::Slot,
-    srtp::{Keys, Profile, Sealer},
-    view::Viewer,
+    transport::{
+        dtls::Identity,
+        outbox::Outbox,
+        srtp::{Keys, Profile, Sealer},
+    },
 };
 
 /// A part, run so often.
@@ -67,7 +67,7 @@ fn header(count: u64) {
     }
 }
 
-/// What an H.264 fragment says of itself.
+/// The facts of an H.264 fragment.
 fn parse_payload(count: u64) {
     let payload = [&[0x7c, 0x85][..], &[7; 1_100]].concat();
     for _ in 0..count {
@@ -136,7 +136,8 @@ fn forward(count: u64) {
     let (mut packet, history) = (packet(0), History::new(8));
     for seq in 0..count {
         packet.seq = seq;
-        viewer.forward(now, 0, black_box(&packet), &history, PAYLOAD_BYTES, to, &mut sealer, &mut outbox);
+        let mut egress = Egress { to, sealer: &mut sealer, out: &mut outbox };
+        viewer.forward(now, 0, black_box(&packet), &history, PAYLOAD_BYTES, &mut egress);
         if seq % 8 == 7 {
             black_box(outbox.bytes());
             outbox.clear();
@@ -167,7 +168,7 @@ fn sealer() -> Sealer {
 
 fn terms() -> ViewTerms {
     ViewTerms {
-        transport: Transport {
+        transport: RemoteTransport {
             remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
             fingerprint: vec![],
             dtls_role: DtlsRole::Passive,

@@ -1,6 +1,8 @@
-//! What all workers share: who was answered but has not come yet, who owns whom, what flows where.
+//! State shared by all workers: peers that were answered but have not connected yet, the owner of each peer, what flows
+//! in each room.
 //!
-//! The worker that receives a peer's first authenticated check takes the peer out of the lobby and owns it from then on.
+//! The worker that receives a peer's first authenticated check takes the peer out of the lobby and owns it from then
+//! on.
 
 use std::{
     net::SocketAddr,
@@ -12,13 +14,13 @@ use dashmap::DashMap;
 
 use crate::{
     answer::{PublishTerms, RemoteIce, ViewTerms},
-    ice::Credentials,
     id::{PeerId, RoomId, WorkerId},
     limits::{CONNECT_WITHIN, HALF_OPEN_PER_ROOM_MAX, PUBLISHERS_BEYOND_LIMIT},
     media::{Codec, TrackKind},
+    transport::ice::Credentials,
 };
 
-/// A peer that was answered: everything its worker needs to begin.
+/// A peer that was answered: everything its worker needs to create it.
 #[derive(Debug)]
 pub struct Admission {
     /// The new peer.
@@ -33,7 +35,7 @@ pub struct Admission {
     pub at: Instant,
 }
 
-/// What a peer does.
+/// What was agreed with a peer.
 #[derive(Debug)]
 pub enum Terms {
     /// It publishes.
@@ -42,7 +44,7 @@ pub enum Terms {
     View(ViewTerms),
 }
 
-/// Who owns a peer, and what a PATCH of its session needs to know.
+/// The worker that owns a peer, and what a PATCH of its session needs to know.
 #[derive(Debug, Clone)]
 pub struct Owner {
     /// Its worker.
@@ -58,10 +60,10 @@ pub struct Owner {
 pub struct Lobby {
     waiting: DashMap<String, Admission>,
     owners: DashMap<PeerId, Owner>,
-    rooms: DashMap<RoomId, Lesson>,
-    /// Where the peers of all workers are, if there is more than one worker: the kernel deals datagrams out by address.
+    rooms: DashMap<RoomId, LobbyRoom>,
+    /// Addresses of the peers of all workers, if there is more than one: the kernel distributes datagrams by address.
     addresses: DashMap<SocketAddr, WorkerId>,
-    /// Whose checks these are, if there is more than one worker.
+    /// Owners of our user fragments, if there is more than one worker.
     ufrags: DashMap<String, WorkerId>,
     others: usize,
     next_id: AtomicU64,
@@ -70,24 +72,24 @@ pub struct Lobby {
     overloaded: [AtomicU64; 2],
 }
 
-/// Why nobody new is taken.
+/// Why a new peer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crowded {
+pub enum AdmissionError {
     /// All seats are taken.
     Seats,
     /// A worker does not keep up.
     Workers,
-    /// Too many were answered for this room who have not come.
+    /// Too many peers were answered for this room that have not connected yet.
     HalfOpen,
 }
 
 /// What all workers know of a room.
 #[derive(Debug, Default)]
-struct Lesson {
+struct LobbyRoom {
     flowing: Vec<(TrackKind, Codec)>,
-    /// How many were answered and have not come yet.
+    /// Peers that were answered and have not connected yet.
     half_open: usize,
-    /// One bit for each worker that has somebody in it.
+    /// One bit for each worker with peers in it.
     workers: u128,
 }
 
@@ -103,12 +105,12 @@ impl Lobby {
         (0..=self.others).map(|number| WorkerId(number as u8)).filter(move |other| *other != than)
     }
 
-    /// Notes whether a worker has somebody in a room. Returns the other workers that have.
+    /// Notes whether a worker has peers in a room. Returns the other workers that have.
     pub fn note_room(&self, room: RoomId, worker: WorkerId, is_here: bool) -> Vec<WorkerId> {
-        let Some(mut lesson) = self.rooms.get_mut(&room) else { return Vec::new() };
+        let Some(mut entry) = self.rooms.get_mut(&room) else { return Vec::new() };
         let bit = 1 << worker.0;
-        lesson.workers = if is_here { lesson.workers | bit } else { lesson.workers & !bit };
-        let workers = lesson.workers;
+        entry.workers = if is_here { entry.workers | bit } else { entry.workers & !bit };
+        let workers = entry.workers;
         self.others(worker).filter(|other| workers >> other.0 & 1 == 1).collect()
     }
 
@@ -126,7 +128,7 @@ impl Lobby {
         }
     }
 
-    /// That worker has nobody at that address any more.
+    /// That worker has no peer at that address any more.
     pub fn forget_address(&self, address: SocketAddr, worker: WorkerId) {
         self.addresses.remove_if(&address, |_, owner| *owner == worker);
     }
@@ -155,10 +157,10 @@ impl Lobby {
 
     /// Opens a room.
     pub fn open_room(&self, room: RoomId) {
-        self.rooms.insert(room, Lesson::default());
+        self.rooms.insert(room, LobbyRoom::default());
     }
 
-    /// Closes a room and forgets whoever was answered for it. Returns those.
+    /// Closes a room and forgets the peers that were answered for it and have not connected. Returns those.
     pub fn close_room(&self, room: RoomId) -> Vec<PeerId> {
         self.rooms.remove(&room);
         self.forget(|admission| admission.room == room)
@@ -167,7 +169,7 @@ impl Lobby {
     /// What flows in a room. `None`: it is not open.
     #[must_use]
     pub fn flowing(&self, room: RoomId) -> Option<Vec<(TrackKind, Codec)>> {
-        self.rooms.get(&room).map(|lesson| lesson.flowing.clone())
+        self.rooms.get(&room).map(|entry| entry.flowing.clone())
     }
 
     /// How many rooms are open.
@@ -178,9 +180,9 @@ impl Lobby {
 
     /// Notes that a kind flows in a room, or no longer does.
     pub fn note_flow(&self, room: RoomId, kind: TrackKind, codec: Option<Codec>) {
-        if let Some(mut lesson) = self.rooms.get_mut(&room) {
-            lesson.flowing.retain(|(known, _)| *known != kind);
-            lesson.flowing.extend(codec.map(|codec| (kind, codec)));
+        if let Some(mut entry) = self.rooms.get_mut(&room) {
+            entry.flowing.retain(|(known, _)| *known != kind);
+            entry.flowing.extend(codec.map(|codec| (kind, codec)));
         }
     }
 
@@ -196,29 +198,29 @@ impl Lobby {
 
     /// Lets an answered peer wait for its first check.
     ///
-    /// A viewer is refused where `limit` peers are here already, or a worker does not keep up. A publisher is what the
-    /// others wait for: it finds a place as long as [`PUBLISHERS_BEYOND_LIMIT`] are not taken.
+    /// A viewer is refused where there are `limit` peers already, or a worker does not keep up. A publisher is admitted
+    /// for [`PUBLISHERS_BEYOND_LIMIT`] peers more, because viewers wait for it.
     ///
     /// # Errors
-    /// [`Crowded`].
-    pub fn admit(&self, admission: Admission, limit: usize) -> Result<(), Crowded> {
+    /// [`AdmissionError`].
+    pub fn admit(&self, admission: Admission, limit: usize) -> Result<(), AdmissionError> {
         let limit = match &admission.terms {
             Terms::Publish(_) => limit + PUBLISHERS_BEYOND_LIMIT,
             Terms::View(_) if self.overloaded.iter().any(|word| word.load(Ordering::Relaxed) != 0) => {
-                return Err(Crowded::Workers);
+                return Err(AdmissionError::Workers);
             }
             Terms::View(_) => limit,
         };
         if self.seats.fetch_add(1, Ordering::Relaxed) >= limit {
             self.seats.fetch_sub(1, Ordering::Relaxed);
-            return Err(Crowded::Seats);
+            return Err(AdmissionError::Seats);
         }
-        if let Some(mut lesson) = self.rooms.get_mut(&admission.room) {
-            if lesson.half_open >= HALF_OPEN_PER_ROOM_MAX {
+        if let Some(mut entry) = self.rooms.get_mut(&admission.room) {
+            if entry.half_open >= HALF_OPEN_PER_ROOM_MAX {
                 self.seats.fetch_sub(1, Ordering::Relaxed);
-                return Err(Crowded::HalfOpen);
+                return Err(AdmissionError::HalfOpen);
             }
-            lesson.half_open += 1;
+            entry.half_open += 1;
         }
         self.waiting.insert(admission.ours.ufrag.clone(), admission);
         Ok(())
@@ -233,11 +235,11 @@ impl Lobby {
         };
         let owner = Owner { worker, mid: transport.tagged_mid.clone(), theirs: transport.remote_ice.clone() };
         self.owners.insert(admission.peer, owner);
-        self.came_or_went([admission.room]);
+        self.release_half_open([admission.room]);
         Some(admission)
     }
 
-    /// Who owns a peer. `None`: nobody yet, or it has gone.
+    /// The owner of a peer. `None`: it has not connected yet, or has gone.
     #[must_use]
     pub fn owner(&self, peer: PeerId) -> Option<Owner> {
         self.owners.get(&peer).map(|owner| owner.clone())
@@ -257,18 +259,18 @@ impl Lobby {
         }
     }
 
-    /// Was it answered, and has it not come yet?
+    /// Was it answered, and has it not connected yet?
     #[must_use]
     pub fn is_waiting(&self, peer: PeerId) -> bool {
         self.waiting.iter().any(|admission| admission.peer == peer)
     }
 
-    /// Forgets a peer that has not come yet. True where it was waiting.
+    /// Forgets a peer that has not connected yet. True where it was waiting.
     pub fn withdraw(&self, peer: PeerId) -> bool {
         !self.forget(|admission| admission.peer == peer).is_empty()
     }
 
-    /// Forgets those who never came. Returns them with their rooms.
+    /// Forgets peers that did not connect in time. Returns them with their rooms.
     pub fn expire(&self, now: Instant) -> Vec<(PeerId, RoomId)> {
         let mut late = Vec::new();
         self.waiting.retain(|_, admission| {
@@ -279,7 +281,7 @@ impl Lobby {
             stays
         });
         self.seats.fetch_sub(late.len(), Ordering::Relaxed);
-        self.came_or_went(late.iter().map(|(_, room)| *room));
+        self.release_half_open(late.iter().map(|(_, room)| *room));
         late
     }
 
@@ -294,32 +296,32 @@ impl Lobby {
             !goes
         });
         self.seats.fetch_sub(forgotten.len(), Ordering::Relaxed);
-        self.came_or_went(rooms);
+        self.release_half_open(rooms);
         forgotten
     }
 
-    /// One in each of these rooms is half open no more.
-    fn came_or_went(&self, rooms: impl IntoIterator<Item = RoomId>) {
+    /// Counts one half-open peer less in each of these rooms.
+    fn release_half_open(&self, rooms: impl IntoIterator<Item = RoomId>) {
         for room in rooms {
-            if let Some(mut lesson) = self.rooms.get_mut(&room) {
-                lesson.half_open = lesson.half_open.saturating_sub(1);
+            if let Some(mut entry) = self.rooms.get_mut(&room) {
+                entry.half_open = entry.half_open.saturating_sub(1);
             }
         }
     }
 }
 
-/// A set of workers is one number.
+/// A set of workers is a `u128`.
 const WORKERS_MAX: usize = 128;
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test's clock only needs some beginning")]
 mod tests {
     use super::*;
-    use crate::answer::{DtlsRole, Transport};
+    use crate::answer::{DtlsRole, RemoteTransport};
 
     fn admission(lobby: &Lobby, at: Instant, publishes: bool) -> Admission {
         let peer = PeerId(lobby.next_id());
-        let transport = Transport {
+        let transport = RemoteTransport {
             remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".into() },
             fingerprint: vec![],
             dtls_role: DtlsRole::Passive,
@@ -361,7 +363,7 @@ mod tests {
             seats.push(seat.peer);
             assert_eq!(lobby.admit(seat, 3), Ok(()));
         }
-        assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Err(Crowded::Seats));
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Err(AdmissionError::Seats));
         assert_eq!(lobby.admit(admission(&lobby, now, true), 3), Ok(()));
         assert!(lobby.withdraw(seats[0]) && lobby.withdraw(seats[1]));
         assert_eq!(lobby.admit(admission(&lobby, now, false), 3), Ok(()));
@@ -372,14 +374,14 @@ mod tests {
         let (lobby, now) = (Lobby::for_workers(100), Instant::now());
         lobby.note_load(WorkerId(77), true);
         lobby.note_load(WorkerId(3), false);
-        assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Err(Crowded::Workers));
+        assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Err(AdmissionError::Workers));
         assert_eq!(lobby.admit(admission(&lobby, now, true), 9), Ok(()));
         lobby.note_load(WorkerId(77), false);
         assert_eq!(lobby.admit(admission(&lobby, now, false), 9), Ok(()));
     }
 
     #[test]
-    fn fifty_thousand_who_never_come_keep_nobody_out_of_another_lesson() {
+    fn fifty_thousand_peers_that_never_connect_do_not_fill_another_lesson() {
         let (lobby, now) = (Lobby::default(), Instant::now());
         lobby.open_room(RoomId(1));
         lobby.open_room(RoomId(2));

@@ -1,12 +1,12 @@
 //! What a track shows and how it is encoded.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// What a track shows, and so what a classroom's receive slot carries.
 ///
-/// The order is the order of every trade: voice before board before camera before the stage.
+/// The order is that of priority: voice before board before camera before the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -21,7 +21,7 @@ pub enum TrackKind {
     Stage,
     /// The sound of a class on stage.
     StageVoice,
-    /// Teacher and stage as one sound. Nobody publishes it and it never flows: only a recording holds it.
+    /// Teacher and stage as one sound. It is never published and never flows: only a recording has it.
     MixedVoice,
 }
 
@@ -117,4 +117,10 @@ impl Codec {
             Self::Vp8 => "VP8",
         }
     }
+}
+
+/// RTP ticks in that time, bounded.
+#[must_use]
+pub fn ticks(time: Duration, clock_rate: u32) -> u32 {
+    u32::try_from(time.as_micros() * u128::from(clock_rate) / 1_000_000).unwrap_or(u32::MAX / 2)
 }

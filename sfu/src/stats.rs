@@ -24,10 +24,30 @@ pub struct HubStats {
     pub bytes_out: u64,
     /// Keyframes asked of publishers (PLI or FIR sent), by need.
     pub keyframes_asked: HashMap<&'static str, u64>,
-    /// Peers thrown away because their state panicked. Any value but 0 is a defect.
+    /// Peers dropped because their state panicked. Any value but 0 is a defect.
     pub panics: u64,
     /// Packets dropped, by reason.
     pub dropped: HashMap<&'static str, u64>,
+}
+
+impl HubStats {
+    /// Adds another worker's figures.
+    pub(crate) fn add(&mut self, worker: &Self) {
+        self.rooms = self.rooms.max(worker.rooms);
+        self.peers.extend(worker.peers.iter().map(|(id, peer)| (*id, peer.clone())));
+        self.packets_in += worker.packets_in;
+        self.packets_out += worker.packets_out;
+        self.bytes_in += worker.bytes_in;
+        self.bytes_out += worker.bytes_out;
+        self.panics += worker.panics;
+        let add = |into: &mut HashMap<&'static str, u64>, from: &HashMap<&'static str, u64>| {
+            for (name, count) in from {
+                *into.entry(name).or_default() += count;
+            }
+        };
+        add(&mut self.keyframes_asked, &worker.keyframes_asked);
+        add(&mut self.dropped, &worker.dropped);
+    }
 }
 
 /// One connection.
@@ -65,23 +85,23 @@ pub struct SlotStats {
     pub kind: TrackKind,
     /// The layer that flows: the index of its rid, 0 without simulcast. `None`: nothing does.
     pub layer: Option<usize>,
-    /// Its track flows, but the line has no room for it.
+    /// Its track flows, but the bandwidth does not suffice for it.
     pub paused: bool,
 }
 
-/// Why a packet went no further. The name is also the label of its metric.
+/// Why a packet was dropped. The name is also the label of its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dropped {
     /// Not STUN, DTLS, RTP or RTCP, or cut short.
     Malformed,
-    /// Nobody here is known at that address.
+    /// No peer is known at that address.
     Unroutable,
-    /// A check for nobody, or signed with another password.
+    /// An ICE check for an unknown user fragment, or signed with another password.
     BadCheck,
     /// The SRTP or SRTCP tag does not fit.
     NotAuthentic,
-    /// Seen before, or too old to tell.
+    /// Received before, or older than the replay window.
     Replayed,
     /// One peer with more sources than any device has.
     TooManySsrcs,

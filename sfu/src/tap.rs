@@ -1,8 +1,8 @@
 //! A slot that ends in a bounded channel instead of a network: the recorder reads it.
 //!
-//! A full channel drops and counts; it never slows a lesson. Two words go back, a bit per kind of track each, and are looked
-//! at once a second: that a picture cannot be decoded, which the room's keyframe authority answers within its budget, and
-//! that the lightest layer is enough.
+//! A full channel drops and counts; it never slows a lesson. The reader sets two bit masks, one bit for each kind of
+//! track, which are read once a second: that a picture cannot be decoded, which leads to a keyframe request within its
+//! limits, and that the lightest layer is enough.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use crate::{
     packet::Packet,
 };
 
-/// What a tap is told, in the order in which the hub saw it.
+/// An item of a tap, in the order in which the hub saw it.
 ///
 /// Packets come in order of arrival: packets repaired by RTX arrive late and out of sequence.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ impl TapSender {
 }
 
 impl TapReceiver {
-    /// Asks for a keyframe of the track of a kind: what came of it cannot be decoded. Many requests are one.
+    /// Asks for a keyframe of the track of a kind, because it cannot be decoded. Requests within a second count as one.
     pub fn want_keyframe(&self, kind: TrackKind) {
         self.wanted.fetch_or(bit(kind), Ordering::Relaxed);
     }

@@ -258,12 +258,12 @@ fn a_plain_viewer_gets_voice_and_camera_and_nothing_else() {
 }
 
 #[test]
-fn who_cannot_decode_the_lesson_is_told_what_it_is_in() {
+fn a_viewer_that_cannot_decode_the_lesson_is_sent_its_codecs() {
     assert_eq!(
         view(FIREFOX_RECEIVE, Some(&LESSON), &[(TrackKind::Camera, Codec::H264)]).expect_err("no H.264 there"),
         OfferError::UnsupportedCodec { kind: TrackKind::Camera, wanted: vec![Codec::H264] }
     );
-    // What flows in slots that nobody asked for does not matter.
+    // The codecs of tracks that no slot asked for do not matter.
     assert!(view(FIREFOX_RECEIVE, Some(&LESSON), &[(TrackKind::Stage, Codec::H264)]).is_ok());
     let offer = FFMPEG_SEND.replace("H264/90000", "H265/90000");
     assert!(matches!(

@@ -39,7 +39,7 @@ fn every_classroom_gets_voice_and_picture_in_its_own_numbers() {
 }
 
 #[test]
-fn a_late_joiner_sees_the_whole_group_and_asks_nobody() {
+fn a_late_joiner_sees_the_whole_group_and_causes_no_keyframe() {
     let mut lesson = Lesson::new();
     let mut teacher = lesson.join(1, publish_terms());
     for number in 0..60 {
@@ -201,7 +201,7 @@ fn a_classroom_whose_address_changes_is_followed_by_its_next_report() {
 }
 
 #[test]
-fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astray() {
+fn a_peer_that_moves_is_found_among_many_at_once_and_is_sent_the_lost_voice() {
     use rtc_rtcp::receiver_report::ReceiverReport;
     let report = ReceiverReport { ssrc: 1, ..Default::default() };
     let mut lesson = Lesson::new();
@@ -214,7 +214,7 @@ fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astra
         lesson.send(teacher, 2_000, 111, number, u32::from(number) * 960, false, &[number as u8; 60]);
         lesson.run(Duration::from_millis(20))
     };
-    // Chromium's classrooms all report under one SSRC, more and less often; everybody was heard just now.
+    // Chromium's classrooms all report under one SSRC, at different intervals; all were heard just now.
     for number in 0..50u16 {
         voice(&mut lesson, &mut teacher, number);
         for (_, other) in others.iter_mut().enumerate().filter(|(at, _)| usize::from(number) % (at % 7 + 1) == 0) {
@@ -224,7 +224,7 @@ fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astra
         let said = mover.report(&report);
         lesson.worker.handle_datagram(lesson.now, mover.address, said);
     }
-    // The old way is dead: four packets go astray before a report comes from elsewhere.
+    // The old path is dead: four packets are lost before a report comes from another address.
     let late = mover.report(&report);
     for number in 50..54 {
         voice(&mut lesson, &mut teacher, number);
@@ -237,9 +237,9 @@ fn whoever_moves_is_found_among_many_at_once_and_given_the_voice_that_went_astra
     let sent = voice(&mut lesson, &mut teacher, 54);
     let packets = mover.rtp(&sent);
     assert_eq!((packets.len(), packets[0].1), (1, 63));
-    let blocks = sfu::red::read(&packets[0].4, packets[0].3).unwrap();
-    let astray: Vec<u8> = blocks.iter().map(|block| block.payload[0]).collect();
-    assert!(astray.ends_with(&[50, 51, 52, 53, 54]), "{astray:?}");
+    let blocks = sfu::forward::red::read(&packets[0].4, packets[0].3).unwrap();
+    let lost_voice: Vec<u8> = blocks.iter().map(|block| block.payload[0]).collect();
+    assert!(lost_voice.ends_with(&[50, 51, 52, 53, 54]), "{lost_voice:?}");
     assert_eq!(mover.rtp(&voice(&mut lesson, &mut teacher, 55))[0].1, 109, "once is enough");
 }
 
@@ -258,8 +258,9 @@ fn a_silent_peer_is_forgotten_and_said_so() {
     let mut lesson = Lesson::new();
     let _room = lesson.join(2, view_terms());
     lesson.run(Duration::from_secs(16));
-    let gone = std::iter::from_fn(|| lesson.worker.poll_event())
-        .any(|event| matches!(event, HubEvent::PeerGone { peer: PeerId(2), reason: sfu::hub::GoneReason::Silent, .. }));
+    let gone = std::iter::from_fn(|| lesson.worker.poll_event()).any(|event| {
+        matches!(event, HubEvent::PeerGone { peer: PeerId(2), reason: sfu::event::GoneReason::Silent, .. })
+    });
     assert!(gone);
 }
 

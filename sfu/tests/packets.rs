@@ -1,4 +1,4 @@
-//! RTP that Chromium 156 sent (opened; long payloads cut after 24 bytes), read back, and bytes that nobody sends.
+//! RTP that Chromium 156 sent (decrypted; long payloads cut after 24 bytes), read back, and malformed bytes.
 
 use std::collections::BTreeSet;
 
@@ -71,7 +71,7 @@ fn every_picture_of_a_capture_has_its_start() {
 }
 
 #[test]
-fn layers_are_told() {
+fn layers_are_read_from_payload_headers() {
     let layers = |capture, codec| -> BTreeSet<(u8, u8)> {
         read(capture, codec).iter().map(|(_, facts)| (facts.spatial_id, facts.temporal_id)).collect()
     };

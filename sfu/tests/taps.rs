@@ -1,13 +1,12 @@
-//! Which of a picture's layers a room's readers are told of.
+//! Which of a picture's layers a room's taps are sent.
 #![expect(clippy::disallowed_methods, reason = "the test needs one first moment of time")]
 
 use std::time::{Duration, Instant};
 
 use sfu::{
     Codec, PeerId, RoomId, TrackId, TrackKind,
-    answer::{PayloadType, PublishTrack},
     packet::Packet,
-    room::Room,
+    room::{Home, LayerPackets, LayerSource, Room},
     tap::{self, TapItem, TapReceiver},
 };
 
@@ -15,7 +14,6 @@ use sfu::{
 struct Camera {
     now: Instant,
     room: Room,
-    terms: PublishTrack,
     seq: u64,
     ids: u64,
 }
@@ -25,19 +23,7 @@ const LARGE: usize = 1;
 
 impl Camera {
     fn new() -> Self {
-        let codec = PayloadType { codec: Codec::H264, pt: 102, rtx_pt: None, fmtp: String::new() };
-        let terms = PublishTrack {
-            kind: TrackKind::Camera,
-            mid: String::new(),
-            codecs: vec![codec],
-            ssrcs: Vec::new(),
-            rtx_ssrcs: Vec::new(),
-            rids: vec!["q".to_owned(), "f".to_owned()],
-            nack: true,
-            pli: true,
-            fir: false,
-        };
-        Self { now: Instant::now(), room: Room::new(RoomId(1)), terms, seq: 0, ids: 0 }
+        Self { now: Instant::now(), room: Room::new(RoomId(1)), seq: 0, ids: 0 }
     }
 
     /// So many seconds of ten pictures each of these layers; the first of a second is a keyframe.
@@ -58,11 +44,21 @@ impl Camera {
                     vp8: None,
                 };
                 let ids = &mut self.ids;
-                let mut next_id = || {
+                let next_id = || {
                     *ids += 1;
                     TrackId(*ids)
                 };
-                self.room.arrived(self.now, PeerId(1), &self.terms, (0, layer), packet, &mut next_id).unwrap();
+                let source = LayerSource {
+                    publisher: PeerId(1),
+                    kind: TrackKind::Camera,
+                    codec: Codec::H264,
+                    layer,
+                    layers: 2,
+                    best: layer,
+                    home: Home::Here { index: 0 },
+                };
+                let began = self.room.admit(self.now, &source, LayerPackets::Packet(packet), next_id);
+                began.unwrap().expect("a packet that was not there before");
             }
             self.now += Duration::from_millis(100);
             self.room.release(self.now);
@@ -112,7 +108,7 @@ fn a_reader_gets_the_best_layer_and_the_lightest_while_that_is_enough_for_all_re
 
     let other = camera.tap();
     camera.show(3, &[SMALL, LARGE]);
-    assert_eq!((newest(&reader).0, newest(&other).0), (1_000, 1_000), "somebody wants it whole");
+    assert_eq!((newest(&reader).0, newest(&other).0), (1_000, 1_000), "one reader wants it whole");
     drop(other);
     camera.show(3, &[SMALL, LARGE]);
     assert_eq!(newest(&reader).0, 200);

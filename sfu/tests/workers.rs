@@ -16,13 +16,15 @@ use rtc_rtcp::{
 use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, HubEvent, PeerId, RoomId, TrackKind, WorkerId,
-    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
-    dtls::Identity,
-    hub::GoneReason,
+    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
+    event::GoneReason,
     lobby::{Lobby, Terms},
     packet::rtp_header,
-    srtp::{Keys, Opener, Profile, Sealer},
     tap::{self, TapItem},
+    transport::{
+        dtls::Identity,
+        srtp::{Keys, Opener, Profile, Sealer},
+    },
     worker::{Command, Worker, WorkerConfig},
 };
 
@@ -44,8 +46,8 @@ struct Far {
     opener: Opener,
 }
 
-fn transport() -> Transport {
-    Transport {
+fn transport() -> RemoteTransport {
+    RemoteTransport {
         remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
         fingerprint: vec![("sha-256".into(), vec![0; 32])],
         dtls_role: DtlsRole::Passive,
@@ -151,7 +153,7 @@ impl Hub {
         self.workers[worker].handle_datagram(self.now, from, BytesMut::from(datagram));
     }
 
-    /// Runs both workers to `now` + `span`, carries what they tell each other, and returns what each address was sent,
+    /// Runs both workers to `now` + `span`, carries their relays, and returns what each address was sent,
     /// and by which worker.
     fn run(&mut self, span: Duration) -> Vec<(usize, SocketAddr, Vec<u8>)> {
         let end = self.now + span;
@@ -219,7 +221,7 @@ impl Far {
 }
 
 #[test]
-fn a_lesson_spreads_over_both_workers_and_a_late_joiner_asks_nobody() {
+fn a_lesson_spreads_over_both_workers_and_a_late_joiner_causes_no_keyframe() {
     let mut hub = Hub::new();
     let mut teacher = hub.join(0, 1, teacher());
     let mut rooms = [hub.join(0, 2, classroom()), hub.join(1, 3, classroom())];

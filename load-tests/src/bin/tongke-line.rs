@@ -1,9 +1,10 @@
 //! A rural line between two network namespaces, for real browsers: `netns.sh` makes the namespaces and starts this.
 //!
-//! It opens a TUN device `line0` in each namespace and carries packets between them as [`load_tests::line`] shapes them.
-//! A line on standard input such as `down rate_kbps=300,loss_pct=5` or `up preset=dead` changes a direction at once.
+//! It opens a TUN device `line0` in each namespace and carries packets between them as [`load_tests::line`] shapes
+//! them. A line on standard input such as `down rate_kbps=300,loss_pct=5` or `up preset=dead` changes a direction at
+//! once.
 #![allow(unsafe_code, reason = "a TUN device is opened by an ioctl that takes a kernel structure")]
-#![expect(clippy::disallowed_methods, reason = "a rim: it opens devices, starts threads and reads the clock")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it opens devices, starts threads and reads the clock")]
 
 use std::{
     fs::{File, OpenOptions},
@@ -54,7 +55,7 @@ impl Direction {
 
     fn read(&self, mut from: File) {
         let mut buffer = vec![0; 65_536];
-        // A device that was taken down says so by an error, and comes back.
+        // Reading a device that is down fails, until it is up again.
         loop {
             let Ok(length) = from.read(&mut buffer) else { continue };
             self.link().send(Instant::now(), length, buffer[..length].to_vec());
@@ -109,7 +110,7 @@ fn obey(command: &str, up: &Direction, down: &Direction) -> String {
     let direction = match name {
         "up" => up,
         "down" => down,
-        "counts" => return format!("up {} down {}", tell(up), tell(down)),
+        "counts" => return format!("up {} down {}", describe(up), describe(down)),
         _ => return format!("refused: {command}: up, down or counts"),
     };
     let mut link = direction.link();
@@ -123,7 +124,7 @@ fn obey(command: &str, up: &Direction, down: &Direction) -> String {
     }
 }
 
-fn tell(direction: &Direction) -> String {
+fn describe(direction: &Direction) -> String {
     let link = direction.link();
     format!("{:?} waiting_ms={}", link.counts(), link.waiting(Instant::now()).as_millis())
 }

@@ -1,26 +1,27 @@
-//! When each packet of a transport arrived, told back as transport-wide feedback.
+//! When each packet of a transport arrived, reported as transport-wide feedback.
 //!
-//! draft-holmer-rmcat-transport-wide-cc-extensions-01, written by hand: thousands of receivers send it ten times a second.
+//! draft-holmer-rmcat-transport-wide-cc-extensions-01, written by hand: thousands of receivers send it ten times a
+//! second.
 
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::rtp::extend;
+use crate::media::rtp::extend;
 
 /// The packets that arrived since the last feedback.
 #[derive(Debug)]
 pub struct Arrivals {
     origin: Instant,
     newest: Option<u64>,
-    /// Everything below was told, or passed over.
+    /// Everything below was reported, or skipped.
     next: u64,
     seen: Vec<(u64, Instant)>,
     feedback_count: u8,
 }
 
 impl Arrivals {
-    /// Arrival times are told relative to `origin`.
+    /// Arrival times are reported relative to `origin`.
     #[must_use]
     pub fn new(origin: Instant) -> Self {
         Self { origin, newest: None, next: 0, seen: Vec::new(), feedback_count: 0 }
@@ -46,7 +47,7 @@ impl Arrivals {
         self.seen.sort_unstable_by_key(|(seq, _)| *seq);
         self.seen.dedup_by_key(|(seq, _)| *seq);
         let (&(first, first_at), &(last, _)) = (self.seen.first()?, self.seen.last()?);
-        // Losses before the first arrival are told too, unless so many that the line was simply down.
+        // Losses before the first arrival are reported too, unless there are so many that the line was down.
         let base = if first - self.next < STATUSES_MAX / 2 { self.next } else { first };
         let last = last.min(base + STATUSES_MAX - 1);
 

@@ -8,10 +8,12 @@ use hdrhistogram::Histogram;
 use super::{
     delay::SendTimes,
     description::{Answer, RTX},
-    picture::FirstPicture,
-    rtp::{RtpLayout, is_rtcp},
     subscriber::{SlotCounts, Subscriber},
     transport::{Incoming, Transport},
+};
+use crate::media::{
+    picture::FirstPicture,
+    rtp::{RtpLayout, is_rtcp},
 };
 
 /// A classroom that receives.
@@ -27,13 +29,13 @@ pub struct Classroom {
     check_every: u64,
     datagrams: u64,
     bytes: u64,
-    baseline: Tally,
+    baseline: ReceptionTotals,
     flood_at: Option<Instant>,
 }
 
 /// What classrooms received, added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ReceptionTotals {
     /// RTP and RTCP datagrams.
     pub datagrams: u64,
     /// Their bytes, UDP payload.
@@ -60,7 +62,7 @@ pub struct Tally {
     pub resent_bytes: u64,
 }
 
-impl Tally {
+impl ReceptionTotals {
     /// Share of packets that never came, 0 to 1.
     #[must_use]
     pub fn loss(&self) -> f64 {
@@ -102,7 +104,7 @@ impl Classroom {
             check_every: check_every.max(1),
             datagrams: 0,
             bytes: 0,
-            baseline: Tally::default(),
+            baseline: ReceptionTotals::default(),
             flood_at: (habit == Habit::Flooding).then_some(now),
         }
     }
@@ -210,9 +212,9 @@ impl Classroom {
 
     /// What was received since [`Self::mark`].
     #[must_use]
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> ReceptionTotals {
         let (now, then) = (self.total(), self.baseline);
-        Tally {
+        ReceptionTotals {
             datagrams: now.datagrams - then.datagrams,
             bytes: now.bytes - then.bytes,
             packets: now.packets - then.packets,
@@ -228,12 +230,12 @@ impl Classroom {
         }
     }
 
-    fn total(&self) -> Tally {
-        let mut tally = Tally {
+    fn total(&self) -> ReceptionTotals {
+        let mut tally = ReceptionTotals {
             datagrams: self.datagrams,
             bytes: self.bytes,
             refused: self.transport.refused(),
-            ..Tally::default()
+            ..ReceptionTotals::default()
         };
         for slot in 0..self.subscriber.slots() {
             let counts = self.subscriber.counts(slot);
@@ -261,7 +263,7 @@ impl Classroom {
         let mut payload = &packet[media.payload];
         if media.redundant {
             // What is new in it stands last.
-            let blocks = sfu::red::read(payload, media.timestamp);
+            let blocks = sfu::forward::red::read(payload, media.timestamp);
             payload = blocks.and_then(|blocks| blocks.last().map(|block| block.payload)).unwrap_or_default();
         }
         if let Some(delay) = times.delay(now, payload) {
@@ -288,7 +290,7 @@ impl Classroom {
     }
 }
 
-impl std::ops::AddAssign for Tally {
+impl std::ops::AddAssign for ReceptionTotals {
     fn add_assign(&mut self, other: Self) {
         self.datagrams += other.datagrams;
         self.bytes += other.bytes;

@@ -1,5 +1,5 @@
 //! Many virtual classrooms on real sockets, batched on one or two threads: one UDP socket each, as in reality.
-#![expect(clippy::disallowed_methods, reason = "a rim: it owns sockets, a clock and threads")]
+#![expect(clippy::disallowed_methods, reason = "I/O: it owns sockets, a clock and threads")]
 
 use std::{
     cmp::Reverse,
@@ -22,7 +22,7 @@ use quinn_udp::{RecvMeta, UdpSocketState};
 use sfu::TrackKind;
 
 use super::{
-    classroom::{Classroom, Tally},
+    classroom::{Classroom, ReceptionTotals},
     description::{Answer, play_offer},
     http::Session,
     seat::{Entry, Seat},
@@ -53,16 +53,16 @@ pub struct Classrooms {
 }
 
 struct Lane {
-    asks: Sender<Ask>,
+    asks: Sender<Request>,
     waker: Arc<Waker>,
     thread: JoinHandle<Result<LaneReport>>,
 }
 
 /// What a lane is asked to do.
-enum Ask {
+enum Request {
     Seat(Box<(Classroom, mio::net::UdpSocket, Entry)>),
     Count,
-    Tell(Sender<LaneReport>),
+    Report(Sender<LaneReport>),
     Leave,
 }
 
@@ -70,9 +70,9 @@ enum Ask {
 #[derive(Debug, Clone)]
 pub struct LaneReport {
     /// Over the steady interval.
-    pub tally: Tally,
+    pub tally: ReceptionTotals,
     /// The same of the classrooms that are counted apart.
-    pub singled_out: Tally,
+    pub singled_out: ReceptionTotals,
     /// As `delays`, of the classrooms that are counted apart.
     pub singled_out_delays: Histogram<u64>,
     /// Length of the steady interval.
@@ -92,7 +92,7 @@ pub struct LaneReport {
 }
 
 impl Classrooms {
-    /// Starts the threads; nobody has joined yet.
+    /// Starts the threads, without classrooms.
     ///
     /// # Errors
     /// A thread, a poller or a certificate cannot be made.
@@ -129,26 +129,26 @@ impl Classrooms {
         let transport = Transport::new(now, self.identity.clone(), own, &answer);
         let classroom = Classroom::new(now, asked_at, transport, &answer, self.reception.check_every, entry.habit);
         let seat = Box::new((classroom, mio::net::UdpSocket::from_std(socket), entry));
-        self.lanes[number % self.lanes.len()].ask(Ask::Seat(seat))?;
+        self.lanes[number % self.lanes.len()].ask(Request::Seat(seat))?;
         Ok(session.location)
     }
 
     /// Starts the steady interval, or another.
     pub fn start_counting(&self) {
         for lane in &self.lanes {
-            let _ = lane.ask(Ask::Count); // a thread that has ended tells why in `finish`
+            let _ = lane.ask(Request::Count); // a thread that has ended returns its error from `finish`
         }
     }
 
     /// What each thread has seen since counting started; it goes on.
     ///
     /// # Errors
-    /// A thread has ended: `finish` tells why.
-    pub fn tell(&self) -> Result<Vec<LaneReport>> {
+    /// A thread has ended: `finish` returns its error.
+    pub fn lane_reports(&self) -> Result<Vec<LaneReport>> {
         let asked = self.lanes.iter().map(|lane| {
-            let (report, told) = mpsc::channel();
-            lane.ask(Ask::Tell(report))?;
-            told.recv().map_err(|_| anyhow!("the classrooms' thread has ended"))
+            let (report, reports) = mpsc::channel();
+            lane.ask(Request::Report(report))?;
+            reports.recv().map_err(|_| anyhow!("the classrooms' thread has ended"))
         });
         asked.collect()
     }
@@ -159,7 +159,7 @@ impl Classrooms {
     /// What ended a thread too early.
     pub fn finish(self) -> Result<Vec<LaneReport>> {
         for lane in &self.lanes {
-            let _ = lane.ask(Ask::Leave); // a thread that has ended tells why below
+            let _ = lane.ask(Request::Leave); // a thread that has ended returns its error below
         }
         let ended = self.lanes.into_iter().map(|lane| lane.thread.join());
         ended.map(|report| report.map_err(|_| anyhow!("a classrooms' thread panicked"))?).collect()
@@ -167,7 +167,7 @@ impl Classrooms {
 }
 
 impl Lane {
-    fn ask(&self, ask: Ask) -> Result<()> {
+    fn ask(&self, ask: Request) -> Result<()> {
         self.asks.send(ask).map_err(|_| anyhow!("the classrooms' thread has ended"))?;
         Ok(self.waker.wake()?)
     }
@@ -175,7 +175,7 @@ impl Lane {
 
 struct Work {
     poll: Poll,
-    asked: Receiver<Ask>,
+    asked: Receiver<Request>,
     gro: bool,
     seats: Vec<Seat>,
     due: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -188,7 +188,7 @@ struct Work {
 }
 
 impl Work {
-    fn new(poll: Poll, asked: Receiver<Ask>, gro: bool) -> Result<Self> {
+    fn new(poll: Poll, asked: Receiver<Request>, gro: bool) -> Result<Self> {
         Ok(Self {
             poll,
             asked,
@@ -218,18 +218,18 @@ impl Work {
             }
             while let Ok(ask) = self.asked.try_recv() {
                 match ask {
-                    Ask::Seat(seat) => {
+                    Request::Seat(seat) => {
                         let (classroom, socket, entry) = *seat;
                         self.seat(classroom, socket, entry)?;
                     }
-                    Ask::Count => {
+                    Request::Count => {
                         self.seats.iter_mut().for_each(|seat| seat.classroom.mark());
                         self.delays.reset();
                         self.singled_out_delays.reset();
                         (self.steady_since, self.busy_since) = (Instant::now(), process::thread_busy()?);
                     }
-                    Ask::Tell(to) => drop(to.send(self.report()?)), // nobody waits any more: nothing to tell
-                    Ask::Leave => return self.leave(),
+                    Request::Report(to) => drop(to.send(self.report()?)), // fails where the caller has given up waiting
+                    Request::Leave => return self.leave(),
                 }
             }
             for event in &events {
@@ -317,7 +317,7 @@ impl Work {
     }
 
     fn report(&self) -> Result<LaneReport> {
-        let (mut tally, mut singled_out) = (Tally::default(), Tally::default());
+        let (mut tally, mut singled_out) = (ReceptionTotals::default(), ReceptionTotals::default());
         for seat in &self.seats {
             *(if seat.singled_out { &mut singled_out } else { &mut tally }) += seat.classroom.tally();
         }

@@ -1,6 +1,7 @@
 //! When each payload left the teacher's socket, for receivers in the same process.
 //!
-//! The hub rewrites sequence numbers and timestamps but never a payload, so a payload's fingerprint finds its send time.
+//! The hub rewrites sequence numbers and timestamps but never a payload, so a payload's fingerprint finds its send
+//! time.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -29,7 +30,7 @@ impl SendTimes {
         }
     }
 
-    /// How long ago `payload` left. `None`: not known, or too short to be told from others (silence is).
+    /// How long ago `payload` left. `None`: unknown, or too short to be distinguished from others (as silence is).
     #[must_use]
     pub fn delay(&self, now: Instant, payload: &[u8]) -> Option<Duration> {
         let (slot, tag) = place(payload)?;

@@ -44,8 +44,8 @@ pub fn publish_offer(own: &Credentials, sources: Sources) -> String {
     sdp
 }
 
-/// As [`publish_offer`], with the picture in layers of those names, cheapest first (RFC 8853). Their sources are told by
-/// header extensions, as browsers do.
+/// As [`publish_offer`], with the picture in layers of those names, cheapest first (RFC 8853). Their sources are told
+/// by header extensions, as browsers do.
 #[must_use]
 pub fn simulcast_offer(own: &Credentials, sources: Sources, rids: &[&str]) -> String {
     let picture = sources.picture.map(|(ssrc, rtx)| (format!(":{ssrc} "), format!(":{rtx} ")));

@@ -7,15 +7,12 @@
 pub mod arrivals;
 pub mod classroom;
 pub mod classrooms;
-pub mod clip;
 pub mod delay;
 pub mod description;
-pub mod encode;
 pub mod http;
-pub mod picture;
 pub mod publisher;
-pub mod rtp;
 pub mod seat;
+mod slot_receiver;
 pub mod srtp;
 pub mod subscriber;
 pub mod teacher;

@@ -16,10 +16,8 @@ use rtc_rtcp::{
 };
 use rtc_rtp::{codec::h264::H264Payloader, packetizer::Payloader};
 
-use super::{
-    description::{AnsweredMedia, H264, OPUS, RTX, Sources},
-    rtp::RtpHeader,
-};
+use super::description::{AnsweredMedia, H264, OPUS, RTX, Sources};
+use crate::media::rtp::RtpHeader;
 
 /// What the publisher wants sent, not yet sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +72,7 @@ struct Track {
     twcc_id: Option<u8>,
     /// Its layer's name, with the extension ids of its own packets and of its retransmissions.
     rid: Option<(u8, u8, String)>,
-    kept: VecDeque<Kept>,
+    kept: VecDeque<SentPacket>,
     newest: Option<(u32, Instant)>,
     packets: u32,
     octets: u32,
@@ -85,7 +83,7 @@ struct Rtx {
     seq: u16,
 }
 
-struct Kept {
+struct SentPacket {
     seq: u16,
     timestamp: u32,
     marker: bool,
@@ -329,7 +327,7 @@ impl Track {
             if self.kept.len() == KEPT_PACKETS_MAX {
                 self.kept.pop_front();
             }
-            self.kept.push_back(Kept { seq: self.seq, timestamp, marker, payload });
+            self.kept.push_back(SentPacket { seq: self.seq, timestamp, marker, payload });
         }
         self.seq = self.seq.wrapping_add(1);
         packet.freeze()
@@ -351,7 +349,7 @@ fn extensions<'a>(
 pub const PAYLOAD_BYTES_MAX: usize = 1_100;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Two seconds and more of 1.5 Mbit/s: nobody asks for older packets.
+/// Two seconds and more of 1.5 Mbit/s: no NACK asks for older packets.
 const KEPT_PACKETS_MAX: usize = 512;
 /// A NACK of one datagram names at most about this many runs.
 const NACK_PAIRS_MAX: usize = 300;
@@ -361,7 +359,7 @@ const HEADROOM: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::rtp::RtpLayout;
+    use crate::media::rtp::RtpLayout;
     use rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair;
 
     fn origin() -> Instant {

@@ -1,7 +1,7 @@
 //! A receiver's core, sans-I/O, above SRTP: counts losses, asks again, unpacks RTX and reports, as a browser does.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -12,7 +12,6 @@ use rtc_rtcp::{
     packet::Packet,
     payload_feedbacks::picture_loss_indication::PictureLossIndication,
     receiver_report::ReceiverReport,
-    reception_report::ReceptionReport,
     sender_report::SenderReport,
     transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
 };
@@ -20,8 +19,11 @@ use rtc_rtcp::{
 use super::{
     arrivals::Arrivals,
     description::{AnsweredMedia, OPUS, RED, RTX},
-    rtp::{RtpLayout, extend},
+    slot_receiver::{OWN_SSRC, SlotReceiver},
 };
+
+pub use super::slot_receiver::SlotCounts;
+use crate::media::rtp::RtpLayout;
 
 /// One media packet that had not been received before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct Media {
     pub timestamp: u32,
     /// Last packet of a picture.
     pub marker: bool,
-    /// Its payload is redundant voice (RFC 2198): `sfu::red` takes it apart.
+    /// Its payload is redundant voice (RFC 2198): `sfu::forward::red` takes it apart.
     pub redundant: bool,
     /// Where its payload lies in the packet that was handed in. Empty for padding, which takes a number too.
     pub payload: Range<usize>,
@@ -42,40 +44,9 @@ pub struct Media {
     pub repaired: bool,
 }
 
-/// What one slot has seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SlotCounts {
-    /// Different media packets received.
-    pub packets: u64,
-    /// Their payload bytes.
-    pub bytes: u64,
-    /// Packets received again, or far too late.
-    pub duplicates: u64,
-    /// Packets that were missing when a later one came.
-    pub missed: u64,
-    /// Of those, how many came after all.
-    pub repaired: u64,
-    /// Packets that are missing now and may still come.
-    pub awaited: u64,
-    /// Sequence numbers asked for by NACK, each time counted.
-    pub nacked: u64,
-    /// Keyframes asked for.
-    pub keyframes_asked: u64,
-    /// Payload bytes that came by RTX, asked for or not.
-    pub resent_bytes: u64,
-}
-
-impl SlotCounts {
-    /// Packets that never came.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.missed.saturating_sub(self.repaired + self.awaited)
-    }
-}
-
-/// A classroom's ears and eyes on the wire.
+/// The receiving side of one connection, slot by slot.
 pub struct Subscriber {
-    slots: Vec<Slot>,
+    slots: Vec<SlotReceiver>,
     sources: Vec<Source>,
     arrivals: Arrivals,
     twcc: bool,
@@ -91,29 +62,6 @@ struct Source {
     is_rtx: bool,
 }
 
-struct Slot {
-    media: AnsweredMedia,
-    ssrc: Option<u32>,
-    first: u64,
-    highest: Option<u64>,
-    missing: BTreeMap<u64, Missing>,
-    /// How late packets come that were merely overtaken: so long a gap is not asked for.
-    reordering: Duration,
-    counts: SlotCounts,
-    origin: Instant,
-    clock_rate: f64,
-    jitter: f64,
-    transit: Option<f64>,
-    report_heard: Option<(u32, Instant)>,
-    reported: (u64, u64),
-}
-
-struct Missing {
-    ask_at: Instant,
-    since: Instant,
-    asked: u32,
-}
-
 impl Subscriber {
     /// `media` is what was answered, one per slot.
     #[must_use]
@@ -124,7 +72,7 @@ impl Subscriber {
             sources.extend(line.rtx_ssrc.map(|ssrc| Source { ssrc, slot, is_rtx: true }));
         }
         Self {
-            slots: media.iter().map(|line| Slot::new(now, line)).collect(),
+            slots: media.iter().map(|line| SlotReceiver::new(now, line)).collect(),
             sources,
             arrivals: Arrivals::new(now),
             twcc: media.iter().any(|line| line.twcc_id.is_some()),
@@ -135,7 +83,7 @@ impl Subscriber {
         }
     }
 
-    /// Tells the round trip to the hub, which paces repeated NACKs.
+    /// Sets the round trip to the hub, which paces repeated NACKs.
     pub fn set_rtt(&mut self, rtt: Duration) {
         self.rtt = rtt;
     }
@@ -307,156 +255,16 @@ impl Subscriber {
     }
 }
 
-impl Slot {
-    fn new(origin: Instant, media: &AnsweredMedia) -> Self {
-        Self {
-            media: media.clone(),
-            ssrc: None,
-            first: 0,
-            highest: None,
-            missing: BTreeMap::new(),
-            reordering: Duration::ZERO,
-            counts: SlotCounts::default(),
-            origin,
-            clock_rate: if media.sound { 48_000.0 } else { 90_000.0 },
-            jitter: 0.0,
-            transit: None,
-            report_heard: None,
-            reported: (0, 0),
-        }
-    }
-
-    /// The extended number and whether it came late. `None`: received before.
-    fn receive(&mut self, now: Instant, seq: u16, bytes: usize, by_rtx: bool) -> Option<(u64, bool)> {
-        let Some(highest) = self.highest else {
-            // One wrap above zero, so that what was overtaken by the first packet has a number too.
-            let seq = u64::from(seq) + (1 << 16);
-            (self.first, self.highest) = (seq, Some(seq));
-            self.count(bytes);
-            return Some((seq, false));
-        };
-        let seq = extend(highest, seq);
-        let late = seq <= highest;
-        if seq < self.first && self.first - seq <= OVERTAKEN_AT_START_MAX {
-            // The very first packet had overtaken this one, and perhaps others between them.
-            self.counts.missed += self.first - seq;
-            self.counts.repaired += 1;
-            for missed in seq + 1..self.first {
-                self.missing.insert(missed, Missing { ask_at: now, since: now, asked: 0 });
-            }
-            self.first = seq;
-        } else if late {
-            let Some(missing) = self.missing.remove(&seq) else {
-                self.counts.duplicates += 1;
-                return None;
-            };
-            if !by_rtx {
-                self.reordering = self.reordering.max(now - missing.since).min(REORDERING_MAX);
-            }
-            self.counts.repaired += 1;
-        } else {
-            self.counts.missed += seq - highest - 1;
-            self.reordering = self.reordering.mul_f64(REORDERING_FADES);
-            for missed in (highest + 1).max(seq.saturating_sub(MISSING_MAX))..seq {
-                let ask_at = now + if self.media.nack { self.reordering } else { GIVE_UP_AFTER };
-                self.missing.insert(missed, Missing { ask_at, since: now, asked: 0 });
-            }
-            while self.missing.len() > MISSING_MAX as usize {
-                self.missing.pop_first();
-            }
-            self.highest = Some(seq);
-        }
-        self.count(bytes);
-        Some((seq, late))
-    }
-
-    fn count(&mut self, bytes: usize) {
-        self.counts.packets += 1;
-        self.counts.bytes += bytes as u64;
-    }
-
-    fn nack(&mut self, now: Instant, rtt: Duration) -> Option<TransportLayerNack> {
-        if self.missing.is_empty() {
-            return None;
-        }
-        self.missing.retain(|_, missing| missing.asked < ASK_TIMES_MAX && now - missing.since < GIVE_UP_AFTER);
-        let ssrc = self.ssrc.filter(|_| self.media.nack);
-        let again = now + rtt.max(ASK_AGAIN_MIN);
-        let mut asked = Vec::new();
-        for (seq, missing) in &mut self.missing {
-            if missing.ask_at <= now {
-                missing.ask_at = again;
-                missing.asked += 1;
-                asked.push(*seq as u16);
-            }
-        }
-        if asked.is_empty() || ssrc.is_none() {
-            return None;
-        }
-        self.counts.nacked += asked.len() as u64;
-        let nacks = nack_pairs_from_sequence_numbers(&asked);
-        ssrc.map(|media_ssrc| TransportLayerNack { sender_ssrc: OWN_SSRC, media_ssrc, nacks })
-    }
-
-    /// RFC 3550 §6.4.1: interarrival jitter in timestamp units.
-    fn measure_jitter(&mut self, now: Instant, timestamp: u32) {
-        let arrival = now.saturating_duration_since(self.origin).as_secs_f64() * self.clock_rate;
-        let transit = arrival - f64::from(timestamp);
-        if let Some(before) = self.transit.replace(transit) {
-            let change = (transit - before).abs();
-            if change < self.clock_rate {
-                self.jitter += (change - self.jitter) / 16.0;
-            }
-        }
-    }
-
-    fn report(&mut self, now: Instant) -> Option<ReceptionReport> {
-        let (ssrc, highest) = (self.ssrc?, self.highest?);
-        let expected = highest - self.first + 1;
-        let lost = expected.saturating_sub(self.counts.packets);
-        let (expected_before, lost_before) = std::mem::replace(&mut self.reported, (expected, lost));
-        let share = lost.saturating_sub(lost_before) * 256 / (expected - expected_before).max(1);
-        let (last_sender_report, delay) = self.report_heard.map_or((0, 0), |(middle, at)| {
-            (middle, (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32)
-        });
-        Some(ReceptionReport {
-            ssrc,
-            fraction_lost: share.min(255) as u8,
-            total_lost: lost.min(0x7f_ffff) as u32,
-            last_sequence_number: (highest - (1 << 16)) as u32,
-            jitter: self.jitter as u32,
-            last_sender_report,
-            delay,
-        })
-    }
-}
-
-/// Chromium's own sender SSRC where it only receives.
-const OWN_SSRC: u32 = 1;
 /// What Chromium's receivers send as a rule (62.5 ms at its busiest).
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// A browser asks again after one round trip, but not more often than this.
-const ASK_AGAIN_MIN: Duration = Duration::from_millis(20);
-/// What is further back belongs to before our time.
-const OVERTAKEN_AT_START_MAX: u64 = 32;
-/// Longer waits for an overtaken packet would cost more than a packet sent twice.
-const REORDERING_MAX: Duration = Duration::from_millis(30);
-/// Per packet: a line that stopped reordering is trusted again after a few hundred.
-const REORDERING_FADES: f64 = 0.995;
-/// libwebrtc asks ten times.
-const ASK_TIMES_MAX: u32 = 10;
-/// A picture that late is of no use.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(2);
-/// A second and more of a busy stream.
-const MISSING_MAX: u64 = 512;
 /// Six slots with their retransmissions, and room for a source that changed.
 const SOURCES_MAX: usize = 24;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::client::{description::H264, rtp::RtpHeader};
+    use super::{super::slot_receiver::ASK_TIMES_MAX, *};
+    use crate::{client::description::H264, media::rtp::RtpHeader};
     use bytes::{BufMut, BytesMut};
 
     fn origin() -> Instant {

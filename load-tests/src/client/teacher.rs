@@ -1,5 +1,6 @@
-//! A virtual teacher on a real socket: publishes a clip by WHIP, paced as a browser paces, and answers what it is asked.
-#![expect(clippy::disallowed_methods, reason = "a rim: it owns a socket, a clock and a thread")]
+//! A virtual teacher on a real socket: publishes a clip by WHIP, paced as a browser paces, and answers what it is
+//! asked.
+#![expect(clippy::disallowed_methods, reason = "I/O: it owns a socket, a clock and a thread")]
 
 use std::{
     collections::VecDeque,
@@ -15,14 +16,13 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use super::{
-    clip::Clip,
     delay::SendTimes,
     description::{Answer, RTX, Sources, publish_offer},
     http::Session,
     publisher::{Outgoing, Publisher, PublisherCounts},
-    rtp::RtpLayout,
     transport::{Identity, Incoming, Transport},
 };
+use crate::media::{clip::Clip, rtp::RtpLayout};
 
 /// A teacher at work on a thread of its own. Dropping it does not stop it: call [`Teacher::stop`].
 pub struct Teacher {
@@ -88,7 +88,7 @@ impl Teacher {
         &self.session
     }
 
-    /// Says goodbye and stops.
+    /// Closes the connection and stops.
     ///
     /// # Errors
     /// What broke the teacher's work.
@@ -195,7 +195,7 @@ impl Work {
 fn seal(transport: &mut Transport, times: &SendTimes, now: Instant, output: &Outgoing) -> Result<()> {
     match output {
         Outgoing::Rtp(packet) => {
-            // A retransmission keeps the time of the first try: its delay is part of what a receiver feels.
+            // A retransmission keeps the time of the first attempt: the receiver sees the whole delay.
             if let Some(layout) = RtpLayout::read(packet).filter(|layout| layout.payload_type != RTX) {
                 times.note(now, &packet[layout.payload]);
             }

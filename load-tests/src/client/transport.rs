@@ -33,11 +33,11 @@ use rtc_stun::{
 
 use super::{
     description::{Answer, Credentials},
-    rtp::is_rtcp,
     srtp::{KEYING_MATERIAL_BYTES, Srtp},
 };
+use crate::media::rtp::is_rtcp;
 
-/// A certificate and its key. Shared by the many receivers of one load tool: making one each would measure us.
+/// A certificate and its key. Shared by all receivers of the load tool: making one each would dominate the measurement.
 #[derive(Clone)]
 pub struct Identity {
     certificate: Certificate,
@@ -56,7 +56,7 @@ impl Identity {
         Ok(Self { certificate, fingerprint })
     }
 
-    /// What an offer says of a new connection of this identity.
+    /// Credentials of a new connection of this identity, for an offer.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         Credentials { ufrag: random_word(8), password: random_word(24), fingerprint: self.fingerprint.clone() }
@@ -72,7 +72,7 @@ pub enum Incoming {
     Rtp(BytesMut),
     /// A plain RTCP compound.
     Rtcp(BytesMut),
-    /// The hub said goodbye.
+    /// The hub closed the connection.
     Closed,
 }
 
@@ -302,7 +302,7 @@ impl Transport {
             .with_certificates(vec![self.identity.certificate.clone()])
             .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
             .with_flight_interval(FLIGHT_INTERVAL)
-            // No authority signs a WebRTC certificate: the fingerprint of the answer is what is checked.
+            // WebRTC certificates are self-signed: the fingerprint of the answer is checked instead.
             .with_insecure_skip_verify(true)
             .with_verify_peer_certificate(Some(Arc::new(move |raw, _| {
                 let found = raw.first().map(|der| fingerprint(der));

@@ -8,10 +8,10 @@ use bytes::BytesMut;
 use crate::{
     client::{
         description::AnsweredMedia,
-        rtp::is_rtcp,
         srtp::Srtp,
         subscriber::{SlotCounts, Subscriber},
     },
+    media::rtp::is_rtcp,
     receiver::{Freeze, PicturePacket, Screen, Speaker},
 };
 
@@ -19,23 +19,23 @@ use crate::{
 pub struct Classroom {
     subscriber: Subscriber,
     srtp: Srtp,
-    slots: Vec<Slot>,
+    slots: Vec<SlotModel>,
     joined: Instant,
     first_picture: Option<Duration>,
     look_at: Instant,
 }
 
 /// What a slot ends in.
-pub enum Slot {
+pub enum SlotModel {
     /// A picture.
     Screen(Screen),
     /// Voice.
     Speaker(Speaker),
 }
 
-/// What a classroom noticed.
+/// What a classroom observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noticed {
+pub enum Observation {
     /// The first picture of any slot, so long after joining.
     FirstPicture(Duration),
     /// A freeze in a slot has ended.
@@ -50,14 +50,14 @@ impl Classroom {
         let mut subscriber = Subscriber::new(now, media);
         subscriber.set_rtt(rtt);
         let slot = |media: &AnsweredMedia| {
-            if media.sound { Slot::Speaker(Speaker::new()) } else { Slot::Screen(Screen::new()) }
+            if media.sound { SlotModel::Speaker(Speaker::new()) } else { SlotModel::Screen(Screen::new()) }
         };
         let slots = media.iter().map(slot).collect();
         Self { subscriber, srtp, slots, joined: now, first_picture: None, look_at: now + LOOK_INTERVAL }
     }
 
     /// Takes a datagram of the hub.
-    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8], noticed: &mut Vec<Noticed>) {
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8], observations: &mut Vec<Observation>) {
         if is_rtcp(datagram) {
             let Ok(compound) = self.srtp.open_rtcp(datagram) else { return };
             if let Ok(packets) = rtc_rtcp::packet::unmarshal(&mut &compound[..]) {
@@ -69,8 +69,8 @@ impl Classroom {
         let Some(media) = self.subscriber.handle_rtp(now, &packet) else { return };
         let payload = &packet[media.payload];
         match &mut self.slots[media.slot] {
-            Slot::Speaker(speaker) if media.redundant => {
-                let blocks = sfu::red::read(payload, media.timestamp).unwrap_or_default();
+            SlotModel::Speaker(speaker) if media.redundant => {
+                let blocks = sfu::forward::red::read(payload, media.timestamp).unwrap_or_default();
                 if let Some((own, earlier)) = blocks.split_last() {
                     speaker.handle_packet(now, own.timestamp);
                     for block in earlier {
@@ -78,9 +78,9 @@ impl Classroom {
                     }
                 }
             }
-            Slot::Speaker(speaker) if !payload.is_empty() => speaker.handle_packet(now, media.timestamp),
-            Slot::Speaker(_) => {}
-            Slot::Screen(screen) => {
+            SlotModel::Speaker(speaker) if !payload.is_empty() => speaker.handle_packet(now, media.timestamp),
+            SlotModel::Speaker(_) => {}
+            SlotModel::Screen(screen) => {
                 let packet = PicturePacket {
                     seq: media.seq,
                     timestamp: media.timestamp,
@@ -89,29 +89,29 @@ impl Classroom {
                     is_padding: payload.is_empty(),
                 };
                 let freezes = screen.handle_packet(now, packet);
-                noticed.extend(freezes.into_iter().map(|freeze| Noticed::Thawed(media.slot, freeze)));
+                observations.extend(freezes.into_iter().map(|freeze| Observation::Thawed(media.slot, freeze)));
                 if self.first_picture.is_none() && screen.counts(now).pictures > 0 {
                     let waited = now - self.joined;
                     self.first_picture = Some(waited);
-                    noticed.push(Noticed::FirstPicture(waited));
+                    observations.push(Observation::FirstPicture(waited));
                 }
             }
         }
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant, noticed: &mut Vec<Noticed>) -> Result<()> {
+    pub fn handle_timeout(&mut self, now: Instant, observations: &mut Vec<Observation>) -> Result<()> {
         if self.look_at <= now {
             self.look_at = now + LOOK_INTERVAL;
             for (index, slot) in self.slots.iter_mut().enumerate() {
                 match slot {
-                    Slot::Speaker(speaker) => speaker.advance(now),
-                    Slot::Screen(screen) => {
+                    SlotModel::Speaker(speaker) => speaker.advance(now),
+                    SlotModel::Screen(screen) => {
                         let held_up_by = screen.held_up_by();
                         let given_up = held_up_by.is_some_and(|seq| self.subscriber.has_given_up(index, seq));
                         if screen.wants_keyframe(now, given_up) {
                             self.subscriber.ask_keyframe(index)?;
-                            noticed.push(Noticed::AskedKeyframe(index));
+                            observations.push(Observation::AskedKeyframe(index));
                         }
                     }
                 }
@@ -132,7 +132,7 @@ impl Classroom {
     }
 
     /// What each slot ends in.
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &[SlotModel] {
         &self.slots
     }
 

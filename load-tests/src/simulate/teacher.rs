@@ -26,7 +26,7 @@ const CAMERA: Pictures = Pictures { rate: 25, bytes: 2_900.0, keyframe_bytes: 16
 /// A face at 720p and at 180p, as one camera in two layers.
 const CAMERA_HIGH: Pictures = Pictures { rate: 25, bytes: 4_400.0, keyframe_bytes: 26_000.0 };
 const CAMERA_LOW: Pictures = Pictures { rate: 25, bytes: 500.0, keyframe_bytes: 4_000.0 };
-/// A board on which somebody writes: 200 kbit/s, and a keyframe as large as a screen full of text.
+/// A board that is being written on: 200 kbit/s, and a keyframe as large as a screen full of text.
 const BOARD: Pictures = Pictures { rate: 15, bytes: 1_600.0, keyframe_bytes: 45_000.0 };
 /// Opus at 32 kbit/s.
 const VOICE_BYTES: usize = 80;
@@ -162,7 +162,7 @@ impl Teacher {
         self.began + VOICE_INTERVAL * self.spoken
     }
 
-    /// Annex B with sizes as an encoder's: 30 % up and down. Content is of no matter, but it holds no start code.
+    /// Annex B with sizes as an encoder's: 30 % up and down. The content is arbitrary, but has no start code.
     fn encode(&mut self, pictures: Pictures, keyframe: bool) -> Bytes {
         let mean = if keyframe { pictures.keyframe_bytes } else { pictures.bytes };
         let size = (mean * self.dice.random_range(0.7..1.3)) as usize;

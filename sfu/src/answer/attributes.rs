@@ -2,8 +2,7 @@
 
 use rtc_sdp::description::common::Attribute;
 
-use super::offer::bad;
-use crate::hub::OfferError;
+use super::error::{OfferError, bad};
 
 /// One payload type.
 pub(super) struct Payload {
@@ -35,7 +34,7 @@ pub(super) struct Extension {
     pub direction: Option<Direction>,
 }
 
-/// Who sends, seen from whoever wrote it.
+/// The direction of an m-line, from the side of its author.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Direction {
     SendRecv,

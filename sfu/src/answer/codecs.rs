@@ -3,12 +3,12 @@
 use super::{
     PayloadType,
     attributes::{Feedback, Payload, parameter},
-    offer::Line,
+    offer::MediaLine,
 };
 use crate::media::Codec;
 
 /// One accepted payload type with what was offered beside it.
-pub(super) struct Choice {
+pub(super) struct CodecChoice {
     pub payload_type: PayloadType,
     pub feedback: Feedback,
     /// H.264 in single NAL unit mode (RFC 6184 §6.2).
@@ -22,8 +22,8 @@ pub(super) struct Choice {
 ///
 /// H.264 packets of single NAL unit mode cannot carry a picture larger than a packet, so that mode is left out
 /// wherever there is anything else.
-pub(super) fn choose(line: &Line) -> Vec<Choice> {
-    let mut choices: Vec<Choice> = line.payloads.iter().filter_map(|payload| choice(line, payload)).collect();
+pub(super) fn choose(line: &MediaLine) -> Vec<CodecChoice> {
+    let mut choices: Vec<CodecChoice> = line.payloads.iter().filter_map(|payload| choice(line, payload)).collect();
     if choices.iter().any(|choice| !choice.single_nal) {
         choices.retain(|choice| !choice.single_nal);
     }
@@ -32,7 +32,7 @@ pub(super) fn choose(line: &Line) -> Vec<Choice> {
 }
 
 /// The payload type of redundant Opus (RFC 2198) that repeats `opus`. `None`: not offered.
-pub(super) fn redundancy(line: &Line, opus: u8) -> Option<&Payload> {
+pub(super) fn redundancy(line: &MediaLine, opus: u8) -> Option<&Payload> {
     line.payloads.iter().find(|payload| {
         payload.name == "red"
             && payload.clock_rate == Codec::Opus.clock_rate()
@@ -42,8 +42,8 @@ pub(super) fn redundancy(line: &Line, opus: u8) -> Option<&Payload> {
     })
 }
 
-/// What the answer says of a payload type's format: those of the offered parameters that describe the stream, not
-/// those that tell what the offerer likes to receive.
+/// The format parameters of a payload type in the answer: the offered ones that describe the stream, without those that
+/// describe what the offerer would like to receive.
 pub(super) fn stream_parameters(payload_type: &PayloadType) -> String {
     let names: &[&str] = match payload_type.codec {
         Codec::H264 => &["level-asymmetry-allowed", "packetization-mode", "profile-level-id"],
@@ -55,7 +55,7 @@ pub(super) fn stream_parameters(payload_type: &PayloadType) -> String {
     pairs.collect::<Vec<_>>().join(";")
 }
 
-fn choice(line: &Line, payload: &Payload) -> Option<Choice> {
+fn choice(line: &MediaLine, payload: &Payload) -> Option<CodecChoice> {
     let codec = *ALL.iter().find(|codec| codec.encoding_name().eq_ignore_ascii_case(&payload.name))?;
     let number = |name: &str| parameter(&payload.fmtp, name).map_or(Some(0), |value| value.parse::<u8>().ok());
     if codec.is_sound() != line.is_sound() || payload.clock_rate != codec.clock_rate() {
@@ -74,14 +74,14 @@ fn choice(line: &Line, payload: &Payload) -> Option<Choice> {
             single_nal = match number("packetization-mode")? {
                 0 => true,
                 1 => false,
-                _ => return None, // Interleaved: nobody uses it, and it would need reordering.
+                _ => return None, // Interleaved: not used by any browser, and it would need reordering.
             };
         }
     }
     let apt = |rtx: &&Payload| {
         rtx.name == "rtx" && parameter(&rtx.fmtp, "apt").is_some_and(|apt| apt.parse() == Ok(payload.pt))
     };
-    Some(Choice {
+    Some(CodecChoice {
         payload_type: PayloadType {
             codec,
             pt: payload.pt,

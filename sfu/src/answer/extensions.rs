@@ -2,22 +2,23 @@
 
 use super::{
     attributes::{Direction, Extension, Payload},
-    codecs::Choice,
-    offer::{Line, bad},
+    codecs::CodecChoice,
+    error::{OfferError, bad},
+    offer::MediaLine,
 };
-use crate::{hub::OfferError, media::Codec};
+use crate::media::Codec;
 
 /// The ids agreed on so far.
 #[derive(Default)]
-pub(super) struct Agreed {
+pub(super) struct AgreedExtensions {
     extensions: Vec<Extension>,
 }
 
-impl Agreed {
+impl AgreedExtensions {
     /// Those of a line's extensions that are wanted and that `ours` lets flow.
     ///
     /// In one bundle an id stands for one URI (RFC 8843 §9.2): where a later line says otherwise it goes without.
-    pub(super) fn agree(&mut self, line: &Line, wanted: &[&str], ours: Direction) -> Vec<Extension> {
+    pub(super) fn agree(&mut self, line: &MediaLine, wanted: &[&str], ours: Direction) -> Vec<Extension> {
         let mut taken: Vec<Extension> = Vec::new();
         for extension in &line.extensions {
             let flows = match extension.direction {
@@ -50,7 +51,7 @@ impl Agreed {
     /// [`OfferError::BadSdp`] where it stands for two.
     pub(super) fn refuse_shared_payload_types<'a>(
         &self,
-        lines: impl Iterator<Item = &'a [Choice]>,
+        lines: impl Iterator<Item = &'a [CodecChoice]>,
         redundancy: Option<&Payload>,
     ) -> Result<(), OfferError> {
         let mut meanings: [Option<(Codec, bool)>; 128] = [None; 128];

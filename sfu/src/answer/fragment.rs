@@ -2,10 +2,11 @@
 
 use super::{
     Local, RemoteIce,
+    error::PatchError,
     offer::remote_ice,
     text::{candidates, credentials, line},
 };
-use crate::{hub::PatchError, limits::SDP_BYTES_MAX};
+use crate::limits::SDP_BYTES_MAX;
 
 /// The credentials in an `application/trickle-ice-sdpfrag`. `None`: it has only candidates.
 ///
@@ -42,7 +43,8 @@ pub fn fragment_credentials(fragment: &str) -> Result<Option<RemoteIce>, PatchEr
 
 /// Our side of an ICE restart: new credentials, and the same candidates again, since they belong to the credentials.
 ///
-/// `mid` is the offer's [`tagged_mid`](super::Transport::tagged_mid); its m-line is only a place for it (RFC 8840 §9).
+/// `mid` is the offer's [`tagged_mid`](super::RemoteTransport::tagged_mid); its m-line is only a place for it (RFC 8840
+/// §9).
 #[must_use]
 pub fn restart_fragment(local: &Local<'_>, mid: &str) -> String {
     let mut text = String::new();

@@ -5,30 +5,31 @@ use std::{io::Cursor, ops::RangeInclusive};
 use rtc_sdp::description::{common::Attribute, media::MediaDescription, session::SessionDescription};
 
 use super::{
-    DtlsRole, RemoteIce, Transport,
+    DtlsRole, RemoteIce, RemoteTransport,
     attributes::{
         Direction, Extension, LAYERS_MAX, MID_CHARS_MAX, PAYLOAD_TYPES_MAX, Payload, first_number, hex, layers, pairs,
         payloads, push_extension, sendable_rid, token,
     },
+    error::{OfferError, bad},
 };
-use crate::{hub::OfferError, limits::SDP_BYTES_MAX};
+use crate::limits::SDP_BYTES_MAX;
 
 /// An offer whose every part has been bounded and checked for what an answer may repeat of it.
 pub(super) struct Offer {
     /// Its m-lines.
-    pub lines: Vec<Line>,
+    pub lines: Vec<MediaLine>,
     /// Each `a=group:BUNDLE`.
     bundles: Vec<Vec<String>>,
     /// What stands before the first m-line holds for each of them.
-    session: Identity,
-    /// Chromium, Safari and whatever else is built on libwebrtc.
+    session: TransportAttributes,
+    /// The client is built on libwebrtc: Chromium, Safari and others.
     pub libwebrtc: bool,
-    /// As [`Line::mixed`], said of all.
+    /// As [`MediaLine::mixed`], said of all.
     pub mixed: bool,
 }
 
 /// One m-line with its attributes.
-pub(super) struct Line {
+pub(super) struct MediaLine {
     /// `audio`, `video`, `application`.
     pub media: String,
     /// `UDP/TLS/RTP/SAVPF` and its like.
@@ -43,7 +44,8 @@ pub(super) struct Line {
     pub direction: Direction,
     /// Reduced-size RTCP (RFC 5506).
     pub rtcp_rsize: bool,
-    /// Header extensions in either form (RFC 8285 §6), said of this line alone: values beyond 16 bytes need the long one.
+    /// Header extensions in either form (RFC 8285 §6), said of this line alone: values beyond 16 bytes need the long
+    /// one.
     pub mixed: bool,
     /// Header extensions with an id that fits the one-byte form.
     pub extensions: Vec<Extension>,
@@ -55,21 +57,16 @@ pub(super) struct Line {
     pub rids: Vec<String>,
     /// Not port 0, RTP over DTLS, RTCP on the same port.
     usable: bool,
-    identity: Identity,
+    identity: TransportAttributes,
 }
 
 /// What ICE and DTLS need, at whichever level it stands.
 #[derive(Default)]
-struct Identity {
+struct TransportAttributes {
     ufrag: Option<String>,
     pwd: Option<String>,
     fingerprint: Vec<(String, Vec<u8>)>,
     setup: Option<String>,
-}
-
-/// [`OfferError::BadSdp`] with its reason.
-pub(super) fn bad(reason: impl Into<String>) -> OfferError {
-    OfferError::BadSdp(reason.into())
 }
 
 impl Offer {
@@ -102,7 +99,7 @@ impl Offer {
     }
 
     fn from_description(description: &SessionDescription) -> Result<Self, OfferError> {
-        let session = Identity::read(&description.attributes)?;
+        let session = TransportAttributes::read(&description.attributes)?;
         let mut direction = Direction::SendRecv;
         let (mut bundles, mut extensions, mut mixed) = (Vec::new(), Vec::new(), false);
         for (key, value) in pairs(&description.attributes) {
@@ -119,9 +116,9 @@ impl Offer {
                 word => direction = Direction::from_word(word).unwrap_or(direction),
             }
         }
-        let mut lines: Vec<Line> = Vec::with_capacity(description.media_descriptions.len());
+        let mut lines: Vec<MediaLine> = Vec::with_capacity(description.media_descriptions.len());
         for media in &description.media_descriptions {
-            let line = Line::read(media, direction, &extensions)?;
+            let line = MediaLine::read(media, direction, &extensions)?;
             if !line.mid.is_empty() && lines.iter().any(|earlier| earlier.mid == line.mid) {
                 return Err(bad(format!("two m-lines have the mid {}", line.mid)));
             }
@@ -162,10 +159,10 @@ impl Offer {
         Ok((mids, tagged.unwrap_or(first)))
     }
 
-    /// The other side of the transport, as its tagged m-line tells it, or the session where that line is silent.
-    pub(super) fn transport(&self, tagged: usize) -> Result<Transport, OfferError> {
+    /// The other side of the transport, from the tagged m-line, or from the session where that line has no value.
+    pub(super) fn transport(&self, tagged: usize) -> Result<RemoteTransport, OfferError> {
         let line = &self.lines[tagged];
-        let either = |pick: fn(&Identity) -> &Option<String>| {
+        let either = |pick: fn(&TransportAttributes) -> &Option<String>| {
             pick(&line.identity).as_ref().or(pick(&self.session).as_ref()).cloned()
         };
         let (Some(ufrag), Some(pwd)) = (either(|at| &at.ufrag), either(|at| &at.pwd)) else {
@@ -184,11 +181,11 @@ impl Offer {
             Some("passive") => DtlsRole::Active,
             Some(_) => return Err(bad("its setup is none of actpass, active, passive")),
         };
-        Ok(Transport { remote_ice, fingerprint, dtls_role, tagged_mid: line.mid.clone() })
+        Ok(RemoteTransport { remote_ice, fingerprint, dtls_role, tagged_mid: line.mid.clone() })
     }
 }
 
-impl Line {
+impl MediaLine {
     fn read(media: &MediaDescription, direction: Direction, session: &[Extension]) -> Result<Self, OfferError> {
         let name = &media.media_name;
         let proto = name.protos.join("/");
@@ -205,7 +202,7 @@ impl Line {
             rtx_ssrcs: Vec::new(),
             rids: Vec::new(),
             usable: false,
-            identity: Identity::read(&media.attributes)?,
+            identity: TransportAttributes::read(&media.attributes)?,
             proto,
         };
         if line.formats.len() > PAYLOAD_TYPES_MAX {
@@ -281,7 +278,7 @@ impl Line {
     }
 }
 
-impl Identity {
+impl TransportAttributes {
     fn read(attributes: &[Attribute]) -> Result<Self, OfferError> {
         let mut found = Self::default();
         for (key, value) in pairs(attributes) {
@@ -325,7 +322,7 @@ pub(super) fn remote_ice(ufrag: String, pwd: String) -> Result<RemoteIce, &'stat
     Ok(RemoteIce { ufrag, pwd })
 }
 
-/// A classroom offers six slots; a page that offers 32 is no page of a school.
+/// m-lines at most: a classroom offers six slots.
 const LINES_MAX: usize = 32;
 /// Chromium writes some 130 for each video: its tokens cost more than its bytes.
 const TEXT_LINES_MAX: usize = 4_096;

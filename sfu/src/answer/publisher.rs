@@ -3,12 +3,13 @@
 use super::{
     Local, PublishTerms, PublishTrack,
     attributes::Direction,
-    codecs::{Choice, choose, known},
-    extensions::Agreed,
-    offer::{Line, Offer},
+    codecs::{CodecChoice, choose, known},
+    error::OfferError,
+    extensions::AgreedExtensions,
+    offer::{MediaLine, Offer},
     text::{AUDIO_LEVEL, Accepted, DEPENDENCY_DESCRIPTOR, MID, RID, RRID, TWCC, answer},
 };
-use crate::{hub::OfferError, media::TrackKind};
+use crate::media::TrackKind;
 
 /// Answers a publisher's offer: its first sound and its first picture; everything else is rejected with port 0.
 ///
@@ -35,7 +36,7 @@ pub fn answer_publisher(
     let indices: Vec<usize> = taken.iter().map(|(index, _)| *index).collect();
     let (mids, tagged) = offer.bundle(&indices)?;
     let transport = offer.transport(tagged)?;
-    let mut agreed = Agreed::default();
+    let mut agreed = AgreedExtensions::default();
     let mut lines = Vec::with_capacity(taken.len());
     for (index, kind) in taken {
         let line = &offer.lines[index];
@@ -43,7 +44,7 @@ pub fn answer_publisher(
         if choices.is_empty() {
             return Err(OfferError::UnsupportedCodec { kind, wanted: known(kind.is_sound()) });
         }
-        // Layers are told apart by a header extension, which nobody else needs.
+        // Layers are distinguished by a header extension, which only simulcast needs.
         let layered = !line.rids.is_empty() && line.extensions.iter().any(|offered| offered.uri == RID);
         let wanted: &[&str] = match (kind.is_sound(), layered) {
             (true, _) => &[MID, TWCC, AUDIO_LEVEL],
@@ -92,7 +93,7 @@ pub fn answer_publisher(
     Ok((text, terms))
 }
 
-fn track(line: &Line, kind: TrackKind, choices: &[Choice], rids: Vec<String>) -> PublishTrack {
+fn track(line: &MediaLine, kind: TrackKind, choices: &[CodecChoice], rids: Vec<String>) -> PublishTrack {
     PublishTrack {
         kind,
         mid: line.mid.clone(),

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    DtlsRole, Local, Transport,
+    DtlsRole, Local, RemoteTransport,
     attributes::{Direction, Extension, Payload},
-    codecs::{Choice, stream_parameters},
-    offer::{Line, Offer},
+    codecs::{CodecChoice, stream_parameters},
+    offer::{MediaLine, Offer},
 };
 
 /// One m-line of an answer.
@@ -16,7 +16,7 @@ pub(super) struct Accepted<'a> {
     /// Ours.
     pub direction: Direction,
     /// Best first.
-    pub choices: &'a [Choice],
+    pub choices: &'a [CodecChoice],
     /// Redundant sound, behind the sound itself.
     pub redundancy: Option<&'a Payload>,
     /// Header extensions as the offerer numbered them.
@@ -26,11 +26,11 @@ pub(super) struct Accepted<'a> {
     /// Layers that we take.
     pub rids: &'a [String],
     /// What we send: stream, track, SSRC, and the SSRC of its retransmissions where there are any.
-    pub source: Option<Source>,
+    pub source: Option<StreamNames>,
 }
 
-/// What a viewer's slot says of us.
-pub(super) struct Source {
+/// The stream names of a viewer's slot: `a=msid` and `a=ssrc`.
+pub(super) struct StreamNames {
     pub stream: &'static str,
     pub track: String,
     pub ssrc: u32,
@@ -43,7 +43,7 @@ pub(super) fn answer(
     accepted: &[Accepted<'_>],
     mids: &[&str],
     tagged: usize,
-    transport: &Transport,
+    transport: &RemoteTransport,
     local: &Local<'_>,
 ) -> String {
     let mut text = String::with_capacity(4_096);
@@ -103,7 +103,14 @@ pub(super) fn line(text: &mut String, content: &str) {
 }
 
 impl Accepted<'_> {
-    fn write(&self, text: &mut String, media: &Line, tagged: bool, transport: &Transport, local: &Local<'_>) {
+    fn write(
+        &self,
+        text: &mut String,
+        media: &MediaLine,
+        tagged: bool,
+        transport: &RemoteTransport,
+        local: &Local<'_>,
+    ) {
         let _ = write!(text, "m={} 9 {}", media.media, media.proto);
         for choice in self.choices {
             let _ = write!(text, " {}", choice.payload_type.pt);
@@ -165,7 +172,7 @@ impl Accepted<'_> {
         }
     }
 
-    fn write_choice(&self, text: &mut String, choice: &Choice) {
+    fn write_choice(&self, text: &mut String, choice: &CodecChoice) {
         let pt = choice.payload_type.pt;
         let (codec, clock_rate) = (choice.payload_type.codec, choice.payload_type.codec.clock_rate());
         let channels = if codec.is_sound() { "/2" } else { "" };
@@ -193,7 +200,7 @@ impl Accepted<'_> {
     }
 }
 
-impl Source {
+impl StreamNames {
     fn write(&self, text: &mut String) {
         let Self { stream, track, ssrc, rtx_ssrc } = self;
         line(text, &format!("a=msid:{stream} {track}"));
@@ -206,7 +213,7 @@ impl Source {
     }
 }
 
-fn reject(text: &mut String, media: &Line) {
+fn reject(text: &mut String, media: &MediaLine) {
     let formats: Vec<&str> = media.formats.iter().map(String::as_str).collect();
     line(text, &format!("m={} 0 {} {}", media.media, media.proto, formats.join(" ")));
     line(text, "c=IN IP4 0.0.0.0");

@@ -4,12 +4,12 @@ use super::{
     Local, ViewSlot, ViewTerms,
     attributes::Direction,
     codecs::{choose, known, redundancy},
-    extensions::Agreed,
+    error::OfferError,
+    extensions::AgreedExtensions,
     offer::Offer,
-    text::{ABS_SEND_TIME, Accepted, DEPENDENCY_DESCRIPTOR, MID, PLAYOUT_DELAY, Source, TWCC, answer},
+    text::{ABS_SEND_TIME, Accepted, DEPENDENCY_DESCRIPTOR, MID, PLAYOUT_DELAY, StreamNames, TWCC, answer},
 };
 use crate::{
-    hub::OfferError,
     limits::SLOTS_PER_PEER_MAX,
     media::{Codec, TrackKind},
 };
@@ -36,7 +36,7 @@ pub fn answer_viewer(
     let (mids, tagged) = offer.bundle(&indices)?;
     let transport = offer.transport(tagged)?;
 
-    let mut agreed = Agreed::default();
+    let mut agreed = AgreedExtensions::default();
     let mut fresh = distinct(ssrc);
     let mut lines = Vec::with_capacity(taken.len());
     for (index, kind) in taken {
@@ -142,7 +142,7 @@ fn assign(offer: &Offer, slots: Option<&[TrackKind]>) -> Result<Vec<(usize, Trac
 
 /// Voice and camera share a stream, so browsers keep lips and words together; so do a class on stage and its sound.
 /// The board has its own, and is never held back for them.
-fn source<'a>(slot: &ViewSlot, earlier: impl Iterator<Item = &'a ViewSlot>) -> Source {
+fn source<'a>(slot: &ViewSlot, earlier: impl Iterator<Item = &'a ViewSlot>) -> StreamNames {
     let stream = match slot.kind {
         TrackKind::Voice | TrackKind::Camera | TrackKind::MixedVoice => "teacher",
         TrackKind::Board => "board",
@@ -153,7 +153,7 @@ fn source<'a>(slot: &ViewSlot, earlier: impl Iterator<Item = &'a ViewSlot>) -> S
         others => format!("{}{}", slot.kind, others + 1),
     };
     let repaired = slot.codecs.iter().any(|codec| codec.rtx_pt.is_some());
-    Source { stream, track, ssrc: slot.ssrc, rtx_ssrc: repaired.then_some(slot.rtx_ssrc) }
+    StreamNames { stream, track, ssrc: slot.ssrc, rtx_ssrc: repaired.then_some(slot.rtx_ssrc) }
 }
 
 /// SSRCs that this peer has not yet: not 0, which some receivers take for "unknown".
@@ -170,5 +170,5 @@ fn distinct(ssrc: &mut dyn FnMut() -> u32) -> impl FnMut() -> u32 {
     }
 }
 
-/// What we would like to hear, were we to hear anything: as browsers write it.
+/// What the answer says it receives, although it receives nothing: as browsers write it.
 const SOUND_PARAMETERS: &str = "minptime=10;useinbandfec=1";

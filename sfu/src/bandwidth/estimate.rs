@@ -1,15 +1,15 @@
 //! What a receiver's line carries: growing delay is congestion, loss alone is not.
 //!
 //! Every send burst gives one sample: the delay of the first of its packets that arrived, so that a burst's own length
-//! does not look like a queue. A line through the samples of the last half second tells whether the delay grows; how
-//! far they lie off that line tells how much growth is only jitter. The least delay of the last 10 to 20 s is the
-//! line's own, what is above it is queue.
+//! does not look like a queue. A regression line through the samples of the last half second shows whether the delay
+//! grows; their distance from that line shows how much growth is only jitter. The least delay of the last 10 to 20 s is
+//! the line's own, what is above it is queue.
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::sent::{Known, Rate};
+use super::sent::{BinnedRate, PacketOutcome};
 
-/// The estimate for one receiver. Times are microseconds since a beginning of its owner's.
+/// The estimate for one receiver. Times are microseconds since an origin of its owner.
 #[derive(Debug)]
 pub(super) struct Estimator {
     bps: u64,
@@ -19,10 +19,10 @@ pub(super) struct Estimator {
     after_congestion: u64,
     /// What it took when it was last full.
     capacity: u64,
-    delivered: Rate,
+    delivered: BinnedRate,
     /// The same packets, and those missing, by the time of sending.
-    offered: Rate,
-    samples: VecDeque<Sample>,
+    offered: BinnedRate,
+    samples: VecDeque<DelaySample>,
     least: [Option<i64>; 2],
     least_since: i64,
     queue_us: f64,
@@ -38,14 +38,14 @@ pub(super) struct Estimator {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+struct DelaySample {
     sent_us: i64,
     delay_us: i64,
 }
 
-/// What a report says of the line.
+/// What a report shows of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CongestionState {
     /// No queue grows.
     Calm,
     /// A queue grows or stands, but the last fall has yet to show.
@@ -61,8 +61,8 @@ impl Estimator {
             bound: false,
             after_congestion: 0,
             capacity: 0,
-            delivered: Rate::default(),
-            offered: Rate::default(),
+            delivered: BinnedRate::default(),
+            offered: BinnedRate::default(),
             samples: VecDeque::with_capacity(SAMPLES_MAX),
             least: [None; 2],
             least_since: 0,
@@ -99,7 +99,7 @@ impl Estimator {
     }
 
     /// Takes one packet's outcome, in the order of sending.
-    pub(super) fn note(&mut self, packet: Known) {
+    pub(super) fn note(&mut self, packet: PacketOutcome) {
         if !packet.was_missing {
             self.offered.add(packet.sent_us, packet.bytes);
         }
@@ -122,11 +122,18 @@ impl Estimator {
         let own_us = if self.bound { i64::from(packet.bytes) * 8_000_000 / self.bps.max(1) as i64 } else { 0 };
         let queue = (delay_us - self.base() - own_us).max(0) as f64;
         self.queue_us += (queue - self.queue_us) * QUEUE_SMOOTH;
-        self.samples.push_back(Sample { sent_us: packet.sent_us, delay_us });
+        self.samples.push_back(DelaySample { sent_us: packet.sent_us, delay_us });
     }
 
     /// A report ends: `lost` of `packets` were missing. `probing`: a probe's own queue is expected.
-    pub(super) fn judge(&mut self, now_us: i64, rtt: Duration, packets: u32, lost: u32, probing: bool) -> Verdict {
+    pub(super) fn judge(
+        &mut self,
+        now_us: i64,
+        rtt: Duration,
+        packets: u32,
+        lost: u32,
+        probing: bool,
+    ) -> CongestionState {
         if packets > 0 {
             let share = f64::from(lost) / f64::from(packets);
             let weight = (f64::from(packets) / 200.0).min(0.3);
@@ -151,20 +158,20 @@ impl Estimator {
         let settled = self.fallen_at.is_none_or(|at| now_us - at > (rtt + FALL_PAUSE).as_micros() as i64);
         if (is_over && sure) || flooded {
             if !settled {
-                return Verdict::Waiting;
+                return CongestionState::Waiting;
             }
             self.fall(now_us, flooded, climbing);
-            return Verdict::Fallen;
+            return CongestionState::Fallen;
         }
         if is_over {
-            return Verdict::Waiting;
+            return CongestionState::Waiting;
         }
         self.in_vain = (0, 0.0);
         self.grow(now_us);
-        Verdict::Calm
+        CongestionState::Calm
     }
 
-    /// Reports come again after a silence: the line is learnt anew, from a little less than it carried.
+    /// Reports come again after a silence: the estimate starts anew, from a little less than before.
     pub(super) fn resume(&mut self) {
         self.bps = (self.bps * 8 / 10).max(BPS_MIN);
         self.loss = 0.0;
@@ -178,7 +185,7 @@ impl Estimator {
         self.loosen();
     }
 
-    /// A receiver without transport-wide feedback says what it thinks; a weak hint, and only downwards.
+    /// Takes REMB or reported loss from a receiver without transport-wide feedback.
     pub(super) fn hint(&mut self, bps: u64, share_lost: f64) {
         if share_lost > LOSS_IS_CONGESTION {
             self.bps = (self.bps * 8 / 10).max(BPS_MIN);
@@ -211,7 +218,7 @@ impl Estimator {
         steps >= CLIMB_STEPS && rises * 5 >= steps * 4 && last.delay_us - least > CLIMB_RISE_US
     }
 
-    /// Was much more sent just now than before? Then the queue is a keyframe's, and ends with it.
+    /// Was much more sent just now than before? Then the queue is that of a keyframe, and ends with it.
     fn bursts(&self) -> bool {
         let (newest, ever) = (self.offered.bps(BUSY_BINS), self.offered.bps(RATE_BINS));
         newest.zip(ever).is_none_or(|(newest, ever)| newest > ever * 13 / 10)
@@ -245,15 +252,16 @@ impl Estimator {
 
     fn fall(&mut self, now_us: i64, flooded: bool, climbing: bool) {
         let through = 1.0 - self.calm_loss.min(LOSS_IS_CONGESTION);
-        // A line that queues is busy: where it is fast enough to tell, the newest tenth of a second says what it takes.
+        // A line with a queue is busy: where it is fast enough to measure, the newest tenth of a second is its
+        // capacity.
         let newest = self.delivered.bps(BUSY_BINS).filter(|bps| *bps > BUSY_ABOVE_BPS);
         let delivered = self.delivered.bps(FALL_BINS).max(newest).unwrap_or(self.bps);
         let offered = self.offered.bps(FALL_BINS).unwrap_or(self.bps);
         let capacity = delivered as f64 / through;
         let mut next = capacity * 0.85;
-        // Where what is sent as ever does not get through any more, what was never used says nothing of the line.
+        // Where the usual rate suddenly queues, the part of the estimate that was never used does not count.
         let used = if climbing { self.bps.min(offered) } else { self.bps } as f64;
-        // Where everything we sent came through, the queue is not ours alone: we give way, but not at once to nothing.
+        // Where everything that was sent came through, the queue is not ours alone: the estimate falls in steps.
         if offered as f64 <= capacity * 1.1 {
             next = next.max(used * 0.7);
         }
@@ -264,11 +272,11 @@ impl Estimator {
         let (falls, queue) = self.in_vain;
         self.in_vain = if falls == 0 { (1, self.queue_us) } else { (falls + 1, queue) };
         if falls >= 4 && self.queue_us > queue * 0.8 {
-            // A queue that does not care what we send is the line's own delay by now: it has changed its way.
+            // A queue that does not shrink with our rate is the delay of a new path.
             self.forget();
         }
         self.bps = (next as u64).min(self.bps).max(BPS_MIN);
-        // A fall too deep must not make an ordinary estimate look like a line that has grown.
+        // A fall that was too deep must not make an ordinary estimate look like a doubled bandwidth.
         let before = self.after_congestion * 95 / 100;
         self.after_congestion = self.bps.max(before.min(self.bps * 4));
         self.bound = true;
@@ -281,7 +289,7 @@ impl Estimator {
         let since = self.grown_at.replace(now_us).map_or(0, |at| (now_us - at).min(1_000_000));
         let seconds = since as f64 / 1e6;
         let Some(delivered) = self.delivered.bps(RATE_BINS) else { return };
-        // A queue that drains says nothing of what more the line would carry.
+        // While a queue drains, nothing is known of spare bandwidth.
         if self.queue_us > 40_000.0 && self.bound {
             return;
         }
@@ -310,7 +318,7 @@ impl Estimator {
         }
     }
 
-    /// The way has changed, and its delay with it.
+    /// Forgets the delays measured so far: the path has changed.
     pub(super) fn forget(&mut self) {
         self.least = [None; 2];
         self.samples.clear();
@@ -325,16 +333,16 @@ impl Estimator {
 /// A school's line before anything is known of it.
 pub(super) const START_BPS: u64 = 1_000_000;
 
-/// What one receiver may ever draw: camera, board and stage at their best, twice. Feedback can be invented.
+/// Upper bound of an estimate: twice camera, board and stage at their best. Feedback can be forged.
 pub(super) const BPS_MAX: u64 = 8_000_000;
 
 /// Voice alone.
 const BPS_MIN: u64 = 40_000;
 
-/// A receiver that only reports loss is believed to have this much.
+/// Assumed for a receiver that only reports loss.
 const UNHINTED_BPS: u64 = 2_500_000;
 
-/// Guesses of old receivers start near nothing.
+/// Estimates of old receivers start near zero.
 const HINT_LEAST_BPS: u64 = 150_000;
 
 /// Rural radio loses this share without being full (RELIABILITY row 40 % loss).
@@ -352,13 +360,13 @@ const SAMPLES_MIN: usize = 5;
 const GROWTH_MIN_US: f64 = 10_000.0;
 const GROWTH_MAX_US: f64 = 60_000.0;
 
-/// A queue as long as this is ours to shorten, growing or not.
+/// A queue this long is congestion, growing or not.
 const STANDING_US: f64 = 80_000.0;
 
 /// Growing beyond this, one report is enough.
 const SURE_US: f64 = 50_000.0;
 
-/// What a probe may queue.
+/// Queue that a probe may cause.
 const PROBE_QUEUE_US: f64 = 110_000.0;
 
 /// So many bursts in a row, each later than the one before, and so much in all.
@@ -379,17 +387,18 @@ const RATE_BINS: usize = 11;
 const FALL_BINS: usize = 6;
 const BUSY_BINS: usize = 3;
 
-/// Below this a tenth of a second is three packets, which tell nothing.
+/// Below this a tenth of a second is three packets, too few to measure.
 const BUSY_ABOVE_BPS: u64 = 500_000;
 
-/// A queue like this is not mended in small steps.
+/// A queue this long is not drained in small steps.
 const DEEP_US: f64 = 120_000.0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A line of its own: packets of 1,200 bytes at `bps`, over a bottleneck, with losses and jitter by the packet's number.
+    /// A line of its own: packets of 1,200 bytes at `bps`, over a bottleneck, with losses and jitter by the packet's
+    /// number.
     struct Path {
         estimator: Estimator,
         now_us: i64,
@@ -414,7 +423,7 @@ mod tests {
                     let is_lost = lose_every > 0 && (self.seq * 31).is_multiple_of(lose_every);
                     packets += 1;
                     lost += u32::from(is_lost);
-                    self.estimator.note(Known {
+                    self.estimator.note(PacketOutcome {
                         sent_us: self.now_us,
                         arrived_us: (!is_lost).then_some(self.free_us + 30_000 + sway),
                         bytes: 1_200,
@@ -424,7 +433,7 @@ mod tests {
                     });
                 }
                 let verdict = self.estimator.judge(self.now_us, Duration::from_millis(60), packets, lost, false);
-                self.fallen += u32::from(verdict == Verdict::Fallen);
+                self.fallen += u32::from(verdict == CongestionState::Fallen);
             }
         }
     }

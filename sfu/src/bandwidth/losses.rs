@@ -1,4 +1,4 @@
-//! What a line lost of late, packet by packet, as its receiver reported it.
+//! Recent loss, packet by packet, from transport-wide feedback.
 
 /// Counts of the last few seconds.
 #[derive(Debug, Default)]
@@ -10,12 +10,12 @@ pub(super) struct Losses {
 #[derive(Debug, Default, Clone, Copy)]
 struct Second {
     packets: u32,
-    /// Below zero: more came late in this second, which an earlier one had called lost, than were lost in it.
+    /// Negative where more packets that an earlier second counted as lost came late in this one than were lost in it.
     lost: i32,
 }
 
 impl Losses {
-    /// Notes the word about a packet: `is_missing` now, `was_missing` by an earlier word.
+    /// Notes a report on a packet: `is_missing` now, `was_missing` by an earlier report.
     pub(super) fn note(&mut self, is_missing: bool, was_missing: bool) {
         let second = &mut self.seconds[0];
         second.packets += u32::from(!was_missing);

@@ -1,4 +1,4 @@
-//! A leaky bucket: what is sent beyond the estimate waits in the layer's history, not on the line.
+//! A leaky bucket: what is sent beyond the estimate waits in the layer's history, not in a queue on the line.
 
 /// Bytes ahead of the line, and how fast the line takes them. Times are microseconds.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ impl Pacer {
     }
 
     pub(super) fn note_sent(&mut self, bytes: usize) {
-        // Two seconds of debt are as bad as any: voice is never refused, and must not shut pictures out for ever.
+        // Capped: voice is never refused, and its debt must not keep pictures back without end.
         self.debt = (self.debt + bytes as f64 * 8.0).min(self.bps as f64 * DEBT_MAX_SECONDS);
     }
 
-    /// May a burst go out as it came? So it does whenever it is small against the line.
+    /// May a burst go out unpaced? So it does whenever it is small for the line.
     pub(super) fn allows(&self, bytes: usize) -> bool {
         self.debt + bytes as f64 * 8.0 <= (self.bps as f64 * STRAIGHT_SECONDS).max(STRAIGHT_BITS_MIN)
     }
@@ -49,7 +49,7 @@ impl Pacer {
     }
 }
 
-/// A burst this long on the line is no queue worth the name.
+/// A burst that takes the line no longer than this is sent unpaced.
 const STRAIGHT_SECONDS: f64 = 0.05;
 
 /// One packet goes out at once on any line: on the thinnest it is a tenth of a second before the next voice.
@@ -58,7 +58,7 @@ const STRAIGHT_BITS_MIN: f64 = 10_500.0;
 /// On a thin line a packet leaves when the one before has left the line.
 const THIN_BPS: u64 = 250_000;
 
-/// What a tick takes along.
+/// Sent in one tick.
 const QUANTUM_SECONDS: f64 = 0.01;
 const PACKET_BYTES: usize = 1_500;
 const TICK_US: i64 = 5_000;

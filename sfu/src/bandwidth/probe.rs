@@ -1,8 +1,8 @@
-//! Short clusters of more than the estimate, to find out whether the line has room.
+//! Probes: short clusters of more than the estimate, to find out whether there is more bandwidth.
 
 use std::time::Duration;
 
-use super::sent::Known;
+use super::sent::PacketOutcome;
 
 /// When to probe, and what came of it. Times are microseconds.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ struct Cluster {
     sent_bytes: u64,
     /// One past its last packet. `None`: it is still being sent.
     end: Option<u64>,
-    first: Option<Seen>,
-    last: Option<Seen>,
+    first: Option<ProbeArrival>,
+    last: Option<ProbeArrival>,
     /// Bytes after the first arrival up to the last, those missing included; and those since then.
     between: u64,
     since: u64,
@@ -32,7 +32,7 @@ struct Cluster {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct ProbeArrival {
     sent_us: i64,
     arrived_us: i64,
 }
@@ -57,7 +57,7 @@ impl Prober {
         if self.cluster.is_some() || now_us < self.next_at_us {
             return;
         }
-        // A thin line is asked gently: what it cannot carry is queue in front of the voice.
+        // Small steps on a thin line: what it cannot carry becomes a queue in front of the voice.
         let step = if !bound {
             300
         } else if estimate < THIN_BPS {
@@ -117,7 +117,7 @@ impl Prober {
     }
 
     /// Takes the outcome of one packet of a cluster, in the order of sending.
-    pub(super) fn note(&mut self, packet: &Known) {
+    pub(super) fn note(&mut self, packet: &PacketOutcome) {
         let Some(cluster) = &mut self.cluster else { return };
         if packet.cluster != cluster.id || packet.was_missing {
             return;
@@ -125,7 +125,7 @@ impl Prober {
         cluster.packets += 1;
         match packet.arrived_us {
             Some(arrived_us) => {
-                let seen = Seen { sent_us: packet.sent_us, arrived_us };
+                let seen = ProbeArrival { sent_us: packet.sent_us, arrived_us };
                 if cluster.first.is_none() {
                     cluster.first = Some(seen);
                     cluster.since = 0;
@@ -142,7 +142,7 @@ impl Prober {
         }
     }
 
-    /// A report has told of everything up to `seq`. `Some`: the cluster is over, with the rate that came through where
+    /// A report has covered everything up to `seq`. `Some`: the cluster is over, with the rate that came through where
     /// the line had room for it.
     pub(super) fn judge(&mut self, now_us: i64, seq: u64, calm_loss: f64) -> Option<Option<u64>> {
         let cluster = self.cluster.as_ref()?;
@@ -165,7 +165,7 @@ impl Prober {
         Some(self.end(now_us, outcome))
     }
 
-    /// The line is full: nothing is tried for a while.
+    /// Congestion: no probe for a while.
     pub(super) fn hold(&mut self, now_us: i64) {
         self.cluster = None;
         self.next_at_us = self.next_at_us.max(now_us + self.pause.as_micros() as i64);
@@ -182,7 +182,7 @@ impl Prober {
 
 const TICK_US: i64 = 5_000;
 
-/// Less is no packet.
+/// Less is not worth a packet.
 const LACKING_MIN: usize = 200;
 
 /// A probe is twelve packets or so, and never so long that it queues more than it must.
@@ -194,12 +194,12 @@ const PACKETS_MIN: u32 = 5;
 /// A cluster that takes longer to arrive than to send has met the bottleneck.
 const STRETCH_MAX: f64 = 1.15;
 
-/// After a success the next step follows at once, after a failure ever later.
+/// After a success the next probe follows at once, after failures with growing pauses.
 const AGAIN_US: i64 = 100_000;
 const PAUSE_MIN: Duration = Duration::from_millis(2_000);
 const PAUSE_MAX: Duration = Duration::from_millis(5_000);
 
-/// An outcome that has not come by then is none.
+/// A probe without an outcome by then has failed.
 const OUTCOME_WITHIN_US: i64 = 1_500_000;
 
 const THIN_BPS: u64 = 250_000;

@@ -1,26 +1,26 @@
 //! What was sent when, by transport-wide sequence number, and rates over short times.
 
-/// The newest packets sent. Times are microseconds since a beginning of its owner's.
+/// The newest packets sent. Times are microseconds since an origin of its owner.
 #[derive(Debug)]
 pub(super) struct SentLog {
-    ring: Box<[Sent; LOG_PACKETS]>,
+    ring: Box<[SentPacket; LOG_PACKETS]>,
     /// One past the newest number, extended.
     next: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sent {
+pub(super) struct SentPacket {
     /// Low 32 bits of the time of sending.
     at: u32,
     /// Bytes of UDP payload.
     pub(super) bytes: u16,
     /// The probe it was sent during; 0: none.
     pub(super) cluster: u8,
-    fate: Fate,
+    status: PacketStatus,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Fate {
+enum PacketStatus {
     /// Nothing was reported, or nothing sent.
     #[default]
     Unknown,
@@ -30,7 +30,7 @@ enum Fate {
 
 /// A packet of which something new is known.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct PacketOutcome {
     pub(super) sent_us: i64,
     /// When it arrived by the receiver's clock. `None`: it is missing.
     pub(super) arrived_us: Option<i64>,
@@ -43,7 +43,7 @@ pub(super) struct Known {
 
 impl SentLog {
     pub(super) fn new() -> Self {
-        Self { ring: Box::new([Sent::default(); LOG_PACKETS]), next: 0 }
+        Self { ring: Box::new([SentPacket::default(); LOG_PACKETS]), next: 0 }
     }
 
     /// Notes a packet. Its number is the one after the last.
@@ -52,14 +52,18 @@ impl SentLog {
             // One wrap above zero: what is reported before it has a number too.
             self.next = u64::from(seq) + (1 << 16);
         }
-        let sent =
-            Sent { at: now_us as u32, bytes: u16::try_from(bytes).unwrap_or(u16::MAX), cluster, fate: Fate::Unknown };
+        let sent = SentPacket {
+            at: now_us as u32,
+            bytes: u16::try_from(bytes).unwrap_or(u16::MAX),
+            cluster,
+            status: PacketStatus::Unknown,
+        };
         self.ring[self.next as usize % LOG_PACKETS] = sent;
         self.next += 1;
     }
 
-    /// As [`crate::peer::Peer::warm`].
-    pub(super) fn warm(&self) -> u64 {
+    /// As [`crate::worker::peer::Peer::prefetch`].
+    pub(super) fn prefetch(&self) -> u64 {
         u64::from(self.ring[self.next as usize % LOG_PACKETS].at)
     }
 
@@ -69,19 +73,19 @@ impl SentLog {
     }
 
     /// Takes the outcome of one packet. `None`: never sent, forgotten, or known already.
-    pub(super) fn take(&mut self, now_us: i64, seq: u16, arrived_us: Option<i64>) -> Option<Known> {
-        let seq = crate::feedback::extend(self.next.checked_sub(1)?, seq);
+    pub(super) fn take(&mut self, now_us: i64, seq: u16, arrived_us: Option<i64>) -> Option<PacketOutcome> {
+        let seq = crate::packet::extend(self.next.checked_sub(1)?, seq);
         if seq >= self.next || seq + LOG_PACKETS as u64 <= self.next {
             return None;
         }
         let sent = &mut self.ring[seq as usize % LOG_PACKETS];
-        let was_missing = sent.fate == Fate::Missing;
-        if sent.bytes == 0 || sent.fate == Fate::Arrived || (was_missing && arrived_us.is_none()) {
+        let was_missing = sent.status == PacketStatus::Missing;
+        if sent.bytes == 0 || sent.status == PacketStatus::Arrived || (was_missing && arrived_us.is_none()) {
             return None;
         }
-        sent.fate = if arrived_us.is_some() { Fate::Arrived } else { Fate::Missing };
+        sent.status = if arrived_us.is_some() { PacketStatus::Arrived } else { PacketStatus::Missing };
         let age = i64::from((now_us as u32).wrapping_sub(sent.at));
-        Some(Known {
+        Some(PacketOutcome {
             sent_us: now_us - age,
             arrived_us,
             bytes: u32::from(sent.bytes) + WIRE_BYTES,
@@ -100,7 +104,7 @@ pub(super) const WIRE_BYTES: u32 = 28;
 
 /// Bytes over the last half second, in bins.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+pub(super) struct BinnedRate {
     bins: [u32; BINS],
     /// Number of the newest bin.
     newest: i64,
@@ -108,7 +112,7 @@ pub(super) struct Rate {
     last_us: i64,
 }
 
-impl Rate {
+impl BinnedRate {
     pub(super) fn add(&mut self, at_us: i64, bytes: u32) {
         let bin = at_us.div_euclid(BIN_US);
         if self.first_us.is_none() {

@@ -1,22 +1,18 @@
-//! From a room's bursts into its viewers' slots, and what viewers say back.
+//! From a room's bursts into the slots of its viewers.
 
 use std::{
-    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use bytes::BytesMut;
 use smallvec::SmallVec;
 
-use super::{Relay, Worker};
+use super::Worker;
 use crate::{
-    id::{RoomId, TrackId, WorkerId},
-    keyframe::Need,
-    peer::{Peer, Role},
+    id::RoomId,
     room::{PeerKey, Room},
-    rtcp::{self, Lost, Report},
-    stats::Dropped,
+    transport::outbox::Outbox,
+    worker::peer::Peer,
 };
 
 impl Worker {
@@ -26,7 +22,7 @@ impl Worker {
     }
 
     /// As [`Self::flush`], but stops when the outbox holds `bytes`. True: send that, clear it, and call again before
-    /// anything else. What was just written is still in the processor's cache when the kernel reads it.
+    /// anything else. In parts, what was written is still in the processor's cache when the kernel reads it.
     pub fn flush_part(&mut self, now: Instant, bytes: usize) -> bool {
         loop {
             let Some((id, mut at)) = self.flushing.take().or_else(|| Some((self.next_released(now)?, 0))) else {
@@ -40,9 +36,10 @@ impl Worker {
                 && self.outbox.len() < bytes
                 && let Some(&key) = room.members.get(at)
             {
-                if at.is_multiple_of(WARMED) {
-                    let ahead = room.members[at..].iter().take(WARMED).filter_map(|key| self.peers[*key].as_deref());
-                    std::hint::black_box(ahead.fold(0, |sum, peer| sum ^ peer.warm()));
+                if at.is_multiple_of(PREFETCHED) {
+                    let ahead =
+                        room.members[at..].iter().take(PREFETCHED).filter_map(|key| self.peers[*key].as_deref());
+                    std::hint::black_box(ahead.fold(0, |sum, peer| sum ^ peer.prefetch()));
                 }
                 at += 1;
                 let Some(peer) = self.peers[key].as_mut() else { continue };
@@ -55,7 +52,7 @@ impl Worker {
             if is_done {
                 room.end_bursts();
             } else {
-                // Who is buried is a member no more, and all behind it move up.
+                // A dropped peer is no member any more, and all after it move up by one.
                 self.flushing = Some((id, at - usize::from(broken.is_some())));
             }
             self.rooms.insert(id, room);
@@ -63,7 +60,7 @@ impl Worker {
                 self.schedule_catch_up(due, key);
             }
             if broken.is_some() {
-                self.bury(now, broken);
+                self.drop_peer(now, broken);
             }
             if !is_done && self.outbox.len() >= bytes {
                 return true;
@@ -71,7 +68,7 @@ impl Worker {
         }
     }
 
-    /// The next room with something to send. Notes when the others have.
+    /// The next room with released packets. Also notes when the next of the other rooms is due.
     fn next_released(&mut self, now: Instant) -> Option<RoomId> {
         self.flush_at = None;
         let mut at = 0;
@@ -98,7 +95,7 @@ impl Worker {
         None
     }
 
-    /// Chooses anew what flows in each slot of everybody in a room.
+    /// Chooses anew what flows in each slot of all peers of a room.
     pub(super) fn route_room(&mut self, now: Instant, room: RoomId) {
         let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
         for key in members {
@@ -106,15 +103,13 @@ impl Worker {
         }
     }
 
-    /// Sends a viewer its share of the cached groups, and comes back while there is more.
+    /// Sends a viewer its next part of the cached groups, and schedules the one after while there is more.
     ///
-    /// Never in the middle of a flush: what is released is in the history already and would go out twice.
+    /// Not to be called in the middle of a flush: released packets are in the history already and would go out twice.
     pub(super) fn catch_up(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers[key].as_mut() else { return };
         let Some(room) = self.rooms.get(&peer.room) else { return };
-        let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-            return;
-        };
+        let Some((viewer, mut egress)) = peer.viewing(&mut self.outbox) else { return };
         let mut waiting: SmallVec<[usize; 4]> =
             (0..viewer.slots.len()).filter(|slot| viewer.slots[*slot].catches_up()).collect();
         if waiting.is_empty() {
@@ -128,9 +123,9 @@ impl Worker {
             let source = viewer.slots[slot].source().and_then(|(id, _)| room.layer(id));
             match source {
                 Some((track, layer)) => {
-                    super::share::overtake(now, &mut viewer.slots[slot], track, layer);
-                    more |= viewer.catch_up(now, slot, &layer.history, &mut budget, to, sealer, &mut self.outbox);
-                    self.outbox.seal_run();
+                    super::route::overtake(now, &mut viewer.slots[slot], track, layer);
+                    more |= viewer.catch_up(now, slot, &layer.history, &mut budget, &mut egress);
+                    egress.out.seal_run();
                 }
                 None => viewer.slots[slot].stop(),
             }
@@ -140,74 +135,16 @@ impl Worker {
             self.schedule_catch_up(due, key);
         }
     }
-
-    pub(super) fn take_rtcp(
-        &mut self,
-        now: Instant,
-        key: PeerKey,
-        from: SocketAddr,
-        mut bytes: BytesMut,
-    ) -> Result<(), Dropped> {
-        let ntp_middle = (self.ntp(now) >> 16) as u32;
-        let peer = self.peers[key].as_mut().ok_or(Dropped::Unroutable)?;
-        let (_, opener) = peer.srtp.as_mut().ok_or(Dropped::NotReady)?;
-        // What was late on the old way leads nobody back there.
-        let leads = opener.rtcp_lead(&bytes).is_some();
-        opener.open_rtcp(&mut bytes)?;
-        if leads || peer.address.is_none() {
-            peer.settle(now, from);
-        }
-        peer.heard = now;
-        let room = self.rooms.get_mut(&peer.room).ok_or(Dropped::Unroutable)?;
-        let mut outcome = Ok(());
-        for report in rtcp::reports(&bytes) {
-            match (report, &mut peer.role) {
-                (Err(reason), _) => outcome = Err(reason),
-                // A goodbye (BYE) of one source is not the end of the connection: DTLS says that.
-                (Ok(Report::Sender { ssrc, ntp, rtp }), Role::Publisher(publisher)) => {
-                    if let Some(clock) = publisher.handle_sender_report(now, ssrc, ntp, rtp) {
-                        let kind = publisher.terms().tracks[clock.track].kind;
-                        room.report(now, peer.id, kind, clock);
-                        let relay = Relay::Report { room: peer.room, publisher: peer.id, kind, clock };
-                        self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
-                    }
-                }
-                (Ok(_), Role::Publisher(_)) | (Ok(Report::Sender { .. }), Role::Viewer(_)) => {}
-                (Ok(Report::Nack { ssrc, lost }), Role::Viewer(_)) => {
-                    repeat(now, room, peer, ssrc, lost, &mut self.outbox);
-                }
-                (Ok(Report::Receptions(blocks)), Role::Viewer(viewer)) => {
-                    viewer.handle_report(now, ntp_middle, blocks);
-                }
-                (Ok(Report::Arrivals(arrivals)), Role::Viewer(viewer)) => viewer.handle_arrivals(now, arrivals),
-                (Ok(Report::Remb(bps)), Role::Viewer(viewer)) => viewer.bandwidth.handle_remb(now, bps),
-                (Ok(Report::Keyframe { ssrc }), Role::Viewer(viewer)) => {
-                    let slot = viewer.slot_of(ssrc).map(|slot| &viewer.slots[slot]);
-                    self.relays.extend(want_keyframe(now, room, slot));
-                }
-            }
-        }
-        // A viewer's deadlines only move away when it is heard, but for what its line carries now.
-        let is_due = match &peer.role {
-            Role::Publisher(_) => true,
-            Role::Viewer(viewer) => viewer.bandwidth.is_due(),
-        };
-        if is_due {
-            self.schedule(key);
-        }
-        outcome
-    }
 }
 
-/// When what the viewer's pacer holds back is due. `None`: nothing is.
-fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::outbox::Outbox) -> Option<Instant> {
-    let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-        return None;
-    };
+/// Sends a viewer the bursts of its slots. Returns when packets that its pacer holds back are due; `None`: there are
+/// none.
+fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut Outbox) -> Option<Instant> {
+    let (viewer, mut egress) = peer.viewing(out)?;
     viewer.bandwidth.at(now);
     let mut due = None;
     for slot in 0..viewer.slots.len() {
-        if viewer.slots[slot].next.is_some() && super::share::take_over(now, room, &mut viewer.slots[slot]) {
+        if viewer.slots[slot].next.is_some() && super::route::take_over(now, room, &mut viewer.slots[slot]) {
             due = Some(now);
         }
         let Some((id, layer_at)) = viewer.slots[slot].source() else { continue };
@@ -216,7 +153,7 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
             .and_then(|track| track.layers.get(layer_at)?.as_ref())
             .filter(|layer| layer.id == id && !layer.burst.is_empty());
         if let Some(layer) = layer {
-            // Voice never waits; a picture does where its burst is long for the line.
+            // Voice never waits; a picture waits where its burst is long for the line.
             if !viewer.slots[slot].terms().kind.is_sound()
                 && !viewer.bandwidth.allows(viewer.slots[slot].takes_of(&layer.burst, layer.burst_bytes))
             {
@@ -225,60 +162,20 @@ fn forward_bursts(now: Instant, room: &Room, peer: &mut Peer, out: &mut crate::o
             }
             let live = viewer.slots[slot].next_index();
             for (at, packet) in layer.burst.iter().enumerate() {
-                // The last of a run may be shorter as it is.
+                // The last packet of a GSO run may be shorter without padding.
                 let even = if at + 1 == layer.burst.len() { 0 } else { layer.even };
-                viewer.forward(now, slot, packet, &layer.history, even, to, sealer, out);
+                viewer.forward(now, slot, packet, &layer.history, even, &mut egress);
             }
-            out.seal_run();
+            egress.out.seal_run();
             if !viewer.slots[slot].terms().kind.is_sound() {
-                viewer.send_twice(slot, live, &layer.history, to, sealer, out);
-                out.seal_run();
+                viewer.send_twice(slot, live, &layer.history, &mut egress);
+                egress.out.seal_run();
             }
         }
     }
     due
 }
 
-fn repeat(now: Instant, room: &Room, peer: &mut Peer, ssrc: u32, lost: Lost<'_>, out: &mut crate::outbox::Outbox) {
-    let (Some((sealer, _)), Some(to), Role::Viewer(viewer)) = (&mut peer.srtp, peer.address, &mut peer.role) else {
-        return;
-    };
-    // What is paused is not missed.
-    let Some(slot) = viewer.slot_of(ssrc).filter(|slot| viewer.slots[*slot].source().is_some()) else {
-        return;
-    };
-    viewer.bandwidth.at(now);
-    let history = |id: TrackId, _| room.layer(id).map(|(_, layer)| &layer.history);
-    for seq in lost.take(NACKED_MAX) {
-        viewer.repeat(now, slot, seq, history, to, sealer, out);
-    }
-    out.seal_run();
-}
-
-/// A viewer cannot decode. While it is still being given the cached group it has what it needs.
-///
-/// Returns what the track's home must be told, if that is another worker.
-fn want_keyframe(now: Instant, room: &mut Room, slot: Option<&crate::slot::Slot>) -> Option<(WorkerId, Relay)> {
-    let (id, _) = slot.filter(|slot| !slot.catches_up())?.source()?;
-    let home = room.layer(id)?.0.home;
-    let (room, layer) = (room.id, room.layer_mut(id)?);
-    let Some(home) = home else {
-        layer.authority.want(Need::Viewer);
-        return None;
-    };
-    let is_asked = layer.asked_home.is_some_and(|at| now.saturating_duration_since(at) < ASK_HOME_EVERY);
-    (!is_asked).then(|| {
-        layer.asked_home = Some(now);
-        (home, Relay::Want { room, layer: id, need: Need::Viewer })
-    })
-}
-
-/// The home asks its publisher more rarely; this only keeps a flood of requests on its own worker.
-const ASK_HOME_EVERY: Duration = Duration::from_millis(250);
-
-/// Hundreds of viewers do not fit the cache. So many are looked at together before they are sent to: the processor
-/// fetches them side by side, and not one after the other.
-const WARMED: usize = 8;
-
-/// More repairs at once are an outage.
-const NACKED_MAX: usize = 512;
+/// Viewers that are prefetched together before they are sent to. Hundreds of viewers do not fit the cache; this way the
+/// processor waits for their cache lines side by side instead of one after the other.
+const PREFETCHED: usize = 8;

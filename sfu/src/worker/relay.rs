@@ -1,35 +1,33 @@
-//! A lesson spreads over all workers: what one worker tells another.
+//! Messages between workers, by which one lesson spreads over all of them.
 //!
 //! The worker that has the publisher is the track's home. It hands what it releases, as shared read-only packets, to
-//! every worker with somebody in the room; each keeps a history of its own, so joiners and repairs stay where they are.
-//! Keyframes are asked of the home alone. Datagrams that the kernel dealt to the wrong worker are handed over too.
+//! every worker with peers in the room; each keeps a history of its own, which serves its joiners and repairs.
+//! Keyframes are requested through the home alone. Datagrams that the kernel gave to the wrong worker are handed over
+//! too.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
-use super::Worker;
 use crate::{
-    hub::HubEvent,
     id::{PeerId, RoomId, TrackId, WorkerId},
-    keyframe::Need,
     media::TrackKind,
     packet::Packet,
-    publish::SenderClock,
-    room::{Began, Room, Source},
+    room::LayerSource,
+    uplink::{keyframe::KeyframeReason, publish::SenderClock},
 };
 
-/// What one worker tells another. Nothing in it is ever written again.
+/// A message of one worker to another. Its contents are immutable.
 #[derive(Debug, Clone)]
 pub enum Relay {
-    /// The sender has somebody in that room now: give it what is published, and what comes.
+    /// The sender has peers in that room now: send it what is published, and what comes.
     Here {
         /// The room.
         room: RoomId,
         /// The sender.
         from: WorkerId,
     },
-    /// The sender has nobody there any more.
+    /// The sender has no peer in that room any more.
     Gone {
         /// The room.
         room: RoomId,
@@ -41,7 +39,7 @@ pub enum Relay {
         /// The room.
         room: RoomId,
         /// The layer.
-        source: Source,
+        source: LayerSource,
         /// From the newest keyframe on. Empty: there is none, or it is sound.
         packets: Arc<[Arc<Packet>]>,
         /// When the newest packet of the layer came.
@@ -54,7 +52,7 @@ pub enum Relay {
         /// The room.
         room: RoomId,
         /// The layer.
-        source: Source,
+        source: LayerSource,
         /// In order of arrival.
         packets: Arc<[Arc<Packet>]>,
     },
@@ -66,7 +64,7 @@ pub enum Relay {
         publisher: PeerId,
         /// The track.
         kind: TrackKind,
-        /// What it says.
+        /// Its contents.
         clock: SenderClock,
     },
     /// A track has ended.
@@ -78,16 +76,16 @@ pub enum Relay {
         /// What it showed.
         kind: TrackKind,
     },
-    /// Somebody needs a keyframe of a layer that is at home with you.
-    Want {
+    /// A viewer or tap needs a keyframe of a layer whose home is the receiving worker.
+    RequestKeyframe {
         /// The room.
         room: RoomId,
         /// The layer.
         layer: TrackId,
         /// Why.
-        need: Need,
+        need: KeyframeReason,
     },
-    /// A datagram for a peer of yours, or perhaps of yours.
+    /// A datagram that is, or may be, for a peer of the receiving worker.
     Datagram {
         /// Where it came from.
         from: SocketAddr,
@@ -97,136 +95,9 @@ pub enum Relay {
 }
 
 impl Relay {
-    /// May it be dropped where the other worker does not keep up? What it carries is repaired, or sent again.
+    /// May it be dropped where the other worker does not keep up? True of what is repaired or sent again.
     #[must_use]
     pub fn is_media(&self) -> bool {
         matches!(self, Self::Burst { .. } | Self::Datagram { .. })
-    }
-}
-
-impl Worker {
-    /// What is to be handed to another worker, in this order; drain to `None`.
-    pub fn poll_relay(&mut self) -> Option<(WorkerId, Relay)> {
-        self.relays.pop_front()
-    }
-
-    /// Takes what another worker handed over. What it brings goes out with the next [`Self::flush`].
-    pub fn handle_relay(&mut self, now: Instant, relay: Relay) {
-        self.end_flush(now);
-        match relay {
-            Relay::Here { room, from } => self.greet(now, room, from),
-            Relay::Gone { room, from } => {
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.others.retain(|other| *other != from);
-                }
-            }
-            Relay::Cached { room, source, packets, newest_at, sync } => {
-                self.take_relayed(now, room, &source, &packets, Some(newest_at));
-                let layer = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(source.id));
-                if let Some(layer) = layer {
-                    layer.sync = sync;
-                }
-                self.route_room(now, room);
-            }
-            Relay::Burst { room, source, packets } => self.take_relayed(now, room, &source, &packets, None),
-            Relay::Report { room, publisher, kind, clock } => {
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.report(now, publisher, kind, clock);
-                }
-            }
-            Relay::Ended { room: id, publisher, kind } => {
-                if self.rooms.get_mut(&id).is_some_and(|room| room.end_relayed(now, publisher, kind)) {
-                    self.route_room(now, id);
-                }
-            }
-            Relay::Want { room, layer, need } => {
-                if let Some(layer) = self.rooms.get_mut(&room).and_then(|room| room.layer_mut(layer)) {
-                    layer.authority.want(need);
-                }
-            }
-            Relay::Datagram { from, bytes } => self.take_any(now, from, bytes, true),
-        }
-    }
-
-    /// The room, opened on this worker and said so to the others where it is new here.
-    pub(super) fn room_entry(&mut self, id: RoomId) -> &mut Room {
-        let (lobby, me) = (&self.config.lobby, self.config.id);
-        self.rooms.entry(id).or_insert_with(|| {
-            let mut room = Room::new(id);
-            room.others = lobby.note_room(id, me, true);
-            self.relays.extend(lobby.others(me).map(|to| (to, Relay::Here { room: id, from: me })));
-            room
-        })
-    }
-
-    pub(super) fn forget_room(&mut self, id: RoomId) {
-        if self.rooms.remove(&id).is_some() {
-            let (lobby, me) = (&self.config.lobby, self.config.id);
-            lobby.note_room(id, me, false);
-            self.relays.extend(lobby.others(me).map(|to| (to, Relay::Gone { room: id, from: me })));
-        }
-    }
-
-    /// Hands what a room has just released to the other workers that have somebody in it.
-    pub(super) fn relay_bursts(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get(&id).filter(|room| !room.others.is_empty()) else { return };
-        for (source, layer) in room.sources(self.config.id).filter(|(_, layer)| !layer.burst.is_empty()) {
-            let packets: Arc<[Arc<Packet>]> = layer.burst.as_slice().into();
-            let burst = |to: &WorkerId| (*to, Relay::Burst { room: id, source, packets: packets.clone() });
-            self.relays.extend(room.others.iter().map(burst));
-        }
-    }
-
-    /// Tells every other worker in a room.
-    pub(super) fn relay_to_room(&mut self, id: RoomId, relay: &Relay) {
-        if let Some(room) = self.rooms.get(&id) {
-            self.relays.extend(room.others.iter().map(|to| (*to, relay.clone())));
-        }
-    }
-
-    fn greet(&mut self, now: Instant, id: RoomId, newcomer: WorkerId) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        if room.others.contains(&newcomer) {
-            return;
-        }
-        room.others.push(newcomer);
-        for (source, layer) in room.sources(self.config.id) {
-            let history = &layer.history;
-            let group = history.group_start().filter(|_| !source.codec.is_sound()).zip(history.newest());
-            let packets: Vec<_> = group
-                .into_iter()
-                .flat_map(|(start, newest)| start..=newest)
-                .filter_map(|seq| history.get(seq))
-                .collect();
-            let cached = Relay::Cached {
-                room: id,
-                source,
-                packets: packets.into_iter().cloned().collect(),
-                newest_at: history.newest_at().unwrap_or(now),
-                sync: layer.sync,
-            };
-            self.relays.push_back((newcomer, cached));
-        }
-    }
-
-    fn take_relayed(
-        &mut self,
-        now: Instant,
-        id: RoomId,
-        source: &Source,
-        packets: &[Arc<Packet>],
-        cached_at: Option<Instant>,
-    ) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let began = room.relayed(now, source, packets, cached_at);
-        if room.due().is_some() && !self.dirty.contains(&id) {
-            self.dirty.push(id);
-        }
-        if let Some(Began::Track { replaced }) = began {
-            if let Some((peer, kind)) = replaced {
-                self.events.push_back(HubEvent::TrackEnded { room: id, peer, kind });
-            }
-            self.route_room(now, id);
-        }
     }
 }

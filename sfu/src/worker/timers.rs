@@ -1,22 +1,10 @@
-//! What becomes due: handshakes, repairs, reports, keyframes, goodbyes.
+//! Deadlines by peer.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
-};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
-use super::{Relay, Worker};
-use crate::{
-    hub::{GoneReason, HubEvent},
-    id::RoomId,
-    keyframe::Need,
-    peer::Role,
-    room::PeerKey,
-};
+use crate::room::PeerKey;
 
-/// Deadlines by peer. Entries that a peer no longer stands by are passed over.
+/// A heap of deadlines. An entry that differs from `Peer::scheduled` is outdated and ignored.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, PeerKey)>>,
@@ -27,7 +15,7 @@ impl Timers {
         self.heap.push(Reverse((at, key)));
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<(Instant, PeerKey)> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, PeerKey)> {
         let Reverse((at, _)) = self.heap.peek()?;
         if *at > now {
             return None;
@@ -35,167 +23,7 @@ impl Timers {
         self.heap.pop().map(|Reverse(entry)| entry)
     }
 
-    fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 }
-
-impl Worker {
-    /// Does what is due at `now`, after sending what came before it.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.flush(now);
-        while let Some((at, key)) = self.timers.pop_due(now) {
-            let Some(peer) = self.peers[key].as_mut() else { continue };
-            if peer.scheduled != Some(at) {
-                continue;
-            }
-            peer.scheduled = None;
-            if catch_unwind(AssertUnwindSafe(|| self.look_at(now, key))).is_err() {
-                self.bury(now, Some(key));
-            }
-            // Never again in the same instant: whatever is due, the clock must move.
-            self.schedule_at_least(key, now + Duration::from_millis(1));
-        }
-        if now >= self.second_at + Duration::from_secs(1) {
-            self.tries = 0;
-            self.take_stats(now);
-            let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
-            for id in rooms {
-                self.ask_for_taps(id);
-                let changed = self.rooms.get_mut(&id).is_some_and(|room| !room.choose_layers(now).is_empty());
-                if changed {
-                    self.route_room(now, id);
-                }
-            }
-            if self.config.id.0 == 0 {
-                for (peer, room) in self.config.lobby.expire(now) {
-                    self.events.push_back(HubEvent::PeerGone { room, peer, reason: GoneReason::NeverConnected });
-                }
-            }
-        }
-    }
-
-    /// Once a second: the authority asks the publisher more rarely than that anyway.
-    fn ask_for_taps(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let abroad = room.note_wanted().into_iter();
-        self.relays.extend(abroad.map(|(home, layer)| (home, Relay::Want { room: id, layer, need: Need::Viewer })));
-    }
-
-    /// When [`Self::handle_timeout`] is due. Never `None`: figures are taken once a second.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let second = self.second_at + Duration::from_secs(1);
-        [self.timers.next(), self.flush_at].into_iter().flatten().chain([second]).min()
-    }
-
-    pub(super) fn schedule(&mut self, key: PeerKey) {
-        self.schedule_at_least(key, self.config.epoch);
-    }
-
-    fn schedule_at_least(&mut self, key: PeerKey, floor: Instant) {
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        let due = peer.due().max(floor);
-        if peer.scheduled.is_none_or(|at| due < at) {
-            peer.scheduled = Some(due);
-            self.timers.set(due, key);
-        }
-    }
-
-    pub(super) fn schedule_catch_up(&mut self, due: Instant, key: PeerKey) {
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        if peer.scheduled.is_none_or(|at| due < at) {
-            peer.scheduled = Some(due);
-            self.timers.set(due, key);
-        }
-    }
-
-    fn look_at(&mut self, now: Instant, key: PeerKey) {
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        if peer.is_lost(now) {
-            let reason = if peer.srtp.is_some() { GoneReason::Silent } else { GoneReason::NeverConnected };
-            self.remove(now, key, reason);
-            return;
-        }
-        if let Some(handshake) = &mut peer.handshake {
-            let outcome = handshake.handle_timeout(now);
-            peer.flush_handshake(&mut self.outbox);
-            if outcome.is_err() && peer.srtp.is_none() {
-                self.remove(now, key, GoneReason::HandshakeFailed);
-                return;
-            }
-        }
-        if peer.srtp.is_none() {
-            return;
-        }
-        match peer.role {
-            Role::Publisher(_) => self.look_at_publisher(now, key),
-            Role::Viewer(_) => self.look_at_viewer(now, key),
-        }
-    }
-
-    fn look_at_publisher(&mut self, now: Instant, key: PeerKey) {
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        let Role::Publisher(publisher) = &mut peer.role else { return };
-        let mut compound = Vec::new();
-        let is_report_due = now >= peer.report_at;
-        if is_report_due {
-            peer.report_at = now + FEEDBACK_EVERY;
-        }
-        publisher.receiver_report(now, &mut compound);
-        let empty = compound.len();
-        publisher.nacks(now, &mut compound);
-        if is_report_due {
-            if let Some(feedback) = publisher.transport_feedback() {
-                compound.extend_from_slice(&feedback);
-            }
-            if let Some(room) = self.rooms.get_mut(&peer.room) {
-                for track in
-                    room.tracks.iter_mut().filter(|track| track.publisher == peer.id && !track.codec.is_sound())
-                {
-                    for (rid, layer) in track.layers.iter_mut().enumerate() {
-                        let Some(layer) = layer else { continue };
-                        if publisher.take_lost(track.index, rid) {
-                            layer.authority.want(Need::Loss);
-                        }
-                        let (keyframe, group) = layer.history.group_bytes();
-                        if let Some(need) = layer.authority.poll(now, keyframe, group)
-                            && publisher.ask_keyframe(track.index, rid, &mut compound)
-                        {
-                            self.counters.keyframes[need as usize] += 1;
-                        }
-                    }
-                }
-            }
-        }
-        if compound.len() > empty || is_report_due {
-            peer.send_rtcp(&compound, &mut self.outbox);
-        }
-    }
-
-    fn look_at_viewer(&mut self, now: Instant, key: PeerKey) {
-        self.look_at_share(now, key);
-        self.catch_up(now, key);
-        self.probe(now, key);
-        let ntp = self.ntp(now);
-        let Some(peer) = self.peers[key].as_mut() else { return };
-        let Role::Viewer(viewer) = &mut peer.role else { return };
-        if now >= peer.report_at {
-            peer.report_at = now + REPORT_EVERY;
-            let Some(room) = self.rooms.get(&peer.room) else { return };
-            let mut compound = Vec::new();
-            viewer.sender_reports(
-                ntp,
-                |id, _| room.layer(id).and_then(|(track, layer)| layer.source_time(now, track.codec.clock_rate())),
-                &mut compound,
-            );
-            peer.send_rtcp(&compound, &mut self.outbox);
-        }
-    }
-}
-
-/// Feedback to a publisher: often enough for its congestion control, rare enough for its line.
-const FEEDBACK_EVERY: Duration = Duration::from_millis(60);
-
-/// Sender reports to a viewer.
-const REPORT_EVERY: Duration = Duration::from_secs(1);

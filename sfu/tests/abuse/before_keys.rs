@@ -1,4 +1,4 @@
-//! Cases 1 to 14: whoever can send a datagram to the media port.
+//! Cases 1 to 14: an attacker who can send datagrams to the media port, without keys.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,12 +7,14 @@ use rtc_rtcp::receiver_report::ReceiverReport;
 use sfu::{
     HubEvent, PeerId, TrackKind,
     answer::{DtlsRole, Local, answer_viewer},
-    dtls::{Handshake, Identity},
-    hub::GoneReason,
-    ice::Credentials,
+    event::GoneReason,
     limits::{CONNECT_WITHIN, CONSENT_EXPIRES_AFTER, HALF_OPEN_PER_ROOM_MAX},
     lobby::{Admission, Terms},
     stats::Dropped,
+    transport::{
+        dtls::{Handshake, Identity},
+        ice::Credentials,
+    },
 };
 
 use crate::{
@@ -95,7 +97,7 @@ fn handshakes_in_plain_text_change_nothing_once_the_keys_are_there() {
         for _ in 0..20 {
             browser.say(&mut lesson, &hello);
         }
-        // A goodbye and a fatal alert, a change of cipher, data: all of epoch 0.
+        // close_notify and a fatal alert, a change of cipher, data: all of epoch 0.
         for (kind, body) in [(21, &[1, 0][..]), (21, &[2, 40]), (20, &[1]), (23, &[0; 40])] {
             let mut record = vec![kind, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, number as u8, 0, body.len() as u8];
             record.extend_from_slice(body);
@@ -184,7 +186,7 @@ fn fragments_after_the_handshake_are_bounded_too() {
         let sent = beside.frame(&mut lesson);
         assert_eq!(room.rtp(&sent).iter().filter(|packet| packet.0 == 80).count(), 1);
     }
-    // The goodbye still counts: it is encrypted.
+    // An encrypted close_notify still counts.
     browser.handshake.close(lesson.now);
     let goodbye = browser.handshake.poll_transmit().unwrap();
     browser.say(&mut lesson, &goodbye);
@@ -449,7 +451,7 @@ fn noise_buys_a_bounded_search_and_a_classroom_that_moves_is_found_a_second_late
     let mut beside = Beside::new(&mut lesson);
     let mut teacher = lesson.join(1, publish_terms());
     beside.frames(&mut lesson, 30);
-    // Everybody was heard just now, so that nobody is worth a try; finding that out is the cost.
+    // All peers were heard just now, so no keys are tried; the search alone is the cost.
     let mut room = lesson.join(2, view_terms());
     let _others: Vec<Far> = (3..200).map(|peer| lesson.join(peer, view_terms())).collect();
     let noise = [&[0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 7, 208][..], &[9; 60]].concat();
@@ -471,7 +473,7 @@ fn noise_buys_a_bounded_search_and_a_classroom_that_moves_is_found_a_second_late
 }
 
 #[test]
-fn nobody_takes_the_address_of_a_teacher_who_speaks() {
+fn a_check_does_not_take_the_address_of_a_teacher_who_speaks() {
     let mut lesson = Lesson::new();
     let mut beside = Beside::new(&mut lesson);
     let mut teacher = lesson.join(1, publish_terms());

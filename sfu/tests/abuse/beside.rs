@@ -7,7 +7,7 @@ use sfu::RoomId;
 
 use crate::seeded::{FRAME, Far, Lesson, publish_terms, view_terms};
 
-/// What everybody was sent.
+/// What each address was sent.
 pub type Sent = Vec<(SocketAddr, Vec<u8>)>;
 
 /// A teacher and two classrooms in a room of their own on the same worker.

@@ -12,11 +12,13 @@ use rtc_stun::{
 };
 use sfu::{
     PeerId,
-    answer::{DtlsRole, Transport},
-    dtls::{Fingerprints, Handshake, Identity, Progress},
-    ice::Credentials,
+    answer::{DtlsRole, RemoteTransport},
     lobby::{Admission, Terms},
-    srtp::{Keys, Opener, Sealer},
+    transport::{
+        dtls::{Fingerprints, Handshake, Identity, Progress},
+        ice::Credentials,
+        srtp::{Keys, Opener, Sealer},
+    },
 };
 
 use crate::{
@@ -48,7 +50,7 @@ impl Browser {
         has: &Identity,
     ) -> Self {
         let ours = Credentials { ufrag: format!("hub{peer:05}"), pwd: "0123456789abcdefghijklmn".into() };
-        let agreed = Transport { fingerprint: fingerprints(offered), dtls_role: role, ..transport() };
+        let agreed = RemoteTransport { fingerprint: fingerprints(offered), dtls_role: role, ..transport() };
         let terms = match terms {
             Terms::Publish(terms) => Terms::Publish(sfu::answer::PublishTerms { transport: agreed, ..terms }),
             Terms::View(terms) => Terms::View(sfu::answer::ViewTerms { transport: agreed, ..terms }),

@@ -1,4 +1,4 @@
-//! Cases 23 to 26, and the floods from one seat: what a classroom may say back.
+//! Cases 23 to 26, and floods from one seat: what a classroom may send.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rtc_rtcp::{
     },
     transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
 };
-use sfu::{PeerId, keyframe::ASK_EVERY, stats::Dropped};
+use sfu::{PeerId, stats::Dropped, uplink::keyframe::ASK_EVERY};
 
 use crate::{
     beside::Beside,

@@ -29,7 +29,7 @@ fn a_data_channel_is_refused_in_the_answer_and_what_comes_for_one_is_dropped() {
     let line = answer.lines().find(|line| line.starts_with("m=application ")).unwrap();
     assert!(line.starts_with("m=application 0 "), "{line}");
 
-    // SCTP goes inside DTLS: 1,000 records of it are read by nobody.
+    // SCTP goes inside DTLS: 1,000 records of it are ignored.
     let mut lesson = Lesson::new();
     let mut beside = Beside::new(&mut lesson);
     let mut browser = Browser::new(&lesson, 2, view_terms());

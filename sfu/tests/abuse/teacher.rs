@@ -238,7 +238,7 @@ fn what_was_not_agreed_is_dropped() {
 }
 
 #[test]
-fn torn_payloads_of_every_codec_harm_nobody() {
+fn torn_payloads_of_every_codec_do_no_harm() {
     let mut scene = Scene::new();
     let torn: [(u8, &[u8]); 12] = [
         (102, &[0x18, 0, 0, 0x65]),                   // STAP-A of a unit of 0 bytes
@@ -340,7 +340,7 @@ fn two_teachers_at_once_do_not_take_turns() {
 }
 
 #[test]
-fn a_teacher_without_keyframes_is_asked_ever_more_rarely_and_shown_to_nobody() {
+fn a_teacher_without_keyframes_is_asked_ever_more_rarely_and_not_shown() {
     let mut scene = Scene::new();
     let mut asked = Vec::new();
     for number in 0..1_500 {
@@ -360,7 +360,7 @@ fn a_teacher_without_keyframes_is_asked_ever_more_rarely_and_shown_to_nobody() {
 }
 
 #[test]
-fn timestamps_that_jump_or_stand_still_harm_nobody() {
+fn timestamps_that_jump_or_stand_still_do_no_harm() {
     let mut scene = Scene::new();
     let mut got = 0;
     for number in 0..150u16 {
@@ -428,7 +428,7 @@ fn a_voice_that_claims_to_be_loud_changes_nothing() {
 fn repairs_are_asked_for_within_bounds() {
     let mut scene = Scene::new();
     let mut asked = 0;
-    // Two of three packets are missing, for ever.
+    // Two of three packets are missing for good.
     for number in 0..500u16 {
         scene.picture(3 * number, number == 0);
         let sent = scene.beside.frame(&mut scene.lesson);

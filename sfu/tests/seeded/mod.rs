@@ -12,12 +12,14 @@ use bytes::BytesMut;
 use rtc_shared::marshal::Marshal;
 use sfu::{
     Codec, PeerId, RoomId, TrackKind, WorkerId,
-    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, Transport, ViewSlot, ViewTerms},
-    dtls::Identity,
+    answer::{DtlsRole, PayloadType, PublishTerms, PublishTrack, RemoteIce, RemoteTransport, ViewSlot, ViewTerms},
     lobby::{Lobby, Terms},
     packet::rtp_header,
-    srtp::{Keys, Opener, Profile, Sealer},
     stats::Dropped,
+    transport::{
+        dtls::Identity,
+        srtp::{Keys, Opener, Profile, Sealer},
+    },
     worker::{Worker, WorkerConfig},
 };
 
@@ -39,8 +41,8 @@ pub struct Far {
     pub opener: Opener,
 }
 
-pub fn transport() -> Transport {
-    Transport {
+pub fn transport() -> RemoteTransport {
+    RemoteTransport {
         remote_ice: RemoteIce { ufrag: "them".into(), pwd: "p".repeat(22) },
         fingerprint: vec![("sha-256".into(), vec![0; 32])],
         dtls_role: DtlsRole::Passive,
@@ -147,7 +149,7 @@ impl Lesson {
         self.send_raw(far, &header, seq.into(), payload);
     }
 
-    /// Sends what stands in `header`, whatever it says, sealed as the packet of that 48-bit index.
+    /// Sends any `header`, well formed or not, sealed as the packet of that 48-bit index.
     pub fn send_raw(&mut self, far: &mut Far, header: &[u8], index: u64, payload: &[u8]) {
         let datagram = far.seal(header, index, payload);
         self.worker.handle_datagram(self.now, far.address, datagram);

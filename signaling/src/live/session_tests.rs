@@ -1,6 +1,6 @@
 //! Stories of one lesson's seats, on a clock turned by hand.
 
-use sfu::{Codec, RoomId, WorkerId, hub::GoneReason, stats::SlotStats};
+use sfu::{Codec, RoomId, WorkerId, event::GoneReason, stats::SlotStats};
 
 use super::*;
 use crate::clock::Clock;
