@@ -19,10 +19,9 @@ use std::{
 use bytes::Bytes;
 use recorder::{
     Archive, ExportTracks, RecordingId, Span, SystemClock,
-    disk::LocalDisk,
+    disk::{LocalDisk, recording_files::Store},
     journal::{Record, VERSION},
     recording::Recording,
-    store::Store,
 };
 use sfu::{
     id::TrackId,

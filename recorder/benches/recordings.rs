@@ -24,8 +24,7 @@ use nix::unistd::syncfs;
 use opus::{Application, Channels, Encoder};
 use recorder::{
     Archive, Recorder, RecordingId, SystemClock,
-    disk::{Disk, DiskFile, LocalDisk},
-    space::Room,
+    disk::{Disk, DiskFile, LocalDisk, space::Room},
 };
 use sfu::{
     id::TrackId,

@@ -17,7 +17,7 @@ use std::{
 };
 
 use crate::{
-    export::{Export, ExportCursor},
+    export::mp4::{Export, ExportCursor},
     id::RecordingId,
 };
 

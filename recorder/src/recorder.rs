@@ -19,16 +19,16 @@ use sfu::{
 
 use crate::{
     archive::{Archive, ArchiveError},
-    backlog::Backlog,
-    checkpoint::Checkpoint,
+    disk::{
+        backlog::Backlog,
+        recording_files::{Store, lock},
+        recover,
+        space::DiskLevel,
+    },
     id::RecordingId,
-    journal::GapReason,
-    kept::Kept,
-    manifest::Manifest,
+    journal::{checkpoint::Checkpoint, manifest::Manifest, record::GapReason},
     recording::Recording,
-    recover,
-    space::DiskLevel,
-    store::{Store, lock},
+    track::selection::Kept,
 };
 
 /// A recording in hand: its files and its state.

@@ -13,16 +13,20 @@ use sfu::{
 };
 
 use crate::{
-    chapter::{Chapter, ChapterKind},
-    clock::{Clocks, LessonTime},
+    format::{
+        clock::{Clocks, LessonTime},
+        depacketize::Pictures,
+        reorder::{Ordered, PATIENCE, Reorder},
+    },
     id::MediaName,
-    journal::{GapReason, InitRecord, Record, TrackNote},
-    kept::Kept,
-    mix::MixTrack,
-    picture::PictureTrack,
-    reorder::{Ordered, PATIENCE, Reorder},
-    sample::Pictures,
-    voice::VoiceTrack,
+    journal::record::{GapReason, InitRecord, Record, TrackNote},
+    track::{
+        chapter::{Chapter, ChapterKind},
+        mix::MixTrack,
+        picture::PictureTrack,
+        selection::Kept,
+        voice::VoiceTrack,
+    },
 };
 
 /// What the disk is to do, in this order.

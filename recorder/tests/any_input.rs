@@ -11,13 +11,14 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
     Listed,
-    clock::LessonTime,
-    fmp4::{scan, time_scale},
-    journal::{InitRecord, Record, SegmentRecord, VERSION},
-    manifest::Ledger,
-    playlist,
+    export::playlist,
+    format::{
+        clock::LessonTime,
+        fmp4::{scan, time_scale},
+    },
+    journal::{InitRecord, Record, SegmentRecord, VERSION, manifest::Ledger},
     recording::{Action, Recording},
-    sound::{SILENCE, SoundMinute},
+    track::sound::{SILENCE, SoundMinute},
 };
 use sfu::{
     id::TrackId,

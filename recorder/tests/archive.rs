@@ -15,10 +15,9 @@ use std::{
 use bytes::Bytes;
 use recorder::{
     Archive, ArchiveError, Clock, Condition, DiskLevel, RecorderState, RecordingId, RecordingState,
-    disk::{Disk, DiskFile, LocalDisk},
+    disk::{Disk, DiskFile, LocalDisk, space::Room},
     journal::{GapReason, TrackNote},
-    sound::SILENCE,
-    space::Room,
+    track::sound::SILENCE,
 };
 use sfu::{
     id::TrackId,

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
     Archive, ArchiveError, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, Verified,
+    disk::verify::Place,
     journal::{self, Broken, Chain, Record},
-    verify::Place,
 };
 use sfu::{
     id::TrackId,
@@ -62,7 +62,7 @@ fn speak(clock: &HandClock, tap: &TapSender, ms: u64) {
             marker: false,
             codec: Codec::Opus,
             keyframe: true,
-            payload: Bytes::from_static(recorder::sound::SILENCE),
+            payload: Bytes::from_static(recorder::track::sound::SILENCE),
             audio_level: None,
             vp8: None,
             frame_start: true,

@@ -9,11 +9,15 @@ use super::{
 };
 use crate::{
     archive::{Archive, ArchiveError},
+    disk::{
+        recording_files::{failed, lock},
+        recover::SEAL,
+    },
     id::{MediaName, RecordingId},
-    journal::{JOURNAL, sha256},
-    manifest::{Phase, TrackLedger},
-    recover::SEAL,
-    store::{failed, lock},
+    journal::{
+        manifest::{Phase, TrackLedger},
+        record::{JOURNAL, sha256},
+    },
 };
 
 /// Where a recording's media lies.

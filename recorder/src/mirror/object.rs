@@ -3,9 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
+    disk::recover::SEAL,
     id::{MediaName, RecordingId},
-    journal::JOURNAL,
-    recover::SEAL,
+    journal::record::JOURNAL,
 };
 
 /// One piece of a recording in the bucket.

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     id::RecordingId,
-    mirror::{Object, line::Line},
+    mirror::{Object, throughput::Line},
 };
 
 /// How objects are sent.

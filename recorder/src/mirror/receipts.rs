@@ -12,10 +12,12 @@ use std::{
 
 use crate::{
     archive::ArchiveError,
-    disk::{Disk, DiskFile},
+    disk::{
+        local::{Disk, DiskFile},
+        recording_files::failed,
+    },
     id::RecordingId,
     mirror::{Object, Piece},
-    store::failed,
 };
 
 /// See the module.
@@ -164,7 +166,7 @@ const GONE: &str = "gone";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::LocalDisk;
+    use crate::disk::local::LocalDisk;
 
     #[test]
     fn receipts_outlive_a_restart_and_a_torn_line_says_nothing() {

@@ -18,12 +18,14 @@ use std::{
 
 use recorder::{
     Archive, GapManifest, Manifest, RecordingId, RecordingState, SystemClock, TrackManifest,
-    disk::LocalDisk,
+    disk::{
+        LocalDisk,
+        recording_files::{Store, lock},
+        recover,
+    },
     id::MediaName,
     journal::{GapReason, Record, VERSION},
     recording::{Recording, TrackResume},
-    recover,
-    store::{Store, lock},
 };
 use sfu::{
     id::TrackId,

@@ -17,18 +17,16 @@ use std::{
 use bytes::Bytes;
 use recorder::{
     Archive, Clock, Fault as VerifyFault, Mirror, NotEvicted, RecordingId,
-    disk::{Disk, LocalDisk},
+    disk::{Disk, LocalDisk, recording_files::Store, verify::Place},
     id::MediaName,
     journal::{InitRecord, Record, VERSION},
     mirror::{
         Object, Piece,
-        away::MirroredDisk,
         bucket::{BucketError, Put},
         outbox::OutboxRule,
+        remote_disk::MirroredDisk,
     },
     recording::Action,
-    store::Store,
-    verify::Place,
 };
 use server::{Fault, Server, Way};
 use sfu::media::{Codec, TrackKind};

@@ -8,10 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use recorder::{
-    disk::{Disk, DiskFile},
-    space::Room,
-};
+use recorder::disk::{Disk, DiskFile, space::Room};
 
 #[derive(Clone, Default)]
 pub struct SimDisk(Arc<Mutex<State>>);

@@ -10,16 +10,16 @@ use std::{
 use bytes::Bytes;
 use recorder::{
     ArchiveError, Known, RecordingId, Signer,
-    disk::Disk,
-    fmp4,
+    disk::{
+        Disk,
+        recording_files::{Store, lock},
+        recover, verify,
+    },
+    format::fmp4,
     id::MediaName,
-    journal::{GapReason, Record, VERSION, sha256},
-    manifest::Ledger,
+    journal::{GapReason, Record, VERSION, manifest::Ledger, sha256},
     recording::{Action, Recording},
-    recover,
-    sound::SILENCE,
-    store::{Store, lock},
-    verify,
+    track::sound::SILENCE,
 };
 use sfu::{
     id::TrackId,

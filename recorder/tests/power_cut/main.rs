@@ -14,11 +14,9 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    clock::LessonTime,
-    fmp4,
-    journal::{GapReason, JOURNAL},
-    manifest::Phase,
-    recover,
+    disk::recover,
+    format::{clock::LessonTime, fmp4},
+    journal::{GapReason, JOURNAL, manifest::Phase},
 };
 use sfu::media::TrackKind;
 

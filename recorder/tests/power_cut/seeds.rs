@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use recorder::{checkpoint::Checkpoint, fmp4, journal, manifest::Ledger};
+use recorder::{
+    format::fmp4,
+    journal::{self, checkpoint::Checkpoint, manifest::Ledger},
+};
 
 use crate::lesson::{DIR, dry_run};
 

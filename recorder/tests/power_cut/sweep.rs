@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use recorder::{manifest::Phase, recover};
+use recorder::{disk::recover, journal::manifest::Phase};
 
 use crate::{
     disk::{Change, SimDisk},

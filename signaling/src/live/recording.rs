@@ -14,9 +14,9 @@ use recorder::{
     RecorderState, Signer, Span, SystemClock,
     disk::{Disk, LocalDisk},
     mirror::{
-        away::MirroredDisk,
         bucket::{Bucket, BucketAddress, BucketError},
         outbox::OutboxRule,
+        remote_disk::MirroredDisk,
     },
 };
 use secrecy::ExposeSecret;

@@ -15,11 +15,10 @@ use axum::{
     http::{Request, header},
 };
 use recorder::{
-    disk::LocalDisk,
+    disk::{LocalDisk, recording_files::Store},
     journal::{Record, VERSION},
     recording::Recording,
-    sound::SILENCE,
-    store::Store,
+    track::sound::SILENCE,
 };
 use sfu::{TrackKind, id::TrackId, media::Codec, packet::Packet, tap::TapItem};
 use signaling::domain::organisation::Role;

@@ -5,9 +5,9 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    disk::verify::Fault,
     id::RecordingId,
-    seal::{SIGNED, Signed, Signer, UNSIGNED, from_hex, hex},
-    verify::Fault,
+    journal::seal::{SIGNED, Signed, Signer, UNSIGNED, from_hex, hex},
 };
 
 /// The first `records` records of a journal end with the digest `head`.

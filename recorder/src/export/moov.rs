@@ -6,10 +6,10 @@ use mp4_atom::{
     StscEntry, Stsd, Stss, Stsz, StszSamples, Stts, SttsEntry, Tkhd, Trak, Url, Vmhd,
 };
 
-use super::{Span, track::Laid};
+use crate::export::{layout::Laid, mp4::Span};
 
 /// Everything before the first sample. `body_bytes`: of all samples together.
-pub(super) fn write(tracks: &[Laid], begun_at_ms: u64, span: Span, body_bytes: u64) -> Bytes {
+pub(crate) fn write(tracks: &[Laid], begun_at_ms: u64, span: Span, body_bytes: u64) -> Bytes {
     let ftyp = Ftyp {
         major_brand: b"isom".into(),
         minor_version: 0x200,

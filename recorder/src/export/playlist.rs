@@ -7,10 +7,10 @@ use m3u8_rs::{
 use sfu::media::TrackKind;
 
 use crate::{
-    clock::LessonTime,
+    format::clock::LessonTime,
     id::{self, MediaName},
-    manifest::{Ledger, Phase, TrackLedger},
-    segment::SEGMENT_MS_MAX,
+    journal::manifest::{Ledger, Phase, TrackLedger},
+    track::segment::SEGMENT_MS_MAX,
 };
 
 /// The multivariant playlist: camera (or else board, or else stage) as picture, voice as its audio rendition,

@@ -11,14 +11,14 @@ use sfu::media::TrackKind;
 
 use crate::{
     archive::ArchiveError,
-    checkpoint::Checkpoint,
-    disk::Disk,
+    disk::{local::Disk, recording_files::failed, recover::SEAL},
     id::{MediaName, RecordingId},
-    journal::{Broken, Chain, JOURNAL, Record, SegmentRecord, sha256},
-    manifest::{Ledger, Phase},
-    recover::SEAL,
-    seal::{self, Signed},
-    store::failed,
+    journal::{
+        checkpoint::Checkpoint,
+        manifest::{Ledger, Phase},
+        record::{Broken, Chain, JOURNAL, Record, SegmentRecord, sha256},
+        seal::{self, Signed},
+    },
 };
 
 /// A recording of which nothing was touched.

@@ -7,7 +7,11 @@
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{id::RecordingId, journal::sha256, manifest::Manifest, verify::Fault};
+use crate::{
+    disk::verify::Fault,
+    id::RecordingId,
+    journal::{manifest::Manifest, record::sha256},
+};
 
 /// Signs what must not be changed any more. The recorder never sees the key.
 pub trait Signer: Send + Sync + 'static {

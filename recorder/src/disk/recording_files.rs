@@ -18,13 +18,15 @@ use sfu::media::TrackKind;
 
 use crate::{
     archive::ArchiveError,
-    checkpoint::Checkpoint,
-    disk::{Disk, DiskFile},
+    disk::local::{Disk, DiskFile},
     id::MediaName,
-    journal::{Chain, JOURNAL, Record, SegmentRecord, sha256},
-    manifest::Ledger,
+    journal::{
+        checkpoint::Checkpoint,
+        manifest::Ledger,
+        record::{Chain, JOURNAL, Record, SegmentRecord, sha256},
+        seal::Signer,
+    },
     recording::Action,
-    seal::Signer,
 };
 
 /// A ledger that is read while it grows.

@@ -19,7 +19,7 @@ use ebur128::{Channel, EbuR128, Mode};
 use opus::{Channels, Decoder};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::LessonTime;
+use crate::format::clock::LessonTime;
 
 /// One minute of a voice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

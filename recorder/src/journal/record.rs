@@ -9,7 +9,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
-use crate::{chapter::Chapter, checkpoint::Checkpoint, id::RecordingId, sound::SoundMinute};
+use crate::{
+    id::RecordingId,
+    journal::checkpoint::Checkpoint,
+    track::{chapter::Chapter, sound::SoundMinute},
+};
 
 /// One thing that happened to a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,14 +4,17 @@ use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
 use crate::{
-    chapter::Chapter,
-    checkpoint::Checkpoint,
-    clock::LessonTime,
-    fmp4::time_scale,
+    export::playlist,
+    format::{clock::LessonTime, fmp4::time_scale},
     id::{MediaName, RecordingId},
-    journal::{Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
-    playlist,
-    sound::{Loudness, SoundMinute},
+    journal::{
+        checkpoint::Checkpoint,
+        record::{Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
+    },
+    track::{
+        chapter::Chapter,
+        sound::{Loudness, SoundMinute},
+    },
 };
 
 /// What a replay page needs to know.
@@ -225,7 +228,7 @@ impl Ledger {
     #[must_use]
     pub fn begin(start: &Record) -> Option<Self> {
         match start {
-            Record::Start { recording_id, version: crate::journal::VERSION, started_at_ms, .. } => Some(Self {
+            Record::Start { recording_id, version: crate::journal::record::VERSION, started_at_ms, .. } => Some(Self {
                 recording_id: *recording_id,
                 started_at_ms: *started_at_ms,
                 phase: Phase::Running,

@@ -10,7 +10,7 @@ use mp4_atom::{
     Url, Visual, Vmhd, Vp09, VpcC,
 };
 
-use crate::codec::{Config, VP9_LEVEL};
+use crate::format::codec::{Config, VP9_LEVEL};
 
 /// One sample of a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    fmp4::{Sample, fragment, time_scale},
+    format::fmp4::{Sample, fragment, time_scale},
     id::MediaName,
     recording::Action,
 };

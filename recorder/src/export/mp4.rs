@@ -7,9 +7,6 @@
 //!
 //! [`track`] finds the samples of a span and lays them out as tracks; [`head`] writes the boxes in front of them.
 
-mod head;
-mod track;
-
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -25,12 +22,14 @@ use sfu::media::TrackKind;
 
 use crate::{
     archive::{Archive, ArchiveError},
+    disk::{
+        media_folder::Folder,
+        recording_files::{failed, lock},
+    },
+    export::layout::Chunk,
     id::{MediaName, RecordingId},
-    manifest::Ledger,
-    media_file::Folder,
-    store::{failed, lock},
+    journal::manifest::Ledger,
 };
-use track::Chunk;
 
 /// What is taken into the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,15 +4,19 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    chapter::{Chapter, ChapterKind, PageTurns},
-    clock::LessonTime,
-    codec::Config,
-    fmp4::{self, Sample},
+    format::{
+        clock::LessonTime,
+        codec::Config,
+        depacketize::Picture,
+        fmp4::{self, Sample},
+    },
     id::MediaName,
-    journal::{Gap, GapReason, InitRecord, Record, sha256},
+    journal::record::{Gap, GapReason, InitRecord, Record, sha256},
     recording::{Action, TrackResume},
-    sample::Picture,
-    segment::Writer,
+    track::{
+        chapter::{Chapter, ChapterKind, PageTurns},
+        segment::Writer,
+    },
 };
 
 /// Camera, board or stage as they are written.
@@ -240,7 +244,7 @@ const HOLD_MICROS: i64 = 6_000_000;
 /// What has been gathered is not kept waiting for a second that does not fill.
 pub const CUT_AFTER_MICROS: i64 = 1_200_000;
 
-/// Pictures younger than this may still be on their way through repair: [`PATIENCE`](crate::reorder::PATIENCE), and as
+/// Pictures younger than this may still be on their way through repair: [`PATIENCE`](crate::format::reorder::PATIENCE), and as
 /// long as a picture takes to come.
 const SETTLE_MICROS: i64 = 2_500_000;
 

@@ -6,56 +6,60 @@ use bytes::Bytes;
 use mp4_atom::Codec as SampleEntry;
 use sfu::media::{Codec, TrackKind};
 
-use super::Span;
 use crate::{
-    clock::LessonTime,
-    fmp4::{self, FragmentAt},
+    disk::media_folder::Folder,
+    export::mp4::Span,
+    format::{
+        clock::LessonTime,
+        fmp4::{self, FragmentAt},
+    },
     id::MediaName,
-    journal::{InitRecord, SegmentRecord},
-    manifest::Ledger,
-    media_file::Folder,
+    journal::{
+        manifest::Ledger,
+        record::{InitRecord, SegmentRecord},
+    },
 };
 
 /// One track of the file. A publisher who came back with another codec begins another one: no player changes its
 /// decoder inside a track, while a change of size is another description in the same.
 #[derive(Debug)]
-pub(super) struct Laid {
-    pub(super) kind: TrackKind,
+pub(crate) struct Laid {
+    pub(crate) kind: TrackKind,
     /// Ticks per second.
-    pub(super) scale: u32,
+    pub(crate) scale: u32,
     codec: Codec,
     /// Of the init segments in use, with their numbers.
-    pub(super) descriptions: Vec<(u32, SampleEntry)>,
+    pub(crate) descriptions: Vec<(u32, SampleEntry)>,
     /// The largest picture.
-    pub(super) size: (u16, u16),
+    pub(crate) size: (u16, u16),
     /// In order.
-    pub(super) chunks: Vec<Chunk>,
+    pub(crate) chunks: Vec<Chunk>,
     /// How often which duration follows, in ticks.
-    pub(super) durations: Vec<(u32, u32)>,
+    pub(crate) durations: Vec<(u32, u32)>,
     /// Of each sample.
-    pub(super) sizes: Vec<u32>,
+    pub(crate) sizes: Vec<u32>,
     /// The numbers of those that need no other, from 1.
-    pub(super) syncs: Vec<u32>,
+    pub(crate) syncs: Vec<u32>,
     /// Where in lesson time it has something to show.
     runs: Vec<Run>,
     /// Of all samples, in ticks.
-    pub(super) duration: u64,
+    pub(crate) duration: u64,
 }
 
 /// Samples whose bytes follow each other in one segment and in the file.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// Where it begins, in ticks of lesson time.
     start: u64,
-    pub(super) segment: MediaName,
+    pub(crate) segment: MediaName,
     /// Where in the segment it begins.
-    pub(super) from: u64,
-    pub(super) size_bytes: u64,
-    pub(super) samples: u32,
+    pub(crate) from: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) samples: u32,
     /// Which of the track's descriptions, from 1.
-    pub(super) description: u32,
+    pub(crate) description: u32,
     /// Where in the file's body it begins; known when all are laid out.
-    pub(super) at: u64,
+    pub(crate) at: u64,
 }
 
 /// Samples without a hole between them.
@@ -70,15 +74,15 @@ struct Run {
 
 /// One line of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Edit {
+pub(crate) struct Edit {
     /// In milliseconds.
-    pub(super) duration_ms: u64,
+    pub(crate) duration_ms: u64,
     /// In ticks. `None`: nothing is shown.
-    pub(super) media_time: Option<u64>,
+    pub(crate) media_time: Option<u64>,
 }
 
 impl Chunk {
-    pub(super) fn at_ms(&self, scale: u32) -> u64 {
+    pub(crate) fn at_ms(&self, scale: u32) -> u64 {
         LessonTime::from_ticks(self.start, scale).millis()
     }
 }
@@ -87,7 +91,7 @@ impl Chunk {
 ///
 /// # Errors
 /// When a segment cannot be read, or is not what the journal says.
-pub(super) fn lay(ledger: &Ledger, folder: &Folder, kind: TrackKind, span: Span) -> io::Result<Vec<Laid>> {
+pub(crate) fn lay(ledger: &Ledger, folder: &Folder, kind: TrackKind, span: Span) -> io::Result<Vec<Laid>> {
     let Some(track) = ledger.of(kind) else { return Ok(Vec::new()) };
     let scale = track.scale();
     let ticks = |ms: u64| LessonTime(i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX)).ticks(scale);
@@ -284,7 +288,7 @@ impl Laid {
     }
 
     /// What is shown when, from the span's beginning on. Empty: the media from its beginning, and nothing else.
-    pub(super) fn edits(&self, span: Span) -> Vec<Edit> {
+    pub(crate) fn edits(&self, span: Span) -> Vec<Edit> {
         let ms = |ticks: u64| LessonTime::from_ticks(ticks, self.scale).millis();
         let from = LessonTime(i64::try_from(span.from_ms.saturating_mul(1_000)).unwrap_or(i64::MAX)).ticks(self.scale);
         let mut at_ms = span.from_ms;
@@ -313,7 +317,7 @@ impl Laid {
     }
 
     /// Until it has shown its last, from the span's beginning on.
-    pub(super) fn shown_ms(&self, span: Span) -> u64 {
+    pub(crate) fn shown_ms(&self, span: Span) -> u64 {
         LessonTime::from_ticks(self.end(), self.scale).millis().min(span.to_ms).saturating_sub(span.from_ms)
     }
 }

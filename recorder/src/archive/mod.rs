@@ -1,7 +1,7 @@
 //! All recordings of one hub: starts and resumes them, and answers for what they hold.
 
 mod clock;
-mod error;
+pub(crate) mod copy;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,27 +13,28 @@ use std::{
 
 use sfu::tap::TapReceiver;
 
-pub use self::{
-    clock::{Clock, SystemClock},
-    error::ArchiveError,
-};
+pub use self::clock::{Clock, SystemClock};
+pub use crate::error::ArchiveError;
 use crate::{
-    checkpoint::Checkpoint,
-    disk::{Disk, LocalDisk},
-    export::Exports,
+    disk::{
+        local::{Disk, LocalDisk},
+        recording_files::{SharedLedger, Store, lock},
+        recover::{self, SEAL},
+        space::{DiskState, Thresholds},
+        verify::{self, Known, Misfit, Verified},
+        volume::{LOOK_EVERY, Volume},
+    },
+    export::{mp4::Exports, playlist},
     id::{MediaName, RecordingId},
-    journal::{GapReason, JOURNAL, Record, VERSION, sha256},
-    kept::Kept,
-    manifest::{Ledger, Listed, Manifest, Phase},
-    playlist,
+    journal::{
+        checkpoint::Checkpoint,
+        manifest::{Ledger, Listed, Manifest, Phase},
+        record::{GapReason, JOURNAL, Record, VERSION, sha256},
+        seal::Signer,
+    },
     recorder::{Recorder, Session},
     recording::Recording,
-    recover::{self, SEAL},
-    seal::Signer,
-    space::{DiskState, Thresholds},
-    store::{SharedLedger, Store, lock},
-    verify::{self, Known, Misfit, Verified},
-    volume::{LOOK_EVERY, Volume},
+    track::selection::Kept,
 };
 
 /// All recordings under one folder.
@@ -80,7 +81,7 @@ impl Archive {
         signer: Option<Arc<dyn Signer>>,
     ) -> Result<Arc<Self>, ArchiveError> {
         if !root.is_dir() {
-            return Err(crate::store::failed("open", &root, io::ErrorKind::NotFound.into()));
+            return Err(crate::disk::recording_files::failed("open", &root, io::ErrorKind::NotFound.into()));
         }
         Ok(Self::new(root, clock, Arc::new(LocalDisk), signer))
     }
@@ -90,7 +91,7 @@ impl Archive {
     /// # Errors
     /// When the disk refuses.
     pub fn signed(root: PathBuf, clock: Arc<dyn Clock>, signer: Arc<dyn Signer>) -> Result<Arc<Self>, ArchiveError> {
-        LocalDisk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        LocalDisk.create_dir(&root).map_err(|source| crate::disk::recording_files::failed("create", &root, source))?;
         Self::existing(root, clock, Some(signer))
     }
 
@@ -104,7 +105,7 @@ impl Archive {
         signer: Option<Arc<dyn Signer>>,
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>, ArchiveError> {
-        disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        disk.create_dir(&root).map_err(|source| crate::disk::recording_files::failed("create", &root, source))?;
         Ok(Self::new(root, clock, disk, signer))
     }
 
@@ -113,7 +114,7 @@ impl Archive {
     /// # Errors
     /// When the disk refuses.
     pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
-        disk.create_dir(&root).map_err(|source| crate::store::failed("create", &root, source))?;
+        disk.create_dir(&root).map_err(|source| crate::disk::recording_files::failed("create", &root, source))?;
         Ok(Self::new(root, clock, disk, None))
     }
 
@@ -139,7 +140,7 @@ impl Archive {
             }
         };
         let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(watch);
-        thread.map(drop).map_err(|source| crate::store::failed("watch", &self.root, source))
+        thread.map(drop).map_err(|source| crate::disk::recording_files::failed("watch", &self.root, source))
     }
 
     /// Looks once how full the disk is.
@@ -169,7 +170,7 @@ impl Archive {
         match self.disk.read(&path) {
             Ok(bytes) => Ok(Some(sha256(&bytes))),
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(crate::store::failed("read", &path, source)),
+            Err(source) => Err(crate::disk::recording_files::failed("read", &path, source)),
         }
     }
 
@@ -178,7 +179,10 @@ impl Archive {
     /// # Errors
     /// When the folder cannot be listed; a single recording that cannot be recovered is logged and left out.
     pub fn recover(&self) -> Result<Vec<RecordingId>, ArchiveError> {
-        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        let names = self
+            .disk
+            .list(&self.root)
+            .map_err(|source| crate::disk::recording_files::failed("list", &self.root, source))?;
         let ids: Vec<RecordingId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         let unsealed = Mutex::new(Vec::new());
         let share = ids.len().div_ceil(RECOVERY_THREADS).max(1);
@@ -207,7 +211,8 @@ impl Archive {
     /// True: it may go on.
     fn recover_one(&self, id: RecordingId) -> Result<bool, ArchiveError> {
         let dir = self.dir(id);
-        let files = self.disk.list(&dir).map_err(|source| crate::store::failed("list", &dir, source))?;
+        let files =
+            self.disk.list(&dir).map_err(|source| crate::disk::recording_files::failed("list", &dir, source))?;
         if files.iter().any(|file| file == SEAL) || self.ledgers().writers.contains(&id) {
             return Ok(false);
         }
@@ -313,7 +318,9 @@ impl Archive {
         let ledger = self.ledger(id)?;
         let path = self.dir(id).join(media.to_string());
         let digest = lock(&ledger).digest(media).ok_or_else(missing)?;
-        self.disk.bring_back(&path, &digest).map_err(|source| crate::store::failed("bring back", &path, source))?;
+        self.disk
+            .bring_back(&path, &digest)
+            .map_err(|source| crate::disk::recording_files::failed("bring back", &path, source))?;
         Ok(path)
     }
 
@@ -322,7 +329,10 @@ impl Archive {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn ids(&self) -> Result<Vec<RecordingId>, ArchiveError> {
-        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        let names = self
+            .disk
+            .list(&self.root)
+            .map_err(|source| crate::disk::recording_files::failed("list", &self.root, source))?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
@@ -331,7 +341,10 @@ impl Archive {
     /// # Errors
     /// When the folder cannot be listed; a recording that cannot be read says so itself.
     pub fn list(&self) -> Result<Vec<Listed>, ArchiveError> {
-        let names = self.disk.list(&self.root).map_err(|source| crate::store::failed("list", &self.root, source))?;
+        let names = self
+            .disk
+            .list(&self.root)
+            .map_err(|source| crate::disk::recording_files::failed("list", &self.root, source))?;
         let ids = names.iter().filter_map(|name| name.parse().ok());
         let mut listed: Vec<Listed> = ids.map(|id| self.look_at(id)).collect();
         listed.sort_by_key(|one| (one.started_at_ms, one.recording_id));
@@ -361,15 +374,18 @@ impl Archive {
             return Err(ArchiveError::AlreadyRecording { id });
         }
         let dir = self.dir(id);
-        let mut files = self.disk.list(&dir).map_err(|source| crate::store::failed("list", &dir, source))?;
+        let mut files =
+            self.disk.list(&dir).map_err(|source| crate::disk::recording_files::failed("list", &dir, source))?;
         // Whoever finds a seal does not try to put the rest in order.
         files.sort_by_key(|name| (name == SEAL, name == JOURNAL));
         for name in files {
             let path = dir.join(name);
-            self.disk.remove(&path).map_err(|source| crate::store::failed("remove", &path, source))?;
+            self.disk.remove(&path).map_err(|source| crate::disk::recording_files::failed("remove", &path, source))?;
         }
-        self.disk.remove_dir(&dir).map_err(|source| crate::store::failed("remove", &dir, source))?;
-        self.disk.sync_dir(&self.root).map_err(|source| crate::store::failed("sync", &self.root, source))?;
+        self.disk.remove_dir(&dir).map_err(|source| crate::disk::recording_files::failed("remove", &dir, source))?;
+        self.disk
+            .sync_dir(&self.root)
+            .map_err(|source| crate::disk::recording_files::failed("sync", &self.root, source))?;
         self.ledgers().sealed.remove(&id);
         Ok(())
     }

@@ -14,11 +14,13 @@ use super::{
     bucket::{Bucket, BucketError},
 };
 use crate::{
-    disk::{Disk, DiskFile},
+    disk::{
+        local::{Disk, DiskFile},
+        recover::SEAL,
+        space::Room,
+    },
     id::RecordingId,
-    journal::sha256,
-    recover::SEAL,
-    space::Room,
+    journal::record::sha256,
 };
 
 /// A disk on which a file of a sealed recording that was given away is read from the bucket. Everything else is as on the

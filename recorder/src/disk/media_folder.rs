@@ -15,9 +15,11 @@ use nix::{
 
 use crate::{
     archive::{Archive, ArchiveError},
-    disk::Disk,
+    disk::{
+        local::Disk,
+        recording_files::{failed, lock},
+    },
     id::{MediaName, RecordingId},
-    store::{failed, lock},
 };
 
 impl Archive {

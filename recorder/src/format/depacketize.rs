@@ -11,7 +11,7 @@ use rtc_rtp::{
 };
 use sfu::{media::Codec, packet::Packet};
 
-use crate::codec::{Config, av1_keyframe, h264_size, vp9_keyframe};
+use crate::format::codec::{Config, av1_keyframe, h264_size, vp9_keyframe};
 
 /// One picture as fMP4 keeps it.
 #[derive(Debug, Clone)]

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    clock::LessonTime,
-    codec::Config,
-    fmp4::Sample,
-    journal::{GapReason, Record},
-    picture::{CUT_AFTER_MICROS, GAP_MS_MIN, Inits, OpenGap},
+    format::{clock::LessonTime, codec::Config, fmp4::Sample},
+    journal::record::{GapReason, Record},
     recording::{Action, TrackResume},
-    segment::Writer,
-    sound::{SILENCE, SILENCE_SAMPLES, SoundMeter, opus_duration},
+    track::{
+        picture::{CUT_AFTER_MICROS, GAP_MS_MIN, Inits, OpenGap},
+        segment::Writer,
+        sound::{SILENCE, SILENCE_SAMPLES, SoundMeter, opus_duration},
+    },
 };
 
 /// A voice as it is written.

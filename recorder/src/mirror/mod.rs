@@ -12,13 +12,13 @@
 //!
 //! **Rim:** the clock is the archive's; tasks and the network are here.
 
-pub mod away;
 pub mod bucket;
 pub mod eviction;
-mod line;
 pub mod object;
 pub mod outbox;
 pub mod receipts;
+pub mod remote_disk;
+pub(crate) mod throughput;
 
 use std::{
     collections::HashMap,
@@ -40,12 +40,16 @@ use self::{
 };
 use crate::{
     archive::{Archive, ArchiveError},
-    clock::LessonTime,
+    disk::{
+        recording_files::{failed, lock},
+        recover::SEAL,
+    },
+    format::clock::LessonTime,
     id::{MediaName, RecordingId},
-    journal::{Chain, JOURNAL},
-    manifest::{Ledger, Phase},
-    recover::SEAL,
-    store::{failed, lock},
+    journal::{
+        manifest::{Ledger, Phase},
+        record::{Chain, JOURNAL},
+    },
 };
 
 /// How the bucket keeps up.

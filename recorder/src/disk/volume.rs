@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    disk::Disk,
+use crate::disk::{
+    local::Disk,
     space::{DiskLevel, DiskState, Room, Thresholds},
 };
 

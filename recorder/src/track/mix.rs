@@ -12,12 +12,13 @@ use opus::{Application, Bitrate, Channels, Decoder, Encoder};
 use sfu::media::TrackKind;
 
 use crate::{
-    codec::Config,
-    fmp4::Sample,
-    picture::Inits,
+    format::{codec::Config, fmp4::Sample},
     recording::{Action, TrackResume},
-    segment::Writer,
-    sound::{SILENCE, SILENCE_SAMPLES},
+    track::{
+        picture::Inits,
+        segment::Writer,
+        sound::{SILENCE, SILENCE_SAMPLES},
+    },
 };
 
 /// The mixed voice as it is written.

@@ -12,7 +12,7 @@ use nix::{
     sys::statvfs::statvfs,
 };
 
-use crate::space::Room;
+use crate::disk::space::Room;
 
 /// A file system, as far as the archive needs one. What returned is not durable before it was synced.
 pub trait Disk: Send + Sync + 'static {

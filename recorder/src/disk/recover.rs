@@ -12,14 +12,18 @@ use sfu::media::TrackKind;
 
 use crate::{
     archive::ArchiveError,
-    disk::Disk,
-    fmp4,
+    disk::{
+        local::Disk,
+        recording_files::{Store, failed, lock},
+    },
+    format::fmp4,
     id::MediaName,
-    journal::{self, GapReason, JOURNAL, Record, SegmentRecord, sha256},
-    manifest::{Ledger, Phase, TrackLedger},
+    journal::{
+        manifest::{Ledger, Phase, TrackLedger},
+        record::{self, GapReason, JOURNAL, Record, SegmentRecord, sha256},
+        seal::{self, Signer},
+    },
     recording::TrackResume,
-    seal::{self, Signer},
-    store::{Store, failed, lock},
 };
 
 /// What a recording holds and where its journal ends, written once when it is over.

@@ -4,13 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     archive::{Archive, ArchiveError},
-    disk::{Disk, LocalDisk},
+    disk::{
+        local::{Disk, LocalDisk},
+        recording_files::{failed, lock},
+        recover::SEAL,
+        verify::{Misfit, Verified},
+    },
     id::RecordingId,
-    journal::JOURNAL,
+    journal::record::JOURNAL,
     mirror::media,
-    recover::SEAL,
-    store::{failed, lock},
-    verify::{Misfit, Verified},
 };
 
 impl Archive {
