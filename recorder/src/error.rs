@@ -1,6 +1,9 @@
 //! What the archive could not do, and why.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::id::RecordingId;
 
@@ -79,4 +82,9 @@ impl ArchiveError {
             _ => self.to_string(),
         }
     }
+}
+
+/// An error of the disk, with what was tried and where.
+pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> ArchiveError {
+    ArchiveError::Disk { doing, path: path.to_owned(), source }
 }

@@ -109,6 +109,18 @@ fn parse(text: &str) -> Option<MediaName> {
     }
 }
 
+/// The name of a track's media playlist.
+#[must_use]
+pub fn playlist_name(kind: TrackKind) -> String {
+    format!("{kind}{PLAYLIST}")
+}
+
+/// The track of whose playlist that is the name. `None`: of none.
+#[must_use]
+pub fn playlist_track(name: &str) -> Option<TrackKind> {
+    kept(name.strip_suffix(PLAYLIST)?)
+}
+
 /// A track's kind by its word: what is published, and what a recording makes of it.
 #[must_use]
 pub fn kept(word: &str) -> Option<TrackKind> {
@@ -116,6 +128,11 @@ pub fn kept(word: &str) -> Option<TrackKind> {
     mixed.or_else(|| word.parse().ok())
 }
 
+/// The multivariant playlist: camera (or else board, or else stage) as picture, voice as its audio rendition,
+/// mixed with the stage's where there is one.
+pub const MAIN_PLAYLIST: &str = "main.m3u8";
+
+const PLAYLIST: &str = ".m3u8";
 const PART: &str = ".part";
 
 #[cfg(test)]

@@ -21,7 +21,7 @@
 //! asked for.
 //!
 //! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else
-//! takes the time and the bytes, and gives [`recording::Action`]s.
+//! takes the time and the bytes, and gives [`track::action::Action`]s.
 //!
 //! **Not here:** who may see a recording, HTTP, SQL, keys; retention; any processing after the lesson.
 
@@ -38,24 +38,24 @@ pub mod recorder;
 pub mod recording;
 pub mod track;
 
-pub use archive::{Archive, ArchiveError, Clock, SystemClock};
+pub use archive::{Archive, Clock, SystemClock, media::Copies};
 pub use disk::{
     space::{DiskLevel, DiskState},
-    verify::{Fault, Known, Misfit, Verified},
+    verify::{Known, Misfit, Verified},
 };
-pub use export::mp4::{Export, ExportCursor, ExportTracks, Span};
+pub use error::ArchiveError;
+pub use export::{
+    mp4::{Export, ExportCursor},
+    selection::{ExportTracks, Span},
+};
 pub use id::RecordingId;
 pub use journal::{
     checkpoint::Checkpoint,
+    fault::Fault,
     manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest},
-    seal::{Signed, Signer},
+    record::{Chapter, ChapterKind},
+    signature::{Signed, Signer},
 };
-pub use mirror::{
-    Mirror, MirrorStatus,
-    eviction::{Copies, NotEvicted},
-};
+pub use mirror::{Mirror, MirrorStatus, eviction::NotEvicted};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
-pub use track::{
-    chapter::{Chapter, ChapterKind},
-    selection::Kept,
-};
+pub use track::selection::Kept;

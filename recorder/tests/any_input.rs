@@ -16,9 +16,9 @@ use recorder::{
         clock::LessonTime,
         fmp4::{scan, time_scale},
     },
-    journal::{InitRecord, Record, SegmentRecord, VERSION, manifest::Ledger},
-    recording::{Action, Recording},
-    track::sound::{SILENCE, SoundMinute},
+    journal::{InitRecord, Record, SegmentRecord, VERSION, manifest::Ledger, sound::SoundMinute},
+    recording::Recording,
+    track::{action::Action, sound::SILENCE},
 };
 use sfu::{
     id::TrackId,

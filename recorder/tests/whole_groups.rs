@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use mp4_atom::{Any, Decode};
 use proptest::prelude::*;
-use recorder::recording::{Action, Recording};
+use recorder::{recording::Recording, track::action::Action};
 use sfu::{
     id::TrackId,
     limits::REPAIR_WITHIN,

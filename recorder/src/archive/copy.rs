@@ -3,16 +3,15 @@
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    archive::{Archive, ArchiveError},
+    archive::Archive,
     disk::{
         local::{Disk, LocalDisk},
-        recording_files::{failed, lock},
-        recover::SEAL,
+        recording_files::lock,
         verify::{Misfit, Verified},
     },
+    error::{ArchiveError, failed},
     id::RecordingId,
-    journal::record::JOURNAL,
-    mirror::media,
+    journal::{chain::JOURNAL, seal::SEAL},
 };
 
 impl Archive {
@@ -32,7 +31,7 @@ impl Archive {
         let copy = Self::signed_on(to.to_owned(), self.clock.clone(), self.signer.clone(), Arc::new(LocalDisk))?;
         let dir = copy.dir(id);
         copy.disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
-        let names = media(&ledger).map(|(name, _)| name.to_string());
+        let names = ledger.media().map(|(name, _)| name.to_string());
         // A copy without a seal is not taken for a whole one.
         for name in names.chain([JOURNAL.to_owned(), SEAL.to_owned()]) {
             let path = from.join(&name);

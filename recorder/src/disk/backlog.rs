@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::recording::Action;
+use crate::track::action::Action;
 
 /// Actions in order, and how many bytes they hold.
 #[derive(Debug)]

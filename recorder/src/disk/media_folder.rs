@@ -14,34 +14,9 @@ use nix::{
 };
 
 use crate::{
-    archive::{Archive, ArchiveError},
-    disk::{
-        local::Disk,
-        recording_files::{failed, lock},
-    },
+    disk::local::Disk,
     id::{MediaName, RecordingId},
 };
-
-impl Archive {
-    /// Opens an init segment or a whole segment that the journal knows, and its SHA-256 in hex as the journal has it.
-    /// Nothing but the recorder's own grammar becomes a path, and no link is followed.
-    ///
-    /// # Errors
-    /// As [`Archive::media_path`], and when the file cannot be opened.
-    pub fn open_media(&self, id: RecordingId, name: &str) -> Result<(File, String), ArchiveError> {
-        let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
-        let media: MediaName = name.parse().map_err(|_| missing())?;
-        let ledger = self.ledger(id)?;
-        let digest = lock(&ledger).digest(media).ok_or_else(missing)?;
-        match Folder::new(self, id).open(media, &digest) {
-            Ok(file) => Ok((file, digest)),
-            Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
-                Err(missing())
-            }
-            Err(source) => Err(failed("open", &self.dir(id).join(name), source)),
-        }
-    }
-}
 
 /// The folder of one recording, for reading.
 #[derive(Clone)]
@@ -58,10 +33,10 @@ impl std::fmt::Debug for Folder {
 }
 
 impl Folder {
-    /// The folder of a recording of the archive.
+    /// The folder of a recording beneath `root`, where `disk` fetches what is not here.
     #[must_use]
-    pub fn new(archive: &Archive, id: RecordingId) -> Self {
-        Self { root: archive.root.clone(), disk: archive.disk.clone(), id }
+    pub fn new(root: PathBuf, disk: Arc<dyn Disk>, id: RecordingId) -> Self {
+        Self { root, disk, id }
     }
 
     /// Opens an init segment or a segment with that SHA-256 in hex, which is brought back first if it was given away. A link on the way is not

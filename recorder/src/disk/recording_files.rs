@@ -9,24 +9,25 @@
 
 use std::{
     collections::HashMap,
-    io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use sfu::media::TrackKind;
 
 use crate::{
-    archive::ArchiveError,
     disk::local::{Disk, DiskFile},
+    error::{ArchiveError, failed},
     id::MediaName,
     journal::{
+        chain::{Chain, JOURNAL},
         checkpoint::Checkpoint,
+        digest::sha256,
         manifest::Ledger,
-        record::{Chain, JOURNAL, Record, SegmentRecord, sha256},
-        seal::Signer,
+        record::{Record, SegmentRecord},
+        signature::Signer,
     },
-    recording::Action,
+    track::action::Action,
 };
 
 /// A ledger that is read while it grows.
@@ -228,10 +229,6 @@ impl Part {
     fn new(name: MediaName) -> Self {
         Self { name, file: None, kept: Vec::new(), suspect: false, renamed: false }
     }
-}
-
-pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> ArchiveError {
-    ArchiveError::Disk { doing, path: path.to_owned(), source }
 }
 
 /// Behind the name of a part that is written again.

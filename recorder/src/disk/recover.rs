@@ -11,23 +11,23 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    archive::ArchiveError,
     disk::{
         local::Disk,
-        recording_files::{Store, failed, lock},
+        recording_files::{Store, lock},
     },
+    error::{ArchiveError, failed},
     format::fmp4,
     id::MediaName,
     journal::{
+        chain::{self, Chain, JOURNAL},
+        digest::sha256,
         manifest::{Ledger, Phase, TrackLedger},
-        record::{self, GapReason, JOURNAL, Record, SegmentRecord, sha256},
-        seal::{self, Signer},
+        record::{GapReason, Record, SegmentRecord},
+        seal::{self, SEAL},
+        signature::Signer,
     },
-    recording::TrackResume,
+    track::action::TrackResume,
 };
-
-/// What a recording holds and where its journal ends, written once when it is over.
-pub const SEAL: &str = "seal.json";
 
 /// Recovers the recording in `dir`, and seals it where it is over. `None`: nothing of it was ever durable.
 ///
@@ -260,7 +260,7 @@ fn remove(disk: &dyn Disk, dir: &Path, file: &str) -> Result<(), ArchiveError> {
     disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))
 }
 
-type ReadJournal = (Ledger, journal::Chain, u64, u64);
+type ReadJournal = (Ledger, Chain, u64, u64);
 
 fn read_journal(disk: &dyn Disk, dir: &Path) -> Result<Option<ReadJournal>, ArchiveError> {
     let path = dir.join(JOURNAL);
@@ -269,7 +269,7 @@ fn read_journal(disk: &dyn Disk, dir: &Path) -> Result<Option<ReadJournal>, Arch
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed("read", &path, source)),
     };
-    let (records, chain, kept) = journal::read(&bytes);
+    let (records, chain, kept) = chain::read(&bytes);
     Ok(Ledger::fold(&records, chain.head()).map(|ledger| (ledger, chain, kept as u64, bytes.len() as u64)))
 }
 

@@ -10,14 +10,18 @@ use serde::Serialize;
 use sfu::media::TrackKind;
 
 use crate::{
-    archive::ArchiveError,
-    disk::{local::Disk, recording_files::failed, recover::SEAL},
+    disk::local::Disk,
+    error::{ArchiveError, failed},
     id::{MediaName, RecordingId},
     journal::{
+        chain::{Chain, JOURNAL},
         checkpoint::Checkpoint,
+        digest::sha256,
+        fault::{Broken, Fault, minutes},
         manifest::{Ledger, Phase},
-        record::{Broken, Chain, JOURNAL, Record, SegmentRecord, sha256},
-        seal::{self, Signed},
+        record::{Record, SegmentRecord},
+        seal::{self, SEAL},
+        signature::Signed,
     },
 };
 
@@ -83,61 +87,6 @@ pub enum Place {
     File {
         /// Its name.
         name: String,
-    },
-}
-
-/// What does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A frame of the journal.
-    #[error(transparent)]
-    Journal(#[from] Broken),
-    /// The journal's first record tells of no recording, or of another one.
-    #[error("does not begin this recording")]
-    OtherRecording,
-    /// A record that cannot stand where it does.
-    #[error("does not follow from the records before it")]
-    OutOfPlace,
-    /// The file is not there.
-    #[error("is missing")]
-    Missing,
-    /// The file is longer or shorter than when it was written.
-    #[error("has {is_bytes} bytes and was written with {was_bytes}")]
-    Size {
-        /// As it was written.
-        was_bytes: u64,
-        /// As it is.
-        is_bytes: u64,
-    },
-    /// The file is not what was written.
-    #[error("was changed: its SHA-256 is another one")]
-    Changed,
-    /// No record names the file.
-    #[error("belongs to no record of the journal")]
-    Extra,
-    /// It is a whole record in its chain, and was another one once.
-    #[error("is not the one that stood there {} into the lesson, by the checkpoint that was kept then", minutes(*.at_ms))]
-    OtherPast {
-        /// When the checkpoint was made, in lesson time.
-        at_ms: u64,
-    },
-    /// It is a whole seal, and not the one that was told of.
-    #[error("is not the seal that the audit tells of, with the SHA-256 {was}")]
-    OtherSeal {
-        /// In hex.
-        was: String,
-    },
-    /// The seal names another end of the journal.
-    #[error("seals a journal that ends otherwise")]
-    OtherEnd,
-    /// The seal's signature does not fit.
-    #[error("bears a signature that does not fit")]
-    Forged,
-    /// The seal is signed by somebody else.
-    #[error("is signed by another key, {public_key}")]
-    OtherKey {
-        /// In hex.
-        public_key: String,
     },
 }
 
@@ -340,10 +289,6 @@ impl Walk<'_> {
             (Err(fault), _) => Ok(at_file(SEAL.to_owned(), fault)),
         }
     }
-}
-
-fn minutes(ms: u64) -> String {
-    format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60)
 }
 
 fn at_file<T>(name: String, fault: Fault) -> Result<T, Misfit> {

@@ -8,7 +8,7 @@ use sfu::media::{Codec, TrackKind};
 
 use crate::{
     disk::media_folder::Folder,
-    export::mp4::Span,
+    export::selection::Span,
     format::{
         clock::LessonTime,
         fmp4::{self, FragmentAt},

@@ -4,3 +4,4 @@ mod layout;
 mod moov;
 pub mod mp4;
 pub mod playlist;
+pub mod selection;

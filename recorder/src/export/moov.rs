@@ -6,7 +6,7 @@ use mp4_atom::{
     StscEntry, Stsd, Stss, Stsz, StszSamples, Stts, SttsEntry, Tkhd, Trak, Url, Vmhd,
 };
 
-use crate::export::{layout::Laid, mp4::Span};
+use crate::export::{layout::Laid, selection::Span};
 
 /// Everything before the first sample. `body_bytes`: of all samples together.
 pub(crate) fn write(tracks: &[Laid], begun_at_ms: u64, span: Span, body_bytes: u64) -> Bytes {

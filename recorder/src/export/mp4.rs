@@ -5,138 +5,29 @@
 //! nothing is written. A clip is the same with a span: it begins at the picture before the in-point that needs no
 //! other, and an edit list hides what comes before.
 //!
-//! [`track`] finds the samples of a span and lays them out as tracks; [`head`] writes the boxes in front of them.
+//! [`layout`] finds the samples of a span and lays them out as tracks; [`moov`] writes the boxes in front of them.
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     fs::File,
     io,
     os::unix::fs::FileExt,
-    str::FromStr,
-    sync::{Arc, PoisonError},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    archive::{Archive, ArchiveError},
-    disk::{
-        media_folder::Folder,
-        recording_files::{failed, lock},
+    disk::media_folder::Folder,
+    export::{
+        layout::{self, Chunk},
+        moov,
+        selection::{ExportTracks, Span},
     },
-    export::layout::Chunk,
     id::{MediaName, RecordingId},
     journal::manifest::Ledger,
 };
-
-/// What is taken into the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ExportTracks {
-    /// The camera with the voice.
-    Camera,
-    /// The board with the voice.
-    Board,
-    /// Board and camera as two tracks, with the voice.
-    Both,
-    /// The voice alone.
-    Voice,
-}
-
-impl ExportTracks {
-    /// Every choice.
-    pub const ALL: [Self; 4] = [Self::Camera, Self::Board, Self::Both, Self::Voice];
-
-    /// The word used in URLs and file names.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Camera => "camera",
-            Self::Board => "board",
-            Self::Both => "both",
-            Self::Voice => "voice",
-        }
-    }
-
-    /// In the order of the file's tracks: a player that shows one picture shows the first.
-    fn pictures(self) -> &'static [TrackKind] {
-        match self {
-            Self::Camera => &[TrackKind::Camera],
-            Self::Board => &[TrackKind::Board],
-            Self::Both => &[TrackKind::Board, TrackKind::Camera],
-            Self::Voice => &[],
-        }
-    }
-}
-
-impl fmt::Display for ExportTracks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The word is none of `camera`, `board`, `both`, `voice`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a download takes camera, board, both or voice")]
-pub struct UnknownTracks;
-
-impl FromStr for ExportTracks {
-    type Err = UnknownTracks;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|tracks| tracks.as_str() == word).ok_or(UnknownTracks)
-    }
-}
-
-/// A part of lesson time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
-    /// The first moment that is seen and heard.
-    pub from_ms: u64,
-    /// Where it ends. Beyond the recording's end: at its end.
-    pub to_ms: u64,
-}
-
-impl Span {
-    /// All that there is.
-    pub const WHOLE: Self = Self { from_ms: 0, to_ms: u64::MAX };
-}
-
-impl Archive {
-    /// The recording, or a span of it, as one MP4 file that can be read from anywhere: as far as it is durable now.
-    ///
-    /// # Errors
-    /// When there is no such recording, nothing of these tracks in that span, or the disk refuses.
-    pub fn export(
-        &self,
-        id: RecordingId,
-        tracks: ExportTracks,
-        span: Option<Span>,
-    ) -> Result<Arc<Export>, ArchiveError> {
-        let ledger = self.ledger(id)?;
-        let span = span.unwrap_or(Span::WHOLE);
-        let key = ExportKey { id, chain_head: lock(&ledger).chain_head.clone(), tracks, span };
-        let exports = || self.exports.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = exports().find(&key) {
-            return Ok(known);
-        }
-        // It may grow meanwhile; the file is of what it holds now.
-        let ledger = lock(&ledger).clone();
-        let key = ExportKey { chain_head: ledger.chain_head.clone(), ..key };
-        let missing = || ArchiveError::NoFile { id, name: tracks.to_string() };
-        let export = match Export::new(ledger, Folder::new(self, id), tracks, span) {
-            Ok(export) => export.map(Arc::new).ok_or_else(missing)?,
-            // Somebody took one of its files away, or put something else in its place.
-            Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
-                return Err(missing());
-            }
-            Err(source) => return Err(failed("read", &self.dir(id), source)),
-        };
-        exports().keep(key, export.clone());
-        Ok(export)
-    }
-}
 
 /// An MP4 file that can be read from anywhere. It holds what was durable when it was made.
 #[derive(Debug)]
@@ -175,14 +66,14 @@ impl Export {
         let span = Span { to_ms: span.to_ms.min(ledger.duration_ms()), ..span };
         let mut laid = Vec::new();
         for kind in tracks.pictures() {
-            laid.extend(track::lay(&ledger, &folder, *kind, span)?);
+            laid.extend(layout::lay(&ledger, &folder, *kind, span)?);
         }
         if laid.is_empty() && tracks != ExportTracks::Voice {
             return Ok(None);
         }
         let mixed = ledger.of(TrackKind::MixedVoice).is_some_and(|track| !track.segments.is_empty());
         let voice = if mixed { TrackKind::MixedVoice } else { TrackKind::Voice };
-        laid.extend(track::lay(&ledger, &folder, voice, span)?);
+        laid.extend(layout::lay(&ledger, &folder, voice, span)?);
         if laid.is_empty() {
             return Ok(None);
         }
@@ -206,7 +97,7 @@ impl Export {
             pieces.push(Piece { at, segment: chunk.segment, from: chunk.from, size_bytes: chunk.size_bytes });
             at += chunk.size_bytes;
         }
-        let head = head::write(&laid, ledger.started_at_ms.saturating_add(span.from_ms), span, body_bytes);
+        let head = moov::write(&laid, ledger.started_at_ms.saturating_add(span.from_ms), span, body_bytes);
         for piece in &mut pieces {
             piece.at += head.len() as u64;
         }

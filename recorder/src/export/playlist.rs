@@ -8,20 +8,12 @@ use sfu::media::TrackKind;
 
 use crate::{
     format::clock::LessonTime,
-    id::{self, MediaName},
+    id::{MediaName, playlist_track},
     journal::manifest::{Ledger, Phase, TrackLedger},
     track::segment::SEGMENT_MS_MAX,
 };
 
-/// The multivariant playlist: camera (or else board, or else stage) as picture, voice as its audio rendition,
-/// mixed with the stage's where there is one.
-pub const MAIN: &str = "main.m3u8";
-
-/// The name of a track's media playlist.
-#[must_use]
-pub fn name(kind: TrackKind) -> String {
-    format!("{kind}{SUFFIX}")
-}
+pub use crate::id::{MAIN_PLAYLIST as MAIN, playlist_name as name};
 
 /// The playlist of that name. `None`: there is none, or nothing in it yet.
 #[must_use]
@@ -30,7 +22,7 @@ pub fn write(ledger: &Ledger, name: &str) -> Option<String> {
     if name == MAIN {
         multivariant(ledger)?.write_to(&mut out).ok()?;
     } else {
-        let kind = id::kept(name.strip_suffix(SUFFIX)?)?;
+        let kind = playlist_track(name)?;
         media(ledger, ledger.of(kind)?)?.write_to(&mut out).ok()?;
     }
     String::from_utf8(out).ok()
@@ -50,7 +42,7 @@ fn multivariant(ledger: &Ledger) -> Option<MasterPlaylist> {
             .and_then(|voice| voice.kind)
             .map(|kind| AlternativeMedia {
                 media_type: AlternativeMediaType::Audio,
-                uri: Some(self::name(kind)),
+                uri: Some(name(kind)),
                 group_id: "voice".to_owned(),
                 name: "voice".to_owned(),
                 default: true,
@@ -61,7 +53,7 @@ fn multivariant(ledger: &Ledger) -> Option<MasterPlaylist> {
             .into_iter()
             .collect(),
         variants: vec![VariantStream {
-            uri: self::name(alone.kind?),
+            uri: name(alone.kind?),
             bandwidth: bits_per_second(alone).saturating_add(with_voice.map_or(0, bits_per_second)),
             codecs: Some(codecs),
             resolution: size.map(|(width, height)| Resolution { width: width.into(), height: height.into() }),
@@ -124,6 +116,5 @@ fn media(ledger: &Ledger, track: &TrackLedger) -> Option<MediaPlaylist> {
     })
 }
 
-const SUFFIX: &str = ".m3u8";
 /// EXT-X-MAP in a playlist that is not of I-frames only (RFC 8216 §7).
 const VERSION: usize = 7;

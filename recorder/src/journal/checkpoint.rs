@@ -5,9 +5,12 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    disk::verify::Fault,
     id::RecordingId,
-    journal::seal::{SIGNED, Signed, Signer, UNSIGNED, from_hex, hex},
+    journal::{
+        digest::{from_hex, hex},
+        fault::Fault,
+        signature::{SIGNED, Signed, Signer, UNSIGNED},
+    },
 };
 
 /// The first `records` records of a journal end with the digest `head`.

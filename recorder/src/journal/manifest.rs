@@ -4,15 +4,11 @@ use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
 use crate::{
-    export::playlist,
     format::{clock::LessonTime, fmp4::time_scale},
-    id::{MediaName, RecordingId},
+    id::{MAIN_PLAYLIST, MediaName, RecordingId, playlist_name},
     journal::{
         checkpoint::Checkpoint,
-        record::{Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
-    },
-    track::{
-        chapter::Chapter,
+        record::{Chapter, Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
         sound::{Loudness, SoundMinute},
     },
 };
@@ -228,7 +224,7 @@ impl Ledger {
     #[must_use]
     pub fn begin(start: &Record) -> Option<Self> {
         match start {
-            Record::Start { recording_id, version: crate::journal::record::VERSION, started_at_ms, .. } => Some(Self {
+            Record::Start { recording_id, version: crate::journal::chain::VERSION, started_at_ms, .. } => Some(Self {
                 recording_id: *recording_id,
                 started_at_ms: *started_at_ms,
                 phase: Phase::Running,
@@ -290,6 +286,16 @@ impl Ledger {
         }
     }
 
+    /// The files that the journal names, with their digests.
+    pub fn media(&self) -> impl Iterator<Item = (MediaName, &String)> {
+        self.tracks.iter().filter_map(|track| Some((track, track.kind?))).flat_map(|(track, kind)| {
+            let inits = track.inits.iter().map(move |init| (MediaName::Init { kind, n: init.n }, &init.sha256));
+            let segments =
+                track.segments.iter().map(move |one| (MediaName::Segment { kind, seq: one.seq }, &one.sha256));
+            inits.chain(segments)
+        })
+    }
+
     /// How far the longest track reaches.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
@@ -311,8 +317,8 @@ impl Ledger {
             },
             started_at_ms: self.started_at_ms,
             duration_ms: self.duration_ms(),
-            main_playlist: TrackKind::ALL.into_iter().any(has).then(|| playlist::MAIN.to_owned()),
-            board_playlist: has(TrackKind::Board).then(|| playlist::name(TrackKind::Board)),
+            main_playlist: TrackKind::ALL.into_iter().any(has).then(|| MAIN_PLAYLIST.to_owned()),
+            board_playlist: has(TrackKind::Board).then(|| playlist_name(TrackKind::Board)),
             tracks: self.tracks.iter().filter_map(TrackLedger::manifest).collect(),
             chapters: self.chapters.clone(),
             chain_head: self.chain_head.clone(),
@@ -364,7 +370,7 @@ impl TrackLedger {
             height: init.and_then(|init| init.height),
             starts_at_ms: first.map_or(0, |gap| gap.to_ms),
             duration_ms: self.duration_ms(),
-            playlist: (!self.segments.is_empty()).then(|| playlist::name(kind)),
+            playlist: (!self.segments.is_empty()).then(|| playlist_name(kind)),
             gaps: self
                 .gaps
                 .iter()

@@ -1,18 +1,11 @@
-//! The journal of one recording: what happened, in order, each record bound to the one before it.
-//!
-//! A frame is `len: u32` `type: u8` `crc32: u32` (little endian, the CRC over type and payload), then `len` bytes of
-//! JSON: `{"algorithm": "sha256", "prev": …, "record": …}`. `prev` is the digest of the previous payload, so no record
-//! can be changed, dropped or put elsewhere without the next one telling. A record never names data that is not yet
-//! durable.
+//! The records of a journal: what happened to a recording, in order.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
 
 use crate::{
     id::RecordingId,
-    journal::checkpoint::Checkpoint,
-    track::{chapter::Chapter, sound::SoundMinute},
+    journal::{checkpoint::Checkpoint, sound::SoundMinute},
 };
 
 /// One thing that happened to a recording.
@@ -172,8 +165,29 @@ pub enum TrackNote {
     },
 }
 
+/// Where a lesson can be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Chapter {
+    /// In lesson time.
+    pub at_ms: u64,
+    /// What happens there.
+    pub kind: ChapterKind,
+}
+
+/// What happens where a chapter begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ChapterKind {
+    /// The board shows another page.
+    Board,
+    /// A class comes on stage.
+    Stage,
+}
+
 impl Record {
-    fn tag(&self) -> u8 {
+    pub(crate) fn tag(&self) -> u8 {
         match self {
             Self::Start { .. } => 1,
             Self::Init(_) => 2,
@@ -189,156 +203,5 @@ impl Record {
             Self::Checkpoint(_) => 12,
             Self::Chapter(_) => 13,
         }
-    }
-}
-
-/// The end of a hash chain, to which the next record is tied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
-    prev: String,
-}
-
-impl Default for Chain {
-    fn default() -> Self {
-        Self { prev: "0".repeat(64) }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Entry<R> {
-    algorithm: String,
-    prev: String,
-    record: R,
-}
-
-impl Chain {
-    /// The frame of the next record.
-    ///
-    /// # Errors
-    /// When the record cannot be told in JSON.
-    pub fn frame(&mut self, record: &Record) -> Result<Vec<u8>, serde_json::Error> {
-        let payload = serde_json::to_vec(&Entry { algorithm: ALGORITHM.to_owned(), prev: self.prev.clone(), record })?;
-        let tag = record.tag();
-        let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len());
-        frame.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-        frame.push(tag);
-        frame.extend_from_slice(&crc(tag, &payload).to_le_bytes());
-        frame.extend_from_slice(&payload);
-        self.prev = sha256(&payload);
-        Ok(frame)
-    }
-
-    /// Reads the frame at the head of `bytes`, which must be the next one: its record, and its length.
-    ///
-    /// # Errors
-    /// [`Broken`] says why it is not; the chain stays as it was.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<(Record, usize), Broken> {
-        let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Broken::CutOff)?;
-        let [l0, l1, l2, l3, tag, c0, c1, c2, c3] = *head;
-        let len = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).map_err(|_| Broken::CutOff)?;
-        let end = HEAD_BYTES.checked_add(len).ok_or(Broken::CutOff)?;
-        let payload = bytes.get(HEAD_BYTES..end).ok_or(Broken::CutOff)?;
-        if crc(tag, payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
-            return Err(Broken::Crc);
-        }
-        let entry: Entry<Record> = serde_json::from_slice(payload).map_err(|_| Broken::NotARecord)?;
-        if entry.algorithm != ALGORITHM || entry.record.tag() != tag {
-            return Err(Broken::NotARecord);
-        }
-        if entry.prev != self.prev {
-            return Err(Broken::OutOfChain);
-        }
-        self.prev = sha256(payload);
-        Ok((entry.record, end))
-    }
-
-    /// Digest of the last record, in hex.
-    #[must_use]
-    pub fn head(&self) -> &str {
-        &self.prev
-    }
-}
-
-/// The records at the head of a journal, the chain behind them, and how many bytes they take. Whatever follows was cut,
-/// torn or tampered with.
-#[must_use]
-pub fn read(journal: &[u8]) -> (Vec<Record>, Chain, usize) {
-    let mut records = Vec::new();
-    let mut chain = Chain::default();
-    let mut kept = 0;
-    while let Ok((record, len)) = chain.follow(journal.get(kept..).unwrap_or_default()) {
-        records.push(record);
-        kept += len;
-    }
-    (records, chain, kept)
-}
-
-/// What is wrong with a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
-    /// The journal ends inside it.
-    #[error("is cut off")]
-    CutOff,
-    /// Its bytes are not those that were written.
-    #[error("does not fit its CRC")]
-    Crc,
-    /// It is no record that is known here.
-    #[error("is no record of this version")]
-    NotARecord,
-    /// It is a whole record, written behind another one than the one before it.
-    #[error("does not follow the record before it")]
-    OutOfChain,
-}
-
-/// SHA-256 in hex.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-fn crc(tag: u8, payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[tag]);
-    hasher.update(payload);
-    hasher.finalize()
-}
-
-/// The file's name in a recording's folder.
-pub const JOURNAL: &str = "journal.log";
-/// Of the frames and records.
-pub const VERSION: u32 = 1;
-const ALGORITHM: &str = "sha256";
-const HEAD_BYTES: usize = 9;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cut_journal_gives_its_whole_records_and_a_changed_one_stops_there() {
-        let mut chain = Chain::default();
-        let mut file = Vec::new();
-        let mut ends = vec![0];
-        for at_ms in 0..5 {
-            file.extend(chain.frame(&Record::Suspended { at_ms }).unwrap());
-            ends.push(file.len());
-        }
-        for cut in 0..=file.len() {
-            let (records, _, kept) = read(&file[..cut]);
-            let whole = ends.iter().filter(|end| **end <= cut).count() - 1;
-            assert_eq!((records.len(), kept), (whole, ends[whole]));
-        }
-        assert_eq!(read(&file).1, chain);
-        // A frame that is whole in itself but stands in another's place.
-        let mut swapped = file[ends[1]..ends[2]].to_vec();
-        swapped.extend_from_slice(&file[..ends[1]]);
-        assert_eq!(read(&swapped).0.len(), 0);
-        // One bit.
-        file[ends[2] + HEAD_BYTES + 5] ^= 1;
-        assert_eq!(read(&file).0.len(), 2);
     }
 }

@@ -8,32 +8,14 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    disk::verify::Fault,
     id::RecordingId,
-    journal::{manifest::Manifest, record::sha256},
+    journal::{
+        digest::{from_hex, hex, sha256},
+        fault::Fault,
+        manifest::Manifest,
+        signature::{SIGNED, Signed, Signer, UNSIGNED},
+    },
 };
-
-/// Signs what must not be changed any more. The recorder never sees the key.
-pub trait Signer: Send + Sync + 'static {
-    /// By which the signatures can be checked: raw Ed25519 (RFC 8032).
-    fn public_key(&self) -> [u8; 32];
-    /// Ed25519 over a message.
-    fn sign(&self, message: &[u8]) -> [u8; 64];
-}
-
-/// Whether a recording bears its hub's signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Signed {
-    /// It is not over yet.
-    NotYet,
-    /// It was sealed without a key: whoever can write the whole folder can write another lesson.
-    No,
-    /// By the key that was expected, in hex.
-    Yes(String),
-    /// By this key, in hex. Nobody said whose it must be.
-    By(String),
-}
 
 #[derive(Serialize, Deserialize)]
 struct Sealed<M> {
@@ -128,24 +110,9 @@ fn message(sealed: &[u8]) -> Vec<u8> {
     [PURPOSE, sealed].concat()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Lower case only: there is one way to write a key.
-pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
+/// What a recording holds and where its journal ends, written once when it is over.
+pub const SEAL: &str = "seal.json";
 
 const VERSION: u32 = 1;
-pub(crate) const SIGNED: &str = "sha256+ed25519";
-pub(crate) const UNSIGNED: &str = "sha256";
 const HEAD: &[u8] = b"{\"sealed\":";
 const PURPOSE: &[u8] = b"tongke recording seal\n";

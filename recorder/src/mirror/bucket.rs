@@ -11,7 +11,7 @@ use object_store::{
     path::Path,
 };
 
-use crate::{id::RecordingId, journal::record::sha256, mirror::Object};
+use crate::{id::RecordingId, journal::digest::sha256, mirror::Object};
 
 /// Where a bucket is, and who asks for it.
 #[derive(Clone)]

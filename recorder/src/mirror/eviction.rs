@@ -5,31 +5,14 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Mirror, Object, Piece, blocking,
     bucket::{BucketError, QUESTION_PATIENCE},
-    made_at_ms, media,
+    made_at_ms,
 };
 use crate::{
-    archive::{Archive, ArchiveError},
-    disk::{
-        recording_files::{failed, lock},
-        recover::SEAL,
-    },
+    disk::recording_files::lock,
+    error::{ArchiveError, failed},
     id::{MediaName, RecordingId},
-    journal::{
-        manifest::{Phase, TrackLedger},
-        record::{JOURNAL, sha256},
-    },
+    journal::{chain::JOURNAL, digest::sha256, manifest::Phase, seal::SEAL},
 };
-
-/// Where a recording's media lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Copies {
-    /// Init segments and segments that its journal names.
-    pub named: u64,
-    /// Of them, on the disk.
-    pub here: u64,
-    /// Everything is in the bucket. False as well: there is no bucket.
-    pub mirrored: bool,
-}
 
 /// Why a recording's local copy is not removed.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +88,7 @@ impl Mirror {
             return Err(NotEvicted::NotMirrored(recording));
         }
         let mut files = Vec::new();
-        for (name, digest) in media(&ledger) {
+        for (name, digest) in ledger.media() {
             if here.binary_search(&name.to_string()).is_ok() {
                 let bytes = self.read(recording, &name.to_string())?;
                 // What is not as it was written stays where it is: it is a proof.
@@ -118,32 +101,6 @@ impl Mirror {
             }
         }
         Ok(files)
-    }
-}
-
-impl Archive {
-    /// What a recording takes so far: bytes of its whole segments, and milliseconds of lesson time.
-    ///
-    /// # Errors
-    /// When there is none of that name.
-    pub fn measure(&self, recording: RecordingId) -> Result<(u64, u64), ArchiveError> {
-        let ledger = self.ledger(recording)?;
-        let ledger = lock(&ledger);
-        let size_bytes = ledger.tracks.iter().map(TrackLedger::size_bytes).fold(0, u64::saturating_add);
-        Ok((size_bytes, ledger.duration_ms()))
-    }
-
-    /// Where a recording's media lies. `mirrored` is what the mirror's receipts say of it.
-    ///
-    /// # Errors
-    /// When there is none of that name, or the disk refuses.
-    pub fn copies(&self, recording: RecordingId, mirrored: bool) -> Result<Copies, ArchiveError> {
-        let ledger = lock(&self.ledger(recording)?).clone();
-        let dir = self.dir(recording);
-        let here = self.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
-        let is_here = |name: MediaName| here.binary_search(&name.to_string()).is_ok();
-        let named = media(&ledger).count() as u64;
-        Ok(Copies { named, here: media(&ledger).filter(|(name, _)| is_here(*name)).count() as u64, mirrored })
     }
 }
 

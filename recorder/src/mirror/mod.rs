@@ -39,16 +39,15 @@ use self::{
     receipts::Receipts,
 };
 use crate::{
-    archive::{Archive, ArchiveError},
-    disk::{
-        recording_files::{failed, lock},
-        recover::SEAL,
-    },
+    archive::Archive,
+    disk::recording_files::lock,
+    error::{ArchiveError, failed},
     format::clock::LessonTime,
     id::{MediaName, RecordingId},
     journal::{
+        chain::{Chain, JOURNAL},
         manifest::{Ledger, Phase},
-        record::{Chain, JOURNAL},
+        seal::SEAL,
     },
 };
 
@@ -424,15 +423,6 @@ impl Following {
             }
         }
     }
-}
-
-/// The files that a journal names, with their digests.
-pub(crate) fn media(ledger: &Ledger) -> impl Iterator<Item = (MediaName, &String)> {
-    ledger.tracks.iter().filter_map(|track| Some((track, track.kind?))).flat_map(|(track, kind)| {
-        let inits = track.inits.iter().map(move |init| (MediaName::Init { kind, n: init.n }, &init.sha256));
-        let segments = track.segments.iter().map(move |one| (MediaName::Segment { kind, seq: one.seq }, &one.sha256));
-        inits.chain(segments)
-    })
 }
 
 fn made_at_ms(ledger: &Ledger, lesson_ms: u64) -> u64 {

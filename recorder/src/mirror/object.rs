@@ -3,9 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    disk::recover::SEAL,
     id::{MediaName, RecordingId},
-    journal::record::JOURNAL,
+    journal::{chain::JOURNAL, seal::SEAL},
 };
 
 /// One piece of a recording in the bucket.

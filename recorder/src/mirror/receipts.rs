@@ -11,11 +11,8 @@ use std::{
 };
 
 use crate::{
-    archive::ArchiveError,
-    disk::{
-        local::{Disk, DiskFile},
-        recording_files::failed,
-    },
+    disk::local::{Disk, DiskFile},
+    error::{ArchiveError, failed},
     id::RecordingId,
     mirror::{Object, Piece},
 };

@@ -16,11 +16,10 @@ use super::{
 use crate::{
     disk::{
         local::{Disk, DiskFile},
-        recover::SEAL,
         space::Room,
     },
     id::RecordingId,
-    journal::record::sha256,
+    journal::{digest::sha256, seal::SEAL},
 };
 
 /// A disk on which a file of a sealed recording that was given away is read from the bucket. Everything else is as on the

@@ -19,29 +19,6 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
-/// Where a lesson can be entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Chapter {
-    /// In lesson time.
-    pub at_ms: u64,
-    /// What happens there.
-    pub kind: ChapterKind,
-}
-
-/// What happens where a chapter begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ChapterKind {
-    /// The board shows another page.
-    Board,
-    /// A class comes on stage.
-    Stage,
-}
-
 /// Finds the turns of one board.
 #[derive(Debug, Default)]
 pub struct PageTurns {

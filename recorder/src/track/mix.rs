@@ -13,8 +13,8 @@ use sfu::media::TrackKind;
 
 use crate::{
     format::{codec::Config, fmp4::Sample},
-    recording::{Action, TrackResume},
     track::{
+        action::{Action, TrackResume},
         picture::Inits,
         segment::Writer,
         sound::{SILENCE, SILENCE_SAMPLES},

@@ -1,6 +1,7 @@
 //! One track's timeline each: what arrives is laid end to end on lesson time, and becomes
-//! [`Action`](crate::recording::Action)s.
+//! [`Action`](action::Action)s.
 
+pub mod action;
 pub mod chapter;
 pub mod mix;
 pub mod picture;

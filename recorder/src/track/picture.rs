@@ -11,10 +11,13 @@ use crate::{
         fmp4::{self, Sample},
     },
     id::MediaName,
-    journal::record::{Gap, GapReason, InitRecord, Record, sha256},
-    recording::{Action, TrackResume},
+    journal::{
+        digest::sha256,
+        record::{Chapter, ChapterKind, Gap, GapReason, InitRecord, Record},
+    },
     track::{
-        chapter::{Chapter, ChapterKind, PageTurns},
+        action::{Action, TrackResume},
+        chapter::PageTurns,
         segment::Writer,
     },
 };

@@ -6,7 +6,7 @@ use sfu::media::TrackKind;
 use crate::{
     format::fmp4::{Sample, fragment, time_scale},
     id::MediaName,
-    recording::Action,
+    track::action::Action,
 };
 
 /// Writes one track. Its samples follow each other without a hole: the next one begins where the last ended.

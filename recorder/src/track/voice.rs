@@ -6,8 +6,8 @@ use sfu::media::TrackKind;
 use crate::{
     format::{clock::LessonTime, codec::Config, fmp4::Sample},
     journal::record::{GapReason, Record},
-    recording::{Action, TrackResume},
     track::{
+        action::{Action, TrackResume},
         picture::{CUT_AFTER_MICROS, GAP_MS_MIN, Inits, OpenGap},
         segment::Writer,
         sound::{SILENCE, SILENCE_SAMPLES, SoundMeter, opus_duration},

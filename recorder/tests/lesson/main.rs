@@ -25,7 +25,8 @@ use recorder::{
     },
     id::MediaName,
     journal::{GapReason, Record, VERSION},
-    recording::{Recording, TrackResume},
+    recording::Recording,
+    track::action::TrackResume,
 };
 use sfu::{
     id::TrackId,

@@ -1,6 +1,6 @@
 //! What is told of a voice, beside what ffmpeg's own meter says of the file that was kept.
 
-use recorder::track::sound::Loudness;
+use recorder::journal::sound::Loudness;
 
 use super::*;
 

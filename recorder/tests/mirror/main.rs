@@ -26,7 +26,7 @@ use recorder::{
         outbox::OutboxRule,
         remote_disk::MirroredDisk,
     },
-    recording::Action,
+    track::action::Action,
 };
 use server::{Fault, Server, Way};
 use sfu::media::{Codec, TrackKind};

@@ -18,8 +18,8 @@ use recorder::{
     format::fmp4,
     id::MediaName,
     journal::{GapReason, Record, VERSION, manifest::Ledger, sha256},
-    recording::{Action, Recording},
-    track::sound::SILENCE,
+    recording::Recording,
+    track::{action::Action, sound::SILENCE},
 };
 use sfu::{
     id::TrackId,

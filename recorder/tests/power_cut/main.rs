@@ -14,9 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    disk::recover,
     format::{clock::LessonTime, fmp4},
-    journal::{GapReason, JOURNAL, manifest::Phase},
+    journal::{GapReason, JOURNAL, manifest::Phase, seal::SEAL},
 };
 use sfu::media::TrackKind;
 
@@ -140,7 +139,7 @@ fn every_prefix_of_a_journal_is_recovered_from() {
         let mut cut = files.clone();
         cut.get_mut(&journal).unwrap().truncate(len);
         if len < files[&journal].len() {
-            cut.remove(&Path::new(DIR).join(recover::SEAL));
+            cut.remove(&Path::new(DIR).join(SEAL));
         }
         let disk = SimDisk::holding(&cut);
         if let Some(ledger) = recovered(&disk) {

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use recorder::{disk::recover, journal::manifest::Phase};
+use recorder::journal::{manifest::Phase, seal::SEAL};
 
 use crate::{
     disk::{Change, SimDisk},
@@ -144,7 +144,7 @@ fn every_prefix_of_a_recording_gives_what_was_promised_by_then() {
                         let ledger = recovered(&disk);
                         let due = promises.iter().filter(|(by, ..)| *by <= at).map(|(_, kind, end)| (*kind, *end));
                         holds(ledger.as_ref(), due, &format!("after {at} bytes"));
-                        if cut.contains_key(&Path::new(DIR).join(recover::SEAL)) {
+                        if cut.contains_key(&Path::new(DIR).join(SEAL)) {
                             assert!(matches!(ledger.map(|ledger| ledger.phase), Some(Phase::Ended(LESSON_MS))));
                         }
                     }

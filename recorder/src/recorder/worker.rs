@@ -4,198 +4,38 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use sfu::{
     id::TrackId,
     media::TrackKind,
     tap::{TapItem, TapReceiver},
 };
 
+use super::status::{RecorderState, RecorderStatus};
 use crate::{
-    archive::{Archive, ArchiveError},
-    disk::{
-        backlog::Backlog,
-        recording_files::{Store, lock},
-        recover,
-        space::DiskLevel,
-    },
+    archive::{Archive, session::Session},
+    disk::{backlog::Backlog, recording_files::lock, recover, space::DiskLevel},
+    error::ArchiveError,
     id::RecordingId,
-    journal::{checkpoint::Checkpoint, manifest::Manifest, record::GapReason},
-    recording::Recording,
+    journal::record::GapReason,
     track::selection::Kept,
 };
 
-/// A recording in hand: its files and its state.
-pub struct Session {
-    pub(crate) store: Store,
-    pub(crate) recording: Recording,
-    /// In lesson time. `None`: it is new.
-    pub(crate) resumed: Option<u64>,
-}
-
-/// A lesson that is being recorded. Dropping it closes the files so that the recording can go on later.
-#[derive(Debug)]
-pub struct Recorder {
-    id: RecordingId,
-    archive: Arc<Archive>,
-    stop: SyncSender<Stop>,
-    status: Arc<Mutex<RecorderStatus>>,
-    thread: Option<JoinHandle<Result<(), ArchiveError>>>,
-}
-
-impl std::fmt::Debug for Archive {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Archive").field("root", &self.root).finish_non_exhaustive()
-    }
-}
-
-/// How a recording is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RecorderStatus {
-    /// Whether the disk keeps up.
-    pub state: RecorderState,
-    /// How far it can be played. Up to a segment more is durable.
-    pub kept_ms: u64,
-    /// Items that the tap dropped because this thread was too slow.
-    pub dropped: u64,
-    /// What waits in memory for the disk.
-    pub waiting_bytes: usize,
-}
-
-/// See [`RecorderStatus`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecorderState {
-    /// All is well.
-    Recording,
-    /// The disk fills: the camera is small or left out, and what is on stage is left out.
-    Lean,
-    /// The disk has no room, or refuses. It is tried again and again, and goes on by itself.
-    Paused,
-    /// It has stopped.
-    Stopped,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     Finish,
     Suspend,
 }
 
-impl Recorder {
-    /// `session` is `None` where it waits for room on the disk.
-    pub(crate) fn spawn(
-        archive: Arc<Archive>,
-        id: RecordingId,
-        session: Option<Session>,
-        tap: TapReceiver,
-        kept: Kept,
-    ) -> Result<Self, ArchiveError> {
-        match session.as_ref().map(|session| session.resumed) {
-            Some(Some(at_ms)) => tracing::info!(recording.id = %id, at_ms, "Recording {id} goes on at {at_ms} ms"),
-            Some(None) => tracing::info!(recording.id = %id, "Recording {id} begins"),
-            None => {}
-        }
-        let (stop, stopped) = sync_channel(2);
-        let status = Arc::new(Mutex::new(RecorderStatus {
-            state: if session.is_some() { RecorderState::Recording } else { RecorderState::Paused },
-            kept_ms: 0,
-            dropped: 0,
-            waiting_bytes: 0,
-        }));
-        let now = archive.clock.now();
-        let work = Work {
-            backlog: Backlog::new(archive.waiting.clone()),
-            archive: archive.clone(),
-            id,
-            retry: session.is_none().then_some(now),
-            session,
-            kept,
-            tap,
-            stopped,
-            status: status.clone(),
-            sources: HashMap::new(),
-            broken: (Vec::new(), now),
-            checkpoint: now + CHECKPOINT_EVERY,
-            closing: false,
-        };
-        let thread = std::thread::Builder::new()
-            .name("recorder".to_owned())
-            .spawn(move || {
-                let (archive, status) = (work.archive.clone(), work.status.clone());
-                let _release = Release { archive, id, status };
-                work.run()
-            })
-            .map_err(|_| {
-                archive.release(id);
-                ArchiveError::Thread { id }
-            })?;
-        Ok(Self { id, archive, stop, status, thread: Some(thread) })
-    }
-
-    /// Which recording it is.
-    #[must_use]
-    pub fn id(&self) -> RecordingId {
-        self.id
-    }
-
-    /// How it is doing.
-    #[must_use]
-    pub fn status(&self) -> RecorderStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The newest word on how far its journal has come, for others to keep. `None`: the first is not due yet.
-    #[must_use]
-    pub fn checkpoint(&self) -> Option<Checkpoint> {
-        self.archive.checkpoint(self.id)
-    }
-
-    /// Ends the recording for good. When it returns, everything plays.
-    ///
-    /// # Errors
-    /// When the disk refuses; the recording is not sealed then, and [`Archive::seal`] may try again.
-    pub fn finish(mut self) -> Result<Manifest, ArchiveError> {
-        self.stop(Stop::Finish)?;
-        self.archive.manifest(self.id)
-    }
-
-    /// Closes the files without ending the recording: the process stops, the lesson may go on in the next one.
-    ///
-    /// # Errors
-    /// When the disk refuses; recovery then finds what was durable.
-    pub fn suspend(mut self) -> Result<(), ArchiveError> {
-        self.stop(Stop::Suspend)
-    }
-
-    fn stop(&mut self, how: Stop) -> Result<(), ArchiveError> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
-        let _ = self.stop.try_send(how);
-        thread.join().unwrap_or(Err(ArchiveError::Thread { id: self.id }))
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        if let Err(error) = self.stop(Stop::Suspend) {
-            let id = self.id;
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(recording.id = %id, error, "Recording {id} was not closed cleanly");
-        }
-    }
-}
-
 /// However the thread ends, the recording is free for the next writer.
-struct Release {
-    archive: Arc<Archive>,
-    id: RecordingId,
-    status: Arc<Mutex<RecorderStatus>>,
+pub(super) struct Release {
+    pub(super) archive: Arc<Archive>,
+    pub(super) id: RecordingId,
+    pub(super) status: Arc<Mutex<RecorderStatus>>,
 }
 
 impl Drop for Release {
@@ -206,7 +46,7 @@ impl Drop for Release {
 }
 
 /// What the thread works with.
-struct Work {
+pub(super) struct Worker {
     archive: Arc<Archive>,
     id: RecordingId,
     /// `None`: the disk has no room, or refused for too long. The files are opened anew when there is.
@@ -229,8 +69,36 @@ struct Work {
     closing: bool,
 }
 
-impl Work {
-    fn run(mut self) -> Result<(), ArchiveError> {
+impl Worker {
+    /// `session` is `None` where it waits for room on the disk.
+    pub(super) fn new(
+        archive: Arc<Archive>,
+        id: RecordingId,
+        session: Option<Session>,
+        tap: TapReceiver,
+        kept: Kept,
+        stopped: Receiver<Stop>,
+        status: Arc<Mutex<RecorderStatus>>,
+    ) -> Self {
+        let now = archive.clock.now();
+        Self {
+            backlog: Backlog::new(archive.waiting.clone()),
+            archive,
+            id,
+            retry: session.is_none().then_some(now),
+            session,
+            kept,
+            tap,
+            stopped,
+            status,
+            sources: HashMap::new(),
+            broken: (Vec::new(), now),
+            checkpoint: now + CHECKPOINT_EVERY,
+            closing: false,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), ArchiveError> {
         let mut connected = true;
         loop {
             connected = connected && self.read();
