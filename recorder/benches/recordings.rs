@@ -23,7 +23,7 @@ use hdrhistogram::Histogram;
 use nix::unistd::syncfs;
 use opus::{Application, Channels, Encoder};
 use recorder::{
-    Archive, Recorder, RecordingId, SystemClock,
+    Archive, ArchiveOptions, Recorder, RecordingId, SystemClock,
     disk::{Disk, DiskFile, LocalDisk, space::Room},
 };
 use sfu::{
@@ -108,7 +108,12 @@ fn record(way: Way, folder: &Path) {
         Way::OneByOne | Way::Syncfs => 20,
     }));
     let disk = Arc::new(Measured::new(way, folder));
-    let archive = Archive::on_disk(folder.to_owned(), Arc::new(SystemClock), disk.clone()).expect("the archive");
+    let archive = Archive::open_with(
+        folder.to_owned(),
+        Arc::new(SystemClock),
+        ArchiveOptions { disk: disk.clone(), ..Default::default() },
+    )
+    .expect("the archive");
     let before = resident_bytes();
     let lessons: Vec<(Recorder, TapSender)> = (0..RECORDINGS)
         .map(|_| {

@@ -38,7 +38,7 @@ pub mod recorder;
 pub mod recording;
 pub mod track;
 
-pub use archive::{Archive, Clock, SystemClock, media::Copies};
+pub use archive::{Archive, ArchiveOptions, Clock, SystemClock, media::Copies};
 pub use disk::{
     space::{DiskLevel, DiskState},
     verify::{Known, Misfit, Verified},

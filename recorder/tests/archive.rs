@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, ArchiveError, Clock, Condition, DiskLevel, RecorderState, RecordingId, RecordingState,
+    Archive, ArchiveError, ArchiveOptions, Clock, Condition, DiskLevel, RecorderState, RecordingId, RecordingState,
     disk::{Disk, DiskFile, LocalDisk, space::Room},
     journal::{GapReason, TrackNote},
     track::sound::SILENCE,
@@ -194,7 +194,12 @@ fn the_list_tells_in_which_condition_each_recording_lies_and_one_can_be_repaired
         fs::copy(file.path(), name(file.file_name().to_str().unwrap())).unwrap();
     }
     fs::create_dir(crashed.path().join("lost+found")).unwrap();
-    let other = Archive::existing(crashed.path().to_owned(), clock.clone(), None).unwrap();
+    let other = Archive::open_with(
+        crashed.path().to_owned(),
+        clock.clone(),
+        ArchiveOptions { create: false, ..Default::default() },
+    )
+    .unwrap();
     let repaired = other.repair(id()).unwrap();
     assert_eq!(repaired.condition, Condition::Interrupted);
     assert!(repaired.duration_ms >= listed.duration_ms, "{repaired:?}");
@@ -204,7 +209,14 @@ fn the_list_tells_in_which_condition_each_recording_lies_and_one_can_be_repaired
     assert!(matches!(other.repair(none), Err(ArchiveError::NoRecording { .. })));
     fs::write(name("journal.log"), b"?").unwrap();
     assert_eq!(other.list().unwrap()[0].condition, Condition::Unreadable);
-    assert!(Archive::existing(crashed.path().join("nowhere"), clock, None).is_err());
+    assert!(
+        Archive::open_with(
+            crashed.path().join("nowhere"),
+            clock,
+            ArchiveOptions { create: false, ..Default::default() }
+        )
+        .is_err()
+    );
 
     recorder.suspend().unwrap();
     assert_eq!(archive.list().unwrap()[0].condition, Condition::Suspended);
@@ -322,8 +334,12 @@ fn a_full_disk_pauses_the_recording_and_room_lets_it_catch_up() {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock::new();
     let full = Arc::new(Full::default());
-    let archive =
-        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
+    let archive = Archive::open_with(
+        PathBuf::from(folder.path()),
+        clock.clone(),
+        ArchiveOptions { disk: Arc::new(Shared(full.clone())), ..Default::default() },
+    )
+    .unwrap();
     let (sender, receiver) = channel(10_000);
     let recorder = archive.record(id(), receiver).unwrap();
     speak(&clock, &sender, TrackId(1), 5_000);
@@ -381,8 +397,12 @@ fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock::new();
     let full = Arc::new(Full::default());
-    let archive =
-        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(full.clone()))).unwrap();
+    let archive = Archive::open_with(
+        PathBuf::from(folder.path()),
+        clock.clone(),
+        ArchiveOptions { disk: Arc::new(Shared(full.clone())), ..Default::default() },
+    )
+    .unwrap();
     let (sender, receiver) = channel(10_000);
     let recorder = archive.record(id(), receiver).unwrap();
     let (track, arrived) = (TrackId(1), clock.now());
@@ -421,8 +441,12 @@ fn a_disk_that_stays_full_costs_a_named_gap_and_no_memory() {
 #[test]
 fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_goes_on_by_itself() {
     let (folder, clock, disk) = (tempfile::tempdir().unwrap(), HandClock::new(), Arc::new(Full::default()));
-    let archive =
-        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(disk.clone()))).unwrap();
+    let archive = Archive::open_with(
+        PathBuf::from(folder.path()),
+        clock.clone(),
+        ArchiveOptions { disk: Arc::new(Shared(disk.clone())), ..Default::default() },
+    )
+    .unwrap();
     archive.look_at_disk();
     let reserve = folder.path().join("reserve");
     assert!(reserve.is_file(), "set aside before anything is recorded");
@@ -486,8 +510,12 @@ fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_go
 #[test]
 fn a_lesson_that_begins_on_a_full_disk_is_recorded_as_soon_as_there_is_room() {
     let (folder, clock, disk) = (tempfile::tempdir().unwrap(), HandClock::new(), Arc::new(Full::default()));
-    let archive =
-        Archive::on_disk(PathBuf::from(folder.path()), clock.clone(), Arc::new(Shared(disk.clone()))).unwrap();
+    let archive = Archive::open_with(
+        PathBuf::from(folder.path()),
+        clock.clone(),
+        ArchiveOptions { disk: Arc::new(Shared(disk.clone())), ..Default::default() },
+    )
+    .unwrap();
     disk.full.store(true, Ordering::SeqCst);
     let (sender, receiver) = channel(10_000);
     let recorder = archive.record(id(), receiver).unwrap();

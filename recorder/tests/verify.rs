@@ -15,7 +15,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
-    Archive, ArchiveError, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, Verified,
+    Archive, ArchiveError, ArchiveOptions, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, Verified,
     disk::verify::Place,
     journal::{self, Broken, Chain, Record},
 };
@@ -102,7 +102,12 @@ impl Recorded {
     fn sealed_by(key: Option<Arc<dyn Signer>>, ms: u64) -> Self {
         let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
         let archive = match key {
-            Some(key) => Archive::signed(folder.path().to_owned(), clock.clone(), key).unwrap(),
+            Some(key) => Archive::open_with(
+                folder.path().to_owned(),
+                clock.clone(),
+                ArchiveOptions { signer: Some(key), ..Default::default() },
+            )
+            .unwrap(),
             None => Archive::open(folder.path().to_owned(), clock.clone()).unwrap(),
         };
         let (sender, receiver) = channel(10_000);
@@ -115,7 +120,12 @@ impl Recorded {
     /// So many minutes, each of which has its checkpoint.
     fn checked(key: Arc<dyn Signer>, minutes: u64) -> Self {
         let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
-        let archive = Archive::signed(folder.path().to_owned(), clock.clone(), key).unwrap();
+        let archive = Archive::open_with(
+            folder.path().to_owned(),
+            clock.clone(),
+            ArchiveOptions { signer: Some(key), ..Default::default() },
+        )
+        .unwrap();
         let (sender, receiver) = channel(10_000);
         let recorder = archive.record(id(), receiver).unwrap();
         for minute in 1..=minutes {
@@ -130,7 +140,12 @@ impl Recorded {
 
     /// The same files as they look to somebody with another key, or with none.
     fn seen_with(&self, key: Option<Arc<dyn Signer>>) -> Arc<Archive> {
-        Archive::existing(self.folder.path().to_owned(), clock(), key).unwrap()
+        Archive::open_with(
+            self.folder.path().to_owned(),
+            clock(),
+            ArchiveOptions { signer: key, create: false, ..Default::default() },
+        )
+        .unwrap()
     }
 
     /// Stopped cleanly, and not over.

@@ -1,11 +1,11 @@
 //! A copy of a recording for somebody else's disk: every file of it, checked on the way, and checked again where it lies.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use crate::{
-    archive::Archive,
+    archive::{Archive, ArchiveOptions},
     disk::{
-        local::{Disk, LocalDisk},
+        local::Disk,
         recording_files::lock,
         verify::{Misfit, Verified},
     },
@@ -28,7 +28,8 @@ impl Archive {
         if !files.iter().any(|name| name == SEAL) {
             return Err(ArchiveError::NotOver { id });
         }
-        let copy = Self::signed_on(to.to_owned(), self.clock.clone(), self.signer.clone(), Arc::new(LocalDisk))?;
+        let options = ArchiveOptions { signer: self.signer.clone(), ..ArchiveOptions::default() };
+        let copy = Self::open_with(to.to_owned(), self.clock.clone(), options)?;
         let dir = copy.dir(id);
         copy.disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
         let names = ledger.media().map(|(name, _)| name.to_string());

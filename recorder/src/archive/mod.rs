@@ -47,6 +47,22 @@ pub struct Archive {
     pub(crate) exports: Mutex<Exports>,
 }
 
+/// How an archive is opened.
+pub struct ArchiveOptions {
+    /// Where its files lie. Default: the local disk.
+    pub disk: Arc<dyn Disk>,
+    /// Signs checkpoints and seals. `None`, the default: they bear no signature.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// Makes the folder if there is none. Default: true. False where an archive is only to be looked into.
+    pub create: bool,
+}
+
+impl Default for ArchiveOptions {
+    fn default() -> Self {
+        Self { disk: Arc::new(LocalDisk), signer: None, create: true }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Ledgers {
     /// Those that have a writer, which may still wait for room.
@@ -66,65 +82,31 @@ impl std::fmt::Debug for Archive {
 }
 
 impl Archive {
-    /// The archive in the folder `root`, which is made if there is none.
+    /// The archive in the folder `root` of the local disk, which is made if there is none. Nothing is signed.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn open(root: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ArchiveError> {
-        Self::on_disk(root, clock, Arc::new(LocalDisk))
+        Self::open_with(root, clock, ArchiveOptions::default())
     }
 
-    /// The archive that is in the folder `root` already, for looking into it.
+    /// The archive in the folder `root`.
     ///
     /// # Errors
-    /// When there is no such folder.
-    pub fn existing(
+    /// When the disk refuses, or the folder is not there and is not to be made.
+    pub fn open_with(
         root: PathBuf,
         clock: Arc<dyn Clock>,
-        signer: Option<Arc<dyn Signer>>,
+        ArchiveOptions { disk, signer, create }: ArchiveOptions,
     ) -> Result<Arc<Self>, ArchiveError> {
-        if !root.is_dir() {
+        if create {
+            disk.create_dir(&root).map_err(|source| failed("create", &root, source))?;
+        } else if !root.is_dir() {
             return Err(failed("open", &root, io::ErrorKind::NotFound.into()));
         }
-        Ok(Self::new(root, clock, Arc::new(LocalDisk), signer))
-    }
-
-    /// As [`Archive::open`], and every recording that is over is signed.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn signed(root: PathBuf, clock: Arc<dyn Clock>, signer: Arc<dyn Signer>) -> Result<Arc<Self>, ArchiveError> {
-        LocalDisk.create_dir(&root).map_err(|source| failed("create", &root, source))?;
-        Self::existing(root, clock, Some(signer))
-    }
-
-    /// As [`Archive::signed`], on a disk of one's own.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn signed_on(
-        root: PathBuf,
-        clock: Arc<dyn Clock>,
-        signer: Option<Arc<dyn Signer>>,
-        disk: Arc<dyn Disk>,
-    ) -> Result<Arc<Self>, ArchiveError> {
-        disk.create_dir(&root).map_err(|source| failed("create", &root, source))?;
-        Ok(Self::new(root, clock, disk, signer))
-    }
-
-    /// The archive on a disk of one's own.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn on_disk(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, ArchiveError> {
-        disk.create_dir(&root).map_err(|source| failed("create", &root, source))?;
-        Ok(Self::new(root, clock, disk, None))
-    }
-
-    fn new(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>, signer: Option<Arc<dyn Signer>>) -> Arc<Self> {
         let volume = Volume::new(disk.clone(), root.clone(), Thresholds::default());
         let (waiting, exports, ledgers) = (Arc::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { root, disk, clock, signer, volume, waiting, exports, ledgers })
+        Ok(Arc::new(Self { root, disk, clock, signer, volume, waiting, exports, ledgers }))
     }
 
     /// Looks after the disk from now on: how full it is decides what is recorded, and a reserve is set aside. It ends with

@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, Clock, Fault as VerifyFault, Mirror, NotEvicted, RecordingId,
+    Archive, ArchiveOptions, Clock, Fault as VerifyFault, Mirror, NotEvicted, RecordingId,
     disk::{Disk, LocalDisk, recording_files::Store, verify::Place},
     id::MediaName,
     journal::{InitRecord, Record, VERSION},
@@ -96,7 +96,9 @@ impl Hub {
         let calendar = Arc::new(Calendar(AtomicU64::new(BEGAN_MS)));
         let root = folder.path().join("recordings");
         let disk = MirroredDisk::over(Arc::new(LocalDisk), way.bucket(), tokio::runtime::Handle::current());
-        let archive = Archive::on_disk(root, calendar.clone(), Arc::new(disk)).unwrap();
+        let archive =
+            Archive::open_with(root, calendar.clone(), ArchiveOptions { disk: Arc::new(disk), ..Default::default() })
+                .unwrap();
         let receipts = folder.path().join("mirror.receipts");
         let mirror = Mirror::open(archive.clone(), way.bucket(), receipts, rule).unwrap();
         let running = tokio::spawn(mirror.clone().run());

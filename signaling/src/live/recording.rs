@@ -44,7 +44,11 @@ pub fn archive(
         Some(bucket) => Arc::new(MirroredDisk::over(Arc::new(LocalDisk), bucket, Handle::current())),
         None => Arc::new(LocalDisk),
     };
-    Archive::signed_on(data.join("recordings"), Arc::new(SystemClock), signer, disk)
+    Archive::open_with(
+        data.join("recordings"),
+        Arc::new(SystemClock),
+        recorder::ArchiveOptions { disk, signer, create: true },
+    )
 }
 
 /// A bucket as it was configured. Nothing is asked yet.
