@@ -1,6 +1,6 @@
 //! What recordings take, how long they stay, and how they go; on both stores, with real recordings on a real disk.
 
-#[path = "../../recorder/tests/mirror/server.rs"]
+#[path = "../../recorder/tests/it/mirror/server.rs"]
 mod bucket;
 mod school;
 mod stores;

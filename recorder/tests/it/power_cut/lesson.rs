@@ -28,7 +28,7 @@ use sfu::{
     tap::TapItem,
 };
 
-use crate::disk::SimDisk;
+use super::disk::SimDisk;
 
 pub const DIR: &str = "/archive/0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
 /// More often than in a real lesson, so that every short one has some.

@@ -19,7 +19,7 @@ use sfu::{
     tap::TapItem,
 };
 
-use crate::ffmpeg::{ffmpeg, path};
+use super::ffmpeg::{ffmpeg, path};
 
 pub const VOICE: TrackId = TrackId(1);
 pub const CAMERA: TrackId = TrackId(2);

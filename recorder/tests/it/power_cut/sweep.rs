@@ -8,7 +8,7 @@ use std::{
 
 use recorder::journal::{manifest::Phase, seal::SEAL};
 
-use crate::{
+use super::{
     disk::{Change, SimDisk},
     lesson::{DIR, Writer, dry_run, holds, recover_once, recovered},
 };

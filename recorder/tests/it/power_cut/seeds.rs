@@ -12,7 +12,7 @@ use recorder::{
     journal::{self, checkpoint::Checkpoint, manifest::Ledger},
 };
 
-use crate::lesson::{DIR, dry_run};
+use super::lesson::{DIR, dry_run};
 
 #[test]
 fn the_fuzzers_begin_with_what_the_recorder_writes() {
