@@ -24,7 +24,7 @@ use nix::unistd::syncfs;
 use opus::{Application, Channels, Encoder};
 use recorder::{
     Archive, ArchiveOptions, Recorder, RecordingId, SystemClock,
-    disk::{Disk, DiskFile, LocalDisk, space::Room},
+    disk::{Disk, DiskFile, LocalDisk, space::FreeSpace},
 };
 use sfu::{
     id::TrackId,
@@ -318,11 +318,11 @@ impl Disk for Measured {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         LocalDisk.rename(from, to)
     }
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        LocalDisk.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        LocalDisk.free_space(path)
     }
-    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
-        LocalDisk.set_aside(path, bytes)
+    fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        LocalDisk.reserve_file(path, bytes)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         LocalDisk.remove(path)

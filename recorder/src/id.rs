@@ -102,10 +102,10 @@ impl FromStr for MediaName {
 fn parse(text: &str) -> Option<MediaName> {
     if let Some(stem) = text.strip_suffix(".mp4") {
         let (kind, n) = stem.split_once("-init-")?;
-        Some(MediaName::Init { kind: kept(kind)?, n: n.parse().ok()? })
+        Some(MediaName::Init { kind: track_kind(kind)?, n: n.parse().ok()? })
     } else {
         let (kind, seq) = text.strip_suffix(".m4s")?.split_once('-')?;
-        Some(MediaName::Segment { kind: kept(kind)?, seq: seq.parse().ok()? })
+        Some(MediaName::Segment { kind: track_kind(kind)?, seq: seq.parse().ok()? })
     }
 }
 
@@ -118,12 +118,12 @@ pub fn playlist_name(kind: TrackKind) -> String {
 /// The track of whose playlist that is the name. `None`: of none.
 #[must_use]
 pub fn playlist_track(name: &str) -> Option<TrackKind> {
-    kept(name.strip_suffix(PLAYLIST)?)
+    track_kind(name.strip_suffix(PLAYLIST)?)
 }
 
 /// A track's kind by its word: what is published, and what a recording makes of it.
 #[must_use]
-pub fn kept(word: &str) -> Option<TrackKind> {
+pub fn track_kind(word: &str) -> Option<TrackKind> {
     let mixed = (word == TrackKind::MixedVoice.as_str()).then_some(TrackKind::MixedVoice);
     mixed.or_else(|| word.parse().ok())
 }

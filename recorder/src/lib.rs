@@ -15,7 +15,7 @@
 //! same files after a crash, [`export`] shows them as one MP4 file, and [`verify`](disk::verify) says whether they are
 //! still as they were written, also beside the [`checkpoint`](journal::checkpoint)s that others keep.
 //! [`kept`](track::selection) says what of it is wanted at all. [`mix`](track::mix) makes teacher and stage one voice,
-//! [`sound`](track::sound) listens along, [`chapter`](track::chapter) sees when a page is turned.
+//! [`sound`](track::sound_meter) listens along, [`chapter`](track::page_turns) sees when a page is turned.
 //! [`volume`](disk::volume) says what there is room for, and [`space`](disk::space) why. [`mirror`] copies what is
 //! whole into a bucket, and reads from there what was given away here; [`media_file`](disk::media_folder) opens what is
 //! asked for.
@@ -41,21 +41,21 @@ pub mod track;
 pub use archive::{Archive, ArchiveOptions, Clock, SystemClock, media::Copies};
 pub use disk::{
     space::{DiskLevel, DiskState},
-    verify::{Known, Misfit, Verified},
+    verify::{Expected, Mismatch, VerifyReport},
 };
 pub use error::ArchiveError;
 pub use export::{
     mp4::{Export, ExportCursor},
-    selection::{ExportTracks, Span},
+    selection::{ExportSpan, ExportTracks},
 };
 pub use id::RecordingId;
 pub use journal::{
     checkpoint::Checkpoint,
     fault::Fault,
-    manifest::{Condition, GapManifest, Listed, Manifest, RecordingState, TrackManifest},
+    manifest::{Condition, GapManifest, Manifest, ManifestState, RecordingSummary, TrackManifest},
     record::{Chapter, ChapterKind},
     signature::{Signed, Signer},
 };
 pub use mirror::{Mirror, MirrorStatus, eviction::NotEvicted};
 pub use recorder::{Recorder, RecorderState, RecorderStatus};
-pub use track::selection::Kept;
+pub use track::selection::TrackSelection;

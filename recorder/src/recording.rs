@@ -13,16 +13,16 @@ use sfu::{
 
 use crate::{
     format::{
-        clock::{Clocks, LessonTime},
-        depacketize::Pictures,
-        reorder::{Ordered, PATIENCE, Reorder},
+        clock::{LessonClocks, LessonTime},
+        depacketize::Depacketizer,
+        reorder::{Ordered, REPAIR_WAIT, Reorder},
     },
     journal::record::{Chapter, ChapterKind, GapReason, Record, TrackNote},
     track::{
         action::{Action, TrackResume},
         mix::MixTrack,
         picture::PictureTrack,
-        selection::Kept,
+        selection::TrackSelection,
         voice::VoiceTrack,
     },
 };
@@ -30,16 +30,16 @@ use crate::{
 /// One lesson being recorded.
 #[derive(Debug)]
 pub struct Recording {
-    clocks: Clocks,
-    sources: HashMap<TrackId, Source>,
-    tracks: BTreeMap<TrackKind, Track>,
+    clocks: LessonClocks,
+    sources: HashMap<TrackId, PublishedTrack>,
+    tracks: BTreeMap<TrackKind, Timeline>,
     refused: Vec<TrackKind>,
-    kept: Kept,
+    selection: TrackSelection,
     /// `None`: nothing of a stage is kept.
     mix: Option<MixTrack>,
     dropped: u64,
     /// Tracks for which the disk has no room.
-    spared: &'static [TrackKind],
+    omitted: &'static [TrackKind],
     next_tick: Instant,
     actions: Vec<Action>,
     ready: VecDeque<Action>,
@@ -47,19 +47,19 @@ pub struct Recording {
 
 /// A publisher's track on its way into the recording.
 #[derive(Debug)]
-struct Source {
+struct PublishedTrack {
     kind: TrackKind,
     codec: Codec,
     reorder: Reorder,
     /// `None`: sound, or a codec that cannot be kept.
-    pictures: Option<Pictures>,
+    pictures: Option<Depacketizer>,
     kept: bool,
     /// When its newest packet arrived.
-    heard: Instant,
+    last_packet: Instant,
 }
 
 #[derive(Debug)]
-enum Track {
+enum Timeline {
     Picture(PictureTrack),
     Voice(VoiceTrack),
 }
@@ -74,18 +74,18 @@ impl Recording {
             if kind == TrackKind::MixedVoice {
                 mix_resume = Some(resume);
             } else {
-                own.insert(kind, Track::new(kind, resume));
+                own.insert(kind, Timeline::new(kind, resume));
             }
         }
         let mut recording = Self {
-            clocks: Clocks::new(now, elapsed),
+            clocks: LessonClocks::new(now, elapsed),
             sources: HashMap::new(),
             tracks: own,
             refused: Vec::new(),
-            kept: Kept::default(),
+            selection: TrackSelection::default(),
             mix: None,
             dropped: 0,
-            spared: &[],
+            omitted: &[],
             next_tick: now,
             actions: Vec::new(),
             ready: VecDeque::new(),
@@ -99,22 +99,22 @@ impl Recording {
 
     fn begin_mix(&mut self, resume: TrackResume) {
         let end = |kind| match self.tracks.get(&kind) {
-            Some(Track::Voice(track)) => track.end_ticks(),
+            Some(Timeline::Voice(track)) => track.end_ticks(),
             _ => 0,
         };
         self.mix = Some(MixTrack::new(resume, end(TrackKind::Voice), end(TrackKind::StageVoice)));
         for track in self.tracks.values_mut() {
-            if let Track::Voice(track) = track {
-                track.mixed();
+            if let Timeline::Voice(track) = track {
+                track.keep_for_mix();
             }
         }
     }
 
     /// Keeps so much of the lesson, and of what was kept before goes on with that. To be said before anything is told.
     #[must_use]
-    pub fn keeping(mut self, kept: Kept) -> Self {
-        self.kept = kept;
-        if kept.stage && kept.voice && self.mix.is_none() {
+    pub fn with_selection(mut self, selection: TrackSelection) -> Self {
+        self.selection = selection;
+        if selection.stage && selection.voice && self.mix.is_none() {
             self.begin_mix(TrackResume::default());
         }
         self
@@ -126,10 +126,10 @@ impl Recording {
             TapItem::Started { track, kind, codec, .. } => self.start(now, track, kind, codec),
             TapItem::Packet { track, arrived, packet } => {
                 if let Some(source) = self.sources.get_mut(&track) {
-                    source.heard = source.heard.max(arrived);
+                    source.last_packet = source.last_packet.max(arrived);
                 }
-                let spared = self.spared;
-                let is_kept = |source: &&mut Source| source.kept && !spared.contains(&source.kind);
+                let omitted = self.omitted;
+                let is_kept = |source: &&mut PublishedTrack| source.kept && !omitted.contains(&source.kind);
                 if let Some(source) = self.sources.get_mut(&track).filter(is_kept) {
                     self.clocks.packet(track, arrived, packet.timestamp);
                     source.reorder.push(arrived, packet);
@@ -149,8 +149,8 @@ impl Recording {
             self.dropped = total;
             for track in self.tracks.values_mut() {
                 match track {
-                    Track::Picture(track) => track.overflowed(),
-                    Track::Voice(track) => track.overflowed(),
+                    Timeline::Picture(track) => track.overflowed(),
+                    Timeline::Voice(track) => track.overflowed(),
                 }
             }
         }
@@ -167,8 +167,8 @@ impl Recording {
             let now = self.clocks.at(now);
             for track in self.tracks.values_mut() {
                 match track {
-                    Track::Picture(track) => track.tick(now, &mut self.actions),
-                    Track::Voice(track) => track.tick(now, &mut self.actions),
+                    Timeline::Picture(track) => track.tick(now, &mut self.actions),
+                    Timeline::Voice(track) => track.tick(now, &mut self.actions),
                 }
             }
         }
@@ -189,8 +189,8 @@ impl Recording {
         let end = self.clocks.at(now);
         for track in self.tracks.values_mut() {
             match track {
-                Track::Picture(track) => track.finish(end, &mut self.actions),
-                Track::Voice(track) => track.finish(end, &mut self.actions),
+                Timeline::Picture(track) => track.finish(end, &mut self.actions),
+                Timeline::Voice(track) => track.finish(end, &mut self.actions),
             }
         }
         self.mix();
@@ -208,26 +208,26 @@ impl Recording {
     }
 
     /// Keeps nothing of these tracks until it is told otherwise: the disk has no room for them.
-    pub fn spare(&mut self, now: Instant, kinds: &'static [TrackKind]) {
-        if self.spared == kinds {
+    pub fn omit(&mut self, now: Instant, kinds: &'static [TrackKind]) {
+        if self.omitted == kinds {
             return;
         }
         let changed: Vec<(TrackId, TrackKind)> = self
             .sources
             .iter()
             .map(|(id, source)| (*id, source.kind))
-            .filter(|(_, kind)| self.spared.contains(kind) != kinds.contains(kind))
+            .filter(|(_, kind)| self.omitted.contains(kind) != kinds.contains(kind))
             .collect();
         for (id, kind) in changed {
             self.flush(now, id);
             if let Some(source) = self.sources.get_mut(&id) {
-                source.begin_anew();
+                source.reset();
             }
             if let Some(track) = self.tracks.get_mut(&kind).filter(|_| kinds.contains(&kind)) {
                 track.lost(GapReason::DiskFull);
             }
         }
-        self.spared = kinds;
+        self.omitted = kinds;
         self.ready.extend(self.actions.drain(..));
     }
 
@@ -244,8 +244,8 @@ impl Recording {
 
     /// The tracks of which nothing can be kept before their next keyframe.
     pub fn awaiting_keyframe(&self) -> impl Iterator<Item = TrackKind> {
-        let pictures = |source: &Source| source.pictures.as_ref().is_some_and(Pictures::awaiting_keyframe);
-        let kept = self.sources.values().filter(|source| !self.spared.contains(&source.kind));
+        let pictures = |source: &PublishedTrack| source.pictures.as_ref().is_some_and(Depacketizer::awaiting_keyframe);
+        let kept = self.sources.values().filter(|source| !self.omitted.contains(&source.kind));
         kept.filter(move |source| pictures(source)).map(|source| source.kind)
     }
 
@@ -262,8 +262,15 @@ impl Recording {
         for old in replaced {
             self.end(now, old);
         }
-        if !self.kept.takes(kind) {
-            let source = Source { kind, codec, reorder: Reorder::default(), pictures: None, kept: false, heard: now };
+        if !self.selection.includes(kind) {
+            let source = PublishedTrack {
+                kind,
+                codec,
+                reorder: Reorder::default(),
+                pictures: None,
+                kept: false,
+                last_packet: now,
+            };
             self.sources.insert(id, source);
             return;
         }
@@ -279,16 +286,17 @@ impl Recording {
         }
         if kept {
             self.clocks.start(id, codec.clock_rate());
-            let track = self.tracks.entry(kind).or_insert_with(|| Track::new(kind, TrackResume::default()));
-            if let (Track::Voice(track), Some(mix)) = (track, &mut self.mix) {
-                track.mixed();
+            let track = self.tracks.entry(kind).or_insert_with(|| Timeline::new(kind, TrackResume::default()));
+            if let (Timeline::Voice(track), Some(mix)) = (track, &mut self.mix) {
+                track.keep_for_mix();
                 if kind == TrackKind::StageVoice {
                     mix.open();
                 }
             }
         }
-        let pictures = (kept && !kind.is_sound()).then(|| Pictures::new(codec));
-        self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures, kept, heard: now });
+        let pictures = (kept && !kind.is_sound()).then(|| Depacketizer::new(codec));
+        self.sources
+            .insert(id, PublishedTrack { kind, codec, reorder: Reorder::default(), pictures, kept, last_packet: now });
     }
 
     fn end(&mut self, now: Instant, id: TrackId) {
@@ -298,7 +306,7 @@ impl Recording {
             && let Some(track) = self.tracks.get_mut(&source.kind)
         {
             // Who goes says so at once; who is missed first was cut off.
-            let cut_off = now.saturating_duration_since(source.heard) >= GOODBYE;
+            let cut_off = now.saturating_duration_since(source.last_packet) >= CUT_OFF_AFTER;
             track.lost(if cut_off { GapReason::Loss } else { GapReason::Away });
             if source.kind == TrackKind::StageVoice {
                 self.mix();
@@ -314,8 +322,8 @@ impl Recording {
         let Some(mix) = &mut self.mix else { return };
         for (kind, track) in &mut self.tracks {
             match (kind, track) {
-                (TrackKind::Voice, Track::Voice(track)) => mix.teacher(track.take_written(), &mut self.actions),
-                (TrackKind::StageVoice, Track::Voice(track)) => mix.stage(track.take_written(), &mut self.actions),
+                (TrackKind::Voice, Timeline::Voice(track)) => mix.teacher(track.take_written(), &mut self.actions),
+                (TrackKind::StageVoice, Timeline::Voice(track)) => mix.stage(track.take_written(), &mut self.actions),
                 _ => {}
             }
         }
@@ -323,7 +331,7 @@ impl Recording {
 
     /// Takes all that is held back, holes or not.
     fn flush(&mut self, now: Instant, id: TrackId) {
-        self.pump(id, now + PATIENCE * 2);
+        self.pump(id, now + REPAIR_WAIT * 2);
     }
 
     fn pump(&mut self, id: TrackId, now: Instant) {
@@ -337,7 +345,7 @@ impl Recording {
                     }
                     track.lost(GapReason::Loss);
                 }
-                (Ordered::Packet(arrived, packet), Some(pictures), Track::Picture(track)) => {
+                (Ordered::Packet(arrived, packet), Some(pictures), Timeline::Picture(track)) => {
                     let mended = !pictures.awaiting_keyframe();
                     for picture in pictures.packet(arrived, &packet).into_iter().flatten() {
                         let at = self.clocks.place(id, picture.arrived, picture.rtp);
@@ -347,7 +355,7 @@ impl Recording {
                         track.lost(GapReason::Loss);
                     }
                 }
-                (Ordered::Packet(arrived, packet), None, Track::Voice(track)) => {
+                (Ordered::Packet(arrived, packet), None, Timeline::Voice(track)) => {
                     let at = self.clocks.place(id, arrived, packet.timestamp);
                     track.packet(at, packet.timestamp, &packet.payload, &mut self.actions);
                 }
@@ -357,15 +365,15 @@ impl Recording {
     }
 }
 
-impl Source {
+impl PublishedTrack {
     /// Forgets what it was waiting for: packets were left out.
-    fn begin_anew(&mut self) {
+    fn reset(&mut self) {
         self.reorder = Reorder::default();
-        self.pictures = self.pictures.as_ref().map(|_| Pictures::new(self.codec));
+        self.pictures = self.pictures.as_ref().map(|_| Depacketizer::new(self.codec));
     }
 }
 
-impl Track {
+impl Timeline {
     fn new(kind: TrackKind, resume: TrackResume) -> Self {
         if kind.is_sound() {
             Self::Voice(VoiceTrack::new(kind, resume))
@@ -383,7 +391,7 @@ impl Track {
 }
 
 /// The hub tells within a moment that a publisher has stopped a track; even a still board sends a picture a second.
-const GOODBYE: Duration = Duration::from_secs(3);
+const CUT_OFF_AFTER: Duration = Duration::from_secs(3);
 
 /// How often silence and held pictures are brought forward.
 const TICK: Duration = Duration::from_millis(250);

@@ -7,7 +7,7 @@ use crate::{
     disk::{
         local::Disk,
         recording_files::lock,
-        verify::{Misfit, Verified},
+        verify::{Mismatch, VerifyReport},
     },
     error::{ArchiveError, failed},
     id::RecordingId,
@@ -21,7 +21,7 @@ impl Archive {
     /// # Errors
     /// When there is none of that name, it is not over, or a disk refuses. The copy may be half made then, and is made
     /// anew when it is asked for again.
-    pub fn copy_out(&self, id: RecordingId, to: &Path) -> Result<Result<Verified, Misfit>, ArchiveError> {
+    pub fn copy_out(&self, id: RecordingId, to: &Path) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
         let ledger = lock(&self.ledger(id)?).clone();
         let from = self.dir(id);
         let files = self.disk.list(&from).map_err(|source| failed("list", &from, source))?;

@@ -7,14 +7,14 @@ use crate::{
     disk::{
         recording_files::lock,
         recover,
-        verify::{self, Known, Misfit, Verified},
+        verify::{self, Expected, Mismatch, VerifyReport},
     },
     error::{ArchiveError, failed},
     id::RecordingId,
     journal::{
         chain::JOURNAL,
         checkpoint::Checkpoint,
-        manifest::{Listed, Phase},
+        manifest::{RecordingPhase, RecordingSummary},
         seal::SEAL,
         signature::Signer,
     },
@@ -61,17 +61,17 @@ impl Archive {
         }
         let Some(store) = recover::recover(&self.disk, &dir, self.signer())? else { return Ok(false) };
         let phase = lock(&store.ledger()).phase;
-        Ok(!matches!(phase, Phase::Ended(_)))
+        Ok(!matches!(phase, RecordingPhase::Ended(_)))
     }
 
     /// Every recording in the folder, the oldest first, without changing anything.
     ///
     /// # Errors
     /// When the folder cannot be listed; a recording that cannot be read says so itself.
-    pub fn list(&self) -> Result<Vec<Listed>, ArchiveError> {
+    pub fn list(&self) -> Result<Vec<RecordingSummary>, ArchiveError> {
         let names = self.disk.list(&self.root).map_err(|source| failed("list", &self.root, source))?;
         let ids = names.iter().filter_map(|name| name.parse().ok());
-        let mut listed: Vec<Listed> = ids.map(|id| self.look_at(id)).collect();
+        let mut listed: Vec<RecordingSummary> = ids.map(|id| self.summary(id)).collect();
         listed.sort_by_key(|one| (one.started_at_ms, one.recording_id));
         Ok(listed)
     }
@@ -81,12 +81,12 @@ impl Archive {
     ///
     /// # Errors
     /// When there is none of that name, or the disk refuses.
-    pub fn repair(&self, id: RecordingId) -> Result<Listed, ArchiveError> {
+    pub fn repair(&self, id: RecordingId) -> Result<RecordingSummary, ArchiveError> {
         if self.peek(id)?.is_none() {
             return Err(ArchiveError::NoRecording { id });
         }
         self.recover_one(id)?;
-        Ok(self.look_at(id))
+        Ok(self.summary(id))
     }
 
     /// Removes a recording from this disk for good: its media first, its seal last. It may be interrupted and asked again,
@@ -112,10 +112,10 @@ impl Archive {
         Ok(())
     }
 
-    fn look_at(&self, id: RecordingId) -> Listed {
+    fn summary(&self, id: RecordingId) -> RecordingSummary {
         let files = self.disk.list(&self.dir(id)).unwrap_or_default();
         let ledger = self.peek(id).ok().flatten();
-        Listed::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
+        RecordingSummary::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
     }
 
     /// Whether a recording is as it was written, and if not, what is the first thing that does not fit; signatures must be
@@ -124,7 +124,7 @@ impl Archive {
     ///
     /// # Errors
     /// When there is none of that name, or the disk refuses.
-    pub fn verify(&self, id: RecordingId) -> Result<Result<Verified, Misfit>, ArchiveError> {
+    pub fn verify(&self, id: RecordingId) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
         self.verify_beside(id, &[], None)
     }
 
@@ -138,10 +138,10 @@ impl Archive {
         id: RecordingId,
         checkpoints: &[Checkpoint],
         seal_sha256: Option<&str>,
-    ) -> Result<Result<Verified, Misfit>, ArchiveError> {
+    ) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
         let key = self.signer().map(Signer::public_key);
-        let known = Known { key: key.as_ref(), checkpoints, seal_sha256 };
-        verify::verify(self.disk.as_ref(), &self.dir(id), id, &known)
+        let expected = Expected { key: key.as_ref(), checkpoints, seal_sha256 };
+        verify::verify(self.disk.as_ref(), &self.dir(id), id, &expected)
     }
 }
 

@@ -9,12 +9,12 @@ use std::{
 
 use crate::{
     archive::Archive,
-    disk::{media_folder::Folder, recording_files::lock},
+    disk::{media_folder::MediaFolder, recording_files::lock},
     error::{ArchiveError, failed},
     export::{
         mp4::{Export, ExportKey},
         playlist,
-        selection::{ExportTracks, Span},
+        selection::{ExportSpan, ExportTracks},
     },
     id::{MediaName, RecordingId},
     journal::manifest::TrackLedger,
@@ -53,7 +53,7 @@ impl Archive {
         let ledger = self.ledger(id)?;
         let path = self.dir(id).join(media.to_string());
         let digest = lock(&ledger).digest(media).ok_or_else(missing)?;
-        self.disk.bring_back(&path, &digest).map_err(|source| failed("bring back", &path, source))?;
+        self.disk.fetch(&path, &digest).map_err(|source| failed("bring back", &path, source))?;
         Ok(path)
     }
 
@@ -84,10 +84,10 @@ impl Archive {
         &self,
         id: RecordingId,
         tracks: ExportTracks,
-        span: Option<Span>,
+        span: Option<ExportSpan>,
     ) -> Result<Arc<Export>, ArchiveError> {
         let ledger = self.ledger(id)?;
-        let span = span.unwrap_or(Span::WHOLE);
+        let span = span.unwrap_or(ExportSpan::WHOLE);
         let key = ExportKey { id, chain_head: lock(&ledger).chain_head.clone(), tracks, span };
         let exports = || self.exports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = exports().find(&key) {
@@ -133,7 +133,7 @@ impl Archive {
         Ok(Copies { named, here: ledger.media().filter(|(name, _)| is_here(*name)).count() as u64, mirrored })
     }
 
-    fn folder(&self, id: RecordingId) -> Folder {
-        Folder::new(self.root.clone(), self.disk.clone(), id)
+    fn folder(&self, id: RecordingId) -> MediaFolder {
+        MediaFolder::new(self.root.clone(), self.disk.clone(), id)
     }
 }

@@ -4,7 +4,7 @@ mod clock;
 mod copy;
 mod inspect;
 pub(crate) mod media;
-pub(crate) mod session;
+pub(crate) mod open_recording;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,15 +20,15 @@ use crate::{
         recording_files::{SharedLedger, lock},
         recover,
         space::{DiskState, Thresholds},
-        volume::{LOOK_EVERY, Volume},
+        volume::{MEASURE_EVERY, Volume},
     },
     error::{ArchiveError, failed},
-    export::mp4::Exports,
+    export::mp4::ExportCache,
     id::RecordingId,
     journal::{
         checkpoint::Checkpoint,
         digest::sha256,
-        manifest::{Ledger, Manifest, Phase},
+        manifest::{Ledger, Manifest, RecordingPhase},
         seal::SEAL,
         signature::Signer,
     },
@@ -44,7 +44,7 @@ pub struct Archive {
     /// What all recordings have still to write, in bytes.
     pub(crate) waiting: Arc<AtomicUsize>,
     pub(crate) ledgers: Mutex<Ledgers>,
-    pub(crate) exports: Mutex<Exports>,
+    pub(crate) exports: Mutex<ExportCache>,
 }
 
 /// How an archive is opened.
@@ -115,13 +115,13 @@ impl Archive {
     /// # Errors
     /// When no thread can be started.
     pub fn watch_disk(self: &Arc<Self>) -> Result<(), ArchiveError> {
-        self.look_at_disk();
+        self.measure_disk();
         let archive = Arc::downgrade(self);
         let watch = move || {
             while let Some(archive) = archive.upgrade() {
-                archive.look_at_disk();
+                archive.measure_disk();
                 drop(archive);
-                std::thread::park_timeout(LOOK_EVERY);
+                std::thread::park_timeout(MEASURE_EVERY);
             }
         };
         let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(watch);
@@ -129,8 +129,8 @@ impl Archive {
     }
 
     /// Looks once how full the disk is.
-    pub fn look_at_disk(&self) {
-        self.volume.look(self.clock.now());
+    pub fn measure_disk(&self) {
+        self.volume.measure(self.clock.now());
     }
 
     /// How full the disk is, as far as it is looked after.
@@ -192,7 +192,7 @@ impl Archive {
             }
         }
         let ledger = self.peek(id)?.ok_or(ArchiveError::NoRecording { id })?;
-        let sealed = matches!(ledger.phase, Phase::Ended(_));
+        let sealed = matches!(ledger.phase, RecordingPhase::Ended(_));
         let ledger = Arc::new(Mutex::new(ledger));
         let mut ledgers = self.ledgers();
         if sealed && !ledgers.live.contains_key(&id) {

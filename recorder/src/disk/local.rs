@@ -12,7 +12,7 @@ use nix::{
     sys::statvfs::statvfs,
 };
 
-use crate::disk::space::Room;
+use crate::disk::space::FreeSpace;
 
 /// A file system, as far as the archive needs one. What returned is not durable before it was synced.
 pub trait Disk: Send + Sync + 'static {
@@ -27,9 +27,9 @@ pub trait Disk: Send + Sync + 'static {
     /// Gives a file its final name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// How much room there is where `path` lies.
-    fn room(&self, path: &Path) -> io::Result<Room>;
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace>;
     /// Makes a file of `bytes` whose blocks are really set aside; one that is there is left as it is.
-    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()>;
+    fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes what happened to names in a folder durable.
@@ -40,7 +40,7 @@ pub trait Disk: Send + Sync + 'static {
     }
     /// Makes sure that a file is here whose copy may be the only one, elsewhere; its SHA-256 in hex is `digest`. A disk
     /// that gives nothing away has nothing to do.
-    fn bring_back(&self, _path: &Path, _digest: &str) -> io::Result<()> {
+    fn fetch(&self, _path: &Path, _digest: &str) -> io::Result<()> {
         Ok(())
     }
 }
@@ -96,10 +96,10 @@ impl Disk for LocalDisk {
         fs::rename(from, to)
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let told = statvfs(path)?;
         let block_bytes = told.fragment_size();
-        Ok(Room {
+        Ok(FreeSpace {
             free_bytes: told.blocks_available().saturating_mul(block_bytes),
             total_bytes: told.blocks().saturating_mul(block_bytes),
             free_files: told.files_available(),
@@ -107,21 +107,21 @@ impl Disk for LocalDisk {
         })
     }
 
-    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
+    fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()> {
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         if file.metadata()?.len() == bytes {
             return Ok(());
         }
-        let set_aside = (|| {
+        let reserve_file = (|| {
             file.set_len(0)?;
             fallocate(&file, FallocateFlags::empty(), 0, i64::try_from(bytes).unwrap_or(i64::MAX))?;
             file.sync_all()
         })();
-        if set_aside.is_err() {
+        if reserve_file.is_err() {
             // Half a reserve would be taken for a whole one.
             fs::remove_file(path)?;
         }
-        set_aside
+        reserve_file
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -20,19 +20,19 @@ use crate::{
 
 /// The folder of one recording, for reading.
 #[derive(Clone)]
-pub struct Folder {
+pub struct MediaFolder {
     root: PathBuf,
     disk: Arc<dyn Disk>,
     id: RecordingId,
 }
 
-impl std::fmt::Debug for Folder {
+impl std::fmt::Debug for MediaFolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Folder").field(&self.id).finish()
+        f.debug_tuple("MediaFolder").field(&self.id).finish()
     }
 }
 
-impl Folder {
+impl MediaFolder {
     /// The folder of a recording beneath `root`, where `disk` fetches what is not here.
     #[must_use]
     pub fn new(root: PathBuf, disk: Arc<dyn Disk>, id: RecordingId) -> Self {
@@ -49,7 +49,7 @@ impl Folder {
         let path = Path::new(&self.id.to_string()).join(name.to_string());
         match self.open_beneath(&path) {
             Err(Errno::ENOENT) => {
-                self.disk.bring_back(&self.root.join(&path), digest)?;
+                self.disk.fetch(&self.root.join(&path), digest)?;
                 plain(self.open_beneath(&path)?)
             }
             opened => plain(opened?),

@@ -20,7 +20,7 @@ use crate::{
     error::{ArchiveError, failed},
     id::MediaName,
     journal::{
-        chain::{Chain, JOURNAL},
+        chain::{HashChain, JOURNAL},
         checkpoint::Checkpoint,
         digest::sha256,
         manifest::Ledger,
@@ -39,32 +39,32 @@ pub fn lock(ledger: &SharedLedger) -> MutexGuard<'_, Ledger> {
 }
 
 /// The open files of one recording.
-pub struct Store {
+pub struct RecordingFiles {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     journal: Journal,
-    parts: HashMap<TrackKind, Part>,
+    parts: HashMap<TrackKind, OpenSegment>,
     ledger: SharedLedger,
 }
 
 struct Journal {
     file: Option<Box<dyn DiskFile>>,
     len: u64,
-    chain: Chain,
+    chain: HashChain,
 }
 
 /// A segment that is being written.
-struct Part {
+struct OpenSegment {
     name: MediaName,
     file: Option<Box<dyn DiskFile>>,
     /// All that is durable: for its digest, and to write it again where a sync failed.
-    kept: Vec<u8>,
+    durable: Vec<u8>,
     /// A sync failed: what the file holds is unknown, whatever a second sync might say.
     suspect: bool,
     renamed: bool,
 }
 
-impl Store {
+impl RecordingFiles {
     /// Begins a recording in `dir`.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Store {
     pub fn create(disk: Arc<dyn Disk>, dir: PathBuf, start: &Record) -> Result<Self, ArchiveError> {
         disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
         let ledger = Ledger::begin(start).ok_or_else(|| ArchiveError::NotARecording { path: dir.clone() })?;
-        let mut store = Self::open(disk, dir, 0, Chain::default(), Arc::new(Mutex::new(ledger)));
+        let mut store = Self::open(disk, dir, 0, HashChain::default(), Arc::new(Mutex::new(ledger)));
         store.record(start)?;
         store.sync_dir()?;
         Ok(store)
@@ -80,7 +80,7 @@ impl Store {
 
     /// Goes on behind `journal_len` bytes of journal.
     #[must_use]
-    pub fn open(disk: Arc<dyn Disk>, dir: PathBuf, journal_len: u64, chain: Chain, ledger: SharedLedger) -> Self {
+    pub fn open(disk: Arc<dyn Disk>, dir: PathBuf, journal_len: u64, chain: HashChain, ledger: SharedLedger) -> Self {
         let journal = Journal { file: None, len: journal_len, chain };
         Self { disk, dir, journal, parts: HashMap::new(), ledger }
     }
@@ -174,15 +174,15 @@ impl Store {
 
     fn append(&mut self, name: MediaName, bytes: &[u8]) -> Result<(), ArchiveError> {
         let path = self.dir.join(name.part());
-        let part = self.parts.entry(name.kind()).or_insert_with(|| Part::new(name));
+        let part = self.parts.entry(name.kind()).or_insert_with(|| OpenSegment::new(name));
         if part.name != name {
-            *part = Part::new(name);
+            *part = OpenSegment::new(name);
         }
         if part.suspect {
             // Into another file, from memory: a page whose write-back failed may count as clean.
             let fresh = self.dir.join(format!("{}{REWRITTEN}", name.part()));
             let mut file = self.disk.open(&fresh, 0).map_err(|source| failed("open", &fresh, source))?;
-            file.append(&part.kept).map_err(|source| failed("append to", &fresh, source))?;
+            file.append(&part.durable).map_err(|source| failed("append to", &fresh, source))?;
             file.sync().map_err(|source| failed("sync", &fresh, source))?;
             self.disk.rename(&fresh, &path).map_err(|source| failed("rename", &fresh, source))?;
             self.disk.sync_dir(&self.dir).map_err(|source| failed("sync", &self.dir, source))?;
@@ -190,18 +190,18 @@ impl Store {
         }
         let mut file = match part.file.take() {
             Some(file) => file,
-            None => self.disk.open(&path, part.kept.len() as u64).map_err(|source| failed("open", &path, source))?,
+            None => self.disk.open(&path, part.durable.len() as u64).map_err(|source| failed("open", &path, source))?,
         };
         file.append(bytes).map_err(|source| failed("append to", &path, source))?;
         if let Err(source) = file.sync() {
             part.suspect = true;
             return Err(failed("sync", &path, source));
         }
-        if part.kept.is_empty() {
+        if part.durable.is_empty() {
             self.disk.sync_dir(&self.dir).map_err(|source| failed("sync", &self.dir, source))?;
         }
         part.file = Some(file);
-        part.kept.extend_from_slice(bytes);
+        part.durable.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl Store {
             part.renamed = true;
         }
         part.file = None;
-        let told = (part.kept.len() as u64, sha256(&part.kept));
+        let told = (part.durable.len() as u64, sha256(&part.durable));
         self.sync_dir()?;
         Ok(told)
     }
@@ -225,9 +225,9 @@ impl Store {
     }
 }
 
-impl Part {
+impl OpenSegment {
     fn new(name: MediaName) -> Self {
-        Self { name, file: None, kept: Vec::new(), suspect: false, renamed: false }
+        Self { name, file: None, durable: Vec::new(), suspect: false, renamed: false }
     }
 }
 

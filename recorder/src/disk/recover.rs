@@ -13,15 +13,15 @@ use sfu::media::TrackKind;
 use crate::{
     disk::{
         local::Disk,
-        recording_files::{Store, lock},
+        recording_files::{RecordingFiles, lock},
     },
     error::{ArchiveError, failed},
     format::fmp4,
     id::MediaName,
     journal::{
-        chain::{self, Chain, JOURNAL},
+        chain::{self, HashChain, JOURNAL},
         digest::sha256,
-        manifest::{Ledger, Phase, TrackLedger},
+        manifest::{Ledger, RecordingPhase, TrackLedger},
         record::{GapReason, Record, SegmentRecord},
         seal::{self, SEAL},
         signature::Signer,
@@ -33,8 +33,12 @@ use crate::{
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn recover(disk: &Arc<dyn Disk>, dir: &Path, signer: Option<&dyn Signer>) -> Result<Option<Store>, ArchiveError> {
-    put_in_order(disk, dir, signer, false)
+pub fn recover(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    signer: Option<&dyn Signer>,
+) -> Result<Option<RecordingFiles>, ArchiveError> {
+    recover_folder(disk, dir, signer, false)
 }
 
 /// As [`recover`], in a process that has seen a write or a sync of this recording fail. A page whose write-back failed may
@@ -47,29 +51,29 @@ pub fn recover_suspect(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     signer: Option<&dyn Signer>,
-) -> Result<Option<Store>, ArchiveError> {
-    put_in_order(disk, dir, signer, true)
+) -> Result<Option<RecordingFiles>, ArchiveError> {
+    recover_folder(disk, dir, signer, true)
 }
 
-fn put_in_order(
+fn recover_folder(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     signer: Option<&dyn Signer>,
     suspect: bool,
-) -> Result<Option<Store>, ArchiveError> {
+) -> Result<Option<RecordingFiles>, ArchiveError> {
     let Some((ledger, chain, kept, len)) = read_journal(disk.as_ref(), dir)? else { return Ok(None) };
     let path = dir.join(JOURNAL);
     if suspect {
         let bytes = disk.read(&path).map_err(|source| failed("read", &path, source))?;
         let whole = usize::try_from(kept).ok().and_then(|kept| bytes.get(..kept)).unwrap_or_default();
-        write_anew(disk.as_ref(), dir, JOURNAL, whole)?;
+        rewrite(disk.as_ref(), dir, JOURNAL, whole)?;
     } else if kept < len {
         let mut file = disk.open(&path, kept).map_err(|source| failed("open", &path, source))?;
         file.sync().map_err(|source| failed("sync", &path, source))?;
     }
     let phase = ledger.phase;
-    let mut store = Store::open(disk.clone(), dir.to_owned(), kept, chain, Arc::new(Mutex::new(ledger)));
-    if let Phase::Ended(_) = phase {
+    let mut store = RecordingFiles::open(disk.clone(), dir.to_owned(), kept, chain, Arc::new(Mutex::new(ledger)));
+    if let RecordingPhase::Ended(_) = phase {
         seal(disk.as_ref(), dir, &store, signer)?;
         return Ok(Some(store));
     }
@@ -99,7 +103,7 @@ fn put_in_order(
     for (kind, seq, is_part) in segments {
         adopt(disk.as_ref(), dir, &mut store, (kind, seq, is_part), suspect)?;
     }
-    if phase == Phase::Running {
+    if phase == RecordingPhase::Running {
         let at_ms = lock(&store.ledger()).duration_ms();
         store.record(&Record::Interrupted { at_ms })?;
     }
@@ -118,7 +122,12 @@ pub fn peek(disk: &dyn Disk, dir: &Path) -> Result<Option<Ledger>, ArchiveError>
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn seal(disk: &dyn Disk, dir: &Path, store: &Store, signer: Option<&dyn Signer>) -> Result<(), ArchiveError> {
+pub fn seal(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: &RecordingFiles,
+    signer: Option<&dyn Signer>,
+) -> Result<(), ArchiveError> {
     let names = disk.list(dir).map_err(|source| failed("list", dir, source))?;
     if names.iter().any(|name| name == SEAL) {
         return Ok(());
@@ -178,7 +187,7 @@ pub fn resume(
 fn adopt(
     disk: &dyn Disk,
     dir: &Path,
-    store: &mut Store,
+    store: &mut RecordingFiles,
     (kind, seq, is_part): (TrackKind, u32, bool),
     suspect: bool,
 ) -> Result<(), ArchiveError> {
@@ -199,11 +208,11 @@ fn adopt(
         return Ok(());
     }
     if suspect {
-        write_anew(disk, dir, &name.to_string(), bytes.slice(..kept).as_ref())?;
+        rewrite(disk, dir, &name.to_string(), bytes.slice(..kept).as_ref())?;
         if is_part {
             remove(disk, dir, &file)?;
         }
-        return tell(store, name, init, &bytes.slice(..kept), &fragments);
+        return record_adopted(store, name, init, &bytes.slice(..kept), &fragments);
     }
     if kept < bytes.len() {
         let mut open = disk.open(&path, kept as u64).map_err(|source| failed("open", &path, source))?;
@@ -214,12 +223,12 @@ fn adopt(
         disk.rename(&path, &whole).map_err(|source| failed("rename", &path, source))?;
     }
     disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))?;
-    tell(store, name, init, &bytes.slice(..kept), &fragments)
+    record_adopted(store, name, init, &bytes.slice(..kept), &fragments)
 }
 
 /// Tells the journal of a segment that was adopted.
-fn tell(
-    store: &mut Store,
+fn record_adopted(
+    store: &mut RecordingFiles,
     name: MediaName,
     init: u32,
     whole: &Bytes,
@@ -240,7 +249,7 @@ fn tell(
 }
 
 /// Writes a file that was there already, or its part, from memory into another one.
-fn write_anew(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+fn rewrite(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
     let (fresh, whole) = (dir.join(format!("{name}.again")), dir.join(name));
     let mut file = disk.open(&fresh, 0).map_err(|source| failed("open", &fresh, source))?;
     file.append(bytes).map_err(|source| failed("append to", &fresh, source))?;
@@ -260,7 +269,7 @@ fn remove(disk: &dyn Disk, dir: &Path, file: &str) -> Result<(), ArchiveError> {
     disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))
 }
 
-type ReadJournal = (Ledger, Chain, u64, u64);
+type ReadJournal = (Ledger, HashChain, u64, u64);
 
 fn read_journal(disk: &dyn Disk, dir: &Path) -> Result<Option<ReadJournal>, ArchiveError> {
     let path = dir.join(JOURNAL);

@@ -5,7 +5,7 @@ use sfu::media::TrackKind;
 
 /// What a file system says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct FreeSpace {
     /// For whoever is not root.
     pub free_bytes: u64,
     /// The whole volume.
@@ -36,7 +36,7 @@ pub enum DiskLevel {
 impl DiskLevel {
     /// Tracks for which there is no room.
     #[must_use]
-    pub fn spares(self) -> &'static [TrackKind] {
+    pub fn omitted_tracks(self) -> &'static [TrackKind] {
         use TrackKind::{Board, Camera, Stage, StageVoice, Voice};
         match self {
             Self::Fine | Self::Low => &[],
@@ -49,7 +49,7 @@ impl DiskLevel {
     /// Tracks of which the lightest layer is enough, where their publisher sends several. A board that cannot be read is no
     /// board, and a voice has one layer.
     #[must_use]
-    pub fn lightens(self) -> &'static [TrackKind] {
+    pub fn reduced_tracks(self) -> &'static [TrackKind] {
         match self {
             Self::Fine | Self::Low => &[],
             // A camera that comes back when there is room again comes back small.
@@ -123,7 +123,7 @@ impl Default for Thresholds {
 impl Thresholds {
     /// What `room` means. A level once entered is left a quarter above where it began, so that no camera comes and goes.
     #[must_use]
-    pub fn level(&self, before: DiskLevel, room: Room) -> DiskLevel {
+    pub fn level(&self, before: DiskLevel, room: FreeSpace) -> DiskLevel {
         if self.paused.is_above(room, 4) || (before == DiskLevel::Paused && self.resume.is_above(room, 4)) {
             return DiskLevel::Paused;
         }
@@ -138,7 +138,7 @@ impl Thresholds {
 
 impl Threshold {
     /// True: `room` is less than `quarters` quarters of it.
-    fn is_above(self, room: Room, quarters: u64) -> bool {
+    fn is_above(self, room: FreeSpace, quarters: u64) -> bool {
         let less = |free: u64, total: u64, max: u64| {
             let asked = (total / 100).saturating_mul(self.percent).min(max);
             free < asked.saturating_mul(quarters) / 4
@@ -152,8 +152,8 @@ impl Threshold {
 mod tests {
     use super::*;
 
-    fn room(free_bytes: u64, total_bytes: u64) -> Room {
-        Room { free_bytes, total_bytes, free_files: 900_000, total_files: 1_000_000 }
+    fn room(free_bytes: u64, total_bytes: u64) -> FreeSpace {
+        FreeSpace { free_bytes, total_bytes, free_files: 900_000, total_files: 1_000_000 }
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         let thresholds = Thresholds::default();
         assert_eq!(thresholds.level(DiskLevel::Fine, room(120 << 30, 100 << 40)), DiskLevel::Fine);
         assert_eq!(thresholds.level(DiskLevel::Fine, room(1 << 30, 100 << 40)), DiskLevel::Paused);
-        let files = |free_files, total_files| Room { free_files, total_files, ..room(50 << 30, 100 << 30) };
+        let files = |free_files, total_files| FreeSpace { free_files, total_files, ..room(50 << 30, 100 << 30) };
         assert_eq!(thresholds.level(DiskLevel::Fine, files(1_900, 100_000)), DiskLevel::Paused);
         assert_eq!(thresholds.level(DiskLevel::Fine, files(0, 0)), DiskLevel::Fine, "no such limit");
     }
@@ -199,11 +199,11 @@ mod tests {
     fn every_level_spares_what_the_one_before_it_spares() {
         use DiskLevel::{Fine, Lean, Low, Paused, Tight};
         for pair in [Fine, Low, Tight, Lean, Paused].windows(2) {
-            assert!(pair[0].spares().iter().all(|kind| pair[1].spares().contains(kind)), "{pair:?}");
-            assert!(pair[0].lightens().iter().all(|kind| pair[1].lightens().contains(kind)), "{pair:?}");
+            assert!(pair[0].omitted_tracks().iter().all(|kind| pair[1].omitted_tracks().contains(kind)), "{pair:?}");
+            assert!(pair[0].reduced_tracks().iter().all(|kind| pair[1].reduced_tracks().contains(kind)), "{pair:?}");
         }
         // The camera is made small before it is given up.
-        assert!(Tight.lightens() == [TrackKind::Camera] && !Tight.spares().contains(&TrackKind::Camera));
-        assert_eq!(Paused.spares().len(), TrackKind::ALL.len());
+        assert!(Tight.reduced_tracks() == [TrackKind::Camera] && !Tight.omitted_tracks().contains(&TrackKind::Camera));
+        assert_eq!(Paused.omitted_tracks().len(), TrackKind::ALL.len());
     }
 }

@@ -14,11 +14,11 @@ use crate::{
     error::{ArchiveError, failed},
     id::{MediaName, RecordingId},
     journal::{
-        chain::{Chain, JOURNAL},
+        chain::{HashChain, JOURNAL},
         checkpoint::Checkpoint,
         digest::sha256,
-        fault::{Broken, Fault, minutes},
-        manifest::{Ledger, Phase},
+        fault::{Fault, FrameError, minutes},
+        manifest::{Ledger, RecordingPhase},
         record::{Record, SegmentRecord},
         seal::{self, SEAL},
         signature::Signed,
@@ -27,7 +27,7 @@ use crate::{
 
 /// A recording of which nothing was touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verified {
+pub struct VerifyReport {
     /// Which recording.
     pub recording_id: RecordingId,
     /// It is over. Of one that is not, the newest records may have been cut off whole without leaving a trace.
@@ -46,7 +46,7 @@ pub struct Verified {
 
 /// What others know of a recording: by the folder alone nobody can tell that all of it was written anew.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'a> {
+pub struct Expected<'a> {
     /// The key that must have signed. `None`: whoever has.
     pub key: Option<&'a [u8; 32]>,
     /// In order. Those that were kept elsewhere.
@@ -57,17 +57,17 @@ pub struct Known<'a> {
 
 /// The first thing that does not fit, in the order in which the recording was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} {fault}")]
-pub struct Misfit {
+#[error("{location} {fault}")]
+pub struct Mismatch {
     /// Where it is.
-    pub place: Place,
+    pub location: FaultLocation,
     /// What is wrong with it.
     pub fault: Fault,
 }
 
 /// Where something does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Place {
+pub enum FaultLocation {
     /// A record of the journal.
     #[error("record {number} of journal.log, from byte {at_byte},")]
     Record {
@@ -90,7 +90,7 @@ pub enum Place {
     },
 }
 
-/// Verifies the recording in `dir` beside what is `known` of it. One that is written meanwhile is looked at again.
+/// Verifies the recording in `dir` beside what is `expected` of it. One that is written meanwhile is looked at again.
 ///
 /// # Errors
 /// When there is none, or the disk refuses.
@@ -98,80 +98,86 @@ pub fn verify(
     disk: &dyn Disk,
     dir: &Path,
     id: RecordingId,
-    known: &Known<'_>,
-) -> Result<Result<Verified, Misfit>, ArchiveError> {
+    expected: &Expected<'_>,
+) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
     let missing = || ArchiveError::NoRecording { id };
     let mut journal = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
-    for _ in 0..LOOKS {
-        let verified = look(disk, dir, id, known, &journal)?;
+    for _ in 0..ATTEMPTS {
+        let verified = verify_once(disk, dir, id, expected, &journal)?;
         let now = read(disk, dir, JOURNAL)?.ok_or_else(missing)?;
         if verified.is_ok() || now == journal {
             return Ok(verified);
         }
         journal = now;
     }
-    look(disk, dir, id, known, &journal)
+    verify_once(disk, dir, id, expected, &journal)
 }
 
-fn look(
+fn verify_once(
     disk: &dyn Disk,
     dir: &Path,
     id: RecordingId,
-    known: &Known<'_>,
+    expected: &Expected<'_>,
     journal: &[u8],
-) -> Result<Result<Verified, Misfit>, ArchiveError> {
+) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
     let mut walk = Walk { disk, dir, ends: HashMap::new(), known: BTreeSet::new(), size_bytes: 0, ended: false };
-    let (mut chain, mut records, mut at_byte) = (Chain::default(), Vec::new(), 0);
-    let mut kept_elsewhere = known.checkpoints.iter().peekable();
+    let (mut chain, mut records, mut at_byte) = (HashChain::default(), Vec::new(), 0);
+    let mut kept_elsewhere = expected.checkpoints.iter().peekable();
     loop {
         let before = chain.head().to_owned();
-        let place = Place::Record { number: records.len() + 1, at_byte };
+        let location = FaultLocation::Record { number: records.len() + 1, at_byte };
         let rest = journal.get(at_byte..).filter(|rest| !rest.is_empty());
         let (record, len) = match rest.map(|rest| chain.follow(rest)) {
             Some(Ok(next)) => next,
-            Some(Err(broken)) => return Ok(Err(Misfit { place, fault: broken.into() })),
+            Some(Err(broken)) => return Ok(Err(Mismatch { location, fault: broken.into() })),
             None => break,
         };
         if let Record::Checkpoint(checkpoint) = &record {
             let told = (checkpoint.recording_id, checkpoint.records, checkpoint.head.as_str());
             let checked = if told == (id, records.len() as u64, before.as_str()) {
-                checkpoint.check(known.key).map(drop)
+                checkpoint.check(expected.key).map(drop)
             } else {
                 Err(Fault::OutOfPlace)
             };
             if let Err(fault) = checked {
-                return Ok(Err(Misfit { place, fault }));
+                return Ok(Err(Mismatch { location, fault }));
             }
         }
-        if let Err(misfit) = walk.record(place.clone(), &record, id)? {
+        if let Err(misfit) = walk.record(location.clone(), &record, id)? {
             return Ok(Err(misfit));
         }
         records.push(record);
         while let Some(kept) = kept_elsewhere.next_if(|kept| kept.records <= records.len() as u64) {
-            if let Err(fault) = kept.check(known.key) {
-                return Ok(Err(Misfit { place: Place::Checkpoint { at_ms: kept.at_ms }, fault }));
+            if let Err(fault) = kept.check(expected.key) {
+                return Ok(Err(Mismatch { location: FaultLocation::Checkpoint { at_ms: kept.at_ms }, fault }));
             }
             if kept.records == records.len() as u64 && kept.head != chain.head() {
-                return Ok(Err(Misfit { place, fault: Fault::OtherPast { at_ms: kept.at_ms } }));
+                return Ok(Err(Mismatch { location, fault: Fault::OtherPast { at_ms: kept.at_ms } }));
             }
         }
         at_byte += len;
     }
     if kept_elsewhere.next().is_some() {
-        return Ok(Err(Misfit { place: Place::Record { number: records.len() + 1, at_byte }, fault: Fault::Missing }));
+        return Ok(Err(Mismatch {
+            location: FaultLocation::Record { number: records.len() + 1, at_byte },
+            fault: Fault::Missing,
+        }));
     }
     let Some(ledger) = Ledger::fold(&records, chain.head()) else {
-        return Ok(Err(Misfit { place: Place::Record { number: 1, at_byte: 0 }, fault: Broken::CutOff.into() }));
+        return Ok(Err(Mismatch {
+            location: FaultLocation::Record { number: 1, at_byte: 0 },
+            fault: FrameError::CutOff.into(),
+        }));
     };
     let names = disk.list(dir).map_err(|source| failed("list", dir, source))?;
     if let Some(name) = names.iter().find(|name| !walk.accounts_for(name, ledger.phase)) {
         return Ok(at_file(name.clone(), Fault::Extra));
     }
-    let signed = match walk.seal(&ledger, known)? {
+    let signed = match walk.seal(&ledger, expected)? {
         Ok(signed) => signed,
         Err(misfit) => return Ok(Err(misfit)),
     };
-    Ok(Ok(Verified {
+    Ok(Ok(VerifyReport {
         recording_id: id,
         sealed: walk.ended,
         signed,
@@ -196,15 +202,20 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Takes the next record, and looks at the file that it names.
-    fn record(&mut self, place: Place, record: &Record, id: RecordingId) -> Result<Result<(), Misfit>, ArchiveError> {
-        let is_first = matches!(place, Place::Record { number: 1, .. });
+    fn record(
+        &mut self,
+        location: FaultLocation,
+        record: &Record,
+        id: RecordingId,
+    ) -> Result<Result<(), Mismatch>, ArchiveError> {
+        let is_first = matches!(location, FaultLocation::Record { number: 1, .. });
         if is_first && Ledger::begin(record).is_none_or(|ledger| ledger.recording_id != id) {
-            return Ok(Err(Misfit { place, fault: Fault::OtherRecording }));
+            return Ok(Err(Mismatch { location, fault: Fault::OtherRecording }));
         }
         let begins = matches!(record, Record::Start { .. });
         let follows = !matches!(record, Record::Segment(segment) if !self.follows(segment));
         if self.ended || begins != is_first || !follows {
-            return Ok(Err(Misfit { place, fault: Fault::OutOfPlace }));
+            return Ok(Err(Mismatch { location, fault: Fault::OutOfPlace }));
         }
         match record {
             Record::Init(init) => self.file(MediaName::Init { kind: init.kind, n: init.n }, None, &init.sha256),
@@ -231,7 +242,7 @@ impl Walk<'_> {
         name: MediaName,
         was_bytes: Option<u64>,
         digest: &str,
-    ) -> Result<Result<(), Misfit>, ArchiveError> {
+    ) -> Result<Result<(), Mismatch>, ArchiveError> {
         self.known.insert(name);
         let Some(bytes) = read(self.disk, self.dir, &name.to_string())? else {
             return Ok(at_file(name.to_string(), Fault::Missing));
@@ -250,7 +261,7 @@ impl Walk<'_> {
 
     /// A recording that is not over may hold what has no record yet: parts, and a segment between its renaming and
     /// its record.
-    fn accounts_for(&self, name: &str, phase: Phase) -> bool {
+    fn accounts_for(&self, name: &str, phase: RecordingPhase) -> bool {
         if name == JOURNAL || (name == SEAL && self.ended) {
             return true;
         }
@@ -258,7 +269,7 @@ impl Walk<'_> {
         if media.is_some_and(|(media, is_part)| !is_part && self.known.contains(&media)) {
             return true;
         }
-        phase == Phase::Running
+        phase == RecordingPhase::Running
             && match media {
                 Some((_, true)) => true,
                 Some((MediaName::Segment { kind, seq }, false)) => self.known.iter().all(|known| match known {
@@ -273,15 +284,15 @@ impl Walk<'_> {
             }
     }
 
-    fn seal(&self, ledger: &Ledger, known: &Known<'_>) -> Result<Result<Signed, Misfit>, ArchiveError> {
-        if !self.ended && known.seal_sha256.is_none() {
+    fn seal(&self, ledger: &Ledger, expected: &Expected<'_>) -> Result<Result<Signed, Mismatch>, ArchiveError> {
+        if !self.ended && expected.seal_sha256.is_none() {
             return Ok(Ok(Signed::NotYet));
         }
         let Some(bytes) = read(self.disk, self.dir, SEAL)? else {
             return Ok(at_file(SEAL.to_owned(), Fault::Missing));
         };
-        let checked = seal::check(&bytes, ledger.recording_id, &ledger.chain_head, known.key);
-        match (checked, known.seal_sha256) {
+        let checked = seal::check(&bytes, ledger.recording_id, &ledger.chain_head, expected.key);
+        match (checked, expected.seal_sha256) {
             (Ok(_), Some(was)) if sha256(&bytes) != was => {
                 Ok(at_file(SEAL.to_owned(), Fault::OtherSeal { was: was.to_owned() }))
             }
@@ -291,8 +302,8 @@ impl Walk<'_> {
     }
 }
 
-fn at_file<T>(name: String, fault: Fault) -> Result<T, Misfit> {
-    Err(Misfit { place: Place::File { name }, fault })
+fn at_file<T>(name: String, fault: Fault) -> Result<T, Mismatch> {
+    Err(Mismatch { location: FaultLocation::File { name }, fault })
 }
 
 /// A file of the recording. `None`: it is not there.
@@ -306,4 +317,4 @@ fn read(disk: &dyn Disk, dir: &Path, name: &str) -> Result<Option<Vec<u8>>, Arch
 }
 
 /// A writer tells its journal something every second or so, and a look takes a fraction of that.
-const LOOKS: usize = 4;
+const ATTEMPTS: usize = 4;

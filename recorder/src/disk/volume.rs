@@ -12,33 +12,33 @@ use std::{
 
 use crate::disk::{
     local::Disk,
-    space::{DiskLevel, DiskState, Room, Thresholds},
+    space::{DiskLevel, DiskState, FreeSpace, Thresholds},
 };
 
-/// What is known of one volume.
+/// What is measured of one volume.
 pub struct Volume {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     thresholds: Thresholds,
     /// Apart from what a look holds on to: nobody who asks waits for a disk that does not answer.
     state: Mutex<DiskState>,
-    known: Mutex<Known>,
+    measured: Mutex<Measured>,
 }
 
-struct Known {
+struct Measured {
     /// The reserve is in its place. `None`: nobody has looked yet.
     reserved: Option<bool>,
-    /// Free bytes at earlier looks.
-    looks: VecDeque<(Instant, u64)>,
+    /// Free bytes at earlier measurements.
+    measurements: VecDeque<(Instant, u64)>,
 }
 
 impl Volume {
-    /// The volume of the folder `root`. Nothing is known of it before the first look.
+    /// The volume of the folder `root`. Nothing is measured of it before the first look.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, root: PathBuf, thresholds: Thresholds) -> Self {
         let state = DiskState { level: DiskLevel::Fine, free_bytes: 0, total_bytes: 0, full_in_minutes: None };
-        let known = Known { reserved: None, looks: VecDeque::with_capacity(LOOKS_KEPT) };
-        Self { disk, root, thresholds, state: Mutex::new(state), known: Mutex::new(known) }
+        let measured = Measured { reserved: None, measurements: VecDeque::with_capacity(MEASUREMENTS_MAX) };
+        Self { disk, root, thresholds, state: Mutex::new(state), measured: Mutex::new(measured) }
     }
 
     /// How it stood at the last look.
@@ -48,22 +48,22 @@ impl Volume {
     }
 
     /// Looks how full it is, sets the reserve aside or gives it up.
-    pub fn look(&self, now: Instant) {
-        self.look_at(&mut self.known(), now, true);
+    pub fn measure(&self, now: Instant) {
+        self.measure_locked(&mut self.measured(), now, true);
     }
 
     /// Somebody could not write for want of room: the reserve is given up at once. True: there is room again for what is
     /// being closed.
-    pub fn refused(&self, now: Instant) -> bool {
-        let mut known = self.known();
-        let gave_up = self.give_up(&mut known);
+    pub fn release_reserve(&self, now: Instant) -> bool {
+        let mut measured = self.measured();
+        let removed = self.remove_reserve(&mut measured);
         // Were it set aside again at once, nobody could use what it left.
-        self.look_at(&mut known, now, false);
-        gave_up
+        self.measure_locked(&mut measured, now, false);
+        removed
     }
 
-    fn look_at(&self, known: &mut Known, now: Instant, reserves: bool) {
-        let room = match self.disk.room(&self.root) {
+    fn measure_locked(&self, measured: &mut Measured, now: Instant, reserves: bool) {
+        let room = match self.disk.free_space(&self.root) {
             Ok(room) => room,
             Err(error) => {
                 // The writers find out themselves whether the disk is still there.
@@ -74,29 +74,29 @@ impl Volume {
         let reserve = reserve_bytes(room);
         let path = self.root.join(RESERVE);
         let found = || self.disk.list(&self.root).is_ok_and(|names| names.iter().any(|name| name == RESERVE));
-        let reserved = known.reserved.unwrap_or_else(found);
+        let reserved = measured.reserved.unwrap_or_else(found);
         // What the reserve holds, or is to hold again, is not for media.
-        let left = |reserved: bool| Room {
+        let left = |reserved: bool| FreeSpace {
             free_bytes: if reserved { room.free_bytes } else { room.free_bytes.saturating_sub(reserve) },
             ..room
         };
         let before = self.state().level;
         let level = self.thresholds.level(before, left(reserved));
-        known.reserved = Some(reserved);
+        measured.reserved = Some(reserved);
         if level == DiskLevel::Paused {
-            self.give_up(known);
+            self.remove_reserve(measured);
         } else if reserves && !reserved {
-            match self.disk.set_aside(&path, reserve) {
-                Ok(()) => known.reserved = Some(true),
+            match self.disk.reserve_file(&path, reserve) {
+                Ok(()) => measured.reserved = Some(true),
                 Err(error) => tracing::warn!(%error, "Cannot set {reserve} bytes aside in {}", path.display()),
             }
         }
         let free_bytes = left(reserved).free_bytes;
-        if known.looks.len() == LOOKS_KEPT {
-            known.looks.pop_front();
+        if measured.measurements.len() == MEASUREMENTS_MAX {
+            measured.measurements.pop_front();
         }
-        known.looks.push_back((now, room.free_bytes));
-        let full_in_minutes = fills_in(&known.looks);
+        measured.measurements.push_back((now, room.free_bytes));
+        let full_in_minutes = full_in_minutes_by(&measured.measurements);
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) =
             DiskState { level, free_bytes, total_bytes: room.total_bytes, full_in_minutes };
         if level > before {
@@ -107,43 +107,43 @@ impl Volume {
     }
 
     /// True: there was something to give up.
-    fn give_up(&self, known: &mut Known) -> bool {
+    fn remove_reserve(&self, measured: &mut Measured) -> bool {
         let path = self.root.join(RESERVE);
-        known.reserved = Some(false);
-        let gave_up = self.disk.remove(&path).is_ok();
-        if gave_up {
+        measured.reserved = Some(false);
+        let removed = self.disk.remove(&path).is_ok();
+        if removed {
             tracing::warn!("Gave up the reserve {}: what is open finds its place", path.display());
         }
-        gave_up
+        removed
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn measured(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// 256 MiB close 200 recordings, their journals and the database many times over; on a small disk it must not be what
 /// fills it.
-fn reserve_bytes(room: Room) -> u64 {
+fn reserve_bytes(room: FreeSpace) -> u64 {
     RESERVE_BYTES.min(room.total_bytes / 50) / BLOCK_BYTES * BLOCK_BYTES
 }
 
-/// Whole minutes, by the looks that are kept. `None`: it does not fill, or was not looked at for long enough to tell.
-fn fills_in(looks: &VecDeque<(Instant, u64)>) -> Option<u64> {
-    let ((since, then), (until, now)) = (looks.front()?, looks.back()?);
+/// Whole minutes, by the measurements that are kept. `None`: it does not fill, or was not looked at for long enough to tell.
+fn full_in_minutes_by(measurements: &VecDeque<(Instant, u64)>) -> Option<u64> {
+    let ((since, then), (until, now)) = (measurements.front()?, measurements.back()?);
     let passed = until.saturating_duration_since(*since);
     let filled = then.checked_sub(*now).filter(|filled| *filled > 0)?;
-    (passed >= TELLING).then(|| now.saturating_mul(passed.as_secs()) / filled / 60)
+    (passed >= TREND_MIN).then(|| now.saturating_mul(passed.as_secs()) / filled / 60)
 }
 
 /// How often the volume is looked at.
-pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub const MEASURE_EVERY: Duration = Duration::from_secs(2);
 
-/// Five minutes of looks: long enough to see through one large export.
-const LOOKS_KEPT: usize = 150;
+/// Five minutes of measurements: long enough to see through one large export.
+const MEASUREMENTS_MAX: usize = 150;
 
 /// One file that is copied in a moment fills no disk in the next.
-const TELLING: Duration = Duration::from_secs(60);
+const TREND_MIN: Duration = Duration::from_secs(60);
 
 /// Its name in the recordings' folder.
 pub const RESERVE: &str = "reserve";
@@ -161,8 +161,10 @@ mod tests {
     #[test]
     fn a_disk_is_full_when_it_fills_as_it_did_for_a_minute_and_more() {
         let start = Instant::now();
-        let told = |looks: &[(u64, u64)]| {
-            fills_in(&looks.iter().map(|(at_s, free)| (start + Duration::from_secs(*at_s), free << 30)).collect())
+        let told = |measurements: &[(u64, u64)]| {
+            full_in_minutes_by(
+                &measurements.iter().map(|(at_s, free)| (start + Duration::from_secs(*at_s), free << 30)).collect(),
+            )
         };
         let table = [
             (vec![], None),
@@ -173,8 +175,8 @@ mod tests {
             (vec![(0, 100), (300, 50)], Some(5)),
             (vec![(0, 90), (300, 100)], None),
         ];
-        for (looks, expected) in table {
-            assert_eq!(told(&looks), expected, "{looks:?}");
+        for (measurements, expected) in table {
+            assert_eq!(told(&measurements), expected, "{measurements:?}");
         }
     }
 }

@@ -7,11 +7,11 @@ use mp4_atom::Codec as SampleEntry;
 use sfu::media::{Codec, TrackKind};
 
 use crate::{
-    disk::media_folder::Folder,
-    export::selection::Span,
+    disk::media_folder::MediaFolder,
+    export::selection::ExportSpan,
     format::{
         clock::LessonTime,
-        fmp4::{self, FragmentAt},
+        fmp4::{self, FragmentLayout},
     },
     id::MediaName,
     journal::{
@@ -23,7 +23,7 @@ use crate::{
 /// One track of the file. A publisher who came back with another codec begins another one: no player changes its
 /// decoder inside a track, while a change of size is another description in the same.
 #[derive(Debug)]
-pub(crate) struct Laid {
+pub(crate) struct TrackLayout {
     pub(crate) kind: TrackKind,
     /// Ticks per second.
     pub(crate) scale: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Laid {
     /// The numbers of those that need no other, from 1.
     pub(crate) syncs: Vec<u32>,
     /// Where in lesson time it has something to show.
-    runs: Vec<Run>,
+    runs: Vec<SampleRun>,
     /// Of all samples, in ticks.
     pub(crate) duration: u64,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Chunk {
 
 /// Samples without a hole between them.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct SampleRun {
     /// In ticks of lesson time.
     start: u64,
     /// In ticks of the track's own media, where nothing is missing.
@@ -91,7 +91,12 @@ impl Chunk {
 ///
 /// # Errors
 /// When a segment cannot be read, or is not what the journal says.
-pub(crate) fn lay(ledger: &Ledger, folder: &Folder, kind: TrackKind, span: Span) -> io::Result<Vec<Laid>> {
+pub(crate) fn lay_out(
+    ledger: &Ledger,
+    folder: &MediaFolder,
+    kind: TrackKind,
+    span: ExportSpan,
+) -> io::Result<Vec<TrackLayout>> {
     let Some(track) = ledger.of(kind) else { return Ok(Vec::new()) };
     let scale = track.scale();
     let ticks = |ms: u64| LessonTime(i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX)).ticks(scale);
@@ -102,25 +107,25 @@ pub(crate) fn lay(ledger: &Ledger, folder: &Folder, kind: TrackKind, span: Span)
         return Ok(Vec::new());
     }
     let wanted = if kind.is_sound() { from.saturating_sub(PREROLL_TICKS) } else { from };
-    let Begin { segment: begin, start, shown, mut known } = where_to_begin(folder, &track.segments, first, wanted)?;
+    let SpanStart { segment: begin, start, shown, mut known } = span_start(folder, &track.segments, first, wanted)?;
     let moved = (!kind.is_sound()).then_some((shown, from));
-    let mut laying = Laying { folder, kind, scale, inits: &track.inits, moved, laid: Vec::new() };
+    let mut builder = LayoutBuilder { folder, kind, scale, inits: &track.inits, moved, laid: Vec::new() };
     for segment in &track.segments[begin..end] {
         let layout = match known.pop() {
             Some(layout) => layout,
             None => layout_of(folder, segment)?,
         };
         for fragment in &layout {
-            laying.take(segment, fragment, start, to)?;
+            builder.take(segment, fragment, start, to)?;
         }
     }
     // What was only needed to begin with, in a codec that is not in use any more.
-    laying.laid.retain(|laid| laid.end() > from);
-    Ok(laying.laid)
+    builder.laid.retain(|laid| laid.end() > from);
+    Ok(builder.laid)
 }
 
 /// Where a span begins.
-struct Begin {
+struct SpanStart {
     /// Which of the track's segments.
     segment: usize,
     /// The last sample at or before it that needs no other, in ticks.
@@ -128,11 +133,11 @@ struct Begin {
     /// The last sample at or before it, in ticks: what is on the screen there.
     shown: u64,
     /// Layouts that were read on the way, that of the first segment last.
-    known: Vec<Vec<FragmentAt>>,
+    known: Vec<Vec<FragmentLayout>>,
 }
 
 /// Finds where a span begins that begins in segment `first`.
-fn where_to_begin(folder: &Folder, segments: &[SegmentRecord], first: usize, from: u64) -> io::Result<Begin> {
+fn span_start(folder: &MediaFolder, segments: &[SegmentRecord], first: usize, from: u64) -> io::Result<SpanStart> {
     let (mut known, mut shown) = (Vec::new(), None);
     for (n, segment) in segments[..=first].iter().enumerate().rev() {
         let layout = layout_of(folder, segment)?;
@@ -154,33 +159,33 @@ fn where_to_begin(folder: &Folder, segments: &[SegmentRecord], first: usize, fro
         }
         known.push(layout);
         if let Some(start) = sync {
-            return Ok(Begin { segment: n, start, shown: shown.unwrap_or(start), known });
+            return Ok(SpanStart { segment: n, start, shown: shown.unwrap_or(start), known });
         }
     }
     // Nothing there needs no other: from the very beginning, as well as it goes.
-    Ok(Begin { segment: 0, start: 0, shown: shown.unwrap_or(0), known })
+    Ok(SpanStart { segment: 0, start: 0, shown: shown.unwrap_or(0), known })
 }
 
-fn layout_of(folder: &Folder, segment: &SegmentRecord) -> io::Result<Vec<FragmentAt>> {
+fn layout_of(folder: &MediaFolder, segment: &SegmentRecord) -> io::Result<Vec<FragmentLayout>> {
     let file: File = folder.open(MediaName::Segment { kind: segment.kind, seq: segment.seq }, &segment.sha256)?;
     fmp4::layout(segment.size_bytes, |at, out| file.read_exact_at(out, at))
 }
 
 /// On the way through a track's segments.
-struct Laying<'a> {
-    folder: &'a Folder,
+struct LayoutBuilder<'a> {
+    folder: &'a MediaFolder,
     kind: TrackKind,
     scale: u32,
     inits: &'a [InitRecord],
     /// The picture that is on the screen where the span begins, which was shown before, begins there: from when to when,
     /// in ticks. Players would otherwise show nothing until the next one. `None`: a voice, of which they hide a part.
     moved: Option<(u64, u64)>,
-    laid: Vec<Laid>,
+    laid: Vec<TrackLayout>,
 }
 
-impl Laying<'_> {
+impl LayoutBuilder<'_> {
     /// Takes the fragment's samples between two ticks, as one chunk.
-    fn take(&mut self, segment: &SegmentRecord, fragment: &FragmentAt, from: u64, to: u64) -> io::Result<()> {
+    fn take(&mut self, segment: &SegmentRecord, fragment: &FragmentLayout, from: u64, to: u64) -> io::Result<()> {
         let on_screen = self.moved;
         let moved = |tick: u64| on_screen.filter(|(shown, _)| *shown == tick).map_or(tick, |(_, to)| to);
         let (mut at, mut data_at) = (fragment.start, fragment.data_at);
@@ -195,7 +200,7 @@ impl Laying<'_> {
             }
             let n = match taken {
                 Some(n) => n,
-                None => *taken.insert(self.laid_for(segment.init)?),
+                None => *taken.insert(self.layout_for(segment.init)?),
             };
             let laid = &mut self.laid[n];
             let chunk = chunk.get_or_insert_with(|| Chunk {
@@ -221,8 +226,8 @@ impl Laying<'_> {
     }
 
     /// Which of the file's tracks takes what needs init segment `n`.
-    fn laid_for(&mut self, n: u32) -> io::Result<usize> {
-        let known = |laid: &Laid| laid.descriptions.iter().any(|(known, _)| *known == n);
+    fn layout_for(&mut self, n: u32) -> io::Result<usize> {
+        let known = |laid: &TrackLayout| laid.descriptions.iter().any(|(known, _)| *known == n);
         if let Some(at) = self.laid.iter().position(known) {
             return Ok(at);
         }
@@ -232,7 +237,7 @@ impl Laying<'_> {
         let entry = fmp4::sample_entries(&bytes).and_then(|entries| entries.into_iter().next());
         let entry = entry.ok_or(io::ErrorKind::InvalidData)?;
         let at = self.laid.iter().position(|laid| laid.codec == init.codec).unwrap_or_else(|| {
-            self.laid.push(Laid::new(self.kind, self.scale, init.codec));
+            self.laid.push(TrackLayout::new(self.kind, self.scale, init.codec));
             self.laid.len() - 1
         });
         let laid = &mut self.laid[at];
@@ -249,7 +254,7 @@ fn read_whole(file: &File) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-impl Laid {
+impl TrackLayout {
     fn new(kind: TrackKind, scale: u32, codec: Codec) -> Self {
         Self {
             kind,
@@ -282,13 +287,13 @@ impl Laid {
         }
         match self.runs.last_mut() {
             Some(run) if run.start + run.duration == start => run.duration += u64::from(duration),
-            _ => self.runs.push(Run { start, media_start: self.duration, duration: u64::from(duration) }),
+            _ => self.runs.push(SampleRun { start, media_start: self.duration, duration: u64::from(duration) }),
         }
         self.duration += u64::from(duration);
     }
 
     /// What is shown when, from the span's beginning on. Empty: the media from its beginning, and nothing else.
-    pub(crate) fn edits(&self, span: Span) -> Vec<Edit> {
+    pub(crate) fn edits(&self, span: ExportSpan) -> Vec<Edit> {
         let ms = |ticks: u64| LessonTime::from_ticks(ticks, self.scale).millis();
         let from = LessonTime(i64::try_from(span.from_ms.saturating_mul(1_000)).unwrap_or(i64::MAX)).ticks(self.scale);
         let mut at_ms = span.from_ms;
@@ -317,7 +322,7 @@ impl Laid {
     }
 
     /// Until it has shown its last, from the span's beginning on.
-    pub(crate) fn shown_ms(&self, span: Span) -> u64 {
+    pub(crate) fn shown_ms(&self, span: ExportSpan) -> u64 {
         LessonTime::from_ticks(self.end(), self.scale).millis().min(span.to_ms).saturating_sub(span.from_ms)
     }
 }

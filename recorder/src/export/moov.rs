@@ -6,10 +6,10 @@ use mp4_atom::{
     StscEntry, Stsd, Stss, Stsz, StszSamples, Stts, SttsEntry, Tkhd, Trak, Url, Vmhd,
 };
 
-use crate::export::{layout::Laid, selection::Span};
+use crate::export::{layout::TrackLayout, selection::ExportSpan};
 
 /// Everything before the first sample. `body_bytes`: of all samples together.
-pub(crate) fn write(tracks: &[Laid], begun_at_ms: u64, span: Span, body_bytes: u64) -> Bytes {
+pub(crate) fn write(tracks: &[TrackLayout], begun_at_ms: u64, span: ExportSpan, body_bytes: u64) -> Bytes {
     let ftyp = Ftyp {
         major_brand: b"isom".into(),
         minor_version: 0x200,
@@ -44,7 +44,7 @@ fn encode(moov: &Moov) -> Vec<u8> {
     out
 }
 
-fn movie(tracks: &[Laid], begun_at_ms: u64, span: Span, large: bool) -> Moov {
+fn movie(tracks: &[TrackLayout], begun_at_ms: u64, span: ExportSpan, large: bool) -> Moov {
     let begun = begun_at_ms / 1_000 + SECONDS_1904_TO_1970;
     let pictures = tracks.iter().filter(|track| !track.kind.is_sound()).count();
     let traks = tracks.iter().zip(1..).map(|(track, track_id)| {
@@ -116,7 +116,7 @@ fn movie(tracks: &[Laid], begun_at_ms: u64, span: Span, large: bool) -> Moov {
     }
 }
 
-fn tables(track: &Laid) -> Stbl {
+fn tables(track: &TrackLayout) -> Stbl {
     let mut chunks: Vec<StscEntry> = Vec::new();
     for (chunk, first_chunk) in track.chunks.iter().zip(1..) {
         let like = |last: &StscEntry| {
@@ -151,7 +151,7 @@ fn tables(track: &Laid) -> Stbl {
 }
 
 /// Where the chunks lie, in a file whose samples begin at `data_at`.
-fn place(stbl: &mut Stbl, track: &Laid, data_at: u64, large: bool) {
+fn place(stbl: &mut Stbl, track: &TrackLayout, data_at: u64, large: bool) {
     let entries = track.chunks.iter().map(|chunk| chunk.at + data_at);
     if large {
         stbl.co64 = Some(Co64 { entries: entries.collect() });

@@ -19,11 +19,11 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    disk::media_folder::Folder,
+    disk::media_folder::MediaFolder,
     export::{
         layout::{self, Chunk},
         moov,
-        selection::{ExportTracks, Span},
+        selection::{ExportSpan, ExportTracks},
     },
     id::{MediaName, RecordingId},
     journal::manifest::Ledger,
@@ -35,20 +35,20 @@ pub struct Export {
     /// `ftyp`, `moov`, and the head of `mdat`.
     head: Bytes,
     /// The rest of the file, in its order.
-    pieces: Vec<Piece>,
+    pieces: Vec<Extent>,
     size_bytes: u64,
     duration_ms: u64,
     /// How many tracks of pictures there are.
     pictures: usize,
     tag: String,
-    folder: Folder,
+    folder: MediaFolder,
     /// As it was then: it knows the digest of each segment.
     ledger: Ledger,
 }
 
 /// Bytes of the file that lie in one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Piece {
+struct Extent {
     /// Where in the file they begin.
     at: u64,
     segment: MediaName,
@@ -62,18 +62,23 @@ impl Export {
     ///
     /// # Errors
     /// When a segment cannot be read, or is not what the journal says.
-    pub(crate) fn new(ledger: Ledger, folder: Folder, tracks: ExportTracks, span: Span) -> io::Result<Option<Self>> {
-        let span = Span { to_ms: span.to_ms.min(ledger.duration_ms()), ..span };
+    pub(crate) fn new(
+        ledger: Ledger,
+        folder: MediaFolder,
+        tracks: ExportTracks,
+        span: ExportSpan,
+    ) -> io::Result<Option<Self>> {
+        let span = ExportSpan { to_ms: span.to_ms.min(ledger.duration_ms()), ..span };
         let mut laid = Vec::new();
         for kind in tracks.pictures() {
-            laid.extend(layout::lay(&ledger, &folder, *kind, span)?);
+            laid.extend(layout::lay_out(&ledger, &folder, *kind, span)?);
         }
         if laid.is_empty() && tracks != ExportTracks::Voice {
             return Ok(None);
         }
         let mixed = ledger.of(TrackKind::MixedVoice).is_some_and(|track| !track.segments.is_empty());
         let voice = if mixed { TrackKind::MixedVoice } else { TrackKind::Voice };
-        laid.extend(layout::lay(&ledger, &folder, voice, span)?);
+        laid.extend(layout::lay_out(&ledger, &folder, voice, span)?);
         if laid.is_empty() {
             return Ok(None);
         }
@@ -94,7 +99,7 @@ impl Export {
         for (_, t, c) in order {
             let chunk: &mut Chunk = &mut laid[t].chunks[c];
             chunk.at = at;
-            pieces.push(Piece { at, segment: chunk.segment, from: chunk.from, size_bytes: chunk.size_bytes });
+            pieces.push(Extent { at, segment: chunk.segment, from: chunk.from, size_bytes: chunk.size_bytes });
             at += chunk.size_bytes;
         }
         let head = moov::write(&laid, ledger.started_at_ms.saturating_add(span.from_ms), span, body_bytes);
@@ -216,7 +221,7 @@ impl io::Read for ExportReader<'_> {
 /// The files that were asked for last, so that a player that reads one range after the other does not have the head
 /// built for each.
 #[derive(Debug, Default)]
-pub(crate) struct Exports {
+pub(crate) struct ExportCache {
     known: VecDeque<(ExportKey, Arc<Export>)>,
 }
 
@@ -226,10 +231,10 @@ pub(crate) struct ExportKey {
     pub(crate) id: RecordingId,
     pub(crate) chain_head: String,
     pub(crate) tracks: ExportTracks,
-    pub(crate) span: Span,
+    pub(crate) span: ExportSpan,
 }
 
-impl Exports {
+impl ExportCache {
     pub(crate) fn find(&self, key: &ExportKey) -> Option<Arc<Export>> {
         self.known.iter().find(|(known, _)| known == key).map(|(_, export)| export.clone())
     }

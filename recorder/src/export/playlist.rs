@@ -9,7 +9,7 @@ use sfu::media::TrackKind;
 use crate::{
     format::clock::LessonTime,
     id::{MediaName, playlist_track},
-    journal::manifest::{Ledger, Phase, TrackLedger},
+    journal::manifest::{Ledger, RecordingPhase, TrackLedger},
     track::segment::SEGMENT_MS_MAX,
 };
 
@@ -87,7 +87,7 @@ fn media(ledger: &Ledger, track: &TrackLedger) -> Option<MediaPlaylist> {
     let seconds = |ticks: u64| (ticks as f64 / scale) as f32;
     let ms = |ticks| LessonTime::from_ticks(ticks, track.scale()).millis();
     let longest_ms = track.segments.iter().map(|segment| ms(segment.duration)).max()?;
-    let ended = matches!(ledger.phase, Phase::Ended(_));
+    let ended = matches!(ledger.phase, RecordingPhase::Ended(_));
     let mut init = None;
     let segments = track.segments.iter().map(|segment| {
         let map = (init != Some(segment.init)).then(|| Map {

@@ -64,14 +64,14 @@ impl FromStr for ExportTracks {
 
 /// A part of lesson time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
+pub struct ExportSpan {
     /// The first moment that is seen and heard.
     pub from_ms: u64,
     /// Where it ends. Beyond the recording's end: at its end.
     pub to_ms: u64,
 }
 
-impl Span {
+impl ExportSpan {
     /// All that there is.
     pub const WHOLE: Self = Self { from_ms: 0, to_ms: u64::MAX };
 }

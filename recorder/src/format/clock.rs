@@ -40,14 +40,14 @@ impl LessonTime {
 
 /// The clocks of everyone who sends into one recording.
 #[derive(Debug)]
-pub struct Clocks {
+pub struct LessonClocks {
     /// `anchor` is `anchor_micros` into the lesson.
     anchor: Instant,
     anchor_micros: i64,
-    tracks: HashMap<TrackId, Track>,
+    tracks: HashMap<TrackId, TrackClock>,
 }
 
-impl Clocks {
+impl LessonClocks {
     /// Lesson time runs from here: `now` is `elapsed` into the recording.
     #[must_use]
     pub fn new(now: Instant, elapsed: Duration) -> Self {
@@ -70,7 +70,7 @@ impl Clocks {
 
     /// A track begins; `rate` is its RTP clock in hertz.
     pub fn start(&mut self, track: TrackId, rate: u32) {
-        self.tracks.insert(track, Track::new(rate));
+        self.tracks.insert(track, TrackClock::new(rate));
     }
 
     /// A track is over; nothing of it is placed any more.
@@ -95,7 +95,7 @@ impl Clocks {
         let shared = self
             .tracks
             .values()
-            .filter_map(Track::offset)
+            .filter_map(TrackClock::offset)
             .filter(|other| (other - own).abs() <= SAME_CLOCK_MICROS)
             .min()
             .unwrap_or(own);
@@ -115,13 +115,13 @@ impl Clocks {
 
 /// One track's clock.
 #[derive(Debug)]
-struct Track {
+struct TrackClock {
     rate: u32,
     /// The newest timestamp, and what it is when its 2^32 wraps are counted.
     newest: Option<(u32, i64)>,
     /// Least (arrival − timestamp) seen: where the track stands before its first report.
     provisional: Option<i64>,
-    report: Option<Report>,
+    report: Option<SenderReport>,
     /// (Arrival − sender's clock) of the last reports.
     offsets: VecDeque<i64>,
     /// What is added to the sender's clock to have lesson time.
@@ -130,12 +130,12 @@ struct Track {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Report {
+struct SenderReport {
     ntp_micros: i64,
     rtp: i64,
 }
 
-impl Track {
+impl TrackClock {
     fn new(rate: u32) -> Self {
         Self {
             rate: rate.max(1),
@@ -203,7 +203,7 @@ impl Track {
         }
         self.offsets.push_back(offset);
         self.reports = self.reports.saturating_add(1);
-        self.report = Some(Report { ntp_micros, rtp: extended });
+        self.report = Some(SenderReport { ntp_micros, rtp: extended });
         if self.newest.is_none() {
             self.newest = Some((rtp, extended));
         }
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn voice_and_camera_of_one_teacher_meet_although_their_packets_travel_unequally() {
         let start = Instant::now();
-        let mut clocks = Clocks::new(start, Duration::ZERO);
+        let mut clocks = LessonClocks::new(start, Duration::ZERO);
         clocks.start(VOICE, 48_000);
         clocks.start(CAMERA, 90_000);
         for step in 0..500_u64 {
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_timestamp_that_jumps_or_freezes_is_never_placed_far_from_its_arrival() {
         let start = Instant::now();
-        let mut clocks = Clocks::new(start, Duration::ZERO);
+        let mut clocks = LessonClocks::new(start, Duration::ZERO);
         clocks.start(CAMERA, 90_000);
         let mut seed = 1_u64;
         for step in 0..5_000_u64 {
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn after_a_resume_lesson_time_goes_on() {
         let now = Instant::now();
-        let clocks = Clocks::new(now, Duration::from_secs(90));
+        let clocks = LessonClocks::new(now, Duration::from_secs(90));
         assert_eq!(clocks.at(now + ms(500)).millis(), 90_500);
         assert_eq!(clocks.at(now).ticks(48_000), 90 * 48_000);
     }

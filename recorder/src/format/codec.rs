@@ -5,7 +5,7 @@ use sfu::media::Codec;
 
 /// How one track is to be decoded. A different value asks for a new init segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Config {
+pub enum CodecConfig {
     /// Opus, always declared as stereo (RFC 7587 §7: a sender may switch at will).
     Opus,
     /// H.264 with its parameter sets.
@@ -66,7 +66,7 @@ pub struct Size {
     pub height: u16,
 }
 
-impl Config {
+impl CodecConfig {
     /// Which codec it is.
     #[must_use]
     pub fn codec(&self) -> Codec {
@@ -121,7 +121,7 @@ pub const VP9_LEVEL: u8 = 41;
 pub fn h264_size(sps: &[u8]) -> Option<Size> {
     let profile = *sps.get(1)?;
     let rbsp = without_emulation(sps.get(4..)?);
-    let mut bits = Bits::new(&rbsp);
+    let mut bits = BitReader::new(&rbsp);
     bits.ue()?; // seq_parameter_set_id
     let mut chroma = 1;
     let mut separate = false;
@@ -181,7 +181,7 @@ pub fn h264_size(sps: &[u8]) -> Option<Size> {
     size(width.checked_sub(across)?, height.checked_sub(down)?)
 }
 
-fn skip_scaling_list(bits: &mut Bits<'_>, len: usize) -> Option<()> {
+fn skip_scaling_list(bits: &mut BitReader<'_>, len: usize) -> Option<()> {
     let (mut last, mut next) = (8_i64, 8_i64);
     for _ in 0..len {
         if next != 0 {
@@ -198,8 +198,8 @@ fn skip_scaling_list(bits: &mut Bits<'_>, len: usize) -> Option<()> {
 
 /// What a VP9 frame's uncompressed header says (VP9 bitstream §6.2). `None`: it is no key frame.
 #[must_use]
-pub fn vp9_keyframe(frame: &[u8]) -> Option<Config> {
-    let mut bits = Bits::new(frame);
+pub fn vp9_keyframe(frame: &[u8]) -> Option<CodecConfig> {
+    let mut bits = BitReader::new(frame);
     if bits.take(2)? != 2 {
         return None;
     }
@@ -238,12 +238,12 @@ pub fn vp9_keyframe(frame: &[u8]) -> Option<Config> {
     };
     let width = bits.take(16)? + 1;
     let height = bits.take(16)? + 1;
-    Some(Config::Vp9 { profile, bit_depth, subsampling, size: size(width, height)? })
+    Some(CodecConfig::Vp9 { profile, bit_depth, subsampling, size: size(width, height)? })
 }
 
 /// What the temporal unit's sequence header says, when the unit starts with a key frame. OBUs carry their sizes.
 #[must_use]
-pub fn av1_keyframe(unit: &Bytes) -> Option<Config> {
+pub fn av1_keyframe(unit: &Bytes) -> Option<CodecConfig> {
     let mut config = None;
     let mut at = 0;
     while at < unit.len() {
@@ -271,8 +271,8 @@ pub fn av1_keyframe(unit: &Bytes) -> Option<Config> {
 }
 
 /// AV1 §5.5.
-fn av1_sequence(payload: &[u8], whole: Bytes) -> Option<Config> {
-    let mut bits = Bits::new(payload);
+fn av1_sequence(payload: &[u8], whole: Bytes) -> Option<CodecConfig> {
+    let mut bits = BitReader::new(payload);
     let profile = u8::try_from(bits.take(3)?).ok()?;
     bits.take(1)?; // still picture
     let reduced = bits.flag()?;
@@ -320,7 +320,7 @@ fn av1_sequence(payload: &[u8], whole: Bytes) -> Option<Config> {
     let height = bits.take(down)?.checked_add(1)?;
     // The colours follow, behind many branches; WebRTC sends 8 bits, and 4:2:0 in profile 0. The sequence header itself
     // travels in av1C for whoever reads on.
-    Some(Config::Av1(Av1 {
+    Some(CodecConfig::Av1(Av1 {
         sequence_header: whole,
         profile,
         level: u8::try_from(level).ok()?,
@@ -354,13 +354,13 @@ fn without_emulation(nal: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Bits from the highest down.
-struct Bits<'a> {
+/// BitReader from the highest down.
+struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }

@@ -7,11 +7,11 @@ use std::time::Instant;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rtc_rtp::{
     codec::{av1::Av1Depacketizer, h264::H264Packet, vp9::Vp9Packet},
-    packetizer::Depacketizer,
+    packetizer::Depacketizer as _,
 };
 use sfu::{media::Codec, packet::Packet};
 
-use crate::format::codec::{Config, av1_keyframe, h264_size, vp9_keyframe};
+use crate::format::codec::{CodecConfig, av1_keyframe, h264_size, vp9_keyframe};
 
 /// One picture as fMP4 keeps it.
 #[derive(Debug, Clone)]
@@ -25,24 +25,24 @@ pub struct Picture {
     /// Length-prefixed NALs, a VP9 (super)frame, or OBUs with sizes.
     pub data: Bytes,
     /// How it is to be decoded, told anew by every key frame.
-    pub config: Option<Config>,
+    pub config: Option<CodecConfig>,
 }
 
 /// Builds one track's pictures.
 #[derive(Debug)]
-pub struct Pictures {
+pub struct Depacketizer {
     codec: Codec,
-    parts: Parts,
+    parts: PartialPicture,
     /// Nothing may be written before the next key frame.
     awaiting_keyframe: bool,
     /// A hole lies before the next picture: its first packets may be missing.
     after_hole: bool,
-    config: Option<Config>,
+    config: Option<CodecConfig>,
 }
 
 /// The picture that is being gathered.
 #[derive(Debug, Default)]
-struct Parts {
+struct PartialPicture {
     rtp: Option<u32>,
     arrived: Option<Instant>,
     keyframe: bool,
@@ -56,11 +56,11 @@ struct Parts {
     layers: Vec<usize>,
 }
 
-impl Pictures {
-    /// Pictures of `codec`, starting at the first key frame.
+impl Depacketizer {
+    /// Depacketizer of `codec`, starting at the first key frame.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
-        Self { codec, parts: Parts::default(), awaiting_keyframe: true, after_hole: true, config: None }
+        Self { codec, parts: PartialPicture::default(), awaiting_keyframe: true, after_hole: true, config: None }
     }
 
     /// True while pictures are dropped for want of a key frame.
@@ -71,7 +71,7 @@ impl Pictures {
 
     /// Packets are missing here for good.
     pub fn hole(&mut self) {
-        self.parts = Parts::default();
+        self.parts = PartialPicture::default();
         self.after_hole = true;
         self.awaiting_keyframe = true;
     }
@@ -113,7 +113,7 @@ impl Pictures {
     }
 
     /// `None`: the picture is broken.
-    fn build(&mut self, mut parts: Parts) -> Option<Picture> {
+    fn build(&mut self, mut parts: PartialPicture) -> Option<Picture> {
         if parts.broken || parts.open || parts.data.is_empty() {
             return None;
         }
@@ -139,7 +139,7 @@ impl Pictures {
     }
 }
 
-impl Parts {
+impl PartialPicture {
     /// `None`: the payload is malformed, or the picture grows beyond all bounds.
     fn take(&mut self, codec: Codec, payload: &Bytes) -> Option<()> {
         if self.data.len() + payload.len() > PICTURE_BYTES_MAX {
@@ -311,7 +311,7 @@ fn superframe(mut data: BytesMut, layers: &[usize]) -> Bytes {
 
 /// Sorts parameter sets out into the config, which fMP4's `avc1` carries outside the samples. Key frames repeat them all
 /// the same: a player that has missed a new init segment, or ffmpeg over a joined file, goes on after a change of size.
-fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Config>)> {
+fn h264(data: Bytes, known: Option<&CodecConfig>) -> Option<(Bytes, bool, Option<CodecConfig>)> {
     let (mut sps, mut pps) = (None, Vec::new());
     let mut keyframe = false;
     let mut kept = BytesMut::with_capacity(data.len());
@@ -344,7 +344,7 @@ fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Conf
         return Some((kept.freeze(), false, None));
     }
     let (known_sps, known_pps) = match known {
-        Some(Config::H264 { sps, pps, .. }) => (Some(sps.clone()), pps.clone()),
+        Some(CodecConfig::H264 { sps, pps, .. }) => (Some(sps.clone()), pps.clone()),
         _ => (None, Vec::new()),
     };
     let sps = sps.or(known_sps)?;
@@ -359,7 +359,7 @@ fn h264(data: Bytes, known: Option<&Config>) -> Option<(Bytes, bool, Option<Conf
         whole.extend_from_slice(nal);
     }
     whole.extend_from_slice(&kept);
-    Some((whole.freeze(), true, Some(Config::H264 { sps, pps, size })))
+    Some((whole.freeze(), true, Some(CodecConfig::H264 { sps, pps, size })))
 }
 
 /// A 4K key frame at its worst; whatever is larger is no picture of a lesson.
@@ -401,8 +401,8 @@ mod tests {
     #[test]
     fn after_a_hole_nothing_is_kept_until_the_next_keyframe() {
         let now = Instant::now();
-        let mut pictures = Pictures::new(Codec::H264);
-        let kept = |pictures: &mut Pictures, ts: u32, key: bool| {
+        let mut pictures = Depacketizer::new(Codec::H264);
+        let kept = |pictures: &mut Depacketizer, ts: u32, key: bool| {
             let payload = if key { h264_keyframe() } else { vec![0x61, 9, 9] };
             let [first, second] = pictures.packet(now, &packet(Codec::H264, 0, ts, true, key, payload));
             first.or(second)
@@ -411,7 +411,7 @@ mod tests {
         let key = kept(&mut pictures, 2, true).unwrap();
         assert!(key.keyframe);
         assert!(key.data.starts_with(&[0, 0, 0, 13, 0x67]) && key.data.ends_with(&[0, 0, 0, 4, 0x65, 1, 2, 3]));
-        assert!(matches!(key.config, Some(Config::H264 { .. })));
+        assert!(matches!(key.config, Some(CodecConfig::H264 { .. })));
         assert!(kept(&mut pictures, 3, false).is_some());
         pictures.hole();
         assert!(kept(&mut pictures, 4, false).is_none());
@@ -428,7 +428,7 @@ mod tests {
             codec in prop_oneof![Just(Codec::H264), Just(Codec::Vp9), Just(Codec::Av1)],
         ) {
             let now = Instant::now();
-            let mut pictures = Pictures::new(codec);
+            let mut pictures = Depacketizer::new(codec);
             for (payload, marker, keyframe, ts) in payloads {
                 let _ = pictures.packet(now, &packet(codec, 0, ts, marker, keyframe, payload));
             }

@@ -10,7 +10,7 @@ use mp4_atom::{
     Url, Visual, Vmhd, Vp09, VpcC,
 };
 
-use crate::format::codec::{Config, VP9_LEVEL};
+use crate::format::codec::{CodecConfig, VP9_LEVEL};
 
 /// One sample of a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Fragment {
 
 /// Where one sample's bytes are, and how it is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SampleAt {
+pub struct SampleLayout {
     /// In ticks of the track's time scale.
     pub duration: u32,
     /// Decodable without any earlier sample.
@@ -47,13 +47,13 @@ pub struct SampleAt {
 
 /// Where a fragment's samples are in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FragmentAt {
+pub struct FragmentLayout {
     /// Where it begins, in ticks.
     pub start: u64,
     /// Where in the file the first sample's bytes begin.
     pub data_at: u64,
     /// In order, and their bytes without a hole between them.
-    pub samples: Vec<SampleAt>,
+    pub samples: Vec<SampleLayout>,
 }
 
 /// Ticks per second of a track's timeline: the RTP clock, so that nothing is rounded.
@@ -64,7 +64,7 @@ pub fn time_scale(sound: bool) -> u32 {
 
 /// The init segment of a track. The same config gives the same bytes.
 #[must_use]
-pub fn init(config: &Config) -> Bytes {
+pub fn init(config: &CodecConfig) -> Bytes {
     let sound = config.size().is_none();
     let (width, height) = config.size().map_or((0, 0), |size| (size.width, size.height));
     let ftyp = Ftyp {
@@ -115,10 +115,10 @@ pub fn init(config: &Config) -> Bytes {
     out.into()
 }
 
-fn sample_entry(config: &Config, width: u16, height: u16) -> Codec {
+fn sample_entry(config: &CodecConfig, width: u16, height: u16) -> Codec {
     let visual = Visual { data_reference_index: 1, width, height, ..Default::default() };
     match config {
-        Config::Opus => Opus {
+        CodecConfig::Opus => Opus {
             audio: Audio { data_reference_index: 1, channel_count: 2, sample_size: 16, sample_rate: 48_000.into() },
             // No pre-skip: the encoder's delay is already part of the sender's capture times.
             dops: Dops {
@@ -131,7 +131,7 @@ fn sample_entry(config: &Config, width: u16, height: u16) -> Codec {
             btrt: None,
         }
         .into(),
-        Config::H264 { sps, pps, .. } => {
+        CodecConfig::H264 { sps, pps, .. } => {
             let at = |i: usize| sps.get(i).copied().unwrap_or(0);
             let high = matches!(at(1), 100 | 110 | 122 | 144);
             Avc1 {
@@ -151,7 +151,7 @@ fn sample_entry(config: &Config, width: u16, height: u16) -> Codec {
             }
             .into()
         }
-        Config::Vp9 { profile, bit_depth, subsampling, .. } => Vp09 {
+        CodecConfig::Vp9 { profile, bit_depth, subsampling, .. } => Vp09 {
             visual,
             vpcc: VpcC {
                 profile: *profile,
@@ -163,7 +163,7 @@ fn sample_entry(config: &Config, width: u16, height: u16) -> Codec {
             ..Default::default()
         }
         .into(),
-        Config::Av1(av1) => Av01 {
+        CodecConfig::Av1(av1) => Av01 {
             visual,
             av1c: Av1c {
                 seq_profile: av1.profile,
@@ -254,7 +254,7 @@ pub fn scan(file: &Bytes) -> (Vec<Fragment>, usize) {
 pub fn layout(
     len: u64,
     mut read_at: impl FnMut(u64, &mut [u8]) -> std::io::Result<()>,
-) -> std::io::Result<Vec<FragmentAt>> {
+) -> std::io::Result<Vec<FragmentLayout>> {
     let mut fragments = Vec::new();
     let mut at = 0;
     let mut head = [0; CHECK_BYTES + 8];
@@ -275,7 +275,7 @@ pub fn layout(
             return Err(NOT_OURS.into());
         }
         at = data_at + size_bytes;
-        fragments.push(FragmentAt { start: fragment.0, data_at, samples: fragment.1 });
+        fragments.push(FragmentLayout { start: fragment.0, data_at, samples: fragment.1 });
     }
     Ok(fragments)
 }
@@ -290,11 +290,11 @@ fn size_of(bytes: &[u8], at: usize, kind: &[u8; 4]) -> Option<usize> {
 }
 
 /// Where a `moof` box's fragment begins, in ticks, and its samples.
-fn samples_of(mut moof: &[u8]) -> Option<(u64, Vec<SampleAt>)> {
+fn samples_of(mut moof: &[u8]) -> Option<(u64, Vec<SampleLayout>)> {
     let Any::Moof(moof) = Any::decode(&mut moof).ok()? else { return None };
     let traf = moof.traf.first()?;
     let samples = traf.trun.first()?.samples.iter().map(|sample| {
-        Some(SampleAt { duration: sample.duration?, sync: sample.flags == Some(SYNC), size_bytes: sample.size? })
+        Some(SampleLayout { duration: sample.duration?, sync: sample.flags == Some(SYNC), size_bytes: sample.size? })
     });
     Some((traf.tfdt.as_ref()?.base_media_decode_time, samples.collect::<Option<_>>()?))
 }
@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     /// What a file is found to hold, read as from a disk.
-    fn laid_out(file: &[u8]) -> std::io::Result<Vec<FragmentAt>> {
+    fn laid_out(file: &[u8]) -> std::io::Result<Vec<FragmentLayout>> {
         layout(file.len() as u64, |at, out| {
             let at = usize::try_from(at).unwrap();
             let bytes = file.get(at..at + out.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?;

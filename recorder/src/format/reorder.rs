@@ -48,7 +48,7 @@ impl Reorder {
         let (&seq, _) = self.held.first_key_value()?;
         let next = match self.next {
             Some(next) => next,
-            None if now < self.first? + BEGINNING && self.held.len() <= HELD_MAX => return None,
+            None if now < self.first? + START_WAIT && self.held.len() <= HELD_MAX => return None,
             None => seq,
         };
         if seq == next {
@@ -62,7 +62,7 @@ impl Reorder {
                 .map(|(_, (arrived, _))| self.hole_since.map_or(*arrived, |since| since.max(*arrived)));
             return Some(Ordered::Packet(arrived, packet));
         }
-        let overdue = self.hole_since.is_none_or(|since| now.saturating_duration_since(since) >= PATIENCE);
+        let overdue = self.hole_since.is_none_or(|since| now.saturating_duration_since(since) >= REPAIR_WAIT);
         if overdue || self.held.len() > HELD_MAX {
             self.next = Some(seq);
             self.hole_since = None;
@@ -74,19 +74,19 @@ impl Reorder {
     /// When waiting for a missing packet ends. `None`: nothing is waited for.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let begins = self.first.filter(|_| self.next.is_none()).map(|first| first + BEGINNING);
-        begins.or_else(|| self.hole_since.map(|since| since + PATIENCE))
+        let begins = self.first.filter(|_| self.next.is_none()).map(|first| first + START_WAIT);
+        begins.or_else(|| self.hole_since.map(|since| since + REPAIR_WAIT))
     }
 }
 
 /// What the hub asked for in the last moment still comes over a line of half a second's round trip. A hole that lasts
 /// longer is one: what waits behind it is in memory alone, and a crash must not cost more than two seconds.
-pub const PATIENCE: Duration = REPAIR_WITHIN.saturating_add(Duration::from_millis(500));
+pub const REPAIR_WAIT: Duration = REPAIR_WITHIN.saturating_add(Duration::from_millis(500));
 
 /// A track's first packets may overtake each other, and the key frame that it begins with is worth a repair.
-const BEGINNING: Duration = Duration::from_millis(300);
+const START_WAIT: Duration = Duration::from_millis(300);
 
-/// What a 12 Mbit/s board sends in [`PATIENCE`].
+/// What a 12 Mbit/s board sends in [`REPAIR_WAIT`].
 const HELD_MAX: usize = 2_560;
 
 #[cfg(test)]
@@ -126,15 +126,15 @@ mod tests {
         let now = Instant::now();
         let mut reorder = Reorder::default();
         for seq in [11, 10, 13, 14] {
-            assert!(reorder.push(now - BEGINNING, packet(seq)));
+            assert!(reorder.push(now - START_WAIT, packet(seq)));
         }
-        assert_eq!(drain(&mut reorder, now - BEGINNING), []);
+        assert_eq!(drain(&mut reorder, now - START_WAIT), []);
         assert_eq!(drain(&mut reorder, now), [Some(10), Some(11)]);
-        assert!(reorder.push(now + PATIENCE / 2, packet(12)));
-        assert_eq!(drain(&mut reorder, now + PATIENCE / 2), [Some(12), Some(13), Some(14)]);
-        assert!(reorder.push(now + PATIENCE, packet(20)));
-        assert_eq!(drain(&mut reorder, now + PATIENCE), []);
-        assert_eq!(drain(&mut reorder, now + PATIENCE * 2), [None, Some(20)]);
+        assert!(reorder.push(now + REPAIR_WAIT / 2, packet(12)));
+        assert_eq!(drain(&mut reorder, now + REPAIR_WAIT / 2), [Some(12), Some(13), Some(14)]);
+        assert!(reorder.push(now + REPAIR_WAIT, packet(20)));
+        assert_eq!(drain(&mut reorder, now + REPAIR_WAIT), []);
+        assert_eq!(drain(&mut reorder, now + REPAIR_WAIT * 2), [None, Some(20)]);
         assert!(!reorder.push(now, packet(19)));
         assert!(!reorder.push(now, packet(20)));
     }
@@ -149,6 +149,6 @@ mod tests {
             assert!(reorder.held.len() <= HELD_MAX + 1);
         }
         reorder.push(now, packet(u64::MAX));
-        while reorder.pop(now + PATIENCE * 3).is_some() {}
+        while reorder.pop(now + REPAIR_WAIT * 3).is_some() {}
     }
 }

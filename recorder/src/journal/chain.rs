@@ -7,34 +7,35 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{digest::sha256, fault::Broken, record::Record};
+use crate::journal::{digest::sha256, fault::FrameError, record::Record};
 
 /// The end of a hash chain, to which the next record is tied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
+pub struct HashChain {
     prev: String,
 }
 
-impl Default for Chain {
+impl Default for HashChain {
     fn default() -> Self {
         Self { prev: "0".repeat(64) }
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry<R> {
+struct JournalEntry<R> {
     algorithm: String,
     prev: String,
     record: R,
 }
 
-impl Chain {
+impl HashChain {
     /// The frame of the next record.
     ///
     /// # Errors
     /// When the record cannot be told in JSON.
     pub fn frame(&mut self, record: &Record) -> Result<Vec<u8>, serde_json::Error> {
-        let payload = serde_json::to_vec(&Entry { algorithm: ALGORITHM.to_owned(), prev: self.prev.clone(), record })?;
+        let payload =
+            serde_json::to_vec(&JournalEntry { algorithm: ALGORITHM.to_owned(), prev: self.prev.clone(), record })?;
         let tag = record.tag();
         let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len());
         frame.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -48,22 +49,22 @@ impl Chain {
     /// Reads the frame at the head of `bytes`, which must be the next one: its record, and its length.
     ///
     /// # Errors
-    /// [`Broken`] says why it is not; the chain stays as it was.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<(Record, usize), Broken> {
-        let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(Broken::CutOff)?;
+    /// [`FrameError`] says why it is not; the chain stays as it was.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(Record, usize), FrameError> {
+        let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(FrameError::CutOff)?;
         let [l0, l1, l2, l3, tag, c0, c1, c2, c3] = *head;
-        let len = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).map_err(|_| Broken::CutOff)?;
-        let end = HEAD_BYTES.checked_add(len).ok_or(Broken::CutOff)?;
-        let payload = bytes.get(HEAD_BYTES..end).ok_or(Broken::CutOff)?;
+        let len = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).map_err(|_| FrameError::CutOff)?;
+        let end = HEAD_BYTES.checked_add(len).ok_or(FrameError::CutOff)?;
+        let payload = bytes.get(HEAD_BYTES..end).ok_or(FrameError::CutOff)?;
         if crc(tag, payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
-            return Err(Broken::Crc);
+            return Err(FrameError::Crc);
         }
-        let entry: Entry<Record> = serde_json::from_slice(payload).map_err(|_| Broken::NotARecord)?;
+        let entry: JournalEntry<Record> = serde_json::from_slice(payload).map_err(|_| FrameError::NotARecord)?;
         if entry.algorithm != ALGORITHM || entry.record.tag() != tag {
-            return Err(Broken::NotARecord);
+            return Err(FrameError::NotARecord);
         }
         if entry.prev != self.prev {
-            return Err(Broken::OutOfChain);
+            return Err(FrameError::OutOfChain);
         }
         self.prev = sha256(payload);
         Ok((entry.record, end))
@@ -79,9 +80,9 @@ impl Chain {
 /// The records at the head of a journal, the chain behind them, and how many bytes they take. Whatever follows was cut,
 /// torn or tampered with.
 #[must_use]
-pub fn read(journal: &[u8]) -> (Vec<Record>, Chain, usize) {
+pub fn read(journal: &[u8]) -> (Vec<Record>, HashChain, usize) {
     let mut records = Vec::new();
-    let mut chain = Chain::default();
+    let mut chain = HashChain::default();
     let mut kept = 0;
     while let Ok((record, len)) = chain.follow(journal.get(kept..).unwrap_or_default()) {
         records.push(record);
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_cut_journal_gives_its_whole_records_and_a_changed_one_stops_there() {
-        let mut chain = Chain::default();
+        let mut chain = HashChain::default();
         let mut file = Vec::new();
         let mut ends = vec![0];
         for at_ms in 0..5 {

@@ -2,7 +2,7 @@
 
 /// What is wrong with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
+pub enum FrameError {
     /// The journal ends inside it.
     #[error("is cut off")]
     CutOff,
@@ -22,7 +22,7 @@ pub enum Broken {
 pub enum Fault {
     /// A frame of the journal.
     #[error(transparent)]
-    Journal(#[from] Broken),
+    Journal(#[from] FrameError),
     /// The journal's first record tells of no recording, or of another one.
     #[error("does not begin this recording")]
     OtherRecording,

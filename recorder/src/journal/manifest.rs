@@ -19,7 +19,7 @@ pub struct Manifest {
     /// Which recording.
     pub recording_id: RecordingId,
     /// Whether it goes on.
-    pub state: RecordingState,
+    pub state: ManifestState,
     /// The wall clock at lesson time 0, milliseconds since 1970.
     pub started_at_ms: u64,
     /// While recording: as far as the longest track reaches.
@@ -40,7 +40,7 @@ pub struct Manifest {
 /// Whether a recording goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RecordingState {
+pub enum ManifestState {
     /// It is written, or may go on.
     Recording,
     /// It is over and will not change.
@@ -78,7 +78,7 @@ pub struct TrackManifest {
 
 /// One line in the list of all recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct RecordingSummary {
     /// Which recording.
     pub recording_id: RecordingId,
     /// Whether it goes on.
@@ -113,18 +113,18 @@ pub enum Condition {
     Unreadable,
 }
 
-impl Listed {
+impl RecordingSummary {
     /// A recording's line. `is_sealed`: there is a seal beside its journal.
     #[must_use]
     pub fn new(recording_id: RecordingId, ledger: Option<&Ledger>, is_sealed: bool) -> Self {
         let condition = match ledger.map(|ledger| ledger.phase) {
             None => Condition::Unreadable,
-            Some(Phase::Running) => Condition::Running,
-            Some(Phase::Suspended) => Condition::Suspended,
-            Some(Phase::Paused) => Condition::Paused,
-            Some(Phase::Interrupted) => Condition::Interrupted,
-            Some(Phase::Ended(_)) if is_sealed => Condition::Sealed,
-            Some(Phase::Ended(_)) => Condition::Unsealed,
+            Some(RecordingPhase::Running) => Condition::Running,
+            Some(RecordingPhase::Suspended) => Condition::Suspended,
+            Some(RecordingPhase::Paused) => Condition::Paused,
+            Some(RecordingPhase::Interrupted) => Condition::Interrupted,
+            Some(RecordingPhase::Ended(_)) if is_sealed => Condition::Sealed,
+            Some(RecordingPhase::Ended(_)) => Condition::Unsealed,
         };
         let tracks = ledger.map_or(&[][..], |ledger| &ledger.tracks);
         Self {
@@ -158,7 +158,7 @@ pub struct Ledger {
     /// The wall clock at lesson time 0, milliseconds since 1970.
     pub started_at_ms: u64,
     /// What the writer last said of itself.
-    pub phase: Phase,
+    pub phase: RecordingPhase,
     /// In the order of their kinds.
     pub tracks: Vec<TrackLedger>,
     /// In the order of lesson time.
@@ -173,7 +173,7 @@ pub struct Ledger {
 
 /// What the writer last said of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum RecordingPhase {
     /// It is writing, or died writing.
     Running,
     /// It stopped cleanly.
@@ -227,7 +227,7 @@ impl Ledger {
             Record::Start { recording_id, version: crate::journal::chain::VERSION, started_at_ms, .. } => Some(Self {
                 recording_id: *recording_id,
                 started_at_ms: *started_at_ms,
-                phase: Phase::Running,
+                phase: RecordingPhase::Running,
                 tracks: Vec::new(),
                 chapters: Vec::new(),
                 chain_head: String::new(),
@@ -253,17 +253,17 @@ impl Ledger {
                 let at = self.chapters.partition_point(|known| known.at_ms <= chapter.at_ms);
                 self.chapters.insert(at, *chapter);
             }
-            Record::Suspended { .. } => self.phase = Phase::Suspended,
-            Record::Interrupted { .. } => self.phase = Phase::Interrupted,
-            Record::Paused { .. } => self.phase = Phase::Paused,
+            Record::Suspended { .. } => self.phase = RecordingPhase::Suspended,
+            Record::Interrupted { .. } => self.phase = RecordingPhase::Interrupted,
+            Record::Paused { .. } => self.phase = RecordingPhase::Paused,
             Record::Checkpoint(checkpoint) => self.checkpoint = Some(checkpoint.clone()),
             Record::Resumed { .. } => {
-                self.phase = Phase::Running;
+                self.phase = RecordingPhase::Running;
                 for track in &mut self.tracks {
                     track.sound_runs.push(track.sound.len());
                 }
             }
-            Record::End { duration_ms } => self.phase = Phase::Ended(*duration_ms),
+            Record::End { duration_ms } => self.phase = RecordingPhase::Ended(*duration_ms),
         }
     }
 
@@ -300,7 +300,7 @@ impl Ledger {
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
         match self.phase {
-            Phase::Ended(duration_ms) => duration_ms,
+            RecordingPhase::Ended(duration_ms) => duration_ms,
             _ => self.tracks.iter().map(TrackLedger::duration_ms).max().unwrap_or(0),
         }
     }
@@ -312,8 +312,8 @@ impl Ledger {
         Manifest {
             recording_id: self.recording_id,
             state: match self.phase {
-                Phase::Ended(_) => RecordingState::Sealed,
-                _ => RecordingState::Recording,
+                RecordingPhase::Ended(_) => ManifestState::Sealed,
+                _ => ManifestState::Recording,
             },
             started_at_ms: self.started_at_ms,
             duration_ms: self.duration_ms(),

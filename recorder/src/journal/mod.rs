@@ -12,8 +12,8 @@ pub mod signature;
 pub mod sound;
 
 pub use self::{
-    chain::{Chain, JOURNAL, VERSION, read},
+    chain::{HashChain, JOURNAL, VERSION, read},
     digest::sha256,
-    fault::Broken,
+    fault::FrameError,
     record::{Gap, GapReason, InitRecord, Record, SegmentRecord, TrackNote},
 };

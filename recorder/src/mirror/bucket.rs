@@ -44,12 +44,12 @@ pub enum BucketError {
         source: object_store::Error,
     },
     /// It took too long.
-    #[error("the bucket did not {doing} within {patience:?}")]
+    #[error("the bucket did not {doing} within {timeout:?}")]
     Stalled {
         /// What it was asked.
         doing: &'static str,
         /// How long it was given.
-        patience: Duration,
+        timeout: Duration,
     },
     /// It holds other bytes under this name. They are left alone.
     #[error("the bucket holds other bytes under {object}")]
@@ -87,8 +87,8 @@ impl Bucket {
     /// [`BucketError::Address`].
     pub fn at(address: &BucketAddress) -> Result<Self, BucketError> {
         let store = AmazonS3Builder::new()
-            // Each call brings its own patience. The client's, of 30 s, would end what a thin line takes minutes for.
-            .with_client_options(ClientOptions::new().with_timeout_disabled().with_connect_timeout(QUESTION_PATIENCE))
+            // Each call brings its own timeout. The client's, of 30 s, would end what a thin line takes minutes for.
+            .with_client_options(ClientOptions::new().with_timeout_disabled().with_connect_timeout(QUESTION_TIMEOUT))
             .with_endpoint(&address.endpoint)
             .with_bucket_name(&address.bucket)
             .with_region(&address.region)
@@ -110,16 +110,16 @@ impl Bucket {
     ///
     /// # Errors
     /// [`BucketError`]; after [`BucketError::Failed`] and [`BucketError::Stalled`] it may be there all the same.
-    pub async fn put(&self, object: &Object, bytes: Bytes, patience: Duration) -> Result<Put, BucketError> {
+    pub async fn put(&self, object: &Object, bytes: Bytes, timeout: Duration) -> Result<Put, BucketError> {
         let (size, digest) = (bytes.len() as u64, sha256(&bytes));
         let attributes = Attributes::from_iter([(Attribute::Metadata(DIGEST), AttributeValue::from(digest.clone()))]);
         let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
         let key = key(object);
         let put = self.store.put_opts(&key, bytes.into(), options);
-        match within(patience, "take an object", put).await {
+        match within(timeout, "take an object", put).await {
             Ok(_) => Ok(Put::New),
             Err(BucketError::Failed { source: object_store::Error::AlreadyExists { .. }, .. }) => {
-                self.check(object, size, &digest, patience).await.map(|()| Put::Same)
+                self.check(object, size, &digest, timeout).await.map(|()| Put::Same)
             }
             Err(error) => Err(error),
         }
@@ -131,10 +131,10 @@ impl Bucket {
     ///
     /// # Errors
     /// As [`Bucket::put`].
-    pub async fn put_again(&self, object: &Object, bytes: Bytes, patience: Duration) -> Result<Put, BucketError> {
-        match self.check(object, bytes.len() as u64, &sha256(&bytes), patience).await {
+    pub async fn put_if_missing(&self, object: &Object, bytes: Bytes, timeout: Duration) -> Result<Put, BucketError> {
+        match self.check(object, bytes.len() as u64, &sha256(&bytes), timeout).await {
             Ok(()) => Ok(Put::Same),
-            Err(BucketError::Missing { .. }) => self.put(object, bytes, patience).await,
+            Err(BucketError::Missing { .. }) => self.put(object, bytes, timeout).await,
             Err(error) => Err(error),
         }
     }
@@ -143,9 +143,9 @@ impl Bucket {
     ///
     /// # Errors
     /// [`BucketError::Missing`], [`BucketError::Different`], or it cannot say.
-    pub async fn check(&self, object: &Object, size: u64, digest: &str, patience: Duration) -> Result<(), BucketError> {
+    pub async fn check(&self, object: &Object, size: u64, digest: &str, timeout: Duration) -> Result<(), BucketError> {
         let head = GetOptions { head: true, ..GetOptions::default() };
-        let found = self.asked(object, patience.min(QUESTION_PATIENCE), head).await?;
+        let found = self.asked(object, timeout.min(QUESTION_TIMEOUT), head).await?;
         if found.meta.size != size {
             return Err(BucketError::Different { object: *object });
         }
@@ -153,7 +153,7 @@ impl Bucket {
         let is = match told {
             Some(told) => told,
             // Somebody's copy, made without our note: its own bytes tell.
-            None => sha256(&self.get(object, patience).await?),
+            None => sha256(&self.get(object, timeout).await?),
         };
         if is == digest { Ok(()) } else { Err(BucketError::Different { object: *object }) }
     }
@@ -162,28 +162,28 @@ impl Bucket {
     ///
     /// # Errors
     /// [`BucketError::Missing`], or it cannot say.
-    pub async fn get(&self, object: &Object, patience: Duration) -> Result<Bytes, BucketError> {
-        let found = self.asked(object, patience, GetOptions::default()).await?;
-        within(patience, "give an object", found.bytes()).await
+    pub async fn get(&self, object: &Object, timeout: Duration) -> Result<Bytes, BucketError> {
+        let found = self.asked(object, timeout, GetOptions::default()).await?;
+        within(timeout, "give an object", found.bytes()).await
     }
 
     /// What the bucket holds of a recording: keys and sizes.
     ///
     /// # Errors
     /// [`BucketError::Failed`], [`BucketError::Stalled`].
-    pub async fn list(&self, recording: RecordingId, patience: Duration) -> Result<Vec<ObjectMeta>, BucketError> {
+    pub async fn list(&self, recording: RecordingId, timeout: Duration) -> Result<Vec<ObjectMeta>, BucketError> {
         let prefix = Path::from(format!("{ROOT}/{recording}"));
-        within(patience, "list a recording", self.store.list(Some(&prefix)).try_collect()).await
+        within(timeout, "list a recording", self.store.list(Some(&prefix)).try_collect()).await
     }
 
     /// Removes everything that the bucket holds of a recording. Answers how many objects there were.
     ///
     /// # Errors
     /// [`BucketError::Failed`], [`BucketError::Stalled`]: some may be left, and it may be asked again.
-    pub async fn remove(&self, recording: RecordingId, patience: Duration) -> Result<u64, BucketError> {
+    pub async fn remove(&self, recording: RecordingId, timeout: Duration) -> Result<u64, BucketError> {
         let mut removed = 0;
-        for found in self.list(recording, patience).await? {
-            match within(patience, "remove an object", self.store.delete(&found.location)).await {
+        for found in self.list(recording, timeout).await? {
+            match within(timeout, "remove an object", self.store.delete(&found.location)).await {
                 Ok(()) | Err(BucketError::Failed { source: object_store::Error::NotFound { .. }, .. }) => removed += 1,
                 Err(error) => return Err(error),
             }
@@ -194,10 +194,10 @@ impl Bucket {
     async fn asked(
         &self,
         object: &Object,
-        patience: Duration,
+        timeout: Duration,
         options: GetOptions,
     ) -> Result<object_store::GetResult, BucketError> {
-        match within(patience, "show an object", self.store.get_opts(&key(object), options)).await {
+        match within(timeout, "show an object", self.store.get_opts(&key(object), options)).await {
             Err(BucketError::Failed { source: object_store::Error::NotFound { .. }, .. }) => {
                 Err(BucketError::Missing { object: *object })
             }
@@ -207,13 +207,13 @@ impl Bucket {
 }
 
 async fn within<T>(
-    patience: Duration,
+    timeout: Duration,
     doing: &'static str,
     asked: impl Future<Output = Result<T, object_store::Error>>,
 ) -> Result<T, BucketError> {
-    match tokio::time::timeout(patience, asked).await {
+    match tokio::time::timeout(timeout, asked).await {
         Ok(answer) => answer.map_err(|source| BucketError::Failed { doing, source }),
-        Err(_) => Err(BucketError::Stalled { doing, patience }),
+        Err(_) => Err(BucketError::Stalled { doing, timeout }),
     }
 }
 
@@ -222,7 +222,7 @@ fn key(object: &Object) -> Path {
 }
 
 /// A question that is answered with a few lines.
-pub(super) const QUESTION_PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What is not a recording's may lie beside it in the same bucket.
 const ROOT: &str = "rec";

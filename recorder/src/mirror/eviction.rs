@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Mirror, Object, Piece, blocking,
-    bucket::{BucketError, QUESTION_PATIENCE},
+    bucket::{BucketError, QUESTION_TIMEOUT},
     made_at_ms,
 };
 use crate::{
     disk::recording_files::lock,
     error::{ArchiveError, failed},
     id::{MediaName, RecordingId},
-    journal::{chain::JOURNAL, digest::sha256, manifest::Phase, seal::SEAL},
+    journal::{chain::JOURNAL, digest::sha256, manifest::RecordingPhase, seal::SEAL},
 };
 
 /// Why a recording's local copy is not removed.
@@ -47,12 +47,12 @@ impl Mirror {
             return Ok(0);
         }
         for (name, size, digest) in &files {
-            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, QUESTION_PATIENCE).await?;
+            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, QUESTION_TIMEOUT).await?;
         }
         for piece in [Piece::Journal, Piece::Seal] {
             let (mirror, object) = (self.clone(), Object::of(recording, piece));
             let bytes = blocking(move || mirror.bytes(&object)).await?;
-            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), QUESTION_PATIENCE).await?;
+            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), QUESTION_TIMEOUT).await?;
         }
         let mirror = self.clone();
         let freed = blocking(move || {
@@ -76,7 +76,7 @@ impl Mirror {
             return Ok(Vec::new());
         }
         let ledger = lock(&self.archive.ledger(recording)?).clone();
-        let Phase::Ended(duration_ms) = ledger.phase else { return Err(NotEvicted::NotSealed(recording)) };
+        let RecordingPhase::Ended(duration_ms) = ledger.phase else { return Err(NotEvicted::NotSealed(recording)) };
         if !here.iter().any(|name| name == SEAL) {
             return Err(NotEvicted::NotSealed(recording));
         }

@@ -1,7 +1,7 @@
 //! The copies of recordings in a bucket: what journals name goes there as it becomes whole, and is read from there once
 //! it was given away here.
 //!
-//! **The way up:** a look at the folder finds what the journals name and no receipt tells of ([`receipts`]) → [`outbox`]
+//! **The way up:** a look at the folder finds what the journals name and no receipt tells of ([`receipts`]) → [`upload_queue`]
 //! says when which of it is tried, by what is known of the [`line`] → [`bucket`] makes the object, or compares the one that
 //! is there. One object for each init segment and segment, `rec/{recording}/{file}`; a journal that grows goes as parts, a
 //! minute's worth each, and whole when it has ended; the seal goes last, so that whoever sees a seal in the bucket sees the
@@ -15,10 +15,10 @@
 pub mod bucket;
 pub mod eviction;
 pub mod object;
-pub mod outbox;
 pub mod receipts;
 pub mod remote_disk;
 pub(crate) mod throughput;
+pub mod upload_queue;
 
 use std::{
     collections::HashMap,
@@ -35,8 +35,8 @@ use tokio::task::JoinSet;
 pub use self::object::{Object, Piece};
 use self::{
     bucket::{Bucket, BucketError, Put},
-    outbox::{Lag, Outbox, OutboxRule, Sent, Upload},
     receipts::Receipts,
+    upload_queue::{MirrorLag, Upload, UploadQueue, UploadResult, UploadRule},
 };
 use crate::{
     archive::Archive,
@@ -45,8 +45,8 @@ use crate::{
     format::clock::LessonTime,
     id::{MediaName, RecordingId},
     journal::{
-        chain::{Chain, JOURNAL},
-        manifest::{Ledger, Phase},
+        chain::{HashChain, JOURNAL},
+        manifest::{Ledger, RecordingPhase},
         seal::SEAL,
     },
 };
@@ -55,7 +55,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorStatus {
     /// What it has not got yet.
-    pub lag: Lag,
+    pub lag: MirrorLag,
     /// Failures in a row. 0: it answers.
     pub failures: u32,
     /// Since when it fails, milliseconds since 1970. `None`: it answers.
@@ -76,27 +76,27 @@ pub struct MirrorStatus {
 pub struct Mirror {
     archive: Arc<Archive>,
     bucket: Bucket,
-    state: Mutex<State>,
+    state: Mutex<MirrorState>,
 }
 
-struct State {
-    outbox: Outbox,
+struct MirrorState {
+    queue: UploadQueue,
     receipts: Receipts,
-    following: HashMap<RecordingId, Following>,
+    following: HashMap<RecordingId, RecordingProgress>,
     status: MirrorStatus,
 }
 
 /// A recording of which not everything is in the bucket yet.
-struct Following {
+struct RecordingProgress {
     /// How many init segments and segments of each track were seen.
     seen: HashMap<TrackKind, (usize, usize)>,
-    /// How many objects of it are in the outbox.
+    /// How many objects of it are in the queue.
     waiting: usize,
     /// The journal is in the bucket up to here.
     journal_to: u64,
     /// When the journal's next part is due.
     journal_due: Instant,
-    /// What was put into the outbox last of its last two.
+    /// What was put into the queue last of its last two.
     last: Option<Piece>,
     /// Something of it can never go there: it will not be whole, and an alarm stands for it.
     given_up: bool,
@@ -111,12 +111,12 @@ impl Mirror {
         archive: Arc<Archive>,
         bucket: Bucket,
         receipts: PathBuf,
-        rule: OutboxRule,
+        rule: UploadRule,
     ) -> Result<Arc<Self>, ArchiveError> {
         let receipts = Receipts::open(archive.disk.clone(), receipts)?;
         let lot = archive.clock.wall_ms() ^ u64::from(std::process::id()) << 32;
-        let state = State {
-            outbox: Outbox::new(rule, lot),
+        let state = MirrorState {
+            queue: UploadQueue::new(rule, lot),
             receipts,
             following: HashMap::new(),
             status: MirrorStatus::default(),
@@ -127,22 +127,22 @@ impl Mirror {
     /// Mirrors until the future is dropped. Only one may run.
     pub async fn run(self: Arc<Self>) {
         let mut uploads = JoinSet::new();
-        let mut looks_at = self.archive.clock.now();
+        let mut scan_at = self.archive.clock.now();
         loop {
-            if self.archive.clock.now() >= looks_at {
+            if self.archive.clock.now() >= scan_at {
                 let mirror = self.clone();
-                let looked = tokio::task::spawn_blocking(move || mirror.look()).await;
-                if let Ok(Err(error)) = looked {
+                let scanned = tokio::task::spawn_blocking(move || mirror.scan()).await;
+                if let Ok(Err(error)) = scanned {
                     let error: &dyn std::error::Error = &error;
-                    tracing::error!(error, "The folder of recordings cannot be looked through");
+                    tracing::error!(error, "The folder of recordings cannot be scanned");
                 }
-                looks_at = self.archive.clock.now() + LOOKS_EVERY;
+                scan_at = self.archive.clock.now() + SCAN_EVERY;
             }
             let now = self.archive.clock.now();
-            while let Some(upload) = self.state().outbox.poll_upload(now) {
+            while let Some(upload) = self.state().queue.poll_upload(now) {
                 uploads.spawn(self.clone().send(upload));
             }
-            let due = self.state().outbox.poll_timeout(now).map_or(looks_at, |due| due.min(looks_at));
+            let due = self.state().queue.poll_timeout(now).map_or(scan_at, |due| due.min(scan_at));
             tokio::select! {
                 Some(_) = uploads.join_next() => {}
                 () = tokio::time::sleep(due.saturating_duration_since(now)) => {}
@@ -154,8 +154,8 @@ impl Mirror {
     #[must_use]
     pub fn status(&self) -> MirrorStatus {
         let state = self.state();
-        let lag = state.outbox.lag(self.archive.clock.wall_ms());
-        MirrorStatus { lag, failures: state.outbox.failures(), ..state.status.clone() }
+        let lag = state.queue.lag(self.archive.clock.wall_ms());
+        MirrorStatus { lag, failures: state.queue.failures(), ..state.status.clone() }
     }
 
     /// Everything of a recording is in the bucket, as far as is noted.
@@ -166,9 +166,9 @@ impl Mirror {
 
     /// Sends nothing more of a recording that is about to be deleted. False: something of it is on its way just now.
     #[must_use]
-    pub fn let_go(&self, recording: RecordingId) -> bool {
+    pub fn cancel_uploads(&self, recording: RecordingId) -> bool {
         let mut state = self.state();
-        if !state.outbox.forget(recording) {
+        if !state.queue.forget(recording) {
             return false;
         }
         state.following.remove(&recording);
@@ -182,7 +182,7 @@ impl Mirror {
     /// # Errors
     /// [`BucketError`]: some may be left, and it may be asked again.
     pub async fn remove(&self, recording: RecordingId) -> Result<u64, BucketError> {
-        let removed = self.bucket.remove(recording, LIST_PATIENCE).await?;
+        let removed = self.bucket.remove(recording, LIST_TIMEOUT).await?;
         note_failure(self.state().receipts.forget(recording));
         Ok(removed)
     }
@@ -191,12 +191,12 @@ impl Mirror {
     ///
     /// # Errors
     /// When the folder of recordings cannot be listed; a recording that cannot be read is left for later.
-    pub fn look(&self) -> Result<(), ArchiveError> {
+    pub fn scan(&self) -> Result<(), ArchiveError> {
         for recording in self.archive.ids()? {
             if self.state().receipts.is_whole(recording) {
                 continue;
             }
-            if let Err(error) = self.look_at(recording) {
+            if let Err(error) = self.scan_recording(recording) {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(recording.id = %recording, error, "Recording {recording} cannot be mirrored now");
             }
@@ -204,36 +204,37 @@ impl Mirror {
         Ok(())
     }
 
-    fn look_at(&self, recording: RecordingId) -> Result<(), ArchiveError> {
+    fn scan_recording(&self, recording: RecordingId) -> Result<(), ArchiveError> {
         let ledger = lock(&self.archive.ledger(recording)?).clone();
         let now = self.archive.clock.now();
         let grown = {
             let mut state = self.state();
-            let State { outbox, receipts, following, .. } = &mut *state;
-            let following = following.entry(recording).or_insert_with(|| Following::new(receipts, recording, now));
-            following.add_media(&ledger, outbox, receipts);
+            let MirrorState { queue, receipts, following, .. } = &mut *state;
+            let following =
+                following.entry(recording).or_insert_with(|| RecordingProgress::new(receipts, recording, now));
+            following.add_media(&ledger, queue, receipts);
             (now >= following.journal_due).then_some(following.journal_to)
         };
-        if let Phase::Ended(_) = ledger.phase {
-            return self.look_at_the_end(recording, &ledger);
+        if let RecordingPhase::Ended(_) = ledger.phase {
+            return self.scan_ended(recording, &ledger);
         }
         let Some(from) = grown else { return Ok(()) };
         let to = self.journal_end(recording, &ledger)?;
         let mut state = self.state();
-        let State { outbox, following, .. } = &mut *state;
+        let MirrorState { queue, following, .. } = &mut *state;
         if let Some(following) = following.get_mut(&recording) {
             following.journal_due = now + JOURNAL_EVERY;
             if to > from {
                 following.journal_to = to;
                 let made_at_ms = made_at_ms(&ledger, ledger.duration_ms());
-                following.add(outbox, Object::of(recording, Piece::JournalPart { from, to }), to - from, made_at_ms);
+                following.add(queue, Object::of(recording, Piece::JournalPart { from, to }), to - from, made_at_ms);
             }
         }
         Ok(())
     }
 
     /// First all media, then the journal, then the seal.
-    fn look_at_the_end(&self, recording: RecordingId, ledger: &Ledger) -> Result<(), ArchiveError> {
+    fn scan_ended(&self, recording: RecordingId, ledger: &Ledger) -> Result<(), ArchiveError> {
         let dir = self.archive.dir(recording);
         let sealed = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
         if !sealed.iter().any(|name| name == SEAL) {
@@ -241,7 +242,7 @@ impl Mirror {
         }
         let next = {
             let mut state = self.state();
-            let State { receipts, following, .. } = &mut *state;
+            let MirrorState { receipts, following, .. } = &mut *state;
             let Some(following_it) = following.get_mut(&recording) else { return Ok(()) };
             if following_it.waiting > 0 || following_it.given_up {
                 return Ok(());
@@ -261,11 +262,11 @@ impl Mirror {
         // A long lesson's journal has the weight of some segments.
         let size_bytes = self.read(recording, &next.to_string())?.len() as u64;
         let mut state = self.state();
-        let State { outbox, following, .. } = &mut *state;
+        let MirrorState { queue, following, .. } = &mut *state;
         if let Some(following) = following.get_mut(&recording) {
             following.last = Some(next);
             let made_at_ms = made_at_ms(ledger, ledger.duration_ms());
-            following.add(outbox, Object::of(recording, next), size_bytes, made_at_ms);
+            following.add(queue, Object::of(recording, next), size_bytes, made_at_ms);
         }
         Ok(())
     }
@@ -273,7 +274,7 @@ impl Mirror {
     /// Where the journal ends as far as it is durable. What was written and not yet synced is no part of it.
     fn journal_end(&self, recording: RecordingId, ledger: &Ledger) -> Result<u64, ArchiveError> {
         let bytes = self.read(recording, JOURNAL)?;
-        let (mut chain, mut to) = (Chain::default(), 0);
+        let (mut chain, mut to) = (HashChain::default(), 0);
         while let Ok((_, len)) = chain.follow(bytes.get(to..).unwrap_or_default()) {
             to += len;
             if chain.head() == ledger.chain_head {
@@ -283,48 +284,48 @@ impl Mirror {
         Ok(0)
     }
 
-    async fn send(self: Arc<Self>, Upload { object, patience, again }: Upload) {
+    async fn send(self: Arc<Self>, Upload { object, timeout, retry }: Upload) {
         let mirror = self.clone();
         let bytes = blocking(move || mirror.bytes(&object)).await;
         let (sent, size) = match bytes {
             Ok(bytes) => {
                 let size = bytes.len() as u64;
-                let put = if again {
-                    self.bucket.put_again(&object, bytes, patience).await
+                let put = if retry {
+                    self.bucket.put_if_missing(&object, bytes, timeout).await
                 } else {
-                    self.bucket.put(&object, bytes, patience).await
+                    self.bucket.put(&object, bytes, timeout).await
                 };
                 (put, size)
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(object = %object, error, cause = error.source(), "{object} cannot be read for the bucket");
-                self.settle(&object, Sent::GivenUp, 0, false);
+                self.record_result(&object, UploadResult::GivenUp, 0, false);
                 return;
             }
         };
         match sent {
-            Ok(put) => self.settle(&object, Sent::There, size, put == Put::New),
+            Ok(put) => self.record_result(&object, UploadResult::Stored, size, put == Put::New),
             Err(error @ BucketError::Different { .. }) => {
                 tracing::error!(object = %object, "{error}: they are left as they are");
-                self.settle(&object, Sent::GivenUp, 0, false);
+                self.record_result(&object, UploadResult::GivenUp, 0, false);
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 // The first failure tells; those after it would fill the log for as long as the bucket is away.
-                if self.state().outbox.failures() == 0 {
+                if self.state().queue.failures() == 0 {
                     tracing::warn!(object = %object, error, cause = error.source(), "{error}: it is tried again");
                 }
-                self.settle(&object, Sent::Failed, 0, false);
+                self.record_result(&object, UploadResult::Failed, 0, false);
             }
         }
     }
 
-    fn settle(&self, object: &Object, sent: Sent, size: u64, is_new: bool) {
+    fn record_result(&self, object: &Object, sent: UploadResult, size: u64, is_new: bool) {
         let mut state = self.state();
-        let State { outbox, receipts, following, status } = &mut *state;
-        outbox.handle_sent(self.archive.clock.now(), object, sent);
-        status.failing_since_ms = match (outbox.failures(), status.failing_since_ms) {
+        let MirrorState { queue, receipts, following, status } = &mut *state;
+        queue.handle_result(self.archive.clock.now(), object, sent);
+        status.failing_since_ms = match (queue.failures(), status.failing_since_ms) {
             (0, Some(_)) => {
                 tracing::info!("The bucket answers again");
                 None
@@ -332,15 +333,15 @@ impl Mirror {
             (0, None) => None,
             (_, since) => Some(since.unwrap_or_else(|| self.archive.clock.wall_ms())),
         };
-        if sent == Sent::Failed {
+        if sent == UploadResult::Failed {
             status.failed += 1;
             return;
         }
         if let Some(following) = following.get_mut(&object.recording) {
             following.waiting = following.waiting.saturating_sub(1);
-            following.given_up |= sent == Sent::GivenUp;
+            following.given_up |= sent == UploadResult::GivenUp;
         }
-        if sent == Sent::GivenUp {
+        if sent == UploadResult::GivenUp {
             if status.alarms.len() < ALARMS_MAX {
                 status.alarms.push(object.to_string());
             }
@@ -375,12 +376,12 @@ impl Mirror {
         self.archive.disk.read(&path).map_err(|source| failed("read", &path, source))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MirrorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Following {
+impl RecordingProgress {
     fn new(receipts: &Receipts, recording: RecordingId, now: Instant) -> Self {
         let parts = receipts.of(recording).filter_map(|piece| match piece {
             Piece::JournalPart { to, .. } => Some(*to),
@@ -397,12 +398,12 @@ impl Following {
         }
     }
 
-    fn add(&mut self, outbox: &mut Outbox, object: Object, size_bytes: u64, made_at_ms: u64) {
+    fn add(&mut self, queue: &mut UploadQueue, object: Object, size_bytes: u64, made_at_ms: u64) {
         self.waiting += 1;
-        outbox.add(object, size_bytes, made_at_ms);
+        queue.add(object, size_bytes, made_at_ms);
     }
 
-    fn add_media(&mut self, ledger: &Ledger, outbox: &mut Outbox, receipts: &Receipts) {
+    fn add_media(&mut self, ledger: &Ledger, queue: &mut UploadQueue, receipts: &Receipts) {
         for track in &ledger.tracks {
             let Some(kind) = track.kind else { continue };
             let (inits, segments) = self.seen.get(&kind).copied().unwrap_or_default();
@@ -418,7 +419,7 @@ impl Following {
             for (name, size_bytes, at_ms) in found {
                 let object = Object::of(ledger.recording_id, Piece::Media(name));
                 if !receipts.has(&object) {
-                    self.add(outbox, object, size_bytes, made_at_ms(ledger, at_ms));
+                    self.add(queue, object, size_bytes, made_at_ms(ledger, at_ms));
                 }
             }
         }
@@ -448,10 +449,10 @@ async fn blocking<T: Send + 'static, E: From<ArchiveError> + Send + 'static>(
 pub const ALARMS_MAX: usize = 20;
 
 /// A segment is four seconds long.
-const LOOKS_EVERY: Duration = Duration::from_secs(2);
+const SCAN_EVERY: Duration = Duration::from_secs(2);
 
 /// What of a journal is lost with the machine.
 const JOURNAL_EVERY: Duration = Duration::from_secs(60);
 
 /// The names of a long recording's objects are some pages.
-const LIST_PATIENCE: Duration = Duration::from_secs(60);
+const LIST_TIMEOUT: Duration = Duration::from_secs(60);

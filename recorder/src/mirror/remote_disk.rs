@@ -16,7 +16,7 @@ use super::{
 use crate::{
     disk::{
         local::{Disk, DiskFile},
-        space::Room,
+        space::FreeSpace,
     },
     id::RecordingId,
     journal::{digest::sha256, seal::SEAL},
@@ -49,9 +49,9 @@ impl MirroredDisk {
         let (bucket, object) = (self.bucket.clone(), Object::of(recording, Piece::Media(name)));
         let (answer, answered) = mpsc::sync_channel(1);
         self.runtime.spawn(async move {
-            let _ = answer.send(bucket.get(&object, PATIENCE).await);
+            let _ = answer.send(bucket.get(&object, TIMEOUT).await);
         });
-        Some(match answered.recv_timeout(PATIENCE * 2) {
+        Some(match answered.recv_timeout(TIMEOUT * 2) {
             Ok(Ok(bytes)) => Ok(bytes.into()),
             Ok(Err(BucketError::Missing { .. })) => Err(io::ErrorKind::NotFound.into()),
             Ok(Err(error)) => Err(io::Error::new(io::ErrorKind::HostUnreachable, error)),
@@ -84,12 +84,12 @@ impl Disk for MirroredDisk {
         self.disk.rename(from, to)
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        self.disk.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        self.disk.free_space(path)
     }
 
-    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
-        self.disk.set_aside(path, bytes)
+    fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.disk.reserve_file(path, bytes)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -104,7 +104,7 @@ impl Disk for MirroredDisk {
         self.disk.remove_dir(path)
     }
 
-    fn bring_back(&self, path: &Path, digest: &str) -> io::Result<()> {
+    fn fetch(&self, path: &Path, digest: &str) -> io::Result<()> {
         let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Ok(());
         };
@@ -133,4 +133,4 @@ impl Disk for MirroredDisk {
 }
 
 /// A viewer waits for a segment as long as its player waits for the hub.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);

@@ -8,31 +8,31 @@ use std::time::Duration;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Line {
+pub struct Throughput {
     at_once: usize,
     slowest_bytes_per_second: u64,
-    room: usize,
+    slots: usize,
     /// Bytes a second of the last object that had some weight. `None`: nothing is known, or no longer.
     pace: Option<u64>,
 }
 
-impl Line {
+impl Throughput {
     /// One of which nothing is known: it is never given more than `at_once`, and taken to be no slower than
     /// `slowest_bytes_per_second`.
     #[must_use]
     pub fn new(at_once: usize, slowest_bytes_per_second: u64) -> Self {
-        Self { at_once: at_once.max(1), slowest_bytes_per_second, room: 1, pace: None }
+        Self { at_once: at_once.max(1), slowest_bytes_per_second, slots: 1, pace: None }
     }
 
     /// How many objects may be on their way at once. At least one.
     #[must_use]
-    pub fn room(&self) -> usize {
-        self.room
+    pub fn slots(&self) -> usize {
+        self.slots
     }
 
     /// How long so many bytes may take.
     #[must_use]
-    pub fn patience(&self, size_bytes: u64) -> Duration {
+    pub fn timeout(&self, size_bytes: u64) -> Duration {
         let slowest = self.slowest_bytes_per_second.max(self.pace.unwrap_or(0) / SLOWER_AT_ONCE).max(1);
         Duration::from_secs_f64(size_bytes as f64 / slowest as f64)
     }
@@ -44,16 +44,16 @@ impl Line {
         }
         let pace = (size_bytes as f64 / took.as_secs_f64().max(0.001)) as u64;
         if pace >= WIDE_BYTES_PER_SECOND {
-            self.room = (self.room + 1).min(self.at_once);
+            self.slots = (self.slots + 1).min(self.at_once);
         } else if pace < THIN_BYTES_PER_SECOND {
-            self.room = (self.room / 2).max(1);
+            self.slots = (self.slots / 2).max(1);
         }
         self.pace = Some(pace);
     }
 
     /// An object did not arrive: what was known of the line is known no longer.
     pub fn handle_failed(&mut self) {
-        (self.room, self.pace) = (1, None);
+        (self.slots, self.pace) = (1, None);
     }
 }
 
@@ -78,9 +78,9 @@ mod tests {
     #[test]
     fn room_grows_where_objects_go_fast_and_goes_where_they_are_slow_or_fail() {
         let seconds = Duration::from_secs;
-        let mut line = Line::new(6, 5_000);
-        // Took, size, room and patience with a segment of 400 kB.
-        for (took, size_bytes, room, patience) in [
+        let mut line = Throughput::new(6, 5_000);
+        // Took, size, room and timeout with a segment of 400 kB.
+        for (took, size_bytes, room, timeout) in [
             // What has no weight tells nothing.
             (seconds(0), 700, 1, seconds(80)),
             (seconds(1), 400_000, 2, seconds(8)),
@@ -93,11 +93,11 @@ mod tests {
             (seconds(40), 400_000, 1, seconds(80)),
         ] {
             line.handle_arrived(took, size_bytes);
-            assert_eq!((line.room(), line.patience(400_000)), (room, patience), "{size_bytes} in {took:?}");
+            assert_eq!((line.slots(), line.timeout(400_000)), (room, timeout), "{size_bytes} in {took:?}");
         }
         (0..9).for_each(|_| line.handle_arrived(seconds(1), 400_000));
-        assert_eq!((line.room(), line.patience(400_000)), (6, seconds(8)));
+        assert_eq!((line.slots(), line.timeout(400_000)), (6, seconds(8)));
         line.handle_failed();
-        assert_eq!((line.room(), line.patience(400_000)), (1, seconds(80)));
+        assert_eq!((line.slots(), line.timeout(400_000)), (1, seconds(80)));
     }
 }

@@ -16,11 +16,11 @@ use sfu::tap::TapReceiver;
 pub use self::status::{RecorderState, RecorderStatus};
 use self::worker::{Release, Stop, Worker};
 use crate::{
-    archive::{Archive, session::Session},
+    archive::{Archive, open_recording::OpenRecording},
     error::ArchiveError,
     id::RecordingId,
     journal::{checkpoint::Checkpoint, manifest::Manifest, record::GapReason},
-    track::selection::Kept,
+    track::selection::TrackSelection,
 };
 
 /// A lesson that is being recorded. Dropping it closes the files so that the recording can go on later.
@@ -40,28 +40,28 @@ impl Archive {
     /// # Errors
     /// When it is sealed or being recorded already, or the disk refuses.
     pub fn record(self: &Arc<Self>, id: RecordingId, tap: TapReceiver) -> Result<Recorder, ArchiveError> {
-        self.record_keeping(id, tap, Kept::default())
+        self.record_selection(id, tap, TrackSelection::default())
     }
 
-    /// As [`Archive::record`], of a lesson of which something else is kept.
+    /// As [`Archive::record`], of a lesson of which something else is selection.
     ///
     /// # Errors
     /// As [`Archive::record`].
-    pub fn record_keeping(
+    pub fn record_selection(
         self: &Arc<Self>,
         id: RecordingId,
         tap: TapReceiver,
-        kept: Kept,
+        selection: TrackSelection,
     ) -> Result<Recorder, ArchiveError> {
         self.claim(id)?;
-        let session = match self.session(id, GapReason::Crash) {
+        let session = match self.open_recording(id, GapReason::Crash) {
             Ok(mut session) => {
-                session.recording = session.recording.keeping(kept);
+                session.recording = session.recording.with_selection(selection);
                 Some(session)
             }
             // A lesson that begins on a full disk is recorded as soon as there is room.
             Err(error) if error.is_full() => {
-                self.volume.refused(self.clock.now());
+                self.volume.release_reserve(self.clock.now());
                 tracing::error!(recording.id = %id, error = error.cause(), "Recording {id} waits for room");
                 None
             }
@@ -70,7 +70,7 @@ impl Archive {
                 return Err(error);
             }
         };
-        Recorder::spawn(self.clone(), id, session, tap, kept)
+        Recorder::spawn(self.clone(), id, session, tap, selection)
     }
 }
 
@@ -79,9 +79,9 @@ impl Recorder {
     pub(crate) fn spawn(
         archive: Arc<Archive>,
         id: RecordingId,
-        session: Option<Session>,
+        session: Option<OpenRecording>,
         tap: TapReceiver,
-        kept: Kept,
+        selection: TrackSelection,
     ) -> Result<Self, ArchiveError> {
         match session.as_ref().map(|session| session.resumed) {
             Some(Some(at_ms)) => tracing::info!(recording.id = %id, at_ms, "Recording {id} goes on at {at_ms} ms"),
@@ -95,7 +95,7 @@ impl Recorder {
             dropped: 0,
             waiting_bytes: 0,
         }));
-        let work = Worker::new(archive.clone(), id, session, tap, kept, stopped, status.clone());
+        let work = Worker::new(archive.clone(), id, session, tap, selection, stopped, status.clone());
         let release = Release { archive: archive.clone(), id, status: status.clone() };
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())

@@ -17,12 +17,12 @@ use sfu::{
 
 use super::status::{RecorderState, RecorderStatus};
 use crate::{
-    archive::{Archive, session::Session},
+    archive::{Archive, open_recording::OpenRecording},
     disk::{backlog::Backlog, recording_files::lock, recover, space::DiskLevel},
     error::ArchiveError,
     id::RecordingId,
     journal::record::GapReason,
-    track::selection::Kept,
+    track::selection::TrackSelection,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +50,15 @@ pub(super) struct Worker {
     archive: Arc<Archive>,
     id: RecordingId,
     /// `None`: the disk has no room, or refused for too long. The files are opened anew when there is.
-    session: Option<Session>,
-    kept: Kept,
+    session: Option<OpenRecording>,
+    selection: TrackSelection,
     tap: TapReceiver,
     stopped: Receiver<Stop>,
     status: Arc<Mutex<RecorderStatus>>,
     /// What the disk has still to do.
     backlog: Backlog,
     /// Who publishes now, so that a recording opened anew knows them.
-    sources: HashMap<TrackId, TapItem>,
+    publishers: HashMap<TrackId, TapItem>,
     /// Tracks that waited for a keyframe when it was last looked, and when it is looked again.
     broken: (Vec<TrackKind>, Instant),
     /// When the next checkpoint is due.
@@ -74,9 +74,9 @@ impl Worker {
     pub(super) fn new(
         archive: Arc<Archive>,
         id: RecordingId,
-        session: Option<Session>,
+        session: Option<OpenRecording>,
         tap: TapReceiver,
-        kept: Kept,
+        selection: TrackSelection,
         stopped: Receiver<Stop>,
         status: Arc<Mutex<RecorderStatus>>,
     ) -> Self {
@@ -87,11 +87,11 @@ impl Worker {
             id,
             retry: session.is_none().then_some(now),
             session,
-            kept,
+            selection,
             tap,
             stopped,
             status,
-            sources: HashMap::new(),
+            publishers: HashMap::new(),
             broken: (Vec::new(), now),
             checkpoint: now + CHECKPOINT_EVERY,
             closing: false,
@@ -114,13 +114,13 @@ impl Worker {
                 // Nobody can stop it any more but the room, which is still open.
                 Err(RecvTimeoutError::Disconnected) => {
                     if let Ok(item) = self.tap.recv_timeout(REST) {
-                        self.take(item);
+                        self.handle_item(item);
                     }
                 }
             }
             let now = self.archive.clock.now();
             let level = self.archive.disk_state().level;
-            self.tap.want_light(level.lightens());
+            self.tap.want_light(level.reduced_tracks());
             if !self.closing
                 && let Some(session) = &mut self.session
             {
@@ -130,18 +130,18 @@ impl Worker {
                     session.recording.pause(now);
                     self.closing = true;
                 } else {
-                    session.recording.spare(now, level.spares());
+                    session.recording.omit(now, level.omitted_tracks());
                 }
-                self.ask(now);
+                self.request_keyframes(now);
             }
             self.write(now, level);
-            self.tell(level);
+            self.publish_status(level);
         }
     }
 
     /// Asks for a keyframe of every picture track that has been broken for a while. One that only begins has its
     /// keyframe on the way.
-    fn ask(&mut self, now: Instant) {
+    fn request_keyframes(&mut self, now: Instant) {
         if now < self.broken.1 {
             return;
         }
@@ -150,14 +150,14 @@ impl Worker {
         for kind in broken.iter().filter(|kind| self.broken.0.contains(kind)) {
             self.tap.want_keyframe(*kind);
         }
-        self.broken = (broken, now + ASK_EVERY);
+        self.broken = (broken, now + KEYFRAME_CHECK_EVERY);
     }
 
     /// Takes what waits. False: the tap is closed.
     fn read(&mut self) -> bool {
         for _ in 0..BATCH {
             match self.tap.recv_timeout(Duration::ZERO) {
-                Ok(item) => self.take(item),
+                Ok(item) => self.handle_item(item),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
@@ -165,13 +165,13 @@ impl Worker {
         true
     }
 
-    fn take(&mut self, item: TapItem) {
+    fn handle_item(&mut self, item: TapItem) {
         match &item {
             TapItem::Started { track, .. } => {
-                self.sources.insert(*track, item.clone());
+                self.publishers.insert(*track, item.clone());
             }
             TapItem::Ended { track, .. } => {
-                self.sources.remove(track);
+                self.publishers.remove(track);
             }
             TapItem::Packet { .. } | TapItem::SenderReport { .. } => {}
         }
@@ -183,14 +183,14 @@ impl Worker {
     }
 
     fn write(&mut self, now: Instant, level: DiskLevel) {
-        self.gather();
+        self.collect_actions();
         if self.retry.is_some_and(|retry| now < retry) {
             return;
         }
         let result = match &self.session {
             None if level == DiskLevel::Paused => return,
             None => self.open_anew(),
-            Some(_) => self.drain().and_then(|()| self.check(now)),
+            Some(_) => self.drain().and_then(|()| self.write_checkpoint(now)),
         };
         let id = self.id;
         match result {
@@ -200,26 +200,26 @@ impl Worker {
                 }
                 if self.closing {
                     tracing::warn!(recording.id = %id, "Recording {id} is paused: the disk has no room");
-                    self.let_go();
+                    self.close_session();
                 }
             }
             Err(error) => {
-                self.archive.suspect(id);
+                self.archive.mark_suspect(id);
                 // With the reserve given up, what is open finds its place at once.
-                let made_room = error.is_full() && self.archive.volume.refused(now);
+                let made_room = error.is_full() && self.archive.volume.release_reserve(now);
                 if self.retry.is_none() {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(recording.id = %id, error, cause = error.source(), "Recording {id} is paused");
                 }
                 self.retry = Some(if made_room { now } else { now + RETRY });
                 if self.backlog.is_full() {
-                    self.let_go();
+                    self.close_session();
                 }
             }
         }
     }
 
-    fn gather(&mut self) {
+    fn collect_actions(&mut self) {
         while let Some(action) = self.session.as_mut().and_then(|session| session.recording.poll_action()) {
             self.backlog.push(action);
         }
@@ -228,26 +228,26 @@ impl Worker {
     fn drain(&mut self) -> Result<(), ArchiveError> {
         let Some(session) = &mut self.session else { return Ok(()) };
         while let Some(action) = self.backlog.front() {
-            session.store.perform(action)?;
+            session.files.perform(action)?;
             self.backlog.pop();
         }
         Ok(())
     }
 
     /// Tells how far it has come, where that is due.
-    fn check(&mut self, now: Instant) -> Result<(), ArchiveError> {
+    fn write_checkpoint(&mut self, now: Instant) -> Result<(), ArchiveError> {
         if self.closing || now < self.checkpoint {
             return Ok(());
         }
         let Some(session) = &mut self.session else { return Ok(()) };
         let at_ms = session.recording.at(now).millis();
-        session.store.checkpoint(at_ms, self.archive.signer())?;
+        session.files.checkpoint(at_ms, self.archive.signer())?;
         self.checkpoint = now + CHECKPOINT_EVERY;
         Ok(())
     }
 
     /// Keeps nothing any more until it is opened anew.
-    fn let_go(&mut self) {
+    fn close_session(&mut self) {
         self.backlog.clear();
         self.session = None;
         self.closing = false;
@@ -255,10 +255,10 @@ impl Worker {
 
     /// As after a crash, but in the same process: what is durable stays, the rest is a named gap.
     fn open_anew(&mut self) -> Result<(), ArchiveError> {
-        let mut session = self.archive.session(self.id, GapReason::DiskFull)?;
-        session.recording = session.recording.keeping(self.kept);
+        let mut session = self.archive.open_recording(self.id, GapReason::DiskFull)?;
+        session.recording = session.recording.with_selection(self.selection);
         let now = self.archive.clock.now();
-        for started in self.sources.values() {
+        for started in self.publishers.values() {
             session.recording.handle_item(now, started.clone());
         }
         self.session = Some(session);
@@ -269,48 +269,48 @@ impl Worker {
         let now = self.archive.clock.now();
         for _ in 0..LAST_ITEMS {
             match self.tap.try_recv() {
-                Some(item) => self.take(item),
+                Some(item) => self.handle_item(item),
                 None => break,
             }
         }
         let id = self.id;
         if self.closing {
             // Its last words are written already, and it is opened once more to end.
-            self.gather();
-            self.finally(Self::drain)?;
-            self.let_go();
+            self.collect_actions();
+            self.with_reserve(Self::drain)?;
+            self.close_session();
         }
         if self.session.is_none() {
-            self.finally(Self::open_anew)?;
+            self.with_reserve(Self::open_anew)?;
         }
         if let Some(session) = &mut self.session {
             session.recording.finish(now, how == Stop::Finish);
         }
-        self.gather();
-        self.finally(Self::drain)?;
+        self.collect_actions();
+        self.with_reserve(Self::drain)?;
         let Some(session) = &self.session else { return Ok(()) };
         if how == Stop::Finish {
-            recover::seal(self.archive.disk.as_ref(), &self.archive.dir(id), &session.store, self.archive.signer())?;
+            recover::seal(self.archive.disk.as_ref(), &self.archive.dir(id), &session.files, self.archive.signer())?;
         }
-        let kept_ms = lock(&session.store.ledger()).duration_ms();
+        let kept_ms = lock(&session.files.ledger()).duration_ms();
         tracing::info!(recording.id = %id, kept_ms, sealed = how == Stop::Finish, "Recording {id} is closed");
         Ok(())
     }
 
     /// Does the last things, if need be at the cost of the reserve.
-    fn finally(&mut self, act: fn(&mut Self) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+    fn with_reserve(&mut self, act: fn(&mut Self) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
         match act(self) {
-            Err(error) if error.is_full() && self.archive.volume.refused(self.archive.clock.now()) => act(self),
+            Err(error) if error.is_full() && self.archive.volume.release_reserve(self.archive.clock.now()) => act(self),
             done => done,
         }
     }
 
-    fn tell(&self, level: DiskLevel) {
-        let kept_ms = self.session.as_ref().map(|session| lock(&session.store.ledger()).duration_ms());
+    fn publish_status(&self, level: DiskLevel) {
+        let kept_ms = self.session.as_ref().map(|session| lock(&session.files.ledger()).duration_ms());
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.state = match level {
             _ if self.session.is_none() || self.closing || self.retry.is_some() => RecorderState::Paused,
-            level if level.spares().is_empty() => RecorderState::Recording,
+            level if level.omitted_tracks().is_empty() => RecorderState::Recording,
             _ => RecorderState::Lean,
         };
         status.kept_ms = kept_ms.unwrap_or(status.kept_ms);
@@ -323,7 +323,7 @@ impl Worker {
 const REST: Duration = Duration::from_millis(20);
 
 /// Between two looks for broken tracks. The room asks a publisher more rarely.
-const ASK_EVERY: Duration = Duration::from_millis(500);
+const KEYFRAME_CHECK_EVERY: Duration = Duration::from_millis(500);
 
 /// Items read before the disk has its turn.
 const BATCH: usize = 512;

@@ -12,28 +12,28 @@ use opus::{Application, Bitrate, Channels, Decoder, Encoder};
 use sfu::media::TrackKind;
 
 use crate::{
-    format::{codec::Config, fmp4::Sample},
+    format::{codec::CodecConfig, fmp4::Sample},
     track::{
         action::{Action, TrackResume},
-        picture::Inits,
+        picture::InitSegments,
         segment::Writer,
-        sound::{SILENCE, SILENCE_SAMPLES},
+        sound_meter::{SILENCE, SILENCE_SAMPLES},
     },
 };
 
 /// The mixed voice as it is written.
 pub struct MixTrack {
     writer: Writer,
-    init: Inits,
-    teacher: Lane,
-    stage: Lane,
-    state: State,
+    init: InitSegments,
+    teacher: MixInput,
+    stage: MixInput,
+    state: StageState,
     encoder: Option<Encoder>,
 }
 
 /// Whether somebody is on stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum StageState {
     /// Nobody is.
     Alone,
     /// Somebody is.
@@ -43,7 +43,7 @@ enum State {
 }
 
 /// One of the two voices.
-struct Lane {
+struct MixInput {
     /// Where the samples taken so far end, in ticks.
     end: u64,
     decoder: Option<Decoder>,
@@ -63,28 +63,28 @@ impl MixTrack {
     pub fn new(resume: TrackResume, teacher: u64, stage: u64) -> Self {
         Self {
             writer: Writer::new(TrackKind::MixedVoice, resume.next_seq, resume.end),
-            init: Inits { next: resume.next_init, current: resume.init },
-            teacher: Lane::new(teacher),
-            stage: Lane::new(stage),
-            state: State::Alone,
+            init: InitSegments { next: resume.next_init, current: resume.init },
+            teacher: MixInput::new(teacher),
+            stage: MixInput::new(stage),
+            state: StageState::Alone,
             encoder: None,
         }
     }
 
     /// A class comes on stage.
     pub fn open(&mut self) {
-        if self.state == State::Alone {
+        if self.state == StageState::Alone {
             self.teacher.begin();
             self.stage.begin();
             self.encoder = encoder();
         }
-        self.state = State::Together;
+        self.state = StageState::Together;
     }
 
     /// The class leaves the stage.
     pub fn leave(&mut self) {
-        if self.state == State::Together {
-            self.state = State::Leaving;
+        if self.state == StageState::Together {
+            self.state = StageState::Leaving;
         }
     }
 
@@ -93,7 +93,7 @@ impl MixTrack {
         for sample in samples {
             let start = self.teacher.end;
             self.teacher.end += u64::from(sample.duration);
-            if self.state == State::Alone {
+            if self.state == StageState::Alone {
                 self.pass(start, sample, out);
             } else {
                 self.teacher.decode(start, &sample, self.writer.end());
@@ -107,7 +107,7 @@ impl MixTrack {
         for sample in samples {
             let start = self.stage.end;
             self.stage.end += u64::from(sample.duration);
-            if self.state == State::Together {
+            if self.state == StageState::Together {
                 self.stage.decode(start, &sample, self.writer.end());
                 self.mix(out);
             }
@@ -121,8 +121,8 @@ impl MixTrack {
 
     /// Lasts as long as the teacher's voice and stops there.
     pub fn finish(&mut self, out: &mut Vec<Action>) {
-        if self.state != State::Alone {
-            self.state = State::Leaving;
+        if self.state != StageState::Alone {
+            self.state = StageState::Leaving;
             self.mix(out);
         }
         self.silence(self.teacher.end, out);
@@ -150,9 +150,9 @@ impl MixTrack {
     fn mix(&mut self, out: &mut Vec<Action>) {
         let frame = SILENCE_SAMPLES as usize;
         loop {
-            let alone = self.state == State::Leaving && self.stage.pcm.len() < frame;
+            let alone = self.state == StageState::Leaving && self.stage.pcm.len() < frame;
             if alone && self.teacher.pcm.is_empty() {
-                self.state = State::Alone;
+                self.state = StageState::Alone;
                 self.stage.pcm.clear();
                 self.encoder = None;
                 return;
@@ -174,13 +174,13 @@ impl MixTrack {
     }
 
     fn write(&mut self, sample: Sample, out: &mut Vec<Action>) {
-        let n = self.init.of(TrackKind::MixedVoice, &Config::Opus, out, &mut self.writer);
+        let n = self.init.of(TrackKind::MixedVoice, &CodecConfig::Opus, out, &mut self.writer);
         self.writer.set_init(n, out);
         self.writer.write(sample, out);
     }
 }
 
-impl Lane {
+impl MixInput {
     fn new(end: u64) -> Self {
         Self { end, decoder: None, pcm: VecDeque::new() }
     }

@@ -2,10 +2,10 @@
 //! [`Action`](action::Action)s.
 
 pub mod action;
-pub mod chapter;
 pub mod mix;
+pub mod page_turns;
 pub mod picture;
 pub mod segment;
 pub mod selection;
-pub mod sound;
+pub mod sound_meter;
 pub mod voice;

@@ -6,7 +6,7 @@ use sfu::media::TrackKind;
 use crate::{
     format::{
         clock::LessonTime,
-        codec::Config,
+        codec::CodecConfig,
         depacketize::Picture,
         fmp4::{self, Sample},
     },
@@ -17,7 +17,7 @@ use crate::{
     },
     track::{
         action::{Action, TrackResume},
-        chapter::PageTurns,
+        page_turns::PageTurns,
         segment::Writer,
     },
 };
@@ -27,7 +27,7 @@ use crate::{
 pub struct PictureTrack {
     kind: TrackKind,
     writer: Writer,
-    init: Inits,
+    init: InitSegments,
     /// The newest picture: how long it lasts is known when the next one comes. It begins where the writer ends.
     pending: Option<Sample>,
     /// A picture that can stand anywhere, to hold where nothing else is left.
@@ -49,7 +49,7 @@ impl PictureTrack {
             kind,
             writer,
             key: resume.key,
-            init: Inits { next: resume.next_init, current: resume.init },
+            init: InitSegments { next: resume.next_init, current: resume.init },
             pending: None,
             gap: OpenGap::since(from_ms, resume.reason),
             newest_ms: from_ms,
@@ -151,16 +151,16 @@ impl PictureTrack {
 
 /// The init segments of one track.
 #[derive(Debug)]
-pub struct Inits {
+pub struct InitSegments {
     /// The number of the next new one.
     pub next: u32,
     /// The one in use, with its bytes.
     pub current: Option<(u32, Bytes)>,
 }
 
-impl Inits {
+impl InitSegments {
     /// The number of `config`'s init segment, which is written if it is not the one in use.
-    pub fn of(&mut self, kind: TrackKind, config: &Config, out: &mut Vec<Action>, writer: &mut Writer) -> u32 {
+    pub fn of(&mut self, kind: TrackKind, config: &CodecConfig, out: &mut Vec<Action>, writer: &mut Writer) -> u32 {
         let bytes = fmp4::init(config);
         if let Some((n, current)) = &self.current
             && *current == bytes
@@ -247,7 +247,7 @@ const HOLD_MICROS: i64 = 6_000_000;
 /// What has been gathered is not kept waiting for a second that does not fill.
 pub const CUT_AFTER_MICROS: i64 = 1_200_000;
 
-/// Pictures younger than this may still be on their way through repair: [`PATIENCE`](crate::format::reorder::PATIENCE), and as
+/// Pictures younger than this may still be on their way through repair: [`REPAIR_WAIT`](crate::format::reorder::REPAIR_WAIT), and as
 /// long as a picture takes to come.
 const SETTLE_MICROS: i64 = 2_500_000;
 

@@ -17,14 +17,14 @@ pub struct Writer {
     next_seq: u32,
     fragment_number: u32,
     end: u64,
-    open: Option<Open>,
+    open: Option<OpenSegment>,
     samples: Vec<Sample>,
     /// Where `samples` begin.
     samples_start: u64,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenSegment {
     seq: u32,
     start: u64,
     fragments: u32,
@@ -67,7 +67,7 @@ impl Writer {
             }
         }
         if self.open.is_none() {
-            self.open = Some(Open { seq: self.next_seq, start: self.end, fragments: 0 });
+            self.open = Some(OpenSegment { seq: self.next_seq, start: self.end, fragments: 0 });
             self.next_seq = self.next_seq.saturating_add(1);
         }
         self.end = self.end.saturating_add(u64::from(sample.duration));

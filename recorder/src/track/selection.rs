@@ -6,7 +6,7 @@ use sfu::media::TrackKind;
 ///
 /// A class on stage are children in another school: they are recorded only where that school has said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct TrackSelection {
     /// The teacher's voice.
     pub voice: bool,
     /// The teacher's face.
@@ -17,19 +17,19 @@ pub struct Kept {
     pub stage: bool,
 }
 
-impl Default for Kept {
+impl Default for TrackSelection {
     fn default() -> Self {
         Self { voice: true, camera: true, board: true, stage: false }
     }
 }
 
-impl Kept {
+impl TrackSelection {
     /// What is kept where a stage may be recorded.
     pub const WITH_STAGE: Self = Self { voice: true, camera: true, board: true, stage: true };
 
     /// Whether a track of that kind is recorded.
     #[must_use]
-    pub fn takes(self, kind: TrackKind) -> bool {
+    pub fn includes(self, kind: TrackKind) -> bool {
         match kind {
             TrackKind::Voice => self.voice,
             TrackKind::Camera => self.camera,

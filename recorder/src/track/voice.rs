@@ -4,13 +4,13 @@ use bytes::Bytes;
 use sfu::media::TrackKind;
 
 use crate::{
-    format::{clock::LessonTime, codec::Config, fmp4::Sample},
+    format::{clock::LessonTime, codec::CodecConfig, fmp4::Sample},
     journal::record::{GapReason, Record},
     track::{
         action::{Action, TrackResume},
-        picture::{CUT_AFTER_MICROS, GAP_MS_MIN, Inits, OpenGap},
+        picture::{CUT_AFTER_MICROS, GAP_MS_MIN, InitSegments, OpenGap},
         segment::Writer,
-        sound::{SILENCE, SILENCE_SAMPLES, SoundMeter, opus_duration},
+        sound_meter::{SILENCE, SILENCE_SAMPLES, SoundMeter, opus_duration},
     },
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub struct VoiceTrack {
     kind: TrackKind,
     writer: Writer,
-    init: Inits,
+    init: InitSegments,
     gap: OpenGap,
     meter: SoundMeter,
     /// The timestamp that follows the last packet without a hole.
@@ -41,7 +41,7 @@ impl VoiceTrack {
         Self {
             kind,
             writer,
-            init: Inits { next: resume.next_init, current: resume.init },
+            init: InitSegments { next: resume.next_init, current: resume.init },
             gap: OpenGap::since(from_ms, resume.reason),
             meter: SoundMeter::default(),
             expected: None,
@@ -52,7 +52,7 @@ impl VoiceTrack {
     }
 
     /// From now on what is written is also kept for the mix.
-    pub fn mixed(&mut self) {
+    pub fn keep_for_mix(&mut self) {
         self.written.get_or_insert_default();
     }
 
@@ -168,7 +168,7 @@ impl VoiceTrack {
     }
 
     fn write(&mut self, sample: Sample, out: &mut Vec<Action>) {
-        let n = self.init.of(self.kind, &Config::Opus, out, &mut self.writer);
+        let n = self.init.of(self.kind, &CodecConfig::Opus, out, &mut self.writer);
         self.writer.set_init(n, out);
         if let Some(written) = &mut self.written {
             written.push(sample.clone());

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
-    Listed,
+    RecordingSummary,
     export::playlist,
     format::{
         clock::LessonTime,
@@ -18,7 +18,7 @@ use recorder::{
     },
     journal::{InitRecord, Record, SegmentRecord, VERSION, manifest::Ledger, sound::SoundMinute},
     recording::Recording,
-    track::{action::Action, sound::SILENCE},
+    track::{action::Action, sound_meter::SILENCE},
 };
 use sfu::{
     id::TrackId,
@@ -214,7 +214,7 @@ fn a_journal_of_figures_beyond_all_measure_is_told_all_the_same() {
         sound,
     ];
     let ledger = Ledger::fold(&records, "").unwrap();
-    assert_eq!(Listed::new(ledger.recording_id, Some(&ledger), false).size_bytes, most);
+    assert_eq!(RecordingSummary::new(ledger.recording_id, Some(&ledger), false).size_bytes, most);
     assert!(ledger.manifest().tracks[1].loudness.is_some() || ledger.manifest().tracks[0].loudness.is_some());
     for name in [playlist::MAIN.to_owned(), playlist::name(kind), playlist::name(TrackKind::Camera)] {
         assert!(playlist::write(&ledger, &name).is_some(), "{name}");

@@ -14,10 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, ArchiveError, ArchiveOptions, Clock, Condition, DiskLevel, RecorderState, RecordingId, RecordingState,
-    disk::{Disk, DiskFile, LocalDisk, space::Room},
+    Archive, ArchiveError, ArchiveOptions, Clock, Condition, DiskLevel, ManifestState, RecorderState, RecordingId,
+    disk::{Disk, DiskFile, LocalDisk, space::FreeSpace},
     journal::{GapReason, TrackNote},
-    track::sound::SILENCE,
+    track::sound_meter::SILENCE,
 };
 use sfu::{
     id::TrackId,
@@ -119,10 +119,10 @@ fn a_lesson_is_whole_the_moment_it_is_finished_and_never_changes_again() {
     wait_until("nine seconds are durable", || recorder.status().kept_ms >= 8_000);
     let live = archive.playlist(id(), "voice.m3u8").unwrap();
     assert!(live.contains("EVENT") && !live.contains("ENDLIST"), "{live}");
-    assert_eq!(archive.manifest(id()).unwrap().state, RecordingState::Recording);
+    assert_eq!(archive.manifest(id()).unwrap().state, ManifestState::Recording);
 
     let manifest = recorder.finish().unwrap();
-    assert_eq!((manifest.state, manifest.duration_ms), (RecordingState::Sealed, 9_000));
+    assert_eq!((manifest.state, manifest.duration_ms), (ManifestState::Sealed, 9_000));
     assert_eq!(manifest, archive.manifest(id()).unwrap());
     assert!(manifest.tracks[0].duration_ms.abs_diff(9_000) < 100);
     let playlist = archive.playlist(id(), "voice.m3u8").unwrap();
@@ -166,7 +166,7 @@ fn a_process_that_stops_lets_the_next_one_go_on() {
     let archive = Archive::open(folder.path().to_owned(), clock).unwrap();
     assert_eq!(archive.recover().unwrap(), [id()]);
     let manifest = archive.seal(id()).unwrap();
-    assert_eq!(manifest.state, RecordingState::Sealed);
+    assert_eq!(manifest.state, ManifestState::Sealed);
     assert!(manifest.duration_ms.abs_diff(12_000) < 50, "{}", manifest.duration_ms);
     let gap = manifest.tracks[0].gaps.iter().find(|gap| gap.reason == GapReason::Suspended).unwrap();
     assert!(gap.from_ms.abs_diff(5_000) < 50 && gap.to_ms.abs_diff(9_000) < 50, "{gap:?}");
@@ -297,12 +297,12 @@ impl Disk for Shared {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         LocalDisk.rename(from, to)
     }
-    fn room(&self, _: &Path) -> io::Result<Room> {
+    fn free_space(&self, _: &Path) -> io::Result<FreeSpace> {
         let total_bytes = 10_u64 << 30;
         let used = total_bytes / 100 * self.0.used.load(Ordering::SeqCst) + self.0.reserve.load(Ordering::SeqCst);
-        Ok(Room { free_bytes: total_bytes.saturating_sub(used), total_bytes, free_files: 0, total_files: 0 })
+        Ok(FreeSpace { free_bytes: total_bytes.saturating_sub(used), total_bytes, free_files: 0, total_files: 0 })
     }
-    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
+    fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()> {
         self.0.check()?;
         self.0.reserve.store(bytes, Ordering::SeqCst);
         fs::write(path, b"a small one will do")
@@ -447,7 +447,7 @@ fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_go
         ArchiveOptions { disk: Arc::new(Shared(disk.clone())), ..Default::default() },
     )
     .unwrap();
-    archive.look_at_disk();
+    archive.measure_disk();
     let reserve = folder.path().join("reserve");
     assert!(reserve.is_file(), "set aside before anything is recorded");
     let (sender, receiver) = channel(10_000);
@@ -460,7 +460,7 @@ fn a_disk_that_fills_costs_the_camera_first_then_everything_and_the_recording_go
     // Six seconds of both, once the recorder is in `state`.
     let mut teach_until = |state: RecorderState, used: u64| {
         disk.used.store(used, Ordering::SeqCst);
-        archive.look_at_disk();
+        archive.measure_disk();
         wait_until("it has noticed", || recorder.status().state == state);
         let is_light = sender.wants_light(TrackKind::Camera);
         assert_eq!(is_light, archive.disk_state().level >= DiskLevel::Tight, "the camera's smallest picture is enough");

@@ -15,9 +15,9 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
-    Archive, ArchiveError, ArchiveOptions, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, Verified,
-    disk::verify::Place,
-    journal::{self, Broken, Chain, Record},
+    Archive, ArchiveError, ArchiveOptions, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, VerifyReport,
+    disk::verify::FaultLocation,
+    journal::{self, FrameError, HashChain, Record},
 };
 use sfu::{
     id::TrackId,
@@ -62,7 +62,7 @@ fn speak(clock: &HandClock, tap: &TapSender, ms: u64) {
             marker: false,
             codec: Codec::Opus,
             keyframe: true,
-            payload: Bytes::from_static(recorder::track::sound::SILENCE),
+            payload: Bytes::from_static(recorder::track::sound_meter::SILENCE),
             audio_level: None,
             vp8: None,
             frame_start: true,
@@ -163,16 +163,16 @@ impl Recorded {
         self.folder.path().join(ID)
     }
 
-    fn whole(&self) -> Verified {
+    fn whole(&self) -> VerifyReport {
         self.archive.verify(id()).unwrap().unwrap()
     }
 
-    fn misfit(&self) -> (Place, Fault) {
+    fn misfit(&self) -> (FaultLocation, Fault) {
         let before = files(&self.dir());
         let misfit = self.archive.verify(id()).unwrap().unwrap_err();
         assert_eq!(files(&self.dir()), before, "it only looks");
         println!("{misfit}");
-        (misfit.place, misfit.fault)
+        (misfit.location, misfit.fault)
     }
 }
 
@@ -194,8 +194,8 @@ fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
-fn file(name: &str) -> Place {
-    Place::File { name: name.to_owned() }
+fn file(name: &str) -> FaultLocation {
+    FaultLocation::File { name: name.to_owned() }
 }
 
 /// Where each frame of a journal begins.
@@ -247,7 +247,7 @@ fn one_byte_of_the_journal_names_its_record() {
     let journal = recorded.dir().join("journal.log");
     let at_byte = frames(&fs::read(&journal).unwrap())[3];
     change(&journal, |bytes| bytes[at_byte + 60] ^= 1);
-    assert_eq!(recorded.misfit(), (Place::Record { number: 4, at_byte }, Fault::Journal(Broken::Crc)));
+    assert_eq!(recorded.misfit(), (FaultLocation::Record { number: 4, at_byte }, Fault::Journal(FrameError::Crc)));
 }
 
 #[test]
@@ -256,8 +256,8 @@ fn a_record_that_was_taken_out_names_the_one_that_follows() {
     let journal = recorded.dir().join("journal.log");
     let starts = frames(&fs::read(&journal).unwrap());
     change(&journal, |bytes| drop(bytes.drain(starts[2]..starts[3])));
-    let place = Place::Record { number: 3, at_byte: starts[2] };
-    assert_eq!(recorded.misfit(), (place, Fault::Journal(Broken::OutOfChain)));
+    let place = FaultLocation::Record { number: 3, at_byte: starts[2] };
+    assert_eq!(recorded.misfit(), (place, Fault::Journal(FrameError::OutOfChain)));
 }
 
 #[test]
@@ -296,8 +296,8 @@ fn a_journal_that_ends_too_early_is_found_out() {
         let misfit = recorded.archive.verify(id()).unwrap().unwrap_err();
         let number = starts.partition_point(|start| *start <= len);
         if !starts.contains(&len) {
-            let place = Place::Record { number, at_byte: starts[number - 1] };
-            assert_eq!((misfit.place, misfit.fault), (place, Fault::Journal(Broken::CutOff)), "{len}");
+            let place = FaultLocation::Record { number, at_byte: starts[number - 1] };
+            assert_eq!((misfit.location, misfit.fault), (place, Fault::Journal(FrameError::CutOff)), "{len}");
         }
     }
     // Cut between two records: what they named is left over.
@@ -358,7 +358,7 @@ fn a_signed_recording_whose_seal_was_lost_is_signed_again_when_it_is_repaired() 
 fn rewrite(recorded: &Recorded, key: &dyn Signer) {
     let path = recorded.dir().join("journal.log");
     let (records, ..) = journal::read(&fs::read(&path).unwrap());
-    let (mut chain, mut bytes, mut told) = (Chain::default(), Vec::new(), 0);
+    let (mut chain, mut bytes, mut told) = (HashChain::default(), Vec::new(), 0);
     for record in records {
         let record = match record {
             Record::Start { recording_id, version, software, .. } => {
@@ -398,17 +398,17 @@ fn a_journal_written_anew_as_a_whole_is_found_out_by_what_others_keep_of_it() {
     let misfit = beside(&kept, None).unwrap_err();
     println!("{misfit}");
     let number = kept[0].records as usize;
-    assert!(matches!(misfit.place, Place::Record { number: found, .. } if found == number), "{misfit}");
+    assert!(matches!(misfit.location, FaultLocation::Record { number: found, .. } if found == number), "{misfit}");
     assert_eq!(misfit.fault, Fault::OtherPast { at_ms: kept[0].at_ms });
     let misfit = beside(&[], Some(seal.as_str())).unwrap_err();
     println!("{misfit}");
-    assert_eq!((misfit.place, misfit.fault), (file("seal.json"), Fault::OtherSeal { was: seal.as_str().to_owned() }));
+    assert_eq!((misfit.location, misfit.fault), (file("seal.json"), Fault::OtherSeal { was: seal.as_str().to_owned() }));
 
     // What is kept elsewhere may be touched as well.
     let mut forged = kept.clone();
     forged[1].head = forged[0].head.clone();
     let misfit = beside(&forged[1..], None).unwrap_err();
-    assert_eq!((misfit.place, misfit.fault), (Place::Checkpoint { at_ms: forged[1].at_ms }, Fault::Forged));
+    assert_eq!((misfit.location, misfit.fault), (FaultLocation::Checkpoint { at_ms: forged[1].at_ms }, Fault::Forged));
     let mut later = kept[2].clone();
     later.records += 10_000;
     assert_eq!(beside(&[later], None).unwrap_err().fault, Fault::Missing, "the journal once was longer");
@@ -420,7 +420,7 @@ fn a_checkpoint_that_speaks_of_another_journal_is_out_of_place() {
     let path = recorded.dir().join("journal.log");
     let (records, ..) = journal::read(&fs::read(&path).unwrap());
     let at = records.iter().position(|record| matches!(record, Record::Checkpoint(_))).unwrap();
-    let (mut chain, mut bytes) = (Chain::default(), Vec::new());
+    let (mut chain, mut bytes) = (HashChain::default(), Vec::new());
     for (n, record) in records.iter().enumerate() {
         let Record::Checkpoint(kept) = record else {
             bytes.extend(chain.frame(record).unwrap());
@@ -432,7 +432,7 @@ fn a_checkpoint_that_speaks_of_another_journal_is_out_of_place() {
     }
     fs::write(&path, bytes).unwrap();
     let (place, fault) = recorded.misfit();
-    assert!(matches!(place, Place::Record { number, .. } if number == at + 1), "{place}");
+    assert!(matches!(place, FaultLocation::Record { number, .. } if number == at + 1), "{place}");
     assert_eq!(fault, Fault::OutOfPlace);
 }
 
@@ -462,10 +462,10 @@ proptest! {
         let verified = recorded.archive.verify(id()).unwrap();
         fs::write(recorded.dir().join(name), bytes).unwrap();
         let misfit = verified.expect_err("a changed byte");
-        let expected = match misfit.place {
-            Place::Checkpoint { .. } => "kept elsewhere",
-            Place::Record { .. } => "journal.log",
-            Place::File { ref name } => name,
+        let expected = match misfit.location {
+            FaultLocation::Checkpoint { .. } => "kept elsewhere",
+            FaultLocation::Record { .. } => "journal.log",
+            FaultLocation::File { ref name } => name,
         };
         prop_assert_eq!(expected, name, "byte {}: {}", at, misfit);
         recorded.whole();

@@ -193,7 +193,7 @@ proptest! {
             while now < at {
                 now = (now + 50).min(at);
                 let lean = spared.iter().any(|(from, to)| (*from..*to).contains(&now));
-                recording.spare(moment(now), if lean { &[TrackKind::Camera] } else { &[] });
+                recording.omit(moment(now), if lean { &[TrackKind::Camera] } else { &[] });
                 recording.handle_timeout(moment(now));
                 told(&mut recording);
             }

@@ -15,10 +15,10 @@ use axum::{
     http::{Request, header},
 };
 use recorder::{
-    disk::{LocalDisk, recording_files::Store},
+    disk::{LocalDisk, recording_files::RecordingFiles},
     journal::{Record, VERSION},
     recording::Recording,
-    track::sound::SILENCE,
+    track::sound_meter::SILENCE,
 };
 use sfu::{TrackKind, id::TrackId, media::Codec, packet::Packet, tap::TapItem};
 use signaling::domain::organisation::Role;
@@ -80,7 +80,7 @@ fn record(id: &str, folder: PathBuf) {
         started_at_ms: 1_790_000_000_000,
         software: "test".into(),
     };
-    let mut store = Store::create(Arc::new(LocalDisk), folder, &begun).unwrap();
+    let mut store = RecordingFiles::create(Arc::new(LocalDisk), folder, &begun).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are counted from it")]
     let start = Instant::now();
     let mut recording = Recording::new(start, Duration::ZERO, []);

@@ -228,7 +228,7 @@ impl Taught {
                 marker: false,
                 codec: Codec::Opus,
                 keyframe: true,
-                payload: bytes::Bytes::from_static(recorder::track::sound::SILENCE),
+                payload: bytes::Bytes::from_static(recorder::track::sound_meter::SILENCE),
                 audio_level: None,
                 vp8: None,
                 frame_start: true,

@@ -3,24 +3,24 @@
 use std::{fs, io::Read, path::PathBuf, sync::OnceLock};
 
 use proptest::prelude::*;
-use recorder::{Archive, ArchiveError, Export, ExportCursor, ExportTracks, Span};
+use recorder::{Archive, ArchiveError, Export, ExportCursor, ExportSpan, ExportTracks};
 
 use super::*;
 
 impl Recorded {
-    fn export(&self, tracks: ExportTracks, span: Option<Span>) -> Arc<Export> {
+    fn export(&self, tracks: ExportTracks, span: Option<ExportSpan>) -> Arc<Export> {
         self.archive.export(self.id(), tracks, span).unwrap()
     }
 
     /// The export as a file beside the recording.
-    fn written(&self, tracks: ExportTracks, span: Option<Span>) -> PathBuf {
+    fn written(&self, tracks: ExportTracks, span: Option<ExportSpan>) -> PathBuf {
         let export = self.export(tracks, span);
         let mut bytes = Vec::new();
         export.reader(0).read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes.len() as u64, export.size_bytes());
         let name = match span {
             None => format!("whole-{tracks}.mp4"),
-            Some(Span { from_ms, to_ms }) => format!("clip-{tracks}-{from_ms}-{to_ms}.mp4"),
+            Some(ExportSpan { from_ms, to_ms }) => format!("clip-{tracks}-{from_ms}-{to_ms}.mp4"),
         };
         let path = self.folder.path().join(name);
         fs::write(&path, bytes).unwrap();
@@ -95,11 +95,14 @@ fn every_choice_of_tracks_is_a_clean_file_with_its_head_in_front() {
             }
         }
     }
-    let gone =
-        recorded.archive.export(recorded.id(), ExportTracks::Board, Some(Span { from_ms: 20_000, to_ms: 30_000 }));
+    let gone = recorded.archive.export(
+        recorded.id(),
+        ExportTracks::Board,
+        Some(ExportSpan { from_ms: 20_000, to_ms: 30_000 }),
+    );
     assert!(matches!(gone, Err(ArchiveError::NoFile { .. })), "{gone:?}");
     let empty =
-        recorded.archive.export(recorded.id(), ExportTracks::Board, Some(Span { from_ms: 9_000, to_ms: 9_000 }));
+        recorded.archive.export(recorded.id(), ExportTracks::Board, Some(ExportSpan { from_ms: 9_000, to_ms: 9_000 }));
     assert!(matches!(empty, Err(ArchiveError::NoFile { .. })), "{empty:?}");
 }
 
@@ -111,7 +114,7 @@ fn a_clip_begins_and_ends_at_the_very_picture_that_was_asked_for() {
     // Inside a group, at a keyframe, shorter than a picture, across segments, to the very end.
     for (from_ms, to_ms) in [(3_217, 6_733), (4_545, 9_000), (5_000, 5_010), (0, 2_000), (1, 13_999), (12_000, 99_000)]
     {
-        let span = Span { from_ms, to_ms };
+        let span = ExportSpan { from_ms, to_ms };
         let file = recorded.written(ExportTracks::Camera, Some(span));
         ffmpeg::decodes_cleanly(&file);
         let (from, to) = (from_ms as f64 / 1_000.0, to_ms.min(14_000) as f64 / 1_000.0);
@@ -165,7 +168,7 @@ fn another_size_is_another_description_and_another_codec_another_track() {
     ffmpeg::decodes_cleanly(&file);
     assert_eq!(ffmpeg::streams(&file), ["video,320", "video,640", "audio"], "the first of a track's sizes is told");
     assert!((ffmpeg::duration(&file) - 29.0).abs() < 0.1);
-    let first = Span { from_ms: 15_000, to_ms: 19_000 };
+    let first = ExportSpan { from_ms: 15_000, to_ms: 19_000 };
     let clip = recorded.written(ExportTracks::Camera, Some(first));
     ffmpeg::decodes_cleanly(&clip);
     assert_eq!(ffmpeg::streams(&clip), ["video,640", "audio"], "a clip holds what it shows");
@@ -181,7 +184,7 @@ fn vp9_and_av1_are_clean_files_too() {
         items.extend(teacher::microphone(lesson.start, 0.5, VOICE, &teacher::voice(10), &mut line));
         lesson.play(items, 11.0);
         let recorded = lesson.finish();
-        for span in [None, Some(Span { from_ms: 3_300, to_ms: 7_700 })] {
+        for span in [None, Some(ExportSpan { from_ms: 3_300, to_ms: 7_700 })] {
             let file = recorded.written(ExportTracks::Camera, span);
             ffmpeg::decodes_cleanly(&file);
             let expected = if span.is_none() { 11.0 } else { 4.4 };
@@ -203,7 +206,7 @@ proptest! {
     ) {
         static LESSON: OnceLock<Recorded> = OnceLock::new();
         let recorded = LESSON.get_or_init(|| lesson_with_board(14));
-        let span = Span { from_ms, to_ms: from_ms + len_ms };
+        let span = ExportSpan { from_ms, to_ms: from_ms + len_ms };
         let export = match recorded.archive.export(recorded.id(), tracks, Some(span)) {
             Ok(export) => export,
             Err(ArchiveError::NoFile { .. }) => {

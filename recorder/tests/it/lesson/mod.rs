@@ -17,10 +17,10 @@ use std::{
 };
 
 use recorder::{
-    Archive, GapManifest, Manifest, RecordingId, RecordingState, SystemClock, TrackManifest,
+    Archive, GapManifest, Manifest, ManifestState, RecordingId, SystemClock, TrackManifest,
     disk::{
         LocalDisk,
-        recording_files::{Store, lock},
+        recording_files::{RecordingFiles, lock},
         recover,
     },
     id::MediaName,
@@ -43,7 +43,7 @@ const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
 struct Lesson {
     folder: TempDir,
     start: Instant,
-    store: Store,
+    store: RecordingFiles,
     recording: Recording,
     clock: f64,
 }
@@ -54,7 +54,7 @@ impl Lesson {
         let id: RecordingId = ID.parse().unwrap();
         let begun =
             Record::Start { recording_id: id, version: VERSION, started_at_ms: 1_000_000, software: "test".to_owned() };
-        let store = Store::create(Arc::new(LocalDisk), folder.path().join(ID), &begun).unwrap();
+        let store = RecordingFiles::create(Arc::new(LocalDisk), folder.path().join(ID), &begun).unwrap();
         let start = Instant::now();
         Self { folder, start, store, recording: Recording::new(start, Duration::ZERO, []), clock: 0.0 }
     }
@@ -104,7 +104,7 @@ impl Lesson {
         assert_eq!(archive.recover().unwrap(), []);
         assert!(archive.verify(ID.parse().unwrap()).unwrap().unwrap().sealed);
         let manifest = archive.manifest(ID.parse().unwrap()).unwrap();
-        assert_eq!(manifest.state, RecordingState::Sealed);
+        assert_eq!(manifest.state, ManifestState::Sealed);
         Recorded { folder: self.folder, archive, manifest }
     }
 }

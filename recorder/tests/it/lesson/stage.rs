@@ -1,6 +1,6 @@
 //! A class on stage: kept only where that was chosen, and then as one voice with the teacher's.
 
-use recorder::{ChapterKind, ExportTracks, Kept};
+use recorder::{ChapterKind, ExportTracks, TrackSelection};
 
 use super::*;
 
@@ -22,9 +22,9 @@ fn told(start: Instant) -> Vec<(f64, TapItem)> {
     items
 }
 
-fn lesson(kept: Kept) -> Lesson {
+fn lesson(kept: TrackSelection) -> Lesson {
     let mut lesson = Lesson::begin();
-    lesson.recording = Recording::new(lesson.start, Duration::ZERO, []).keeping(kept);
+    lesson.recording = Recording::new(lesson.start, Duration::ZERO, []).with_selection(kept);
     lesson
 }
 
@@ -35,7 +35,7 @@ fn seconds(file: &Path) -> Vec<u32> {
 
 #[test]
 fn a_class_on_stage_is_not_kept_unless_its_school_has_said_so() {
-    let mut lesson = lesson(Kept::default());
+    let mut lesson = lesson(TrackSelection::default());
     lesson.play(told(lesson.start), 30.5);
     let recorded = lesson.finish();
     let kinds: Vec<TrackKind> = recorded.manifest.tracks.iter().map(|track| track.kind).collect();
@@ -46,7 +46,7 @@ fn a_class_on_stage_is_not_kept_unless_its_school_has_said_so() {
 
 #[test]
 fn a_stage_is_mixed_while_it_is_open_and_the_teachers_packets_are_kept_as_they_are_otherwise() {
-    let mut lesson = lesson(Kept::WITH_STAGE);
+    let mut lesson = lesson(TrackSelection::WITH_STAGE);
     lesson.play(told(lesson.start), 30.5);
     let recorded = lesson.finish();
     recorded.plays_for(30.5);
@@ -77,12 +77,12 @@ fn a_stage_is_mixed_while_it_is_open_and_the_teachers_packets_are_kept_as_they_a
 
 #[test]
 fn a_mix_goes_on_after_a_crash() {
-    let mut lesson = lesson(Kept::WITH_STAGE);
+    let mut lesson = lesson(TrackSelection::WITH_STAGE);
     let mut items = told(lesson.start);
     items.retain(|(arrival, _)| *arrival < 15.0);
     lesson.play(items, 15.0);
     lesson.crash(2.0);
-    lesson.recording = lesson.recording.keeping(Kept::WITH_STAGE);
+    lesson.recording = lesson.recording.with_selection(TrackSelection::WITH_STAGE);
     let begun = lesson.clock;
     let items = teacher::microphone(lesson.start, begun, TrackId(11), &teacher::voice(10), &mut Line::clean());
     lesson.play(items, begun + 10.5);

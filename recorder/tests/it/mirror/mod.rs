@@ -17,14 +17,14 @@ use std::{
 use bytes::Bytes;
 use recorder::{
     Archive, ArchiveOptions, Clock, Fault as VerifyFault, Mirror, NotEvicted, RecordingId,
-    disk::{Disk, LocalDisk, recording_files::Store, verify::Place},
+    disk::{Disk, LocalDisk, recording_files::RecordingFiles, verify::FaultLocation},
     id::MediaName,
     journal::{InitRecord, Record, VERSION},
     mirror::{
         Object, Piece,
         bucket::{BucketError, Put},
-        outbox::OutboxRule,
         remote_disk::MirroredDisk,
+        upload_queue::UploadRule,
     },
     track::action::Action,
 };
@@ -67,20 +67,20 @@ struct Hub {
 }
 
 /// Waits of a test's length, instead of a night's.
-fn quick() -> OutboxRule {
-    OutboxRule {
+fn quick() -> UploadRule {
+    UploadRule {
         first_wait: Duration::from_millis(20),
         longest_wait: Duration::from_millis(300),
-        patience: Duration::from_millis(600),
+        timeout: Duration::from_millis(600),
         bytes_per_second: 1_000_000_000,
         slowest_bytes_per_second: 16_000,
-        ..OutboxRule::default()
+        ..UploadRule::default()
     }
 }
 
-/// As [`quick`], with the patience that a hub has with a thin line.
-fn thin() -> OutboxRule {
-    OutboxRule { slowest_bytes_per_second: OutboxRule::default().slowest_bytes_per_second, ..quick() }
+/// As [`quick`], with the timeout that a hub has with a thin line.
+fn thin() -> UploadRule {
+    UploadRule { slowest_bytes_per_second: UploadRule::default().slowest_bytes_per_second, ..quick() }
 }
 
 impl Hub {
@@ -92,7 +92,7 @@ impl Hub {
         Self::by_rule(folder, way, quick())
     }
 
-    fn by_rule(folder: TempDir, way: &Way, rule: OutboxRule) -> Self {
+    fn by_rule(folder: TempDir, way: &Way, rule: UploadRule) -> Self {
         let calendar = Arc::new(Calendar(AtomicU64::new(BEGAN_MS)));
         let root = folder.path().join("recordings");
         let disk = MirroredDisk::over(Arc::new(LocalDisk), way.bucket(), tokio::runtime::Handle::current());
@@ -124,7 +124,7 @@ impl Hub {
             started_at_ms: BEGAN_MS,
             software: "test".to_owned(),
         };
-        let store = Store::create(Arc::new(LocalDisk), self.dir(), &start).unwrap();
+        let store = RecordingFiles::create(Arc::new(LocalDisk), self.dir(), &start).unwrap();
         let mut writer = Writer { store, seq: 0, lot: 7, voice_bytes: 32_000, calendar: self.calendar.clone() };
         for kind in [TrackKind::Voice, TrackKind::Camera] {
             let name = MediaName::Init { kind, n: 1 };
@@ -172,7 +172,7 @@ impl Hub {
 }
 
 struct Writer {
-    store: Store,
+    store: RecordingFiles,
     seq: u32,
     lot: u64,
     /// Of each segment of voice.
@@ -315,11 +315,11 @@ async fn a_line_of_ten_kilobytes_a_second_carries_whole_segments_at_the_first_at
         println!("NOT RUN: it takes five minutes; DEEP=1 runs it");
         return;
     }
-    println!("{}", over_a_thin_line(OutboxRule::default(), 5, 500_000).await);
+    println!("{}", over_a_thin_line(UploadRule::default(), 5, 500_000).await);
 }
 
 /// A lesson of so many segments, of so many bytes of camera each, over 10 kB/s. Answers a line of figures.
-async fn over_a_thin_line(rule: OutboxRule, segments: usize, camera_bytes: usize) -> String {
+async fn over_a_thin_line(rule: UploadRule, segments: usize, camera_bytes: usize) -> String {
     let server = Server::start().await;
     let way = Way::to(&server).await;
     way.is(Fault::Slow(10_000));
@@ -349,16 +349,16 @@ async fn what_arrived_without_an_answer_is_asked_for_and_not_sent_again() {
     let server = Server::start().await;
     let way = Way::to(&server).await;
     let object = Object { recording: id(), piece: Piece::Media("camera-000002.m4s".parse().unwrap()) };
-    let (bytes, patience) = (Bytes::from(vec![7; 300_000]), Duration::from_secs(20));
+    let (bytes, timeout) = (Bytes::from(vec![7; 300_000]), Duration::from_secs(20));
     way.is(Fault::ErrorAfterSuccess);
-    assert!(way.bucket().put(&object, bytes.clone(), patience).await.is_err());
+    assert!(way.bucket().put(&object, bytes.clone(), timeout).await.is_err());
     way.is(Fault::None);
     let before = way.carried_bytes();
     assert!(before > 300_000, "{before}");
-    assert_eq!(way.bucket().put_again(&object, bytes.clone(), patience).await.unwrap(), Put::Same);
+    assert_eq!(way.bucket().put_if_missing(&object, bytes.clone(), timeout).await.unwrap(), Put::Same);
     let asked = way.carried_bytes() - before;
     assert!(asked < 5_000, "{asked} bytes went up for a question");
-    let other = way.bucket().put_again(&object, Bytes::from_static(b"other"), patience).await;
+    let other = way.bucket().put_if_missing(&object, Bytes::from_static(b"other"), timeout).await;
     assert!(matches!(other, Err(BucketError::Different { .. })), "{other:?}");
 }
 
@@ -393,15 +393,15 @@ async fn other_bytes_under_a_name_are_an_alarm_and_stay_as_they_are() {
     let server = Server::start().await;
     let way = Way::to(&server).await;
     let object = Object { recording: id(), piece: Piece::Media("camera-000002.m4s".parse().unwrap()) };
-    let patience = Duration::from_secs(5);
-    way.bucket().put(&object, Bytes::from_static(b"somebody else's"), patience).await.unwrap();
+    let timeout = Duration::from_secs(5);
+    way.bucket().put(&object, Bytes::from_static(b"somebody else's"), timeout).await.unwrap();
     let hub = Hub::open(&way);
     let mut writer = hub.writer();
     (0..3).for_each(|_| writer.segment(40_000));
     hub.end(writer);
     hub.until("the alarm", |hub| hub.mirror.status().alarms == [object.to_string()]).await;
     hub.until("the others are there", |hub| hub.mirror.status().lag.objects == 0).await;
-    assert_eq!(way.bucket().get(&object, patience).await.unwrap(), "somebody else's");
+    assert_eq!(way.bucket().get(&object, timeout).await.unwrap(), "somebody else's");
     assert!(!hub.mirror.is_whole(id()) && !server.objects(ID).join("seal.json").exists(), "no seal stands for it");
     hub.calendar.0.fetch_add(2 * 86_400_000, Ordering::SeqCst);
     assert!(hub.mirror.evict(id()).await.is_err());
@@ -468,15 +468,18 @@ async fn a_local_copy_goes_only_when_the_bucket_confirms_it_and_all_is_read_from
     fs::write(server.objects(ID).join("camera-000002.m4s"), bytes).unwrap();
     let misfit = verified().await.unwrap().unwrap_err();
     println!("{misfit}");
-    assert_eq!((misfit.place, misfit.fault), (Place::File { name: "camera-000002.m4s".into() }, VerifyFault::Changed));
+    assert_eq!(
+        (misfit.location, misfit.fault),
+        (FaultLocation::File { name: "camera-000002.m4s".into() }, VerifyFault::Changed)
+    );
     assert!(media("camera-000002.m4s").await.unwrap().is_err());
 
     // Deleted is deleted: no object is left.
-    assert!(hub.mirror.let_go(id()));
+    assert!(hub.mirror.cancel_uploads(id()));
     hub.archive.remove(id()).unwrap();
     hub.archive.remove(id()).unwrap();
     assert!(hub.mirror.remove(id()).await.unwrap() >= 14);
-    hub.mirror.look().unwrap();
+    hub.mirror.scan().unwrap();
     assert_eq!(hub.mirror.status().lag.objects, 0);
     assert!(files(&server.objects(ID)).is_empty());
     assert!(LocalDisk.list(&server.objects(ID)).unwrap().is_empty());

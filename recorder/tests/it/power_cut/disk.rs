@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use recorder::disk::{Disk, DiskFile, space::Room};
+use recorder::disk::{Disk, DiskFile, space::FreeSpace};
 
 #[derive(Clone, Default)]
 pub struct SimDisk(Arc<Mutex<State>>);
@@ -309,12 +309,12 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn room(&self, _: &Path) -> io::Result<Room> {
-        Ok(Room { free_bytes: 1 << 40, total_bytes: 1 << 40, free_files: 0, total_files: 0 })
+    fn free_space(&self, _: &Path) -> io::Result<FreeSpace> {
+        Ok(FreeSpace { free_bytes: 1 << 40, total_bytes: 1 << 40, free_files: 0, total_files: 0 })
     }
 
-    fn set_aside(&self, _: &Path, _: u64) -> io::Result<()> {
-        self.lock().step("set_aside")
+    fn reserve_file(&self, _: &Path, _: u64) -> io::Result<()> {
+        self.lock().step("reserve_file")
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

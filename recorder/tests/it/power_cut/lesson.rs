@@ -9,17 +9,17 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    ArchiveError, Known, RecordingId, Signer,
+    ArchiveError, Expected, RecordingId, Signer,
     disk::{
         Disk,
-        recording_files::{Store, lock},
+        recording_files::{RecordingFiles, lock},
         recover, verify,
     },
     format::fmp4,
     id::MediaName,
     journal::{GapReason, Record, VERSION, manifest::Ledger, sha256},
     recording::Recording,
-    track::{action::Action, sound::SILENCE},
+    track::{action::Action, sound_meter::SILENCE},
 };
 use sfu::{
     id::TrackId,
@@ -37,13 +37,13 @@ const CHECK_EVERY_MS: u64 = 3_000;
 pub const KINDS: [TrackKind; 2] = [TrackKind::Voice, TrackKind::Camera];
 
 /// How what is on a disk is put in order.
-type Recover = fn(&Arc<dyn Disk>, &Path, Option<&dyn Signer>) -> Result<Option<Store>, ArchiveError>;
+type Recover = fn(&Arc<dyn Disk>, &Path, Option<&dyn Signer>) -> Result<Option<RecordingFiles>, ArchiveError>;
 
 /// A writer as it runs in the recorder's thread, on one disk.
 pub struct Writer {
     disk: SimDisk,
     start: Instant,
-    store: Store,
+    store: RecordingFiles,
     recording: Recording,
     pub now_ms: u64,
     /// Where each track ends, in ticks, as far as syncs returned.
@@ -58,7 +58,7 @@ impl Writer {
         let id: RecordingId = DIR.rsplit('/').next().unwrap().parse().unwrap();
         let record =
             Record::Start { recording_id: id, version: VERSION, started_at_ms: 1, software: "test".to_owned() };
-        let store = Store::create(Arc::new(disk.clone()), PathBuf::from(DIR), &record)?;
+        let store = RecordingFiles::create(Arc::new(disk.clone()), PathBuf::from(DIR), &record)?;
         let start = Instant::now();
         let recording = Recording::new(start, Duration::ZERO, []);
         Ok(Self {
@@ -227,7 +227,7 @@ pub fn recovered(disk: &SimDisk) -> Option<Ledger> {
     }
     assert!(!files.keys().any(|name| name.to_str().unwrap().ends_with(".part")));
     // What is in order says so itself.
-    verify::verify(disk, Path::new(DIR), ledger.recording_id, &Known::default()).unwrap().unwrap();
+    verify::verify(disk, Path::new(DIR), ledger.recording_id, &Expected::default()).unwrap().unwrap();
     Some(ledger)
 }
 

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use recorder::{
     format::{clock::LessonTime, fmp4},
-    journal::{GapReason, JOURNAL, manifest::Phase, seal::SEAL},
+    journal::{GapReason, JOURNAL, manifest::RecordingPhase, seal::SEAL},
 };
 use sfu::media::TrackKind;
 
@@ -79,7 +79,7 @@ fn cut_power(seeds: impl Iterator<Item = u64>, operations: u64) -> Vec<u64> {
             assert!(lost_ms <= 2_000, "seed {seed}: {kind} lost {lost_ms} ms");
             losses.push(lost_ms);
         }
-        if matches!(ledger.phase, Phase::Ended(_)) {
+        if matches!(ledger.phase, RecordingPhase::Ended(_)) {
             continue;
         }
         // The lesson goes on three seconds later, and ends well.

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use recorder::journal::{manifest::Phase, seal::SEAL};
+use recorder::journal::{manifest::RecordingPhase, seal::SEAL};
 
 use super::{
     disk::{Change, SimDisk},
@@ -36,7 +36,7 @@ fn any_one_operation_may_fail_and_nothing_is_lost() {
             // What a page cache pretends to hold is gone after this.
             disk.power_on();
             let ledger = recovered(&disk).unwrap();
-            assert_eq!(ledger.phase, Phase::Ended(LESSON_MS));
+            assert_eq!(ledger.phase, RecordingPhase::Ended(LESSON_MS));
             *failed.entry(disk.failed().expect("it failed")).or_default() += 1;
             let found = disk.snapshot();
             for (name, bytes) in expected.iter().filter(|_| is_first_try) {
@@ -145,7 +145,10 @@ fn every_prefix_of_a_recording_gives_what_was_promised_by_then() {
                         let due = promises.iter().filter(|(by, ..)| *by <= at).map(|(_, kind, end)| (*kind, *end));
                         holds(ledger.as_ref(), due, &format!("after {at} bytes"));
                         if cut.contains_key(&Path::new(DIR).join(SEAL)) {
-                            assert!(matches!(ledger.map(|ledger| ledger.phase), Some(Phase::Ended(LESSON_MS))));
+                            assert!(matches!(
+                                ledger.map(|ledger| ledger.phase),
+                                Some(RecordingPhase::Ended(LESSON_MS))
+                            ));
                         }
                     }
                 }

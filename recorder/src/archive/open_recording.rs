@@ -5,22 +5,22 @@ use std::time::Duration;
 use crate::{
     archive::Archive,
     disk::{
-        recording_files::{SharedLedger, Store, lock},
+        recording_files::{RecordingFiles, SharedLedger, lock},
         recover,
     },
     error::ArchiveError,
     id::RecordingId,
     journal::{
         chain::VERSION,
-        manifest::{Manifest, Phase},
+        manifest::{Manifest, RecordingPhase},
         record::{GapReason, Record},
     },
     recording::Recording,
 };
 
 /// A recording in hand: its files and its state.
-pub(crate) struct Session {
-    pub(crate) store: Store,
+pub(crate) struct OpenRecording {
+    pub(crate) files: RecordingFiles,
     pub(crate) recording: Recording,
     /// In lesson time. `None`: it is new.
     pub(crate) resumed: Option<u64>,
@@ -36,20 +36,20 @@ impl Archive {
             return Err(ArchiveError::NoRecording { id });
         }
         self.claim(id)?;
-        let mut session = self.session(id, GapReason::Crash).inspect_err(|_| self.release(id))?;
+        let mut open = self.open_recording(id, GapReason::Crash).inspect_err(|_| self.release(id))?;
         let now = self.clock.now();
         let ended = (|| {
             let (ledger, tracks) = {
-                let ledger = lock(&session.store.ledger()).clone();
+                let ledger = lock(&open.files.ledger()).clone();
                 let tracks = recover::resume(self.disk.as_ref(), &self.dir(id), &ledger, GapReason::Crash)?;
                 (ledger, tracks)
             };
             let mut recording = Recording::new(now, Duration::from_millis(ledger.duration_ms()), tracks);
             recording.finish(now, true);
             while let Some(action) = recording.poll_action() {
-                session.store.perform(&action)?;
+                open.files.perform(&action)?;
             }
-            recover::seal(self.disk.as_ref(), &self.dir(id), &session.store, self.signer())
+            recover::seal(self.disk.as_ref(), &self.dir(id), &open.files, self.signer())
         })();
         self.release(id);
         ended?;
@@ -62,13 +62,13 @@ impl Archive {
     }
 
     /// Opens what is on the disk: recovered and resumed, or new. `reason` names the gap where the recording had not said goodbye.
-    pub(crate) fn session(&self, id: RecordingId, reason: GapReason) -> Result<Session, ArchiveError> {
+    pub(crate) fn open_recording(&self, id: RecordingId, reason: GapReason) -> Result<OpenRecording, ArchiveError> {
         let dir = self.dir(id);
         let now = self.clock.now();
         let wall_ms = self.clock.wall_ms();
         let suspect = self.ledgers().suspects.contains(&id);
         let recover = if suspect { recover::recover_suspect } else { recover::recover };
-        let recovered = recover(&self.disk, &dir, self.signer()).inspect_err(|_| self.suspect(id))?;
+        let recovered = recover(&self.disk, &dir, self.signer()).inspect_err(|_| self.mark_suspect(id))?;
         self.ledgers().suspects.remove(&id);
         let Some(mut store) = recovered else {
             let start = Record::Start {
@@ -77,33 +77,38 @@ impl Archive {
                 started_at_ms: wall_ms,
                 software: concat!("tongke ", env!("CARGO_PKG_VERSION")).to_owned(),
             };
-            let store = Store::create(self.disk.clone(), dir, &start).inspect_err(|_| self.suspect(id))?;
-            self.replace(id, store.ledger());
-            return Ok(Session { store, recording: Recording::new(now, Duration::ZERO, []), resumed: None });
+            let store =
+                RecordingFiles::create(self.disk.clone(), dir, &start).inspect_err(|_| self.mark_suspect(id))?;
+            self.publish_ledger(id, store.ledger());
+            return Ok(OpenRecording {
+                files: store,
+                recording: Recording::new(now, Duration::ZERO, []),
+                resumed: None,
+            });
         };
         let ledger = lock(&store.ledger()).clone();
         let reason = match ledger.phase {
-            Phase::Ended(_) => return Err(ArchiveError::Sealed { id }),
-            Phase::Suspended => GapReason::Suspended,
-            Phase::Paused => GapReason::DiskFull,
-            Phase::Running | Phase::Interrupted => reason,
+            RecordingPhase::Ended(_) => return Err(ArchiveError::Sealed { id }),
+            RecordingPhase::Suspended => GapReason::Suspended,
+            RecordingPhase::Paused => GapReason::DiskFull,
+            RecordingPhase::Running | RecordingPhase::Interrupted => reason,
         };
         let tracks = recover::resume(self.disk.as_ref(), &dir, &ledger, reason)?;
         // The wall clock may have been set meanwhile: never back over what is written, never days ahead.
         let done_ms = ledger.duration_ms();
         let at_ms = wall_ms.saturating_sub(ledger.started_at_ms).clamp(done_ms, done_ms.saturating_add(OUTAGE_MS_MAX));
         let recording = Recording::new(now, Duration::from_millis(at_ms), tracks);
-        store.record(&Record::Resumed { at_ms }).inspect_err(|_| self.suspect(id))?;
-        self.replace(id, store.ledger());
-        Ok(Session { store, recording, resumed: Some(at_ms) })
+        store.record(&Record::Resumed { at_ms }).inspect_err(|_| self.mark_suspect(id))?;
+        self.publish_ledger(id, store.ledger());
+        Ok(OpenRecording { files: store, recording, resumed: Some(at_ms) })
     }
 
     /// A write or sync of it failed: what can be read of it may not be durable.
-    pub(crate) fn suspect(&self, id: RecordingId) {
+    pub(crate) fn mark_suspect(&self, id: RecordingId) {
         self.ledgers().suspects.insert(id);
     }
 
-    fn replace(&self, id: RecordingId, ledger: SharedLedger) {
+    fn publish_ledger(&self, id: RecordingId, ledger: SharedLedger) {
         self.ledgers().live.insert(id, ledger);
     }
 

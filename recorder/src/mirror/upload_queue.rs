@@ -2,9 +2,9 @@
 //!
 //! One object is on its way at first, and a few at once where each goes fast, the oldest first, not faster than the
 //! rate that they are given. A thin line has one at a time: six that share it take six times as long each, and one that is
-//! given up begins anew. The first failure leaves one at a time as well, behind waits that grow and are drawn by lot, so
+//! given up begins anew. The first failure leaves one at a time as well, behind waits that grow and are drawn by random, so
 //! that the hubs of a county do not all come back in the same second. What was on its way when the bucket failed is tried
-//! again: an object that arrived all the same is there already, and its bytes are compared.
+//! retry: an object that arrived all the same is there already, and its bytes are compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,12 +13,12 @@ use std::{
 
 use crate::{
     id::RecordingId,
-    mirror::{Object, throughput::Line},
+    mirror::{Object, throughput::Throughput},
 };
 
 /// How objects are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutboxRule {
+pub struct UploadRule {
     /// On their way at once at most, on a line that has room for them.
     pub at_once: usize,
     /// Of all of them together. Live media has the rest of the line.
@@ -28,12 +28,12 @@ pub struct OutboxRule {
     /// At most so long, however often it failed.
     pub longest_wait: Duration,
     /// An object may take so long, and what its size takes besides; twice as long after each failure of its own.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// What a line is taken for of which nothing is known. On one that is slower by far nothing is mirrored.
     pub slowest_bytes_per_second: u64,
 }
 
-impl Default for OutboxRule {
+impl Default for UploadRule {
     fn default() -> Self {
         Self {
             at_once: 6,
@@ -41,7 +41,7 @@ impl Default for OutboxRule {
             bytes_per_second: 25_000_000,
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(30),
-            patience: Duration::from_secs(15),
+            timeout: Duration::from_secs(15),
             // A line of 10 kB/s, of which live media takes half: a segment of 500 kB is waited for two minutes.
             slowest_bytes_per_second: 5_000,
         }
@@ -54,16 +54,16 @@ pub struct Upload {
     /// Which.
     pub object: Object,
     /// It has failed if it takes longer.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// It was sent before, and may have arrived all the same.
-    pub again: bool,
+    pub retry: bool,
 }
 
 /// What became of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum UploadResult {
     /// It is there, with these bytes.
-    There,
+    Stored,
     /// The bucket failed, or cannot be reached: later.
     Failed,
     /// It can never be sent: other bytes have its name, or it is gone from the disk.
@@ -72,7 +72,7 @@ pub enum Sent {
 
 /// How far the bucket is behind the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lag {
+pub struct MirrorLag {
     /// Not there yet.
     pub objects: u64,
     /// Of them.
@@ -83,26 +83,26 @@ pub struct Lag {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Outbox {
-    rule: OutboxRule,
+pub struct UploadQueue {
+    rule: UploadRule,
     /// By turn.
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: BTreeMap<u64, QueuedObject>,
     turns: HashMap<Object, u64>,
     next_turn: u64,
     ready: BTreeSet<u64>,
     resting: BTreeSet<(Instant, u64)>,
-    on_their_way: usize,
-    line: Line,
+    in_flight: usize,
+    throughput: Throughput,
     bytes: u64,
     failures: u32,
     rests_until: Option<Instant>,
     /// When all bytes that were given out are paid for at the rate.
     paid_at: Option<Instant>,
-    lot: u64,
+    random: u64,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedObject {
     object: Object,
     size_bytes: u64,
     made_at_ms: u64,
@@ -111,10 +111,10 @@ struct Waiting {
     sent_at: Option<Instant>,
 }
 
-impl Outbox {
-    /// An empty one. `lot` seeds what is drawn by lot.
+impl UploadQueue {
+    /// An empty one. `random` seeds what is drawn by random.
     #[must_use]
-    pub fn new(rule: OutboxRule, lot: u64) -> Self {
+    pub fn new(rule: UploadRule, random: u64) -> Self {
         Self {
             rule,
             waiting: BTreeMap::new(),
@@ -122,13 +122,13 @@ impl Outbox {
             next_turn: 0,
             ready: BTreeSet::new(),
             resting: BTreeSet::new(),
-            on_their_way: 0,
-            line: Line::new(rule.at_once, rule.slowest_bytes_per_second),
+            in_flight: 0,
+            throughput: Throughput::new(rule.at_once, rule.slowest_bytes_per_second),
             bytes: 0,
             failures: 0,
             rests_until: None,
             paid_at: None,
-            lot: lot | 1,
+            random: random | 1,
         }
     }
 
@@ -141,7 +141,7 @@ impl Outbox {
         let turn = self.next_turn;
         self.next_turn += 1;
         self.turns.insert(object, turn);
-        self.waiting.insert(turn, Waiting { object, size_bytes, made_at_ms, failures: 0, sent_at: None });
+        self.waiting.insert(turn, QueuedObject { object, size_bytes, made_at_ms, failures: 0, sent_at: None });
         self.ready.insert(turn);
         self.bytes += size_bytes;
     }
@@ -149,7 +149,7 @@ impl Outbox {
     /// The next object to be sent. Drain to `None` before waiting.
     pub fn poll_upload(&mut self, now: Instant) -> Option<Upload> {
         let too_early = |until: Option<Instant>| until.is_some_and(|until| now < until);
-        if self.on_their_way >= self.line.room() || too_early(self.rests_until) || too_early(self.paid_at) {
+        if self.in_flight >= self.throughput.slots() || too_early(self.rests_until) || too_early(self.paid_at) {
             return None;
         }
         while let Some(rested) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
@@ -159,19 +159,19 @@ impl Outbox {
         let turn = self.ready.pop_first()?;
         let waiting = self.waiting.get_mut(&turn)?;
         waiting.sent_at = Some(now);
-        self.on_their_way += 1;
+        self.in_flight += 1;
         let paid_at = self.paid_at.map_or(now, |paid_at| paid_at.max(now));
         self.paid_at = Some(paid_at + seconds(waiting.size_bytes, self.rule.bytes_per_second));
-        let patience = self.rule.patience + self.line.patience(waiting.size_bytes);
-        let patience = patience * 2_u32.pow(waiting.failures.min(DOUBLINGS_MAX));
-        Some(Upload { object: waiting.object, patience, again: waiting.failures > 0 })
+        let timeout = self.rule.timeout + self.throughput.timeout(waiting.size_bytes);
+        let timeout = timeout * 2_u32.pow(waiting.failures.min(DOUBLINGS_MAX));
+        Some(Upload { object: waiting.object, timeout, retry: waiting.failures > 0 })
     }
 
-    /// When [`Outbox::poll_upload`] may have something that it has not now. `None`: not before an upload ends or
+    /// When [`UploadQueue::poll_upload`] may have something that it has not now. `None`: not before an upload ends or
     /// something is added.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if self.on_their_way >= self.line.room() {
+        if self.in_flight >= self.throughput.slots() {
             return None;
         }
         let due = if self.ready.is_empty() { self.resting.first().map(|(until, _)| *until)? } else { now };
@@ -179,11 +179,11 @@ impl Outbox {
     }
 
     /// Takes what became of an upload.
-    pub fn handle_sent(&mut self, now: Instant, object: &Object, sent: Sent) {
+    pub fn handle_result(&mut self, now: Instant, object: &Object, sent: UploadResult) {
         let Some(turn) = self.turns.get(object).copied() else { return };
-        self.on_their_way = self.on_their_way.saturating_sub(1);
-        if sent == Sent::Failed {
-            self.line.handle_failed();
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if sent == UploadResult::Failed {
+            self.throughput.handle_failed();
             // Those that were on their way together failed once, not six times.
             if self.rests_until.is_none_or(|until| until <= now) {
                 self.failures = self.failures.saturating_add(1);
@@ -198,11 +198,11 @@ impl Outbox {
             self.resting.insert((until, turn));
             return;
         }
-        if sent == Sent::There
+        if sent == UploadResult::Stored
             && let Some(waiting) = self.waiting.get(&turn)
             && let Some(took) = waiting.sent_at.map(|sent_at| now.saturating_duration_since(sent_at))
         {
-            self.line.handle_arrived(took, waiting.size_bytes);
+            self.throughput.handle_arrived(took, waiting.size_bytes);
         }
         // Whatever the answer was, the bucket answers.
         self.failures = 0;
@@ -227,9 +227,9 @@ impl Outbox {
 
     /// How far the bucket is behind at `wall_ms` (milliseconds since 1970).
     #[must_use]
-    pub fn lag(&self, wall_ms: u64) -> Lag {
+    pub fn lag(&self, wall_ms: u64) -> MirrorLag {
         let oldest = self.waiting.values().map(|waiting| waiting.made_at_ms).min();
-        Lag {
+        MirrorLag {
             objects: self.waiting.len() as u64,
             bytes: self.bytes,
             oldest: Duration::from_millis(oldest.map_or(0, |made_at_ms| wall_ms.saturating_sub(made_at_ms))),
@@ -249,15 +249,15 @@ impl Outbox {
         }
     }
 
-    /// Half of the wait is sure, the other half drawn by lot.
+    /// Half of the wait is sure, the other half drawn by random.
     fn wait(&mut self, failures: u32) -> Duration {
         let doubled = self.rule.first_wait.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
         let longest = doubled.min(self.rule.longest_wait);
         // xorshift64: nothing here has to be unguessable.
-        self.lot ^= self.lot << 13;
-        self.lot ^= self.lot >> 7;
-        self.lot ^= self.lot << 17;
-        let share = (self.lot >> 40) as f64 / (1_u64 << 24) as f64;
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let share = (self.random >> 40) as f64 / (1_u64 << 24) as f64;
         longest.mul_f64(0.5 + share / 2.0)
     }
 }
@@ -266,7 +266,7 @@ fn seconds(bytes: u64, per_second: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / per_second.max(1) as f64)
 }
 
-/// Four times the patience: a segment of 500 kB is given up after some eight minutes at last.
+/// Four times the timeout: a segment of 500 kB is given up after some eight minutes at last.
 const DOUBLINGS_MAX: u32 = 2;
 
 #[cfg(test)]

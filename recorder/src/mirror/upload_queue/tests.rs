@@ -9,7 +9,7 @@ fn object(n: u64) -> Object {
 /// A bucket on a virtual clock: it is down in one span, and takes `latency` and bytes at `rate` otherwise.
 struct Story {
     now: Instant,
-    outbox: Outbox,
+    outbox: UploadQueue,
     down: std::ops::Range<Duration>,
     latency: Duration,
     rate: f64,
@@ -44,21 +44,21 @@ impl Story {
             self.now = next;
             while let Some(landed) = self.flying.first().copied().filter(|(at, ..)| *at <= self.now) {
                 self.flying.remove(&landed);
-                let sent = if landed.2 { Sent::Failed } else { Sent::There };
+                let sent = if landed.2 { UploadResult::Failed } else { UploadResult::Stored };
                 if !landed.2 {
                     assert!(self.there.insert(landed.1), "object {} went twice", landed.1);
                 }
-                self.outbox.handle_sent(self.now, &object(landed.1), sent);
+                self.outbox.handle_result(self.now, &object(landed.1), sent);
             }
         }
     }
 }
 
-fn story(rule: OutboxRule, down: std::ops::Range<Duration>) -> Story {
+fn story(rule: UploadRule, down: std::ops::Range<Duration>) -> Story {
     let now = Instant::now();
     Story {
         now,
-        outbox: Outbox::new(rule, 7),
+        outbox: UploadQueue::new(rule, 7),
         down,
         latency: Duration::from_millis(20),
         rate: 12_500_000.0,
@@ -75,7 +75,7 @@ const SEGMENT: u64 = 760_000;
 fn forty_lessons_catch_up_three_times_faster_than_they_were_taught_after_half_an_hour_without_a_bucket() {
     // 40 recordings of 190 kB/s, a segment of each every four seconds, for an hour; the bucket is away for half of it.
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let mut story = story(OutboxRule::default(), minutes(10)..minutes(40));
+    let mut story = story(UploadRule::default(), minutes(10)..minutes(40));
     let (mut n, mut caught_up) = (0, None);
     let step = Duration::from_secs(4);
     for at in (0..1_200).map(|k| step * k) {
@@ -107,13 +107,13 @@ fn forty_lessons_catch_up_three_times_faster_than_they_were_taught_after_half_an
 
 #[test]
 fn the_rate_is_held_to_and_no_more_than_a_few_go_at_once() {
-    let rule = OutboxRule { bytes_per_second: 1_000_000, ..OutboxRule::default() };
+    let rule = UploadRule { bytes_per_second: 1_000_000, ..UploadRule::default() };
     let mut story = story(rule, Duration::ZERO..Duration::ZERO);
     (0..100).for_each(|n| story.outbox.add(object(n), 100_000, 0));
     story.run_until(Duration::from_secs(5), &|_| 100_000);
     assert!((49..=51).contains(&story.there.len()), "{}", story.there.len());
     story.run_until(Duration::from_secs(11), &|_| 100_000);
-    assert_eq!((story.there.len(), story.outbox.lag(0)), (100, Lag::default()));
+    assert_eq!((story.there.len(), story.outbox.lag(0)), (100, MirrorLag::default()));
 
     let now = Instant::now();
     let mut outbox = on_a_wide_line(now);
@@ -126,12 +126,12 @@ fn the_rate_is_held_to_and_no_more_than_a_few_go_at_once() {
 }
 
 /// One that has seen enough arrive to send six at once.
-fn on_a_wide_line(now: Instant) -> Outbox {
-    let mut outbox = Outbox::new(OutboxRule { bytes_per_second: u64::MAX, ..OutboxRule::default() }, 3);
+fn on_a_wide_line(now: Instant) -> UploadQueue {
+    let mut outbox = UploadQueue::new(UploadRule { bytes_per_second: u64::MAX, ..UploadRule::default() }, 3);
     for n in 1_000..1_010 {
         outbox.add(object(n), 10_000, 0);
         let upload = outbox.poll_upload(now).unwrap();
-        outbox.handle_sent(now, &upload.object, Sent::There);
+        outbox.handle_result(now, &upload.object, UploadResult::Stored);
     }
     outbox
 }
@@ -144,27 +144,27 @@ fn a_line_that_turns_thin_fails_once_and_then_carries_one_at_a_time() {
     let flying: Vec<Upload> = std::iter::from_fn(|| outbox.poll_upload(now)).collect();
     assert_eq!(flying.len(), 6);
     // At 10 kB/s that they share, none of them arrives within what a wide line takes.
-    assert!(flying.iter().all(|upload| upload.patience < Duration::from_secs(20)), "{flying:?}");
+    assert!(flying.iter().all(|upload| upload.timeout < Duration::from_secs(20)), "{flying:?}");
     now += Duration::from_secs(20);
-    flying.iter().for_each(|upload| outbox.handle_sent(now, &upload.object, Sent::Failed));
+    flying.iter().for_each(|upload| outbox.handle_result(now, &upload.object, UploadResult::Failed));
     let mut again = 0;
     for _ in 0..20 {
         now = outbox.poll_timeout(now).unwrap();
         let upload = outbox.poll_upload(now).unwrap();
         assert_eq!(outbox.poll_upload(now), None, "one at a time");
-        again += u32::from(upload.again);
+        again += u32::from(upload.retry);
         let takes = Duration::from_secs(50);
-        assert!(upload.patience >= takes * 2, "{upload:?}");
+        assert!(upload.timeout >= takes * 2, "{upload:?}");
         now += takes;
-        outbox.handle_sent(now, &upload.object, Sent::There);
+        outbox.handle_result(now, &upload.object, UploadResult::Stored);
     }
-    assert_eq!((again, outbox.lag(0)), (6, Lag::default()));
+    assert_eq!((again, outbox.lag(0)), (6, MirrorLag::default()));
     // It is wide again: five objects later there are six at once.
     (20..40).for_each(|n| outbox.add(object(n), 500_000, 0));
     for _ in 0..5 {
         let upload = outbox.poll_upload(now).unwrap();
         now += Duration::from_secs(1);
-        outbox.handle_sent(now, &upload.object, Sent::There);
+        outbox.handle_result(now, &upload.object, UploadResult::Stored);
     }
     assert_eq!(std::iter::from_fn(|| outbox.poll_upload(now)).count(), 6);
 }
@@ -172,13 +172,13 @@ fn a_line_that_turns_thin_fails_once_and_then_carries_one_at_a_time() {
 #[test]
 fn waits_grow_to_their_bound_are_drawn_by_lot_and_end_with_the_first_success() {
     let mut now = Instant::now();
-    let mut outbox = Outbox::new(OutboxRule::default(), 3);
+    let mut outbox = UploadQueue::new(UploadRule::default(), 3);
     (0..3).for_each(|n| outbox.add(object(n), 10, 0));
     let mut waits = Vec::new();
     for _ in 0..20 {
         let upload = outbox.poll_upload(now).unwrap();
         assert_eq!(outbox.poll_upload(now), None, "one at a time, or waiting");
-        outbox.handle_sent(now, &upload.object, Sent::Failed);
+        outbox.handle_result(now, &upload.object, UploadResult::Failed);
         let next = outbox.poll_timeout(now).unwrap();
         waits.push((next - now).as_secs_f64());
         now = next;
@@ -187,7 +187,7 @@ fn waits_grow_to_their_bound_are_drawn_by_lot_and_end_with_the_first_success() {
     assert!(waits[6..].iter().all(|wait| (15.0..=30.0).contains(wait)), "{waits:?}");
     assert!(waits[6..].windows(2).any(|pair| (pair[0] - pair[1]).abs() > 1.0), "by lot: {waits:?}");
     let upload = outbox.poll_upload(now).unwrap();
-    outbox.handle_sent(now, &upload.object, Sent::There);
+    outbox.handle_result(now, &upload.object, UploadResult::Stored);
     assert_eq!(outbox.failures(), 0);
 }
 
@@ -198,7 +198,7 @@ fn six_that_fail_together_are_one_failure() {
     (0..9).for_each(|n| outbox.add(object(n), 0, 0));
     let flying: Vec<Upload> = std::iter::from_fn(|| outbox.poll_upload(now)).collect();
     assert_eq!(flying.len(), 6);
-    flying.iter().for_each(|upload| outbox.handle_sent(now, &upload.object, Sent::Failed));
+    flying.iter().for_each(|upload| outbox.handle_result(now, &upload.object, UploadResult::Failed));
     assert_eq!(outbox.failures(), 1);
     assert!(outbox.poll_timeout(now).unwrap() <= now + Duration::from_secs(1), "it is back within a second");
 }
@@ -206,10 +206,10 @@ fn six_that_fail_together_are_one_failure() {
 #[test]
 fn an_object_that_is_refused_again_and_again_holds_nobody_up_and_is_given_more_patience() {
     let mut now = Instant::now();
-    let mut outbox = Outbox::new(OutboxRule::default(), 5);
+    let mut outbox = UploadQueue::new(UploadRule::default(), 5);
     outbox.add(object(0), 160_000, 0);
     (1..50).for_each(|n| outbox.add(object(n), 10, 0));
-    let (mut sent, mut patience) = (0, Vec::new());
+    let (mut sent, mut timeout) = (0, Vec::new());
     for _ in 0..300 {
         let Some(upload) = outbox.poll_upload(now) else {
             let Some(due) = outbox.poll_timeout(now) else { break };
@@ -218,28 +218,28 @@ fn an_object_that_is_refused_again_and_again_holds_nobody_up_and_is_given_more_p
         };
         let bad = upload.object == object(0);
         if bad {
-            patience.push(upload.patience.as_secs());
+            timeout.push(upload.timeout.as_secs());
         } else {
             sent += 1;
         }
-        outbox.handle_sent(now, &upload.object, if bad { Sent::Failed } else { Sent::There });
+        outbox.handle_result(now, &upload.object, if bad { UploadResult::Failed } else { UploadResult::Stored });
     }
     assert_eq!((sent, outbox.lag(0).objects), (49, 1));
-    assert_eq!(patience[..5], [47, 94, 188, 188, 188], "at least 5 kB/s, twice as long each time");
-    outbox.handle_sent(now, &object(0), Sent::GivenUp);
-    assert_eq!(outbox.lag(0), Lag::default());
+    assert_eq!(timeout[..5], [47, 94, 188, 188, 188], "at least 5 kB/s, twice as long each time");
+    outbox.handle_result(now, &object(0), UploadResult::GivenUp);
+    assert_eq!(outbox.lag(0), MirrorLag::default());
 }
 
 #[test]
 fn what_is_deleted_is_forgotten_but_never_under_an_upload() {
     let now = Instant::now();
-    let mut outbox = Outbox::new(OutboxRule { at_once: 1, ..OutboxRule::default() }, 5);
+    let mut outbox = UploadQueue::new(UploadRule { at_once: 1, ..UploadRule::default() }, 5);
     (0..3).for_each(|n| outbox.add(object(n), 10, 0));
     let upload = outbox.poll_upload(now).unwrap();
     assert!(!outbox.forget(upload.object.recording));
-    outbox.handle_sent(now, &upload.object, Sent::Failed);
+    outbox.handle_result(now, &upload.object, UploadResult::Failed);
     assert!(outbox.forget(upload.object.recording));
-    assert_eq!((outbox.lag(0), outbox.poll_timeout(now)), (Lag::default(), None));
+    assert_eq!((outbox.lag(0), outbox.poll_timeout(now)), (MirrorLag::default(), None));
     // A failure of long ago makes nobody wait who comes later.
     outbox.add(object(9), 10, 0);
     assert!(outbox.poll_timeout(now).unwrap() <= now + Duration::from_secs(1));
