@@ -1,4 +1,4 @@
-//! What the archive could not do, and why.
+//! Errors of the archive.
 
 use std::{
     io,
@@ -7,10 +7,10 @@ use std::{
 
 use crate::id::RecordingId;
 
-/// Why the archive could not do what was asked.
+/// An error of the archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The disk refused.
+    /// The disk failed.
     #[error("cannot {doing} {path}")]
     Disk {
         /// What was tried.
@@ -35,25 +35,25 @@ pub enum ArchiveError {
         /// The name that was asked for.
         name: String,
     },
-    /// It is being recorded by this archive already.
+    /// It has a writer already.
     #[error("recording {id} is being written already")]
     AlreadyRecording {
         /// The recording.
         id: RecordingId,
     },
-    /// It is over, and never changes again.
+    /// It is sealed, and never changes again.
     #[error("recording {id} is sealed")]
     Sealed {
         /// The recording.
         id: RecordingId,
     },
-    /// It goes on, and would be cut off.
+    /// It is not sealed: a copy would be truncated.
     #[error("recording {id} is not over")]
     NotOver {
         /// The recording.
         id: RecordingId,
     },
-    /// The folder holds no journal of a version that is known here.
+    /// The folder holds no journal of a known version.
     #[error("{path} is no recording of this version")]
     NotARecording {
         /// The folder.
@@ -68,14 +68,14 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// True: the disk has no room, or lets no more of it be used.
+    /// True: the disk is full, or a quota is exceeded.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let Self::Disk { source, .. } = self else { return false };
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
-    /// With what the system said.
+    /// The message with that of the operating system.
     pub(crate) fn cause(&self) -> String {
         match self {
             Self::Disk { source, .. } => format!("{self}: {source}"),
@@ -84,7 +84,7 @@ impl ArchiveError {
     }
 }
 
-/// An error of the disk, with what was tried and where.
+/// An error of the disk: what was tried, and with which file.
 pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> ArchiveError {
     ArchiveError::Disk { doing, path: path.to_owned(), source }
 }

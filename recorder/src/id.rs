@@ -26,12 +26,12 @@ impl FromStr for RecordingId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let id = Self(Uuid::try_parse(text).map_err(|_| NotARecordingId)?);
-        // One name per recording: the braced, the urn and the upper-case form are other paths.
+        // Canonical form only: the braced, URN and upper-case forms would be other paths.
         if id.to_string() == text { Ok(id) } else { Err(NotARecordingId) }
     }
 }
 
-/// A file of a recording that players may ask for. The only grammar that ever becomes a path.
+/// A media file of a recording. The only grammar of names that becomes paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MediaName {
     /// `{kind}-init-{n}.mp4`: how a track's segments are to be decoded.
@@ -65,7 +65,7 @@ impl MediaName {
         format!("{self}{PART}")
     }
 
-    /// What a name read from the disk means. The flag: the file is still a part.
+    /// Parses a name read from the disk. The flag: the file is still a part.
     #[must_use]
     pub fn of_file(name: &str) -> Option<(Self, bool)> {
         match name.strip_suffix(PART) {
@@ -94,7 +94,7 @@ impl FromStr for MediaName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = parse(text).ok_or(NotAMediaName)?;
-        // Printing it back refuses signs, spare zeros and everything else that a number may be written with.
+        // The round trip refuses signs, leading zeros and other spellings of a number.
         if name.to_string() == text { Ok(name) } else { Err(NotAMediaName) }
     }
 }
@@ -115,13 +115,13 @@ pub fn playlist_name(kind: TrackKind) -> String {
     format!("{kind}{PLAYLIST}")
 }
 
-/// The track of whose playlist that is the name. `None`: of none.
+/// The track of a playlist, by the name of the playlist.
 #[must_use]
 pub fn playlist_track(name: &str) -> Option<TrackKind> {
     track_kind(name.strip_suffix(PLAYLIST)?)
 }
 
-/// A track's kind by its word: what is published, and what a recording makes of it.
+/// A track's kind by its name, published kinds and the mixed voice.
 #[must_use]
 pub fn track_kind(word: &str) -> Option<TrackKind> {
     let mixed = (word == TrackKind::MixedVoice.as_str()).then_some(TrackKind::MixedVoice);

@@ -1,29 +1,31 @@
-//! What remains of a lesson: durable CMAF tracks on one lesson time, playable the moment it ends.
+//! Records a lesson: durable CMAF tracks on one lesson time, playable the moment it ends.
 //!
-//! **The way in** is [`archive::Archive`]: `open` a folder, `recover` it once, `record` what a tap of the hub tells,
-//! and ask for `manifest`, `playlist` and `media_path` at any time, while the lesson runs and after.
-//! [`recorder::Recorder`] is one lesson being recorded: `finish` seals it, `suspend` (or a drop) closes it so that the
-//! next process goes on.
+//! **Entry point:** [`archive::Archive`]: `open` a folder, `recover` it once, `record` the items of a hub's tap, and
+//! read `manifest`, `playlist` and `media_path` at any time, during the lesson and after. [`recorder::Recorder`] is one
+//! recording in progress: `finish` seals it, `suspend` (or a drop) closes it so that the next process can resume it.
 //!
 //! **The way of one packet:** the recorder's thread reads it from the tap → [`recording`] finds its track →
-//! [`reorder`](format::reorder) waits for those sent again → [`sample`](format::depacketize) joins packets to pictures
-//! ([`codec`](format::codec) reads how they are decoded) → [`clock`](format::clock) places them on lesson time →
-//! [`picture`](track::picture) and [`voice`](track::voice) lay them end to end, held pictures and silence where nothing
-//! came → [`segment`](track::segment) cuts fragments of one second and segments of four, written by
-//! [`fmp4`](format::fmp4) → [`store`](disk::recording_files) makes them durable and tells the [`journal`], from which
-//! [`manifest`](journal::manifest) and [`playlist`](export::playlist) are folded. [`recover`](disk::recover) reads the
-//! same files after a crash, [`export`] shows them as one MP4 file, and [`verify`](disk::verify) says whether they are
-//! still as they were written, also beside the [`checkpoint`](journal::checkpoint)s that others keep.
-//! [`kept`](track::selection) says what of it is wanted at all. [`mix`](track::mix) makes teacher and stage one voice,
-//! [`sound`](track::sound_meter) listens along, [`chapter`](track::page_turns) sees when a page is turned.
-//! [`volume`](disk::volume) says what there is room for, and [`space`](disk::space) why. [`mirror`] copies what is
-//! whole into a bucket, and reads from there what was given away here; [`media_file`](disk::media_folder) opens what is
-//! asked for.
+//! [`format::reorder`] waits for retransmissions → [`format::depacketize`] joins packets to pictures ([`format::codec`]
+//! reads their decoder configuration) → [`format::clock`] maps them to lesson time → [`track::picture`] and
+//! [`track::voice`] lay them out without holes, with held pictures and silence in the gaps → [`track::segment`] cuts
+//! fragments of one second and segments of four, encoded by [`format::fmp4`] → [`disk::recording_files`] makes them
+//! durable and records them in the [`journal`], from which [`journal::manifest`] and [`export::playlist`] are folded.
 //!
-//! **Rims:** [`disk`] touches files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network. All else
-//! takes the time and the bytes, and gives [`track::action::Action`]s.
+//! **Beside it:** [`track::selection`] decides which tracks are recorded, [`track::mix`] mixes teacher and stage,
+//! [`track::sound_meter`] measures the voice, [`track::page_turns`] finds chapters. [`disk::volume`] measures free
+//! space, and [`disk::space`] decides what is recorded with it. [`disk::recover`] restores a folder after a crash,
+//! [`disk::verify`] checks it against its journal and against the [`journal::checkpoint`]s kept elsewhere.
+//! [`export::mp4`] serves a recording as one MP4 file, [`mirror`] copies it into a bucket and fetches what was evicted
+//! here.
 //!
-//! **Not here:** who may see a recording, HTTP, SQL, keys; retention; any processing after the lesson.
+//! **Floors, from the ground:** [`id`] and the error; [`format`] and [`journal`], which touch no disk; [`track`];
+//! [`disk`]; [`export`] and [`recording`]; [`archive`]; [`recorder`], [`mirror`] and [`composite`]. A file imports only
+//! from its own folder and from lower floors.
+//!
+//! **I/O:** [`disk`] accesses files, [`archive`] and [`recorder`] clocks and threads, [`mirror`] the network,
+//! [`composite`] ffmpeg. Everything else is given the time and the bytes, and returns [`track::action::Action`]s.
+//!
+//! **Not here:** who may see a recording, HTTP, SQL, keys, retention, or any processing after the lesson.
 
 pub mod archive;
 pub mod composite;

@@ -1,4 +1,4 @@
-//! One recording as a pure state machine: what the tap tells goes in, what the disk is to do comes out.
+//! One recording as a pure state machine: items of the tap go in, actions for the disk come out.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// One lesson being recorded.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Recording {
     clocks: LessonClocks,
@@ -35,23 +35,23 @@ pub struct Recording {
     tracks: BTreeMap<TrackKind, Timeline>,
     refused: Vec<TrackKind>,
     selection: TrackSelection,
-    /// `None`: nothing of a stage is kept.
+    /// `None`: the stage is not recorded.
     mix: Option<MixTrack>,
     dropped: u64,
-    /// Tracks for which the disk has no room.
+    /// Tracks that are omitted for lack of disk space.
     omitted: &'static [TrackKind],
     next_tick: Instant,
     actions: Vec<Action>,
     ready: VecDeque<Action>,
 }
 
-/// A publisher's track on its way into the recording.
+/// A published track on its way into the recording.
 #[derive(Debug)]
 struct PublishedTrack {
     kind: TrackKind,
     codec: Codec,
     reorder: Reorder,
-    /// `None`: sound, or a codec that cannot be kept.
+    /// `None`: sound, or a codec that the container cannot hold.
     pictures: Option<Depacketizer>,
     kept: bool,
     /// When its newest packet arrived.
@@ -65,7 +65,7 @@ enum Timeline {
 }
 
 impl Recording {
-    /// Begins, or goes on: `now` is `elapsed` into the lesson, `tracks` are those of before.
+    /// Begins or resumes: `now` is `elapsed` into the lesson; `tracks` are those of before.
     #[must_use]
     pub fn new(now: Instant, elapsed: Duration, tracks: impl IntoIterator<Item = (TrackKind, TrackResume)>) -> Self {
         let mut mix_resume = None;
@@ -90,7 +90,7 @@ impl Recording {
             actions: Vec::new(),
             ready: VecDeque::new(),
         };
-        // A mix that was begun lasts as long as the lesson, whatever is kept from now on.
+        // A mix, once begun, lasts as long as the lesson, whatever is selected from now on.
         if let Some(resume) = mix_resume {
             recording.begin_mix(resume);
         }
@@ -110,7 +110,7 @@ impl Recording {
         }
     }
 
-    /// Keeps so much of the lesson, and of what was kept before goes on with that. To be said before anything is told.
+    /// Selects the tracks. Resumed tracks continue with that selection. To be called before the first item.
     #[must_use]
     pub fn with_selection(mut self, selection: TrackSelection) -> Self {
         self.selection = selection;
@@ -120,7 +120,7 @@ impl Recording {
         self
     }
 
-    /// Takes what the tap tells.
+    /// Handles an item of the tap.
     pub fn handle_item(&mut self, now: Instant, item: TapItem) {
         match item {
             TapItem::Started { track, kind, codec, .. } => self.start(now, track, kind, codec),
@@ -156,7 +156,7 @@ impl Recording {
         }
     }
 
-    /// Gives up on what has been waited for, and lets silence and held pictures follow the lesson.
+    /// Ends overdue waits for retransmissions, and extends silence and held pictures.
     pub fn handle_timeout(&mut self, now: Instant) {
         let tracks: Vec<TrackId> = self.sources.keys().copied().collect();
         for track in tracks {
@@ -176,7 +176,7 @@ impl Recording {
         self.ready.extend(self.actions.drain(..));
     }
 
-    /// Every track is brought to the same end and closed. True end: `sealed`, otherwise it may go on later.
+    /// Extends all tracks to the same end and closes them. `sealed`: the recording ends; otherwise it is suspended.
     pub fn finish(&mut self, now: Instant, sealed: bool) {
         self.close(now, |at_ms| if sealed { Record::End { duration_ms: at_ms } } else { Record::Suspended { at_ms } });
     }
@@ -202,12 +202,12 @@ impl Recording {
         self.ready.extend(self.actions.drain(..));
     }
 
-    /// As [`Recording::finish`], because the disk has no room: it may go on when there is.
+    /// As [`Recording::finish`], for lack of disk space; it can be resumed.
     pub fn pause(&mut self, now: Instant) {
         self.close(now, |at_ms| Record::Paused { at_ms });
     }
 
-    /// Keeps nothing of these tracks until it is told otherwise: the disk has no room for them.
+    /// Omits these tracks from now on, for lack of disk space. Replaces the previous set.
     pub fn omit(&mut self, now: Instant, kinds: &'static [TrackKind]) {
         if self.omitted == kinds {
             return;
@@ -231,7 +231,7 @@ impl Recording {
         self.ready.extend(self.actions.drain(..));
     }
 
-    /// The next thing for the disk to do. Drain to `None` before waiting.
+    /// The next action. Drain to `None` before waiting.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.ready.pop_front()
     }
@@ -242,21 +242,21 @@ impl Recording {
         self.sources.values().filter_map(|source| source.reorder.deadline()).chain([self.next_tick]).min()
     }
 
-    /// The tracks of which nothing can be kept before their next keyframe.
+    /// Picture tracks that cannot be decoded before their next keyframe.
     pub fn awaiting_keyframe(&self) -> impl Iterator<Item = TrackKind> {
         let pictures = |source: &PublishedTrack| source.pictures.as_ref().is_some_and(Depacketizer::awaiting_keyframe);
         let kept = self.sources.values().filter(|source| !self.omitted.contains(&source.kind));
         kept.filter(move |source| pictures(source)).map(|source| source.kind)
     }
 
-    /// Lesson time at a moment of the hub's clock.
+    /// The lesson time of a moment of the hub's clock.
     #[must_use]
     pub fn at(&self, moment: Instant) -> LessonTime {
         self.clocks.at(moment)
     }
 
     fn start(&mut self, now: Instant, id: TrackId, kind: TrackKind, codec: Codec) {
-        // Who starts anew has not always said goodbye: the newest one of a kind is the one that is there.
+        // A publisher may return before its old track has ended: the newest track of a kind replaces the others.
         let replaced: Vec<TrackId> =
             self.sources.iter().filter(|(_, source)| source.kind == kind).map(|(id, _)| *id).collect();
         for old in replaced {
@@ -305,7 +305,8 @@ impl Recording {
         if let Some(source) = self.sources.remove(&id).filter(|source| source.kept)
             && let Some(track) = self.tracks.get_mut(&source.kind)
         {
-            // Who goes says so at once; who is missed first was cut off.
+            // A track that ends long after its last packet was cut off by the network; a publisher that stops ends it
+            // at once.
             let cut_off = now.saturating_duration_since(source.last_packet) >= CUT_OFF_AFTER;
             track.lost(if cut_off { GapReason::Loss } else { GapReason::Away });
             if source.kind == TrackKind::StageVoice {
@@ -317,7 +318,7 @@ impl Recording {
         }
     }
 
-    /// Hands on to the mix what the voices have written.
+    /// Passes what the voices have written to the mix.
     fn mix(&mut self) {
         let Some(mix) = &mut self.mix else { return };
         for (kind, track) in &mut self.tracks {
@@ -329,7 +330,7 @@ impl Recording {
         }
     }
 
-    /// Takes all that is held back, holes or not.
+    /// Takes everything out of the reorder buffer, across holes.
     fn flush(&mut self, now: Instant, id: TrackId) {
         self.pump(id, now + REPAIR_WAIT * 2);
     }
@@ -366,7 +367,7 @@ impl Recording {
 }
 
 impl PublishedTrack {
-    /// Forgets what it was waiting for: packets were left out.
+    /// Resets reorder buffer and depacketiser: packets were left out.
     fn reset(&mut self) {
         self.reorder = Reorder::default();
         self.pictures = self.pictures.as_ref().map(|_| Depacketizer::new(self.codec));
@@ -390,8 +391,8 @@ impl Timeline {
     }
 }
 
-/// The hub tells within a moment that a publisher has stopped a track; even a still board sends a picture a second.
+/// The hub reports a stopped track within moments, and even a still board sends a picture a second.
 const CUT_OFF_AFTER: Duration = Duration::from_secs(3);
 
-/// How often silence and held pictures are brought forward.
+/// Interval of extending silence and held pictures.
 const TICK: Duration = Duration::from_millis(250);

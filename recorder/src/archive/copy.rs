@@ -1,4 +1,4 @@
-//! A copy of a recording for somebody else's disk: every file of it, checked on the way, and checked again where it lies.
+//! Copies a recording to another disk: every file is checked as it is read, and the copy is verified where it lies.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use crate::{
 };
 
 impl Archive {
-    /// Copies a recording that is over into `to`, as a folder that is named like it: segments, journal and seal. What was
-    /// given away is read from the bucket. The copy is verified like the recording itself.
+    /// Copies a sealed recording into `to`, as a folder of the same name: segments, journal and seal. Evicted segments
+    /// are read from the bucket. The copy is verified as the recording itself is.
     ///
     /// # Errors
-    /// When there is none of that name, it is not over, or a disk refuses. The copy may be half made then, and is made
-    /// anew when it is asked for again.
+    /// When there is no such recording, it is not sealed, or a disk fails. The copy may be incomplete then; the next
+    /// call makes it anew.
     pub fn copy_out(&self, id: RecordingId, to: &Path) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
         let ledger = lock(&self.ledger(id)?).clone();
         let from = self.dir(id);
@@ -33,7 +33,7 @@ impl Archive {
         let dir = copy.dir(id);
         copy.disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
         let names = ledger.media().map(|(name, _)| name.to_string());
-        // A copy without a seal is not taken for a whole one.
+        // The seal goes last: a folder without one is an incomplete copy.
         for name in names.chain([JOURNAL.to_owned(), SEAL.to_owned()]) {
             let path = from.join(&name);
             let bytes = self.disk.read(&path).map_err(|source| failed("read", &path, source))?;

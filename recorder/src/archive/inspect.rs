@@ -1,4 +1,4 @@
-//! What lies in the folder: lists, puts in order, verifies and removes.
+//! The recordings in the folder: recovery, list, verification, removal.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +21,8 @@ use crate::{
 };
 
 impl Archive {
-    /// Puts every recording in order that is not sealed, and names those that may go on. Call it once, at the start.
+    /// Recovers every recording that is not sealed, and returns those that may be resumed. To be called once, at the
+    /// start.
     ///
     /// # Errors
     /// When the folder cannot be listed; a single recording that cannot be recovered is logged and left out.
@@ -52,7 +53,7 @@ impl Archive {
         Ok(unsealed)
     }
 
-    /// True: it may go on.
+    /// True: it may be resumed.
     fn recover_one(&self, id: RecordingId) -> Result<bool, ArchiveError> {
         let dir = self.dir(id);
         let files = self.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
@@ -64,10 +65,11 @@ impl Archive {
         Ok(!matches!(phase, RecordingPhase::Ended(_)))
     }
 
-    /// Every recording in the folder, the oldest first, without changing anything.
+    /// A summary of every recording in the folder, oldest first. Changes nothing.
     ///
     /// # Errors
-    /// When the folder cannot be listed; a recording that cannot be read says so itself.
+    /// When the folder cannot be listed. A recording that cannot be read is listed as
+    /// [`Condition::Unreadable`](crate::Condition::Unreadable).
     pub fn list(&self) -> Result<Vec<RecordingSummary>, ArchiveError> {
         let names = self.disk.list(&self.root).map_err(|source| failed("list", &self.root, source))?;
         let ids = names.iter().filter_map(|name| name.parse().ok());
@@ -76,11 +78,10 @@ impl Archive {
         Ok(listed)
     }
 
-    /// Puts one recording in order that was left half written, as [`Archive::recover`] does with all. Nobody may be
-    /// writing it.
+    /// Recovers one recording after its writer died, as [`Archive::recover`] does with all. It must have no writer.
     ///
     /// # Errors
-    /// When there is none of that name, or the disk refuses.
+    /// When there is no such recording, or the disk fails.
     pub fn repair(&self, id: RecordingId) -> Result<RecordingSummary, ArchiveError> {
         if self.peek(id)?.is_none() {
             return Err(ArchiveError::NoRecording { id });
@@ -89,18 +90,18 @@ impl Archive {
         Ok(self.summary(id))
     }
 
-    /// Removes a recording from this disk for good: its media first, its seal last. It may be interrupted and asked again,
-    /// also where nothing is left.
+    /// Deletes a recording from this disk: media first, then the journal, the seal last. It may be interrupted and
+    /// repeated, also when nothing is left.
     ///
     /// # Errors
-    /// When it is being written, or the disk refuses.
+    /// When it is being written, or the disk fails.
     pub fn remove(&self, id: RecordingId) -> Result<(), ArchiveError> {
         if self.ledgers().writers.contains(&id) {
             return Err(ArchiveError::AlreadyRecording { id });
         }
         let dir = self.dir(id);
         let mut files = self.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
-        // Whoever finds a seal does not try to put the rest in order.
+        // Recovery skips a folder that has a seal, so the seal goes last.
         files.sort_by_key(|name| (name == SEAL, name == JOURNAL));
         for name in files {
             let path = dir.join(name);
@@ -118,18 +119,17 @@ impl Archive {
         RecordingSummary::new(id, ledger.as_ref(), files.iter().any(|file| file == SEAL))
     }
 
-    /// Whether a recording is as it was written, and if not, what is the first thing that does not fit; signatures must be
-    /// of the archive's own signer, if it has one. It changes nothing, and may be asked of a recording that is being
-    /// written.
+    /// Verifies that a recording is as it was written, or returns the first mismatch. Signatures must be those of the
+    /// archive's own signer, if it has one. Changes nothing; the recording may be in progress.
     ///
     /// # Errors
-    /// When there is none of that name, or the disk refuses.
+    /// When there is no such recording, or the disk fails.
     pub fn verify(&self, id: RecordingId) -> Result<Result<VerifyReport, Mismatch>, ArchiveError> {
         self.verify_beside(id, &[], None)
     }
 
-    /// As [`Archive::verify`], beside what others keep of the recording: its checkpoints, in order, and the SHA-256 of its
-    /// seal in hex, if they know of one.
+    /// As [`Archive::verify`], and compares with what is kept outside of the folder: checkpoints, in order, and the
+    /// SHA-256 of the seal in hex, if known.
     ///
     /// # Errors
     /// As [`Archive::verify`].
@@ -145,5 +145,5 @@ impl Archive {
     }
 }
 
-/// Recovery waits for syncs most of the time.
+/// Recovery is bound by the latency of syncs, not by CPU.
 const RECOVERY_THREADS: usize = 8;

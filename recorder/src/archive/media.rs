@@ -1,4 +1,4 @@
-//! What players and downloads ask for, and where it lies.
+//! Reads of a recording: playlists, segments, exports, sizes.
 
 use std::{
     fs::File,
@@ -23,30 +23,30 @@ use crate::{
 /// Where a recording's media lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Copies {
-    /// Init segments and segments that its journal names.
+    /// Init segments and segments named by its journal.
     pub named: u64,
-    /// Of them, on the disk.
+    /// How many of them are on the local disk.
     pub here: u64,
-    /// Everything is in the bucket. False as well: there is no bucket.
+    /// Everything is in the bucket. Also false where there is no bucket.
     pub mirrored: bool,
 }
 
 impl Archive {
-    /// A playlist of a recording, by the name that its manifest tells.
+    /// A playlist of a recording, by the name that its manifest gives.
     ///
     /// # Errors
-    /// When there is none of that name, or nothing in it yet.
+    /// When there is no such recording, or nothing in it yet.
     pub fn playlist(&self, id: RecordingId, name: &str) -> Result<String, ArchiveError> {
         let ledger = self.ledger(id)?;
         let text = playlist::write(&lock(&ledger), name);
         text.ok_or_else(|| ArchiveError::NoFile { id, name: name.to_owned() })
     }
 
-    /// Where an init segment or a whole segment lies on disk; one that was given away is brought back first. Nothing but
-    /// the recorder's own grammar becomes a path.
+    /// The path of an init segment or a complete segment; an evicted one is fetched first. Only names that
+    /// [`MediaName`] parses become paths.
     ///
     /// # Errors
-    /// When the name is none of ours, or the journal does not know the file.
+    /// When the name does not parse, or the journal does not name the file.
     pub fn media_path(&self, id: RecordingId, name: &str) -> Result<PathBuf, ArchiveError> {
         let missing = || ArchiveError::NoFile { id, name: name.to_owned() };
         let media: MediaName = name.parse().map_err(|_| missing())?;
@@ -57,8 +57,8 @@ impl Archive {
         Ok(path)
     }
 
-    /// Opens an init segment or a whole segment that the journal knows, and its SHA-256 in hex as the journal has it.
-    /// Nothing but the recorder's own grammar becomes a path, and no link is followed.
+    /// Opens an init segment or a complete segment that the journal names; also returns its SHA-256 in hex as
+    /// journalled. Only names that [`MediaName`] parses become paths, and symbolic links are not followed.
     ///
     /// # Errors
     /// As [`Archive::media_path`], and when the file cannot be opened.
@@ -76,10 +76,10 @@ impl Archive {
         }
     }
 
-    /// The recording, or a span of it, as one MP4 file that can be read from anywhere: as far as it is durable now.
+    /// The recording, or a span of it, as one MP4 file with random access. It holds what is durable now.
     ///
     /// # Errors
-    /// When there is no such recording, nothing of these tracks in that span, or the disk refuses.
+    /// When there is no such recording, nothing of these tracks in that span, or the disk fails.
     pub fn export(
         &self,
         id: RecordingId,
@@ -93,13 +93,13 @@ impl Archive {
         if let Some(known) = exports().find(&key) {
             return Ok(known);
         }
-        // It may grow meanwhile; the file is of what it holds now.
+        // A snapshot: the recording may grow meanwhile.
         let ledger = lock(&ledger).clone();
         let key = ExportKey { chain_head: ledger.chain_head.clone(), ..key };
         let missing = || ArchiveError::NoFile { id, name: tracks.to_string() };
         let export = match Export::new(ledger, self.folder(id), tracks, span) {
             Ok(export) => export.map(Arc::new).ok_or_else(missing)?,
-            // Somebody took one of its files away, or put something else in its place.
+            // A file is missing, or something that is no plain file stands in its place.
             Err(gone) if matches!(gone.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
                 return Err(missing());
             }
@@ -109,10 +109,10 @@ impl Archive {
         Ok(export)
     }
 
-    /// What a recording takes so far: bytes of its whole segments, and milliseconds of lesson time.
+    /// Bytes of all complete segments, and milliseconds of lesson time.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When there is no such recording.
     pub fn measure(&self, recording: RecordingId) -> Result<(u64, u64), ArchiveError> {
         let ledger = self.ledger(recording)?;
         let ledger = lock(&ledger);
@@ -120,10 +120,10 @@ impl Archive {
         Ok((size_bytes, ledger.duration_ms()))
     }
 
-    /// Where a recording's media lies. `mirrored` is what the mirror's receipts say of it.
+    /// Where a recording's media is stored. `mirrored`: as the mirror's receipts have it.
     ///
     /// # Errors
-    /// When there is none of that name, or the disk refuses.
+    /// When there is no such recording, or the disk fails.
     pub fn copies(&self, recording: RecordingId, mirrored: bool) -> Result<Copies, ArchiveError> {
         let ledger = lock(&self.ledger(recording)?).clone();
         let dir = self.dir(recording);

@@ -1,4 +1,4 @@
-//! All recordings of one hub: starts and resumes them, and answers for what they hold.
+//! All recordings of one hub: starts, resumes and reads them.
 
 mod clock;
 mod copy;
@@ -41,7 +41,7 @@ pub struct Archive {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signer: Option<Arc<dyn Signer>>,
     pub(crate) volume: Volume,
-    /// What all recordings have still to write, in bytes.
+    /// Bytes that all recordings together still have to write.
     pub(crate) waiting: Arc<AtomicUsize>,
     pub(crate) ledgers: Mutex<Ledgers>,
     pub(crate) exports: Mutex<ExportCache>,
@@ -51,9 +51,9 @@ pub struct Archive {
 pub struct ArchiveOptions {
     /// Where its files lie. Default: the local disk.
     pub disk: Arc<dyn Disk>,
-    /// Signs checkpoints and seals. `None`, the default: they bear no signature.
+    /// Signs checkpoints and seals. Default `None`: they are not signed.
     pub signer: Option<Arc<dyn Signer>>,
-    /// Makes the folder if there is none. Default: true. False where an archive is only to be looked into.
+    /// Creates the folder if it is missing. Default true; false for read-only tools.
     pub create: bool,
 }
 
@@ -65,13 +65,13 @@ impl Default for ArchiveOptions {
 
 #[derive(Default)]
 pub(crate) struct Ledgers {
-    /// Those that have a writer, which may still wait for room.
+    /// Recordings with a writer, which may still be waiting for disk space.
     pub(crate) writers: HashSet<RecordingId>,
-    /// Those of which a write or sync failed since they were last put in order.
+    /// Recordings of which a write or sync failed since they were last recovered.
     pub(crate) suspects: HashSet<RecordingId>,
-    /// Those being written: always as new as the journal.
+    /// Ledgers of recordings in progress; always as new as the journal.
     pub(crate) live: HashMap<RecordingId, SharedLedger>,
-    /// Those that are over and were looked at lately.
+    /// Cached ledgers of sealed recordings.
     pub(crate) sealed: HashMap<RecordingId, SharedLedger>,
 }
 
@@ -85,7 +85,7 @@ impl Archive {
     /// The archive in the folder `root` of the local disk, which is made if there is none. Nothing is signed.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn open(root: PathBuf, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ArchiveError> {
         Self::open_with(root, clock, ArchiveOptions::default())
     }
@@ -109,8 +109,8 @@ impl Archive {
         Ok(Arc::new(Self { root, disk, clock, signer, volume, waiting, exports, ledgers }))
     }
 
-    /// Looks after the disk from now on: how full it is decides what is recorded, and a reserve is set aside. It ends with
-    /// the archive.
+    /// Starts to measure the free space every [`MEASURE_EVERY`] on a thread of its own, which ends with the archive.
+    /// The level decides what is recorded; a reserve is allocated.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -128,12 +128,12 @@ impl Archive {
         thread.map(drop).map_err(|source| failed("watch", &self.root, source))
     }
 
-    /// Looks once how full the disk is.
+    /// Measures the free space once.
     pub fn measure_disk(&self) {
         self.volume.measure(self.clock.now());
     }
 
-    /// How full the disk is, as far as it is looked after.
+    /// The latest measurement of the free space.
     #[must_use]
     pub fn disk_state(&self) -> DiskState {
         self.volume.state()
@@ -149,7 +149,7 @@ impl Archive {
     /// SHA-256 of a recording's seal, in hex. `None`: it has none.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn seal_sha256(&self, id: RecordingId) -> Result<Option<String>, ArchiveError> {
         let path = self.dir(id).join(SEAL);
         match self.disk.read(&path) {
@@ -162,7 +162,7 @@ impl Archive {
     /// What a recording holds, as far as it is durable.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When there is no such recording.
     pub fn manifest(&self, id: RecordingId) -> Result<Manifest, ArchiveError> {
         Ok(lock(&self.ledger(id)?).manifest())
     }

@@ -1,4 +1,4 @@
-//! A recording in hand: opened for its one writer, and sealed.
+//! Opens a recording for its only writer, and seals it.
 
 use std::time::Duration;
 
@@ -18,19 +18,19 @@ use crate::{
     recording::Recording,
 };
 
-/// A recording in hand: its files and its state.
+/// A recording with its files open and its state machine.
 pub(crate) struct OpenRecording {
     pub(crate) files: RecordingFiles,
     pub(crate) recording: Recording,
-    /// In lesson time. `None`: it is new.
+    /// Where it was resumed, in lesson time. `None`: it is new.
     pub(crate) resumed: Option<u64>,
 }
 
 impl Archive {
-    /// Ends a recording whose lesson is over already, where its media ends.
+    /// Ends and seals a recording that has no writer any more, at the end of its media.
     ///
     /// # Errors
-    /// When it is sealed or being recorded, or the disk refuses.
+    /// When it is sealed or being recorded, or the disk fails.
     pub fn seal(&self, id: RecordingId) -> Result<Manifest, ArchiveError> {
         if self.peek(id)?.is_none() {
             return Err(ArchiveError::NoRecording { id });
@@ -56,12 +56,13 @@ impl Archive {
         self.manifest(id)
     }
 
-    /// Takes a recording in hand. No one else may write it until it is released.
+    /// Reserves a recording for one writer, until [`Archive::release`].
     pub(crate) fn claim(&self, id: RecordingId) -> Result<(), ArchiveError> {
         if self.ledgers().writers.insert(id) { Ok(()) } else { Err(ArchiveError::AlreadyRecording { id }) }
     }
 
-    /// Opens what is on the disk: recovered and resumed, or new. `reason` names the gap where the recording had not said goodbye.
+    /// Creates a recording, or recovers and resumes it. `reason` names the gap if the previous writer did not suspend
+    /// it.
     pub(crate) fn open_recording(&self, id: RecordingId, reason: GapReason) -> Result<OpenRecording, ArchiveError> {
         let dir = self.dir(id);
         let now = self.clock.now();
@@ -94,7 +95,7 @@ impl Archive {
             RecordingPhase::Running | RecordingPhase::Interrupted => reason,
         };
         let tracks = recover::resume(self.disk.as_ref(), &dir, &ledger, reason)?;
-        // The wall clock may have been set meanwhile: never back over what is written, never days ahead.
+        // The calendar may have been set meanwhile: resume neither before the end of the media nor days after it.
         let done_ms = ledger.duration_ms();
         let at_ms = wall_ms.saturating_sub(ledger.started_at_ms).clamp(done_ms, done_ms.saturating_add(OUTAGE_MS_MAX));
         let recording = Recording::new(now, Duration::from_millis(at_ms), tracks);
@@ -103,7 +104,7 @@ impl Archive {
         Ok(OpenRecording { files: store, recording, resumed: Some(at_ms) })
     }
 
-    /// A write or sync of it failed: what can be read of it may not be durable.
+    /// A write or sync failed: what reads back may not be durable.
     pub(crate) fn mark_suspect(&self, id: RecordingId) {
         self.ledgers().suspects.insert(id);
     }
@@ -119,5 +120,5 @@ impl Archive {
     }
 }
 
-/// A lesson that was away for longer than half a day is not the same lesson: the clock was set.
+/// An outage of more than half a day is taken for a changed calendar.
 const OUTAGE_MS_MAX: u64 = 12 * 3_600 * 1_000;

@@ -1,4 +1,4 @@
-//! What one recording has still to write, within the memory that all of them share.
+//! Writes of one recording that wait for the disk, within a memory limit shared by all recordings.
 
 use std::{
     collections::VecDeque,
@@ -10,23 +10,23 @@ use std::{
 
 use crate::track::action::Action;
 
-/// Actions in order, and how many bytes they hold.
+/// Actions in order, and the bytes they hold.
 #[derive(Debug)]
 pub struct Backlog {
     actions: VecDeque<Action>,
     bytes: usize,
-    /// What all recordings of the archive hold.
+    /// Bytes held by the backlogs of all recordings.
     all: Arc<AtomicUsize>,
 }
 
 impl Backlog {
-    /// An empty one, counted in `all`.
+    /// An empty backlog, counted in `all`.
     #[must_use]
     pub fn new(all: Arc<AtomicUsize>) -> Self {
         Self { actions: VecDeque::new(), bytes: 0, all }
     }
 
-    /// Puts an action behind the others.
+    /// Appends an action.
     pub fn push(&mut self, action: Action) {
         let bytes = bytes_of(&action);
         self.bytes += bytes;
@@ -40,7 +40,7 @@ impl Backlog {
         self.actions.front()
     }
 
-    /// The next one is done.
+    /// Removes the next action: it is done.
     pub fn pop(&mut self) {
         if let Some(action) = self.actions.pop_front() {
             let bytes = bytes_of(&action);
@@ -49,20 +49,20 @@ impl Backlog {
         }
     }
 
-    /// Gives everything up.
+    /// Drops all actions.
     pub fn clear(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = 0;
         self.actions.clear();
     }
 
-    /// How much waits.
+    /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// True: no more can be kept in memory.
+    /// True: over its own limit, or it holds something and all together are over theirs.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes > BYTES_MAX || (self.bytes > 0 && self.all.load(Ordering::Relaxed) > ALL_BYTES_MAX)
@@ -85,7 +85,7 @@ fn bytes_of(action: &Action) -> usize {
 /// A minute of a lesson with board, camera and voice at full quality.
 const BYTES_MAX: usize = 32 << 20;
 
-/// Of all recordings together: seven seconds of 200 lessons, and no more of a small machine than it can spare.
+/// Of all recordings together: seven seconds of 200 lessons.
 const ALL_BYTES_MAX: usize = 256 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The few things that the archive asks of a disk, so that its tests can have one that forgets.
+//! The file-system operations that the archive needs, as a trait, so that tests can simulate power cuts; and the local
+//! disk.
 #![expect(clippy::disallowed_methods, reason = "this is the rim: files live here")]
 
 use std::{
@@ -14,32 +15,32 @@ use nix::{
 
 use crate::disk::space::FreeSpace;
 
-/// A file system, as far as the archive needs one. What returned is not durable before it was synced.
+/// The file system as the archive needs it. A change is durable only after the matching sync.
 pub trait Disk: Send + Sync + 'static {
-    /// Makes a folder and those above it, durably.
+    /// Creates a folder and its parents, durably.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// The names in a folder. Empty where there is no such folder.
+    /// The names in a folder. Empty if there is no such folder.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
-    /// A whole file.
+    /// Reads a whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// Opens a file for appending after its first `len` bytes; it is made if there is none, and cut to `len`.
+    /// Opens a file for appending after its first `len` bytes: creates it if missing, truncates it to `len`.
     fn open(&self, path: &Path, len: u64) -> io::Result<Box<dyn DiskFile>>;
-    /// Gives a file its final name.
+    /// Renames a file, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// How much room there is where `path` lies.
+    /// Free space of the volume that holds `path`.
     fn free_space(&self, path: &Path) -> io::Result<FreeSpace>;
-    /// Makes a file of `bytes` whose blocks are really set aside; one that is there is left as it is.
+    /// Creates a file of `bytes` with allocated blocks; an existing one of this size is left alone.
     fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes what happened to names in a folder durable.
+    /// Makes created, renamed and removed names of a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Removes an empty folder; where there is none, or the disk knows no folders, nothing happens.
+    /// Removes an empty folder. Does nothing if it is missing, or on a disk without folders.
     fn remove_dir(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
-    /// Makes sure that a file is here whose copy may be the only one, elsewhere; its SHA-256 in hex is `digest`. A disk
-    /// that gives nothing away has nothing to do.
+    /// Fetches an evicted file from remote storage to the local disk, if it is missing here; `digest` is its SHA-256 in
+    /// hex. Does nothing on a disk that never evicts.
     fn fetch(&self, _path: &Path, _digest: &str) -> io::Result<()> {
         Ok(())
     }
@@ -53,14 +54,14 @@ pub trait DiskFile: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// The real one.
+/// The local file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalDisk;
 
 impl Disk for LocalDisk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs::create_dir_all(path)?;
-        // The new folder's own name must outlive a power cut too.
+        // The new folder's name must be durable too.
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), |parent| self.sync_dir(parent))
     }
 
@@ -118,7 +119,7 @@ impl Disk for LocalDisk {
             file.sync_all()
         })();
         if reserve_file.is_err() {
-            // Half a reserve would be taken for a whole one.
+            // A partial reserve would later pass for a complete one.
             fs::remove_file(path)?;
         }
         reserve_file

@@ -1,4 +1,4 @@
-//! Opens what a recording keeps, and nothing else: beneath the archive's folder, and through no link.
+//! Opens media files for reading, beneath the archive's folder only, without following links.
 #![expect(clippy::disallowed_methods, reason = "this is the rim: files are opened here")]
 
 use std::{
@@ -33,15 +33,15 @@ impl std::fmt::Debug for MediaFolder {
 }
 
 impl MediaFolder {
-    /// The folder of a recording beneath `root`, where `disk` fetches what is not here.
+    /// The folder of recording `id` beneath `root`; `disk` fetches evicted files.
     #[must_use]
     pub fn new(root: PathBuf, disk: Arc<dyn Disk>, id: RecordingId) -> Self {
         Self { root, disk, id }
     }
 
-    /// Opens an init segment or a segment with that SHA-256 in hex, which is brought back first if it was given away. A link on the way is not
-    /// followed, wherever it leads: whoever can plant one could have every file read that the hub can read
-    /// (`openat2(2)`, `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`).
+    /// Opens an init segment or a segment with that SHA-256 in hex; an evicted one is fetched first. Symbolic links are
+    /// not followed (`openat2(2)`, `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`): a planted link could otherwise expose
+    /// any file that the hub can read.
     ///
     /// # Errors
     /// `NotFound` where there is no such file, `PermissionDenied` where a link stands on the way to it.
@@ -58,7 +58,7 @@ impl MediaFolder {
 
     fn open_beneath(&self, path: &Path) -> Result<File, Errno> {
         let root = File::open(&self.root).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
-        // Not blocking: a pipe that bears the name would otherwise be waited for.
+        // Non-blocking: opening a FIFO of that name would otherwise wait for its writer.
         let how = OpenHow::new()
             .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
@@ -70,7 +70,7 @@ impl MediaFolder {
     }
 }
 
-/// A pipe or a device is no file of ours.
+/// Only regular files: no FIFO, no device.
 fn plain(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }

@@ -1,11 +1,11 @@
-//! The files of one recording: does what the state machine asks, in an order that survives a power cut.
+//! The files of one recording: performs the state machine's actions in an order that survives a power cut.
 //!
-//! Each recording's thread syncs by itself. The file system's own journal commits what is synced at the same time together;
-//! one thread that syncs for all of 200 recordings was measured to be far slower (a fragment durable in 1.9 ms, p99 30 ms,
-//! by themselves; 1,160 ms one after the other, which falls behind; 154 ms, p99 710 ms, by one `syncfs` every 100 ms, which
-//! also waits for whatever else the machine writes). `benches/recordings.rs` measures all three ways.
+//! Each recording's thread syncs its own files; the file system's journal groups concurrent commits. One thread that
+//! syncs for all of 200 recordings was measured far slower (until a fragment is durable: 1.9 ms, p99 30 ms, each by
+//! itself; 1,160 ms one after the other, which falls behind; 154 ms, p99 710 ms, by one `syncfs` every 100 ms, which
+//! also waits for unrelated writes). `benches/recordings.rs` measures all three.
 //!
-//! Everything here may be called again after it failed: what is durable is remembered, the rest is written anew.
+//! Every operation may be retried after an error: what is durable is known, the rest is written again.
 
 use std::{
     collections::HashMap,
@@ -30,10 +30,10 @@ use crate::{
     track::action::Action,
 };
 
-/// A ledger that is read while it grows.
+/// A ledger shared between its writer and readers.
 pub type SharedLedger = Arc<Mutex<Ledger>>;
 
-/// Locks a ledger; a reader that panicked has changed nothing.
+/// Locks a ledger. Poison is ignored: readers change nothing.
 pub fn lock(ledger: &SharedLedger) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -57,9 +57,9 @@ struct Journal {
 struct OpenSegment {
     name: MediaName,
     file: Option<Box<dyn DiskFile>>,
-    /// All that is durable: for its digest, and to write it again where a sync failed.
+    /// The durable bytes: for the digest, and to rewrite the file after a failed sync.
     durable: Vec<u8>,
-    /// A sync failed: what the file holds is unknown, whatever a second sync might say.
+    /// A sync failed: the content of the file is unknown, even if the next sync succeeds.
     suspect: bool,
     renamed: bool,
 }
@@ -68,7 +68,7 @@ impl RecordingFiles {
     /// Begins a recording in `dir`.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn create(disk: Arc<dyn Disk>, dir: PathBuf, start: &Record) -> Result<Self, ArchiveError> {
         disk.create_dir(&dir).map_err(|source| failed("create", &dir, source))?;
         let ledger = Ledger::begin(start).ok_or_else(|| ArchiveError::NotARecording { path: dir.clone() })?;
@@ -78,7 +78,7 @@ impl RecordingFiles {
         Ok(store)
     }
 
-    /// Goes on behind `journal_len` bytes of journal.
+    /// Resumes after `journal_len` bytes of journal.
     #[must_use]
     pub fn open(disk: Arc<dyn Disk>, dir: PathBuf, journal_len: u64, chain: HashChain, ledger: SharedLedger) -> Self {
         let journal = Journal { file: None, len: journal_len, chain };
@@ -91,10 +91,10 @@ impl RecordingFiles {
         self.ledger.clone()
     }
 
-    /// Does one thing. When it returns, that is durable.
+    /// Performs one action. When it returns, the effect is durable.
     ///
     /// # Errors
-    /// When the disk refuses. The same action may be tried again, before any other.
+    /// When the disk fails. The same action must be retried before any other.
     pub fn perform(&mut self, action: &Action) -> Result<(), ArchiveError> {
         match action {
             Action::Init { name, bytes, record } => {
@@ -125,7 +125,7 @@ impl RecordingFiles {
     /// Appends a record and makes it durable.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn record(&mut self, record: &Record) -> Result<(), ArchiveError> {
         let path = self.dir.join(JOURNAL);
         let mut chain = self.journal.chain.clone();
@@ -149,7 +149,7 @@ impl RecordingFiles {
     /// Tells how far the journal has come, signed where there is a signer.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn checkpoint(&mut self, at_ms: u64, signer: Option<&dyn Signer>) -> Result<(), ArchiveError> {
         let checkpoint = {
             let ledger = lock(&self.ledger);
@@ -161,7 +161,7 @@ impl RecordingFiles {
     /// Writes a whole file that appears under its name only when all of it is durable.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn write_whole(&self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
         let part = self.dir.join(format!("{name}.part"));
         let whole = self.dir.join(name);

@@ -32,7 +32,7 @@ use crate::{
 /// Recovers the recording in `dir`, and seals it where it is over. `None`: nothing of it was ever durable.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn recover(
     disk: &Arc<dyn Disk>,
     dir: &Path,
@@ -41,12 +41,12 @@ pub fn recover(
     recover_folder(disk, dir, signer, false)
 }
 
-/// As [`recover`], in a process that has seen a write or a sync of this recording fail. A page whose write-back failed may
-/// count as clean: it can be read, and is gone after the next power cut. So the journal, and all that it does not name yet,
-/// are written into files of their own.
+/// As [`recover`], after a write or sync of this recording failed in this process. A page whose write-back failed may
+/// be marked clean: it reads back, and is lost with the next power cut. So the journal, and every file that it does not
+/// name yet, is written to a new file.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn recover_suspect(
     disk: &Arc<dyn Disk>,
     dir: &Path,
@@ -90,7 +90,7 @@ fn recover_folder(
                 let known =
                     lock(&store.ledger()).of(kind).is_some_and(|track| track.inits.iter().any(|init| init.n == n));
                 if !known {
-                    // No segment can need it: its record comes before the first of them.
+                    // Unused: its record would precede that of the first segment that needs it.
                     remove(disk.as_ref(), dir, &name.to_string())?;
                 }
             }
@@ -110,18 +110,18 @@ fn recover_folder(
     Ok(Some(store))
 }
 
-/// What `dir`'s journal holds, without changing anything. `None`: it is no recording's folder.
+/// The ledger of the journal in `dir`; changes nothing. `None`: there is no journal in it.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn peek(disk: &dyn Disk, dir: &Path) -> Result<Option<Ledger>, ArchiveError> {
     Ok(read_journal(disk, dir)?.map(|(ledger, ..)| ledger))
 }
 
-/// Writes the seal of an ended recording beside it, signed where there is a signer.
+/// Writes the seal of an ended recording, signed if there is a signer.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn seal(
     disk: &dyn Disk,
     dir: &Path,
@@ -138,10 +138,10 @@ pub fn seal(
     store.write_whole(SEAL, &bytes)
 }
 
-/// Where each track of a recovered recording goes on.
+/// The state from which each track of a recovered recording is resumed.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the disk fails.
 pub fn resume(
     disk: &dyn Disk,
     dir: &Path,
@@ -155,7 +155,7 @@ pub fn resume(
         if track.inits.is_empty() {
             continue;
         }
-        // Past every number that was ever used, even by a file that could not be adopted.
+        // Skip every number that was ever used, also by files that could not be adopted.
         let last_seq = files.iter().filter_map(|file| match MediaName::of_file(file) {
             Some((MediaName::Segment { kind: of, seq }, _)) if of == kind => Some(seq),
             _ => None,
@@ -183,7 +183,7 @@ pub fn resume(
     Ok(tracks)
 }
 
-/// Takes a segment that the journal does not know into it, as far as it is whole.
+/// Truncates a segment that the journal does not name to its complete fragments, and records it.
 fn adopt(
     disk: &dyn Disk,
     dir: &Path,
@@ -203,7 +203,7 @@ fn adopt(
     };
     let end = lock(&store.ledger()).of(kind).map_or(0, TrackLedger::end);
     if first.start != end {
-        // It does not continue the track, so it was not written by it: kept aside, told to nobody.
+        // Not written by this track: left in place, not recorded.
         tracing::warn!(file = %path.display(), "Left {file} alone: it does not follow the segment before it");
         return Ok(());
     }
@@ -226,7 +226,7 @@ fn adopt(
     record_adopted(store, name, init, &bytes.slice(..kept), &fragments)
 }
 
-/// Tells the journal of a segment that was adopted.
+/// Records an adopted segment in the journal.
 fn record_adopted(
     store: &mut RecordingFiles,
     name: MediaName,
@@ -248,7 +248,7 @@ fn record_adopted(
     }))
 }
 
-/// Writes a file that was there already, or its part, from memory into another one.
+/// Writes `bytes` to a new file and renames it over `name`.
 fn rewrite(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
     let (fresh, whole) = (dir.join(format!("{name}.again")), dir.join(name));
     let mut file = disk.open(&fresh, 0).map_err(|source| failed("open", &fresh, source))?;

@@ -1,18 +1,18 @@
-//! How much room the recordings' volume has, and what is still kept with it: pure rules.
+//! How full the volume is, and what is recorded at each level: pure rules.
 
 use serde::{Deserialize, Serialize};
 use sfu::media::TrackKind;
 
-/// What a file system says of itself.
+/// Free space as the file system reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeSpace {
-    /// For whoever is not root.
+    /// Available to unprivileged processes.
     pub free_bytes: u64,
     /// The whole volume.
     pub total_bytes: u64,
-    /// How many files may still be made.
+    /// Free inodes.
     pub free_files: u64,
-    /// How many there may be. 0: the file system knows no such limit.
+    /// All inodes. 0: the file system has no such limit.
     pub total_files: u64,
 }
 
@@ -34,7 +34,7 @@ pub enum DiskLevel {
 }
 
 impl DiskLevel {
-    /// Tracks for which there is no room.
+    /// Tracks that are not recorded at this level.
     #[must_use]
     pub fn omitted_tracks(self) -> &'static [TrackKind] {
         use TrackKind::{Board, Camera, Stage, StageVoice, Voice};
@@ -46,13 +46,13 @@ impl DiskLevel {
         }
     }
 
-    /// Tracks of which the lightest layer is enough, where their publisher sends several. A board that cannot be read is no
-    /// board, and a voice has one layer.
+    /// Tracks of which only the lowest simulcast layer is recorded. Not the board, which must stay readable; a voice
+    /// has one layer.
     #[must_use]
     pub fn reduced_tracks(self) -> &'static [TrackKind] {
         match self {
             Self::Fine | Self::Low => &[],
-            // A camera that comes back when there is room again comes back small.
+            // A camera that is recorded again after `Lean` starts with its lowest layer.
             Self::Tight | Self::Lean | Self::Paused => &[TrackKind::Camera],
         }
     }
@@ -81,29 +81,29 @@ impl DiskState {
     }
 }
 
-/// Below what a level begins: whichever of the shares and the figures is less.
+/// Where a level begins: below the lesser of a share and a fixed figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threshold {
-    /// Of bytes and of files.
+    /// Of the bytes and of the inodes.
     pub percent: u64,
-    /// On a disk of terabytes a share is more than anybody is in need of.
+    /// An absolute cap: a share of many terabytes is more than needed.
     pub bytes_max: u64,
     /// As `bytes_max`, for file systems that are made with a fixed number of files.
     pub files_max: u64,
 }
 
-/// When what is given up.
+/// The thresholds of all levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    /// A warning in time: some days of a school, or three quarters of an hour of 200 lessons (38 MB a second).
+    /// An early warning: three quarters of an hour of 200 lessons (38 MB/s).
     pub low: Threshold,
     /// Half of that.
     pub tight: Threshold,
-    /// Voice and board are a fifth of a lesson's bytes: what is left lasts five times as long without the camera.
+    /// Voice and board are a fifth of the bytes: what is left lasts five times as long.
     pub lean: Threshold,
-    /// Enough for the database and for what is being closed; not for another minute of media.
+    /// Enough for the database and for closing open files, not for another minute of media.
     pub paused: Threshold,
-    /// Where it goes on: far enough above, or it would stop again within minutes.
+    /// Where recording resumes: far enough above `paused` not to oscillate within minutes.
     pub resume: Threshold,
 }
 
@@ -121,7 +121,7 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// What `room` means. A level once entered is left a quarter above where it began, so that no camera comes and goes.
+    /// The level for `room`. Hysteresis: a level is left a quarter above the threshold at which it was entered.
     #[must_use]
     pub fn level(&self, before: DiskLevel, room: FreeSpace) -> DiskLevel {
         if self.paused.is_above(room, 4) || (before == DiskLevel::Paused && self.resume.is_above(room, 4)) {
@@ -202,7 +202,7 @@ mod tests {
             assert!(pair[0].omitted_tracks().iter().all(|kind| pair[1].omitted_tracks().contains(kind)), "{pair:?}");
             assert!(pair[0].reduced_tracks().iter().all(|kind| pair[1].reduced_tracks().contains(kind)), "{pair:?}");
         }
-        // The camera is made small before it is given up.
+        // The camera is reduced before it is omitted.
         assert!(Tight.reduced_tracks() == [TrackKind::Camera] && !Tight.omitted_tracks().contains(&TrackKind::Camera));
         assert_eq!(Paused.omitted_tracks().len(), TrackKind::ALL.len());
     }

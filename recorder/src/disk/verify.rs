@@ -1,4 +1,4 @@
-//! Whether a recording is still as it was written: walks its journal and every file that it names, and changes nothing.
+//! Verifies a recording against its journal: walks the records and every file that they name. Changes nothing.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,12 +25,12 @@ use crate::{
     },
 };
 
-/// A recording of which nothing was touched.
+/// The report of a recording without mismatch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
     /// Which recording.
     pub recording_id: RecordingId,
-    /// It is over. Of one that is not, the newest records may have been cut off whole without leaving a trace.
+    /// It is sealed. Of one that is not, trailing records may have been removed without a trace.
     pub sealed: bool,
     /// Whether its seal is signed.
     pub signed: Signed,
@@ -44,18 +44,18 @@ pub struct VerifyReport {
     pub chain_head: String,
 }
 
-/// What others know of a recording: by the folder alone nobody can tell that all of it was written anew.
+/// What is known of a recording outside of its folder. The folder alone cannot show that all of it was rewritten.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected<'a> {
-    /// The key that must have signed. `None`: whoever has.
+    /// The key that must have signed. `None`: any key.
     pub key: Option<&'a [u8; 32]>,
-    /// In order. Those that were kept elsewhere.
+    /// Checkpoints kept elsewhere, in order.
     pub checkpoints: &'a [Checkpoint],
-    /// SHA-256 of its seal, in hex. `None`: nobody told.
+    /// SHA-256 of its seal, in hex. `None`: unknown.
     pub seal_sha256: Option<&'a str>,
 }
 
-/// The first thing that does not fit, in the order in which the recording was written.
+/// The first mismatch, in the order of writing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{location} {fault}")]
 pub struct Mismatch {
@@ -65,7 +65,7 @@ pub struct Mismatch {
     pub fault: Fault,
 }
 
-/// Where something does not fit.
+/// Where a mismatch is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultLocation {
     /// A record of the journal.
@@ -90,10 +90,10 @@ pub enum FaultLocation {
     },
 }
 
-/// Verifies the recording in `dir` beside what is `expected` of it. One that is written meanwhile is looked at again.
+/// Verifies the recording in `dir` against `expected`. If the journal grew meanwhile, it is verified again.
 ///
 /// # Errors
-/// When there is none, or the disk refuses.
+/// When there is no such recording, or the disk fails.
 pub fn verify(
     disk: &dyn Disk,
     dir: &Path,
@@ -188,7 +188,7 @@ fn verify_once(
     }))
 }
 
-/// On the way through a journal.
+/// The state of a walk through a journal.
 struct Walk<'a> {
     disk: &'a dyn Disk,
     dir: &'a Path,
@@ -201,7 +201,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Takes the next record, and looks at the file that it names.
+    /// Checks the next record and the file that it names.
     fn record(
         &mut self,
         location: FaultLocation,
@@ -259,8 +259,7 @@ impl Walk<'_> {
         Ok(Ok(()))
     }
 
-    /// A recording that is not over may hold what has no record yet: parts, and a segment between its renaming and
-    /// its record.
+    /// Before the end there may be files without a record: parts, and a segment that was renamed but not yet recorded.
     fn accounts_for(&self, name: &str, phase: RecordingPhase) -> bool {
         if name == JOURNAL || (name == SEAL && self.ended) {
             return true;
@@ -316,5 +315,5 @@ fn read(disk: &dyn Disk, dir: &Path, name: &str) -> Result<Option<Vec<u8>>, Arch
     }
 }
 
-/// A writer tells its journal something every second or so, and a look takes a fraction of that.
+/// A writer appends a record every second or so; one verification takes a fraction of that.
 const ATTEMPTS: usize = 4;

@@ -1,7 +1,7 @@
-//! The volume that the recordings lie on: how full it is, and the reserve that is given up when it is.
+//! Free space of the recordings' volume, and the reserve that is released when it runs out.
 //!
-//! The reserve is a file whose blocks are really set aside. When nothing is left, it is removed, and fragments, journals,
-//! seals and the database, which are small, still find their place; media do not.
+//! The reserve is a file with allocated blocks. When the volume is full it is deleted: its space serves open fragments,
+//! journals, seals and the database, not further media.
 
 use std::{
     collections::VecDeque,
@@ -15,25 +15,25 @@ use crate::disk::{
     space::{DiskLevel, DiskState, FreeSpace, Thresholds},
 };
 
-/// What is measured of one volume.
+/// One volume.
 pub struct Volume {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     thresholds: Thresholds,
-    /// Apart from what a look holds on to: nobody who asks waits for a disk that does not answer.
+    /// A lock of its own: readers do not wait for a disk that hangs.
     state: Mutex<DiskState>,
     measured: Mutex<Measured>,
 }
 
 struct Measured {
-    /// The reserve is in its place. `None`: nobody has looked yet.
+    /// The reserve exists. `None`: not looked up yet.
     reserved: Option<bool>,
     /// Free bytes at earlier measurements.
     measurements: VecDeque<(Instant, u64)>,
 }
 
 impl Volume {
-    /// The volume of the folder `root`. Nothing is measured of it before the first look.
+    /// The volume of the folder `root`. Nothing is known before the first measurement.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, root: PathBuf, thresholds: Thresholds) -> Self {
         let state = DiskState { level: DiskLevel::Fine, free_bytes: 0, total_bytes: 0, full_in_minutes: None };
@@ -41,23 +41,22 @@ impl Volume {
         Self { disk, root, thresholds, state: Mutex::new(state), measured: Mutex::new(measured) }
     }
 
-    /// How it stood at the last look.
+    /// The latest measurement.
     #[must_use]
     pub fn state(&self) -> DiskState {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks how full it is, sets the reserve aside or gives it up.
+    /// Measures the free space, and allocates or releases the reserve.
     pub fn measure(&self, now: Instant) {
         self.measure_locked(&mut self.measured(), now, true);
     }
 
-    /// Somebody could not write for want of room: the reserve is given up at once. True: there is room again for what is
-    /// being closed.
+    /// A write failed for lack of space: releases the reserve at once. True: it freed space.
     pub fn release_reserve(&self, now: Instant) -> bool {
         let mut measured = self.measured();
         let removed = self.remove_reserve(&mut measured);
-        // Were it set aside again at once, nobody could use what it left.
+        // Not allocated again in this call: the freed space is for the writers.
         self.measure_locked(&mut measured, now, false);
         removed
     }
@@ -66,7 +65,7 @@ impl Volume {
         let room = match self.disk.free_space(&self.root) {
             Ok(room) => room,
             Err(error) => {
-                // The writers find out themselves whether the disk is still there.
+                // The writers notice themselves if the disk is gone.
                 tracing::error!(%error, "Cannot see how full the recordings' disk is");
                 return;
             }
@@ -75,7 +74,7 @@ impl Volume {
         let path = self.root.join(RESERVE);
         let found = || self.disk.list(&self.root).is_ok_and(|names| names.iter().any(|name| name == RESERVE));
         let reserved = measured.reserved.unwrap_or_else(found);
-        // What the reserve holds, or is to hold again, is not for media.
+        // Space that the reserve takes, or is to take again, is not for media.
         let left = |reserved: bool| FreeSpace {
             free_bytes: if reserved { room.free_bytes } else { room.free_bytes.saturating_sub(reserve) },
             ..room
@@ -106,7 +105,7 @@ impl Volume {
         }
     }
 
-    /// True: there was something to give up.
+    /// True: there was a reserve.
     fn remove_reserve(&self, measured: &mut Measured) -> bool {
         let path = self.root.join(RESERVE);
         measured.reserved = Some(false);
@@ -122,13 +121,14 @@ impl Volume {
     }
 }
 
-/// 256 MiB close 200 recordings, their journals and the database many times over; on a small disk it must not be what
-/// fills it.
+/// 256 MiB are many times what it takes to close 200 recordings, their journals and the database; at most 2 % of a
+/// small disk.
 fn reserve_bytes(room: FreeSpace) -> u64 {
     RESERVE_BYTES.min(room.total_bytes / 50) / BLOCK_BYTES * BLOCK_BYTES
 }
 
-/// Whole minutes, by the measurements that are kept. `None`: it does not fill, or was not looked at for long enough to tell.
+/// Minutes until the volume is full at the rate of the kept measurements. `None`: it does not fill, or was not observed
+/// for long enough.
 fn full_in_minutes_by(measurements: &VecDeque<(Instant, u64)>) -> Option<u64> {
     let ((since, then), (until, now)) = (measurements.front()?, measurements.back()?);
     let passed = until.saturating_duration_since(*since);
@@ -136,13 +136,13 @@ fn full_in_minutes_by(measurements: &VecDeque<(Instant, u64)>) -> Option<u64> {
     (passed >= TREND_MIN).then(|| now.saturating_mul(passed.as_secs()) / filled / 60)
 }
 
-/// How often the volume is looked at.
+/// Interval of measurements.
 pub const MEASURE_EVERY: Duration = Duration::from_secs(2);
 
-/// Five minutes of measurements: long enough to see through one large export.
+/// Five minutes of measurements: longer than one large copy takes.
 const MEASUREMENTS_MAX: usize = 150;
 
-/// One file that is copied in a moment fills no disk in the next.
+/// Shorter trends are noise: one file that was copied.
 const TREND_MIN: Duration = Duration::from_secs(60);
 
 /// Its name in the recordings' folder.
@@ -150,7 +150,7 @@ pub const RESERVE: &str = "reserve";
 
 const RESERVE_BYTES: u64 = 256 << 20;
 
-/// File systems hand out blocks.
+/// Allocation unit of common file systems.
 const BLOCK_BYTES: u64 = 4_096;
 
 #[cfg(test)]

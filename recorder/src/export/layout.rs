@@ -1,4 +1,4 @@
-//! The samples of one track in a span of lesson time, as one or more tracks of a file.
+//! Finds the samples of one track in a span of lesson time, and lays them out as one or more tracks of a file.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
@@ -20,33 +20,33 @@ use crate::{
     },
 };
 
-/// One track of the file. A publisher who came back with another codec begins another one: no player changes its
-/// decoder inside a track, while a change of size is another description in the same.
+/// One track of the file. A publisher that returns with another codec begins another one: players do not change the
+/// decoder within a track. A change of size is another sample description in the same track.
 #[derive(Debug)]
 pub(crate) struct TrackLayout {
     pub(crate) kind: TrackKind,
     /// Ticks per second.
     pub(crate) scale: u32,
     codec: Codec,
-    /// Of the init segments in use, with their numbers.
+    /// Sample descriptions of the init segments in use, with their numbers.
     pub(crate) descriptions: Vec<(u32, SampleEntry)>,
     /// The largest picture.
     pub(crate) size: (u16, u16),
     /// In order.
     pub(crate) chunks: Vec<Chunk>,
-    /// How often which duration follows, in ticks.
+    /// Run lengths of sample durations: count, ticks.
     pub(crate) durations: Vec<(u32, u32)>,
-    /// Of each sample.
+    /// Size of each sample.
     pub(crate) sizes: Vec<u32>,
-    /// The numbers of those that need no other, from 1.
+    /// Numbers of the sync samples, from 1.
     pub(crate) syncs: Vec<u32>,
-    /// Where in lesson time it has something to show.
+    /// The spans of lesson time in which it has media.
     runs: Vec<SampleRun>,
     /// Of all samples, in ticks.
     pub(crate) duration: u64,
 }
 
-/// Samples whose bytes follow each other in one segment and in the file.
+/// Samples that are contiguous in one segment and in the file.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     /// Where it begins, in ticks of lesson time.
@@ -58,26 +58,26 @@ pub(crate) struct Chunk {
     pub(crate) samples: u32,
     /// Which of the track's descriptions, from 1.
     pub(crate) description: u32,
-    /// Where in the file's body it begins; known when all are laid out.
+    /// Offset in the file's body; known when all tracks are laid out.
     pub(crate) at: u64,
 }
 
-/// Samples without a hole between them.
+/// Samples that are contiguous in time.
 #[derive(Debug, Clone, Copy)]
 struct SampleRun {
     /// In ticks of lesson time.
     start: u64,
-    /// In ticks of the track's own media, where nothing is missing.
+    /// In ticks of the track's own media timeline, which has no holes.
     media_start: u64,
     duration: u64,
 }
 
-/// One line of an edit list.
+/// One entry of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edit {
     /// In milliseconds.
     pub(crate) duration_ms: u64,
-    /// In ticks. `None`: nothing is shown.
+    /// In ticks. `None`: an empty edit.
     pub(crate) media_time: Option<u64>,
 }
 
@@ -87,10 +87,10 @@ impl Chunk {
     }
 }
 
-/// Lays out what a track has in a span. None where it has nothing.
+/// Lays out the samples of a track in a span. Empty if it has none.
 ///
 /// # Errors
-/// When a segment cannot be read, or is not what the journal says.
+/// When a segment cannot be read, or does not match the journal.
 pub(crate) fn lay_out(
     ledger: &Ledger,
     folder: &MediaFolder,
@@ -119,7 +119,7 @@ pub(crate) fn lay_out(
             builder.take(segment, fragment, start, to)?;
         }
     }
-    // What was only needed to begin with, in a codec that is not in use any more.
+    // Drop a codec that is only used before the span.
     builder.laid.retain(|laid| laid.end() > from);
     Ok(builder.laid)
 }
@@ -128,11 +128,11 @@ pub(crate) fn lay_out(
 struct SpanStart {
     /// Which of the track's segments.
     segment: usize,
-    /// The last sample at or before it that needs no other, in ticks.
+    /// The last sync sample at or before it, in ticks.
     start: u64,
-    /// The last sample at or before it, in ticks: what is on the screen there.
+    /// The last sample at or before it, in ticks: the picture on the screen there.
     shown: u64,
-    /// Layouts that were read on the way, that of the first segment last.
+    /// Layouts read on the way; that of the first segment last.
     known: Vec<Vec<FragmentLayout>>,
 }
 
@@ -162,7 +162,7 @@ fn span_start(folder: &MediaFolder, segments: &[SegmentRecord], first: usize, fr
             return Ok(SpanStart { segment: n, start, shown: shown.unwrap_or(start), known });
         }
     }
-    // Nothing there needs no other: from the very beginning, as well as it goes.
+    // No sync sample before it: from the very beginning.
     Ok(SpanStart { segment: 0, start: 0, shown: shown.unwrap_or(0), known })
 }
 
@@ -171,20 +171,21 @@ fn layout_of(folder: &MediaFolder, segment: &SegmentRecord) -> io::Result<Vec<Fr
     fmp4::layout(segment.size_bytes, |at, out| file.read_exact_at(out, at))
 }
 
-/// On the way through a track's segments.
+/// The state of a walk through the segments of a track.
 struct LayoutBuilder<'a> {
     folder: &'a MediaFolder,
     kind: TrackKind,
     scale: u32,
     inits: &'a [InitRecord],
-    /// The picture that is on the screen where the span begins, which was shown before, begins there: from when to when,
-    /// in ticks. Players would otherwise show nothing until the next one. `None`: a voice, of which they hide a part.
+    /// Moves the picture that is on the screen where the span begins: from its own start to that of the span, in ticks.
+    /// Players would otherwise show nothing until the next picture. `None`: a voice, of which the edit list hides a
+    /// part.
     moved: Option<(u64, u64)>,
     laid: Vec<TrackLayout>,
 }
 
 impl LayoutBuilder<'_> {
-    /// Takes the fragment's samples between two ticks, as one chunk.
+    /// Takes the samples of a fragment between two ticks, as one chunk.
     fn take(&mut self, segment: &SegmentRecord, fragment: &FragmentLayout, from: u64, to: u64) -> io::Result<()> {
         let on_screen = self.moved;
         let moved = |tick: u64| on_screen.filter(|(shown, _)| *shown == tick).map_or(tick, |(_, to)| to);
@@ -214,7 +215,7 @@ impl LayoutBuilder<'_> {
             });
             chunk.size_bytes += u64::from(sample.size_bytes);
             chunk.samples += 1;
-            // The last one ends with the span.
+            // The last one is cut at the end of the span.
             let (start, end) = (moved(start), moved(at).min(to));
             let duration = u32::try_from(end.saturating_sub(start)).unwrap_or(sample.duration);
             laid.sample(start, duration, sample.size_bytes, sample.sync);
@@ -225,7 +226,7 @@ impl LayoutBuilder<'_> {
         Ok(())
     }
 
-    /// Which of the file's tracks takes what needs init segment `n`.
+    /// The track of the file for samples of init segment `n`.
     fn layout_for(&mut self, n: u32) -> io::Result<usize> {
         let known = |laid: &TrackLayout| laid.descriptions.iter().any(|(known, _)| *known == n);
         if let Some(at) = self.laid.iter().position(known) {
@@ -292,7 +293,7 @@ impl TrackLayout {
         self.duration += u64::from(duration);
     }
 
-    /// What is shown when, from the span's beginning on. Empty: the media from its beginning, and nothing else.
+    /// The edit list, from the start of the span. Empty: the media from its start.
     pub(crate) fn edits(&self, span: ExportSpan) -> Vec<Edit> {
         let ms = |ticks: u64| LessonTime::from_ticks(ticks, self.scale).millis();
         let from = LessonTime(i64::try_from(span.from_ms.saturating_mul(1_000)).unwrap_or(i64::MAX)).ticks(self.scale);
@@ -321,13 +322,13 @@ impl TrackLayout {
         self.runs.last().map_or(0, |run| run.start + run.duration)
     }
 
-    /// Until it has shown its last, from the span's beginning on.
+    /// Its duration from the start of the span.
     pub(crate) fn shown_ms(&self, span: ExportSpan) -> u64 {
         LessonTime::from_ticks(self.end(), self.scale).millis().min(span.to_ms).saturating_sub(span.from_ms)
     }
 }
 
-/// A decoder of Opus is itself again after 80 ms (RFC 7845 §4.6): a clip has that much more, which is not heard.
+/// An Opus decoder converges within 80 ms (RFC 7845 §4.6): a clip has this much pre-roll, hidden by the edit list.
 const PREROLL_TICKS: u64 = 3_840;
 
 /// An init segment holds parameter sets and some fifty fixed fields.

@@ -1,4 +1,4 @@
-//! A recording as others read it: HLS playlists, and one MP4 file that is never written.
+//! Views of a recording for players: HLS playlists, and one MP4 file that is assembled while it is read.
 
 mod layout;
 mod moov;

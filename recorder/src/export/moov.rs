@@ -8,7 +8,7 @@ use mp4_atom::{
 
 use crate::export::{layout::TrackLayout, selection::ExportSpan};
 
-/// Everything before the first sample. `body_bytes`: of all samples together.
+/// Everything before the first sample. `body_bytes`: size of all samples.
 pub(crate) fn write(tracks: &[TrackLayout], begun_at_ms: u64, span: ExportSpan, body_bytes: u64) -> Bytes {
     let ftyp = Ftyp {
         major_brand: b"isom".into(),
@@ -17,7 +17,8 @@ pub(crate) fn write(tracks: &[TrackLayout], begun_at_ms: u64, span: ExportSpan, 
     };
     let mut front = Vec::new();
     ftyp.encode(&mut front).expect("three brands fit");
-    // The boxes do not grow with what their offsets are, but for those beyond four gigabytes, which are longer for all.
+    // The size of the boxes does not depend on the offsets, except that offsets beyond 4 GB need 64 bits in all of
+    // them.
     let large = body_bytes + HEAD_BYTES_MAX > u64::from(u32::MAX);
     let mdat_head = if large { 16 } else { 8 };
     let mut moov = movie(tracks, begun_at_ms, span, large);
@@ -56,7 +57,7 @@ fn movie(tracks: &[TrackLayout], begun_at_ms: u64, span: ExportSpan, large: bool
                 modification_time: begun,
                 track_id,
                 duration: track.shown_ms(span),
-                // Several pictures are a choice: nobody shows one upon the other.
+                // Several picture tracks are alternatives of one group.
                 alternate_group: u16::from(!sound && pictures > 1),
                 enabled: true,
                 in_movie: true,
@@ -142,7 +143,7 @@ fn tables(track: &TrackLayout) -> Stbl {
                 })
                 .collect(),
         },
-        // Without the box every sample is one that needs no other.
+        // Without this box every sample is a sync sample.
         stss: (track.syncs.len() != track.sizes.len()).then(|| Stss { entries: track.syncs.clone() }),
         stsc: Stsc { entries: chunks },
         stsz: Stsz { samples: StszSamples::Different { sizes: track.sizes.clone() } },
@@ -150,7 +151,7 @@ fn tables(track: &TrackLayout) -> Stbl {
     }
 }
 
-/// Where the chunks lie, in a file whose samples begin at `data_at`.
+/// Writes the chunk offsets, for samples that begin at `data_at`.
 fn place(stbl: &mut Stbl, track: &TrackLayout, data_at: u64, large: bool) {
     let entries = track.chunks.iter().map(|chunk| chunk.at + data_at);
     if large {
@@ -163,5 +164,5 @@ fn place(stbl: &mut Stbl, track: &TrackLayout, data_at: u64, large: bool) {
 /// Half a day of all tracks takes some 60 MB.
 const HEAD_BYTES_MAX: u64 = 256 << 20;
 
-/// What these boxes count from.
+/// The epoch of these boxes.
 const SECONDS_1904_TO_1970: u64 = 2_082_844_800;

@@ -1,9 +1,8 @@
-//! A recording as one MP4 file that is nowhere: its head is built from what the segments say of themselves, its body is
-//! the samples' bytes where they lie.
+//! A recording as one virtual MP4 file: its head is built from the index of the segments, its body is their bytes.
 //!
-//! The length is known before the first byte, and any range of bytes can be read at any time: nothing is encoded,
-//! nothing is written. A clip is the same with a span: it begins at the picture before the in-point that needs no
-//! other, and an edit list hides what comes before.
+//! The length is known before the first byte, and any range can be read at any time: nothing is encoded or written. A
+//! clip is the same with a span: it begins at the last key frame before its in-point, and an edit list hides what
+//! precedes it.
 //!
 //! [`layout`] finds the samples of a span and lays them out as tracks; [`moov`] writes the boxes in front of them.
 
@@ -29,7 +28,7 @@ use crate::{
     journal::manifest::Ledger,
 };
 
-/// An MP4 file that can be read from anywhere. It holds what was durable when it was made.
+/// A virtual MP4 file with random access. It holds what was durable when it was made.
 #[derive(Debug)]
 pub struct Export {
     /// `ftyp`, `moov`, and the head of `mdat`.
@@ -42,26 +41,26 @@ pub struct Export {
     pictures: usize,
     tag: String,
     folder: MediaFolder,
-    /// As it was then: it knows the digest of each segment.
+    /// A snapshot, for the digests of the segments.
     ledger: Ledger,
 }
 
-/// Bytes of the file that lie in one segment.
+/// A range of the file that lies in one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Extent {
-    /// Where in the file they begin.
+    /// Offset in the file.
     at: u64,
     segment: MediaName,
-    /// Where in the segment they begin.
+    /// Offset in the segment.
     from: u64,
     size_bytes: u64,
 }
 
 impl Export {
-    /// The file of a recording with that ledger. `Ok(None)`: nothing of these tracks lies in that span.
+    /// The file of a recording. `Ok(None)`: none of these tracks has media in that span.
     ///
     /// # Errors
-    /// When a segment cannot be read, or is not what the journal says.
+    /// When a segment cannot be read, or does not match the journal.
     pub(crate) fn new(
         ledger: Ledger,
         folder: MediaFolder,
@@ -82,7 +81,7 @@ impl Export {
         if laid.is_empty() {
             return Ok(None);
         }
-        // The voice of a second lies before its pictures, so that a player never waits for sound.
+        // Sound precedes the pictures of the same second, so that a player never waits for it.
         let mut order: Vec<(u64, usize, usize)> = laid
             .iter()
             .enumerate()
@@ -119,38 +118,37 @@ impl Export {
         }))
     }
 
-    /// How long the file is.
+    /// Its length in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// How long it plays.
+    /// Its duration.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
         self.duration_ms
     }
 
-    /// How many tracks of pictures there are: more than were asked for, where somebody came back with another codec.
+    /// The number of picture tracks: more than requested if a publisher returned with another codec.
     #[must_use]
     pub fn pictures(&self) -> usize {
         self.pictures
     }
 
-    /// Names these very bytes: another file of the same recording, one of a longer span or one made later of a lesson
-    /// that goes on, has another.
+    /// An entity tag of these bytes: another span, or a later state of a running lesson, has another.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// Reads the file from a place on.
+    /// A reader from an offset on.
     #[must_use]
     pub fn reader(&self, at: u64) -> ExportReader<'_> {
         ExportReader { cursor: ExportCursor::at(at), export: self }
     }
 
-    /// Fills as much of `out` as there is, and steps on. 0: the end.
+    /// Fills `out` as far as possible and advances the cursor. 0: end of file.
     ///
     /// # Errors
     /// When a segment cannot be read any more.
@@ -190,7 +188,7 @@ impl Export {
     }
 }
 
-/// A place in an [`Export`], with the files that are open there: one of each track at most.
+/// An offset in an [`Export`], with the open files: at most one per track.
 #[derive(Debug, Default)]
 pub struct ExportCursor {
     at: u64,
@@ -198,7 +196,7 @@ pub struct ExportCursor {
 }
 
 impl ExportCursor {
-    /// So many bytes into the file.
+    /// A cursor at an offset.
     #[must_use]
     pub fn at(at: u64) -> Self {
         Self { at, open: HashMap::new() }
@@ -218,14 +216,13 @@ impl io::Read for ExportReader<'_> {
     }
 }
 
-/// The files that were asked for last, so that a player that reads one range after the other does not have the head
-/// built for each.
+/// A cache of the latest exports, so that range requests do not rebuild the head.
 #[derive(Debug, Default)]
 pub(crate) struct ExportCache {
     known: VecDeque<(ExportKey, Arc<Export>)>,
 }
 
-/// Which file: the recording, how far it had come, and what is taken of it.
+/// What identifies an export: the recording, how far it had come, tracks and span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExportKey {
     pub(crate) id: RecordingId,

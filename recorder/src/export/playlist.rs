@@ -1,4 +1,4 @@
-//! HLS playlists (RFC 8216), written from a journal's ledger at the moment they are asked for.
+//! HLS playlists (RFC 8216), generated from the ledger on request.
 
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
@@ -15,7 +15,7 @@ use crate::{
 
 pub use crate::id::{MAIN_PLAYLIST as MAIN, playlist_name as name};
 
-/// The playlist of that name. `None`: there is none, or nothing in it yet.
+/// The playlist of that name. `None`: unknown name, or no media yet.
 #[must_use]
 pub fn write(ledger: &Ledger, name: &str) -> Option<String> {
     let mut out = Vec::new();
@@ -64,7 +64,7 @@ fn multivariant(ledger: &Ledger) -> Option<MasterPlaylist> {
     })
 }
 
-/// Each of a track's codecs once, in the order of their coming.
+/// The distinct codecs of a track, in order of first use.
 fn codecs_of(track: &TrackLedger) -> impl Iterator<Item = &str> {
     let used = |n: u32| track.segments.iter().any(|segment| segment.init == n);
     let mut seen = Vec::new();
@@ -106,7 +106,7 @@ fn media(ledger: &Ledger, track: &TrackLedger) -> Option<MediaPlaylist> {
     let segments: Vec<_> = segments.collect();
     Some(MediaPlaylist {
         version: Some(VERSION),
-        // The same from the first request on: it must not change while a player follows the lesson.
+        // Constant from the first request on: it must not change while a player follows the lesson.
         target_duration: longest_ms.max(SEGMENT_MS_MAX).div_ceil(1_000),
         media_sequence: u64::from(track.segments.first()?.seq),
         segments,

@@ -1,10 +1,10 @@
-//! What of a recording is taken into a file: which tracks, and which part of lesson time.
+//! The selection of an export: which tracks, and which span of lesson time.
 
 use std::{fmt, str::FromStr};
 
 use sfu::media::TrackKind;
 
-/// What is taken into the file.
+/// The tracks of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportTracks {
     /// The camera with the voice.
@@ -21,7 +21,7 @@ impl ExportTracks {
     /// Every choice.
     pub const ALL: [Self; 4] = [Self::Camera, Self::Board, Self::Both, Self::Voice];
 
-    /// The word used in URLs and file names.
+    /// The name used in URLs and file names.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl fmt::Display for ExportTracks {
     }
 }
 
-/// The word is none of `camera`, `board`, `both`, `voice`.
+/// The name is none of `camera`, `board`, `both`, `voice`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a download takes camera, board, both or voice")]
 pub struct UnknownTracks;
@@ -62,16 +62,16 @@ impl FromStr for ExportTracks {
     }
 }
 
-/// A part of lesson time.
+/// A span of lesson time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExportSpan {
-    /// The first moment that is seen and heard.
+    /// Its start.
     pub from_ms: u64,
-    /// Where it ends. Beyond the recording's end: at its end.
+    /// Its end (exclusive), clamped to that of the recording.
     pub to_ms: u64,
 }
 
 impl ExportSpan {
-    /// All that there is.
+    /// The whole recording.
     pub const WHOLE: Self = Self { from_ms: 0, to_ms: u64::MAX };
 }

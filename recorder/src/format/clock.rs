@@ -1,9 +1,9 @@
-//! RTP timestamps and sender reports to lesson time.
+//! Maps RTP timestamps and sender reports to lesson time.
 //!
-//! Before a track's first report, the packet that travelled fastest says where the track stands (a min filter of
-//! arrival against timestamp). Afterwards the sender's own clock does: tracks whose reports put that clock within
-//! a tenth of a second of each other are taken to come from one machine and share one offset, so a teacher's voice
-//! and camera keep the distance that they had in front of the teacher.
+//! Before a track's first sender report, its offset is the least (arrival − timestamp) seen, a minimum filter against
+//! queueing delay. Afterwards the sender's own clock decides: tracks whose reports put that clock within a tenth of a
+//! second of each other are taken to come from one machine and share one offset, so that voice and camera of one
+//! teacher stay in sync.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,19 +12,19 @@ use std::{
 
 use sfu::id::TrackId;
 
-/// Microseconds since the recording began. Negative: before it.
+/// Microseconds since the recording began; negative before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LessonTime(pub i64);
 
 impl LessonTime {
-    /// In ticks of a track's time scale; what lies before the beginning is the beginning.
+    /// In ticks of a track's time scale, clamped to the beginning.
     #[must_use]
     pub fn ticks(self, rate: u32) -> u64 {
         let ticks = i128::from(self.0.max(0)) * i128::from(rate) / i128::from(MICROS);
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// In whole milliseconds; what lies before the beginning is the beginning.
+    /// In whole milliseconds, clamped to the beginning.
     #[must_use]
     pub fn millis(self) -> u64 {
         u64::try_from(self.0.max(0)).unwrap_or(0) / 1_000
@@ -38,7 +38,7 @@ impl LessonTime {
     }
 }
 
-/// The clocks of everyone who sends into one recording.
+/// The clocks of all tracks of one recording.
 #[derive(Debug)]
 pub struct LessonClocks {
     /// `anchor` is `anchor_micros` into the lesson.
@@ -58,7 +58,7 @@ impl LessonClocks {
         }
     }
 
-    /// Where in the lesson a moment of the hub's clock lies.
+    /// The lesson time of a moment of the hub's clock.
     #[must_use]
     pub fn at(&self, moment: Instant) -> LessonTime {
         let ahead = match moment.checked_duration_since(self.anchor) {
@@ -73,12 +73,12 @@ impl LessonClocks {
         self.tracks.insert(track, TrackClock::new(rate));
     }
 
-    /// A track is over; nothing of it is placed any more.
+    /// A track has ended.
     pub fn end(&mut self, track: TrackId) {
         self.tracks.remove(&track);
     }
 
-    /// Learns from a packet as it arrives, in order of arrival.
+    /// Updates a track's clock by a packet, in order of arrival.
     pub fn packet(&mut self, track: TrackId, arrived: Instant, rtp: u32) {
         let arrived = self.at(arrived).0;
         if let Some(track) = self.tracks.get_mut(&track) {
@@ -86,12 +86,12 @@ impl LessonClocks {
         }
     }
 
-    /// Learns from a sender report (RFC 3550 §6.4.1).
+    /// Updates a track's clock by a sender report (RFC 3550 §6.4.1).
     pub fn sender_report(&mut self, id: TrackId, arrived: Instant, ntp: u64, rtp: u32) {
         let arrived = self.at(arrived).0;
         let Some(track) = self.tracks.get_mut(&id) else { return };
         let Some(own) = track.report(arrived, ntp, rtp) else { return };
-        // One machine's clock, heard through several tracks: the report that travelled fastest speaks for all.
+        // One machine's clock, seen through several tracks: the report with the least delay decides for all.
         let shared = self
             .tracks
             .values()
@@ -104,7 +104,7 @@ impl LessonClocks {
         }
     }
 
-    /// Where in the lesson something sampled at `rtp` belongs, never far from when it arrived.
+    /// The lesson time of a sample with timestamp `rtp`, limited to a window around its arrival.
     #[must_use]
     pub fn place(&self, track: TrackId, arrived: Instant, rtp: u32) -> LessonTime {
         let arrived = self.at(arrived).0;
@@ -172,7 +172,7 @@ impl TrackClock {
         let extended = self.extend(rtp);
         let believable = self.map(extended).is_none_or(|placed| is_near(placed, arrived));
         if !believable {
-            // The timestamps jumped or stand still: what was learnt of them is void, arrival decides again.
+            // The timestamps jumped or stand still: start over from arrival times.
             self.forget();
         }
         let offset = arrived.saturating_sub(self.micros(extended));
@@ -182,7 +182,7 @@ impl TrackClock {
         }
     }
 
-    /// The track's own offset after this report. `None`: the report contradicts what arrives and is not believed.
+    /// The track's own offset after this report. `None`: the report contradicts the arrival times and is ignored.
     fn report(&mut self, arrived: i64, ntp: u64, rtp: u32) -> Option<i64> {
         let extended = self.extend(rtp);
         let ntp_micros = ntp_micros(ntp);
@@ -194,7 +194,7 @@ impl TrackClock {
             }
         }
         if self.offset().is_some_and(|known| (known - offset).abs() > STEP_MICROS) {
-            // The sender's clock was set anew.
+            // The sender's clock was set.
             self.offsets.clear();
             self.applied = None;
         }
@@ -244,8 +244,8 @@ fn ntp_micros(ntp: u64) -> i64 {
 
 const MICROS: i64 = 1_000_000;
 
-/// Two senders on two machines are seldom set within a tenth of a second of each other; one machine always agrees
-/// with itself but for the jitter of its reports.
+/// The clocks of two machines seldom agree within a tenth of a second; one machine always agrees with itself but for
+/// the jitter of its reports.
 const SAME_CLOCK_MICROS: i64 = 100_000;
 
 /// A sender's clock that moves by more was set, it did not drift.
@@ -254,13 +254,13 @@ const STEP_MICROS: i64 = 1_000_000;
 /// At most this much correction per report once settled: 5 ms a second is far above any crystal's drift.
 const STEER_MICROS: i64 = 5_000;
 
-/// The first reports find the clock, the later ones follow it.
+/// The first reports set the offset, later ones steer it.
 const REPORTS_TO_SETTLE: u32 = 4;
 
-/// About a quarter of a minute of a picture's reports: long enough to hold one that met no queue.
+/// A quarter of a minute of a picture track's reports: long enough to hold one without queueing delay.
 const REPORTS_KEPT: usize = 16;
 
-/// A line may stall this long and deliver afterwards; a timestamp further back is not believed.
+/// A link may stall for this long and deliver afterwards; older timestamps are not believed.
 const LATE_MICROS: i64 = 10_000_000;
 
 /// Nothing is sampled after it arrived, but for the error of a clock.

@@ -1,9 +1,9 @@
-//! What a player must know before it can decode a track, read from the stream itself.
+//! Decoder configuration, read from the stream itself.
 
 use bytes::Bytes;
 use sfu::media::Codec;
 
-/// How one track is to be decoded. A different value asks for a new init segment.
+/// The decoder configuration of a track. Another value needs a new init segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodecConfig {
     /// Opus, always declared as stereo (RFC 7587 §7: a sender may switch at will).
@@ -17,7 +17,7 @@ pub enum CodecConfig {
         /// From the sequence parameter set.
         size: Size,
     },
-    /// VP9 as its key frame's header tells.
+    /// VP9, from the header of its key frame.
     Vp9 {
         /// 0 to 3.
         profile: u8,
@@ -28,7 +28,7 @@ pub enum CodecConfig {
         /// Of the key frame.
         size: Size,
     },
-    /// AV1 as its sequence header tells.
+    /// AV1, from its sequence header.
     Av1(Av1),
 }
 
@@ -113,10 +113,10 @@ impl CodecConfig {
     }
 }
 
-/// VP9 streams do not say their level; 4.1 covers 1080p at 60 frames.
+/// VP9 streams do not carry their level; 4.1 covers 1080p at 60 frames.
 pub const VP9_LEVEL: u8 = 41;
 
-/// Picture size of an H.264 sequence parameter set NAL (ITU-T H.264 §7.3.2.1.1). `None`: it makes no sense.
+/// Picture size of an H.264 sequence parameter set NAL (ITU-T H.264 §7.3.2.1.1). `None`: malformed.
 #[must_use]
 pub fn h264_size(sps: &[u8]) -> Option<Size> {
     let profile = *sps.get(1)?;
@@ -196,7 +196,7 @@ fn skip_scaling_list(bits: &mut BitReader<'_>, len: usize) -> Option<()> {
     Some(())
 }
 
-/// What a VP9 frame's uncompressed header says (VP9 bitstream §6.2). `None`: it is no key frame.
+/// The configuration in a VP9 frame's uncompressed header (VP9 bitstream §6.2). `None`: no key frame.
 #[must_use]
 pub fn vp9_keyframe(frame: &[u8]) -> Option<CodecConfig> {
     let mut bits = BitReader::new(frame);
@@ -241,7 +241,7 @@ pub fn vp9_keyframe(frame: &[u8]) -> Option<CodecConfig> {
     Some(CodecConfig::Vp9 { profile, bit_depth, subsampling, size: size(width, height)? })
 }
 
-/// What the temporal unit's sequence header says, when the unit starts with a key frame. OBUs carry their sizes.
+/// The configuration in a temporal unit's sequence header, if the unit starts with a key frame. OBUs carry their sizes.
 #[must_use]
 pub fn av1_keyframe(unit: &Bytes) -> Option<CodecConfig> {
     let mut config = None;
@@ -318,8 +318,8 @@ fn av1_sequence(payload: &[u8], whole: Bytes) -> Option<CodecConfig> {
     let down = bits.take(4)? + 1;
     let width = bits.take(across)?.checked_add(1)?;
     let height = bits.take(down)?.checked_add(1)?;
-    // The colours follow, behind many branches; WebRTC sends 8 bits, and 4:2:0 in profile 0. The sequence header itself
-    // travels in av1C for whoever reads on.
+    // Colour configuration follows after many branches and is not parsed: WebRTC sends 8 bits, and 4:2:0 in profile 0.
+    // The sequence header itself is part of av1C.
     Some(CodecConfig::Av1(Av1 {
         sequence_header: whole,
         profile,
@@ -354,7 +354,7 @@ fn without_emulation(nal: &[u8]) -> Vec<u8> {
     out
 }
 
-/// BitReader from the highest down.
+/// Reads bits, most significant first.
 struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -1,6 +1,6 @@
-//! Packets in order to whole samples: a picture, or one packet of voice.
+//! Joins ordered packets to pictures.
 //!
-//! A picture with a hole in it is never handed on, nor is any after it until one that needs no earlier one.
+//! A picture with missing packets is dropped, and so is every one after it until a key frame.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use sfu::{media::Codec, packet::Packet};
 
 use crate::format::codec::{CodecConfig, av1_keyframe, h264_size, vp9_keyframe};
 
-/// One picture as fMP4 keeps it.
+/// One picture, in the form that fMP4 stores.
 #[derive(Debug, Clone)]
 pub struct Picture {
     /// RTP timestamp.
@@ -24,23 +24,23 @@ pub struct Picture {
     pub keyframe: bool,
     /// Length-prefixed NALs, a VP9 (super)frame, or OBUs with sizes.
     pub data: Bytes,
-    /// How it is to be decoded, told anew by every key frame.
+    /// Decoder configuration; present at every key frame.
     pub config: Option<CodecConfig>,
 }
 
-/// Builds one track's pictures.
+/// Builds the pictures of one track.
 #[derive(Debug)]
 pub struct Depacketizer {
     codec: Codec,
     parts: PartialPicture,
-    /// Nothing may be written before the next key frame.
+    /// Pictures are dropped until the next key frame.
     awaiting_keyframe: bool,
-    /// A hole lies before the next picture: its first packets may be missing.
+    /// Packets are missing before the next picture, maybe its first ones.
     after_hole: bool,
     config: Option<CodecConfig>,
 }
 
-/// The picture that is being gathered.
+/// The picture in progress.
 #[derive(Debug, Default)]
 struct PartialPicture {
     rtp: Option<u32>,
@@ -69,14 +69,14 @@ impl Depacketizer {
         self.awaiting_keyframe
     }
 
-    /// Packets are missing here for good.
+    /// Packets are lost here.
     pub fn hole(&mut self) {
         self.parts = PartialPicture::default();
         self.after_hole = true;
         self.awaiting_keyframe = true;
     }
 
-    /// The next packet in order: none, one, or (where a marker was missing) two pictures are complete.
+    /// The next packet in order. It completes no picture, one, or two if a marker was missing.
     pub fn packet(&mut self, arrived: Instant, packet: &Packet) -> [Option<Picture>; 2] {
         let mut done = [None, None];
         if self.parts.rtp.is_some_and(|rtp| rtp != packet.timestamp) {
@@ -140,7 +140,7 @@ impl Depacketizer {
 }
 
 impl PartialPicture {
-    /// `None`: the payload is malformed, or the picture grows beyond all bounds.
+    /// `None`: the payload is malformed, or the picture is larger than [`PICTURE_BYTES_MAX`].
     fn take(&mut self, codec: Codec, payload: &Bytes) -> Option<()> {
         if self.data.len() + payload.len() > PICTURE_BYTES_MAX {
             return None;
@@ -157,7 +157,7 @@ impl PartialPicture {
                 piece
             }
             Codec::Vp9 => {
-                // A fresh one each time: the descriptor's lists would grow from packet to packet.
+                // A new one each time: the lists of a reused descriptor grow from packet to packet.
                 let mut descriptor = Vp9Packet::default();
                 let piece = match descriptor.depacketize(payload) {
                     Ok(piece) => piece,
@@ -181,8 +181,8 @@ impl PartialPicture {
     }
 }
 
-/// Nothing of the picture can have been sent before this packet. Asked after a hole, where the marker of the picture
-/// before may be among the missing.
+/// True: this packet is the first of its picture. Needed after a loss, where the marker of the previous picture may be
+/// among the missing.
 fn begins_picture(packet: &Packet) -> bool {
     if packet.codec != Codec::H264 {
         return packet.keyframe;
@@ -202,8 +202,8 @@ fn begins_picture(packet: &Packet) -> bool {
     }
 }
 
-/// What the depacketiser takes on trust: whole STAP-A entries, FU-A begun before it goes on. `Some(open)`: fine, and a
-/// fragmented NAL is still open.
+/// Checks what the depacketiser takes on trust: complete STAP-A entries, FU-A begun before it continues. `Some(open)`:
+/// valid, and whether a fragmented NAL is still open.
 fn check_h264(payload: &[u8], open: bool) -> Option<bool> {
     const STAP_A: u8 = 24;
     const FU_A: u8 = 28;
@@ -226,7 +226,7 @@ fn check_h264(payload: &[u8], open: bool) -> Option<bool> {
     }
 }
 
-/// What the depacketiser takes on trust: no OBU with an extension flag that is too short to hold the extension.
+/// Checks what the depacketiser takes on trust: an OBU with an extension flag is long enough to hold the extension.
 fn check_av1(payload: &[u8], open: bool) -> Option<()> {
     let header = *payload.first()?;
     let continues = header & 0x80 != 0;
@@ -269,7 +269,7 @@ fn check_av1(payload: &[u8], open: bool) -> Option<()> {
     Some(())
 }
 
-/// A VP9 packet with three references, which RFC 9628 allows and the depacketiser refuses.
+/// A VP9 packet with three references, valid by RFC 9628 but refused by the depacketiser.
 fn three_references(payload: &Bytes) -> Option<Bytes> {
     let mut rest = payload.clone();
     let byte = |rest: &mut Bytes| rest.has_remaining().then(|| rest.get_u8());
@@ -293,7 +293,7 @@ fn three_references(payload: &Bytes) -> Option<Bytes> {
     None
 }
 
-/// Several layer frames of one picture are one sample only with an index behind them (VP9 bitstream annex B).
+/// Several layer frames of one picture need an index to form one sample (VP9 bitstream annex B).
 fn superframe(mut data: BytesMut, layers: &[usize]) -> Bytes {
     if layers.len() > 1 {
         let ends = layers.iter().skip(1).copied().chain([data.len()]);
@@ -309,8 +309,8 @@ fn superframe(mut data: BytesMut, layers: &[usize]) -> Bytes {
     data.freeze()
 }
 
-/// Sorts parameter sets out into the config, which fMP4's `avc1` carries outside the samples. Key frames repeat them all
-/// the same: a player that has missed a new init segment, or ffmpeg over a joined file, goes on after a change of size.
+/// Extracts parameter sets into the configuration, which `avc1` carries outside of the samples. Key frames repeat them:
+/// a player that missed a new init segment, or ffmpeg over a joined file, survives a change of size.
 fn h264(data: Bytes, known: Option<&CodecConfig>) -> Option<(Bytes, bool, Option<CodecConfig>)> {
     let (mut sps, mut pps) = (None, Vec::new());
     let mut keyframe = false;
@@ -328,7 +328,7 @@ fn h264(data: Bytes, known: Option<&CodecConfig>) -> Option<(Bytes, bool, Option
         match nal.first()? & 0x1F {
             7 => sps = Some(nal),
             8 => pps.push(nal),
-            // Access unit delimiters and filler say nothing in a container.
+            // Access unit delimiters and filler are not stored in a container.
             9 | 12 => {}
             kind => {
                 keyframe |= kind == 5;
@@ -362,7 +362,7 @@ fn h264(data: Bytes, known: Option<&CodecConfig>) -> Option<(Bytes, bool, Option
     Some((whole.freeze(), true, Some(CodecConfig::H264 { sps, pps, size })))
 }
 
-/// A 4K key frame at its worst; whatever is larger is no picture of a lesson.
+/// The largest 4K key frame.
 const PICTURE_BYTES_MAX: usize = 4 << 20;
 
 #[cfg(test)]

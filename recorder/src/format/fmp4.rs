@@ -1,7 +1,7 @@
-//! CMAF bytes: init segments, fragments, and the scan that finds the whole fragments of a cut file.
+//! CMAF: writes init segments and fragments, and finds the complete fragments of a truncated file.
 //!
-//! Each fragment is `free` (a CRC of what follows), `moof`, `mdat`. Players skip the `free` box; after a power cut it
-//! tells a fragment that is really there from one whose length reached the disk before its bytes did.
+//! Each fragment is `free` (a CRC of what follows), `moof`, `mdat`. Players skip the `free` box; after a power cut the
+//! CRC distinguishes a durable fragment from one whose length reached the disk before its bytes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mp4_atom::{
@@ -23,7 +23,7 @@ pub struct Sample {
     pub data: Bytes,
 }
 
-/// What a fragment was found to hold.
+/// A fragment read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// Where it begins, in ticks.
@@ -34,25 +34,25 @@ pub struct Fragment {
     pub first: Sample,
 }
 
-/// Where one sample's bytes are, and how it is played.
+/// Place and timing of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleLayout {
     /// In ticks of the track's time scale.
     pub duration: u32,
     /// Decodable without any earlier sample.
     pub sync: bool,
-    /// How many bytes it has. They follow those of the sample before it.
+    /// Its bytes, which follow those of the previous sample.
     pub size_bytes: u32,
 }
 
-/// Where a fragment's samples are in its file.
+/// Places of the samples of a fragment in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FragmentLayout {
     /// Where it begins, in ticks.
     pub start: u64,
     /// Where in the file the first sample's bytes begin.
     pub data_at: u64,
-    /// In order, and their bytes without a hole between them.
+    /// In order, contiguous.
     pub samples: Vec<SampleLayout>,
 }
 
@@ -234,7 +234,7 @@ fn encode(moof: &Moof) -> Vec<u8> {
     out
 }
 
-/// The whole fragments at the head of `file`, and how many bytes they take. Whatever follows was cut or torn.
+/// The complete fragments at the start of `file`, and the bytes they take. The rest is truncated or torn.
 #[must_use]
 pub fn scan(file: &Bytes) -> (Vec<Fragment>, usize) {
     let mut fragments = Vec::new();
@@ -246,11 +246,11 @@ pub fn scan(file: &Bytes) -> (Vec<Fragment>, usize) {
     (fragments, kept)
 }
 
-/// Where the samples of a whole segment are, read from its `moof` boxes alone. `read_at` fills a buffer from a place in
-/// the file; `len` is the file's length.
+/// The places of the samples of a complete segment, read from its `moof` boxes alone. `read_at` fills a buffer from an
+/// offset; `len` is the length of the file.
 ///
 /// # Errors
-/// When reading fails, or the file is no segment of ours (`InvalidData`).
+/// When reading fails, or the file is no segment of this format (`InvalidData`).
 pub fn layout(
     len: u64,
     mut read_at: impl FnMut(u64, &mut [u8]) -> std::io::Result<()>,
@@ -282,7 +282,7 @@ pub fn layout(
 
 const NOT_OURS: std::io::ErrorKind = std::io::ErrorKind::InvalidData;
 
-/// The size of the box that begins at `at`, if it is of that kind and holds its own head.
+/// The size of the box at `at`, if it is of that kind and at least as long as its header.
 fn size_of(bytes: &[u8], at: usize, kind: &[u8; 4]) -> Option<usize> {
     let head = bytes.get(at..at + 8).filter(|head| &head[4..] == kind)?;
     let size = u32::from_be_bytes(head[..4].try_into().ok()?);
@@ -299,7 +299,7 @@ fn samples_of(mut moof: &[u8]) -> Option<(u64, Vec<SampleLayout>)> {
     Some((traf.tfdt.as_ref()?.base_media_decode_time, samples.collect::<Option<_>>()?))
 }
 
-/// The sample entries of an init segment. `None`: it is none of ours.
+/// The sample entries of an init segment. `None`: malformed.
 #[must_use]
 pub fn sample_entries(init: &Bytes) -> Option<Vec<Codec>> {
     let mut rest = init.as_ref();
@@ -331,7 +331,7 @@ fn read_fragment(bytes: &Bytes) -> Option<(Fragment, usize)> {
         return None;
     }
     let (start, samples) = samples_of(bytes.get(CHECK_BYTES..mdat_at)?)?;
-    // Each sample lies in this fragment: none is read out of what follows, which may be cut.
+    // All samples lie in this `mdat`; none reaches into what follows.
     let size_bytes: u64 = samples.iter().map(|sample| u64::from(sample.size_bytes)).sum();
     if size_bytes + 8 != mdat_len as u64 {
         return None;
@@ -356,7 +356,7 @@ const SYNC: u32 = 0x0200_0000;
 const NOT_SYNC: u32 = 0x0101_0000;
 const CHECK_BYTES: usize = 16;
 const CHECK_MARK: &[u8; 4] = b"crc1";
-/// Twelve seconds of a voice in packets of 2.5 ms take 77 kB; whatever is longer was not written here.
+/// Twelve seconds of a voice in packets of 2.5 ms take 77 kB.
 const MOOF_BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! What media looks like: packets back in order and joined to pictures, how they are decoded, CMAF bytes, and lesson
-//! time.
+//! Media formats: packets in order and joined to pictures, decoder configuration, CMAF bytes, and lesson time.
 
 pub mod clock;
 pub mod codec;

@@ -1,4 +1,4 @@
-//! Puts packets back into the order in which they were sent, waiting a bounded while for those sent again.
+//! Restores the order of packets, with a bounded wait for retransmissions.
 
 use std::{
     collections::BTreeMap,
@@ -8,29 +8,29 @@ use std::{
 
 use sfu::{limits::REPAIR_WITHIN, packet::Packet};
 
-/// What leaves, in the sender's order.
+/// The output, in the order of sending.
 #[derive(Debug)]
 pub enum Ordered {
     /// The next packet, and when it arrived.
     Packet(Instant, Arc<Packet>),
-    /// Here packets are missing for good.
+    /// Packets are lost here.
     Hole,
 }
 
-/// One track's packets on their way into order.
+/// The reorder buffer of one track.
 #[derive(Debug, Default)]
 pub struct Reorder {
-    /// When the very first packet arrived.
+    /// When the first packet arrived.
     first: Option<Instant>,
-    /// `None`: still waiting for the packets that the first one overtook.
+    /// `None`: still waiting for packets that the first one overtook.
     next: Option<u64>,
     held: BTreeMap<u64, (Instant, Arc<Packet>)>,
-    /// When the packet arrived that showed the hole in front of `held`.
+    /// When the packet arrived that revealed the hole in front of `held`.
     hole_since: Option<Instant>,
 }
 
 impl Reorder {
-    /// Takes a packet. False: it came too late, or twice.
+    /// Takes a packet. False: it is late or a duplicate.
     pub fn push(&mut self, arrived: Instant, packet: Arc<Packet>) -> bool {
         self.first.get_or_insert(arrived);
         if self.next.is_some_and(|next| packet.seq < next) || self.held.contains_key(&packet.seq) {
@@ -43,7 +43,7 @@ impl Reorder {
         true
     }
 
-    /// The next packet or hole that is certain at `now`.
+    /// The next packet or hole that is settled at `now`.
     pub fn pop(&mut self, now: Instant) -> Option<Ordered> {
         let (&seq, _) = self.held.first_key_value()?;
         let next = match self.next {
@@ -71,7 +71,7 @@ impl Reorder {
         None
     }
 
-    /// When waiting for a missing packet ends. `None`: nothing is waited for.
+    /// When the wait for a missing packet ends. `None`: nothing is missing.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let begins = self.first.filter(|_| self.next.is_none()).map(|first| first + START_WAIT);
@@ -79,11 +79,11 @@ impl Reorder {
     }
 }
 
-/// What the hub asked for in the last moment still comes over a line of half a second's round trip. A hole that lasts
-/// longer is one: what waits behind it is in memory alone, and a crash must not cost more than two seconds.
+/// The repair window of the hub, and half a second of round trip. Longer holes are losses: what waits behind them is in
+/// memory only, and a crash must not cost more than two seconds.
 pub const REPAIR_WAIT: Duration = REPAIR_WITHIN.saturating_add(Duration::from_millis(500));
 
-/// A track's first packets may overtake each other, and the key frame that it begins with is worth a repair.
+/// A track's first packets may overtake each other, and its first key frame is worth a retransmission.
 const START_WAIT: Duration = Duration::from_millis(300);
 
 /// What a 12 Mbit/s board sends in [`REPAIR_WAIT`].

@@ -1,15 +1,14 @@
-//! The journal of one recording: what happened, in order, each record bound to the one before it.
+//! The journal file of one recording: framed records in a hash chain.
 //!
 //! A frame is `len: u32` `type: u8` `crc32: u32` (little endian, the CRC over type and payload), then `len` bytes of
-//! JSON: `{"algorithm": "sha256", "prev": …, "record": …}`. `prev` is the digest of the previous payload, so no record
-//! can be changed, dropped or put elsewhere without the next one telling. A record never names data that is not yet
-//! durable.
+//! JSON: `{"algorithm": "sha256", "prev": …, "record": …}`. `prev` is the digest of the previous payload, so a changed,
+//! dropped or moved record breaks the chain. A record never names data that is not yet durable.
 
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{digest::sha256, fault::FrameError, record::Record};
 
-/// The end of a hash chain, to which the next record is tied.
+/// The head of a hash chain, which the next record refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashChain {
     prev: String,
@@ -32,7 +31,7 @@ impl HashChain {
     /// The frame of the next record.
     ///
     /// # Errors
-    /// When the record cannot be told in JSON.
+    /// When the record cannot be written as JSON.
     pub fn frame(&mut self, record: &Record) -> Result<Vec<u8>, serde_json::Error> {
         let payload =
             serde_json::to_vec(&JournalEntry { algorithm: ALGORITHM.to_owned(), prev: self.prev.clone(), record })?;
@@ -46,10 +45,10 @@ impl HashChain {
         Ok(frame)
     }
 
-    /// Reads the frame at the head of `bytes`, which must be the next one: its record, and its length.
+    /// Decodes the frame at the start of `bytes`, which must be the next of the chain: its record, and its length.
     ///
     /// # Errors
-    /// [`FrameError`] says why it is not; the chain stays as it was.
+    /// [`FrameError`]; the chain is unchanged then.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<(Record, usize), FrameError> {
         let head: &[u8; HEAD_BYTES] = bytes.first_chunk().ok_or(FrameError::CutOff)?;
         let [l0, l1, l2, l3, tag, c0, c1, c2, c3] = *head;
@@ -77,8 +76,8 @@ impl HashChain {
     }
 }
 
-/// The records at the head of a journal, the chain behind them, and how many bytes they take. Whatever follows was cut,
-/// torn or tampered with.
+/// The complete records of a journal, the chain after them, and the bytes they take. What follows is truncated, torn or
+/// tampered with.
 #[must_use]
 pub fn read(journal: &[u8]) -> (Vec<Record>, HashChain, usize) {
     let mut records = Vec::new();

@@ -1,5 +1,5 @@
-//! How far a journal had come at some moment, signed: what the database keeps of it. A journal that is written anew later,
-//! in one piece and with every digest in order, does not hold the checkpoints that are kept elsewhere.
+//! A signed position of a journal, also kept by the database. A journal that is rewritten later, with every digest in
+//! order, does not match the checkpoints kept elsewhere.
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ use crate::{
 /// The first `records` records of a journal end with the digest `head`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Of which recording.
+    /// The recording.
     pub recording_id: RecordingId,
-    /// How many records it speaks of.
+    /// The number of records it covers.
     pub records: u64,
     /// Digest of the last of them, in hex.
     pub head: String,
@@ -26,16 +26,16 @@ pub struct Checkpoint {
     pub at_ms: u64,
     /// Of the digest and the signature.
     pub algorithm: String,
-    /// By whom it is signed, in hex. `None`: the hub has no key.
+    /// The public key, in hex. `None`: unsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// In hex. `None`: the hub has no key.
+    /// In hex. `None`: unsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
 }
 
 impl Checkpoint {
-    /// Signs how far a journal has come.
+    /// Makes a checkpoint, signed if there is a signer.
     #[must_use]
     pub fn new(recording_id: RecordingId, records: u64, head: String, at_ms: u64, signer: Option<&dyn Signer>) -> Self {
         let algorithm = if signer.is_some() { SIGNED } else { UNSIGNED }.to_owned();
@@ -47,10 +47,10 @@ impl Checkpoint {
         made
     }
 
-    /// Checks the signature, which must be of `expected` if a key is expected.
+    /// Checks the signature; it must be by `expected` if that is given.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The fault of the signature.
     pub fn check(&self, expected: Option<&[u8; 32]>) -> Result<Signed, Fault> {
         match (self.algorithm.as_str(), &self.public_key, &self.signature) {
             (UNSIGNED, None, None) => Ok(Signed::No),
@@ -68,7 +68,7 @@ impl Checkpoint {
         }
     }
 
-    /// No other signature of this hub begins like this.
+    /// The signed message. Its first line separates it from other signatures of this hub (domain separation).
     fn message(&self) -> Vec<u8> {
         let Self { recording_id, records, head, at_ms, algorithm, .. } = self;
         format!("tongke recording checkpoint\n{algorithm}\n{recording_id}\n{records}\n{head}\n{at_ms}\n").into_bytes()

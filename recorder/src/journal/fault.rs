@@ -1,4 +1,4 @@
-//! What can be wrong with a recording.
+//! Faults that verification finds in a recording.
 
 /// What is wrong with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,13 +17,13 @@ pub enum FrameError {
     OutOfChain,
 }
 
-/// What does not fit.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A frame of the journal.
     #[error(transparent)]
     Journal(#[from] FrameError),
-    /// The journal's first record tells of no recording, or of another one.
+    /// The journal's first record is no start, or of another recording.
     #[error("does not begin this recording")]
     OtherRecording,
     /// A record that cannot stand where it does.
@@ -46,13 +46,14 @@ pub enum Fault {
     /// No record names the file.
     #[error("belongs to no record of the journal")]
     Extra,
-    /// It is a whole record in its chain, and was another one once.
+    /// The record is valid in its chain, but a checkpoint kept elsewhere has another one there: the journal was
+    /// rewritten.
     #[error("is not the one that stood there {} into the lesson, by the checkpoint that was kept then", minutes(*.at_ms))]
     OtherPast {
         /// When the checkpoint was made, in lesson time.
         at_ms: u64,
     },
-    /// It is a whole seal, and not the one that was told of.
+    /// The seal is valid, but not the one whose digest was kept elsewhere.
     #[error("is not the seal that the audit tells of, with the SHA-256 {was}")]
     OtherSeal {
         /// In hex.
@@ -64,7 +65,7 @@ pub enum Fault {
     /// The seal's signature does not fit.
     #[error("bears a signature that does not fit")]
     Forged,
-    /// The seal is signed by somebody else.
+    /// The seal is signed by another key than expected.
     #[error("is signed by another key, {public_key}")]
     OtherKey {
         /// In hex.

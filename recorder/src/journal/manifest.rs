@@ -1,4 +1,4 @@
-//! What a recording holds, folded from its journal: always as complete as the journal is.
+//! The content of a recording, folded from its journal.
 
 use serde::{Deserialize, Serialize};
 use sfu::media::{Codec, TrackKind};
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What a replay page needs to know.
+/// The content of a recording for replay pages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Which recording.
@@ -26,9 +26,9 @@ pub struct Manifest {
     pub duration_ms: u64,
     /// Camera (or else board) with the voice. `None`: there is nothing to play yet.
     pub main_playlist: Option<String>,
-    /// The board alone. `None`: there is none.
+    /// The board alone. `None`: there is no board.
     pub board_playlist: Option<String>,
-    /// What was kept, and what could not be.
+    /// All tracks.
     pub tracks: Vec<TrackManifest>,
     /// Where the lesson can be entered, in order.
     #[serde(default)]
@@ -41,9 +41,9 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ManifestState {
-    /// It is written, or may go on.
+    /// In progress, or resumable.
     Recording,
-    /// It is over and will not change.
+    /// Complete; it never changes again.
     Sealed,
 }
 
@@ -76,7 +76,7 @@ pub struct TrackManifest {
     pub loudness: Option<Loudness>,
 }
 
-/// One line in the list of all recordings.
+/// A summary of one recording, for lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RecordingSummary {
     /// Which recording.
@@ -89,23 +89,23 @@ pub struct RecordingSummary {
     pub duration_ms: u64,
     /// Of its whole segments.
     pub size_bytes: u64,
-    /// Spans of which nothing real was kept, of all tracks.
+    /// Number of gaps, of all tracks.
     pub gaps: usize,
 }
 
-/// In which condition a recording lies on the disk.
+/// The condition of a recording on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// It is being written, or its writer died and nobody has put it in order since.
+    /// It is being written, or its writer died and it was not recovered since.
     Running,
-    /// Its writer stopped cleanly; it may go on.
+    /// Its writer suspended it; it can be resumed.
     Suspended,
-    /// The disk had no room; it may go on.
+    /// Paused by a full disk; it can be resumed.
     Paused,
-    /// Its writer died, and it is in order; it may go on.
+    /// Its writer died, and it was recovered; it can be resumed.
     Interrupted,
-    /// It is over, and its seal is missing.
+    /// Ended; its seal is missing.
     Unsealed,
     /// It is over.
     Sealed,
@@ -114,7 +114,7 @@ pub enum Condition {
 }
 
 impl RecordingSummary {
-    /// A recording's line. `is_sealed`: there is a seal beside its journal.
+    /// The summary of a recording. `is_sealed`: its folder holds a seal.
     #[must_use]
     pub fn new(recording_id: RecordingId, ledger: Option<&Ledger>, is_sealed: bool) -> Self {
         let condition = match ledger.map(|ledger| ledger.phase) {
@@ -157,32 +157,32 @@ pub struct Ledger {
     pub recording_id: RecordingId,
     /// The wall clock at lesson time 0, milliseconds since 1970.
     pub started_at_ms: u64,
-    /// What the writer last said of itself.
+    /// The last reported state of the writer.
     pub phase: RecordingPhase,
-    /// In the order of their kinds.
+    /// Sorted by kind.
     pub tracks: Vec<TrackLedger>,
-    /// In the order of lesson time.
+    /// Sorted by lesson time.
     pub chapters: Vec<Chapter>,
     /// Digest of the last record.
     pub chain_head: String,
-    /// How many records there are.
+    /// The number of records.
     pub records: u64,
-    /// The newest one. `None`: the first is not due yet.
+    /// The latest checkpoint. `None`: the first is not due yet.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// What the writer last said of itself.
+/// The last reported state of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingPhase {
-    /// It is writing, or died writing.
+    /// Writing, or died while writing.
     Running,
-    /// It stopped cleanly.
+    /// Suspended.
     Suspended,
-    /// The disk had no room; it waits, or died waiting.
+    /// Paused by a full disk; waiting, or died while waiting.
     Paused,
-    /// It died, and recovery has been here.
+    /// Died, and was recovered.
     Interrupted,
-    /// It is over, after so many milliseconds.
+    /// Ended, after so many milliseconds of lesson time.
     Ended(u64),
 }
 
@@ -201,7 +201,7 @@ pub struct TrackLedger {
     pub notes: Vec<TrackNote>,
     /// In order.
     pub sound: Vec<SoundMinute>,
-    /// Where in `sound` a writer that went on began.
+    /// Indexes into `sound` at which a resumed writer began.
     pub sound_runs: Vec<usize>,
 }
 
@@ -249,7 +249,7 @@ impl Ledger {
             Record::Note { kind, note } => self.track(*kind).notes.push(*note),
             Record::Sound { kind, minute } => self.track(*kind).sound.push(minute.clone()),
             Record::Chapter(chapter) => {
-                // One that was seen late is told after a later one.
+                // Chapters are not always found in order.
                 let at = self.chapters.partition_point(|known| known.at_ms <= chapter.at_ms);
                 self.chapters.insert(at, *chapter);
             }
@@ -267,7 +267,7 @@ impl Ledger {
         }
     }
 
-    /// The track of a kind. `None`: the journal does not speak of it.
+    /// The track of a kind. `None`: the journal does not name it.
     #[must_use]
     pub fn of(&self, kind: TrackKind) -> Option<&TrackLedger> {
         self.tracks.iter().find(|track| track.kind == Some(kind))
@@ -296,7 +296,7 @@ impl Ledger {
         })
     }
 
-    /// How far the longest track reaches.
+    /// The end of the longest track.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
         match self.phase {
@@ -305,7 +305,7 @@ impl Ledger {
         }
     }
 
-    /// For the replay page.
+    /// The manifest, for replay pages.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
         let has = |kind| self.of(kind).is_some_and(|track| !track.segments.is_empty());

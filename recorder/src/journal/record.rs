@@ -8,7 +8,7 @@ use crate::{
     journal::{checkpoint::Checkpoint, sound::SoundMinute},
 };
 
-/// One thing that happened to a recording.
+/// One event of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
@@ -25,49 +25,49 @@ pub enum Record {
     },
     /// A track has a new init segment; the segments after it need it.
     Init(InitRecord),
-    /// A segment is whole and durable.
+    /// A segment is complete and durable.
     Segment(SegmentRecord),
-    /// Nothing real was kept of a track in this span.
+    /// A gap of a track.
     Gap(Gap),
-    /// Something a listener should know of a track.
+    /// A note on a track.
     Note {
         /// Which track.
         kind: TrackKind,
         /// What it is.
         note: TrackNote,
     },
-    /// How a minute of a voice sounded.
+    /// Sound figures of one minute of a voice.
     Sound {
         /// Which track.
         kind: TrackKind,
         /// The minute's figures.
         minute: SoundMinute,
     },
-    /// A lesson can be entered here.
+    /// A chapter begins.
     Chapter(Chapter),
-    /// The writer closed cleanly, to go on later.
+    /// The writer suspended the recording, to resume it later.
     Suspended {
         /// In lesson time.
         at_ms: u64,
     },
-    /// Recovery found that the writer had stopped without a word.
+    /// Recovery found that the writer had died.
     Interrupted {
-        /// The last lesson time of which anything was kept.
+        /// The end of the durable media, in lesson time.
         at_ms: u64,
     },
-    /// The writer goes on.
+    /// The writer resumed.
     Resumed {
         /// In lesson time.
         at_ms: u64,
     },
-    /// The disk had no room; the writer waits until it has.
+    /// The disk was full; the writer waits for space.
     Paused {
         /// In lesson time.
         at_ms: u64,
     },
-    /// How far the journal had come, signed. The database keeps it too.
+    /// A signed position of the journal. The database keeps it too.
     Checkpoint(Checkpoint),
-    /// The recording is over: every track lasts exactly this long.
+    /// The recording ended: every track lasts exactly this long.
     End {
         /// In lesson time.
         duration_ms: u64,
@@ -81,7 +81,7 @@ pub struct InitRecord {
     pub kind: TrackKind,
     /// Counts the track's init segments, from 1.
     pub n: u32,
-    /// How the track is encoded from here on.
+    /// The codec of the track from here on.
     pub codec: Codec,
     /// The codec's name in a playlist (RFC 6381).
     pub codecs: String,
@@ -112,12 +112,12 @@ pub struct SegmentRecord {
     pub size_bytes: u64,
     /// Of the file, in hex.
     pub sha256: String,
-    /// Closed by recovery, not by the writer.
+    /// Closed by recovery, not by its writer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,
 }
 
-/// A span of which nothing real was kept of a track; silence or a held picture stands there.
+/// A span of a track without received media; silence or a held picture stands in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// Which track.

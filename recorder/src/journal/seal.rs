@@ -1,8 +1,8 @@
-//! The end of a recording: what it holds and where its journal ends, signed by the hub that wrote it.
+//! The seal of an ended recording: its manifest and the head of its journal, signed by the hub that wrote it.
 //!
-//! `{"sealed": …, "sha256": …, "public_key": …, "signature": …}`, in this order and without a space: the digest and the
-//! signature are over the bytes of `sealed` as they stand in the file, so that nobody has to write them again to check
-//! them. A hub without a key leaves out the last two.
+//! `{"sealed": …, "sha256": …, "public_key": …, "signature": …}`, in this order and without spaces. Digest and
+//! signature are over the bytes of `sealed` as they stand in the file, so that a check needs no canonical JSON. A hub
+//! without a key omits the last two.
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ struct Sealed<M> {
     manifest: M,
 }
 
-/// Behind the sealed bytes.
+/// The fields after the sealed bytes.
 #[derive(Serialize, Deserialize)]
 struct Tail {
     sha256: String,
@@ -46,7 +46,7 @@ struct File {
 /// The seal of an ended recording.
 ///
 /// # Errors
-/// When it cannot be told in JSON.
+/// When it cannot be written as JSON.
 pub fn write(manifest: &Manifest, signer: Option<&dyn Signer>) -> Result<Vec<u8>, serde_json::Error> {
     let sealed = serde_json::to_vec(&Sealed {
         version: VERSION,
@@ -63,10 +63,11 @@ pub fn write(manifest: &Manifest, signer: Option<&dyn Signer>) -> Result<Vec<u8>
     Ok([HEAD, &sealed, &tail.bytes()?].concat())
 }
 
-/// Checks a seal: whole, of this recording with this end of its journal, and signed by `expected` if a key is expected.
+/// Checks a seal: unchanged, of this recording with this head of its journal, and signed by `expected` if that is
+/// given.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// The fault of the seal.
 pub fn check(file: &[u8], id: RecordingId, chain_head: &str, expected: Option<&[u8; 32]>) -> Result<Signed, Fault> {
     let File { sealed, tail } = serde_json::from_slice(file).map_err(|_| Fault::Changed)?;
     let end = tail.bytes().map_err(|_| Fault::Changed)?;
@@ -97,7 +98,7 @@ pub fn check(file: &[u8], id: RecordingId, chain_head: &str, expected: Option<&[
 impl Tail {
     fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut bytes = serde_json::to_vec(self)?;
-        // The object that it closes began before the sealed bytes.
+        // Replaces the opening brace: the object began before the sealed bytes.
         if let Some(first) = bytes.first_mut() {
             *first = b',';
         }
@@ -105,12 +106,12 @@ impl Tail {
     }
 }
 
-/// No other signature of this hub begins like this.
+/// The signed message. Its prefix separates it from other signatures of this hub (domain separation).
 fn message(sealed: &[u8]) -> Vec<u8> {
     [PURPOSE, sealed].concat()
 }
 
-/// What a recording holds and where its journal ends, written once when it is over.
+/// The file name of the seal.
 pub const SEAL: &str = "seal.json";
 
 const VERSION: u32 = 1;

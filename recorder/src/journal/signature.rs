@@ -1,26 +1,26 @@
-//! Who signs recordings, and what a signature says.
+//! Signing of recordings.
 
 use serde::Serialize;
 
-/// Signs what must not be changed any more. The recorder never sees the key.
+/// Signs seals and checkpoints. The recorder never sees the key.
 pub trait Signer: Send + Sync + 'static {
-    /// By which the signatures can be checked: raw Ed25519 (RFC 8032).
+    /// The raw Ed25519 public key (RFC 8032).
     fn public_key(&self) -> [u8; 32];
     /// Ed25519 over a message.
     fn sign(&self, message: &[u8]) -> [u8; 64];
 }
 
-/// Whether a recording bears its hub's signature.
+/// Whether a recording is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signed {
-    /// It is not over yet.
+    /// Not sealed yet.
     NotYet,
-    /// It was sealed without a key: whoever can write the whole folder can write another lesson.
+    /// Sealed without a key: write access to the folder is enough to forge the recording.
     No,
-    /// By the key that was expected, in hex.
+    /// By the expected key, in hex.
     Yes(String),
-    /// By this key, in hex. Nobody said whose it must be.
+    /// By this key, in hex; no key was expected.
     By(String),
 }
 

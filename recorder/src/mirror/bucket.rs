@@ -1,4 +1,4 @@
-//! A bucket of an object store that speaks S3: objects are made once and never written over.
+//! A bucket of an S3 object store: objects are created once and never overwritten.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -13,25 +13,25 @@ use object_store::{
 
 use crate::{id::RecordingId, journal::digest::sha256, mirror::Object};
 
-/// Where a bucket is, and who asks for it.
+/// The address and credentials of a bucket.
 #[derive(Clone)]
 pub struct BucketAddress {
     /// `https://s3.example.org:9000`, without the bucket.
     pub endpoint: String,
     /// Its name.
     pub bucket: String,
-    /// As the store calls it; most that are not Amazon's take any.
+    /// The region; most stores other than Amazon accept any.
     pub region: String,
-    /// Who asks.
+    /// The access key.
     pub access_key_id: String,
-    /// By which they are known. It stands in no log and no message.
+    /// The secret key. Never logged.
     pub secret_access_key: String,
 }
 
-/// Why the bucket did not do what it was asked.
+/// An error of the bucket.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// The address makes no sense.
+    /// The address is invalid.
     #[error("this is no bucket that can be asked")]
     Address(#[source] object_store::Error),
     /// It failed, or cannot be reached.
@@ -39,25 +39,25 @@ pub enum BucketError {
     Failed {
         /// What it was asked.
         doing: &'static str,
-        /// What it said.
+        /// The error of the client.
         #[source]
         source: object_store::Error,
     },
-    /// It took too long.
+    /// It timed out.
     #[error("the bucket did not {doing} within {timeout:?}")]
     Stalled {
         /// What it was asked.
         doing: &'static str,
-        /// How long it was given.
+        /// The timeout.
         timeout: Duration,
     },
-    /// It holds other bytes under this name. They are left alone.
+    /// It holds other bytes under this name, which are left alone.
     #[error("the bucket holds other bytes under {object}")]
     Different {
         /// Which.
         object: Object,
     },
-    /// It holds nothing of this name.
+    /// There is no object of this name.
     #[error("the bucket holds no {object}")]
     Missing {
         /// Which.
@@ -65,12 +65,12 @@ pub enum BucketError {
     },
 }
 
-/// What became of a put.
+/// The result of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It was not there before.
+    /// Created.
     New,
-    /// It was there already, with these bytes.
+    /// It existed already, with the same bytes.
     Same,
 }
 
@@ -81,13 +81,14 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket behind an address. Nothing is asked yet.
+    /// The bucket at an address. Sends no request.
     ///
     /// # Errors
     /// [`BucketError::Address`].
     pub fn at(address: &BucketAddress) -> Result<Self, BucketError> {
         let store = AmazonS3Builder::new()
-            // Each call brings its own timeout. The client's, of 30 s, would end what a thin line takes minutes for.
+            // Each call has a timeout of its own: the client's 30 s would abort uploads that take minutes on a slow
+            // link.
             .with_client_options(ClientOptions::new().with_timeout_disabled().with_connect_timeout(QUESTION_TIMEOUT))
             .with_endpoint(&address.endpoint)
             .with_bucket_name(&address.bucket)
@@ -97,19 +98,19 @@ impl Bucket {
             .with_allow_http(address.endpoint.starts_with("http://"))
             .with_virtual_hosted_style_request(false)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
-            // The store itself refuses what was changed on the way.
+            // The store verifies the checksum of what it receives.
             .with_checksum_algorithm(Checksum::SHA256)
-            // Who tries again, and when, is the outbox's to say.
+            // Retries are scheduled by the upload queue.
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .build()
             .map_err(BucketError::Address)?;
         Ok(Self { store: Arc::new(store) })
     }
 
-    /// Makes an object of these bytes, whose SHA-256 goes along. One that is there already is compared.
+    /// Creates an object with these bytes and their SHA-256 as metadata. An existing one is compared.
     ///
     /// # Errors
-    /// [`BucketError`]; after [`BucketError::Failed`] and [`BucketError::Stalled`] it may be there all the same.
+    /// [`BucketError`]; after [`BucketError::Failed`] and [`BucketError::Stalled`] it may exist all the same.
     pub async fn put(&self, object: &Object, bytes: Bytes, timeout: Duration) -> Result<Put, BucketError> {
         let (size, digest) = (bytes.len() as u64, sha256(&bytes));
         let attributes = Attributes::from_iter([(Attribute::Metadata(DIGEST), AttributeValue::from(digest.clone()))]);
@@ -125,9 +126,9 @@ impl Bucket {
         }
     }
 
-    /// As [`Bucket::put`], of what was sent before and may have arrived: asks before it sends. On a thin line that saves
-    /// minutes; and a server that refuses an object by its head may hang up on the rest of it, and with that on the
-    /// question what it holds.
+    /// As [`Bucket::put`], for an object that may have arrived with an earlier attempt: checks before it uploads. That
+    /// saves minutes on a slow link; also, a server that refuses an existing object by its headers may close the
+    /// connection during the body.
     ///
     /// # Errors
     /// As [`Bucket::put`].
@@ -142,7 +143,7 @@ impl Bucket {
     /// Checks that the bucket holds an object of this size and SHA-256.
     ///
     /// # Errors
-    /// [`BucketError::Missing`], [`BucketError::Different`], or it cannot say.
+    /// [`BucketError::Missing`], [`BucketError::Different`] or a failed request.
     pub async fn check(&self, object: &Object, size: u64, digest: &str, timeout: Duration) -> Result<(), BucketError> {
         let head = GetOptions { head: true, ..GetOptions::default() };
         let found = self.asked(object, timeout.min(QUESTION_TIMEOUT), head).await?;
@@ -152,7 +153,7 @@ impl Bucket {
         let told = found.attributes.get(&Attribute::Metadata(DIGEST)).map(|told| told.as_ref().to_owned());
         let is = match told {
             Some(told) => told,
-            // Somebody's copy, made without our note: its own bytes tell.
+            // An object without our metadata, copied by other means: hash its bytes.
             None => sha256(&self.get(object, timeout).await?),
         };
         if is == digest { Ok(()) } else { Err(BucketError::Different { object: *object }) }
@@ -161,13 +162,13 @@ impl Bucket {
     /// The bytes of an object.
     ///
     /// # Errors
-    /// [`BucketError::Missing`], or it cannot say.
+    /// [`BucketError::Missing`] or a failed request.
     pub async fn get(&self, object: &Object, timeout: Duration) -> Result<Bytes, BucketError> {
         let found = self.asked(object, timeout, GetOptions::default()).await?;
         within(timeout, "give an object", found.bytes()).await
     }
 
-    /// What the bucket holds of a recording: keys and sizes.
+    /// The objects of a recording: keys and sizes.
     ///
     /// # Errors
     /// [`BucketError::Failed`], [`BucketError::Stalled`].
@@ -176,10 +177,10 @@ impl Bucket {
         within(timeout, "list a recording", self.store.list(Some(&prefix)).try_collect()).await
     }
 
-    /// Removes everything that the bucket holds of a recording. Answers how many objects there were.
+    /// Deletes all objects of a recording. Returns their number.
     ///
     /// # Errors
-    /// [`BucketError::Failed`], [`BucketError::Stalled`]: some may be left, and it may be asked again.
+    /// [`BucketError::Failed`], [`BucketError::Stalled`]: some may be left; it may be repeated.
     pub async fn remove(&self, recording: RecordingId, timeout: Duration) -> Result<u64, BucketError> {
         let mut removed = 0;
         for found in self.list(recording, timeout).await? {
@@ -221,12 +222,12 @@ fn key(object: &Object) -> Path {
     Path::from(format!("{ROOT}/{object}"))
 }
 
-/// A question that is answered with a few lines.
+/// Timeout of a request without a body.
 pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is not a recording's may lie beside it in the same bucket.
+/// Prefix of all keys: other data may share the bucket.
 const ROOT: &str = "rec";
 
-/// S3 answers a HEAD with what was noted at the PUT; the checksum of its own it tells only to those who ask for it in a
-/// header that this client does not send.
+/// The metadata key of the digest. HEAD returns metadata; the own checksum of S3 only with a header that this client
+/// does not send.
 const DIGEST: Cow<'static, str> = Cow::Borrowed("sha256");

@@ -1,4 +1,4 @@
-//! Local copies that may go, and where a recording's media lies.
+//! Removal of local copies that the bucket has confirmed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use crate::{
     journal::{chain::JOURNAL, digest::sha256, manifest::RecordingPhase, seal::SEAL},
 };
 
-/// Why a recording's local copy is not removed.
+/// Why a local copy is not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotEvicted {
-    /// It goes on.
+    /// It is not sealed.
     #[error("recording {0} is not sealed")]
     NotSealed(RecordingId),
     /// It is younger than [`KEPT_HERE_MIN`].
@@ -26,7 +26,7 @@ pub enum NotEvicted {
     /// Not everything is in the bucket yet.
     #[error("recording {0} is not in the bucket as a whole")]
     NotMirrored(RecordingId),
-    /// The bucket does not confirm what it holds, or cannot say.
+    /// The bucket does not confirm its copy.
     #[error("the bucket does not confirm its copy")]
     Bucket(#[from] BucketError),
     /// The disk.
@@ -35,11 +35,11 @@ pub enum NotEvicted {
 }
 
 impl Mirror {
-    /// Removes the media of a recording from this disk, after the bucket has confirmed every single file of it. Journal
-    /// and seal stay. Answers how many bytes became free.
+    /// Removes the media of a recording from this disk, after the bucket has confirmed every file of it. Journal and
+    /// seal stay. Returns the bytes freed.
     ///
     /// # Errors
-    /// [`NotEvicted`] says why nothing was removed.
+    /// [`NotEvicted`]; nothing was removed.
     pub async fn evict(self: &Arc<Self>, recording: RecordingId) -> Result<u64, NotEvicted> {
         let mirror = self.clone();
         let files = blocking(move || mirror.evictable(recording)).await?;
@@ -68,7 +68,7 @@ impl Mirror {
         Ok(freed.await?)
     }
 
-    /// The files of a recording whose local copy may go, as far as this side knows: names, sizes and digests.
+    /// The evictable files of a recording, as far as known locally: names, sizes and digests.
     fn evictable(&self, recording: RecordingId) -> Result<Vec<(MediaName, u64, String)>, NotEvicted> {
         let dir = self.archive.dir(recording);
         let here = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
@@ -91,7 +91,7 @@ impl Mirror {
         for (name, digest) in ledger.media() {
             if here.binary_search(&name.to_string()).is_ok() {
                 let bytes = self.read(recording, &name.to_string())?;
-                // What is not as it was written stays where it is: it is a proof.
+                // A changed file stays: it is evidence.
                 if sha256(&bytes) != *digest {
                     return Err(NotEvicted::Bucket(BucketError::Different {
                         object: Object::of(recording, Piece::Media(name)),
@@ -104,5 +104,5 @@ impl Mirror {
     }
 }
 
-/// A local copy younger than this is never removed: it is still being looked at, and the bucket's own copies settle.
+/// Younger local copies are not removed: they are still replayed often, and the bucket may still be replicating.
 pub const KEPT_HERE_MIN: Duration = Duration::from_secs(24 * 3_600);

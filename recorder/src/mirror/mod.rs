@@ -1,16 +1,15 @@
-//! The copies of recordings in a bucket: what journals name goes there as it becomes whole, and is read from there once
-//! it was given away here.
+//! Copies of recordings in an S3 bucket: files go there as journals name them, and evicted ones are read from there.
 //!
-//! **The way up:** a look at the folder finds what the journals name and no receipt tells of ([`receipts`]) → [`upload_queue`]
-//! says when which of it is tried, by what is known of the [`line`] → [`bucket`] makes the object, or compares the one that
-//! is there. One object for each init segment and segment, `rec/{recording}/{file}`; a journal that grows goes as parts, a
-//! minute's worth each, and whole when it has ended; the seal goes last, so that whoever sees a seal in the bucket sees the
-//! whole recording.
+//! **Upload:** a scan of the folder finds files that journals name and [`receipts`] do not list → [`upload_queue`]
+//! schedules them by the measured [`throughput`] → [`bucket`] creates the object, or compares an existing one. One
+//! object per init segment and segment, `rec/{recording}/{file}`; a growing journal is uploaded in parts of a minute
+//! each, and as a whole when it has ended; the seal goes last, so that a seal in the bucket implies the whole
+//! recording.
 //!
-//! **The way down:** [`eviction`] removes local copies that the bucket has confirmed, and [`away::MirroredDisk`] is the disk
-//! on which the archive finds them all the same.
+//! **Download:** [`eviction`] removes local copies that the bucket has confirmed; [`remote_disk::MirroredDisk`] is the
+//! disk on which the archive still finds them.
 //!
-//! **Rim:** the clock is the archive's; tasks and the network are here.
+//! **Rim:** the clock is that of the archive; tasks and the network are here.
 
 pub mod bucket;
 pub mod eviction;
@@ -51,24 +50,24 @@ use crate::{
     },
 };
 
-/// How the bucket keeps up.
+/// The state of the mirror.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorStatus {
-    /// What it has not got yet.
+    /// What is not in the bucket yet.
     pub lag: MirrorLag,
-    /// Failures in a row. 0: it answers.
+    /// Failures in a row. 0: the bucket responds.
     pub failures: u32,
-    /// Since when it fails, milliseconds since 1970. `None`: it answers.
+    /// Since when it fails, milliseconds since 1970. `None`: it responds.
     pub failing_since_ms: Option<u64>,
-    /// Objects that went there since the start.
+    /// Objects uploaded since the start.
     pub sent: u64,
-    /// Of them.
+    /// Their bytes.
     pub sent_bytes: u64,
-    /// Objects that were there already when they were sent.
+    /// Objects that existed already when they were uploaded.
     pub found: u64,
-    /// Uploads that failed since the start; each is tried again.
+    /// Failed uploads since the start; each is retried.
     pub failed: u64,
-    /// Names under which the bucket holds other bytes, or that are gone from the disk, at most [`ALARMS_MAX`] of them.
+    /// Objects that hold other bytes in the bucket, or are missing on the disk; at most [`ALARMS_MAX`] names.
     pub alarms: Vec<String>,
 }
 
@@ -86,27 +85,27 @@ struct MirrorState {
     status: MirrorStatus,
 }
 
-/// A recording of which not everything is in the bucket yet.
+/// A recording that is not completely in the bucket.
 struct RecordingProgress {
-    /// How many init segments and segments of each track were seen.
+    /// The number of init segments and segments seen of each track.
     seen: HashMap<TrackKind, (usize, usize)>,
-    /// How many objects of it are in the queue.
+    /// Its objects in the queue.
     waiting: usize,
-    /// The journal is in the bucket up to here.
+    /// The journal is uploaded up to this byte.
     journal_to: u64,
-    /// When the journal's next part is due.
+    /// When the next part of the journal is due.
     journal_due: Instant,
-    /// What was put into the queue last of its last two.
+    /// Which of journal and seal was queued last.
     last: Option<Piece>,
-    /// Something of it can never go there: it will not be whole, and an alarm stands for it.
+    /// An object of it can never be uploaded: it stays incomplete, with an alarm.
     given_up: bool,
 }
 
 impl Mirror {
-    /// The mirror of an archive in a bucket; `receipts` is the file in which it notes what is there.
+    /// The mirror of an archive in a bucket; `receipts` is the file that lists confirmed objects.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn open(
         archive: Arc<Archive>,
         bucket: Bucket,
@@ -124,7 +123,7 @@ impl Mirror {
         Ok(Arc::new(Self { archive, bucket, state: Mutex::new(state) }))
     }
 
-    /// Mirrors until the future is dropped. Only one may run.
+    /// Mirrors until the future is dropped. Only one may run at a time.
     pub async fn run(self: Arc<Self>) {
         let mut uploads = JoinSet::new();
         let mut scan_at = self.archive.clock.now();
@@ -150,7 +149,7 @@ impl Mirror {
         }
     }
 
-    /// How it goes.
+    /// The state of the mirror.
     #[must_use]
     pub fn status(&self) -> MirrorStatus {
         let state = self.state();
@@ -158,13 +157,13 @@ impl Mirror {
         MirrorStatus { lag, failures: state.queue.failures(), ..state.status.clone() }
     }
 
-    /// Everything of a recording is in the bucket, as far as is noted.
+    /// Everything of a recording is in the bucket, by the receipts.
     #[must_use]
     pub fn is_whole(&self, recording: RecordingId) -> bool {
         self.state().receipts.is_whole(recording)
     }
 
-    /// Sends nothing more of a recording that is about to be deleted. False: something of it is on its way just now.
+    /// Uploads nothing more of a recording that is about to be deleted. False: an upload of it is in flight.
     #[must_use]
     pub fn cancel_uploads(&self, recording: RecordingId) -> bool {
         let mut state = self.state();
@@ -172,25 +171,25 @@ impl Mirror {
             return false;
         }
         state.following.remove(&recording);
-        // While its folder is still there, nothing in it is new.
+        // Its folder still exists: let no scan find it new.
         note_failure(state.receipts.note_whole(recording));
         true
     }
 
-    /// Removes everything that the bucket holds of a recording that is no longer on the disk. Answers how many objects.
+    /// Deletes all objects of a recording that is no longer on the disk. Returns their number.
     ///
     /// # Errors
-    /// [`BucketError`]: some may be left, and it may be asked again.
+    /// [`BucketError`]: some objects may be left; it may be repeated.
     pub async fn remove(&self, recording: RecordingId) -> Result<u64, BucketError> {
         let removed = self.bucket.remove(recording, LIST_TIMEOUT).await?;
         note_failure(self.state().receipts.forget(recording));
         Ok(removed)
     }
 
-    /// Finds what became whole since the last look. It reads folders and journals: call it where one may block.
+    /// Finds files that were completed since the last scan. Reads folders and journals: blocking.
     ///
     /// # Errors
-    /// When the folder of recordings cannot be listed; a recording that cannot be read is left for later.
+    /// When the folder of recordings cannot be listed. A recording that cannot be read is skipped until the next scan.
     pub fn scan(&self) -> Result<(), ArchiveError> {
         for recording in self.archive.ids()? {
             if self.state().receipts.is_whole(recording) {
@@ -233,7 +232,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// First all media, then the journal, then the seal.
+    /// Uploads of an ended recording: all media first, then the journal, then the seal.
     fn scan_ended(&self, recording: RecordingId, ledger: &Ledger) -> Result<(), ArchiveError> {
         let dir = self.archive.dir(recording);
         let sealed = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
@@ -259,7 +258,7 @@ impl Mirror {
             }
             next
         };
-        // A long lesson's journal has the weight of some segments.
+        // The journal of a long lesson is as large as some segments.
         let size_bytes = self.read(recording, &next.to_string())?.len() as u64;
         let mut state = self.state();
         let MirrorState { queue, following, .. } = &mut *state;
@@ -271,7 +270,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// Where the journal ends as far as it is durable. What was written and not yet synced is no part of it.
+    /// The end of the durable part of the journal. Written but not yet synced bytes are excluded.
     fn journal_end(&self, recording: RecordingId, ledger: &Ledger) -> Result<u64, ArchiveError> {
         let bytes = self.read(recording, JOURNAL)?;
         let (mut chain, mut to) = (HashChain::default(), 0);
@@ -312,7 +311,7 @@ impl Mirror {
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                // The first failure tells; those after it would fill the log for as long as the bucket is away.
+                // Only the first failure in a row is logged.
                 if self.state().queue.failures() == 0 {
                     tracing::warn!(object = %object, error, cause = error.source(), "{error}: it is tried again");
                 }
@@ -445,14 +444,14 @@ async fn blocking<T: Send + 'static, E: From<ArchiveError> + Send + 'static>(
     })
 }
 
-/// Names in the list of alarms. Somebody has to look after the first ones; the log has all of them.
+/// Length of the list of alarms; the log has all of them.
 pub const ALARMS_MAX: usize = 20;
 
-/// A segment is four seconds long.
+/// Interval of scans; a segment lasts four seconds.
 const SCAN_EVERY: Duration = Duration::from_secs(2);
 
-/// What of a journal is lost with the machine.
+/// Interval of journal parts: the most that is lost with the machine.
 const JOURNAL_EVERY: Duration = Duration::from_secs(60);
 
-/// The names of a long recording's objects are some pages.
+/// The list of a long recording takes several pages.
 const LIST_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! The disk of an archive whose sealed recordings may lie in the bucket alone.
+//! The disk of an archive whose sealed recordings may be in the bucket only.
 
 use std::{
     io,
@@ -22,8 +22,8 @@ use crate::{
     journal::{digest::sha256, seal::SEAL},
 };
 
-/// A disk on which a file of a sealed recording that was given away is read from the bucket. Everything else is as on the
-/// disk below. Reading may wait for the network: not on a thread that must not block.
+/// A disk that reads evicted files of sealed recordings from the bucket, and everything else from the disk below. Reads
+/// may wait for the network: blocking.
 pub struct MirroredDisk {
     disk: Arc<dyn Disk>,
     bucket: Bucket,
@@ -31,18 +31,18 @@ pub struct MirroredDisk {
 }
 
 impl MirroredDisk {
-    /// Over `disk`, with the network on `runtime`.
+    /// On top of `disk`; requests run on `runtime`.
     #[must_use]
     pub fn over(disk: Arc<dyn Disk>, bucket: Bucket, runtime: Handle) -> Self {
         Self { disk, bucket, runtime }
     }
 
-    /// What the bucket holds of a file. `None`: this is no file that is ever given away.
+    /// The bytes of a file in the bucket. `None`: a file that is never evicted.
     fn fetch(&self, path: &Path) -> Option<io::Result<Vec<u8>>> {
         let name = path.file_name()?.to_str()?.parse().ok()?;
         let dir = path.parent()?;
         let recording: RecordingId = dir.file_name()?.to_str()?.parse().ok()?;
-        // Of one that still grows, what is not here never was.
+        // Files of an unsealed recording are never evicted.
         if !self.disk.list(dir).ok()?.iter().any(|file| file == SEAL) {
             return None;
         }
@@ -116,8 +116,8 @@ impl Disk for MirroredDisk {
         if sha256(&bytes) != digest {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the bucket's copy is not what was written"));
         }
-        // Outside of the folder until it is whole, so that whoever looks through the folder finds nothing strange; two
-        // that bring the same file back write the same bytes.
+        // Outside of the folder until it is complete, so that scans of the folder see no partial file. Concurrent
+        // fetches of one file write the same bytes.
         let part = dir.with_file_name(format!("{name}.back-{:?}", std::thread::current().id()));
         let written = (|| {
             let mut file = self.disk.open(&part, 0)?;
@@ -132,5 +132,5 @@ impl Disk for MirroredDisk {
     }
 }
 
-/// A viewer waits for a segment as long as its player waits for the hub.
+/// As long as players wait for a segment.
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,8 +1,8 @@
-//! What is known of the line to the bucket: how many objects it has room for at once, and how long one may take.
+//! The measured throughput to the bucket: how many uploads may run at once, and the timeout of each.
 //!
-//! Whether an object still moves nobody here can see: between it and the bucket lie the buffers of two machines and a
-//! modem, each as large as a segment. So an object is given the time that its size takes at an eighth of what the last one
-//! got, and where nothing is known, on the slowest line.
+//! Progress of an upload cannot be observed: the buffers of two hosts and a modem may each hold a segment. So the
+//! timeout is what the size takes at an eighth of the last measured rate, or at the slowest assumed rate if nothing is
+//! known.
 
 use std::time::Duration;
 
@@ -12,32 +12,31 @@ pub struct Throughput {
     at_once: usize,
     slowest_bytes_per_second: u64,
     slots: usize,
-    /// Bytes a second of the last object that had some weight. `None`: nothing is known, or no longer.
+    /// Bytes a second of the last upload of sufficient size. `None`: unknown.
     pace: Option<u64>,
 }
 
 impl Throughput {
-    /// One of which nothing is known: it is never given more than `at_once`, and taken to be no slower than
-    /// `slowest_bytes_per_second`.
+    /// Nothing is known yet: at most `at_once` uploads, and no slower than `slowest_bytes_per_second`.
     #[must_use]
     pub fn new(at_once: usize, slowest_bytes_per_second: u64) -> Self {
         Self { at_once: at_once.max(1), slowest_bytes_per_second, slots: 1, pace: None }
     }
 
-    /// How many objects may be on their way at once. At least one.
+    /// How many uploads may run at once. At least one.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.slots
     }
 
-    /// How long so many bytes may take.
+    /// The timeout of so many bytes.
     #[must_use]
     pub fn timeout(&self, size_bytes: u64) -> Duration {
         let slowest = self.slowest_bytes_per_second.max(self.pace.unwrap_or(0) / SLOWER_AT_ONCE).max(1);
         Duration::from_secs_f64(size_bytes as f64 / slowest as f64)
     }
 
-    /// An object arrived.
+    /// An upload succeeded.
     pub fn handle_arrived(&mut self, took: Duration, size_bytes: u64) {
         if size_bytes < WEIGHT_MIN {
             return;
@@ -51,24 +50,22 @@ impl Throughput {
         self.pace = Some(pace);
     }
 
-    /// An object did not arrive: what was known of the line is known no longer.
+    /// An upload failed: forgets the measurements.
     pub fn handle_failed(&mut self) {
         (self.slots, self.pace) = (1, None);
     }
 }
 
-/// What is smaller tells how long a question takes, and nothing of the line: an init segment has no weight, a voice's
-/// segment has some.
+/// Smaller uploads measure the round trip, not the throughput: init segments do not count, segments of a voice do.
 const WEIGHT_MIN: u64 = 8_192;
 
-/// Where an object goes as fast as this, there is room for one more at once: a segment takes some seconds.
+/// At this rate one more upload may run at once: a segment takes some seconds.
 const WIDE_BYTES_PER_SECOND: u64 = 100_000;
 
-/// Where one is slower than this, half as many share the line.
+/// Below this rate half as many may.
 const THIN_BYTES_PER_SECOND: u64 = 25_000;
 
-/// A line may become so many times slower from one object to the next without one that failed: five more may have come to
-/// share it, and live media too.
+/// How much slower the next upload may be without failing: five more may share the link, and live media too.
 const SLOWER_AT_ONCE: u64 = 8;
 
 #[cfg(test)]
@@ -81,7 +78,7 @@ mod tests {
         let mut line = Throughput::new(6, 5_000);
         // Took, size, room and timeout with a segment of 400 kB.
         for (took, size_bytes, room, timeout) in [
-            // What has no weight tells nothing.
+            // Too small to measure.
             (seconds(0), 700, 1, seconds(80)),
             (seconds(1), 400_000, 2, seconds(8)),
             (seconds(2), 400_000, 3, seconds(16)),

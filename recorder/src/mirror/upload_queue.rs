@@ -1,10 +1,10 @@
-//! What has still to go into the bucket, and when which of it is tried: a pure state machine.
+//! What is still to be uploaded, and when: a pure state machine.
 //!
-//! One object is on its way at first, and a few at once where each goes fast, the oldest first, not faster than the
-//! rate that they are given. A thin line has one at a time: six that share it take six times as long each, and one that is
-//! given up begins anew. The first failure leaves one at a time as well, behind waits that grow and are drawn by random, so
-//! that the hubs of a county do not all come back in the same second. What was on its way when the bucket failed is tried
-//! retry: an object that arrived all the same is there already, and its bytes are compared.
+//! Uploads start one at a time, oldest first; several run at once while each is fast, within a total rate. On a slow
+//! link one at a time is best: six that share it take six times as long each, and a timeout wastes all six. After a
+//! failure uploads are one at a time again, after randomised exponential back-off, so that the hubs of a county do not
+//! return in the same second. Uploads in flight when the bucket failed are retried: an object that arrived after all
+//! exists, and its bytes are compared.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,20 +16,20 @@ use crate::{
     mirror::{Object, throughput::Throughput},
 };
 
-/// How objects are sent.
+/// Limits of uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadRule {
-    /// On their way at once at most, on a line that has room for them.
+    /// Uploads in flight at most.
     pub at_once: usize,
-    /// Of all of them together. Live media has the rest of the line.
+    /// Total rate of all uploads; live media has the rest of the link.
     pub bytes_per_second: u64,
-    /// About so long after a first failure.
+    /// Back-off after a first failure.
     pub first_wait: Duration,
-    /// At most so long, however often it failed.
+    /// Longest back-off.
     pub longest_wait: Duration,
-    /// An object may take so long, and what its size takes besides; twice as long after each failure of its own.
+    /// Timeout of an upload, in addition to what its size takes; doubled after each failure of its own.
     pub timeout: Duration,
-    /// What a line is taken for of which nothing is known. On one that is slower by far nothing is mirrored.
+    /// Assumed throughput of a link of which nothing is known. Much slower links are not supported.
     pub slowest_bytes_per_second: u64,
 }
 
@@ -42,42 +42,42 @@ impl Default for UploadRule {
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(30),
             timeout: Duration::from_secs(15),
-            // A line of 10 kB/s, of which live media takes half: a segment of 500 kB is waited for two minutes.
+            // A link of 10 kB/s, half of it for live media: two minutes for a segment of 500 kB.
             slowest_bytes_per_second: 5_000,
         }
     }
 }
 
-/// An object that is to be sent now.
+/// An upload to be started now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     /// Which.
     pub object: Object,
-    /// It has failed if it takes longer.
+    /// Its timeout.
     pub timeout: Duration,
-    /// It was sent before, and may have arrived all the same.
+    /// An earlier attempt may have arrived.
     pub retry: bool,
 }
 
 /// What became of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UploadResult {
-    /// It is there, with these bytes.
+    /// The object is in the bucket, with these bytes.
     Stored,
-    /// The bucket failed, or cannot be reached: later.
+    /// The bucket failed or is unreachable: retry later.
     Failed,
-    /// It can never be sent: other bytes have its name, or it is gone from the disk.
+    /// It can never be uploaded: other bytes have its name, or it is gone from the disk.
     GivenUp,
 }
 
 /// How far the bucket is behind the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MirrorLag {
-    /// Not there yet.
+    /// Objects not in the bucket yet.
     pub objects: u64,
-    /// Of them.
+    /// Their bytes.
     pub bytes: u64,
-    /// How long the oldest of them has waited. Zero: nothing waits.
+    /// The age of the oldest. Zero: nothing waits.
     pub oldest: Duration,
 }
 
@@ -85,7 +85,7 @@ pub struct MirrorLag {
 #[derive(Debug)]
 pub struct UploadQueue {
     rule: UploadRule,
-    /// By turn.
+    /// By order of arrival.
     waiting: BTreeMap<u64, QueuedObject>,
     turns: HashMap<Object, u64>,
     next_turn: u64,
@@ -96,7 +96,7 @@ pub struct UploadQueue {
     bytes: u64,
     failures: u32,
     rests_until: Option<Instant>,
-    /// When all bytes that were given out are paid for at the rate.
+    /// When the bytes started so far are paid for at the rate.
     paid_at: Option<Instant>,
     random: u64,
 }
@@ -107,12 +107,12 @@ struct QueuedObject {
     size_bytes: u64,
     made_at_ms: u64,
     failures: u32,
-    /// When it was sent last.
+    /// When its last attempt began.
     sent_at: Option<Instant>,
 }
 
 impl UploadQueue {
-    /// An empty one. `random` seeds what is drawn by random.
+    /// An empty queue. `random` seeds the back-off.
     #[must_use]
     pub fn new(rule: UploadRule, random: u64) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl UploadQueue {
         }
     }
 
-    /// Takes an object of `size_bytes` that was made at `made_at_ms` (milliseconds since 1970). Harmless where it waits
+    /// Adds an object of `size_bytes`, made at `made_at_ms` (milliseconds since 1970). Does nothing if it is queued
     /// already.
     pub fn add(&mut self, object: Object, size_bytes: u64, made_at_ms: u64) {
         if self.turns.contains_key(&object) {
@@ -146,7 +146,7 @@ impl UploadQueue {
         self.bytes += size_bytes;
     }
 
-    /// The next object to be sent. Drain to `None` before waiting.
+    /// The next upload to be started. Drain to `None` before waiting.
     pub fn poll_upload(&mut self, now: Instant) -> Option<Upload> {
         let too_early = |until: Option<Instant>| until.is_some_and(|until| now < until);
         if self.in_flight >= self.throughput.slots() || too_early(self.rests_until) || too_early(self.paid_at) {
@@ -178,13 +178,13 @@ impl UploadQueue {
         Some(due.max(self.rests_until.unwrap_or(now)).max(self.paid_at.unwrap_or(now)))
     }
 
-    /// Takes what became of an upload.
+    /// Handles the result of an upload.
     pub fn handle_result(&mut self, now: Instant, object: &Object, sent: UploadResult) {
         let Some(turn) = self.turns.get(object).copied() else { return };
         self.in_flight = self.in_flight.saturating_sub(1);
         if sent == UploadResult::Failed {
             self.throughput.handle_failed();
-            // Those that were on their way together failed once, not six times.
+            // Uploads that were in flight together count as one failure.
             if self.rests_until.is_none_or(|until| until <= now) {
                 self.failures = self.failures.saturating_add(1);
                 self.rests_until = Some(now + self.wait(self.failures));
@@ -193,7 +193,7 @@ impl UploadQueue {
                 waiting.failures = waiting.failures.saturating_add(1);
                 waiting.failures
             });
-            // Behind the others: one that the bucket refuses must not hold them up.
+            // Behind the others: an object that the bucket refuses must not block them.
             let until = now + self.wait(failures);
             self.resting.insert((until, turn));
             return;
@@ -204,13 +204,13 @@ impl UploadQueue {
         {
             self.throughput.handle_arrived(took, waiting.size_bytes);
         }
-        // Whatever the answer was, the bucket answers.
+        // Any answer shows that the bucket responds.
         self.failures = 0;
         self.rests_until = None;
         self.remove(turn);
     }
 
-    /// Forgets the objects of a recording that is being deleted. False: some of them are on their way.
+    /// Removes the objects of a recording that is being deleted. False: an upload of it is in flight.
     pub fn forget(&mut self, recording: RecordingId) -> bool {
         let turns: Vec<u64> = self.turns.iter().filter(|(o, _)| o.recording == recording).map(|(_, t)| *t).collect();
         let rests = |turn: &u64| self.ready.contains(turn) || self.resting.iter().any(|(_, resting)| resting == turn);
@@ -249,11 +249,11 @@ impl UploadQueue {
         }
     }
 
-    /// Half of the wait is sure, the other half drawn by random.
+    /// Exponential back-off: half of it fixed, half random.
     fn wait(&mut self, failures: u32) -> Duration {
         let doubled = self.rule.first_wait.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
         let longest = doubled.min(self.rule.longest_wait);
-        // xorshift64: nothing here has to be unguessable.
+        // xorshift64: need not be unpredictable.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -266,7 +266,7 @@ fn seconds(bytes: u64, per_second: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / per_second.max(1) as f64)
 }
 
-/// Four times the timeout: a segment of 500 kB is given up after some eight minutes at last.
+/// Four times the timeout: a segment of 500 kB fails after some eight minutes at last.
 const DOUBLINGS_MAX: u32 = 2;
 
 #[cfg(test)]

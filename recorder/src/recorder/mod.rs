@@ -1,4 +1,4 @@
-//! Recorders: one lesson each, written by a thread of its own.
+//! Records one lesson each, on a thread of its own.
 
 mod status;
 mod worker;
@@ -23,7 +23,7 @@ use crate::{
     track::selection::TrackSelection,
 };
 
-/// A lesson that is being recorded. Dropping it closes the files so that the recording can go on later.
+/// A recording in progress. Dropping it suspends the recording, which can be resumed later.
 #[derive(Debug)]
 pub struct Recorder {
     id: RecordingId,
@@ -34,16 +34,16 @@ pub struct Recorder {
 }
 
 impl Archive {
-    /// Records what the tap tells, on a thread of its own: a new recording, or one that goes on. Lesson time runs from
-    /// the moment when the recording was first started, so time in between is a gap.
+    /// Records what the tap delivers, on a thread of its own: a new recording, or a resumed one. Lesson time counts
+    /// from the first start; the time in between is a gap.
     ///
     /// # Errors
-    /// When it is sealed or being recorded already, or the disk refuses.
+    /// When it is sealed or being recorded already, or the disk fails.
     pub fn record(self: &Arc<Self>, id: RecordingId, tap: TapReceiver) -> Result<Recorder, ArchiveError> {
         self.record_selection(id, tap, TrackSelection::default())
     }
 
-    /// As [`Archive::record`], of a lesson of which something else is selection.
+    /// As [`Archive::record`], with another selection of tracks.
     ///
     /// # Errors
     /// As [`Archive::record`].
@@ -59,7 +59,7 @@ impl Archive {
                 session.recording = session.recording.with_selection(selection);
                 Some(session)
             }
-            // A lesson that begins on a full disk is recorded as soon as there is room.
+            // Recording starts as soon as the disk has space.
             Err(error) if error.is_full() => {
                 self.volume.release_reserve(self.clock.now());
                 tracing::error!(recording.id = %id, error = error.cause(), "Recording {id} waits for room");
@@ -75,7 +75,7 @@ impl Archive {
 }
 
 impl Recorder {
-    /// `session` is `None` where it waits for room on the disk.
+    /// `session`: `None` while it waits for disk space.
     pub(crate) fn spawn(
         archive: Arc<Archive>,
         id: RecordingId,
@@ -119,25 +119,25 @@ impl Recorder {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The newest word on how far its journal has come, for others to keep. `None`: the first is not due yet.
+    /// The latest checkpoint of its journal. `None`: the first is not due yet.
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         self.archive.checkpoint(self.id)
     }
 
-    /// Ends the recording for good. When it returns, everything plays.
+    /// Ends and seals the recording. When it returns, everything is playable.
     ///
     /// # Errors
-    /// When the disk refuses; the recording is not sealed then, and [`Archive::seal`] may try again.
+    /// When the disk fails. The recording is not sealed then; [`Archive::seal`] may retry.
     pub fn finish(mut self) -> Result<Manifest, ArchiveError> {
         self.stop(Stop::Finish)?;
         self.archive.manifest(self.id)
     }
 
-    /// Closes the files without ending the recording: the process stops, the lesson may go on in the next one.
+    /// Closes the files without ending the recording, which the next process may resume.
     ///
     /// # Errors
-    /// When the disk refuses; recovery then finds what was durable.
+    /// When the disk fails. Recovery keeps what was durable.
     pub fn suspend(mut self) -> Result<(), ArchiveError> {
         self.stop(Stop::Suspend)
     }

@@ -5,13 +5,13 @@ use serde::Serialize;
 /// How a recording is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecorderStatus {
-    /// Whether the disk keeps up.
+    /// Whether everything is written.
     pub state: RecorderState,
-    /// How far it can be played. Up to a segment more is durable.
+    /// Playable up to here, in lesson time. Up to one more segment is durable.
     pub kept_ms: u64,
     /// Items that the tap dropped because this thread was too slow.
     pub dropped: u64,
-    /// What waits in memory for the disk.
+    /// Bytes in memory that wait for the disk.
     pub waiting_bytes: usize,
 }
 
@@ -19,11 +19,11 @@ pub struct RecorderStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecorderState {
-    /// All is well.
+    /// Everything selected is written.
     Recording,
-    /// The disk fills: the camera is small or left out, and what is on stage is left out.
+    /// The disk fills: the camera is reduced or omitted, the stage is omitted.
     Lean,
-    /// The disk has no room, or refuses. It is tried again and again, and goes on by itself.
+    /// The disk is full or fails. Retried until it works again.
     Paused,
     /// It has stopped.
     Stopped,

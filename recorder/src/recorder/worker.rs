@@ -1,4 +1,4 @@
-//! The thread of one recording: reads the tap, drives the state machine, writes what it says.
+//! The thread of one recording: reads the tap, drives the state machine, performs its actions.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ pub(super) enum Stop {
     Suspend,
 }
 
-/// However the thread ends, the recording is free for the next writer.
+/// Releases the recording for the next writer when the thread ends, also by a panic.
 pub(super) struct Release {
     pub(super) archive: Arc<Archive>,
     pub(super) id: RecordingId,
@@ -45,32 +45,32 @@ impl Drop for Release {
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 pub(super) struct Worker {
     archive: Arc<Archive>,
     id: RecordingId,
-    /// `None`: the disk has no room, or refused for too long. The files are opened anew when there is.
+    /// `None`: the disk is full, or failed for too long. Reopened when it works again.
     session: Option<OpenRecording>,
     selection: TrackSelection,
     tap: TapReceiver,
     stopped: Receiver<Stop>,
     status: Arc<Mutex<RecorderStatus>>,
-    /// What the disk has still to do.
+    /// Actions that wait for the disk.
     backlog: Backlog,
-    /// Who publishes now, so that a recording opened anew knows them.
+    /// The `Started` items of current publishers, replayed into a reopened recording.
     publishers: HashMap<TrackId, TapItem>,
     /// Tracks that waited for a keyframe when it was last looked, and when it is looked again.
     broken: (Vec<TrackKind>, Instant),
     /// When the next checkpoint is due.
     checkpoint: Instant,
-    /// When a disk that refused is tried again.
+    /// When a failed disk is tried again.
     retry: Option<Instant>,
-    /// The session was ended for want of room; it is let go of once its last words are durable.
+    /// The recording was paused for lack of space; it is closed when its last actions are durable.
     closing: bool,
 }
 
 impl Worker {
-    /// `session` is `None` where it waits for room on the disk.
+    /// `session`: `None` while it waits for disk space.
     pub(super) fn new(
         archive: Arc<Archive>,
         id: RecordingId,
@@ -104,16 +104,16 @@ impl Worker {
             connected = connected && self.read();
             let now = self.archive.clock.now();
             let due = self.session.as_ref().and_then(|session| session.recording.poll_timeout());
-            let due = due.map_or(REST, |due| due.saturating_duration_since(now));
-            // Who waits for packets is woken for each of them, at the cost of the thread that forwards it; who rests is
-            // not. Where the room is closed, only the word that ends the recording is still to come.
-            match self.stopped.recv_timeout(due.min(REST)) {
+            let due = due.map_or(POLL_EVERY, |due| due.saturating_duration_since(now));
+            // Poll every [`POLL_EVERY`] instead of blocking on the tap: a blocked receiver would cost the forwarding
+            // thread a futex wake per packet. A closed tap leaves only the stop signal to wait for.
+            match self.stopped.recv_timeout(due.min(POLL_EVERY)) {
                 Ok(stop) => return self.stop(stop),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) if !connected => return self.stop(Stop::Suspend),
-                // Nobody can stop it any more but the room, which is still open.
+                // The handle is gone: the end of the tap stops it.
                 Err(RecvTimeoutError::Disconnected) => {
-                    if let Ok(item) = self.tap.recv_timeout(REST) {
+                    if let Ok(item) = self.tap.recv_timeout(POLL_EVERY) {
                         self.handle_item(item);
                     }
                 }
@@ -139,8 +139,8 @@ impl Worker {
         }
     }
 
-    /// Asks for a keyframe of every picture track that has been broken for a while. One that only begins has its
-    /// keyframe on the way.
+    /// Requests a keyframe for every picture track that has been undecodable for two checks in a row. One that has just
+    /// begun has its keyframe on the way.
     fn request_keyframes(&mut self, now: Instant) {
         if now < self.broken.1 {
             return;
@@ -153,7 +153,7 @@ impl Worker {
         self.broken = (broken, now + KEYFRAME_CHECK_EVERY);
     }
 
-    /// Takes what waits. False: the tap is closed.
+    /// Reads what is queued. False: the tap is closed.
     fn read(&mut self) -> bool {
         for _ in 0..BATCH {
             match self.tap.recv_timeout(Duration::ZERO) {
@@ -205,7 +205,7 @@ impl Worker {
             }
             Err(error) => {
                 self.archive.mark_suspect(id);
-                // With the reserve given up, what is open finds its place at once.
+                // The released reserve has space for it: retry at once.
                 let made_room = error.is_full() && self.archive.volume.release_reserve(now);
                 if self.retry.is_none() {
                     let error: &dyn std::error::Error = &error;
@@ -234,7 +234,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells how far it has come, where that is due.
+    /// Writes a checkpoint if one is due.
     fn write_checkpoint(&mut self, now: Instant) -> Result<(), ArchiveError> {
         if self.closing || now < self.checkpoint {
             return Ok(());
@@ -246,14 +246,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Keeps nothing any more until it is opened anew.
+    /// Drops the open recording and its backlog; it is reopened later.
     fn close_session(&mut self) {
         self.backlog.clear();
         self.session = None;
         self.closing = false;
     }
 
-    /// As after a crash, but in the same process: what is durable stays, the rest is a named gap.
+    /// Recovers and resumes in the same process: durable media stays, the rest is a named gap.
     fn open_anew(&mut self) -> Result<(), ArchiveError> {
         let mut session = self.archive.open_recording(self.id, GapReason::DiskFull)?;
         session.recording = session.recording.with_selection(self.selection);
@@ -275,7 +275,7 @@ impl Worker {
         }
         let id = self.id;
         if self.closing {
-            // Its last words are written already, and it is opened once more to end.
+            // Its final record is queued already; it is reopened once more to be ended.
             self.collect_actions();
             self.with_reserve(Self::drain)?;
             self.close_session();
@@ -297,7 +297,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Does the last things, if need be at the cost of the reserve.
+    /// Performs `act`; if the disk is full, again after releasing the reserve.
     fn with_reserve(&mut self, act: fn(&mut Self) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
         match act(self) {
             Err(error) if error.is_full() && self.archive.volume.release_reserve(self.archive.clock.now()) => act(self),
@@ -319,20 +319,20 @@ impl Worker {
     }
 }
 
-/// The longest time between two looks at the tap.
-const REST: Duration = Duration::from_millis(20);
+/// Interval of reading the tap.
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// Between two looks for broken tracks. The room asks a publisher more rarely.
+/// Interval of keyframe checks. The room limits requests to a publisher further.
 const KEYFRAME_CHECK_EVERY: Duration = Duration::from_millis(500);
 
-/// Items read before the disk has its turn.
+/// Items read per turn, before the disk is written to.
 const BATCH: usize = 512;
 
-/// Items still read at the end; no tap holds more.
+/// Items read at the end; more than any tap holds.
 const LAST_ITEMS: usize = 65_536;
 
-/// Between two attempts at a disk that refuses.
+/// Interval of retries on a failed disk.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// What was written more than a minute ago can no longer be written otherwise without the database telling.
+/// Bounds what can be rewritten unnoticed: the database keeps each checkpoint.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What a recording asks the disk to do, and where a track goes on that was begun before.
+//! The actions by which a recording is written, and the state from which a track is resumed.
 
 use bytes::Bytes;
 use sfu::media::TrackKind;
@@ -8,10 +8,10 @@ use crate::{
     journal::record::{GapReason, InitRecord, Record},
 };
 
-/// What the disk is to do, in this order.
+/// What is to be written, in this order.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Write a whole init segment; its record follows once it is durable.
+    /// Write an init segment; its record follows once it is durable.
     Init {
         /// Its name.
         name: MediaName,
@@ -29,7 +29,7 @@ pub enum Action {
         /// Where the fragment ends, in ticks of the track.
         end: u64,
     },
-    /// The segment is whole: sync, rename, tell the journal.
+    /// The segment is complete: sync, rename, record in the journal.
     Close {
         /// Whose.
         kind: TrackKind,
@@ -41,27 +41,27 @@ pub enum Action {
         start: u64,
         /// In ticks.
         duration: u64,
-        /// How many there are in it.
+        /// The number of its fragments.
         fragments: u32,
     },
-    /// Tell the journal.
+    /// Append a record to the journal.
     Record(Record),
 }
 
-/// Where a track goes on.
+/// The state from which a track is resumed.
 #[derive(Debug, Clone)]
 pub struct TrackResume {
     /// The number of its next segment.
     pub next_seq: u32,
     /// The number of its next new init segment.
     pub next_init: u32,
-    /// Where it ends so far, in ticks.
+    /// Its end, in ticks.
     pub end: u64,
     /// The init segment of its last segment, with its bytes.
     pub init: Option<(u32, Bytes)>,
-    /// The first sample of its last segment, where that can stand alone.
+    /// The first sample of its last segment, if it is a sync sample.
     pub key: Option<Bytes>,
-    /// Why nothing real follows at once.
+    /// The reason of the gap that follows.
     pub reason: GapReason,
 }
 

@@ -1,9 +1,9 @@
-//! One voice of all who speak: the teacher's packets as they are, and while a class is on stage both of them mixed.
+//! The mixed voice: the teacher's packets unchanged, and teacher and stage mixed while a class is on stage.
 //!
-//! It is fed with what the two voice tracks write, so it tiles lesson time as they do. While nobody is on stage nothing is
-//! decoded and nothing encoded. While somebody is, both are decoded, added, and encoded in packets of 20 ms; the end of
-//! the mix is the end of the track that is behind. After the stage has closed the teacher's packets go on at the first
-//! of them that begins where the mix ends.
+//! Its input is what the two voice tracks write, so it covers lesson time without holes as they do. Nothing is decoded
+//! or encoded while the stage is empty. While it is not, both voices are decoded, added, and encoded in packets of 20
+//! ms; the mix ends where the shorter track ends. After the stage has closed, the teacher's packets continue with the
+//! first one that begins where the mix ends.
 
 use std::collections::VecDeque;
 
@@ -31,23 +31,23 @@ pub struct MixTrack {
     encoder: Option<Encoder>,
 }
 
-/// Whether somebody is on stage.
+/// Whether a class is on stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StageState {
-    /// Nobody is.
+    /// The stage is empty.
     Alone,
-    /// Somebody is.
+    /// A class is on stage.
     Together,
-    /// They have left; what both have said is mixed to its end.
+    /// The class has left; the rest of both voices is still to be mixed.
     Leaving,
 }
 
-/// One of the two voices.
+/// One of the two inputs.
 struct MixInput {
-    /// Where the samples taken so far end, in ticks.
+    /// The end of the samples taken so far, in ticks.
     end: u64,
     decoder: Option<Decoder>,
-    /// Decoded and not yet mixed. Its first sample belongs where the mix ends.
+    /// Decoded, not yet mixed. The first sample belongs at the end of the mix.
     pcm: VecDeque<f32>,
 }
 
@@ -58,7 +58,7 @@ impl std::fmt::Debug for MixTrack {
 }
 
 impl MixTrack {
-    /// A track that begins, or goes on, as `resume` tells. `teacher` and `stage`: where the two voice tracks end, in ticks.
+    /// A new or resumed track. `teacher` and `stage`: the ends of the two voice tracks, in ticks.
     #[must_use]
     pub fn new(resume: TrackResume, teacher: u64, stage: u64) -> Self {
         Self {
@@ -114,12 +114,12 @@ impl MixTrack {
         }
     }
 
-    /// Keeps what has been gathered from living in memory alone.
+    /// Writes what has been gathered as a fragment, so that it is not only in memory.
     pub fn cut(&mut self, out: &mut Vec<Action>) {
         self.writer.cut(out);
     }
 
-    /// Lasts as long as the teacher's voice and stops there.
+    /// Extends to the end of the teacher's voice and closes.
     pub fn finish(&mut self, out: &mut Vec<Action>) {
         if self.state != StageState::Alone {
             self.state = StageState::Leaving;
@@ -129,7 +129,7 @@ impl MixTrack {
         self.writer.close(out);
     }
 
-    /// The teacher's packet as it is, where it follows.
+    /// Writes the teacher's packet unchanged.
     fn pass(&mut self, start: u64, sample: Sample, out: &mut Vec<Action>) {
         let end = self.writer.end();
         if start + u64::from(sample.duration) / 2 < end {
@@ -146,7 +146,7 @@ impl MixTrack {
         }
     }
 
-    /// Mixes as far as both have come.
+    /// Mixes up to the end of the shorter input.
     fn mix(&mut self, out: &mut Vec<Action>) {
         let frame = SILENCE_SAMPLES as usize;
         loop {
@@ -190,10 +190,10 @@ impl MixInput {
         self.pcm.clear();
     }
 
-    /// Decodes a sample that begins at `start`, and keeps of it what lies behind what is mixed already.
+    /// Decodes a sample that begins at `start`, and keeps what lies after the end of the mix.
     fn decode(&mut self, start: u64, sample: &Sample, mixed: u64) {
         let length = sample.duration as usize;
-        // What lies before the mix is only ever the silence that a track begins with.
+        // Only the silence at the beginning of a track ever lies before the end of the mix.
         let gone = (mixed + self.pcm.len() as u64).saturating_sub(start);
         if gone >= length as u64 {
             return;
@@ -214,7 +214,7 @@ fn encoder() -> Option<Encoder> {
 }
 
 const RATE: u32 = 48_000;
-/// Two voices at once, without a difference to what each was sent with.
+/// Transparent for two voices at once.
 const BITS_PER_SECOND: i32 = 48_000;
 const PACKET_BYTES_MAX: usize = 1_500;
 /// Opus packets last 120 ms at most.

@@ -1,4 +1,4 @@
-//! One track's timeline each: what arrives is laid end to end on lesson time, and becomes
+//! The timeline of one track each: media is laid out on lesson time without holes, and becomes
 //! [`Action`](action::Action)s.
 
 pub mod action;

@@ -1,4 +1,4 @@
-//! When a teacher turns the page: found in what the board's pictures weigh, while they are recorded.
+//! Finds page turns on the board by the sizes of its encoded pictures, while they are recorded.
 //!
 //! Nothing is decoded. A page that is turned makes one picture that is as heavy as a page, among pictures that are light;
 //! a keyframe weighs a page whatever happened. So:
@@ -14,18 +14,18 @@
 //! 3. **An encoder that keeps a distance between its keyframes to the picture**, as OBS and ffmpeg do and no browser
 //!    that is asked for them, gives one earlier than that only where it sees another scene: that one is a turn.
 //!
-//! Two turns are three seconds apart. What is missed: a page turned right behind a keyframe to one of the same weight,
-//! or one that differs from the page before by a line.
+//! Turns are at least three seconds apart. Missed: a page turned right after a keyframe to one of the same size, or one
+//! that differs from the page before by a line.
 
 use std::collections::VecDeque;
 
 /// Finds the turns of one board.
 #[derive(Debug, Default)]
 pub struct PageTurns {
-    /// When the last keyframe came, and what it weighs. `None`: none has come.
+    /// Time and size of the last keyframe.
     key: Option<(u64, usize)>,
     keys: u32,
-    /// What the page on the board weighs.
+    /// Size of the current page.
     page: usize,
     /// Pictures that need others, of the last four seconds.
     light: VecDeque<(u64, usize)>,
@@ -46,7 +46,7 @@ struct Rhythm {
 }
 
 impl PageTurns {
-    /// Takes the next picture: when it was taken, whether it needs no other, and its bytes. Some: when the page was turned.
+    /// Takes the next picture: its time, whether it is a keyframe, its bytes. Returns when a page was turned.
     pub fn picture(&mut self, at_ms: u64, keyframe: bool, bytes: usize) -> Option<u64> {
         let turn = if keyframe { self.keyframe(at_ms, bytes) } else { self.light(at_ms, bytes) }?;
         if self.last_turn.is_some_and(|last| turn < last.saturating_add(APART_MS)) {
@@ -56,7 +56,7 @@ impl PageTurns {
         Some(turn)
     }
 
-    /// Nothing came for a while: what comes next is not compared with what was.
+    /// After a gap: what follows is not compared with what was before.
     pub fn broken(&mut self) {
         let last_turn = self.last_turn;
         *self = Self { last_turn, ..Self::default() };
@@ -124,7 +124,7 @@ impl Rhythm {
         self.is_kept()
     }
 
-    /// The encoder keeps a distance.
+    /// The encoder sends keyframes at a fixed distance.
     fn is_kept(&self) -> bool {
         self.same >= SAME_MIN && self.near < self.same
     }
@@ -145,10 +145,10 @@ const LIGHT_MAX: usize = 240;
 /// How long the pictures behind a keyframe make it finer.
 const FINER_MS: u64 = 500;
 
-/// A cursor, a word, a stroke of the pen weigh less, on any screen.
+/// A cursor, a word, a stroke of the pen are smaller, on any screen.
 const WEIGHT_MIN: usize = 2_500;
 
-/// Nobody reads a page in less.
+/// No page is read in less.
 const APART_MS: u64 = 3_000;
 
 /// A stream begins coarse.

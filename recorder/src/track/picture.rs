@@ -1,4 +1,4 @@
-//! One picture track's timeline: every picture lasts until the next one, so there is never a hole.
+//! The timeline of one picture track: every picture lasts until the next one, so there are no holes.
 
 use bytes::Bytes;
 use sfu::media::TrackKind;
@@ -22,25 +22,25 @@ use crate::{
     },
 };
 
-/// Camera, board or stage as they are written.
+/// The writer of a camera, board or stage track.
 #[derive(Debug)]
 pub struct PictureTrack {
     kind: TrackKind,
     writer: Writer,
     init: InitSegments,
-    /// The newest picture: how long it lasts is known when the next one comes. It begins where the writer ends.
+    /// The latest picture: its duration is known when the next one comes. It begins at the end of the writer.
     pending: Option<Sample>,
-    /// A picture that can stand anywhere, to hold where nothing else is left.
+    /// The latest keyframe, to hold where nothing else is left.
     key: Option<Bytes>,
     gap: OpenGap,
-    /// When the newest picture was taken, however long it has been held since.
+    /// When the latest picture was taken, however long it has been held.
     newest_ms: u64,
     /// `None`: it is no board.
     turns: Option<PageTurns>,
 }
 
 impl PictureTrack {
-    /// A track that begins, or goes on, as `resume` tells.
+    /// A new or resumed track.
     #[must_use]
     pub fn new(kind: TrackKind, resume: TrackResume) -> Self {
         let writer = Writer::new(kind, resume.next_seq, resume.end);
@@ -63,7 +63,7 @@ impl PictureTrack {
         LessonTime::from_ticks(self.writer.end(), self.writer.scale())
     }
 
-    /// Nothing real comes from here on.
+    /// Media is missing from here on.
     pub fn lost(&mut self, reason: GapReason) {
         self.gap.open(self.newest_ms, reason);
         if let Some(turns) = &mut self.turns {
@@ -71,7 +71,7 @@ impl PictureTrack {
         }
     }
 
-    /// The tap dropped packets: the next loss is its doing.
+    /// The tap dropped packets: the next loss is attributed to it.
     pub fn overflowed(&mut self) {
         self.gap.overflowed = true;
     }
@@ -104,7 +104,7 @@ impl PictureTrack {
         self.pending = Some(Sample { duration: 0, sync: picture.keyframe, data: picture.data.clone() });
     }
 
-    /// Keeps a picture that no other has followed for long from living in memory alone.
+    /// Writes a picture that has had no successor for long, so that it is not only in memory.
     pub fn tick(&mut self, now: LessonTime, out: &mut Vec<Action>) {
         let idle = now.0 - self.end().0;
         if idle >= CUT_AFTER_MICROS {
@@ -121,7 +121,7 @@ impl PictureTrack {
         }
     }
 
-    /// Lasts until `end` and stops there.
+    /// Extends to `end` and closes.
     pub fn finish(&mut self, end: LessonTime, out: &mut Vec<Action>) {
         let until = end.ticks(self.writer.scale());
         if let Some(mut last) = self.pending.take() {
@@ -167,7 +167,7 @@ impl InitSegments {
         {
             return *n;
         }
-        // What was written so far needs the old one: recovery goes by the order of the journal.
+        // Earlier samples need the old one: recovery goes by the order of the journal.
         writer.close(out);
         let n = self.next;
         self.next = n.saturating_add(1);
@@ -189,7 +189,7 @@ impl InitSegments {
     }
 }
 
-/// The span without anything real that is still going on.
+/// The gap in progress.
 #[derive(Debug, Default)]
 pub struct OpenGap {
     open: Option<(u64, GapReason)>,
@@ -210,7 +210,7 @@ impl OpenGap {
         self.open.is_some()
     }
 
-    /// A gap begins, unless one is going on already; a better reason replaces a vague one.
+    /// Opens a gap unless one is open. A specific reason replaces `Silent`.
     pub fn open(&mut self, from_ms: u64, reason: GapReason) {
         let reason = if self.overflowed && reason == GapReason::Loss { GapReason::TapFull } else { reason };
         match &mut self.open {
@@ -220,7 +220,7 @@ impl OpenGap {
         }
     }
 
-    /// Something real comes again: the gap is told, if it is worth a word.
+    /// Media continues: the gap is recorded if it is long enough.
     pub fn close(&mut self, kind: TrackKind, to_ms: u64, out: &mut Vec<Action>) {
         if let Some((from_ms, reason)) = self.open.take() {
             self.overflowed = false;
@@ -235,16 +235,16 @@ fn duration(ticks: u64) -> u32 {
     u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
-/// Shorter holes are not heard or seen as such.
+/// Shorter gaps are not recorded: they are neither heard nor seen.
 pub const GAP_MS_MIN: u64 = 100;
 
-/// One millisecond: no picture lasts less, whatever its timestamp says.
+/// One millisecond, the shortest duration of a picture, whatever its timestamp.
 const SHORTEST_TICKS: u64 = 90;
 
 /// A still board sends a picture a second; after six the sender has stopped or is out of reach.
 const HOLD_MICROS: i64 = 6_000_000;
 
-/// What has been gathered is not kept waiting for a second that does not fill.
+/// A fragment is written after so long even if it is not full.
 pub const CUT_AFTER_MICROS: i64 = 1_200_000;
 
 /// Pictures younger than this may still be on their way through repair: [`REPAIR_WAIT`](crate::format::reorder::REPAIR_WAIT), and as

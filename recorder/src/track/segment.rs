@@ -1,4 +1,4 @@
-//! Cuts one track's samples into fragments of one second and segments of some four.
+//! Cuts the samples of one track into fragments of one second and segments of about four.
 
 use bytes::Bytes;
 use sfu::media::TrackKind;
@@ -49,7 +49,7 @@ impl Writer {
         time_scale(self.kind.is_sound())
     }
 
-    /// From here on samples need init segment `n`; a segment needs one only.
+    /// Switches to init segment `n`; a segment refers to one only.
     pub fn set_init(&mut self, n: u32, actions: &mut impl Extend<Action>) {
         if n != self.init {
             self.close(actions);
@@ -78,7 +78,7 @@ impl Writer {
         }
     }
 
-    /// Hands over what has been gathered since the last fragment.
+    /// Writes the gathered samples as a fragment.
     pub fn cut(&mut self, actions: &mut impl Extend<Action>) {
         let Some(open) = &mut self.open else { return };
         if self.samples.is_empty() {
@@ -109,7 +109,7 @@ impl Writer {
     }
 }
 
-/// What a crash may cost, but for the time a sync takes.
+/// The most that a crash loses, apart from the time of a sync.
 const FRAGMENT_MS: u64 = 1_000;
 const VOICE_SEGMENT_MS: u64 = 4_000;
 /// A picture's segment begins with a key frame; the first at or after this ends the one before.

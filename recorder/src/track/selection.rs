@@ -1,10 +1,10 @@
-//! What of a lesson is kept: somebody's choice, made before it begins.
+//! Which tracks of a lesson are recorded, chosen before it begins.
 
 use sfu::media::TrackKind;
 
-/// Which tracks are recorded. Without another word: the teacher's voice, camera and board.
+/// Which tracks are recorded. Default: the teacher's voice, camera and board.
 ///
-/// A class on stage are children in another school: they are recorded only where that school has said so.
+/// A class on stage shows pupils of another school: it is recorded only if that school has agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackSelection {
     /// The teacher's voice.
@@ -13,7 +13,7 @@ pub struct TrackSelection {
     pub camera: bool,
     /// The board.
     pub board: bool,
-    /// Picture and sound of a class on stage. With it, and the voice, a mixed voice is kept too.
+    /// Picture and sound of a class on stage. Together with `voice`, a mixed voice is recorded too.
     pub stage: bool,
 }
 
@@ -24,7 +24,7 @@ impl Default for TrackSelection {
 }
 
 impl TrackSelection {
-    /// What is kept where a stage may be recorded.
+    /// All tracks, where the stage may be recorded.
     pub const WITH_STAGE: Self = Self { voice: true, camera: true, board: true, stage: true };
 
     /// Whether a track of that kind is recorded.

@@ -1,4 +1,4 @@
-//! What a voice sounds like: decoded once while it is recorded, told per minute.
+//! Measures a voice while it is recorded: decoded once, with figures per minute.
 //!
 //! **Level** (`rms_dbfs`): root of the mean square of the samples that came, full scale being 0.
 //!
@@ -29,7 +29,7 @@ pub struct SoundMeter {
     /// `None`: it cannot be had, which no sensible rate and channel bring about.
     loudness: Option<Box<EbuR128>>,
     pcm: Vec<f32>,
-    /// Samples until the short-term loudness is looked at again.
+    /// Samples until the next short-term measurement.
     until_look: usize,
     noise_dbfs: f32,
     /// Packets that still count as spoken.
@@ -44,7 +44,7 @@ impl std::fmt::Debug for SoundMeter {
     }
 }
 
-/// Of the minute that is going on, in samples.
+/// Sums of the current minute, in samples.
 #[derive(Debug, Default)]
 struct SoFar {
     samples: u64,
@@ -60,7 +60,7 @@ impl Default for SoundMeter {
         // A histogram: what it remembers does not grow with the lesson.
         let mut loudness = EbuR128::new(1, RATE, Mode::I | Mode::S | Mode::HISTOGRAM).ok().map(Box::new);
         if let Some(meter) = &mut loudness {
-            // The one channel there is can be named.
+            // Cannot fail: there is one channel.
             let _ = meter.set_channel(0, Channel::DualMono);
         }
         Self {
@@ -78,7 +78,7 @@ impl Default for SoundMeter {
 }
 
 impl SoundMeter {
-    /// Measures one Opus packet heard at `at`. Some: the minute before has ended with it.
+    /// Measures one Opus packet heard at `at`. Returns the previous minute if it has ended.
     pub fn packet(&mut self, at: LessonTime, packet: &[u8]) -> Option<SoundMinute> {
         let minute = at.millis() / 60_000;
         let ended = if minute == self.minute { None } else { self.take() };
@@ -101,10 +101,10 @@ impl SoundMeter {
         ended
     }
 
-    /// So many samples of silence stand where nothing came.
+    /// Measures so many samples of silence where nothing was received.
     pub fn silence(&mut self, samples: u64) {
-        // After three seconds of it no window remembers anything else; what comes after them counts in steps of the
-        // blocks, so that these stay where they are.
+        // No window is longer than three seconds. The rest counts modulo the block length, which keeps the blocks
+        // aligned.
         let samples = if samples > WINDOW_SAMPLES { WINDOW_SAMPLES + samples % BLOCK_SAMPLES } else { samples };
         let mut left = usize::try_from(samples).unwrap_or(0);
         while left > 0 {
@@ -115,7 +115,7 @@ impl SoundMeter {
         }
     }
 
-    /// The minute so far, which begins anew. `None`: nothing was heard in it.
+    /// Ends the current minute. `None`: nothing was received in it.
     pub fn take(&mut self) -> Option<SoundMinute> {
         let so_far = std::mem::take(&mut self.so_far);
         if so_far.samples == 0 {
@@ -134,7 +134,7 @@ impl SoundMeter {
         })
     }
 
-    /// Whether a packet of that level is spoken: see the head of this file.
+    /// Whether a packet of that level is speech, see the module.
     fn is_speech(&mut self, level: Option<f32>, samples: u64) -> bool {
         let level = level.unwrap_or(f32::MIN);
         let risen = self.noise_dbfs + NOISE_RISES_DB_PER_SECOND * samples as f32 / RATE as f32;
@@ -148,7 +148,7 @@ impl SoundMeter {
         still
     }
 
-    /// Takes the first samples of `pcm` into the loudness.
+    /// Feeds the first samples of `pcm` to the loudness meter.
     fn weigh(&mut self, samples: usize) {
         let Some(meter) = &mut self.loudness else { return };
         let Some(pcm) = self.pcm.get(..samples) else { return };

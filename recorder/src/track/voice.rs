@@ -1,4 +1,4 @@
-//! One voice track's timeline: silence stands where nothing was said or nothing arrived.
+//! The timeline of one voice track: silence fills what was not received.
 
 use bytes::Bytes;
 use sfu::media::TrackKind;
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A voice as it is written.
+/// The writer of a voice track.
 #[derive(Debug)]
 pub struct VoiceTrack {
     kind: TrackKind,
@@ -26,14 +26,14 @@ pub struct VoiceTrack {
     expected: Option<u32>,
     /// Packets are missing before the next one.
     after_hole: bool,
-    /// What was written since it was last taken, for the mix. `None`: there is no mix.
+    /// What was written since it was last taken. `None`: there is no mix.
     written: Option<Vec<Sample>>,
-    /// How far packets come behind (or ahead of) where they are written, smoothed, in samples.
+    /// Smoothed offset between arrival and written position, in samples. Positive: packets are ahead.
     drift: f32,
 }
 
 impl VoiceTrack {
-    /// A track that begins, or goes on, as `resume` tells.
+    /// A new or resumed track.
     #[must_use]
     pub fn new(kind: TrackKind, resume: TrackResume) -> Self {
         let writer = Writer::new(kind, resume.next_seq, resume.end);
@@ -51,7 +51,7 @@ impl VoiceTrack {
         }
     }
 
-    /// From now on what is written is also kept for the mix.
+    /// Keeps what is written for the mix from now on.
     pub fn keep_for_mix(&mut self) {
         self.written.get_or_insert_default();
     }
@@ -73,7 +73,7 @@ impl VoiceTrack {
         self.writer.end()
     }
 
-    /// Packets are missing; `Loss` alone is no gap yet, it may be one packet.
+    /// Packets are missing. `Loss` alone opens no gap yet: it may be one packet.
     pub fn lost(&mut self, reason: GapReason) {
         self.after_hole = true;
         if reason != GapReason::Loss || self.gap.is_open() {
@@ -85,7 +85,7 @@ impl VoiceTrack {
         }
     }
 
-    /// The tap dropped packets: the next loss is its doing.
+    /// The tap dropped packets: the next loss is attributed to it.
     pub fn overflowed(&mut self) {
         self.gap.overflowed = true;
     }
@@ -97,7 +97,7 @@ impl VoiceTrack {
         self.expected = Some(rtp.wrapping_add(samples));
         let ahead = signed(at.ticks(self.writer.scale())) - signed(self.writer.end());
         if follows && ahead.abs() <= FAR_SAMPLES {
-            // The sender's crystal is not ours: follow it by whole frames of silence, once it is certain.
+            // Clock drift of the sender: corrected by whole frames once it is certain.
             self.drift += (ahead as f32 - self.drift) * DRIFT_WEIGHT;
             if self.drift > DRIFT_SAMPLES {
                 self.silence(1, out);
@@ -130,7 +130,7 @@ impl VoiceTrack {
         self.write(Sample { duration: samples, sync: true, data: packet.clone() }, out);
     }
 
-    /// Silence follows the lesson at a distance in which a late packet still finds its place.
+    /// Fills with silence, at a distance at which a late packet still finds its place.
     pub fn tick(&mut self, now: LessonTime, out: &mut Vec<Action>) {
         let idle = now.0 - self.end().0;
         if idle >= CUT_AFTER_MICROS {
@@ -144,7 +144,7 @@ impl VoiceTrack {
         self.fill(LessonTime(now.0 - SETTLE_MICROS), FILL_FRAMES_MAX, out);
     }
 
-    /// Lasts until `end` and stops there.
+    /// Extends to `end` and closes.
     pub fn finish(&mut self, end: LessonTime, out: &mut Vec<Action>) {
         self.fill(end, u64::MAX, out);
         self.gap.close(self.kind, end.millis(), out);

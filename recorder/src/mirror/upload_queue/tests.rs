@@ -240,7 +240,7 @@ fn what_is_deleted_is_forgotten_but_never_under_an_upload() {
     outbox.handle_result(now, &upload.object, UploadResult::Failed);
     assert!(outbox.forget(upload.object.recording));
     assert_eq!((outbox.lag(0), outbox.poll_timeout(now)), (MirrorLag::default(), None));
-    // A failure of long ago makes nobody wait who comes later.
+    // An old failure does not delay later uploads.
     outbox.add(object(9), 10, 0);
     assert!(outbox.poll_timeout(now).unwrap() <= now + Duration::from_secs(1));
 }
