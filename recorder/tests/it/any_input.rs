@@ -1,4 +1,4 @@
-//! Whatever the tap tells, every track tiles the lesson from its beginning to its end.
+//! Whatever the tap delivers, every track tiles the lesson from its beginning to its end.
 #![expect(clippy::disallowed_methods, reason = "the test needs one first moment of time")]
 
 use std::{

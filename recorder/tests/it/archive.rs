@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -17,7 +16,6 @@ use recorder::{
     Archive, ArchiveError, ArchiveOptions, Clock, Condition, DiskLevel, ManifestState, RecorderState, RecordingId,
     disk::{Disk, DiskFile, LocalDisk, space::FreeSpace},
     journal::{GapReason, TrackNote},
-    track::sound_meter::SILENCE,
 };
 use sfu::{
     id::TrackId,
@@ -26,75 +24,7 @@ use sfu::{
     tap::{TapItem, TapSender, channel},
 };
 
-const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
-
-fn id() -> RecordingId {
-    ID.parse().unwrap()
-}
-
-/// A clock that the test moves.
-struct HandClock {
-    start: Instant,
-    ms: AtomicU64,
-    looks: AtomicU64,
-}
-
-impl HandClock {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), ms: AtomicU64::new(0), looks: AtomicU64::new(0) })
-    }
-
-    fn ms(&self) -> u64 {
-        self.ms.load(Ordering::SeqCst)
-    }
-
-    /// How often somebody has looked at it.
-    fn looks(&self) -> u64 {
-        self.looks.load(Ordering::SeqCst)
-    }
-
-    fn advance(&self, ms: u64) {
-        self.ms.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Instant {
-        self.looks.fetch_add(1, Ordering::SeqCst);
-        self.start + Duration::from_millis(self.ms())
-    }
-
-    fn wall_ms(&self) -> u64 {
-        1_800_000_000_000 + self.ms()
-    }
-}
-
-/// Speaks for `ms`, moving the clock.
-fn speak(clock: &HandClock, tap: &TapSender, track: TrackId, ms: u64) {
-    let arrived = clock.now();
-    tap.send(TapItem::Started { track, kind: TrackKind::Voice, codec: Codec::Opus, arrived }).unwrap();
-    for seq in 0..ms / 20 {
-        clock.advance(20);
-        tap.send(word(clock, track, seq)).unwrap();
-    }
-}
-
-/// Twenty milliseconds of voice.
-fn word(clock: &HandClock, track: TrackId, seq: u64) -> TapItem {
-    let packet = Arc::new(Packet {
-        seq,
-        timestamp: (seq * 960) as u32,
-        marker: false,
-        codec: Codec::Opus,
-        keyframe: true,
-        payload: Bytes::from_static(SILENCE),
-        audio_level: None,
-        vp8: None,
-        frame_start: true,
-        layered: None,
-    });
-    TapItem::Packet { track, arrived: clock.now(), packet }
-}
+use crate::fixtures::{HandClock, ID, id, speak, word};
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..50_000_000_u64 {

@@ -2,6 +2,7 @@
 
 mod any_input;
 mod archive;
+mod fixtures;
 mod lesson;
 mod mirror;
 mod power_cut;

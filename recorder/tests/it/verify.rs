@@ -1,76 +1,23 @@
-//! Whoever had the disk in their hands is found out, and what they touched is named.
+//! Verification finds every change of the files, and names what was changed.
 #![expect(clippy::disallowed_methods, reason = "the test touches files, and needs one first moment of time")]
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, OnceLock},
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use bytes::Bytes;
 use proptest::prelude::*;
 use recorder::{
-    Archive, ArchiveError, ArchiveOptions, Checkpoint, Clock, Fault, RecordingId, Signed, Signer, VerifyReport,
+    Archive, ArchiveError, ArchiveOptions, Checkpoint, Fault, RecordingId, Signed, Signer, VerifyReport,
     disk::verify::FaultLocation,
     journal::{self, FrameError, HashChain, Record},
 };
-use sfu::{
-    id::TrackId,
-    media::{Codec, TrackKind},
-    packet::Packet,
-    tap::{TapItem, TapSender, channel},
-};
+use sfu::{id::TrackId, tap::channel};
 use tempfile::TempDir;
 
-const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
-
-fn id() -> RecordingId {
-    ID.parse().unwrap()
-}
-
-/// A clock that the test moves.
-struct HandClock(Instant, AtomicU64);
-
-impl Clock for HandClock {
-    fn now(&self) -> Instant {
-        self.0 + Duration::from_millis(self.1.load(Ordering::SeqCst))
-    }
-
-    fn wall_ms(&self) -> u64 {
-        1_800_000_000_000 + self.1.load(Ordering::SeqCst)
-    }
-}
-
-fn clock() -> Arc<HandClock> {
-    Arc::new(HandClock(Instant::now(), AtomicU64::new(0)))
-}
-
-/// A voice of `ms`, moving the clock.
-fn speak(clock: &HandClock, tap: &TapSender, ms: u64) {
-    let track = TrackId(1);
-    tap.send(TapItem::Started { track, kind: TrackKind::Voice, codec: Codec::Opus, arrived: clock.now() }).unwrap();
-    for seq in 0..ms / 20 {
-        clock.1.fetch_add(20, Ordering::SeqCst);
-        let packet = Arc::new(Packet {
-            seq,
-            timestamp: (seq * 960) as u32,
-            marker: false,
-            codec: Codec::Opus,
-            keyframe: true,
-            payload: Bytes::from_static(recorder::track::sound_meter::SILENCE),
-            audio_level: None,
-            vp8: None,
-            frame_start: true,
-            layered: None,
-        });
-        tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
-    }
-}
+use crate::fixtures::{HandClock, ID, id, speak};
 
 struct Key(Ed25519KeyPair);
 
@@ -100,7 +47,7 @@ impl Recorded {
     }
 
     fn sealed_by(key: Option<Arc<dyn Signer>>, ms: u64) -> Self {
-        let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+        let (clock, folder) = (HandClock::new(), tempfile::tempdir().unwrap());
         let archive = match key {
             Some(key) => Archive::open_with(
                 folder.path().to_owned(),
@@ -112,14 +59,14 @@ impl Recorded {
         };
         let (sender, receiver) = channel(10_000);
         let recorder = archive.record(id(), receiver).unwrap();
-        speak(&clock, &sender, ms);
+        speak(&clock, &sender, TrackId(1), ms);
         recorder.finish().unwrap();
         Self { folder, archive }
     }
 
     /// So many minutes, each of which has its checkpoint.
     fn checked(key: Arc<dyn Signer>, minutes: u64) -> Self {
-        let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+        let (clock, folder) = (HandClock::new(), tempfile::tempdir().unwrap());
         let archive = Archive::open_with(
             folder.path().to_owned(),
             clock.clone(),
@@ -129,7 +76,7 @@ impl Recorded {
         let (sender, receiver) = channel(10_000);
         let recorder = archive.record(id(), receiver).unwrap();
         for minute in 1..=minutes {
-            speak(&clock, &sender, 60_000);
+            speak(&clock, &sender, TrackId(1), 60_000);
             while archive.checkpoint(id()).is_none_or(|checkpoint| checkpoint.at_ms < minute * 60_000) {
                 std::thread::yield_now();
             }
@@ -138,11 +85,11 @@ impl Recorded {
         Self { folder, archive }
     }
 
-    /// The same files as they look to somebody with another key, or with none.
+    /// The same files, verified with another key or with none.
     fn seen_with(&self, key: Option<Arc<dyn Signer>>) -> Arc<Archive> {
         Archive::open_with(
             self.folder.path().to_owned(),
-            clock(),
+            HandClock::new(),
             ArchiveOptions { signer: key, create: false, ..Default::default() },
         )
         .unwrap()
@@ -150,11 +97,11 @@ impl Recorded {
 
     /// Stopped cleanly, and not over.
     fn suspended() -> Self {
-        let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+        let (clock, folder) = (HandClock::new(), tempfile::tempdir().unwrap());
         let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
         let (sender, receiver) = channel(10_000);
         let recorder = archive.record(id(), receiver).unwrap();
-        speak(&clock, &sender, 10_000);
+        speak(&clock, &sender, TrackId(1), 10_000);
         recorder.suspend().unwrap();
         Self { folder, archive }
     }
@@ -220,12 +167,12 @@ fn what_nobody_touched_is_whole_whether_it_is_over_or_not() {
 
 #[test]
 fn a_recording_that_is_being_written_is_whole_at_any_moment() {
-    let (clock, folder) = (clock(), tempfile::tempdir().unwrap());
+    let (clock, folder) = (HandClock::new(), tempfile::tempdir().unwrap());
     let archive = Archive::open(folder.path().to_owned(), clock.clone()).unwrap();
     let (sender, receiver) = channel(10_000);
     let recorder = archive.record(id(), receiver).unwrap();
     for _ in 0..10 {
-        speak(&clock, &sender, 1_000);
+        speak(&clock, &sender, TrackId(1), 1_000);
         archive.verify(id()).unwrap().unwrap();
     }
     recorder.finish().unwrap();
@@ -402,7 +349,10 @@ fn a_journal_written_anew_as_a_whole_is_found_out_by_what_others_keep_of_it() {
     assert_eq!(misfit.fault, Fault::OtherPast { at_ms: kept[0].at_ms });
     let misfit = beside(&[], Some(seal.as_str())).unwrap_err();
     println!("{misfit}");
-    assert_eq!((misfit.location, misfit.fault), (file("seal.json"), Fault::OtherSeal { was: seal.as_str().to_owned() }));
+    assert_eq!(
+        (misfit.location, misfit.fault),
+        (file("seal.json"), Fault::OtherSeal { was: seal.as_str().to_owned() })
+    );
 
     // What is kept elsewhere may be touched as well.
     let mut forged = kept.clone();

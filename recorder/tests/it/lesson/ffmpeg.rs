@@ -1,4 +1,4 @@
-//! The foreign judge: makes the media, and says whether what was recorded is sound.
+//! ffmpeg as independent judge: makes the media, and checks what was recorded.
 
 use std::{
     path::Path,
@@ -21,7 +21,7 @@ pub fn ffmpeg(args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Decodes everything; any word of ffmpeg is a failure.
+/// Decodes everything; any output of ffmpeg is a failure.
 ///
 /// Pictures keep their own time base: rounded to a guessed frame rate, two of a varying rate meet, and the null muxer
 /// complains of what the file does not hold.

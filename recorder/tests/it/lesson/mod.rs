@@ -35,9 +35,8 @@ use sfu::{
 };
 use tempfile::TempDir;
 
+use crate::fixtures::ID;
 use teacher::{CAMERA, Line, VOICE, at};
-
-const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
 
 /// One recording, driven without threads.
 struct Lesson {
@@ -154,7 +153,7 @@ impl Recorded {
         folder.join(name)
     }
 
-    /// Every track decodes without a word and lasts `seconds`.
+    /// Every track decodes without a complaint and lasts `seconds`.
     fn plays_for(&self, seconds: f64) {
         ffmpeg::decodes_cleanly(&self.hls(self.manifest.main_playlist.as_ref().unwrap()));
         let duration_ms = self.manifest.duration_ms as f64;

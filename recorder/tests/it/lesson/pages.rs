@@ -89,7 +89,7 @@ fn board(dir: &Path, parameters: &str) -> (Vec<f64>, Vec<(bytes::Bytes, bool)>) 
         "h264",
         "-y",
     ];
-    // Keyframes that somebody asks for, where the encoder listens.
+    // Keyframes on request, where the encoder listens.
     let listens: &[&str] = if parameters.contains("scenecut=0") { &["-force_key_frames", asked] } else { &[] };
     let args = [&inputs[..], &["-filter_complex", &graph], listens, &encoder, &[ffmpeg::path(&file)]].concat();
     ffmpeg::ffmpeg(&args);

@@ -1,4 +1,4 @@
-//! Recordings and their copies in a real S3 server, over a way that fails in every manner we could think of.
+//! Recordings and their copies in a real S3 server, behind a proxy that injects faults.
 #![expect(clippy::disallowed_methods, reason = "the test touches files, and waits for a real server")]
 
 mod server;
@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, ArchiveOptions, Clock, Fault as VerifyFault, Mirror, NotEvicted, RecordingId,
+    Archive, ArchiveOptions, Clock, Fault as VerifyFault, Mirror, NotEvicted,
     disk::{Disk, LocalDisk, recording_files::RecordingFiles, verify::FaultLocation},
     id::MediaName,
     journal::{InitRecord, Record, VERSION},
@@ -33,11 +33,7 @@ use sfu::media::{Codec, TrackKind};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";
-
-fn id() -> RecordingId {
-    ID.parse().unwrap()
-}
+use crate::fixtures::{ID, id};
 
 /// The machine's clock, with a calendar that the test turns on.
 struct Calendar(AtomicU64);
@@ -446,7 +442,7 @@ async fn a_local_copy_goes_only_when_the_bucket_confirms_it_and_all_is_read_from
     assert_eq!(verified().await.unwrap().unwrap().segments, 10);
     assert_eq!(hub.archive.copies(id(), true).unwrap().here, 0);
 
-    // So does a copy for somebody else's disk, which is checked again where it lies.
+    // So does a copy on another disk, which is verified there.
     let (archive, to) = (hub.archive.clone(), tempfile::tempdir().unwrap());
     let at = to.path().to_owned();
     let copied = tokio::task::spawn_blocking(move || archive.copy_out(id(), &at)).await.unwrap().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! A real S3 server on a folder, and a way to it that can be made bad.
+//! A real S3 server on a folder, and a proxy in front of it that injects faults.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "a server is started, and its folder looked at")]
 
@@ -39,8 +39,12 @@ impl Server {
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let process = spawn(free, folder.path());
-        let server = Self { process, address: free, folder };
-        server.ready().await;
+        let mut server = Self { process, address: free, folder };
+        // Another test may have taken the port between the probe and the server's own bind: the server exits then.
+        while !server.ready().await {
+            server.address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            server.process = spawn(server.address, server.folder.path());
+        }
         server
     }
 
@@ -49,13 +53,18 @@ impl Server {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         self.process = spawn(self.address, self.folder.path());
-        self.ready().await;
+        assert!(self.ready().await, "its port is still free");
     }
 
-    async fn ready(&self) {
+    /// Waits until the server accepts connections. False: it has exited.
+    async fn ready(&mut self) -> bool {
         for _ in 0..200 {
-            if TcpStream::connect(self.address).await.is_ok() {
-                return;
+            let accepts = TcpStream::connect(self.address).await.is_ok();
+            if self.process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if accepts {
+                return true;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -87,12 +96,12 @@ fn spawn(address: SocketAddr, folder: &Path) -> Child {
         .expect("s3s-fs is installed by `.ci/setup test`")
 }
 
-/// What is wrong with the way to the bucket.
+/// A fault of the network path to the bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     /// Nothing.
     None,
-    /// Nobody answers.
+    /// Connections are refused.
     Down,
     /// The object is made, and the answer says 500.
     ErrorAfterSuccess,
@@ -102,7 +111,7 @@ pub enum Fault {
     Stall,
     /// The connection is reset after so many bytes.
     ResetAt(usize),
-    /// After so many bytes of a connection nothing moves any more, and nobody says so.
+    /// After so many bytes of a connection nothing moves any more, without an error.
     HangsAt(usize),
     /// At so many bytes a second, which all connections share.
     Slow(usize),
@@ -167,7 +176,7 @@ impl Way {
         self.fault.send_replace(fault);
     }
 
-    /// How often somebody knocked.
+    /// How many connections were accepted.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::SeqCst)
     }

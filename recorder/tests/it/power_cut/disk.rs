@@ -27,7 +27,7 @@ struct State {
     kinds: BTreeMap<&'static str, u64>,
     /// Which one was made to fail.
     failed: Option<&'static str>,
-    /// Everything that was changed, in order. Empty: nobody asked for it.
+    /// Everything that was changed, in order. Empty unless [`SimDisk::keep_history`] was called.
     history: Option<Vec<Change>>,
     written: u64,
     cut_at: Option<u64>,
