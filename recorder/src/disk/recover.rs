@@ -61,18 +61,21 @@ fn recover_folder(
     signer: Option<&dyn Signer>,
     suspect: bool,
 ) -> Result<Option<RecordingFiles>, ArchiveError> {
-    let Some((ledger, chain, kept, len)) = read_journal(disk.as_ref(), dir)? else { return Ok(None) };
+    let Some(ReadJournal { ledger, chain, valid_bytes, len_bytes }) = read_journal(disk.as_ref(), dir)? else {
+        return Ok(None);
+    };
     let path = dir.join(JOURNAL);
     if suspect {
         let bytes = disk.read(&path).map_err(|source| failed("read", &path, source))?;
-        let whole = usize::try_from(kept).ok().and_then(|kept| bytes.get(..kept)).unwrap_or_default();
+        let whole = usize::try_from(valid_bytes).ok().and_then(|valid| bytes.get(..valid)).unwrap_or_default();
         rewrite(disk.as_ref(), dir, JOURNAL, whole)?;
-    } else if kept < len {
-        let mut file = disk.open(&path, kept).map_err(|source| failed("open", &path, source))?;
+    } else if valid_bytes < len_bytes {
+        let mut file = disk.open(&path, valid_bytes).map_err(|source| failed("open", &path, source))?;
         file.sync().map_err(|source| failed("sync", &path, source))?;
     }
     let phase = ledger.phase;
-    let mut store = RecordingFiles::open(disk.clone(), dir.to_owned(), kept, chain, Arc::new(Mutex::new(ledger)));
+    let mut store =
+        RecordingFiles::open(disk.clone(), dir.to_owned(), valid_bytes, chain, Arc::new(Mutex::new(ledger)));
     if let RecordingPhase::Ended(_) = phase {
         seal(disk.as_ref(), dir, &store, signer)?;
         return Ok(Some(store));
@@ -115,7 +118,7 @@ fn recover_folder(
 /// # Errors
 /// When the disk fails.
 pub fn peek(disk: &dyn Disk, dir: &Path) -> Result<Option<Ledger>, ArchiveError> {
-    Ok(read_journal(disk, dir)?.map(|(ledger, ..)| ledger))
+    Ok(read_journal(disk, dir)?.map(|journal| journal.ledger))
 }
 
 /// Writes the seal of an ended recording, signed if there is a signer.
@@ -269,7 +272,15 @@ fn remove(disk: &dyn Disk, dir: &Path, file: &str) -> Result<(), ArchiveError> {
     disk.sync_dir(dir).map_err(|source| failed("sync", dir, source))
 }
 
-type ReadJournal = (Ledger, HashChain, u64, u64);
+/// A journal as it was found.
+struct ReadJournal {
+    ledger: Ledger,
+    chain: HashChain,
+    /// Of its complete records.
+    valid_bytes: u64,
+    /// Of the file.
+    len_bytes: u64,
+}
 
 fn read_journal(disk: &dyn Disk, dir: &Path) -> Result<Option<ReadJournal>, ArchiveError> {
     let path = dir.join(JOURNAL);
@@ -278,8 +289,10 @@ fn read_journal(disk: &dyn Disk, dir: &Path) -> Result<Option<ReadJournal>, Arch
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed("read", &path, source)),
     };
-    let (records, chain, kept) = chain::read(&bytes);
-    Ok(Ledger::fold(&records, chain.head()).map(|ledger| (ledger, chain, kept as u64, bytes.len() as u64)))
+    let (records, chain, valid) = chain::read(&bytes);
+    let ledger = Ledger::fold(&records, chain.head());
+    let (valid_bytes, len_bytes) = (valid as u64, bytes.len() as u64);
+    Ok(ledger.map(|ledger| ReadJournal { ledger, chain, valid_bytes, len_bytes }))
 }
 
 impl TrackLedger {

@@ -29,7 +29,12 @@ struct Measured {
     /// The reserve exists. `None`: not looked up yet.
     reserved: Option<bool>,
     /// Free bytes at earlier measurements.
-    measurements: VecDeque<(Instant, u64)>,
+    measurements: VecDeque<Measurement>,
+}
+
+struct Measurement {
+    at: Instant,
+    free_bytes: u64,
 }
 
 impl Volume {
@@ -94,7 +99,7 @@ impl Volume {
         if measured.measurements.len() == MEASUREMENTS_MAX {
             measured.measurements.pop_front();
         }
-        measured.measurements.push_back((now, room.free_bytes));
+        measured.measurements.push_back(Measurement { at: now, free_bytes: room.free_bytes });
         let full_in_minutes = full_in_minutes_by(&measured.measurements);
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) =
             DiskState { level, free_bytes, total_bytes: room.total_bytes, full_in_minutes };
@@ -129,11 +134,11 @@ fn reserve_bytes(room: FreeSpace) -> u64 {
 
 /// Minutes until the volume is full at the rate of the kept measurements. `None`: it does not fill, or was not observed
 /// for long enough.
-fn full_in_minutes_by(measurements: &VecDeque<(Instant, u64)>) -> Option<u64> {
-    let ((since, then), (until, now)) = (measurements.front()?, measurements.back()?);
-    let passed = until.saturating_duration_since(*since);
-    let filled = then.checked_sub(*now).filter(|filled| *filled > 0)?;
-    (passed >= TREND_MIN).then(|| now.saturating_mul(passed.as_secs()) / filled / 60)
+fn full_in_minutes_by(measurements: &VecDeque<Measurement>) -> Option<u64> {
+    let (first, last) = (measurements.front()?, measurements.back()?);
+    let passed = last.at.saturating_duration_since(first.at);
+    let filled = first.free_bytes.checked_sub(last.free_bytes).filter(|filled| *filled > 0)?;
+    (passed >= TREND_MIN).then(|| last.free_bytes.saturating_mul(passed.as_secs()) / filled / 60)
 }
 
 /// Interval of measurements.
@@ -163,7 +168,10 @@ mod tests {
         let start = Instant::now();
         let told = |measurements: &[(u64, u64)]| {
             full_in_minutes_by(
-                &measurements.iter().map(|(at_s, free)| (start + Duration::from_secs(*at_s), free << 30)).collect(),
+                &measurements
+                    .iter()
+                    .map(|(at_s, free)| Measurement { at: start + Duration::from_secs(*at_s), free_bytes: free << 30 })
+                    .collect(),
             )
         };
         let table = [

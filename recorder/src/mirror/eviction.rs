@@ -34,6 +34,14 @@ pub enum NotEvicted {
     Archive(#[from] ArchiveError),
 }
 
+/// A file on this disk, as the journal has it.
+struct LocalCopy {
+    name: MediaName,
+    size_bytes: u64,
+    /// In hex.
+    sha256: String,
+}
+
 impl Mirror {
     /// Removes the media of a recording from this disk, after the bucket has confirmed every file of it. Journal and
     /// seal stay. Returns the bytes freed.
@@ -46,8 +54,9 @@ impl Mirror {
         if files.is_empty() {
             return Ok(0);
         }
-        for (name, size, digest) in &files {
-            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, QUESTION_TIMEOUT).await?;
+        for LocalCopy { name, size_bytes, sha256 } in &files {
+            let object = Object::of(recording, Piece::Media(*name));
+            self.bucket.check(&object, *size_bytes, sha256, QUESTION_TIMEOUT).await?;
         }
         for piece in [Piece::Journal, Piece::Seal] {
             let (mirror, object) = (self.clone(), Object::of(recording, piece));
@@ -57,10 +66,10 @@ impl Mirror {
         let mirror = self.clone();
         let freed = blocking(move || {
             let (dir, mut freed) = (mirror.archive.dir(recording), 0);
-            for (name, size, _) in files {
+            for LocalCopy { name, size_bytes, .. } in files {
                 let path = dir.join(name.to_string());
                 mirror.archive.disk.remove(&path).map_err(|source| failed("remove", &path, source))?;
-                freed += size;
+                freed += size_bytes;
             }
             mirror.archive.disk.sync_dir(&dir).map_err(|source| failed("sync", &dir, source))?;
             Ok::<_, ArchiveError>(freed)
@@ -69,7 +78,7 @@ impl Mirror {
     }
 
     /// The evictable files of a recording, as far as known locally: names, sizes and digests.
-    fn evictable(&self, recording: RecordingId) -> Result<Vec<(MediaName, u64, String)>, NotEvicted> {
+    fn evictable(&self, recording: RecordingId) -> Result<Vec<LocalCopy>, NotEvicted> {
         let dir = self.archive.dir(recording);
         let here = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
         if here == [JOURNAL, SEAL] {
@@ -97,7 +106,7 @@ impl Mirror {
                         object: Object::of(recording, Piece::Media(name)),
                     }));
                 }
-                files.push((name, bytes.len() as u64, digest.clone()));
+                files.push(LocalCopy { name, size_bytes: bytes.len() as u64, sha256: digest.clone() });
             }
         }
         Ok(files)

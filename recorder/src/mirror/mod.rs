@@ -88,7 +88,7 @@ struct MirrorState {
 /// A recording that is not completely in the bucket.
 struct RecordingProgress {
     /// The number of init segments and segments seen of each track.
-    seen: HashMap<TrackKind, (usize, usize)>,
+    seen: HashMap<TrackKind, Seen>,
     /// Its objects in the queue.
     waiting: usize,
     /// The journal is uploaded up to this byte.
@@ -99,6 +99,13 @@ struct RecordingProgress {
     last: Option<Piece>,
     /// An object of it can never be uploaded: it stays incomplete, with an alarm.
     given_up: bool,
+}
+
+/// How much of a track was seen in its journal.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    inits: usize,
+    segments: usize,
 }
 
 impl Mirror {
@@ -405,7 +412,7 @@ impl RecordingProgress {
     fn add_media(&mut self, ledger: &Ledger, queue: &mut UploadQueue, receipts: &Receipts) {
         for track in &ledger.tracks {
             let Some(kind) = track.kind else { continue };
-            let (inits, segments) = self.seen.get(&kind).copied().unwrap_or_default();
+            let Seen { inits, segments } = self.seen.get(&kind).copied().unwrap_or_default();
             let mut found = Vec::new();
             for init in track.inits.iter().skip(inits) {
                 found.push((MediaName::Init { kind, n: init.n }, 0, track.duration_ms()));
@@ -414,7 +421,7 @@ impl RecordingProgress {
                 let end = LessonTime::from_ticks(segment.start.saturating_add(segment.duration), track.scale());
                 found.push((MediaName::Segment { kind, seq: segment.seq }, segment.size_bytes, end.millis()));
             }
-            self.seen.insert(kind, (track.inits.len(), track.segments.len()));
+            self.seen.insert(kind, Seen { inits: track.inits.len(), segments: track.segments.len() });
             for (name, size_bytes, at_ms) in found {
                 let object = Object::of(ledger.recording_id, Piece::Media(name));
                 if !receipts.has(&object) {

@@ -59,14 +59,21 @@ pub(super) struct Worker {
     backlog: Backlog,
     /// The `Started` items of current publishers, replayed into a reopened recording.
     publishers: HashMap<TrackId, TapItem>,
-    /// Tracks that waited for a keyframe when it was last looked, and when it is looked again.
-    broken: (Vec<TrackKind>, Instant),
+    keyframe_check: KeyframeCheck,
     /// When the next checkpoint is due.
     checkpoint: Instant,
     /// When a failed disk is tried again.
     retry: Option<Instant>,
     /// The recording was paused for lack of space; it is closed when its last actions are durable.
     closing: bool,
+}
+
+/// The last check for picture tracks that cannot be decoded.
+struct KeyframeCheck {
+    /// Tracks that were waiting for a keyframe then.
+    undecodable: Vec<TrackKind>,
+    /// When the next check is due.
+    next: Instant,
 }
 
 impl Worker {
@@ -92,7 +99,7 @@ impl Worker {
             stopped,
             status,
             publishers: HashMap::new(),
-            broken: (Vec::new(), now),
+            keyframe_check: KeyframeCheck { undecodable: Vec::new(), next: now },
             checkpoint: now + CHECKPOINT_EVERY,
             closing: false,
         }
@@ -142,15 +149,15 @@ impl Worker {
     /// Requests a keyframe for every picture track that has been undecodable for two checks in a row. One that has just
     /// begun has its keyframe on the way.
     fn request_keyframes(&mut self, now: Instant) {
-        if now < self.broken.1 {
+        if now < self.keyframe_check.next {
             return;
         }
-        let broken: Vec<TrackKind> =
+        let undecodable: Vec<TrackKind> =
             self.session.iter().flat_map(|session| session.recording.awaiting_keyframe()).collect();
-        for kind in broken.iter().filter(|kind| self.broken.0.contains(kind)) {
+        for kind in undecodable.iter().filter(|kind| self.keyframe_check.undecodable.contains(kind)) {
             self.tap.want_keyframe(*kind);
         }
-        self.broken = (broken, now + KEYFRAME_CHECK_EVERY);
+        self.keyframe_check = KeyframeCheck { undecodable, next: now + KEYFRAME_CHECK_EVERY };
     }
 
     /// Reads what is queued. False: the tap is closed.

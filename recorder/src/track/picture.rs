@@ -192,37 +192,44 @@ impl InitSegments {
 /// The gap in progress.
 #[derive(Debug, Default)]
 pub struct OpenGap {
-    open: Option<(u64, GapReason)>,
+    since: Option<GapStart>,
     /// The tap dropped packets since the last gap.
     pub overflowed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct GapStart {
+    /// In lesson time.
+    from_ms: u64,
+    reason: GapReason,
 }
 
 impl OpenGap {
     /// A gap since `from_ms`.
     #[must_use]
     pub fn since(from_ms: u64, reason: GapReason) -> Self {
-        Self { open: Some((from_ms, reason)), overflowed: false }
+        Self { since: Some(GapStart { from_ms, reason }), overflowed: false }
     }
 
     /// True while a gap is going on.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.since.is_some()
     }
 
     /// Opens a gap unless one is open. A specific reason replaces `Silent`.
     pub fn open(&mut self, from_ms: u64, reason: GapReason) {
         let reason = if self.overflowed && reason == GapReason::Loss { GapReason::TapFull } else { reason };
-        match &mut self.open {
-            Some((_, known)) if *known == GapReason::Silent => *known = reason,
+        match &mut self.since {
+            Some(start) if start.reason == GapReason::Silent => start.reason = reason,
             Some(_) => {}
-            None => self.open = Some((from_ms, reason)),
+            None => self.since = Some(GapStart { from_ms, reason }),
         }
     }
 
     /// Media continues: the gap is recorded if it is long enough.
     pub fn close(&mut self, kind: TrackKind, to_ms: u64, out: &mut Vec<Action>) {
-        if let Some((from_ms, reason)) = self.open.take() {
+        if let Some(GapStart { from_ms, reason }) = self.since.take() {
             self.overflowed = false;
             if to_ms >= from_ms.saturating_add(GAP_MS_MIN) {
                 out.push(Action::Record(Record::Gap(Gap { kind, from_ms, to_ms, reason })));
