@@ -23,14 +23,14 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub struct PageTurns {
     /// Time and size of the last keyframe.
-    key: Option<(u64, usize)>,
+    key: Option<PictureSize>,
     keys: u32,
     /// Size of the current page.
     page: usize,
     /// Pictures that need others, of the last four seconds.
-    light: VecDeque<(u64, usize)>,
+    light: VecDeque<PictureSize>,
     /// The heaviest of them since the last keyframe, but for the first half second.
-    heaviest: Option<(u64, usize)>,
+    heaviest: Option<PictureSize>,
     last_turn: Option<u64>,
     rhythm: Rhythm,
 }
@@ -43,6 +43,13 @@ struct Rhythm {
     same: u32,
     /// How many were nearly that far apart.
     near: u32,
+}
+
+/// The size of a picture.
+#[derive(Debug, Clone, Copy)]
+struct PictureSize {
+    at_ms: u64,
+    bytes: usize,
 }
 
 impl PageTurns {
@@ -63,11 +70,11 @@ impl PageTurns {
     }
 
     fn keyframe(&mut self, at_ms: u64, bytes: usize) -> Option<u64> {
-        let before = self.key.replace((at_ms, bytes));
+        let before = self.key.replace(PictureSize { at_ms, bytes });
         let heaviest = self.heaviest.take();
         self.keys = self.keys.saturating_add(1);
         self.page = bytes;
-        let (before_ms, weighed) = before?;
+        let PictureSize { at_ms: before_ms, bytes: weighed } = before?;
         let told = self.last_turn.is_some_and(|last| last >= before_ms);
         if self.rhythm.is_early(at_ms.saturating_sub(before_ms)) {
             return Some(at_ms);
@@ -78,24 +85,24 @@ impl PageTurns {
         }
         let noteworthy = WEIGHT_MIN.max(bytes.min(weighed) / PAGE_PART);
         let unseen = if self.rhythm.is_kept() { at_ms } else { before_ms };
-        Some(heaviest.filter(|(_, weight)| *weight >= noteworthy).map_or(unseen, |(at_ms, _)| at_ms))
+        Some(heaviest.filter(|picture| picture.bytes >= noteworthy).map_or(unseen, |picture| picture.at_ms))
     }
 
     fn light(&mut self, at_ms: u64, bytes: usize) -> Option<u64> {
-        let (key_ms, _) = self.key?;
-        while self.light.front().is_some_and(|(at, _)| at.saturating_add(USUAL_MS) < at_ms)
+        let key_ms = self.key?.at_ms;
+        while self.light.front().is_some_and(|picture| picture.at_ms.saturating_add(USUAL_MS) < at_ms)
             || self.light.len() >= LIGHT_MAX
         {
             self.light.pop_front();
         }
-        let mut weights: Vec<usize> = self.light.iter().map(|(_, bytes)| *bytes).collect();
+        let mut weights: Vec<usize> = self.light.iter().map(|picture| picture.bytes).collect();
         let middle = weights.len() / 2;
         let usual = if weights.is_empty() { 0 } else { *weights.select_nth_unstable(middle).1 };
         let finer = at_ms < key_ms.saturating_add(FINER_MS);
         let page = if finer { self.page / 5 * 4 } else { self.page / PAGE_PART };
-        self.light.push_back((at_ms, bytes));
-        if !finer && self.heaviest.is_none_or(|(_, most)| bytes > most) {
-            self.heaviest = Some((at_ms, bytes));
+        self.light.push_back(PictureSize { at_ms, bytes });
+        if !finer && self.heaviest.is_none_or(|most| bytes > most.bytes) {
+            self.heaviest = Some(PictureSize { at_ms, bytes });
         }
         if bytes < WEIGHT_MIN.max(page).max(usual * UNUSUAL) {
             return None;
