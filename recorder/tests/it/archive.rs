@@ -21,10 +21,10 @@ use sfu::{
     id::TrackId,
     media::{Codec, TrackKind},
     packet::Packet,
-    tap::{TapItem, TapSender, channel},
+    tap::{TapItem, channel},
 };
 
-use crate::fixtures::{HandClock, ID, id, speak, word};
+use crate::fixtures::{HandClock, ID, id, show, show_one, speak, word};
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..50_000_000_u64 {
@@ -289,37 +289,6 @@ fn a_full_disk_pauses_the_recording_and_room_lets_it_catch_up() {
     );
     assert_eq!(manifest.duration_ms, 10_600);
     assert!(fs::metadata(archive.media_path(id(), "voice-000002.m4s").unwrap()).unwrap().len() > 0);
-}
-
-/// Shows pictures that each stand alone, ten a second, moving the clock.
-fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::Range<u64>) {
-    for picture in pictures {
-        clock.advance(100);
-        show_one(clock, tap, track, picture);
-    }
-}
-
-fn show_one(clock: &HandClock, tap: &TapSender, track: TrackId, picture: u64) {
-    const SPS: &[u8] = &[0x67, 0x42, 0xC0, 0x1E, 0xD9, 0x00, 0xA0, 0x2F, 0xF9, 0x70, 0x11, 0x00, 0x00];
-    const PPS: &[u8] = &[0x68, 0xCB, 0x83, 0xCB, 0x20];
-    let mut slice = vec![0xA5; 60_000];
-    slice[0] = 0x65;
-    let nals = [Bytes::from_static(SPS), Bytes::from_static(PPS), Bytes::from(slice)];
-    for (at, nal) in nals.into_iter().enumerate() {
-        let packet = Arc::new(Packet {
-            seq: picture * 3 + at as u64,
-            timestamp: (picture * 9_000) as u32,
-            marker: at == 2,
-            codec: Codec::H264,
-            keyframe: at == 2,
-            payload: nal,
-            audio_level: None,
-            vp8: None,
-            frame_start: true,
-            layered: None,
-        });
-        tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
-    }
 }
 
 #[test]

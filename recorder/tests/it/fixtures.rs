@@ -87,3 +87,34 @@ pub fn word(clock: &HandClock, track: TrackId, seq: u64) -> TapItem {
     });
     TapItem::Packet { track, arrived: clock.now(), packet }
 }
+
+/// Shows pictures that each stand alone, ten a second, moving the clock.
+pub fn show(clock: &HandClock, tap: &TapSender, track: TrackId, pictures: std::ops::Range<u64>) {
+    for picture in pictures {
+        clock.advance(100);
+        show_one(clock, tap, track, picture);
+    }
+}
+
+pub fn show_one(clock: &HandClock, tap: &TapSender, track: TrackId, picture: u64) {
+    const SPS: &[u8] = &[0x67, 0x42, 0xC0, 0x1E, 0xD9, 0x00, 0xA0, 0x2F, 0xF9, 0x70, 0x11, 0x00, 0x00];
+    const PPS: &[u8] = &[0x68, 0xCB, 0x83, 0xCB, 0x20];
+    let mut slice = vec![0xA5; 60_000];
+    slice[0] = 0x65;
+    let nals = [Bytes::from_static(SPS), Bytes::from_static(PPS), Bytes::from(slice)];
+    for (at, nal) in nals.into_iter().enumerate() {
+        let packet = Arc::new(Packet {
+            seq: picture * 3 + at as u64,
+            timestamp: (picture * 9_000) as u32,
+            marker: at == 2,
+            codec: Codec::H264,
+            keyframe: at == 2,
+            payload: nal,
+            audio_level: None,
+            vp8: None,
+            frame_start: true,
+            layered: None,
+        });
+        tap.send(TapItem::Packet { track, arrived: clock.now(), packet }).unwrap();
+    }
+}
