@@ -2,10 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "the bench owns a folder and measures real time")]
 
 #[expect(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/lesson/ffmpeg.rs"]
+#[path = "../tests/it/lesson/ffmpeg.rs"]
 mod ffmpeg;
 #[expect(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/lesson/teacher.rs"]
+#[path = "../tests/it/lesson/teacher.rs"]
 mod teacher;
 
 use std::{
@@ -18,11 +18,10 @@ use std::{
 
 use bytes::Bytes;
 use recorder::{
-    Archive, ExportTracks, RecordingId, Span, SystemClock,
-    disk::LocalDisk,
+    Archive, ExportSpan, ExportTracks, RecordingId, SystemClock,
+    disk::{LocalDisk, recording_files::RecordingFiles},
     journal::{Record, VERSION},
     recording::Recording,
-    store::Store,
 };
 use sfu::{
     id::TrackId,
@@ -60,7 +59,7 @@ fn main() {
         let warm = begun.elapsed();
         assert_eq!(again.tag(), export.tag());
         let begun = Instant::now();
-        archive.export(id, tracks, Some(Span { from_ms: 1_234_567, to_ms: 1_294_567 })).unwrap();
+        archive.export(id, tracks, Some(ExportSpan { from_ms: 1_234_567, to_ms: 1_294_567 })).unwrap();
         let clip = begun.elapsed();
         println!(
             "{tracks}: {:.1} MB, ready in {:.0} ms ({}), {:.0} ms from memory, copied in {:.2} s; a clip of a minute ready in {:.1} ms",
@@ -98,7 +97,7 @@ fn record(root: &Path) {
     let id: RecordingId = ID.parse().unwrap();
     let started =
         Record::Start { recording_id: id, version: VERSION, started_at_ms: 1_000_000, software: "bench".into() };
-    let mut store = Store::create(Arc::new(LocalDisk), root.join(ID), &started).unwrap();
+    let mut store = RecordingFiles::create(Arc::new(LocalDisk), root.join(ID), &started).unwrap();
     let start = Instant::now();
     let mut recording = Recording::new(start, Duration::ZERO, []);
     let mut items = teacher::microphone(start, 0.0, VOICE, &teacher::voice(MINUTES * 60), &mut line);
@@ -110,7 +109,7 @@ fn record(root: &Path) {
     items.extend(shown);
     items.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut clock, end) = (0.0, f64::from(MINUTES) * 60.0);
-    let write = |recording: &mut Recording, store: &mut Store| {
+    let write = |recording: &mut Recording, store: &mut RecordingFiles| {
         while let Some(action) = recording.poll_action() {
             store.perform(&action).unwrap();
         }

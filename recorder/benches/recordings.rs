@@ -23,9 +23,8 @@ use hdrhistogram::Histogram;
 use nix::unistd::syncfs;
 use opus::{Application, Channels, Encoder};
 use recorder::{
-    Archive, Recorder, RecordingId, SystemClock,
-    disk::{Disk, DiskFile, LocalDisk},
-    space::Room,
+    Archive, ArchiveOptions, Recorder, RecordingId, SystemClock,
+    disk::{Disk, DiskFile, LocalDisk, space::FreeSpace},
 };
 use sfu::{
     id::TrackId,
@@ -109,7 +108,12 @@ fn record(way: Way, folder: &Path) {
         Way::OneByOne | Way::Syncfs => 20,
     }));
     let disk = Arc::new(Measured::new(way, folder));
-    let archive = Archive::on_disk(folder.to_owned(), Arc::new(SystemClock), disk.clone()).expect("the archive");
+    let archive = Archive::open_with(
+        folder.to_owned(),
+        Arc::new(SystemClock),
+        ArchiveOptions { disk: disk.clone(), ..Default::default() },
+    )
+    .expect("the archive");
     let before = resident_bytes();
     let lessons: Vec<(Recorder, TapSender)> = (0..RECORDINGS)
         .map(|_| {
@@ -314,11 +318,11 @@ impl Disk for Measured {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         LocalDisk.rename(from, to)
     }
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        LocalDisk.room(path)
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        LocalDisk.free_space(path)
     }
-    fn set_aside(&self, path: &Path, bytes: u64) -> io::Result<()> {
-        LocalDisk.set_aside(path, bytes)
+    fn reserve_file(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        LocalDisk.reserve_file(path, bytes)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         LocalDisk.remove(path)

@@ -1,7 +1,7 @@
-//! Board and camera in one frame, made by ffmpeg where it is installed: for those who want one picture and cannot have two.
+//! Board and camera in one frame, made by ffmpeg where it is installed, for players that show one picture only.
 //!
-//! It is a derived file in a folder of its own, never beside the evidence; it is made at the lowest priority, one at a
-//! time, and may be given up at any moment. What it is made of is an [`Export`], told to ffmpeg through a pipe.
+//! A derived file in a folder of its own, never beside the evidence. Made at the lowest priority, one at a time, and
+//! may be cancelled at any moment. Its input is an [`Export`], piped into ffmpeg.
 #![expect(clippy::disallowed_methods, reason = "this is the rim: a foreign program is run here, and its file opened")]
 
 use std::{
@@ -17,16 +17,16 @@ use std::{
 };
 
 use crate::{
-    export::{Export, ExportCursor},
+    export::mp4::{Export, ExportCursor},
     id::RecordingId,
 };
 
-/// Makes composites, and knows those that are there.
+/// Makes composites, and reports which exist.
 #[derive(Debug)]
 pub struct Composer {
     dir: PathBuf,
     program: OsString,
-    /// The one that is being made, or the last that failed.
+    /// The running job, or the last that failed.
     job: Mutex<Option<Job>>,
     begun: AtomicU64,
 }
@@ -34,54 +34,54 @@ pub struct Composer {
 #[derive(Debug)]
 struct Job {
     id: RecordingId,
-    /// Tells it from another of the same recording, begun after it was given up.
+    /// Distinguishes it from a later job of the same recording.
     number: u64,
-    /// `None`: it has failed.
+    /// `None`: failed.
     child: Option<Child>,
     done_ms: Arc<AtomicU64>,
     duration_ms: u64,
 }
 
-/// How far a composite is.
+/// The state of a composite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum CompositeState {
-    /// It is being made; so much of it is, from 0 to 1.
+    /// In progress, 0 to 1.
     Making(f32),
-    /// It is there.
+    /// Complete.
     Ready {
-        /// How long the file is.
+        /// Its length.
         size_bytes: u64,
     },
-    /// ffmpeg gave up.
+    /// ffmpeg failed.
     Failed,
 }
 
-/// Why none is begun.
+/// Why a composite is not begun.
 #[derive(Debug, thiserror::Error)]
 pub enum CompositeRefused {
     /// ffmpeg is not installed, or cannot be run.
     #[error("ffmpeg cannot be run")]
     NoFfmpeg(#[source] io::Error),
-    /// Another one is being made.
+    /// Another one is in progress.
     #[error("a composite of recording {0} is being made")]
     Busy(RecordingId),
-    /// It is there already.
+    /// It exists already.
     #[error("it is there already")]
     Ready,
-    /// There are not one board and one camera to be put together.
+    /// The export does not have exactly one board and one camera.
     #[error("there are not one board and one camera")]
     NotTwoPictures,
-    /// The disk refused.
+    /// The disk failed.
     #[error("the disk refuses")]
     Disk(#[source] io::Error),
 }
 
 impl Composer {
-    /// Keeps composites in `dir`, which is made if there is none, and makes them by `program`. What was half made when
-    /// the last process died is removed.
+    /// Opens the folder `dir`, which is created if missing; `program` is ffmpeg. Partial files of a previous process
+    /// are removed.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn open(dir: PathBuf, program: impl Into<OsString>) -> io::Result<Arc<Self>> {
         fs::create_dir_all(&dir)?;
         for entry in fs::read_dir(&dir)? {
@@ -134,7 +134,7 @@ impl Composer {
         })
     }
 
-    /// How far a recording's composite is. `None`: there is none, and none is being made.
+    /// The state of a recording's composite. `None`: none exists or is in progress.
     #[must_use]
     pub fn state(&self, id: RecordingId) -> Option<CompositeState> {
         if let Some(job) = self.job().as_ref().filter(|job| job.id == id) {
@@ -148,7 +148,7 @@ impl Composer {
         Some(CompositeState::Ready { size_bytes })
     }
 
-    /// Gives up one that is being made, or takes away one that is there. False: there is none.
+    /// Cancels a running job, or removes a complete composite. False: there is none.
     pub fn cancel(&self, id: RecordingId) -> bool {
         let mut job = self.job();
         if let Some(mut known) = job.take_if(|job| job.id == id) {
@@ -162,18 +162,18 @@ impl Composer {
         fs::remove_file(self.path(id)).is_ok()
     }
 
-    /// Opens one that is there.
+    /// Opens a complete composite.
     ///
     /// # Errors
-    /// `NotFound` where it is not.
+    /// `NotFound` if it does not exist.
     pub fn file(&self, id: RecordingId) -> io::Result<File> {
         File::open(self.path(id))
     }
 
-    /// ffmpeg has said its last word.
+    /// ffmpeg has exited.
     fn end(&self, number: u64) {
         let mut job = self.job();
-        let Some(known) = job.as_mut().filter(|job| job.number == number) else { return }; // It was given up.
+        let Some(known) = job.as_mut().filter(|job| job.number == number) else { return }; // Cancelled.
         let id = known.id;
         let Some(mut child) = known.child.take() else { return };
         let whole = child.wait().is_ok_and(|status| status.success());
@@ -187,7 +187,7 @@ impl Composer {
     }
 
     fn run(&self, to: &Path) -> io::Result<Child> {
-        // `nice` would be there without it.
+        // Fails here if ffmpeg is missing: `nice` itself would start.
         Command::new(&self.program).arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).status()?;
         Command::new("nice")
             .args(["-n", "19"])
@@ -223,19 +223,19 @@ impl Drop for Composer {
     }
 }
 
-/// Tells ffmpeg the file, as fast as it reads.
+/// Pipes the export into ffmpeg.
 fn pour(export: &Export, to: Option<ChildStdin>) {
     let Some(mut to) = to else { return };
     let (mut cursor, mut piece) = (ExportCursor::at(0), vec![0; PIECE_BYTES]);
     while let Ok(read @ 1..) = export.read(&mut cursor, &mut piece) {
         if to.write_all(&piece[..read]).is_err() {
-            return; // It was given up, or has given up itself: its exit says so.
+            return; // Cancelled or failed: the exit status decides.
         }
     }
 }
 
-/// The board fills the frame, the camera stands in its corner, both at 25 pictures a second: a board that stands still
-/// must not hold the teacher.
+/// The board fills the frame, the camera is in its corner, both at 25 pictures a second, so that a still board does not
+/// hold the camera.
 const FRAME: &str = "[0:v:0]fps=25,scale=1280:720:force_original_aspect_ratio=decrease,\
 pad=1280:720:(ow-iw)/2:(oh-ih)/2,setsar=1[board];[0:v:1]fps=25,scale=320:-2,setsar=1[camera];\
 [board][camera]overlay=W-w-16:H-h-16:eof_action=repeat,format=yuv420p[v]";

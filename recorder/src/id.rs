@@ -26,12 +26,12 @@ impl FromStr for RecordingId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let id = Self(Uuid::try_parse(text).map_err(|_| NotARecordingId)?);
-        // One name per recording: the braced, the urn and the upper-case form are other paths.
+        // Canonical form only: the braced, URN and upper-case forms would be other paths.
         if id.to_string() == text { Ok(id) } else { Err(NotARecordingId) }
     }
 }
 
-/// A file of a recording that players may ask for. The only grammar that ever becomes a path.
+/// A media file of a recording. The only grammar of names that becomes paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MediaName {
     /// `{kind}-init-{n}.mp4`: how a track's segments are to be decoded.
@@ -65,7 +65,7 @@ impl MediaName {
         format!("{self}{PART}")
     }
 
-    /// What a name read from the disk means. The flag: the file is still a part.
+    /// Parses a name read from the disk. The flag: the file is still a part.
     #[must_use]
     pub fn of_file(name: &str) -> Option<(Self, bool)> {
         match name.strip_suffix(PART) {
@@ -94,7 +94,7 @@ impl FromStr for MediaName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = parse(text).ok_or(NotAMediaName)?;
-        // Printing it back refuses signs, spare zeros and everything else that a number may be written with.
+        // The round trip refuses signs, leading zeros and other spellings of a number.
         if name.to_string() == text { Ok(name) } else { Err(NotAMediaName) }
     }
 }
@@ -102,20 +102,37 @@ impl FromStr for MediaName {
 fn parse(text: &str) -> Option<MediaName> {
     if let Some(stem) = text.strip_suffix(".mp4") {
         let (kind, n) = stem.split_once("-init-")?;
-        Some(MediaName::Init { kind: kept(kind)?, n: n.parse().ok()? })
+        Some(MediaName::Init { kind: track_kind(kind)?, n: n.parse().ok()? })
     } else {
         let (kind, seq) = text.strip_suffix(".m4s")?.split_once('-')?;
-        Some(MediaName::Segment { kind: kept(kind)?, seq: seq.parse().ok()? })
+        Some(MediaName::Segment { kind: track_kind(kind)?, seq: seq.parse().ok()? })
     }
 }
 
-/// A track's kind by its word: what is published, and what a recording makes of it.
+/// The name of a track's media playlist.
 #[must_use]
-pub fn kept(word: &str) -> Option<TrackKind> {
+pub fn playlist_name(kind: TrackKind) -> String {
+    format!("{kind}{PLAYLIST}")
+}
+
+/// The track of a playlist, by the name of the playlist.
+#[must_use]
+pub fn playlist_track(name: &str) -> Option<TrackKind> {
+    track_kind(name.strip_suffix(PLAYLIST)?)
+}
+
+/// A track's kind by its name, published kinds and the mixed voice.
+#[must_use]
+pub fn track_kind(word: &str) -> Option<TrackKind> {
     let mixed = (word == TrackKind::MixedVoice.as_str()).then_some(TrackKind::MixedVoice);
     mixed.or_else(|| word.parse().ok())
 }
 
+/// The multivariant playlist: camera (or else board, or else stage) as picture, voice as its audio rendition,
+/// mixed with the stage's where there is one.
+pub const MAIN_PLAYLIST: &str = "main.m3u8";
+
+const PLAYLIST: &str = ".m3u8";
 const PART: &str = ".part";
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! One recording as a pure state machine: what the tap tells goes in, what the disk is to do comes out.
+//! One recording as a pure state machine: items of the tap go in, actions for the disk come out.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use sfu::{
     id::TrackId,
     media::{Codec, TrackKind},
@@ -13,120 +12,60 @@ use sfu::{
 };
 
 use crate::{
-    chapter::{Chapter, ChapterKind},
-    clock::{Clocks, LessonTime},
-    id::MediaName,
-    journal::{GapReason, InitRecord, Record, TrackNote},
-    kept::Kept,
-    mix::MixTrack,
-    picture::PictureTrack,
-    reorder::{Ordered, PATIENCE, Reorder},
-    sample::Pictures,
-    voice::VoiceTrack,
+    format::{
+        clock::{LessonClocks, LessonTime},
+        depacketize::Depacketizer,
+        reorder::{Ordered, REPAIR_WAIT, Reorder},
+    },
+    journal::record::{Chapter, ChapterKind, GapReason, Record, TrackNote},
+    track::{
+        action::{Action, TrackResume},
+        mix::MixTrack,
+        picture::PictureTrack,
+        selection::TrackSelection,
+        voice::VoiceTrack,
+    },
 };
 
-/// What the disk is to do, in this order.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Write a whole init segment; its record follows once it is durable.
-    Init {
-        /// Its name.
-        name: MediaName,
-        /// Its bytes.
-        bytes: Bytes,
-        /// For the journal.
-        record: InitRecord,
-    },
-    /// Append one fragment to a segment that is still a part, opened by its first fragment.
-    Append {
-        /// Of the segment.
-        name: MediaName,
-        /// The fragment.
-        bytes: Bytes,
-        /// Where the fragment ends, in ticks of the track.
-        end: u64,
-    },
-    /// The segment is whole: sync, rename, tell the journal.
-    Close {
-        /// Whose.
-        kind: TrackKind,
-        /// Its number.
-        seq: u32,
-        /// The init segment it needs.
-        init: u32,
-        /// In ticks.
-        start: u64,
-        /// In ticks.
-        duration: u64,
-        /// How many there are in it.
-        fragments: u32,
-    },
-    /// Tell the journal.
-    Record(Record),
-}
-
-/// Where a track goes on.
-#[derive(Debug, Clone)]
-pub struct TrackResume {
-    /// The number of its next segment.
-    pub next_seq: u32,
-    /// The number of its next new init segment.
-    pub next_init: u32,
-    /// Where it ends so far, in ticks.
-    pub end: u64,
-    /// The init segment of its last segment, with its bytes.
-    pub init: Option<(u32, Bytes)>,
-    /// The first sample of its last segment, where that can stand alone.
-    pub key: Option<Bytes>,
-    /// Why nothing real follows at once.
-    pub reason: GapReason,
-}
-
-impl Default for TrackResume {
-    fn default() -> Self {
-        Self { next_seq: 1, next_init: 1, end: 0, init: None, key: None, reason: GapReason::NotStarted }
-    }
-}
-
-/// One lesson being recorded.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Recording {
-    clocks: Clocks,
-    sources: HashMap<TrackId, Source>,
-    tracks: BTreeMap<TrackKind, Track>,
+    clocks: LessonClocks,
+    sources: HashMap<TrackId, PublishedTrack>,
+    tracks: BTreeMap<TrackKind, Timeline>,
     refused: Vec<TrackKind>,
-    kept: Kept,
-    /// `None`: nothing of a stage is kept.
+    selection: TrackSelection,
+    /// `None`: the stage is not recorded.
     mix: Option<MixTrack>,
     dropped: u64,
-    /// Tracks for which the disk has no room.
-    spared: &'static [TrackKind],
+    /// Tracks that are omitted for lack of disk space.
+    omitted: &'static [TrackKind],
     next_tick: Instant,
     actions: Vec<Action>,
     ready: VecDeque<Action>,
 }
 
-/// A publisher's track on its way into the recording.
+/// A published track on its way into the recording.
 #[derive(Debug)]
-struct Source {
+struct PublishedTrack {
     kind: TrackKind,
     codec: Codec,
     reorder: Reorder,
-    /// `None`: sound, or a codec that cannot be kept.
-    pictures: Option<Pictures>,
+    /// `None`: sound, or a codec that the container cannot hold.
+    pictures: Option<Depacketizer>,
     kept: bool,
     /// When its newest packet arrived.
-    heard: Instant,
+    last_packet: Instant,
 }
 
 #[derive(Debug)]
-enum Track {
+enum Timeline {
     Picture(PictureTrack),
     Voice(VoiceTrack),
 }
 
 impl Recording {
-    /// Begins, or goes on: `now` is `elapsed` into the lesson, `tracks` are those of before.
+    /// Begins or resumes: `now` is `elapsed` into the lesson; `tracks` are those of before.
     #[must_use]
     pub fn new(now: Instant, elapsed: Duration, tracks: impl IntoIterator<Item = (TrackKind, TrackResume)>) -> Self {
         let mut mix_resume = None;
@@ -135,23 +74,23 @@ impl Recording {
             if kind == TrackKind::MixedVoice {
                 mix_resume = Some(resume);
             } else {
-                own.insert(kind, Track::new(kind, resume));
+                own.insert(kind, Timeline::new(kind, resume));
             }
         }
         let mut recording = Self {
-            clocks: Clocks::new(now, elapsed),
+            clocks: LessonClocks::new(now, elapsed),
             sources: HashMap::new(),
             tracks: own,
             refused: Vec::new(),
-            kept: Kept::default(),
+            selection: TrackSelection::default(),
             mix: None,
             dropped: 0,
-            spared: &[],
+            omitted: &[],
             next_tick: now,
             actions: Vec::new(),
             ready: VecDeque::new(),
         };
-        // A mix that was begun lasts as long as the lesson, whatever is kept from now on.
+        // A mix, once begun, lasts as long as the lesson, whatever is selected from now on.
         if let Some(resume) = mix_resume {
             recording.begin_mix(resume);
         }
@@ -160,37 +99,37 @@ impl Recording {
 
     fn begin_mix(&mut self, resume: TrackResume) {
         let end = |kind| match self.tracks.get(&kind) {
-            Some(Track::Voice(track)) => track.end_ticks(),
+            Some(Timeline::Voice(track)) => track.end_ticks(),
             _ => 0,
         };
         self.mix = Some(MixTrack::new(resume, end(TrackKind::Voice), end(TrackKind::StageVoice)));
         for track in self.tracks.values_mut() {
-            if let Track::Voice(track) = track {
-                track.mixed();
+            if let Timeline::Voice(track) = track {
+                track.keep_for_mix();
             }
         }
     }
 
-    /// Keeps so much of the lesson, and of what was kept before goes on with that. To be said before anything is told.
+    /// Selects the tracks. Resumed tracks continue with that selection. To be called before the first item.
     #[must_use]
-    pub fn keeping(mut self, kept: Kept) -> Self {
-        self.kept = kept;
-        if kept.stage && kept.voice && self.mix.is_none() {
+    pub fn with_selection(mut self, selection: TrackSelection) -> Self {
+        self.selection = selection;
+        if selection.stage && selection.voice && self.mix.is_none() {
             self.begin_mix(TrackResume::default());
         }
         self
     }
 
-    /// Takes what the tap tells.
+    /// Handles an item of the tap.
     pub fn handle_item(&mut self, now: Instant, item: TapItem) {
         match item {
             TapItem::Started { track, kind, codec, .. } => self.start(now, track, kind, codec),
             TapItem::Packet { track, arrived, packet } => {
                 if let Some(source) = self.sources.get_mut(&track) {
-                    source.heard = source.heard.max(arrived);
+                    source.last_packet = source.last_packet.max(arrived);
                 }
-                let spared = self.spared;
-                let is_kept = |source: &&mut Source| source.kept && !spared.contains(&source.kind);
+                let omitted = self.omitted;
+                let is_kept = |source: &&mut PublishedTrack| source.kept && !omitted.contains(&source.kind);
                 if let Some(source) = self.sources.get_mut(&track).filter(is_kept) {
                     self.clocks.packet(track, arrived, packet.timestamp);
                     source.reorder.push(arrived, packet);
@@ -210,14 +149,14 @@ impl Recording {
             self.dropped = total;
             for track in self.tracks.values_mut() {
                 match track {
-                    Track::Picture(track) => track.overflowed(),
-                    Track::Voice(track) => track.overflowed(),
+                    Timeline::Picture(track) => track.overflowed(),
+                    Timeline::Voice(track) => track.overflowed(),
                 }
             }
         }
     }
 
-    /// Gives up on what has been waited for, and lets silence and held pictures follow the lesson.
+    /// Ends overdue waits for retransmissions, and extends silence and held pictures.
     pub fn handle_timeout(&mut self, now: Instant) {
         let tracks: Vec<TrackId> = self.sources.keys().copied().collect();
         for track in tracks {
@@ -228,8 +167,8 @@ impl Recording {
             let now = self.clocks.at(now);
             for track in self.tracks.values_mut() {
                 match track {
-                    Track::Picture(track) => track.tick(now, &mut self.actions),
-                    Track::Voice(track) => track.tick(now, &mut self.actions),
+                    Timeline::Picture(track) => track.tick(now, &mut self.actions),
+                    Timeline::Voice(track) => track.tick(now, &mut self.actions),
                 }
             }
         }
@@ -237,7 +176,7 @@ impl Recording {
         self.ready.extend(self.actions.drain(..));
     }
 
-    /// Every track is brought to the same end and closed. True end: `sealed`, otherwise it may go on later.
+    /// Extends all tracks to the same end and closes them. `sealed`: the recording ends; otherwise it is suspended.
     pub fn finish(&mut self, now: Instant, sealed: bool) {
         self.close(now, |at_ms| if sealed { Record::End { duration_ms: at_ms } } else { Record::Suspended { at_ms } });
     }
@@ -250,8 +189,8 @@ impl Recording {
         let end = self.clocks.at(now);
         for track in self.tracks.values_mut() {
             match track {
-                Track::Picture(track) => track.finish(end, &mut self.actions),
-                Track::Voice(track) => track.finish(end, &mut self.actions),
+                Timeline::Picture(track) => track.finish(end, &mut self.actions),
+                Timeline::Voice(track) => track.finish(end, &mut self.actions),
             }
         }
         self.mix();
@@ -263,36 +202,36 @@ impl Recording {
         self.ready.extend(self.actions.drain(..));
     }
 
-    /// As [`Recording::finish`], because the disk has no room: it may go on when there is.
+    /// As [`Recording::finish`], for lack of disk space; it can be resumed.
     pub fn pause(&mut self, now: Instant) {
         self.close(now, |at_ms| Record::Paused { at_ms });
     }
 
-    /// Keeps nothing of these tracks until it is told otherwise: the disk has no room for them.
-    pub fn spare(&mut self, now: Instant, kinds: &'static [TrackKind]) {
-        if self.spared == kinds {
+    /// Omits these tracks from now on, for lack of disk space. Replaces the previous set.
+    pub fn omit(&mut self, now: Instant, kinds: &'static [TrackKind]) {
+        if self.omitted == kinds {
             return;
         }
         let changed: Vec<(TrackId, TrackKind)> = self
             .sources
             .iter()
             .map(|(id, source)| (*id, source.kind))
-            .filter(|(_, kind)| self.spared.contains(kind) != kinds.contains(kind))
+            .filter(|(_, kind)| self.omitted.contains(kind) != kinds.contains(kind))
             .collect();
         for (id, kind) in changed {
             self.flush(now, id);
             if let Some(source) = self.sources.get_mut(&id) {
-                source.begin_anew();
+                source.reset();
             }
             if let Some(track) = self.tracks.get_mut(&kind).filter(|_| kinds.contains(&kind)) {
                 track.lost(GapReason::DiskFull);
             }
         }
-        self.spared = kinds;
+        self.omitted = kinds;
         self.ready.extend(self.actions.drain(..));
     }
 
-    /// The next thing for the disk to do. Drain to `None` before waiting.
+    /// The next action. Drain to `None` before waiting.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.ready.pop_front()
     }
@@ -303,28 +242,35 @@ impl Recording {
         self.sources.values().filter_map(|source| source.reorder.deadline()).chain([self.next_tick]).min()
     }
 
-    /// The tracks of which nothing can be kept before their next keyframe.
+    /// Picture tracks that cannot be decoded before their next keyframe.
     pub fn awaiting_keyframe(&self) -> impl Iterator<Item = TrackKind> {
-        let pictures = |source: &Source| source.pictures.as_ref().is_some_and(Pictures::awaiting_keyframe);
-        let kept = self.sources.values().filter(|source| !self.spared.contains(&source.kind));
+        let pictures = |source: &PublishedTrack| source.pictures.as_ref().is_some_and(Depacketizer::awaiting_keyframe);
+        let kept = self.sources.values().filter(|source| !self.omitted.contains(&source.kind));
         kept.filter(move |source| pictures(source)).map(|source| source.kind)
     }
 
-    /// Lesson time at a moment of the hub's clock.
+    /// The lesson time of a moment of the hub's clock.
     #[must_use]
     pub fn at(&self, moment: Instant) -> LessonTime {
         self.clocks.at(moment)
     }
 
     fn start(&mut self, now: Instant, id: TrackId, kind: TrackKind, codec: Codec) {
-        // Who starts anew has not always said goodbye: the newest one of a kind is the one that is there.
+        // A publisher may return before its old track has ended: the newest track of a kind replaces the others.
         let replaced: Vec<TrackId> =
             self.sources.iter().filter(|(_, source)| source.kind == kind).map(|(id, _)| *id).collect();
         for old in replaced {
             self.end(now, old);
         }
-        if !self.kept.takes(kind) {
-            let source = Source { kind, codec, reorder: Reorder::default(), pictures: None, kept: false, heard: now };
+        if !self.selection.includes(kind) {
+            let source = PublishedTrack {
+                kind,
+                codec,
+                reorder: Reorder::default(),
+                pictures: None,
+                kept: false,
+                last_packet: now,
+            };
             self.sources.insert(id, source);
             return;
         }
@@ -340,16 +286,17 @@ impl Recording {
         }
         if kept {
             self.clocks.start(id, codec.clock_rate());
-            let track = self.tracks.entry(kind).or_insert_with(|| Track::new(kind, TrackResume::default()));
-            if let (Track::Voice(track), Some(mix)) = (track, &mut self.mix) {
-                track.mixed();
+            let track = self.tracks.entry(kind).or_insert_with(|| Timeline::new(kind, TrackResume::default()));
+            if let (Timeline::Voice(track), Some(mix)) = (track, &mut self.mix) {
+                track.keep_for_mix();
                 if kind == TrackKind::StageVoice {
                     mix.open();
                 }
             }
         }
-        let pictures = (kept && !kind.is_sound()).then(|| Pictures::new(codec));
-        self.sources.insert(id, Source { kind, codec, reorder: Reorder::default(), pictures, kept, heard: now });
+        let pictures = (kept && !kind.is_sound()).then(|| Depacketizer::new(codec));
+        self.sources
+            .insert(id, PublishedTrack { kind, codec, reorder: Reorder::default(), pictures, kept, last_packet: now });
     }
 
     fn end(&mut self, now: Instant, id: TrackId) {
@@ -358,8 +305,9 @@ impl Recording {
         if let Some(source) = self.sources.remove(&id).filter(|source| source.kept)
             && let Some(track) = self.tracks.get_mut(&source.kind)
         {
-            // Who goes says so at once; who is missed first was cut off.
-            let cut_off = now.saturating_duration_since(source.heard) >= GOODBYE;
+            // A track that ends long after its last packet was cut off by the network; a publisher that stops ends it
+            // at once.
+            let cut_off = now.saturating_duration_since(source.last_packet) >= CUT_OFF_AFTER;
             track.lost(if cut_off { GapReason::Loss } else { GapReason::Away });
             if source.kind == TrackKind::StageVoice {
                 self.mix();
@@ -370,21 +318,21 @@ impl Recording {
         }
     }
 
-    /// Hands on to the mix what the voices have written.
+    /// Passes what the voices have written to the mix.
     fn mix(&mut self) {
         let Some(mix) = &mut self.mix else { return };
         for (kind, track) in &mut self.tracks {
             match (kind, track) {
-                (TrackKind::Voice, Track::Voice(track)) => mix.teacher(track.take_written(), &mut self.actions),
-                (TrackKind::StageVoice, Track::Voice(track)) => mix.stage(track.take_written(), &mut self.actions),
+                (TrackKind::Voice, Timeline::Voice(track)) => mix.teacher(track.take_written(), &mut self.actions),
+                (TrackKind::StageVoice, Timeline::Voice(track)) => mix.stage(track.take_written(), &mut self.actions),
                 _ => {}
             }
         }
     }
 
-    /// Takes all that is held back, holes or not.
+    /// Takes everything out of the reorder buffer, across holes.
     fn flush(&mut self, now: Instant, id: TrackId) {
-        self.pump(id, now + PATIENCE * 2);
+        self.pump(id, now + REPAIR_WAIT * 2);
     }
 
     fn pump(&mut self, id: TrackId, now: Instant) {
@@ -398,7 +346,7 @@ impl Recording {
                     }
                     track.lost(GapReason::Loss);
                 }
-                (Ordered::Packet(arrived, packet), Some(pictures), Track::Picture(track)) => {
+                (Ordered::Packet(arrived, packet), Some(pictures), Timeline::Picture(track)) => {
                     let mended = !pictures.awaiting_keyframe();
                     for picture in pictures.packet(arrived, &packet).into_iter().flatten() {
                         let at = self.clocks.place(id, picture.arrived, picture.rtp);
@@ -408,7 +356,7 @@ impl Recording {
                         track.lost(GapReason::Loss);
                     }
                 }
-                (Ordered::Packet(arrived, packet), None, Track::Voice(track)) => {
+                (Ordered::Packet(arrived, packet), None, Timeline::Voice(track)) => {
                     let at = self.clocks.place(id, arrived, packet.timestamp);
                     track.packet(at, packet.timestamp, &packet.payload, &mut self.actions);
                 }
@@ -418,15 +366,15 @@ impl Recording {
     }
 }
 
-impl Source {
-    /// Forgets what it was waiting for: packets were left out.
-    fn begin_anew(&mut self) {
+impl PublishedTrack {
+    /// Resets reorder buffer and depacketiser: packets were left out.
+    fn reset(&mut self) {
         self.reorder = Reorder::default();
-        self.pictures = self.pictures.as_ref().map(|_| Pictures::new(self.codec));
+        self.pictures = self.pictures.as_ref().map(|_| Depacketizer::new(self.codec));
     }
 }
 
-impl Track {
+impl Timeline {
     fn new(kind: TrackKind, resume: TrackResume) -> Self {
         if kind.is_sound() {
             Self::Voice(VoiceTrack::new(kind, resume))
@@ -443,8 +391,8 @@ impl Track {
     }
 }
 
-/// The hub tells within a moment that a publisher has stopped a track; even a still board sends a picture a second.
-const GOODBYE: Duration = Duration::from_secs(3);
+/// The hub reports a stopped track within moments, and even a still board sends a picture a second.
+const CUT_OFF_AFTER: Duration = Duration::from_secs(3);
 
-/// How often silence and held pictures are brought forward.
+/// Interval of extending silence and held pictures.
 const TICK: Duration = Duration::from_millis(250);

@@ -1,11 +1,11 @@
-//! The two clocks of an archive: the one that never runs back, and the one on the wall.
+//! The two clocks of an archive: the monotonic one and the calendar.
 #![expect(clippy::disallowed_methods, reason = "this is the rim: the clocks live here")]
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// What the archive reads the time from.
+/// Where the archive reads the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The clock that tap items are stamped with.
+    /// The monotonic clock, with which tap items are stamped.
     fn now(&self) -> Instant;
     /// Milliseconds since 1970.
     fn wall_ms(&self) -> u64;

@@ -1,4 +1,4 @@
-//! A bucket of an object store that speaks S3: objects are made once and never written over.
+//! A bucket of an S3 object store: objects are created once and never overwritten.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -11,27 +11,27 @@ use object_store::{
     path::Path,
 };
 
-use crate::{id::RecordingId, journal::sha256, mirror::Object};
+use crate::{id::RecordingId, journal::digest::sha256, mirror::Object};
 
-/// Where a bucket is, and who asks for it.
+/// The address and credentials of a bucket.
 #[derive(Clone)]
 pub struct BucketAddress {
     /// `https://s3.example.org:9000`, without the bucket.
     pub endpoint: String,
     /// Its name.
     pub bucket: String,
-    /// As the store calls it; most that are not Amazon's take any.
+    /// The region; most stores other than Amazon accept any.
     pub region: String,
-    /// Who asks.
+    /// The access key.
     pub access_key_id: String,
-    /// By which they are known. It stands in no log and no message.
+    /// The secret key. Never logged.
     pub secret_access_key: String,
 }
 
-/// Why the bucket did not do what it was asked.
+/// An error of the bucket.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// The address makes no sense.
+    /// The address is invalid.
     #[error("this is no bucket that can be asked")]
     Address(#[source] object_store::Error),
     /// It failed, or cannot be reached.
@@ -39,25 +39,25 @@ pub enum BucketError {
     Failed {
         /// What it was asked.
         doing: &'static str,
-        /// What it said.
+        /// The error of the client.
         #[source]
         source: object_store::Error,
     },
-    /// It took too long.
-    #[error("the bucket did not {doing} within {patience:?}")]
+    /// It timed out.
+    #[error("the bucket did not {doing} within {timeout:?}")]
     Stalled {
         /// What it was asked.
         doing: &'static str,
-        /// How long it was given.
-        patience: Duration,
+        /// The timeout.
+        timeout: Duration,
     },
-    /// It holds other bytes under this name. They are left alone.
+    /// It holds other bytes under this name, which are left alone.
     #[error("the bucket holds other bytes under {object}")]
     Different {
         /// Which.
         object: Object,
     },
-    /// It holds nothing of this name.
+    /// There is no object of this name.
     #[error("the bucket holds no {object}")]
     Missing {
         /// Which.
@@ -65,12 +65,12 @@ pub enum BucketError {
     },
 }
 
-/// What became of a put.
+/// The result of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It was not there before.
+    /// Created.
     New,
-    /// It was there already, with these bytes.
+    /// It existed already, with the same bytes.
     Same,
 }
 
@@ -81,14 +81,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket behind an address. Nothing is asked yet.
+    /// The bucket at an address. Sends no request.
     ///
     /// # Errors
     /// [`BucketError::Address`].
     pub fn at(address: &BucketAddress) -> Result<Self, BucketError> {
         let store = AmazonS3Builder::new()
-            // Each call brings its own patience. The client's, of 30 s, would end what a thin line takes minutes for.
-            .with_client_options(ClientOptions::new().with_timeout_disabled().with_connect_timeout(QUESTION_PATIENCE))
+            // Each call has a timeout of its own: the client's 30 s would abort uploads that take minutes on a slow
+            // link.
+            .with_client_options(ClientOptions::new().with_timeout_disabled().with_connect_timeout(QUESTION_TIMEOUT))
             .with_endpoint(&address.endpoint)
             .with_bucket_name(&address.bucket)
             .with_region(&address.region)
@@ -97,44 +98,44 @@ impl Bucket {
             .with_allow_http(address.endpoint.starts_with("http://"))
             .with_virtual_hosted_style_request(false)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
-            // The store itself refuses what was changed on the way.
+            // The store verifies the checksum of what it receives.
             .with_checksum_algorithm(Checksum::SHA256)
-            // Who tries again, and when, is the outbox's to say.
+            // Retries are scheduled by the upload queue.
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .build()
             .map_err(BucketError::Address)?;
         Ok(Self { store: Arc::new(store) })
     }
 
-    /// Makes an object of these bytes, whose SHA-256 goes along. One that is there already is compared.
+    /// Creates an object with these bytes and their SHA-256 as metadata. An existing one is compared.
     ///
     /// # Errors
-    /// [`BucketError`]; after [`BucketError::Failed`] and [`BucketError::Stalled`] it may be there all the same.
-    pub async fn put(&self, object: &Object, bytes: Bytes, patience: Duration) -> Result<Put, BucketError> {
+    /// [`BucketError`]; after [`BucketError::Failed`] and [`BucketError::Stalled`] it may exist all the same.
+    pub async fn put(&self, object: &Object, bytes: Bytes, timeout: Duration) -> Result<Put, BucketError> {
         let (size, digest) = (bytes.len() as u64, sha256(&bytes));
         let attributes = Attributes::from_iter([(Attribute::Metadata(DIGEST), AttributeValue::from(digest.clone()))]);
         let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
         let key = key(object);
         let put = self.store.put_opts(&key, bytes.into(), options);
-        match within(patience, "take an object", put).await {
+        match within(timeout, "take an object", put).await {
             Ok(_) => Ok(Put::New),
             Err(BucketError::Failed { source: object_store::Error::AlreadyExists { .. }, .. }) => {
-                self.check(object, size, &digest, patience).await.map(|()| Put::Same)
+                self.check(object, size, &digest, timeout).await.map(|()| Put::Same)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// As [`Bucket::put`], of what was sent before and may have arrived: asks before it sends. On a thin line that saves
-    /// minutes; and a server that refuses an object by its head may hang up on the rest of it, and with that on the
-    /// question what it holds.
+    /// As [`Bucket::put`], for an object that may have arrived with an earlier attempt: checks before it uploads. That
+    /// saves minutes on a slow link; also, a server that refuses an existing object by its headers may close the
+    /// connection during the body.
     ///
     /// # Errors
     /// As [`Bucket::put`].
-    pub async fn put_again(&self, object: &Object, bytes: Bytes, patience: Duration) -> Result<Put, BucketError> {
-        match self.check(object, bytes.len() as u64, &sha256(&bytes), patience).await {
+    pub async fn put_if_missing(&self, object: &Object, bytes: Bytes, timeout: Duration) -> Result<Put, BucketError> {
+        match self.check(object, bytes.len() as u64, &sha256(&bytes), timeout).await {
             Ok(()) => Ok(Put::Same),
-            Err(BucketError::Missing { .. }) => self.put(object, bytes, patience).await,
+            Err(BucketError::Missing { .. }) => self.put(object, bytes, timeout).await,
             Err(error) => Err(error),
         }
     }
@@ -142,18 +143,18 @@ impl Bucket {
     /// Checks that the bucket holds an object of this size and SHA-256.
     ///
     /// # Errors
-    /// [`BucketError::Missing`], [`BucketError::Different`], or it cannot say.
-    pub async fn check(&self, object: &Object, size: u64, digest: &str, patience: Duration) -> Result<(), BucketError> {
+    /// [`BucketError::Missing`], [`BucketError::Different`] or a failed request.
+    pub async fn check(&self, object: &Object, size: u64, digest: &str, timeout: Duration) -> Result<(), BucketError> {
         let head = GetOptions { head: true, ..GetOptions::default() };
-        let found = self.asked(object, patience.min(QUESTION_PATIENCE), head).await?;
+        let found = self.asked(object, timeout.min(QUESTION_TIMEOUT), head).await?;
         if found.meta.size != size {
             return Err(BucketError::Different { object: *object });
         }
         let told = found.attributes.get(&Attribute::Metadata(DIGEST)).map(|told| told.as_ref().to_owned());
         let is = match told {
             Some(told) => told,
-            // Somebody's copy, made without our note: its own bytes tell.
-            None => sha256(&self.get(object, patience).await?),
+            // An object without our metadata, copied by other means: hash its bytes.
+            None => sha256(&self.get(object, timeout).await?),
         };
         if is == digest { Ok(()) } else { Err(BucketError::Different { object: *object }) }
     }
@@ -161,29 +162,29 @@ impl Bucket {
     /// The bytes of an object.
     ///
     /// # Errors
-    /// [`BucketError::Missing`], or it cannot say.
-    pub async fn get(&self, object: &Object, patience: Duration) -> Result<Bytes, BucketError> {
-        let found = self.asked(object, patience, GetOptions::default()).await?;
-        within(patience, "give an object", found.bytes()).await
+    /// [`BucketError::Missing`] or a failed request.
+    pub async fn get(&self, object: &Object, timeout: Duration) -> Result<Bytes, BucketError> {
+        let found = self.asked(object, timeout, GetOptions::default()).await?;
+        within(timeout, "give an object", found.bytes()).await
     }
 
-    /// What the bucket holds of a recording: keys and sizes.
+    /// The objects of a recording: keys and sizes.
     ///
     /// # Errors
     /// [`BucketError::Failed`], [`BucketError::Stalled`].
-    pub async fn list(&self, recording: RecordingId, patience: Duration) -> Result<Vec<ObjectMeta>, BucketError> {
+    pub async fn list(&self, recording: RecordingId, timeout: Duration) -> Result<Vec<ObjectMeta>, BucketError> {
         let prefix = Path::from(format!("{ROOT}/{recording}"));
-        within(patience, "list a recording", self.store.list(Some(&prefix)).try_collect()).await
+        within(timeout, "list a recording", self.store.list(Some(&prefix)).try_collect()).await
     }
 
-    /// Removes everything that the bucket holds of a recording. Answers how many objects there were.
+    /// Deletes all objects of a recording. Returns their number.
     ///
     /// # Errors
-    /// [`BucketError::Failed`], [`BucketError::Stalled`]: some may be left, and it may be asked again.
-    pub async fn remove(&self, recording: RecordingId, patience: Duration) -> Result<u64, BucketError> {
+    /// [`BucketError::Failed`], [`BucketError::Stalled`]: some may be left; it may be repeated.
+    pub async fn remove(&self, recording: RecordingId, timeout: Duration) -> Result<u64, BucketError> {
         let mut removed = 0;
-        for found in self.list(recording, patience).await? {
-            match within(patience, "remove an object", self.store.delete(&found.location)).await {
+        for found in self.list(recording, timeout).await? {
+            match within(timeout, "remove an object", self.store.delete(&found.location)).await {
                 Ok(()) | Err(BucketError::Failed { source: object_store::Error::NotFound { .. }, .. }) => removed += 1,
                 Err(error) => return Err(error),
             }
@@ -194,10 +195,10 @@ impl Bucket {
     async fn asked(
         &self,
         object: &Object,
-        patience: Duration,
+        timeout: Duration,
         options: GetOptions,
     ) -> Result<object_store::GetResult, BucketError> {
-        match within(patience, "show an object", self.store.get_opts(&key(object), options)).await {
+        match within(timeout, "show an object", self.store.get_opts(&key(object), options)).await {
             Err(BucketError::Failed { source: object_store::Error::NotFound { .. }, .. }) => {
                 Err(BucketError::Missing { object: *object })
             }
@@ -207,13 +208,13 @@ impl Bucket {
 }
 
 async fn within<T>(
-    patience: Duration,
+    timeout: Duration,
     doing: &'static str,
     asked: impl Future<Output = Result<T, object_store::Error>>,
 ) -> Result<T, BucketError> {
-    match tokio::time::timeout(patience, asked).await {
+    match tokio::time::timeout(timeout, asked).await {
         Ok(answer) => answer.map_err(|source| BucketError::Failed { doing, source }),
-        Err(_) => Err(BucketError::Stalled { doing, patience }),
+        Err(_) => Err(BucketError::Stalled { doing, timeout }),
     }
 }
 
@@ -221,12 +222,12 @@ fn key(object: &Object) -> Path {
     Path::from(format!("{ROOT}/{object}"))
 }
 
-/// A question that is answered with a few lines.
-pub(super) const QUESTION_PATIENCE: Duration = Duration::from_secs(15);
+/// Timeout of a request without a body.
+pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is not a recording's may lie beside it in the same bucket.
+/// Prefix of all keys: other data may share the bucket.
 const ROOT: &str = "rec";
 
-/// S3 answers a HEAD with what was noted at the PUT; the checksum of its own it tells only to those who ask for it in a
-/// header that this client does not send.
+/// The metadata key of the digest. HEAD returns metadata; the own checksum of S3 only with a header that this client
+/// does not send.
 const DIGEST: Cow<'static, str> = Cow::Borrowed("sha256");

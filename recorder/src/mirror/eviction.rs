@@ -1,36 +1,23 @@
-//! Local copies that may go, and where a recording's media lies.
+//! Removal of local copies that the bucket has confirmed.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
     Mirror, Object, Piece, blocking,
-    bucket::{BucketError, QUESTION_PATIENCE},
-    made_at_ms, media,
+    bucket::{BucketError, QUESTION_TIMEOUT},
+    made_at_ms,
 };
 use crate::{
-    archive::{Archive, ArchiveError},
+    disk::recording_files::lock,
+    error::{ArchiveError, failed},
     id::{MediaName, RecordingId},
-    journal::{JOURNAL, sha256},
-    manifest::{Phase, TrackLedger},
-    recover::SEAL,
-    store::{failed, lock},
+    journal::{chain::JOURNAL, digest::sha256, manifest::RecordingPhase, seal::SEAL},
 };
 
-/// Where a recording's media lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Copies {
-    /// Init segments and segments that its journal names.
-    pub named: u64,
-    /// Of them, on the disk.
-    pub here: u64,
-    /// Everything is in the bucket. False as well: there is no bucket.
-    pub mirrored: bool,
-}
-
-/// Why a recording's local copy is not removed.
+/// Why a local copy is not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotEvicted {
-    /// It goes on.
+    /// It is not sealed.
     #[error("recording {0} is not sealed")]
     NotSealed(RecordingId),
     /// It is younger than [`KEPT_HERE_MIN`].
@@ -39,7 +26,7 @@ pub enum NotEvicted {
     /// Not everything is in the bucket yet.
     #[error("recording {0} is not in the bucket as a whole")]
     NotMirrored(RecordingId),
-    /// The bucket does not confirm what it holds, or cannot say.
+    /// The bucket does not confirm its copy.
     #[error("the bucket does not confirm its copy")]
     Bucket(#[from] BucketError),
     /// The disk.
@@ -47,33 +34,42 @@ pub enum NotEvicted {
     Archive(#[from] ArchiveError),
 }
 
+/// A file on this disk, as the journal has it.
+struct LocalCopy {
+    name: MediaName,
+    size_bytes: u64,
+    /// In hex.
+    sha256: String,
+}
+
 impl Mirror {
-    /// Removes the media of a recording from this disk, after the bucket has confirmed every single file of it. Journal
-    /// and seal stay. Answers how many bytes became free.
+    /// Removes the media of a recording from this disk, after the bucket has confirmed every file of it. Journal and
+    /// seal stay. Returns the bytes freed.
     ///
     /// # Errors
-    /// [`NotEvicted`] says why nothing was removed.
+    /// [`NotEvicted`]; nothing was removed.
     pub async fn evict(self: &Arc<Self>, recording: RecordingId) -> Result<u64, NotEvicted> {
         let mirror = self.clone();
         let files = blocking(move || mirror.evictable(recording)).await?;
         if files.is_empty() {
             return Ok(0);
         }
-        for (name, size, digest) in &files {
-            self.bucket.check(&Object::of(recording, Piece::Media(*name)), *size, digest, QUESTION_PATIENCE).await?;
+        for LocalCopy { name, size_bytes, sha256 } in &files {
+            let object = Object::of(recording, Piece::Media(*name));
+            self.bucket.check(&object, *size_bytes, sha256, QUESTION_TIMEOUT).await?;
         }
         for piece in [Piece::Journal, Piece::Seal] {
             let (mirror, object) = (self.clone(), Object::of(recording, piece));
             let bytes = blocking(move || mirror.bytes(&object)).await?;
-            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), QUESTION_PATIENCE).await?;
+            self.bucket.check(&object, bytes.len() as u64, &sha256(&bytes), QUESTION_TIMEOUT).await?;
         }
         let mirror = self.clone();
         let freed = blocking(move || {
             let (dir, mut freed) = (mirror.archive.dir(recording), 0);
-            for (name, size, _) in files {
+            for LocalCopy { name, size_bytes, .. } in files {
                 let path = dir.join(name.to_string());
                 mirror.archive.disk.remove(&path).map_err(|source| failed("remove", &path, source))?;
-                freed += size;
+                freed += size_bytes;
             }
             mirror.archive.disk.sync_dir(&dir).map_err(|source| failed("sync", &dir, source))?;
             Ok::<_, ArchiveError>(freed)
@@ -81,15 +77,15 @@ impl Mirror {
         Ok(freed.await?)
     }
 
-    /// The files of a recording whose local copy may go, as far as this side knows: names, sizes and digests.
-    fn evictable(&self, recording: RecordingId) -> Result<Vec<(MediaName, u64, String)>, NotEvicted> {
+    /// The evictable files of a recording, as far as known locally: names, sizes and digests.
+    fn evictable(&self, recording: RecordingId) -> Result<Vec<LocalCopy>, NotEvicted> {
         let dir = self.archive.dir(recording);
         let here = self.archive.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
         if here == [JOURNAL, SEAL] {
             return Ok(Vec::new());
         }
         let ledger = lock(&self.archive.ledger(recording)?).clone();
-        let Phase::Ended(duration_ms) = ledger.phase else { return Err(NotEvicted::NotSealed(recording)) };
+        let RecordingPhase::Ended(duration_ms) = ledger.phase else { return Err(NotEvicted::NotSealed(recording)) };
         if !here.iter().any(|name| name == SEAL) {
             return Err(NotEvicted::NotSealed(recording));
         }
@@ -101,47 +97,21 @@ impl Mirror {
             return Err(NotEvicted::NotMirrored(recording));
         }
         let mut files = Vec::new();
-        for (name, digest) in media(&ledger) {
+        for (name, digest) in ledger.media() {
             if here.binary_search(&name.to_string()).is_ok() {
                 let bytes = self.read(recording, &name.to_string())?;
-                // What is not as it was written stays where it is: it is a proof.
+                // A changed file stays: it is evidence.
                 if sha256(&bytes) != *digest {
                     return Err(NotEvicted::Bucket(BucketError::Different {
                         object: Object::of(recording, Piece::Media(name)),
                     }));
                 }
-                files.push((name, bytes.len() as u64, digest.clone()));
+                files.push(LocalCopy { name, size_bytes: bytes.len() as u64, sha256: digest.clone() });
             }
         }
         Ok(files)
     }
 }
 
-impl Archive {
-    /// What a recording takes so far: bytes of its whole segments, and milliseconds of lesson time.
-    ///
-    /// # Errors
-    /// When there is none of that name.
-    pub fn measure(&self, recording: RecordingId) -> Result<(u64, u64), ArchiveError> {
-        let ledger = self.ledger(recording)?;
-        let ledger = lock(&ledger);
-        let size_bytes = ledger.tracks.iter().map(TrackLedger::size_bytes).fold(0, u64::saturating_add);
-        Ok((size_bytes, ledger.duration_ms()))
-    }
-
-    /// Where a recording's media lies. `mirrored` is what the mirror's receipts say of it.
-    ///
-    /// # Errors
-    /// When there is none of that name, or the disk refuses.
-    pub fn copies(&self, recording: RecordingId, mirrored: bool) -> Result<Copies, ArchiveError> {
-        let ledger = lock(&self.ledger(recording)?).clone();
-        let dir = self.dir(recording);
-        let here = self.disk.list(&dir).map_err(|source| failed("list", &dir, source))?;
-        let is_here = |name: MediaName| here.binary_search(&name.to_string()).is_ok();
-        let named = media(&ledger).count() as u64;
-        Ok(Copies { named, here: media(&ledger).filter(|(name, _)| is_here(*name)).count() as u64, mirrored })
-    }
-}
-
-/// A local copy younger than this is never removed: it is still being looked at, and the bucket's own copies settle.
+/// Younger local copies are not removed: they are still replayed often, and the bucket may still be replicating.
 pub const KEPT_HERE_MIN: Duration = Duration::from_secs(24 * 3_600);

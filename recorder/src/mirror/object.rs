@@ -1,26 +1,25 @@
-//! What an object of the bucket is called: `{recording}/{piece}`.
+//! Names of objects in the bucket: `{recording}/{piece}`.
 
 use std::{fmt, str::FromStr};
 
 use crate::{
     id::{MediaName, RecordingId},
-    journal::JOURNAL,
-    recover::SEAL,
+    journal::{chain::JOURNAL, seal::SEAL},
 };
 
-/// One piece of a recording in the bucket.
+/// A part of a recording that is one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Piece {
     /// An init segment or a segment.
     Media(MediaName),
-    /// Whole records of a journal that still grows, from one byte to another.
+    /// Complete records of a growing journal, from one byte to another.
     JournalPart {
         /// The first byte.
         from: u64,
-        /// Behind the last byte.
+        /// Exclusive.
         to: u64,
     },
-    /// The journal, from its first to its last record.
+    /// The complete journal.
     Journal,
     /// The seal.
     Seal,
@@ -61,9 +60,9 @@ impl FromStr for Piece {
 /// One object: a piece of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Object {
-    /// Of which recording.
+    /// The recording.
     pub recording: RecordingId,
-    /// Which piece.
+    /// The piece.
     pub piece: Piece,
 }
 
@@ -74,7 +73,7 @@ impl fmt::Display for Object {
 }
 
 impl Object {
-    /// A file of a recording, by its name in the folder.
+    /// An object by recording and piece.
     #[must_use]
     pub fn of(recording: RecordingId, piece: Piece) -> Self {
         Self { recording, piece }

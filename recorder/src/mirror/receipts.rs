@@ -1,8 +1,8 @@
-//! What the bucket is known to hold: one line for each object that it confirmed, in a file beside the recordings.
+//! Which objects the bucket has confirmed: one line each, in a file beside the recordings.
 //!
-//! The outbox is what the journals name and no receipt tells of. So the file is a saving and no truth: a line that a
-//! power cut took costs one question to the bucket, and nothing is ever removed from the disk on its word. A table would
-//! cost a row for every four seconds of every track, and would make recording wait for the database.
+//! The upload queue holds what journals name and no receipt lists. The file is a cache: a line lost in a power cut
+//! costs one request, and no local file is ever removed because of it alone. A database table would need a row for
+//! every four seconds of every track, and make recording depend on the database.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,11 +11,10 @@ use std::{
 };
 
 use crate::{
-    archive::ArchiveError,
-    disk::{Disk, DiskFile},
+    disk::local::{Disk, DiskFile},
+    error::{ArchiveError, failed},
     id::RecordingId,
     mirror::{Object, Piece},
-    store::failed,
 };
 
 /// See the module.
@@ -24,27 +23,27 @@ pub struct Receipts {
     path: PathBuf,
     file: Option<Box<dyn DiskFile>>,
     len: u64,
-    /// Recordings of which everything is there.
+    /// Recordings that are completely in the bucket.
     whole: HashSet<RecordingId>,
-    /// What is there of the others.
+    /// The confirmed objects of the others.
     some: HashMap<RecordingId, HashSet<Piece>>,
 }
 
 impl Receipts {
-    /// Reads the file, and writes it anew without what is said by a later line.
+    /// Reads the file, and compacts it.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn open(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, ArchiveError> {
         let mut receipts = Self::read(disk, path)?;
         receipts.rewrite()?;
         Ok(receipts)
     }
 
-    /// Reads the file, and leaves it as it is: another hub may be writing it.
+    /// Reads the file without changing it: another hub may be writing it.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn read(disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, ArchiveError> {
         let bytes = match disk.read(&path) {
             Ok(bytes) => bytes,
@@ -52,7 +51,7 @@ impl Receipts {
             Err(source) => return Err(failed("read", &path, source)),
         };
         let mut receipts = Self { disk, path, file: None, len: 0, whole: HashSet::new(), some: HashMap::new() };
-        // A line that is cut off has no end, and says nothing.
+        // A truncated last line is ignored.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         for line in String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default()).lines() {
             receipts.take(line);
@@ -60,34 +59,34 @@ impl Receipts {
         Ok(receipts)
     }
 
-    /// Everything of a recording is there.
+    /// Everything of a recording is in the bucket.
     #[must_use]
     pub fn is_whole(&self, recording: RecordingId) -> bool {
         self.whole.contains(&recording)
     }
 
-    /// One object is there.
+    /// An object is in the bucket.
     #[must_use]
     pub fn has(&self, object: &Object) -> bool {
         let pieces = self.some.get(&object.recording);
         self.is_whole(object.recording) || pieces.is_some_and(|pieces| pieces.contains(&object.piece))
     }
 
-    /// What is there of a recording that is not whole.
+    /// The confirmed pieces of a recording that is not complete.
     pub fn of(&self, recording: RecordingId) -> impl Iterator<Item = &Piece> {
         self.some.get(&recording).into_iter().flatten()
     }
 
-    /// Notes that an object is there.
+    /// Adds an object.
     ///
     /// # Errors
-    /// When the disk refuses; it is known for as long as the hub runs all the same.
+    /// When the disk fails; in memory it is added all the same.
     pub fn note(&mut self, object: &Object) -> Result<(), ArchiveError> {
         self.some.entry(object.recording).or_default().insert(object.piece);
         self.append(&format!("{} {}\n", object.recording, object.piece))
     }
 
-    /// Notes that everything of a recording is there.
+    /// Marks a recording as complete.
     ///
     /// # Errors
     /// As [`Receipts::note`].
@@ -97,7 +96,7 @@ impl Receipts {
         self.append(&format!("{recording} {WHOLE}\n"))
     }
 
-    /// Forgets a recording that was deleted.
+    /// Removes a recording that was deleted.
     ///
     /// # Errors
     /// As [`Receipts::note`].
@@ -164,7 +163,7 @@ const GONE: &str = "gone";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::LocalDisk;
+    use crate::disk::local::LocalDisk;
 
     #[test]
     fn receipts_outlive_a_restart_and_a_torn_line_says_nothing() {

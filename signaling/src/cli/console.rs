@@ -22,7 +22,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use recorder::{
-    Archive, Checkpoint, Condition, Copies, ExportTracks, Listed, RecordingId, Signed, Signer,
+    Archive, Checkpoint, Condition, Copies, ExportTracks, RecordingId, RecordingSummary, Signed, Signer,
     disk::LocalDisk,
     mirror::{bucket, receipts::Receipts},
 };
@@ -230,7 +230,7 @@ impl Recordings {
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]
-    recording: Listed,
+    recording: RecordingSummary,
     /// `None`: no lesson of the database.
     lesson_id: Option<LessonId>,
     title: Option<String>,

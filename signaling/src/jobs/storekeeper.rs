@@ -323,7 +323,7 @@ impl App {
     async fn erase(&self, kept: &KeptRecording, now: UnixMs) -> Result<bool, StoreError> {
         let (recordings, recording_id) = (self.recordings.clone(), kept.recording_id);
         let id = recorder::RecordingId(recording_id.uuid());
-        if self.recordings.mirror().is_some_and(|mirror| !mirror.let_go(id)) {
+        if self.recordings.mirror().is_some_and(|mirror| !mirror.cancel_uploads(id)) {
             return Ok(false);
         }
         let removed = tokio::task::spawn_blocking(move || recordings.remove(recording_id)).await;

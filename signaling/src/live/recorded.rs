@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use recorder::Kept;
+use recorder::TrackSelection;
 use sfu::tap::TapReceiver;
 use tracing::{error, warn};
 
@@ -16,13 +16,13 @@ use school::{
 
 impl Registry {
     /// What of a lesson is recorded: a class on stage only where every school that listens has said so.
-    pub(super) async fn kept(&self, lesson_id: LessonId) -> Kept {
+    pub(super) async fn kept(&self, lesson_id: LessonId) -> TrackSelection {
         match self.shared.store.stage_is_kept(&system_scope::bell(), lesson_id).await {
-            Ok(stage) => Kept { stage, ..Kept::default() },
+            Ok(stage) => TrackSelection { stage, ..TrackSelection::default() },
             Err(error) => {
                 // Nobody knows what they have said: what is not recorded harms no child.
                 error!(error = chain(&error), "A lesson is recorded without its stage");
-                Kept::default()
+                TrackSelection::default()
             }
         }
     }
@@ -88,7 +88,12 @@ impl Registry {
         }
     }
 
-    pub(super) fn record(&self, recording_id: RecordingId, tap: TapReceiver, kept: Kept) -> Option<Recording> {
+    pub(super) fn record(
+        &self,
+        recording_id: RecordingId,
+        tap: TapReceiver,
+        kept: TrackSelection,
+    ) -> Option<Recording> {
         match self.shared.recordings.record(recording_id, tap, kept) {
             Ok(recording) => Some(recording),
             Err(error) => {

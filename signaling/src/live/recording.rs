@@ -10,13 +10,13 @@ use std::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use recorder::{
-    Archive, ArchiveError, Checkpoint, DiskState, Export, ExportTracks, Kept, Manifest, Mirror, Recorder,
-    RecorderState, Signer, Span, SystemClock,
+    Archive, ArchiveError, Checkpoint, DiskState, Export, ExportSpan, ExportTracks, Manifest, Mirror, Recorder,
+    RecorderState, Signer, SystemClock, TrackSelection,
     disk::{Disk, LocalDisk},
     mirror::{
-        away::MirroredDisk,
         bucket::{Bucket, BucketAddress, BucketError},
-        outbox::OutboxRule,
+        remote_disk::MirroredDisk,
+        upload_queue::UploadRule,
     },
 };
 use secrecy::ExposeSecret;
@@ -45,7 +45,11 @@ pub fn archive(
         Some(bucket) => Arc::new(MirroredDisk::over(Arc::new(LocalDisk), bucket, Handle::current())),
         None => Arc::new(LocalDisk),
     };
-    Archive::signed_on(data.join("recordings"), Arc::new(SystemClock), signer, disk)
+    Archive::open_with(
+        data.join("recordings"),
+        Arc::new(SystemClock),
+        recorder::ArchiveOptions { disk, signer, create: true },
+    )
 }
 
 /// A bucket as it was configured. Nothing is asked yet.
@@ -147,7 +151,7 @@ impl Recordings {
         archive.watch_disk()?;
         let local = s3.as_ref().and_then(|(s3, _)| s3.local);
         let mirror = s3.map(|(s3, bucket)| {
-            let rule = OutboxRule { bytes_per_second: s3.bytes_per_second, ..OutboxRule::default() };
+            let rule = UploadRule { bytes_per_second: s3.bytes_per_second, ..UploadRule::default() };
             Mirror::open(archive.clone(), bucket, data.join(RECEIPTS_FILE), rule)
         });
         Ok(Self { archive, mirror: mirror.transpose()?, local, full: Arc::default() })
@@ -220,8 +224,13 @@ impl Recordings {
     ///
     /// # Errors
     /// As the archive says.
-    pub fn record(&self, recording_id: RecordingId, tap: TapReceiver, kept: Kept) -> Result<Recording, ArchiveError> {
-        Ok(Recording { recorder: self.archive.record_keeping(named(recording_id), tap, kept)? })
+    pub fn record(
+        &self,
+        recording_id: RecordingId,
+        tap: TapReceiver,
+        kept: TrackSelection,
+    ) -> Result<Recording, ArchiveError> {
+        Ok(Recording { recorder: self.archive.record_selection(named(recording_id), tap, kept)? })
     }
 
     /// Completes a recording whose lesson is over and that nobody writes any more. True: it is complete now.
@@ -257,7 +266,12 @@ impl Recordings {
 
     /// The recording, or a span of it, as an MP4 file. `None`: nothing of these tracks lies there.
     #[must_use]
-    pub fn export(&self, recording_id: RecordingId, tracks: ExportTracks, span: Option<Span>) -> Option<Arc<Export>> {
+    pub fn export(
+        &self,
+        recording_id: RecordingId,
+        tracks: ExportTracks,
+        span: Option<ExportSpan>,
+    ) -> Option<Arc<Export>> {
         self.found(recording_id, self.archive.export(named(recording_id), tracks, span))
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use recorder::Kept;
+use recorder::TrackSelection;
 use sfu::{Hub, HubEvent, PeerId, RoomId};
 use tracing::{Instrument, error, info, info_span};
 
@@ -117,10 +117,10 @@ impl Registry {
     /// Opens a room for a lesson that is open or live. Harmless where it has one. One that is live already is recorded on
     /// without a class on stage: see [`Registry::restore`].
     pub fn take_up(&self, lesson: Lesson) {
-        self.take_up_keeping(lesson, Kept::default());
+        self.take_up_keeping(lesson, TrackSelection::default());
     }
 
-    fn take_up_keeping(&self, lesson: Lesson, kept: Kept) {
+    fn take_up_keeping(&self, lesson: Lesson, kept: TrackSelection) {
         let lesson_id = lesson.lesson_id;
         let entry = self.shared.lessons.entry(lesson_id).or_insert_with(|| {
             let room = self.shared.hub.open_room();

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use recorder::{Export, ExportCursor, ExportTracks, Span};
+use recorder::{Export, ExportCursor, ExportSpan, ExportTracks};
 use serde::Deserialize;
 use tokio::fs::File;
 
@@ -102,7 +102,7 @@ pub async fn download(
     Ok(response)
 }
 
-fn read(ask: &DownloadAsk) -> Result<(ExportTracks, Option<Span>), ApiError> {
+fn read(ask: &DownloadAsk) -> Result<(ExportTracks, Option<ExportSpan>), ApiError> {
     let tracks = ask
         .tracks
         .parse()
@@ -110,7 +110,7 @@ fn read(ask: &DownloadAsk) -> Result<(ExportTracks, Option<Span>), ApiError> {
     if ask.from_ms.is_none() && ask.to_ms.is_none() {
         return Ok((tracks, None));
     }
-    let span = Span { from_ms: ask.from_ms.unwrap_or(0), to_ms: ask.to_ms.unwrap_or(u64::MAX) };
+    let span = ExportSpan { from_ms: ask.from_ms.unwrap_or(0), to_ms: ask.to_ms.unwrap_or(u64::MAX) };
     if span.from_ms >= span.to_ms {
         return Err(ApiError::Invalid { field: "to_ms", why: "结束应在开始之后".into() });
     }
@@ -162,14 +162,14 @@ async fn note(
 }
 
 /// The name under which it is kept: a plain one for whoever reads no other, and the lesson's (RFC 6266, RFC 8187).
-fn disposition(lesson: &Lesson, tracks: &str, word: &str, end: &str, span: Option<Span>) -> HeaderValue {
+fn disposition(lesson: &Lesson, tracks: &str, word: &str, end: &str, span: Option<ExportSpan>) -> HeaderValue {
     let local = Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(lesson.live_at?));
     let date = local.map(|at| at.date().to_string()).unwrap_or_default();
     let moment = |ms: u64| format!("{}分{:02}秒", ms / 60_000, ms / 1_000 % 60);
     let clip = match span {
         None => String::new(),
-        Some(Span { from_ms, to_ms: u64::MAX }) => format!(" {}起", moment(from_ms)),
-        Some(Span { from_ms, to_ms }) => format!(" {}至{}", moment(from_ms), moment(to_ms)),
+        Some(ExportSpan { from_ms, to_ms: u64::MAX }) => format!(" {}起", moment(from_ms)),
+        Some(ExportSpan { from_ms, to_ms }) => format!(" {}至{}", moment(from_ms), moment(to_ms)),
     };
     // What no file system takes, and what turns text around, is left out.
     let plain = |c: char| {
@@ -223,7 +223,7 @@ mod tests {
         let mut lesson = lesson_of(PersonId::fresh(), &[]);
         lesson.live_at = Some(UnixMs(1_789_999_200_000));
         lesson.title = "英语/..\\\u{202e}\"第3课\r\n".into();
-        let span = Some(Span { from_ms: 61_000, to_ms: 125_500 });
+        let span = Some(ExportSpan { from_ms: 61_000, to_ms: 125_500 });
         let value = disposition(&lesson, "board", word(ExportTracks::Board), "mp4", span);
         let text = value.to_str().unwrap();
         let (plain, name) = text.split_once("; filename*=UTF-8''").unwrap();

@@ -15,11 +15,10 @@ use axum::{
     http::{Request, header},
 };
 use recorder::{
-    disk::LocalDisk,
+    disk::{LocalDisk, recording_files::RecordingFiles},
     journal::{Record, VERSION},
     recording::Recording,
-    sound::SILENCE,
-    store::Store,
+    track::sound_meter::SILENCE,
 };
 use school::organisation::Role;
 use sfu::{TrackKind, id::TrackId, media::Codec, packet::Packet, tap::TapItem};
@@ -81,7 +80,7 @@ fn record(id: &str, folder: PathBuf) {
         started_at_ms: 1_790_000_000_000,
         software: "test".into(),
     };
-    let mut store = Store::create(Arc::new(LocalDisk), folder, &begun).unwrap();
+    let mut store = RecordingFiles::create(Arc::new(LocalDisk), folder, &begun).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test needs one first moment; all others are counted from it")]
     let start = Instant::now();
     let mut recording = Recording::new(start, Duration::ZERO, []);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use crate::fixtures::school::School;
 use recorder::{
     Checkpoint,
-    journal::{self, Chain, Record},
+    journal::{self, HashChain, Record},
 };
 use school::account::system_scope;
 use signaling::{keep, live::recording::SealKey};
@@ -99,7 +99,7 @@ async fn a_journal_that_was_written_anew_as_a_whole_is_found_out_beside_the_data
     // What the hub keeps once a minute, of a lesson that is shorter than that.
     let journal = std::fs::read(folder.join("journal.log")).unwrap();
     let (records, ..) = journal::read(&journal);
-    let mut chain = Chain::default();
+    let mut chain = HashChain::default();
     chain.frame(&records[0]).unwrap();
     let kept = Checkpoint::new(id.parse().unwrap(), 1, chain.head().to_owned(), 60_000, Some(&key));
     let now = school::base::time::UnixMs(0);
@@ -109,7 +109,7 @@ async fn a_journal_that_was_written_anew_as_a_whole_is_found_out_beside_the_data
 
     // The seal of another lesson's end, by the same key: nothing in the folder tells.
     std::fs::remove_file(folder.join("seal.json")).unwrap();
-    let (mut chain, mut bytes) = (Chain::default(), Vec::new());
+    let (mut chain, mut bytes) = (HashChain::default(), Vec::new());
     for record in records {
         let record = match record {
             Record::Start { recording_id, version, software, .. } => {

@@ -107,7 +107,12 @@ fn fills_up(options: &str, by_files: bool) {
         let (whole, said) = hub.console(words);
         assert!(whole, "{said}");
     }
-    let archive = Archive::existing(recordings, Arc::new(SystemClock), None).unwrap();
+    let archive = Archive::open_with(
+        recordings,
+        Arc::new(SystemClock),
+        recorder::ArchiveOptions { create: false, ..Default::default() },
+    )
+    .unwrap();
     let manifest = archive.seal(ids[0]).unwrap();
     archive.verify(ids[0]).unwrap().unwrap();
     assert_eq!(manifest.tracks.len(), 2);

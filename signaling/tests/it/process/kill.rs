@@ -89,7 +89,12 @@ fn killed_at_any_moment_the_same_recording_goes_on_and_hardly_anything_is_missin
         let (whole, said) = hub.console(&words);
         assert!(whole, "{said}");
     }
-    let archive = Archive::existing(data.join("recordings"), Arc::new(SystemClock), None).unwrap();
+    let archive = Archive::open_with(
+        data.join("recordings"),
+        Arc::new(SystemClock),
+        recorder::ArchiveOptions { create: false, ..Default::default() },
+    )
+    .unwrap();
     let id = only_recording(&data);
     let manifest = archive.seal(id).unwrap();
     archive.verify(id).unwrap().unwrap();
@@ -173,7 +178,12 @@ fn recovered_copy(data: &Path, folder: &Path) -> (RecordingId, Manifest) {
         let file = file.unwrap();
         fs::copy(file.path(), copy.join(id.to_string()).join(file.file_name())).unwrap();
     }
-    let archive = Archive::existing(copy.clone(), Arc::new(SystemClock), None).unwrap();
+    let archive = Archive::open_with(
+        copy.clone(),
+        Arc::new(SystemClock),
+        recorder::ArchiveOptions { create: false, ..Default::default() },
+    )
+    .unwrap();
     archive.repair(id).unwrap();
     archive.verify(id).unwrap().unwrap_or_else(|misfit| panic!("{misfit}"));
     let manifest = archive.manifest(id).unwrap();
