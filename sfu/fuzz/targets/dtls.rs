@@ -7,7 +7,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use sfu::dtls::{Handshake, Identity};
+use sfu::transport::dtls::{Handshake, Identity};
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::generate().expect("a certificate"));
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use sfu::framing::{Backlog, Class, Deframer, FRAME_BYTES_MAX, TooLong};
+use sfu::transport::framing::{Backlog, Class, Deframer, FRAME_BYTES_MAX, TooLong};
 
 /// Reads `stream` in pieces of `cut` bytes, growing by one from piece to piece.
 fn deframed(stream: &[u8], cut: u8) -> (Vec<Vec<u8>>, Result<(), TooLong>, Vec<u8>) {

@@ -6,8 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use recorder::{
     Checkpoint, Manifest, RecordingId, Signed,
     id::MediaName,
+    journal::seal::{check, write},
     mirror::Piece,
-    seal::{check, write},
 };
 
 const ID: &str = "0192f0c4-7d5e-7cc1-8a6b-1f2e3d4c5b6a";

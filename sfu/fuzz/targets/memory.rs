@@ -7,10 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use recorder::{
-    disk::{Disk, DiskFile},
-    space::Room,
-};
+use recorder::disk::{Disk, DiskFile, space::FreeSpace};
 
 /// See the module. A clone is the same disk.
 #[derive(Clone, Default)]
@@ -55,11 +52,11 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
-    fn room(&self, _path: &Path) -> io::Result<Room> {
-        Ok(Room { free_bytes: 1 << 40, total_bytes: 1 << 40, free_files: 0, total_files: 0 })
+    fn free_space(&self, _path: &Path) -> io::Result<FreeSpace> {
+        Ok(FreeSpace { free_bytes: 1 << 40, total_bytes: 1 << 40, free_files: 0, total_files: 0 })
     }
 
-    fn set_aside(&self, _path: &Path, _bytes: u64) -> io::Result<()> {
+    fn reserve_file(&self, _path: &Path, _bytes: u64) -> io::Result<()> {
         Ok(())
     }
 

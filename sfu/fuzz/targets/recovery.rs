@@ -10,16 +10,17 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use memory::MemoryDisk;
 use recorder::{
-    Known, RecordingId,
-    disk::Disk,
-    fmp4,
+    Expected, RecordingId,
+    disk::{
+        Disk,
+        recording_files::{RecordingFiles, lock},
+        recover, verify,
+    },
+    export::playlist,
+    format::fmp4,
     id::MediaName,
     journal::{GapReason, InitRecord, Record, VERSION, sha256},
-    playlist,
-    recording::Action,
-    recover,
-    store::{Store, lock},
-    verify,
+    track::action::Action,
 };
 use sfu::media::{Codec, TrackKind};
 
@@ -70,7 +71,7 @@ fn recover(kind: TrackKind, part: &[u8]) {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let id: RecordingId = DIR.rsplit('/').next().and_then(|id| id.parse().ok()).expect("a name");
     let start = Record::Start { recording_id: id, version: VERSION, started_at_ms: 1, software: "fuzz".to_owned() };
-    let mut store = Store::create(shared.clone(), dir.to_owned(), &start).expect("this disk refuses nothing");
+    let mut store = RecordingFiles::create(shared.clone(), dir.to_owned(), &start).expect("this disk refuses nothing");
     let init = Bytes::from_static(b"as it is");
     let (codec, size) = if kind.is_sound() { (Codec::Opus, None) } else { (Codec::H264, Some(720)) };
     let (codecs, digest) = ("x".to_owned(), sha256(&init));
@@ -89,7 +90,7 @@ fn recover(kind: TrackKind, part: &[u8]) {
     let _ = recover::resume(&disk, dir, &ledger, GapReason::Crash).expect("this disk refuses nothing");
     let _ =
         (ledger.manifest(), playlist::write(&ledger, playlist::MAIN), playlist::write(&ledger, &playlist::name(kind)));
-    let verified = verify::verify(&disk, dir, id, &Known::default()).expect("this disk refuses nothing");
+    let verified = verify::verify(&disk, dir, id, &Expected::default()).expect("this disk refuses nothing");
     match fragments.first() {
         Some(first) if first.start == 0 => {
             assert_eq!(once[&dir.join(name.to_string())], part[..kept], "whole fragments, and no more");

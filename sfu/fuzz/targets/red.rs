@@ -7,12 +7,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use sfu::{
-    Codec,
-    history::History,
-    packet::Packet,
-    red::{BLOCKS_MAX, Pattern, read, write},
-};
+use sfu::{Codec, forward::{history::History, red::{BLOCKS_MAX, Pattern, read, write}}, packet::Packet};
 
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 

@@ -9,7 +9,7 @@ use std::{cell::RefCell, time::Duration};
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use seeded::{Far, Lesson, publish_terms, view_terms};
-use sfu::rtcp::{self, Report};
+use sfu::transport::rtcp::{self, Report};
 
 thread_local! {
     static LESSON: RefCell<(Lesson, Far, Far, u16)> = RefCell::new({

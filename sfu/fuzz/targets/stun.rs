@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use sfu::{dtls::Identity, ice::Check};
+use sfu::transport::{dtls::Identity, ice::Check};
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::generate().expect("a certificate"));
 

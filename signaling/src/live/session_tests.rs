@@ -4,6 +4,8 @@ use sfu::{Codec, RoomId, WorkerId, event::GoneReason, stats::SlotStats};
 
 use super::*;
 use crate::clock::Clock;
+use crate::live::wire::Presence;
+use school::base::time::UnixMs;
 
 struct Story {
     clock: Clock,
