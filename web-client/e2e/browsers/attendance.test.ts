@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { by } from '../administrators'
-import { ask } from '../ask'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf } from '../material'
-import { type EndReport, type Tabbed, qualityOf, visitInTab, workedOut } from '../reports'
+import { by } from '../support/administrators'
+import { ask } from '../support/api'
+import { launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { framesOf } from '../support/test-pattern'
+import { type EndReport, type Tabbed, qualityOf, visitInTab, workedOut } from '../support/lesson-report'
 
 const run = promisify(execFile)
 const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))

@@ -1,10 +1,10 @@
 // The bell: planned in the grid for the next minute, live by itself in a classroom that nobody touches, and recorded.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ask } from '../ask'
-import { launchChromium, visit } from '../browser'
-import { bellSoon } from '../soon'
-import { TestHub } from '../hub'
+import { ask } from '../support/api'
+import { launchChromium, visit } from '../support/chromium'
+import { bellSoon } from '../support/bell-schedule'
+import { TestHub } from '../support/hub'
 
 const TAUGHT_MS = 6_000
 /** The bell looks at its clock ten times a second. */

@@ -2,10 +2,10 @@
 // and the room's PC is let in by the code on its screen.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { by, setOwnPassword, setUp, signIn } from '../administrators'
-import { ask } from '../ask'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
+import { by, setOwnPassword, setUp, signIn } from '../support/administrators'
+import { ask } from '../support/api'
+import { launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
 
 const SCHOOL = '汉滨区茨沟镇中心小学'
 const ROOM = '三年级（2）班教室'

@@ -2,9 +2,9 @@
 // named where the scheduler looks.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ask } from '../ask'
-import { launchChromium, visit, type Visitor } from '../browser'
-import { TestHub } from '../hub'
+import { ask } from '../support/api'
+import { launchChromium, visit, type Visitor } from '../support/chromium'
+import { TestHub } from '../support/hub'
 
 interface Lesson {
   lesson_id: string, organisation_id: string, title: string, teacher_id: string, teacher: string, period: string, date: string

@@ -1,10 +1,10 @@
 // kill -9 in the middle of a lesson, ten times: everybody comes back by themselves and the same recording goes on.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, percentile } from '../material'
-import { complaints } from '../replayed'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { framesOf, percentile } from '../support/test-pattern'
+import { complaints } from '../support/recording'
 
 const CAMERA = '[data-testid="camera-video"]'
 const KILLS = Number(process.env.KILLS ?? 10)

@@ -4,12 +4,12 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { by } from '../administrators'
-import { ask } from '../ask'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { STEP_MS, framesOf } from '../material'
-import { bellSoon } from '../soon'
+import { by } from '../support/administrators'
+import { ask } from '../support/api'
+import { launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { STEP_MS, framesOf } from '../support/test-pattern'
+import { bellSoon } from '../support/bell-schedule'
 
 const TAUGHT_MS = 34_000
 const FROM_MS = 6_000

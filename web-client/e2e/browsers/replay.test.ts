@@ -1,10 +1,10 @@
 // The replay page in Chromium: watched back while the lesson runs, driven by keys, and whole two seconds after its end.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { STEP_MS } from '../material'
-import { VOICE, counterAt } from '../replayed'
+import { launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { STEP_MS } from '../support/test-pattern'
+import { VOICE, counterAt } from '../support/recording'
 
 const CAMERA = '[data-testid="camera-video"]'
 const BOARD = '[data-testid="board-video"]'

@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, longestFreeze } from '../material'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { framesOf, longestFreeze } from '../support/test-pattern'
 
 const CAMERA = '[data-testid="camera-video"]'
 const TABLE = 'tongke_tcp_test'

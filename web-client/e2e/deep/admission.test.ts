@@ -1,9 +1,9 @@
 // A hub at its limit: who comes too late is told so at once, with a time to come back; who is in notices nothing.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, longestFreeze } from '../material'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { framesOf, longestFreeze } from '../support/test-pattern'
 
 const CAMERA = '[data-testid="camera-video"]'
 const KNOCKS = 100

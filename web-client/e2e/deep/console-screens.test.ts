@@ -1,9 +1,9 @@
 // Pictures of every console page, with the sample county and on the first day, to be looked at. SCREENS names the folder.
 import { expect, test } from 'vitest'
-import { by, setOwnPassword, setUp, signIn } from '../administrators'
-import { ask } from '../ask'
-import { visit } from '../browser'
-import { screens } from '../screens'
+import { by, setOwnPassword, setUp, signIn } from '../support/administrators'
+import { ask } from '../support/api'
+import { visit } from '../support/chromium'
+import { screens } from '../support/screenshots'
 
 const LONG = '陕西省安康市汉滨区茨沟镇中心小学景家河流域第二教学点'
 const shots = screens()

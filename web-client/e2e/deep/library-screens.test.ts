@@ -5,11 +5,11 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Page, Route } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { by } from '../administrators'
-import { ask } from '../ask'
-import { type Visitor, visit } from '../browser'
-import type { TestHub } from '../hub'
-import { DARK, LARGE, LONG_CLASS, LONG_PERSON, PHONE, SMALL, darkly, inEnglish, screens } from '../screens'
+import { by } from '../support/administrators'
+import { ask } from '../support/api'
+import { type Visitor, visit } from '../support/chromium'
+import type { TestHub } from '../support/hub'
+import { DARK, LARGE, LONG_CLASS, LONG_PERSON, PHONE, SMALL, darkly, inEnglish, screens } from '../support/screenshots'
 
 const execute = promisify(execFile)
 const TAUGHT_MS = 24_000

@@ -4,12 +4,12 @@
 import { loadavg } from 'node:os'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { by } from '../administrators'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { RuralLine } from '../line'
-import { type Look, looksOf, watchReception } from '../reception'
-import { type Series, qualityOf } from '../reports'
+import { by } from '../support/administrators'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { RuralLine } from '../support/rural-line'
+import { type Look, looksOf, watchReception } from '../support/receive-stats'
+import { type Series, qualityOf } from '../support/lesson-report'
 
 const MEASURED_MS = Number(process.env.LINE_SECONDS ?? 30) * 1000
 const SETTLE_MS = 6_000

@@ -1,10 +1,10 @@
 // Pictures of the replay in all its states, to be looked at. SCREENS names the folder they go to.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { visit } from '../browser'
-import type { TestHub } from '../hub'
-import { VOICE } from '../replayed'
-import { LARGE, LONG_CLASS as LONG, LONG_PERSON, PHONE, SMALL, darkly, screens } from '../screens'
+import { visit } from '../support/chromium'
+import type { TestHub } from '../support/hub'
+import { VOICE } from '../support/recording'
+import { LARGE, LONG_CLASS as LONG, LONG_PERSON, PHONE, SMALL, darkly, screens } from '../support/screenshots'
 
 // The lesson of the screens is this long, in seconds.
 const TAUGHT_S = 45

@@ -1,10 +1,10 @@
 // Pictures of the report pages with a lesson of real browsers, long names, and nothing, to be looked at. SCREENS names the folder.
 import { expect, test } from 'vitest'
-import { by } from '../administrators'
-import { ask } from '../ask'
-import { visit } from '../browser'
-import { visitInTab, workedOut } from '../reports'
-import { LARGE, SMALL, screens } from '../screens'
+import { by } from '../support/administrators'
+import { ask } from '../support/api'
+import { visit } from '../support/chromium'
+import { visitInTab, workedOut } from '../support/lesson-report'
+import { LARGE, SMALL, screens } from '../support/screenshots'
 
 const LIVE = '[data-testid="wall"][data-state="live"]'
 const shots = screens()

@@ -1,8 +1,8 @@
 // Pictures of every page during a real lesson, to be looked at. SCREENS names the folder they go to.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { visit } from '../browser'
-import { LARGE, SMALL, screens } from '../screens'
+import { visit } from '../support/chromium'
+import { LARGE, SMALL, screens } from '../support/screenshots'
 
 const shots = screens()
 const shoot = (page: Page, name: string) => shots.shoot(page, name, [LARGE, SMALL])

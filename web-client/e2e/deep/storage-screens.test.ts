@@ -4,9 +4,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { by } from '../administrators'
-import { visit } from '../browser'
-import { DARK, LARGE, SMALL, screens } from '../screens'
+import { by } from '../support/administrators'
+import { visit } from '../support/chromium'
+import { DARK, LARGE, SMALL, screens } from '../support/screenshots'
 
 const execute = promisify(execFile)
 const shots = screens()

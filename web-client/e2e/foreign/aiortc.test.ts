@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { TestHub } from '../hub'
+import { TestHub } from '../support/hub'
 import { installed, python } from './python'
 
 const run = promisify(execFile)

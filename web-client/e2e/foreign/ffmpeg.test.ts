@@ -4,10 +4,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, longestFreeze, percentile } from '../material'
-import { beepsAgainstFlashes, complaints, tracksOf } from '../replayed'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { framesOf, longestFreeze, percentile } from '../support/test-pattern'
+import { beepsAgainstFlashes, complaints, tracksOf } from '../support/recording'
 import { installed } from './python'
 
 const run = promisify(execFile)
@@ -35,7 +35,7 @@ afterAll(async () => {
   await hub?.stop()
 })
 
-// The strip that material.ts reads, painted by ffmpeg: the number of the frame, in boxes that come and go.
+// The strip that test-pattern.ts reads, painted by ffmpeg: the number of the frame, in boxes that come and go.
 function countedPicture(): string {
   const gray = (bit: number) => `mod(floor(n/${2 ** bit})+floor(n/${2 ** (bit + 1)}),2)`
   const sum = 'mod(mod(n,256)*7+mod(floor(n/256),256)*13+91,256)'

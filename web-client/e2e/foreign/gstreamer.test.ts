@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { TestHub } from '../hub'
+import { TestHub } from '../support/hub'
 import { installed, python } from './python'
 
 const run = promisify(execFile)

@@ -1,8 +1,8 @@
 // What the hub says a lesson came to, read as a test needs it; and how a page is really hidden.
 import type { Page } from 'playwright-core'
 import { type Page as TabPage, launch } from 'puppeteer-core'
-import { ask } from './ask'
-import { watchVideo } from './material'
+import { ask } from './api'
+import { watchVideo } from './test-pattern'
 
 export interface EndReport {
   classroom_id: string | null

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { BrowserContext, Page } from 'playwright-core'
-import { CELLS, framesOf, readCells } from './material'
+import { CELLS, framesOf, readCells } from './test-pattern'
 
 const run = promisify(execFile)
 

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const script = fileURLToPath(new URL('../../load-tests/netns.sh', import.meta.url))
-const emulator = process.env.TONGKE_LINE ?? fileURLToPath(new URL('../../target/debug/tongke-line', import.meta.url))
+const script = fileURLToPath(new URL('../../../load-tests/netns.sh', import.meta.url))
+const emulator = process.env.TONGKE_LINE ?? fileURLToPath(new URL('../../../target/debug/tongke-line', import.meta.url))
 
 export class RuralLine {
   readonly hub: string

@@ -1,8 +1,8 @@
 // Debian's Firefox, driven by WebDriver BiDi: it has VP8, VP9 and AV1 for calls, but no H.264.
 import { existsSync } from 'node:fs'
 import { type Browser, type Page, launch } from 'puppeteer-core'
-import { heard, keepConnections } from './browser'
-import { drawLesson, watchVideo } from './material'
+import { heard, keepConnections } from './chromium'
+import { drawLesson, watchVideo } from './test-pattern'
 
 const FIREFOX = '/usr/bin/firefox-esr'
 

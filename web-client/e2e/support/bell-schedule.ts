@@ -1,6 +1,6 @@
 // A school day with one bell, soon: whatever day and hour a test is run at.
 import type { Page } from 'playwright-core'
-import { ask } from './ask'
+import { ask } from './api'
 
 const MINUTE_MS = 60_000
 const ZONE_MS = 8 * 60 * MINUTE_MS

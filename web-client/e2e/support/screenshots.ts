@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
-import { launchChromium } from './browser'
+import { launchChromium } from './chromium'
 import { TestHub } from './hub'
 
 const folder = process.env.SCREENS ?? 'screens'

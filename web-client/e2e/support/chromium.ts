@@ -4,7 +4,7 @@ import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core'
-import { drawLesson, watchVideo } from './material'
+import { drawLesson, watchVideo } from './test-pattern'
 
 const CHROMIUM = '/usr/bin/chromium'
 

@@ -20,7 +20,7 @@ export interface Look {
   keyframesAsked: number
 }
 
-// Runs in a page whose connections are kept (see browser.ts): looks at the newest of them again and again.
+// Runs in a page whose connections are kept (see chromium.ts): looks at the newest of them again and again.
 export function watchReception(everyMs: number): void {
   const store = window as unknown as { connections: RTCPeerConnection[], looks?: Look[] }
   const looks: Look[] = []
