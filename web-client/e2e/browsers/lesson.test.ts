@@ -5,8 +5,8 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
-import { STEP_MS, ages, framesOf, longestFreeze, percentile } from '../support/test-pattern'
-import { VOICE, beepsAgainstFlashes, complaints, counterAt } from '../support/recording'
+import { STEP_MS, frameAges, shownFrames, longestFreeze, percentile } from '../support/test-pattern'
+import { VOICE, beepOffsets, decodeErrors, counterAt } from '../support/recording'
 
 const run = promisify(execFile)
 const BOARD = '[data-testid="board-video"]'
@@ -29,7 +29,7 @@ afterAll(async () => {
 
 // A room that is let alone: asking a page anything counts as a gesture, and then it may speak.
 async function classroom(link: string, wall = true): Promise<Visitor & { asksForOk: boolean }> {
-  const visitor = await visit(browser, hub.at(link), { watches: [BOARD, CAMERA] })
+  const visitor = await visit(browser, hub.at(link), { recordFramesOf: [BOARD, CAMERA] })
   await new Promise(resolve => setTimeout(resolve, 2500))
   const asksForOk = await visitor.page.locator('[data-testid="sound"]').isVisible()
   await visitor.page.waitForSelector(wall ? '[data-testid="wall"][data-state="live"]' : '[data-testid="watch"][data-state="live"]')
@@ -42,12 +42,12 @@ async function joinToPicture(visitor: Visitor): Promise<number> {
   await visitor.page.waitForTimeout(500)
   const offered = await visitor.page.evaluate(() => performance.timeOrigin
     + (performance.getEntriesByType('resource').find(entry => entry.name.includes('/whep/'))?.startTime ?? Number.NaN))
-  const first = (await visitor.page.evaluate(framesOf, CAMERA)).find(([, counter]) => counter >= 0)
+  const first = (await visitor.page.evaluate(shownFrames, CAMERA)).find(([, counter]) => counter >= 0)
   return (first?.[0] ?? Number.NaN) - offered
 }
 
 test('a lesson is taught, seen, heard, recorded and replayed', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
   await teacher.page.click('[data-testid="share-board"]')
@@ -66,17 +66,17 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   await teacher.page.waitForTimeout(3000)
   const from = Date.now()
   const cpuFrom = await hub.cpuSeconds()
-  const heardFrom = await Promise.all(rooms.map(room => room.voice()))
+  const heardFrom = await Promise.all(rooms.map(room => room.audioStats()))
   await teacher.page.waitForTimeout(QUIET_SECONDS * 1000)
-  const heard = await Promise.all(rooms.map(room => room.voice()))
+  const heard = await Promise.all(rooms.map(room => room.audioStats()))
   const cpu = (await hub.cpuSeconds() - cpuFrom) / QUIET_SECONDS
 
   const delays: number[] = []
   for (const [index, room] of rooms.entries()) {
     for (const where of [CAMERA, BOARD]) {
-      const frames = (await room.page.evaluate(framesOf, where)).filter(([at]) => at >= from)
+      const frames = (await room.page.evaluate(shownFrames, where)).filter(([at]) => at >= from)
       const freeze = longestFreeze(frames)
-      delays.push(...ages(frames))
+      delays.push(...frameAges(frames))
       console.log(`classroom ${index + 1} ${where}: ${frames.length} pictures, longest standstill ${freeze.toFixed(0)} ms`)
       expect.soft(frames.length).toBeGreaterThan(QUIET_SECONDS * 5)
       expect.soft(freeze).toBeLessThan(500)
@@ -113,8 +113,8 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   await Promise.all([...rooms, guest].map(room => room.context.close()))
 
   // The replay: at once, seekable, right.
-  await teacher.page.addInitScript(teacher.watcher, CAMERA)
-  await teacher.page.addInitScript(teacher.watcher, BOARD)
+  await teacher.page.addInitScript(teacher.recordFrames, CAMERA)
+  await teacher.page.addInitScript(teacher.recordFrames, BOARD)
   const opened = Date.now()
   await teacher.page.click('[data-testid="watch-replay"]')
   await teacher.page.waitForSelector('[data-testid="replay"]')
@@ -152,13 +152,13 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   }
 
   const recording = await page.evaluate(async id => (await fetch(`/api/v1/recordings/${id}`)).json() as Promise<{ main_playlist: string, board_playlist: string }>, lesson.recording.recording_id)
-  const offsets = (await beepsAgainstFlashes(teacher.context, hub.origin, recording.main_playlist)).map(beep => beep.lateS)
+  const offsets = (await beepOffsets(teacher.context, hub.origin, recording.main_playlist)).map(beep => beep.lateS)
   console.log(`beep after flash: median ${(percentile(offsets, 0.5) * 1000).toFixed(0)} ms, worst ${(Math.max(...offsets.map(Math.abs)) * 1000).toFixed(0)} ms of ${offsets.length}`)
   expect.soft(offsets.length).toBeGreaterThan(QUIET_SECONDS / 2 - 2)
   expect.soft(Math.abs(percentile(offsets, 0.5))).toBeLessThan(0.06)
-  expect.soft(await complaints(teacher.context, hub.origin, recording.main_playlist)).toBe('')
-  expect.soft(await complaints(teacher.context, hub.origin, recording.board_playlist)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, recording.main_playlist)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, recording.board_playlist)).toBe('')
 
   expect.soft(teacher.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 })

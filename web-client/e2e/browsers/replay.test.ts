@@ -45,7 +45,7 @@ async function standsAt(page: Page, atS: number, within = 0.3): Promise<void> {
 }
 
 test('a lesson is watched back while it runs, and whole when it is over', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
   await teacher.page.waitForSelector('[data-testid="device-check"]')
@@ -63,8 +63,8 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   const page = await teacher.context.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
-  await page.addInitScript(teacher.watcher, CAMERA)
-  await page.addInitScript(teacher.watcher, BOARD)
+  await page.addInitScript(teacher.recordFrames, CAMERA)
+  await page.addInitScript(teacher.recordFrames, BOARD)
   await page.goto(address)
   await page.waitForSelector('[data-testid="replay"]')
   await page.waitForFunction(where => (document.querySelector<HTMLMediaElement>(where)?.duration ?? 0) > 12, VOICE)
@@ -105,7 +105,7 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   for (const tracks of ['camera', 'board', 'both'] as const) await playsAsFile(after, tracks, ((await lessonNow()).ended_at_ms - live.live_at_ms) / 1000)
   expect.soft(errors).toEqual([])
   expect.soft(teacher.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 120_000)
 
 // As in the players that people know.

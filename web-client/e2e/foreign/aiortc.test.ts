@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { TestHub } from '../support/hub'
-import { installed, python } from './python'
+import { requirePackage, python } from './python'
 
 const run = promisify(execFile)
 const script = fileURLToPath(new URL('../../../load-tests/foreign/aiortc_client.py', import.meta.url))
@@ -29,7 +29,7 @@ interface Counts {
 let hub: TestHub
 
 beforeAll(async () => {
-  await installed('aiortc, aiohttp, numpy', 'aiortc.__version__')
+  await requirePackage('aiortc, aiohttp, numpy', 'aiortc.__version__')
   const outward = Object.values(networkInterfaces()).flat().some(address => address !== undefined && !address.internal)
   if (!outward) throw new Error('NOT RUN: this machine has only loopback addresses, which aiortc leaves out')
 })
@@ -50,8 +50,8 @@ async function client(role: 'publish' | 'play', url: string, token: string, code
 
 async function lessonIsLive(): Promise<void> {
   const deadline = Date.now() + 15_000
-  while (!hub.story.includes('is live')) {
-    if (Date.now() > deadline) throw new Error(`the lesson did not begin:\n${hub.story}`)
+  while (!hub.log.includes('is live')) {
+    if (Date.now() > deadline) throw new Error(`the lesson did not begin:\n${hub.log}`)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
 }
@@ -73,5 +73,5 @@ test.each(['h264', 'vp8'])('aiortc teaches in %s and another aiortc watches', as
   expect.soft(watched.samples / 48_000).toBeGreaterThan(PLAYED_SECONDS / 2)
   // A tone at half of full scale has an energy of 0.125 in each second.
   expect.soft(watched.energy / (watched.samples / 48_000)).toBeGreaterThan(0.06)
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 60_000)

@@ -4,20 +4,20 @@ import { nextCodeInMs, totp } from './totp'
 
 const PASSWORD = 'Jing-jia-2026'
 
-export const by = (name: string): string => `[data-testid="${name}"]`
+export const byTestId = (name: string): string => `[data-testid="${name}"]`
 
 export interface Links { system_administrator: string, security_administrator: string, audit_administrator: string }
 
 /** The form of the first day. */
 export async function setUp(page: Page): Promise<Links> {
-  await page.fill(by('top-name'), '汉滨区教育体育局')
-  await page.fill(by('top-code'), '610902')
+  await page.fill(byTestId('top-name'), '汉滨区教育体育局')
+  await page.fill(byTestId('top-code'), '610902')
   for (const [role, name] of [['system', '王系统'], ['security', '孙安全'], ['audit', '钱审计']] as const) {
-    await page.fill(by(`${role}_administrator-name`), name)
-    await page.fill(by(`${role}_administrator-sign-in-name`), `${role}-one`)
+    await page.fill(byTestId(`${role}_administrator-name`), name)
+    await page.fill(byTestId(`${role}_administrator-sign-in-name`), `${role}-one`)
   }
-  await page.click(by('set-up'))
-  const link = (role: string) => page.locator(`${by(`link-${role}`)} input`).inputValue()
+  await page.click(byTestId('set-up'))
+  const link = (role: string) => page.locator(`${byTestId(`link-${role}`)} input`).inputValue()
   return {
     system_administrator: await link('system_administrator'),
     security_administrator: await link('security_administrator'),
@@ -27,22 +27,22 @@ export async function setUp(page: Page): Promise<Links> {
 
 /** Behind a set-up link: a password, and the secret of the codes. */
 export async function setOwnPassword(page: Page): Promise<string> {
-  await page.fill(by('new-password'), PASSWORD)
-  await page.fill(by('new-password-again'), PASSWORD)
-  await page.click(by('set-password'))
-  const secret = await page.locator(by('totp-secret')).textContent() ?? ''
-  await page.fill(by('totp-code'), totp(secret))
-  await page.click(by('bind-totp'))
-  await page.waitForSelector(by('set-up-done'))
+  await page.fill(byTestId('new-password'), PASSWORD)
+  await page.fill(byTestId('new-password-again'), PASSWORD)
+  await page.click(byTestId('set-password'))
+  const secret = await page.locator(byTestId('totp-secret')).textContent() ?? ''
+  await page.fill(byTestId('totp-code'), totp(secret))
+  await page.click(byTestId('bind-totp'))
+  await page.waitForSelector(byTestId('set-up-done'))
   return secret
 }
 
 /** A code is taken once: the next one is waited for. */
 export async function signIn(page: Page, name: string, secret: string): Promise<void> {
   await page.waitForTimeout(nextCodeInMs())
-  await page.fill(by('sign-in-name'), name)
-  await page.fill(by('password'), PASSWORD)
-  await page.fill(by('code'), totp(secret))
-  await page.click(by('sign-in'))
+  await page.fill(byTestId('sign-in-name'), name)
+  await page.fill(byTestId('password'), PASSWORD)
+  await page.fill(byTestId('code'), totp(secret))
+  await page.click(byTestId('sign-in'))
   await page.waitForURL(url => url.pathname !== '/sign-in')
 }

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core'
-import { drawLesson, watchVideo } from './test-pattern'
+import { drawTestPattern, recordFrames } from './test-pattern'
 
 const CHROMIUM = '/usr/bin/chromium'
 
@@ -35,13 +35,13 @@ export interface Visitor {
   context: BrowserContext
   page: Page
   errors: string[]
-  watcher: typeof watchVideo
+  recordFrames: typeof recordFrames
   // What the page's connections have heard so far.
-  voice: () => Promise<{ energy: number, samples: number, concealed: number }>
+  audioStats: () => Promise<{ energy: number, samples: number, concealed: number }>
 }
 
 // Runs in the page before its own scripts: keeps its connections where a test can ask them.
-export function keepConnections(): void {
+export function trackConnections(): void {
   const store = window as unknown as { connections: RTCPeerConnection[] }
   store.connections = []
   const Real = RTCPeerConnection
@@ -53,7 +53,7 @@ export function keepConnections(): void {
   }
 }
 
-export async function heard(): Promise<{ energy: number, samples: number, concealed: number }> {
+export async function audioStats(): Promise<{ energy: number, samples: number, concealed: number }> {
   const sum = { energy: 0, samples: 0, concealed: 0 }
   const { connections } = window as unknown as { connections: RTCPeerConnection[] }
   for (const connection of connections) {
@@ -68,26 +68,26 @@ export async function heard(): Promise<{ energy: number, samples: number, concea
   return sum
 }
 
-export interface Visiting {
+export interface VisitOptions {
   width?: number
   height?: number
   // Camera, microphone and board are drawn in the page; slides stand still between two pages.
-  draws?: boolean | 'slides'
-  watches?: string[]
+  testPattern?: boolean | 'slides'
+  recordFramesOf?: string[]
   devices?: boolean
   // A finger instead of a mouse.
   touch?: boolean
   dark?: boolean
   // The hub's own certificate is taken as it is: cameras are given to pages from elsewhere by https alone.
-  trusting?: boolean
+  ignoreCertificate?: boolean
 }
 
-export async function visit(browser: Browser, url: string, options: Visiting = {}): Promise<Visitor> {
+export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visitor> {
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 720 },
     hasTouch: options.touch ?? false,
     colorScheme: options.dark === true ? 'dark' : 'light',
-    ignoreHTTPSErrors: options.trusting ?? false,
+    ignoreHTTPSErrors: options.ignoreCertificate ?? false,
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
     // A wall is never asked for them; where they were given, the browser binds each address for itself.
@@ -96,9 +96,9 @@ export async function visit(browser: Browser, url: string, options: Visiting = {
   const page = await context.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
-  if (options.draws !== undefined && options.draws !== false) await page.addInitScript(drawLesson, options.draws)
-  await page.addInitScript(keepConnections)
-  for (const selector of options.watches ?? []) await page.addInitScript(watchVideo, selector)
+  if (options.testPattern !== undefined && options.testPattern !== false) await page.addInitScript(drawTestPattern, options.testPattern)
+  await page.addInitScript(trackConnections)
+  for (const selector of options.recordFramesOf ?? []) await page.addInitScript(recordFrames, selector)
   await page.goto(url)
-  return { context, page, errors, watcher: watchVideo, voice: () => page.evaluate(heard) }
+  return { context, page, errors, recordFrames, audioStats: () => page.evaluate(audioStats) }
 }

@@ -35,7 +35,7 @@ async function freePort(): Promise<number> {
 
 export class TestHub {
   private process: ChildProcess | undefined
-  private log = ''
+  private output = ''
   sample!: Sample
 
   // In a network namespace of its own, pages are also served to the other end of its line.
@@ -58,8 +58,8 @@ export class TestHub {
 
   // What the console shows at the first start, for `/set-up`.
   get setUpLink(): string {
-    const found = /\S+\/set-up#\S+/.exec(this.log)
-    if (found === null) throw new Error(`the console shows no link to set up:\n${this.log}`)
+    const found = /\S+\/set-up#\S+/.exec(this.output)
+    if (found === null) throw new Error(`the console shows no link to set up:\n${this.output}`)
     return this.at(found[0])
   }
 
@@ -73,7 +73,7 @@ export class TestHub {
       ...before, 'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `${pages}:${http}`,
       '--metrics', `127.0.0.1:${metrics}`, ...more,
     ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' } })
-    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-2_000_000) }
+    const keep = (chunk: Buffer) => { this.output = (this.output + chunk.toString()).slice(-2_000_000) }
     this.process.stdout?.on('data', keep)
     this.process.stderr?.on('data', keep)
     const deadline = Date.now() + 20_000
@@ -84,7 +84,7 @@ export class TestHub {
       if (ready) return
       await new Promise(resolve => setTimeout(resolve, 30))
     }
-    throw new Error(`the hub did not get ready:\n${this.log}`)
+    throw new Error(`the hub did not get ready:\n${this.output}`)
   }
 
   private async get(url: string): Promise<string> {
@@ -141,12 +141,12 @@ export class TestHub {
   }
 
   // Every log line of a panic or an error, for the verdict at the end of a test.
-  faults(): string[] {
-    return this.log.split('\n').filter(line => /panicked|ERROR/.test(line))
+  errorLines(): string[] {
+    return this.output.split('\n').filter(line => /panicked|ERROR/.test(line))
   }
 
-  get story(): string {
-    return this.log
+  get log(): string {
+    return this.output
   }
 
   async stop(): Promise<void> {

@@ -6,8 +6,8 @@
 export const STEP_MS = 40
 export const CELLS = 40
 
-// The counter in a strip's cells, as `drawLesson` paints it. `null`: these are none.
-export function readCells(cells: number[]): number | null {
+// The counter in a strip's cells, as `drawTestPattern` paints it. `null`: these are none.
+export function decodeCounter(cells: number[]): number | null {
   if (cells.slice(0, 4).join('') !== '1010' || cells.slice(36).join('') !== '0101') return null
   const number = (part: number[]) => part.reduce<number>((sum, bit) => sum * 2 + bit, 0)
   let counter = number(cells.slice(4, 28))
@@ -17,7 +17,7 @@ export function readCells(cells: number[]): number | null {
 }
 
 // Runs in the teacher's page before its own scripts: its camera, microphone and screen are ours.
-export function drawLesson(how: true | 'slides' = true): void {
+export function drawTestPattern(how: true | 'slides' = true): void {
   // Firefox runs this on its empty first page too, which is no secure context and has no devices.
   if (!('mediaDevices' in navigator)) return
   const STEP = 40
@@ -131,7 +131,7 @@ export interface Seen {
 }
 
 // Runs in a page: notes every picture that a <video> really shows. Call it again to go on with another element.
-export function watchVideo(selector: string): void {
+export function recordFrames(selector: string): void {
   const store = window as unknown as { seen?: Record<string, [number, number][]> }
   const checksum = (value: number) => ((value & 255) * 7 + ((value >> 8) & 255) * 13 + ((value >> 16) & 255) * 29 + 91) & 255
   const frames: [number, number][] = []
@@ -166,7 +166,7 @@ export function watchVideo(selector: string): void {
   setInterval(follow, 50)
 }
 
-export function framesOf(selector: string): [number, number][] {
+export function shownFrames(selector: string): [number, number][] {
   return (window as unknown as { seen?: Record<string, [number, number][]> }).seen?.[selector] ?? []
 }
 
@@ -191,7 +191,7 @@ export function longestFreeze(frames: [number, number][]): number {
 }
 
 // How old each picture was when it was shown, in milliseconds.
-export function ages(frames: [number, number][]): number[] {
+export function frameAges(frames: [number, number][]): number[] {
   return frames.filter(([, counter]) => counter >= 0).map(([at, counter]) => {
     const steps = Math.floor(at / STEP_MS)
     const behind = (((steps - counter) % (1 << 24)) + (1 << 24)) % (1 << 24)
