@@ -5,16 +5,15 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { byTestId } from '../support/administrators'
 import { callApi } from '../support/api'
 import { launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { CAMERA, byTestId } from '../support/selectors'
 import { shownFrames } from '../support/test-pattern'
 import { type ParticipantReport, type BrowserTab, qualitySeries, visitInTab, finishedReport } from '../support/lesson-report'
 
 const run = promisify(execFile)
 const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
-const CAMERA = '[data-testid="camera-video"]'
 const LIVE = '[data-testid="wall"][data-state="live"]'
 /** The goal of the issue for the time behind a hidden page. */
 const HIDDEN_WITHIN_MS = 5_000

@@ -2,10 +2,11 @@
 // and the room's PC is let in by the code on its screen.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { byTestId, setOwnPassword, setUp, signIn } from '../support/administrators'
+import { setOwnPassword, setUp, signIn } from '../support/administrators'
 import { callApi } from '../support/api'
 import { launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { byTestId } from '../support/selectors'
 
 const SCHOOL = '汉滨区茨沟镇中心小学'
 const ROOM = '三年级（2）班教室'

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callApi } from '../support/api'
 import { launchChromium, visit, type Visitor } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { byTestId } from '../support/selectors'
 
 interface Lesson {
   lesson_id: string, organisation_id: string, title: string, teacher_id: string, teacher: string, period: string, date: string
@@ -13,7 +14,6 @@ interface Lesson {
 }
 interface Term { term_id: string, first_day: string, last_day: string }
 
-const byTestId = (name: string) => `[data-testid="${name}"]`
 const DAY_MS = 86_400_000
 const ZONE_MS = 8 * 3_600_000
 const dayIn = (days: number) => new Date(Date.now() + ZONE_MS + days * DAY_MS).toISOString().slice(0, 10)

@@ -5,11 +5,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { launchFirefox, visitFirefox } from '../support/firefox'
 import { TestHub } from '../support/hub'
+import { BOARD, CAMERA } from '../support/selectors'
 import { frameAges, shownFrames, longestFreeze, percentile } from '../support/test-pattern'
 import { decodeErrors, probeTracks } from '../support/recording'
 
-const BOARD = '[data-testid="board-video"]'
-const CAMERA = '[data-testid="camera-video"]'
 const WATCHED_SECONDS = 6
 const SETTLED_MS = 2500
 

@@ -3,10 +3,10 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
 import { shownFrames, percentile } from '../support/test-pattern'
 import { decodeErrors } from '../support/recording'
 
-const CAMERA = '[data-testid="camera-video"]'
 const KILLS = Number(process.env.KILLS ?? 10)
 const RESTART_AFTER_MS = 200
 

@@ -5,12 +5,11 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { BOARD, CAMERA, VOICE } from '../support/selectors'
 import { STEP_MS, frameAges, shownFrames, longestFreeze, percentile } from '../support/test-pattern'
-import { VOICE, beepOffsets, decodeErrors, counterAt } from '../support/recording'
+import { beepOffsets, decodeErrors, counterAt } from '../support/recording'
 
 const run = promisify(execFile)
-const BOARD = '[data-testid="board-video"]'
-const CAMERA = '[data-testid="camera-video"]'
 const QUIET_SECONDS = 20
 
 let hub: TestHub

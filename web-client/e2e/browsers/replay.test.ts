@@ -3,11 +3,10 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { BOARD, CAMERA, VOICE } from '../support/selectors'
 import { STEP_MS } from '../support/test-pattern'
-import { VOICE, counterAt } from '../support/recording'
+import { counterAt } from '../support/recording'
 
-const CAMERA = '[data-testid="camera-video"]'
-const BOARD = '[data-testid="board-video"]'
 
 interface Lesson { live_at_ms: number, ended_at_ms: number, recording: { recording_id: string } }
 interface Standing { voice: number, camera: number, board: number, duration: number, paused: boolean, speed: number, muted: boolean }

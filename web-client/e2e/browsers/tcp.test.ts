@@ -4,9 +4,9 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
 import { shownFrames, longestFreeze } from '../support/test-pattern'
 
-const CAMERA = '[data-testid="camera-video"]'
 const TABLE = 'tongke_tcp_test'
 const WATCHED_MS = 10_000
 // 35 s: Chromium no longer checks UDP by itself, the page must ask. 65 s: it asks while UDP is still blocked.

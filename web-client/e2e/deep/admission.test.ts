@@ -3,9 +3,9 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
 import { shownFrames, longestFreeze } from '../support/test-pattern'
 
-const CAMERA = '[data-testid="camera-video"]'
 const KNOCKS = 100
 
 let hub: TestHub

@@ -1,9 +1,10 @@
 // Pictures of every console page, with the sample county and on the first day, to be looked at. SCREENS names the folder.
 import { expect, test } from 'vitest'
-import { byTestId, setOwnPassword, setUp, signIn } from '../support/administrators'
+import { setOwnPassword, setUp, signIn } from '../support/administrators'
 import { callApi } from '../support/api'
 import { visit } from '../support/chromium'
 import { screens } from '../support/screenshots'
+import { byTestId } from '../support/selectors'
 
 const LONG = '陕西省安康市汉滨区茨沟镇中心小学景家河流域第二教学点'
 const shots = screens()

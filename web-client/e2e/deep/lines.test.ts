@@ -8,11 +8,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { RuralLine } from '../support/rural-line'
+import { BOARD, CAMERA } from '../support/selectors'
 import { frameAges, shownFrames, percentile } from '../support/test-pattern'
 import { type StatsSample, concealedShare, freezeShare, longestSilence, longestStandstill, longestVoiceGap, statsSamples, pollReceiveStats } from '../support/receive-stats'
 
-const BOARD = '[data-testid="board-video"]'
-const CAMERA = '[data-testid="camera-video"]'
 const POLL_EVERY_MS = 50
 const MEASURED_MS = Number(process.env.LINE_SECONDS ?? 20) * 1000
 const SETTLE_MS = 5000

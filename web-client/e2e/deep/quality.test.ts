@@ -4,12 +4,12 @@
 import { loadavg } from 'node:os'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { byTestId } from '../support/administrators'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { RuralLine } from '../support/rural-line'
 import { type StatsSample, statsSamples, pollReceiveStats } from '../support/receive-stats'
 import { type Series, qualitySeries } from '../support/lesson-report'
+import { byTestId } from '../support/selectors'
 
 const MEASURED_MS = Number(process.env.LINE_SECONDS ?? 30) * 1000
 const SETTLE_MS = 6_000

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { visit } from '../support/chromium'
 import type { TestHub } from '../support/hub'
-import { VOICE } from '../support/recording'
 import { LARGE, LONG_CLASS as LONG, LONG_PERSON, PHONE, SMALL, inDark, screens } from '../support/screenshots'
+import { VOICE } from '../support/selectors'
 
 // The lesson of the screens is this long, in seconds.
 const TAUGHT_S = 45

@@ -1,10 +1,10 @@
 // Pictures of the report pages with a lesson of real browsers, long names, and nothing, to be looked at. SCREENS names the folder.
 import { expect, test } from 'vitest'
-import { byTestId } from '../support/administrators'
 import { callApi } from '../support/api'
 import { visit } from '../support/chromium'
 import { visitInTab, finishedReport } from '../support/lesson-report'
 import { LARGE, SMALL, screens } from '../support/screenshots'
+import { byTestId } from '../support/selectors'
 
 const LIVE = '[data-testid="wall"][data-state="live"]'
 const shots = screens()

@@ -7,10 +7,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { RuralLine } from '../support/rural-line'
+import { CAMERA } from '../support/selectors'
 import { shownFrames } from '../support/test-pattern'
 import { type StatsSample, concealedShare, freezeShare, statsSamples, pollReceiveStats } from '../support/receive-stats'
 
-const CAMERA = '[data-testid="camera-video"]'
 const DISTANCE = 'delay_ms=40'
 const STRETCH_MS = Number(process.env.LINE_SECONDS ?? 15) * 1000
 const SETTLE_MS = 6000

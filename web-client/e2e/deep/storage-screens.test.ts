@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { byTestId } from '../support/administrators'
+import { byTestId } from '../support/selectors'
 import { visit } from '../support/chromium'
 import { DARK, LARGE, SMALL, screens } from '../support/screenshots'
 

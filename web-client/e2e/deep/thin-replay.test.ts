@@ -7,9 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { RuralLine } from '../support/rural-line'
-import { VOICE } from '../support/recording'
+import { BOARD, VOICE } from '../support/selectors'
 
-const BOARD = '[data-testid="board-video"]'
 const PLAYED_MS = 60_000
 /** The board is fetched half a minute ahead: so much is left over which the line can still be measured. */
 const TAUGHT_MS = PLAYED_MS + 90_000

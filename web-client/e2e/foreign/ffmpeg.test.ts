@@ -6,12 +6,12 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
 import { shownFrames, longestFreeze, percentile } from '../support/test-pattern'
 import { beepOffsets, decodeErrors, probeTracks } from '../support/recording'
 import { requirePackage } from './python'
 
 const run = promisify(execFile)
-const CAMERA = '[data-testid="camera-video"]'
 const FPS = 25
 const WATCHED_SECONDS = 8
 

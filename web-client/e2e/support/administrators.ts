@@ -1,10 +1,9 @@
 // A hub's first three administrators: how they come in, each by their own link.
 import type { Page } from 'playwright-core'
+import { byTestId } from './selectors'
 import { nextCodeInMs, totp } from './totp'
 
 const PASSWORD = 'Jing-jia-2026'
-
-export const byTestId = (name: string): string => `[data-testid="${name}"]`
 
 export interface Links { system_administrator: string, security_administrator: string, audit_administrator: string }
 

@@ -2,12 +2,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { BrowserContext, Page } from 'playwright-core'
+import { VOICE } from './selectors'
 import { CELLS, shownFrames, decodeCounter } from './test-pattern'
 
 const run = promisify(execFile)
-
-// The clock of a replay: everything else keeps in step with it.
-export const VOICE = '[data-testid="voice"]'
 
 async function cookieHeader(context: BrowserContext, origin: string): Promise<string> {
   const cookies = await context.cookies(origin)
