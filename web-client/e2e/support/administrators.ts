@@ -1,7 +1,7 @@
 // A hub's first three administrators: how they come in, each by their own link.
 import type { Page } from 'playwright-core'
 import { byTestId } from './selectors'
-import { nextCodeInMs, totp } from './totp'
+import { unusedCode } from './totp'
 
 const PASSWORD = 'Jing-jia-2026'
 
@@ -30,18 +30,16 @@ export async function setOwnPassword(page: Page): Promise<string> {
   await page.fill(byTestId('new-password-again'), PASSWORD)
   await page.click(byTestId('set-password'))
   const secret = await page.locator(byTestId('totp-secret')).textContent() ?? ''
-  await page.fill(byTestId('totp-code'), totp(secret))
+  await page.fill(byTestId('totp-code'), await unusedCode(secret))
   await page.click(byTestId('bind-totp'))
   await page.waitForSelector(byTestId('set-up-done'))
   return secret
 }
 
-/** A code is taken once: the next one is waited for. */
 export async function signIn(page: Page, name: string, secret: string): Promise<void> {
-  await page.waitForTimeout(nextCodeInMs())
   await page.fill(byTestId('sign-in-name'), name)
   await page.fill(byTestId('password'), PASSWORD)
-  await page.fill(byTestId('code'), totp(secret))
+  await page.fill(byTestId('code'), await unusedCode(secret))
   await page.click(byTestId('sign-in'))
   await page.waitForURL(url => url.pathname !== '/sign-in')
 }
