@@ -1,19 +1,18 @@
 // Who was there, in real browsers: a class whose page is hidden for a while, one that comes late and leaves early, and one
 // that never comes. What the hub says is held against the test's own clock.
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callApi } from '../support/api'
 import { launchChromium, visit } from '../support/chromium'
-import { TestHub } from '../support/hub'
+import { TestHub, binary } from '../support/hub'
 import { CAMERA, byTestId } from '../support/selectors'
+import { openDeviceCheck, startLesson } from '../support/teaching'
 import { shownFrames } from '../support/test-pattern'
 import { type ParticipantReport, type BrowserTab, qualitySeries, visitInTab, finishedReport } from '../support/lesson-report'
 
 const run = promisify(execFile)
-const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
 const LIVE = '[data-testid="wall"][data-state="live"]'
 /** The goal of the issue for the time behind a hidden page. */
 const HIDDEN_WITHIN_MS = 5_000
@@ -40,16 +39,12 @@ const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 test('a hidden page, a late class and an absent one are counted for what they were', async () => {
   const [first, second] = hub.sample.sign_in_links.classrooms
   if (first === undefined || second === undefined) throw new Error('the sample has no classrooms')
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector(byTestId('device-check'))
+  const teacher = await openDeviceCheck(browser, hub)
   // The first class sits and waits; its sound is on before the lesson begins.
   whole = await visitInTab(hub.at(first), [CAMERA])
   await whole.page.waitForSelector('[data-testid="wall"]')
   await whole.page.keyboard.press('Enter')
-  await teacher.page.click(byTestId('start'))
-  await teacher.page.waitForSelector(byTestId('desk'))
+  await startLesson(teacher, { board: false })
   await whole.page.waitForSelector(LIVE)
   await whole.page.keyboard.press('Enter')
   await whole.page.waitForFunction((where: string) => (document.querySelector<HTMLVideoElement>(where)?.videoWidth ?? 0) > 0, {}, CAMERA)

@@ -4,8 +4,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../support/chromium'
+import { launchChromium } from '../support/chromium'
 import { TestHub } from '../support/hub'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
 import { STEP_MS } from '../support/test-pattern'
 import { decodeErrors, counterAt, probeTracks } from '../support/recording'
 
@@ -45,14 +46,9 @@ async function show(page: Page, address: string): Promise<{ duration: number, wi
 }
 
 test('a recording is a file that plays from anywhere', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true, recordFramesOf: [FILE] })
+  const teacher = await openDeviceCheck(browser, hub, '', { recordFramesOf: [FILE] })
   const { page } = teacher
-  await page.waitForURL('**/lessons')
-  await page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await page.click('[data-testid="share-board"]')
-  await page.waitForTimeout(1000)
-  await page.click('[data-testid="start"]')
-  await page.waitForSelector('[data-testid="desk"]')
+  await startLesson(teacher, { board: true })
   await page.waitForTimeout(SECONDS * 1000)
   const asked = await page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<{ recording: { recording_id: string } }>, hub.sample.lesson_id)
   const path = `/api/v1/recordings/${asked.recording.recording_id}`
@@ -63,11 +59,7 @@ test('a recording is a file that plays from anywhere', async () => {
   expect.soft(running.map(track => track.codec)).toEqual(['h264', 'h264', 'opus'])
   expect.soft(await decodeErrors(teacher.context, hub.origin, `${path}/download?tracks=both`)).toBe('')
 
-  const end = page.locator('[data-testid="end"]')
-  await end.hover()
-  await page.mouse.down()
-  await page.waitForSelector('[data-testid="ended"]')
-  await page.mouse.up()
+  await endLesson(teacher)
   await page.goto(`${hub.origin}/lessons`)
   const manifest = await page.evaluate(async from => (await fetch(from)).json() as Promise<{ duration_ms: number, chapters: { at_ms: number }[], tracks: { kind: string, loudness: { integrated_lufs: number } | null }[] }>, path)
   console.log('loudness', JSON.stringify(manifest.tracks.find(track => track.kind === 'voice')?.loudness), 'chapters', JSON.stringify(manifest.chapters))

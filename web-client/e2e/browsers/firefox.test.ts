@@ -6,6 +6,7 @@ import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { launchFirefox, visitFirefox } from '../support/firefox'
 import { TestHub } from '../support/hub'
 import { BOARD, CAMERA } from '../support/selectors'
+import { openDeviceCheck, startLesson } from '../support/teaching'
 import { frameAges, shownFrames, longestFreeze, percentile } from '../support/test-pattern'
 import { decodeErrors, probeTracks } from '../support/recording'
 
@@ -77,12 +78,8 @@ async function codecsIn(room: Visitor): Promise<string[]> {
 }
 
 async function chromiumTeaches(query: string): Promise<Visitor> {
-  const teacher = await visit(chromium, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p${query}`)
-  await teacher.page.click('[data-testid="share-board"]')
-  await teacher.page.waitForTimeout(500)
-  await teacher.page.click('[data-testid="start"]')
+  const teacher = await openDeviceCheck(chromium, hub, query)
+  await startLesson(teacher, { board: true })
   await teacher.page.waitForSelector('[data-testid="sending"][data-state="up"]')
   return teacher
 }

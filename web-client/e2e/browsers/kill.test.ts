@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { CAMERA } from '../support/selectors'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
 import { shownFrames, percentile } from '../support/test-pattern'
 import { decodeErrors } from '../support/recording'
 
@@ -39,12 +40,8 @@ async function backAt(room: Visitor, since: number): Promise<number> {
 }
 
 test(`killed ${KILLS} times, the lesson goes on`, async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector('[data-testid="device-check"]')
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  const teacher = await openDeviceCheck(browser, hub)
+  await startLesson(teacher, { board: false })
   const rooms: Visitor[] = []
   for (const link of hub.sample.sign_in_links.classrooms.slice(0, 2)) {
     const room = await visit(browser, hub.at(link), { recordFramesOf: [CAMERA] })
@@ -69,10 +66,7 @@ test(`killed ${KILLS} times, the lesson goes on`, async () => {
     expect.soft((await lesson()).recording.recording_id).toBe(before.recording.recording_id)
   }
   await teacher.page.waitForTimeout(3000)
-  await teacher.page.locator('[data-testid="end"]').hover()
-  await teacher.page.mouse.down()
-  await teacher.page.waitForSelector('[data-testid="ended"]')
-  await teacher.page.mouse.up()
+  await endLesson(teacher)
 
   const recording = await teacher.page.evaluate(async id => (await fetch(`/api/v1/recordings/${id}`)).json() as Promise<Recording>, before.recording.recording_id)
   const lost: number[] = []

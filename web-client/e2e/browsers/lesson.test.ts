@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { BOARD, CAMERA, VOICE } from '../support/selectors'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
 import { STEP_MS, frameAges, shownFrames, longestFreeze, percentile } from '../support/test-pattern'
 import { beepOffsets, decodeErrors, counterAt } from '../support/recording'
 
@@ -46,13 +47,8 @@ async function joinToPicture(visitor: Visitor): Promise<number> {
 }
 
 test('a lesson is taught, seen, heard, recorded and replayed', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.click('[data-testid="share-board"]')
-  await teacher.page.waitForTimeout(1000)
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  const teacher = await openDeviceCheck(browser, hub)
+  await startLesson(teacher, { board: true })
 
   const rooms: (Visitor & { asksForOk: boolean })[] = []
   for (const link of hub.sample.sign_in_links.classrooms) rooms.push(await classroom(link))
@@ -101,12 +97,7 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   console.log(`the hub: ${(cpu * 100).toFixed(1)} % of a core for 1 teacher and 3 classrooms, recording`)
   expect.soft(Math.max(...joins)).toBeLessThan(5000)
 
-  // 下课 needs a long press.
-  const end = teacher.page.locator('[data-testid="end"]')
-  await end.hover()
-  await teacher.page.mouse.down()
-  await teacher.page.waitForSelector('[data-testid="ended"]')
-  await teacher.page.mouse.up()
+  await endLesson(teacher)
   const ended = Date.now()
   await Promise.all(rooms.map(room => room.page.waitForSelector('[data-testid="wall"][data-state="over"]')))
   await Promise.all([...rooms, guest].map(room => room.context.close()))

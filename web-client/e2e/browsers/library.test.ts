@@ -8,6 +8,7 @@ import { callApi } from '../support/api'
 import { launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { byTestId } from '../support/selectors'
+import { openDeviceCheck, startLesson } from '../support/teaching'
 import { STEP_MS, shownFrames } from '../support/test-pattern'
 import { scheduleBell } from '../support/bell-schedule'
 
@@ -56,13 +57,8 @@ async function shownNow(page: Page, selector: string): Promise<[number, number]>
 const phase = ([atMs, counter]: [number, number]): number => counter * STEP_MS - atMs
 
 test('a lesson is cut, shared and played to two classrooms by the bell', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true, width: 1366, height: 768 })
-  await teacher.page.waitForURL(url => !url.pathname.startsWith('/enter'))
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.click(byTestId('share-board'))
-  await teacher.page.waitForTimeout(1_000)
-  await teacher.page.click(byTestId('start'))
-  await teacher.page.waitForSelector(byTestId('desk'))
+  const teacher = await openDeviceCheck(browser, hub, '', { width: 1366, height: 768 })
+  await startLesson(teacher, { board: true })
   await teacher.page.waitForTimeout(TAUGHT_MS / 2)
   await teacher.page.click(byTestId('mark'))
   await teacher.page.waitForSelector(byTestId('marked'))

@@ -1,9 +1,10 @@
 // The replay page in Chromium: watched back while the lesson runs, driven by keys, and whole two seconds after its end.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../support/chromium'
+import { launchChromium } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { BOARD, CAMERA, VOICE } from '../support/selectors'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
 import { STEP_MS } from '../support/test-pattern'
 import { counterAt } from '../support/recording'
 
@@ -44,14 +45,8 @@ async function standsAt(page: Page, atS: number, within = 0.3): Promise<void> {
 }
 
 test('a lesson is watched back while it runs, and whole when it is over', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector('[data-testid="device-check"]')
-  await teacher.page.click('[data-testid="share-board"]')
-  await teacher.page.waitForTimeout(1000)
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  const teacher = await openDeviceCheck(browser, hub)
+  await startLesson(teacher, { board: true })
   // Long enough that second 8 is well behind the newest.
   await teacher.page.waitForTimeout(38_000)
   const lessonNow = () => teacher.page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<Lesson>, hub.sample.lesson_id)
@@ -86,11 +81,8 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   expect.soft(atEdge.duration - atEdge.voice).toBeLessThan(20)
   await page.close()
 
-  await teacher.page.locator('[data-testid="end"]').hover()
-  await teacher.page.mouse.down()
-  await teacher.page.waitForSelector('[data-testid="ended"]')
+  await endLesson(teacher)
   const ended = Date.now()
-  await teacher.page.mouse.up()
   const after = await teacher.context.newPage()
   after.on('pageerror', error => errors.push(error.message))
   await after.goto(address)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { TestHub } from '../support/hub'
 import { CAMERA } from '../support/selectors'
+import { openDeviceCheck, startLesson } from '../support/teaching'
 import { shownFrames, longestFreeze } from '../support/test-pattern'
 
 const TABLE = 'tongke_tcp_test'
@@ -110,13 +111,9 @@ async function watched(room: Visitor, name: string): Promise<void> {
 
 test('where UDP is blocked the lesson is on over TCP, and it is back on UDP when that opens', async () => {
   blockUdp()
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector('[data-testid="device-check"]')
+  const teacher = await openDeviceCheck(browser, hub)
   const pressed = Date.now()
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  await startLesson(teacher, { board: false })
   await until(() => goesBy(teacher, 'tcp'), 10_000, 'the teacher publishes over TCP')
   console.log(`UDP blocked: the teacher publishes over TCP ${Date.now() - pressed} ms after the press`)
 

@@ -22,7 +22,8 @@ export interface Sample {
   sign_in_links: { teacher: string, classrooms: string[], bureau_officer: string, scheduler: string }
 }
 
-const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
+/** The program under test: the debug build, or the one that TONGKE names. */
+export const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
 
 async function freePort(): Promise<number> {
   const server = createServer()
