@@ -1,5 +1,5 @@
-// Who was there, in real browsers: a class whose page is hidden for a while, one that comes late and leaves early, and one
-// that never comes. What the hub says is held against the test's own clock.
+// Attendance: a class whose page is hidden for a while, one that comes late and leaves early, and one that never comes. The
+// hub's report is compared with the test's own clock.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
@@ -14,9 +14,9 @@ import { type ParticipantReport, type BrowserTab, qualitySeries, visitInTab, fin
 
 const run = promisify(execFile)
 const LIVE = '[data-testid="wall"][data-state="live"]'
-/** The goal of the issue for the time behind a hidden page. */
+/** Asked: the time behind a hidden page is counted to this precision. */
 const HIDDEN_WITHIN_MS = 5_000
-/** Late and early are told to the second; a page looks once a second whether its picture moves. */
+/** Late and early are reported to the second; a page checks once a second whether its picture moves. */
 const SECOND_MS = 1_500
 
 let hub: TestHub

@@ -1,4 +1,4 @@
-// kill -9 in the middle of a lesson, ten times: everybody comes back by themselves and the same recording goes on.
+// kill -9 in the middle of a lesson, ten times: all pages reconnect by themselves and the same recording goes on.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'

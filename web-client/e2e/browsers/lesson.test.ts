@@ -27,7 +27,7 @@ afterAll(async () => {
   await hub?.stop()
 })
 
-// A room that is let alone: asking a page anything counts as a gesture, and then it may speak.
+// A call of Playwright counts as a gesture, after which a page may play sound: none is made until it had time to do so by itself.
 async function classroom(link: string, wall = true): Promise<Visitor & { asksForOk: boolean }> {
   const visitor = await visit(browser, hub.at(link), { recordFramesOf: [BOARD, CAMERA] })
   await new Promise(resolve => setTimeout(resolve, 2500))
@@ -54,10 +54,10 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   for (const link of hub.sample.sign_in_links.classrooms) rooms.push(await classroom(link))
   const joins = await Promise.all(rooms.map(joinToPicture))
 
-  // One press of OK where the browser asks for it; nothing else is ever clicked in a classroom.
+  // One press of OK where the browser asks for it; nothing else is pressed in a classroom.
   for (const room of rooms) await room.page.keyboard.press('Enter')
 
-  // Everything has settled: now the quiet line is watched.
+  // Bandwidth estimates have settled: now the lesson is measured.
   await teacher.page.waitForTimeout(3000)
   const from = Date.now()
   const cpuFrom = await hub.cpuSeconds()
@@ -85,7 +85,7 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
     expect.soft(room.errors).toEqual([])
   }
 
-  // A late joiner starts from the cache: nobody asks the teacher for a keyframe because of it.
+  // A late joiner starts from the hub's cache: no keyframe is asked of the teacher for it.
   const askedBefore = await hub.metric('tongke_keyframes_asked_total', 'need="viewer"')
   const guest = await classroom(hub.guestLink(), false)
   joins.push(await joinToPicture(guest))
@@ -102,7 +102,7 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   await Promise.all(rooms.map(room => room.page.waitForSelector('[data-testid="wall"][data-state="over"]')))
   await Promise.all([...rooms, guest].map(room => room.context.close()))
 
-  // The replay: at once, seekable, right.
+  // The replay: there at once, seekable, in step.
   await teacher.page.addInitScript(teacher.recordFrames, CAMERA)
   await teacher.page.addInitScript(teacher.recordFrames, BOARD)
   const opened = Date.now()

@@ -62,7 +62,7 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   await page.goto(address)
   await page.waitForSelector('[data-testid="replay"]')
   await page.waitForFunction(where => (document.querySelector<HTMLMediaElement>(where)?.duration ?? 0) > 12, VOICE)
-  // Another second for each: whoever stands there already draws nothing anew.
+  // A second of its own for each picture: a player that stands there already draws no new frame.
   for (const [where, at] of [[CAMERA, 8], [BOARD, 9]] as const) {
     const { second, counter } = await counterAt(page, where, at)
     const off = second * 1000 - (counter - (live.live_at_ms / STEP_MS) % (1 << 24)) * STEP_MS

@@ -144,7 +144,7 @@ test('where UDP is blocked the lesson is on over TCP, and it is back on UDP when
   expect.soft(longestFreeze(moving)).toBeLessThan(1000)
   await watched(room, 'back on UDP')
 
-  // In the middle of the lesson: nobody touches anything.
+  // In the middle of the lesson, without any input.
   blockUdp()
   const blocked = Date.now()
   await until(async () => await goesBy(room, 'tcp') && await goesBy(teacher, 'tcp'), 40_000, 'everybody goes on over TCP')

@@ -83,7 +83,7 @@ test('ffmpeg teaches by WHIP: a classroom sees and hears it, and it is recorded'
   await room.page.waitForSelector('[data-testid="wall"][data-state="waiting"]')
 
   const pushed = push()
-  // The first packet of the one who may teach begins the lesson: nobody presses a button.
+  // The teacher's first packet begins the lesson.
   await room.page.waitForSelector('[data-testid="wall"][data-state="live"]').catch((error: unknown) => {
     throw new Error(`the lesson did not begin: ${pushed.said()}\n${hub.log}`, { cause: error })
   })

@@ -1,4 +1,4 @@
-// A hub's first three administrators: how they come in, each by their own link.
+// The first three administrators of a new hub: each sets a password and a second factor behind a link of their own.
 import type { Page } from 'playwright-core'
 import { byTestId } from './selectors'
 import { unusedCode } from './totp'
@@ -7,7 +7,7 @@ const PASSWORD = 'Jing-jia-2026'
 
 export interface Links { system_administrator: string, security_administrator: string, audit_administrator: string }
 
-/** The form of the first day. */
+/** Fills the form of a hub that is not set up yet. */
 export async function setUp(page: Page): Promise<Links> {
   await page.fill(byTestId('top-name'), '汉滨区教育体育局')
   await page.fill(byTestId('top-code'), '610902')
@@ -24,7 +24,7 @@ export async function setUp(page: Page): Promise<Links> {
   }
 }
 
-/** Behind a set-up link: a password, and the secret of the codes. */
+/** Behind a set-up link: sets the password and binds an authenticator. Returns the secret of its codes. */
 export async function setOwnPassword(page: Page): Promise<string> {
   await page.fill(byTestId('new-password'), PASSWORD)
   await page.fill(byTestId('new-password-again'), PASSWORD)

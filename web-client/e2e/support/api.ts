@@ -1,4 +1,4 @@
-// The hub's API, asked as whoever is signed in on a page.
+// Calls of the hub's API with the session of a page.
 import type { Page } from 'playwright-core'
 
 export async function callApi<Answer>(page: Page, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {

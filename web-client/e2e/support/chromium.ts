@@ -1,4 +1,4 @@
-// Debian's own browsers, each page in a context of its own: background tabs would fall to one frame a second.
+// Debian's Chromium. Each page has a context of its own: a tab in the background would draw one frame a second.
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { drawTestPattern, recordFrames } from './test-pattern'
 
 const CHROMIUM = '/usr/bin/chromium'
 
-// The same program inside a network namespace: it is spoken to over pipes, which cross namespaces.
+// The same program inside a network namespace: Playwright talks to it over pipes, which cross namespaces.
 async function inside(namespace: string): Promise<string> {
   const script = join(await mkdtemp(join(tmpdir(), 'tongke-chromium-')), 'chromium')
   await writeFile(script, `#!/bin/sh\nexec ip netns exec ${namespace} ${CHROMIUM} "$@"\n`)
@@ -16,7 +16,7 @@ async function inside(namespace: string): Promise<string> {
   return script
 }
 
-// The autoplay flag is left out on purpose: a classroom must speak by itself, or ask for one press of OK.
+// Autoplay stays as Chromium has it: a classroom must start its sound by itself, or ask for one press of OK.
 export async function launchChromium(namespace?: string): Promise<Browser> {
   if (!existsSync(CHROMIUM)) throw new Error('NOT RUN: no Chromium at /usr/bin/chromium')
   return chromium.launch({
@@ -36,11 +36,11 @@ export interface Visitor {
   page: Page
   errors: string[]
   recordFrames: typeof recordFrames
-  // What the page's connections have heard so far.
+  // Inbound audio of all connections of the page since they began.
   audioStats: () => Promise<{ energy: number, samples: number, concealed: number }>
 }
 
-// Runs in the page before its own scripts: keeps its connections where a test can ask them.
+// Runs in the page before its own scripts: keeps every RTCPeerConnection in `window.connections`.
 export function trackConnections(): void {
   const store = window as unknown as { connections: RTCPeerConnection[] }
   store.connections = []
@@ -71,14 +71,14 @@ export async function audioStats(): Promise<{ energy: number, samples: number, c
 export interface VisitOptions {
   width?: number
   height?: number
-  // Camera, microphone and board are drawn in the page; slides stand still between two pages.
+  // Camera, microphone and board are the test pattern; 'slides' changes the board every ten seconds only.
   testPattern?: boolean | 'slides'
   recordFramesOf?: string[]
   devices?: boolean
-  // A finger instead of a mouse.
+  // Touch instead of a mouse.
   touch?: boolean
   dark?: boolean
-  // The hub's own certificate is taken as it is: cameras are given to pages from elsewhere by https alone.
+  // Accepts the hub's self-signed certificate: a page of another host gets a camera by https alone.
   ignoreCertificate?: boolean
 }
 
@@ -90,7 +90,7 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
     ignoreHTTPSErrors: options.ignoreCertificate ?? false,
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
-    // A wall is never asked for them; where they were given, the browser binds each address for itself.
+    // Without these permissions, as on a classroom's page, the browser does not bind every local address for ICE.
     permissions: options.devices === false ? [] : ['camera', 'microphone'],
   })
   const page = await context.newPage()

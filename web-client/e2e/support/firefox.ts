@@ -6,7 +6,7 @@ import { drawTestPattern, recordFrames } from './test-pattern'
 
 const FIREFOX = '/usr/bin/firefox-esr'
 
-// A page needs a press before it may speak here too: autoplay stays as Firefox has it.
+// Autoplay stays as Firefox has it: a page needs a press before it may play sound.
 export async function launchFirefox(): Promise<Browser> {
   if (!existsSync(FIREFOX)) throw new Error('NOT RUN: no Firefox at /usr/bin/firefox-esr')
   return launch({

@@ -50,14 +50,14 @@ export class TestHub {
     return hub
   }
 
-  // As on the first day: no school, no person, only the secret on the console.
+  // A hub that is not set up: no school, no person, only the secret on the console.
   static async empty(): Promise<TestHub> {
     const hub = new TestHub(await mkdtemp(join(tmpdir(), 'tongke-e2e-')), { https: await freePort(), http: await freePort(), metrics: await freePort() })
     await hub.launch()
     return hub
   }
 
-  // What the console shows at the first start, for `/set-up`.
+  // The link to `/set-up` that the console shows at the first start.
   get setUpLink(): string {
     const found = /\S+\/set-up#\S+/.exec(this.output)
     if (found === null) throw new Error(`the console shows no link to set up:\n${this.output}`)
@@ -141,7 +141,7 @@ export class TestHub {
     return gone
   }
 
-  // Every log line of a panic or an error, for the verdict at the end of a test.
+  // Log lines of panics and errors: none are expected at the end of a test.
   errorLines(): string[] {
     return this.output.split('\n').filter(line => /panicked|ERROR/.test(line))
   }

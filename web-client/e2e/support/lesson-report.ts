@@ -1,4 +1,4 @@
-// What the hub says a lesson came to, read as a test needs it; and how a page is really hidden.
+// The hub's report of a lesson, and a browser with tabs, in which a page can be hidden.
 import type { Page } from 'playwright-core'
 import { type Page as TabPage, launch } from 'puppeteer-core'
 import { callApi } from './api'
@@ -44,7 +44,7 @@ export interface Series {
   layer: (number | null)[]
 }
 
-/** The report once it is worked out: a few seconds after the end. */
+/** Waits until the report is worked out, a few seconds after the lesson's end. */
 export async function finishedReport(page: Page, lessonId: string): Promise<LessonReport> {
   const deadline = Date.now() + 20_000
   for (;;) {
@@ -58,11 +58,11 @@ export async function finishedReport(page: Page, lessonId: string): Promise<Less
 export const qualitySeries = async (page: Page, lessonId: string): Promise<Series[]> =>
   (await callApi<{ ends: Series[] }>(page, 'GET', `lessons/${lessonId}/quality`)).ends
 
-// A Chromium with tabs, as people have it: Playwright keeps every page of its own visible, whatever lies before it.
+// A Chromium with tabs: Playwright keeps each of its pages visible, also behind another tab, so puppeteer drives this one.
 export interface BrowserTab {
   page: TabPage
   errors: string[]
-  /** Another tab comes to the front. Answers what brings the page back. */
+  /** Brings another tab to the front. Returns the function that brings the page back. */
   hide: () => Promise<() => Promise<void>>
   close: () => Promise<void>
 }

@@ -1,6 +1,6 @@
-// What a classroom's browser receives, by its own statistics, noted as time goes on.
+// WebRTC statistics of a receiving page, polled over time.
 
-// One look. Counters since the connection began.
+// One poll. Counters count since the connection began.
 export interface StatsSample {
   at: number
   connections: number
@@ -20,7 +20,7 @@ export interface StatsSample {
   keyframesAsked: number
 }
 
-// Runs in a page whose connections are kept (see chromium.ts): looks at the newest of them again and again.
+// Runs in a page with `trackConnections` (chromium.ts): polls the newest connection.
 export function pollReceiveStats(everyMs: number): void {
   const store = window as unknown as { connections: RTCPeerConnection[], stats?: StatsSample[] }
   const stats: StatsSample[] = []
@@ -89,14 +89,14 @@ export function statsSamples(): StatsSample[] {
   return (window as unknown as { stats?: StatsSample[] }).stats ?? []
 }
 
-// Share of the voice that was made up, between the first and the last look.
+// Share of the voice that was concealed, between the first and the last poll.
 export function concealedShare(stats: StatsSample[]): number {
   const [first, last] = [stats[0], stats.at(-1)]
   if (first === undefined || last === undefined) return Number.NaN
   return (last.concealed - first.concealed) / (last.samples - first.samples)
 }
 
-// The longest stretch in which more than half of the voice was made up or none was played, in milliseconds.
+// The longest stretch in which more than half of the voice was concealed or none was played, in milliseconds.
 export function longestVoiceGap(stats: StatsSample[]): number {
   let longest = 0
   let gap = 0

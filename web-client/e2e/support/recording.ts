@@ -1,4 +1,4 @@
-// What a recording really holds, seen by ffmpeg and by the page that plays it.
+// What a recording holds, measured by ffmpeg and by the page that plays it.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { BrowserContext, Page } from 'playwright-core'
@@ -31,7 +31,7 @@ function rises(text: string, key: string, threshold: number): number[] {
 
 const more = { maxBuffer: 512 * 1024 * 1024 }
 
-// A hub in a network namespace is heard from inside it alone.
+// A hub in a network namespace can be reached from inside it alone.
 function program(name: string, namespace: string | undefined, words: string[]): Promise<{ stdout: string, stderr: string }> {
   return namespace === undefined ? run(name, words, more) : run('ip', ['netns', 'exec', namespace, name, ...words], more)
 }
@@ -97,7 +97,7 @@ export async function probeTracks(context: BrowserContext, origin: string, playl
     })
 }
 
-// Decodes every track from end to end. Returns what ffmpeg had to complain about. Each sample keeps its own time:
+// Decodes every track from end to end and returns ffmpeg's messages. Each sample keeps its own time:
 // at a made-up constant frame rate two pictures of a live lesson may fall on one tick, which ffmpeg calls an error.
 export async function decodeErrors(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<string> {
   const headers = await cookieHeader(context, origin)
@@ -116,8 +116,7 @@ export async function counterAt(page: Page, selector: string, second: number): P
     const sought = document.querySelector<HTMLMediaElement>(voice) ?? document.querySelector<HTMLMediaElement>(picture)
     if (sought !== null) sought.currentTime = to
   }, [VOICE, selector, second] as const)
-  // A picture of before may be drawn late, and the one that is meant is drawn after the seek has ended: the picture counts
-  // once it has stood for some looks.
+  // A picture from before the seek may be drawn late: the picture counts once it stayed the same for some polls.
   let polls = 0
   let seen = before
   for (let tries = 0; tries < 100; tries++) {

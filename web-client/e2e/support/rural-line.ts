@@ -1,4 +1,4 @@
-// A rural line between a hub and a classroom, each in a network namespace: what netns.sh does, told from a test.
+// A rural line between a hub and a classroom, each in a network namespace: driven by load-tests/netns.sh.
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -7,7 +7,7 @@ import { launchChromium } from './chromium'
 import { TestHub } from './hub'
 
 const folder = process.env.SCREENS ?? 'screens'
-/** What moves has come to rest by then. */
+/** Transitions are over by then. */
 const SETTLES_MS = 500
 
 export interface Viewport { name: string, width: number, height: number, colorScheme: 'light' | 'dark' }
@@ -18,7 +18,7 @@ export const PHONE: Viewport = { name: 'phone', width: 390, height: 844, colorSc
 export const DARK: Viewport = { name: 'dark', width: 1366, height: 768, colorScheme: 'dark' }
 export const VIEWPORTS: readonly Viewport[] = [LARGE, SMALL, PHONE, DARK]
 
-/** The longest name of a class that anybody has, and of a teacher. */
+/** The longest name of a class and of a teacher that is known. */
 export const LONG_CLASS = '汉滨区茨沟镇中心小学景家教学点三年级二班'
 export const LONG_PERSON = '买买提江·阿不都热合曼·吐尔逊'
 
@@ -31,11 +31,11 @@ export interface Screens {
   hub: (kind?: 'sample' | 'empty') => Promise<TestHub>
   /** `at`: what is to stand in the middle of the picture. */
   shoot: (page: Page, name: string, viewports?: readonly Viewport[], at?: string) => Promise<void>
-  /** What stood beside a screen: a fault that a picture does not show. */
+  /** Pages that are wider than the viewport. */
   readonly overflows: readonly string[]
 }
 
-/** What a file of pictures needs: asked for once, outside of its tests. */
+/** Browser, hubs and camera of a test file; to be called once, outside of its tests. */
 export function screens(): Screens {
   let browser: Browser | undefined
   const hubs: TestHub[] = []
@@ -73,7 +73,7 @@ export function screens(): Screens {
   }
 }
 
-/** From here on the page speaks English. */
+/** Switches the page to English. */
 export async function inEnglish(page: Page): Promise<void> {
   await page.evaluate(() => localStorage.setItem('tongke.language', 'en'))
   await page.reload()
