@@ -165,14 +165,8 @@ async function preview(page: Page): Promise<void> {
   const box = await page.locator('[data-testid="timeline"]').boundingBox()
   if (box === null) throw new Error('no timeline')
   const from = Date.now()
-  // Whoever sees nothing moves on a little: of other segments, so that none is answered from memory.
-  for (const share of [0.3, 0.5, 0.7]) {
-    await page.locator('[data-testid="timeline"]').hover({ position: { x: box.width * share, y: box.height / 2 } })
-    const came = await page.waitForSelector('[data-testid="preview-picture"][data-pictured="true"]', { timeout: 10_000 }).catch(() => null)
-    if (came !== null) break
-    console.log(`no preview at ${share}: given up ${await page.isVisible('[data-testid="dropped"]')}, ${await page.evaluate(() => JSON.stringify([innerHeight, document.querySelector('[data-testid="timeline"]')?.getBoundingClientRect(), document.querySelector('[data-testid="preview-picture"]')?.outerHTML]))}`)
-  }
-  expect(await page.isVisible('[data-testid="preview-picture"][data-pictured="true"]')).toBe(true)
+  await page.locator('[data-testid="timeline"]').hover({ position: { x: box.width * 0.3, y: box.height / 2 } })
+  await page.waitForSelector('[data-testid="preview-picture"][data-pictured="true"]', { timeout: 10_000 })
   console.log(`a preview of another moment after ${Date.now() - from} ms`)
   const bright = await page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('[data-testid="preview-picture"]')
