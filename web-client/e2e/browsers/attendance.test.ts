@@ -54,7 +54,7 @@ test('a hidden page, a late class and an absent one are counted for what they we
   // The bar comes back with any movement.
   await whole.page.mouse.move(200, 200)
   await whole.page.mouse.move(210, 210)
-  await wait(500)
+  await whole.page.waitForSelector(byTestId('heads'), { visible: true })
   await whole.page.focus(byTestId('heads'))
   await whole.page.keyboard.press('Enter')
   await whole.page.waitForSelector(byTestId('heads-count'))

@@ -73,13 +73,14 @@ const open = async (page: Page, lesson: Lesson) => {
 
 async function findLine(page: Page, text: string): Promise<void> {
   await page.locator(`${byTestId('find-lesson')} input`).fill(text)
-  await page.waitForTimeout(300)
+  // The page filters by the text in its address.
+  await page.waitForURL(url => (url.searchParams.get('text') ?? '') === text)
 }
 
 async function chooseTeacher(page: Page, name: string, school: string): Promise<void> {
-  // A list that was just used lets go of the keyboard first.
+  // A list that is still open keeps the keyboard.
   await page.click(`${byTestId('lesson-card')} h2`)
-  await page.waitForTimeout(300)
+  await page.waitForSelector('.n-base-select-menu', { state: 'hidden' })
   await page.click(`${byTestId('lesson-card')} .n-base-selection`)
   await page.keyboard.type(name)
   await page.locator('.n-base-select-option', { hasText: school === '' ? name : `${name} · ${school}` }).first().click()
