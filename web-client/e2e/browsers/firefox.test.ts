@@ -1,7 +1,7 @@
 // Firefox teaches and Chromium watches, Chromium teaches and Firefox watches; and what Firefox says to H.264.
 import type { Browser as Chromium } from 'playwright-core'
 import type { Browser as Firefox } from 'puppeteer-core'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Visitor, launchChromium, visit } from '../support/chromium'
 import { launchFirefox, visitFirefox } from '../support/firefox'
 import { TestHub } from '../support/hub'
@@ -17,15 +17,24 @@ let hub: TestHub
 let chromium: Chromium
 let firefox: Firefox
 
+beforeAll(async () => {
+  [firefox, chromium] = await Promise.all([launchFirefox(), launchChromium()])
+})
+
+afterAll(async () => {
+  await firefox?.close()
+  await chromium?.close()
+})
+
+// A hub for each test, as each teaches the sample's lesson to its end.
 beforeEach(async () => {
-  firefox = await launchFirefox()
-  chromium = await launchChromium()
   hub = await TestHub.start()
 })
 
 afterEach(async () => {
-  await firefox?.close()
-  await chromium?.close()
+  for (const context of chromium.contexts()) await context.close()
+  // Its own first page stays, or Firefox would end.
+  for (const page of (await firefox.pages()).slice(1)) await page.close()
   await hub?.stop()
 })
 
