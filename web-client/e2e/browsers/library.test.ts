@@ -72,13 +72,42 @@ test('a lesson is cut, shared and played to two classrooms by the bell', async (
   console.log(`the mark stands at ${mark?.at_ms} ms`)
   expect(Math.abs((mark?.at_ms ?? 0) - TAUGHT_MS / 2)).toBeLessThan(4_000)
 
-  // The library: found by a word, agreed to, a clip, a link.
+  // The library: found by a word, agreed to, a clip.
   await callApi(teacher.page, 'POST', `recordings/${id}/clips`, { from_ms: FROM_MS, to_ms: TO_MS, title: '新课导入：看图说话' })
   await teacher.page.goto(`${hub.origin}/recordings?text=${encodeURIComponent('英语')}`)
   await teacher.page.click(byTestId(`card-${id}`))
   await teacher.page.click(byTestId('consent'))
   await teacher.page.waitForSelector(byTestId('share-make'))
   await shoot(teacher.page, 'library-card')
+
+  // The scheduler gives it to the class as a recorded lesson.
+  const scheduler = await visit(browser, hub.at(hub.sample.sign_in_links.scheduler), { width: 1366, height: 768 })
+  await scheduler.page.waitForURL(url => !url.pathname.startsWith('/enter'))
+  const { items: [school] } = await callApi<{ items: { organisation_id: string, parent_id: string }[] }>(scheduler.page, 'GET', `organisations?text=${encodeURIComponent('茨沟镇中心小学')}&limit=1`)
+  if (school === undefined) throw new Error('the sample has no centre school')
+  const { items: [person] } = await callApi<{ items: { person_id: string }[] }>(scheduler.page, 'GET', `people?organisation_id=${school.organisation_id}&limit=1`)
+  const walls = await Promise.all(hub.sample.sign_in_links.classrooms.map(one => visit(browser, hub.at(one), { recordFramesOf: [byTestId('source-main')] })))
+  const rooms = await Promise.all(walls.map(async (wall) => {
+    await wall.page.waitForURL(url => !url.pathname.startsWith('/enter'))
+    return (await callApi<{ classroom: { classroom_id: string } }>(wall.page, 'GET', 'me')).classroom.classroom_id
+  }))
+  const listening = rooms.slice(0, 2).map(classroom_id => ({ classroom_id, class_id: null, interactive: false }))
+  const { day, startsAtMs } = await scheduleBell(scheduler.page, school.organisation_id, school.parent_id)
+  const { items: terms } = await callApi<{ items: { term_id: string, first_day: string, last_day: string }[] }>(scheduler.page, 'GET', 'terms')
+  const term = terms.find(one => one.first_day <= day && day <= one.last_day)
+  const { lesson_ids: [lessonId] } = await callApi<{ lesson_ids: string[] }>(scheduler.page, 'POST', 'dispatch/lessons', {
+    term_id: term?.term_id, organisation_id: school.organisation_id, title: '英语 看课', subject: '英语', stage: 'primary', grade: '三年级', teacher_id: person?.person_id,
+    classroom_id: null, class_id: null, program: 'open_school_class', mode: 'recorded', delivery: 'dedicated', date: day, period: 'lesson-1', listening,
+  })
+  const { items: clips } = await callApi<{ items: { clip_id: string }[] }>(teacher.page, 'GET', `recordings/${id}/clips`)
+  await callApi(scheduler.page, 'PUT', `lessons/${lessonId}/source`, { kind: 'clip', clip_id: clips[0]?.clip_id })
+  console.log(`planned ${((startsAtMs - Date.now()) / 1000).toFixed(0)} s before the bell`)
+
+  const [early, late] = walls
+  if (early === undefined || late === undefined) throw new Error('two walls')
+  // One wall waits for the bell; meanwhile the recording is given away by a link.
+  await late.page.goto('about:blank')
+  await early.page.goto(`${hub.origin}/classroom`)
   await teacher.page.click(byTestId('share-make'))
   const link = await teacher.page.locator(`${byTestId('share-link')} input`).first().inputValue()
   expect(new URL(link).pathname + new URL(link).search).toBe('/shared')
@@ -96,33 +125,6 @@ test('a lesson is cut, shared and played to two classrooms by the bell', async (
   await shoot(phone.page, 'shared')
   await phone.context.close()
 
-  // The scheduler gives it to the class as a recorded lesson.
-  const scheduler = await visit(browser, hub.at(hub.sample.sign_in_links.scheduler), { width: 1366, height: 768 })
-  await scheduler.page.waitForURL(url => !url.pathname.startsWith('/enter'))
-  const { items: [school] } = await callApi<{ items: { organisation_id: string, parent_id: string }[] }>(scheduler.page, 'GET', `organisations?text=${encodeURIComponent('茨沟镇中心小学')}&limit=1`)
-  if (school === undefined) throw new Error('the sample has no centre school')
-  const { day, startsAtMs } = await scheduleBell(scheduler.page, school.organisation_id, school.parent_id)
-  const { items: terms } = await callApi<{ items: { term_id: string, first_day: string, last_day: string }[] }>(scheduler.page, 'GET', 'terms')
-  const term = terms.find(one => one.first_day <= day && day <= one.last_day)
-  const { items: [person] } = await callApi<{ items: { person_id: string }[] }>(scheduler.page, 'GET', `people?organisation_id=${school.organisation_id}&limit=1`)
-  const walls = await Promise.all(hub.sample.sign_in_links.classrooms.map(one => visit(browser, hub.at(one), { recordFramesOf: [byTestId('source-main')] })))
-  const rooms = await Promise.all(walls.map(async (wall) => {
-    await wall.page.waitForURL(url => !url.pathname.startsWith('/enter'))
-    return (await callApi<{ classroom: { classroom_id: string } }>(wall.page, 'GET', 'me')).classroom.classroom_id
-  }))
-  const listening = rooms.slice(0, 2).map(classroom_id => ({ classroom_id, class_id: null, interactive: false }))
-  const { lesson_ids: [lessonId] } = await callApi<{ lesson_ids: string[] }>(scheduler.page, 'POST', 'dispatch/lessons', {
-    term_id: term?.term_id, organisation_id: school.organisation_id, title: '英语 看课', subject: '英语', stage: 'primary', grade: '三年级', teacher_id: person?.person_id,
-    classroom_id: null, class_id: null, program: 'open_school_class', mode: 'recorded', delivery: 'dedicated', date: day, period: 'lesson-1', listening,
-  })
-  const { items: clips } = await callApi<{ items: { clip_id: string }[] }>(teacher.page, 'GET', `recordings/${id}/clips`)
-  await callApi(scheduler.page, 'PUT', `lessons/${lessonId}/source`, { kind: 'clip', clip_id: clips[0]?.clip_id })
-  console.log(`planned ${((startsAtMs - Date.now()) / 1000).toFixed(0)} s before the bell`)
-
-  const [early, late] = walls
-  if (early === undefined || late === undefined) throw new Error('two walls')
-  await late.page.goto('about:blank')
-  await early.page.goto(`${hub.origin}/classroom`)
   await early.page.waitForSelector(`${byTestId('wall')}[data-state="live"]`, { timeout: startsAtMs - Date.now() + 30_000 })
   await early.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.currentTime ?? 0) > 1, byTestId('source-main'), { timeout: 20_000 })
   await early.page.waitForTimeout(Math.max(0, startsAtMs + LATE_MS - Date.now()))

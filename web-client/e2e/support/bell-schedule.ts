@@ -1,11 +1,11 @@
-// A school day with one bell, soon: whatever day and hour a test is run at.
+// A school day with one period that begins at the next minutes, whatever day and hour a test is run at.
 import type { Page } from 'playwright-core'
 import { callApi } from './api'
 
 const MINUTE_MS = 60_000
 const ZONE_MS = 8 * 60 * MINUTE_MS
-/** Time enough to click, and to let pages find the open lesson. */
-const AHEAD_MS = 100_000
+/** Periods begin at whole minutes: the bell rings 25 to 85 s from now. To click and to open the pages takes about ten of them. */
+const AHEAD_MS = 25_000
 const LESSON_MIN = 30
 
 interface Days { first_day: string, last_day: string }
