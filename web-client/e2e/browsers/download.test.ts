@@ -12,8 +12,7 @@ import { decodeErrors, counterAt, probeTracks } from '../support/recording'
 
 const run = promisify(execFile)
 const FILE = '#file'
-/** With the checks that are made while it runs, the lesson is some seconds longer. */
-const SECONDS = 10
+const SECONDS = 14
 
 let hub: TestHub
 let browser: Browser
