@@ -4,10 +4,11 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { STEP_MS } from '../material'
-import { complaints, counterAt, tracksOf } from '../replayed'
+import { launchChromium } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
+import { STEP_MS } from '../support/test-pattern'
+import { decodeErrors, counterAt, probeTracks } from '../support/recording'
 
 const run = promisify(execFile)
 const FILE = '#file'
@@ -45,29 +46,20 @@ async function show(page: Page, address: string): Promise<{ duration: number, wi
 }
 
 test('a recording is a file that plays from anywhere', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true, watches: [FILE] })
+  const teacher = await openDeviceCheck(browser, hub, '', { recordFramesOf: [FILE] })
   const { page } = teacher
-  await page.waitForURL('**/lessons')
-  await page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await page.click('[data-testid="share-board"]')
-  await page.waitForTimeout(1000)
-  await page.click('[data-testid="start"]')
-  await page.waitForSelector('[data-testid="desk"]')
+  await startLesson(teacher, { board: true })
   await page.waitForTimeout(SECONDS * 1000)
   const asked = await page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<{ recording: { recording_id: string } }>, hub.sample.lesson_id)
   const path = `/api/v1/recordings/${asked.recording.recording_id}`
 
   // While the lesson goes on: what is durable of it is a file already.
-  const running = await tracksOf(teacher.context, hub.origin, `${path}/download?tracks=both`)
+  const running = await probeTracks(teacher.context, hub.origin, `${path}/download?tracks=both`)
   console.log('while it runs', JSON.stringify(running))
   expect.soft(running.map(track => track.codec)).toEqual(['h264', 'h264', 'opus'])
-  expect.soft(await complaints(teacher.context, hub.origin, `${path}/download?tracks=both`)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, `${path}/download?tracks=both`)).toBe('')
 
-  const end = page.locator('[data-testid="end"]')
-  await end.hover()
-  await page.mouse.down()
-  await page.waitForSelector('[data-testid="ended"]')
-  await page.mouse.up()
+  await endLesson(teacher)
   await page.goto(`${hub.origin}/lessons`)
   const manifest = await page.evaluate(async from => (await fetch(from)).json() as Promise<{ duration_ms: number, chapters: { at_ms: number }[], tracks: { kind: string, loudness: { integrated_lufs: number } | null }[] }>, path)
   console.log('loudness', JSON.stringify(manifest.tracks.find(track => track.kind === 'voice')?.loudness), 'chapters', JSON.stringify(manifest.chapters))
@@ -86,7 +78,7 @@ test('a recording is a file that plays from anywhere', async () => {
     expect.soft(Math.abs(shown.duration - duration)).toBeLessThan(0.1)
     expect.soft(shown.width).toBe(width)
     expect.soft(Math.abs(late.counter - expected)).toBeLessThanOrEqual(2 + 80 / STEP_MS)
-    expect.soft(await complaints(teacher.context, hub.origin, address)).toBe('')
+    expect.soft(await decodeErrors(teacher.context, hub.origin, address)).toBe('')
   }
   const spoken = await show(page, `${path}/download?tracks=voice`)
   expect.soft(Math.abs(spoken.duration - duration)).toBeLessThan(0.1)
@@ -100,7 +92,7 @@ test('a recording is a file that plays from anywhere', async () => {
   console.log(`clip: ${cut.duration.toFixed(3)} s, counter ${same.counter} at 1 s of it, ${whole.counter} at 7.37 s of the whole`)
   expect.soft(Math.abs(cut.duration - 3)).toBeLessThan(0.06)
   expect.soft(Math.abs(same.counter - whole.counter)).toBeLessThanOrEqual(1)
-  expect.soft(await complaints(teacher.context, hub.origin, clip)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, clip)).toBe('')
 
   // Both pictures in one frame: asked for, given up, and made, by keys alone; then it is a file like the others.
   await page.goto(`${hub.origin}/replay/${asked.recording.recording_id}`)
@@ -136,9 +128,9 @@ test('a recording is a file that plays from anywhere', async () => {
   expect.soft(Math.abs(frame.duration - duration)).toBeLessThan(0.2)
   expect.soft(frame.width).toBe(1280)
   expect.soft(Math.abs(late.counter - expected)).toBeLessThanOrEqual(2 + 80 / STEP_MS)
-  expect.soft((await tracksOf(teacher.context, hub.origin, framed)).map(track => track.codec)).toEqual(['h264', 'opus'])
-  expect.soft(await complaints(teacher.context, hub.origin, framed)).toBe('')
+  expect.soft((await probeTracks(teacher.context, hub.origin, framed)).map(track => track.codec)).toEqual(['h264', 'opus'])
+  expect.soft(await decodeErrors(teacher.context, hub.origin, framed)).toBe('')
 
   expect.soft(teacher.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 })

@@ -1,12 +1,13 @@
-// kill -9 in the middle of a lesson, ten times: everybody comes back by themselves and the same recording goes on.
+// kill -9 in the middle of a lesson, ten times: all pages reconnect by themselves and the same recording goes on.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, percentile } from '../material'
-import { complaints } from '../replayed'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
+import { shownFrames, percentile } from '../support/test-pattern'
+import { decodeErrors } from '../support/recording'
 
-const CAMERA = '[data-testid="camera-video"]'
 const KILLS = Number(process.env.KILLS ?? 10)
 const RESTART_AFTER_MS = 200
 
@@ -30,7 +31,7 @@ afterAll(async () => {
 async function backAt(room: Visitor, since: number): Promise<number> {
   const deadline = Date.now() + 20_000
   while (Date.now() < deadline) {
-    const frames = await room.page.evaluate(framesOf, CAMERA)
+    const frames = await room.page.evaluate(shownFrames, CAMERA)
     const fresh = frames.find(([at, counter]) => at > since && counter >= 0)
     if (fresh !== undefined) return fresh[0]
     await room.page.waitForTimeout(50)
@@ -39,15 +40,11 @@ async function backAt(room: Visitor, since: number): Promise<number> {
 }
 
 test(`killed ${KILLS} times, the lesson goes on`, async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector('[data-testid="device-check"]')
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  const teacher = await openDeviceCheck(browser, hub)
+  await startLesson(teacher, { board: false })
   const rooms: Visitor[] = []
   for (const link of hub.sample.sign_in_links.classrooms.slice(0, 2)) {
-    const room = await visit(browser, hub.at(link), { watches: [CAMERA] })
+    const room = await visit(browser, hub.at(link), { recordFramesOf: [CAMERA] })
     await room.page.waitForSelector('[data-testid="wall"][data-state="live"]')
     rooms.push(room)
   }
@@ -69,10 +66,7 @@ test(`killed ${KILLS} times, the lesson goes on`, async () => {
     expect.soft((await lesson()).recording.recording_id).toBe(before.recording.recording_id)
   }
   await teacher.page.waitForTimeout(3000)
-  await teacher.page.locator('[data-testid="end"]').hover()
-  await teacher.page.mouse.down()
-  await teacher.page.waitForSelector('[data-testid="ended"]')
-  await teacher.page.mouse.up()
+  await endLesson(teacher)
 
   const recording = await teacher.page.evaluate(async id => (await fetch(`/api/v1/recordings/${id}`)).json() as Promise<Recording>, before.recording.recording_id)
   const lost: number[] = []
@@ -89,6 +83,6 @@ test(`killed ${KILLS} times, the lesson goes on`, async () => {
   console.log(`recorded media lost: p50 ${percentile(lost, 0.5).toFixed(0)} ms, worst ${Math.max(...lost).toFixed(0)} ms of ${lost.length}`)
   expect.soft(percentile(backs, 0.95)).toBeLessThan(5000)
   expect.soft(Math.max(...lost)).toBeLessThan(2000)
-  expect.soft(await complaints(teacher.context, hub.origin, recording.main_playlist)).toBe('')
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(await decodeErrors(teacher.context, hub.origin, recording.main_playlist)).toBe('')
+  expect.soft(hub.errorLines()).toEqual([])
 })

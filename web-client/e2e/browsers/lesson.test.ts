@@ -3,14 +3,14 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { STEP_MS, ages, framesOf, longestFreeze, percentile } from '../material'
-import { VOICE, beepsAgainstFlashes, complaints, counterAt } from '../replayed'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { BOARD, CAMERA, VOICE } from '../support/selectors'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
+import { STEP_MS, frameAges, shownFrames, longestFreeze, percentile } from '../support/test-pattern'
+import { beepOffsets, decodeErrors, counterAt } from '../support/recording'
 
 const run = promisify(execFile)
-const BOARD = '[data-testid="board-video"]'
-const CAMERA = '[data-testid="camera-video"]'
 const QUIET_SECONDS = 20
 
 let hub: TestHub
@@ -27,9 +27,9 @@ afterAll(async () => {
   await hub?.stop()
 })
 
-// A room that is let alone: asking a page anything counts as a gesture, and then it may speak.
+// A call of Playwright counts as a gesture, after which a page may play sound: none is made until it had time to do so by itself.
 async function classroom(link: string, wall = true): Promise<Visitor & { asksForOk: boolean }> {
-  const visitor = await visit(browser, hub.at(link), { watches: [BOARD, CAMERA] })
+  const visitor = await visit(browser, hub.at(link), { recordFramesOf: [BOARD, CAMERA] })
   await new Promise(resolve => setTimeout(resolve, 2500))
   const asksForOk = await visitor.page.locator('[data-testid="sound"]').isVisible()
   await visitor.page.waitForSelector(wall ? '[data-testid="wall"][data-state="live"]' : '[data-testid="watch"][data-state="live"]')
@@ -42,41 +42,36 @@ async function joinToPicture(visitor: Visitor): Promise<number> {
   await visitor.page.waitForTimeout(500)
   const offered = await visitor.page.evaluate(() => performance.timeOrigin
     + (performance.getEntriesByType('resource').find(entry => entry.name.includes('/whep/'))?.startTime ?? Number.NaN))
-  const first = (await visitor.page.evaluate(framesOf, CAMERA)).find(([, counter]) => counter >= 0)
+  const first = (await visitor.page.evaluate(shownFrames, CAMERA)).find(([, counter]) => counter >= 0)
   return (first?.[0] ?? Number.NaN) - offered
 }
 
 test('a lesson is taught, seen, heard, recorded and replayed', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.click('[data-testid="share-board"]')
-  await teacher.page.waitForTimeout(1000)
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  const teacher = await openDeviceCheck(browser, hub)
+  await startLesson(teacher, { board: true })
 
-  const rooms: (Visitor & { asksForOk: boolean })[] = []
-  for (const link of hub.sample.sign_in_links.classrooms) rooms.push(await classroom(link))
+  // All at once, as at a bell.
+  const rooms = await Promise.all(hub.sample.sign_in_links.classrooms.map(link => classroom(link)))
   const joins = await Promise.all(rooms.map(joinToPicture))
 
-  // One press of OK where the browser asks for it; nothing else is ever clicked in a classroom.
+  // One press of OK where the browser asks for it; nothing else is pressed in a classroom.
   for (const room of rooms) await room.page.keyboard.press('Enter')
 
-  // Everything has settled: now the quiet line is watched.
+  // Bandwidth estimates have settled: now the lesson is measured.
   await teacher.page.waitForTimeout(3000)
   const from = Date.now()
   const cpuFrom = await hub.cpuSeconds()
-  const heardFrom = await Promise.all(rooms.map(room => room.voice()))
+  const heardFrom = await Promise.all(rooms.map(room => room.audioStats()))
   await teacher.page.waitForTimeout(QUIET_SECONDS * 1000)
-  const heard = await Promise.all(rooms.map(room => room.voice()))
+  const heard = await Promise.all(rooms.map(room => room.audioStats()))
   const cpu = (await hub.cpuSeconds() - cpuFrom) / QUIET_SECONDS
 
   const delays: number[] = []
   for (const [index, room] of rooms.entries()) {
     for (const where of [CAMERA, BOARD]) {
-      const frames = (await room.page.evaluate(framesOf, where)).filter(([at]) => at >= from)
+      const frames = (await room.page.evaluate(shownFrames, where)).filter(([at]) => at >= from)
       const freeze = longestFreeze(frames)
-      delays.push(...ages(frames))
+      delays.push(...frameAges(frames))
       console.log(`classroom ${index + 1} ${where}: ${frames.length} pictures, longest standstill ${freeze.toFixed(0)} ms`)
       expect.soft(frames.length).toBeGreaterThan(QUIET_SECONDS * 5)
       expect.soft(freeze).toBeLessThan(500)
@@ -90,7 +85,7 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
     expect.soft(room.errors).toEqual([])
   }
 
-  // A late joiner starts from the cache: nobody asks the teacher for a keyframe because of it.
+  // A late joiner starts from the hub's cache: no keyframe is asked of the teacher for it.
   const askedBefore = await hub.metric('tongke_keyframes_asked_total', 'need="viewer"')
   const guest = await classroom(hub.guestLink(), false)
   joins.push(await joinToPicture(guest))
@@ -102,19 +97,14 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   console.log(`the hub: ${(cpu * 100).toFixed(1)} % of a core for 1 teacher and 3 classrooms, recording`)
   expect.soft(Math.max(...joins)).toBeLessThan(5000)
 
-  // 下课 needs a long press.
-  const end = teacher.page.locator('[data-testid="end"]')
-  await end.hover()
-  await teacher.page.mouse.down()
-  await teacher.page.waitForSelector('[data-testid="ended"]')
-  await teacher.page.mouse.up()
+  await endLesson(teacher)
   const ended = Date.now()
   await Promise.all(rooms.map(room => room.page.waitForSelector('[data-testid="wall"][data-state="over"]')))
   await Promise.all([...rooms, guest].map(room => room.context.close()))
 
-  // The replay: at once, seekable, right.
-  await teacher.page.addInitScript(teacher.watcher, CAMERA)
-  await teacher.page.addInitScript(teacher.watcher, BOARD)
+  // The replay: there at once, seekable, in step.
+  await teacher.page.addInitScript(teacher.recordFrames, CAMERA)
+  await teacher.page.addInitScript(teacher.recordFrames, BOARD)
   const opened = Date.now()
   await teacher.page.click('[data-testid="watch-replay"]')
   await teacher.page.waitForSelector('[data-testid="replay"]')
@@ -152,13 +142,13 @@ test('a lesson is taught, seen, heard, recorded and replayed', async () => {
   }
 
   const recording = await page.evaluate(async id => (await fetch(`/api/v1/recordings/${id}`)).json() as Promise<{ main_playlist: string, board_playlist: string }>, lesson.recording.recording_id)
-  const offsets = (await beepsAgainstFlashes(teacher.context, hub.origin, recording.main_playlist)).map(beep => beep.lateS)
+  const offsets = (await beepOffsets(teacher.context, hub.origin, recording.main_playlist)).map(beep => beep.lateS)
   console.log(`beep after flash: median ${(percentile(offsets, 0.5) * 1000).toFixed(0)} ms, worst ${(Math.max(...offsets.map(Math.abs)) * 1000).toFixed(0)} ms of ${offsets.length}`)
   expect.soft(offsets.length).toBeGreaterThan(QUIET_SECONDS / 2 - 2)
   expect.soft(Math.abs(percentile(offsets, 0.5))).toBeLessThan(0.06)
-  expect.soft(await complaints(teacher.context, hub.origin, recording.main_playlist)).toBe('')
-  expect.soft(await complaints(teacher.context, hub.origin, recording.board_playlist)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, recording.main_playlist)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, recording.board_playlist)).toBe('')
 
   expect.soft(teacher.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 })

@@ -1,13 +1,13 @@
 // The replay page in Chromium: watched back while the lesson runs, driven by keys, and whole two seconds after its end.
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { STEP_MS } from '../material'
-import { VOICE, counterAt } from '../replayed'
+import { launchChromium } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { BOARD, CAMERA, VOICE } from '../support/selectors'
+import { endLesson, openDeviceCheck, startLesson } from '../support/teaching'
+import { STEP_MS } from '../support/test-pattern'
+import { counterAt } from '../support/recording'
 
-const CAMERA = '[data-testid="camera-video"]'
-const BOARD = '[data-testid="board-video"]'
 
 interface Lesson { live_at_ms: number, ended_at_ms: number, recording: { recording_id: string } }
 interface Standing { voice: number, camera: number, board: number, duration: number, paused: boolean, speed: number, muted: boolean }
@@ -45,16 +45,10 @@ async function standsAt(page: Page, atS: number, within = 0.3): Promise<void> {
 }
 
 test('a lesson is watched back while it runs, and whole when it is over', async () => {
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector('[data-testid="device-check"]')
-  await teacher.page.click('[data-testid="share-board"]')
-  await teacher.page.waitForTimeout(1000)
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
-  // Long enough that second 8 is well behind the newest.
-  await teacher.page.waitForTimeout(38_000)
+  const teacher = await openDeviceCheck(browser, hub)
+  await startLesson(teacher, { board: true })
+  // Segments are ten seconds at most: second 8 is well behind the newest that can be played.
+  await teacher.page.waitForTimeout(30_000)
   const lessonNow = () => teacher.page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<Lesson>, hub.sample.lesson_id)
   const live = await lessonNow()
   const address = `${hub.origin}/replay/${live.recording.recording_id}`
@@ -63,12 +57,12 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   const page = await teacher.context.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
-  await page.addInitScript(teacher.watcher, CAMERA)
-  await page.addInitScript(teacher.watcher, BOARD)
+  await page.addInitScript(teacher.recordFrames, CAMERA)
+  await page.addInitScript(teacher.recordFrames, BOARD)
   await page.goto(address)
   await page.waitForSelector('[data-testid="replay"]')
   await page.waitForFunction(where => (document.querySelector<HTMLMediaElement>(where)?.duration ?? 0) > 12, VOICE)
-  // Another second for each: whoever stands there already draws nothing anew.
+  // A second of its own for each picture: a player that stands there already draws no new frame.
   for (const [where, at] of [[CAMERA, 8], [BOARD, 9]] as const) {
     const { second, counter } = await counterAt(page, where, at)
     const off = second * 1000 - (counter - (live.live_at_ms / STEP_MS) % (1 << 24)) * STEP_MS
@@ -87,11 +81,8 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   expect.soft(atEdge.duration - atEdge.voice).toBeLessThan(20)
   await page.close()
 
-  await teacher.page.locator('[data-testid="end"]').hover()
-  await teacher.page.mouse.down()
-  await teacher.page.waitForSelector('[data-testid="ended"]')
+  await endLesson(teacher)
   const ended = Date.now()
-  await teacher.page.mouse.up()
   const after = await teacher.context.newPage()
   after.on('pageerror', error => errors.push(error.message))
   await after.goto(address)
@@ -105,7 +96,7 @@ test('a lesson is watched back while it runs, and whole when it is over', async 
   for (const tracks of ['camera', 'board', 'both'] as const) await playsAsFile(after, tracks, ((await lessonNow()).ended_at_ms - live.live_at_ms) / 1000)
   expect.soft(errors).toEqual([])
   expect.soft(teacher.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 120_000)
 
 // As in the players that people know.
@@ -174,14 +165,8 @@ async function preview(page: Page): Promise<void> {
   const box = await page.locator('[data-testid="timeline"]').boundingBox()
   if (box === null) throw new Error('no timeline')
   const from = Date.now()
-  // Whoever sees nothing moves on a little: of other segments, so that none is answered from memory.
-  for (const share of [0.3, 0.5, 0.7]) {
-    await page.locator('[data-testid="timeline"]').hover({ position: { x: box.width * share, y: box.height / 2 } })
-    const came = await page.waitForSelector('[data-testid="preview-picture"][data-pictured="true"]', { timeout: 10_000 }).catch(() => null)
-    if (came !== null) break
-    console.log(`no preview at ${share}: given up ${await page.isVisible('[data-testid="dropped"]')}, ${await page.evaluate(() => JSON.stringify([innerHeight, document.querySelector('[data-testid="timeline"]')?.getBoundingClientRect(), document.querySelector('[data-testid="preview-picture"]')?.outerHTML]))}`)
-  }
-  expect(await page.isVisible('[data-testid="preview-picture"][data-pictured="true"]')).toBe(true)
+  await page.locator('[data-testid="timeline"]').hover({ position: { x: box.width * 0.3, y: box.height / 2 } })
+  await page.waitForSelector('[data-testid="preview-picture"][data-pictured="true"]', { timeout: 10_000 })
   console.log(`a preview of another moment after ${Date.now() - from} ms`)
   const bright = await page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('[data-testid="preview-picture"]')

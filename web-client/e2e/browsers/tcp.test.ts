@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, longestFreeze } from '../material'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
+import { openDeviceCheck, startLesson } from '../support/teaching'
+import { shownFrames, longestFreeze } from '../support/test-pattern'
 
-const CAMERA = '[data-testid="camera-video"]'
 const TABLE = 'tongke_tcp_test'
 const WATCHED_MS = 10_000
 // 35 s: Chromium no longer checks UDP by itself, the page must ask. 65 s: it asks while UDP is still blocked.
@@ -77,7 +78,7 @@ async function goesBy(visitor: Visitor, protocol: string): Promise<boolean> {
 
 // From the page's own offer to its first picture, in milliseconds.
 async function join(link: string): Promise<{ room: Visitor, afterMs: number }> {
-  const room = await visit(browser, hub.at(link), { watches: [CAMERA] })
+  const room = await visit(browser, hub.at(link), { recordFramesOf: [CAMERA] })
   await room.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.videoWidth ?? 0) > 0, CAMERA)
   const offered = await room.page.evaluate(() => performance.timeOrigin
     + (performance.getEntriesByType('resource').find(entry => entry.name.includes('/whep/'))?.startTime ?? Number.NaN))
@@ -89,7 +90,7 @@ async function join(link: string): Promise<{ room: Visitor, afterMs: number }> {
 async function pictureAfter(room: Visitor, since: number): Promise<number> {
   const deadline = Date.now() + 30_000
   while (Date.now() < deadline) {
-    const fresh = (await room.page.evaluate(framesOf, CAMERA)).find(([at, counter]) => at > since && counter >= 0)
+    const fresh = (await room.page.evaluate(shownFrames, CAMERA)).find(([at, counter]) => at > since && counter >= 0)
     if (fresh !== undefined) return fresh[0]
     await room.page.waitForTimeout(50)
   }
@@ -98,10 +99,10 @@ async function pictureAfter(room: Visitor, since: number): Promise<number> {
 
 async function watched(room: Visitor, name: string): Promise<void> {
   const from = Date.now()
-  const before = await room.voice()
+  const before = await room.audioStats()
   await room.page.waitForTimeout(WATCHED_MS)
-  const after = await room.voice()
-  const frames = (await room.page.evaluate(framesOf, CAMERA)).filter(([at]) => at >= from)
+  const after = await room.audioStats()
+  const frames = (await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at >= from)
   const concealed = (after.concealed - before.concealed) / (after.samples - before.samples)
   console.log(`${name}: ${frames.length} pictures in ${WATCHED_MS / 1000} s, longest standstill ${longestFreeze(frames).toFixed(0)} ms, voice energy ${(after.energy - before.energy).toFixed(3)}, concealed ${(concealed * 100).toFixed(2)} %`)
   expect.soft(frames.length).toBeGreaterThan(WATCHED_MS / 200)
@@ -110,13 +111,9 @@ async function watched(room: Visitor, name: string): Promise<void> {
 
 test('where UDP is blocked the lesson is on over TCP, and it is back on UDP when that opens', async () => {
   blockUdp()
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
-  await teacher.page.waitForURL('**/lessons')
-  await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector('[data-testid="device-check"]')
+  const teacher = await openDeviceCheck(browser, hub)
   const pressed = Date.now()
-  await teacher.page.click('[data-testid="start"]')
-  await teacher.page.waitForSelector('[data-testid="desk"]')
+  await startLesson(teacher, { board: false })
   await until(() => goesBy(teacher, 'tcp'), 10_000, 'the teacher publishes over TCP')
   console.log(`UDP blocked: the teacher publishes over TCP ${Date.now() - pressed} ms after the press`)
 
@@ -129,7 +126,7 @@ test('where UDP is blocked the lesson is on over TCP, and it is back on UDP when
   if (STAYS_ON_TCP_MS > 0) {
     const from = Date.now()
     await room.page.waitForTimeout(STAYS_ON_TCP_MS)
-    const stayed = longestFreeze((await room.page.evaluate(framesOf, CAMERA)).filter(([at]) => at >= from))
+    const stayed = longestFreeze((await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at >= from))
     console.log(`UDP blocked for ${STAYS_ON_TCP_MS / 1000} s more: longest standstill ${stayed.toFixed(0)} ms`)
     expect.soft(stayed).toBeLessThan(1000)
     expect.soft(await goesBy(room, 'tcp')).toBe(true)
@@ -142,12 +139,12 @@ test('where UDP is blocked the lesson is on over TCP, and it is back on UDP when
   expect.soft(await goesBy(fresh.room, 'udp')).toBe(true)
   await until(async () => await goesBy(room, 'udp') && await goesBy(teacher, 'udp'), 75_000, 'those on TCP come back to UDP')
   await room.page.waitForTimeout(2000)
-  const moving = (await room.page.evaluate(framesOf, CAMERA)).filter(([at]) => at >= opened)
+  const moving = (await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at >= opened)
   console.log(`UDP open: teacher and classroom moved within ${((Date.now() - opened) / 1000).toFixed(0)} s, longest standstill meanwhile ${longestFreeze(moving).toFixed(0)} ms`)
   expect.soft(longestFreeze(moving)).toBeLessThan(1000)
   await watched(room, 'back on UDP')
 
-  // In the middle of the lesson: nobody touches anything.
+  // In the middle of the lesson, without any input.
   blockUdp()
   const blocked = Date.now()
   await until(async () => await goesBy(room, 'tcp') && await goesBy(teacher, 'tcp'), 40_000, 'everybody goes on over TCP')
@@ -158,5 +155,5 @@ test('where UDP is blocked the lesson is on over TCP, and it is back on UDP when
 
   expect.soft(await hub.metric('tongke_panics_total')).toBe(0)
   expect.soft([...teacher.errors, ...room.errors, ...fresh.room.errors]).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 })

@@ -1,11 +1,11 @@
 // A hub at its limit: who comes too late is told so at once, with a time to come back; who is in notices nothing.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, longestFreeze } from '../material'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
+import { shownFrames, longestFreeze } from '../support/test-pattern'
 
-const CAMERA = '[data-testid="camera-video"]'
 const KNOCKS = 100
 
 let hub: TestHub
@@ -51,14 +51,14 @@ async function picture(room: Visitor): Promise<void> {
 
 test('a full hub refuses with a reason and a time, and the lesson that runs notices nothing', async () => {
   const [first = '', second = ''] = hub.sample.sign_in_links.classrooms
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
   await teacher.page.waitForSelector('[data-testid="device-check"]')
   await teacher.page.click('[data-testid="start"]')
   await teacher.page.waitForSelector('[data-testid="desk"]')
   await teacher.page.waitForSelector('[data-testid="sending"][data-state="up"]')
-  const room = await visit(browser, hub.at(first), { watches: [CAMERA] })
+  const room = await visit(browser, hub.at(first), { recordFramesOf: [CAMERA] })
   await picture(room)
   await room.page.keyboard.press('Enter')
 
@@ -66,7 +66,7 @@ test('a full hub refuses with a reason and a time, and the lesson that runs noti
   const late = await visit(browser, hub.at(second))
   await late.page.waitForSelector('[data-testid="wall"]')
   const from = Date.now()
-  const before = await room.voice()
+  const before = await room.audioStats()
   const url = hub.at(hub.sample.whep_url)
   const token = hub.sample.receive_tokens[1] ?? hub.sample.viewer_token
   const refusals: Refusal[] = []
@@ -74,8 +74,8 @@ test('a full hub refuses with a reason and a time, and the lesson that runs noti
     refusals.push(await late.page.evaluate(knock, [url, token] as [string, string]))
     await late.page.waitForTimeout(50)
   }
-  const after = await room.voice()
-  const frames = (await room.page.evaluate(framesOf, CAMERA)).filter(([at]) => at >= from)
+  const after = await room.audioStats()
+  const frames = (await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at >= from)
   const slowest = Math.max(...refusals.map(refusal => refusal.tookMs))
   const concealed = (after.concealed - before.concealed) / (after.samples - before.samples)
   console.log(`row: a full hub: asked refused at once with a reason and a time to retry, the lesson unaffected, measured ${refusals.filter(refusal => refusal.status === 503).length} of ${KNOCKS} refused with 503, Retry-After ${refusals[0]?.retryAfter} s, "${refusals[0]?.body.title}", slowest ${slowest.toFixed(0)} ms; beside them ${frames.length} pictures, longest standstill ${longestFreeze(frames).toFixed(0)} ms, voice concealed ${(concealed * 100).toFixed(2)} %`)
@@ -93,5 +93,5 @@ test('a full hub refuses with a reason and a time, and the lesson that runs noti
   await late.page.waitForSelector('[data-testid="wall"][data-state="live"]', { timeout: 45_000 })
   expect.soft(await hub.metric('tongke_panics_total')).toBe(0)
   expect.soft([...teacher.errors, ...late.errors]).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 })

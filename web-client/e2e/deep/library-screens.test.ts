@@ -5,17 +5,17 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Page, Route } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { by } from '../administrators'
-import { ask } from '../ask'
-import { type Visitor, visit } from '../browser'
-import type { TestHub } from '../hub'
-import { DARK, LARGE, LONG_CLASS, LONG_PERSON, PHONE, SMALL, darkly, inEnglish, screens } from '../screens'
+import { byTestId } from '../support/selectors'
+import { callApi } from '../support/api'
+import { type Visitor, visit } from '../support/chromium'
+import type { TestHub } from '../support/hub'
+import { DARK, LARGE, LONG_CLASS, LONG_PERSON, PHONE, SMALL, inDark, inEnglish, screens } from '../support/screenshots'
 
 const execute = promisify(execFile)
 const TAUGHT_MS = 24_000
 const TITLE = `英语（人教PEP版）三年级下册 Unit 2 My family 第三课时：${LONG_CLASS}`
 const shots = screens()
-const { shoot, wide } = shots
+const { shoot, overflows } = shots
 
 /** The longest names, and an officer who schedules, reviews and administers. */
 const NAMES = `
@@ -41,23 +41,23 @@ db.commit()
 
 const python = async (script: string, ...words: string[]): Promise<string> => (await execute('python3', ['-c', script, ...words])).stdout.trim()
 
-async function enter(hub: TestHub, link: string, draws = false): Promise<Visitor> {
-  const visitor = await visit(shots.browser, hub.at(link), { draws, width: 1366, height: 768 })
+async function enter(hub: TestHub, link: string, testPattern = false): Promise<Visitor> {
+  const visitor = await visit(shots.browser, hub.at(link), { testPattern, width: 1366, height: 768 })
   await visitor.page.waitForURL(url => !url.pathname.startsWith('/enter'))
   return visitor
 }
 
 async function teach({ page }: Visitor, hub: TestHub): Promise<string> {
   await page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await page.click(by('share-board'))
+  await page.click(byTestId('share-board'))
   await page.waitForTimeout(1_000)
-  await page.click(by('start'))
-  await page.waitForSelector(by('desk'))
+  await page.click(byTestId('start'))
+  await page.waitForSelector(byTestId('desk'))
   await page.waitForTimeout(TAUGHT_MS)
-  await ask(page, 'POST', `lessons/${hub.sample.lesson_id}/end`, {})
-  const { recording } = await ask<{ recording: { recording_id: string } | null }>(page, 'GET', `lessons/${hub.sample.lesson_id}`)
+  await callApi(page, 'POST', `lessons/${hub.sample.lesson_id}/end`, {})
+  const { recording } = await callApi<{ recording: { recording_id: string } | null }>(page, 'GET', `lessons/${hub.sample.lesson_id}`)
   const id = recording?.recording_id ?? ''
-  await expect.poll(async () => (await ask<{ state: string }>(page, 'GET', `recordings/${id}`)).state, { timeout: 20_000 }).toBe('sealed')
+  await expect.poll(async () => (await callApi<{ state: string }>(page, 'GET', `recordings/${id}`)).state, { timeout: 20_000 }).toBe('sealed')
   return id
 }
 
@@ -74,86 +74,86 @@ print(sqlite3.connect(sys.argv[1] + '/tongke.sqlite').execute('select count(*) f
   await python(NAMES, hub.data, hub.sample.lesson_id, TITLE, LONG_CLASS, LONG_PERSON)
   const officer = await enter(hub, hub.sample.sign_in_links.scheduler)
   await officer.page.goto(`${hub.origin}/recordings`)
-  await officer.page.waitForSelector(by('library'))
+  await officer.page.waitForSelector(byTestId('library'))
   await shoot(officer.page, 'library-empty', [SMALL, DARK])
   const teacher = await enter(hub, hub.sample.sign_in_links.teacher, true)
   const id = await teach(teacher, hub)
 
   // Beneath the player, before anybody has said anything.
   await replay(officer.page, hub, id)
-  await shoot(officer.page, 'talk-empty', [LARGE, SMALL, PHONE], by('clip-form'))
+  await shoot(officer.page, 'talk-empty', [LARGE, SMALL, PHONE], byTestId('clip-form'))
   await officer.page.setViewportSize(SMALL)
-  await officer.page.click(by('rubric-add'))
-  await officer.page.fill(`${by('rubric-name')}`, '汉滨区同步课堂教学质量评价表（小学英语，二〇二六年秋季修订）')
+  await officer.page.click(byTestId('rubric-add'))
+  await officer.page.fill(`${byTestId('rubric-name')}`, '汉滨区同步课堂教学质量评价表（小学英语，二〇二六年秋季修订）')
   for (const name of ['教学目标清楚，远端学生也能跟上', '互动：两端机会均等']) {
     await officer.page.getByLabel('评什么').last().fill(name)
     await officer.page.getByRole('button', { name: '再加一项' }).click()
   }
   await shoot(officer.page, 'rubric-form', [LARGE, SMALL, PHONE, DARK])
   await officer.page.keyboard.press('Escape')
-  const { items: [place] } = await ask<{ items: { organisation_id: string }[] }>(officer.page, 'GET', 'organisations?limit=1')
-  await ask(officer.page, 'POST', 'rubrics', {
+  const { items: [place] } = await callApi<{ items: { organisation_id: string }[] }>(officer.page, 'GET', 'organisations?limit=1')
+  await callApi(officer.page, 'POST', 'rubrics', {
     organisation_id: place?.organisation_id, name: '汉滨区同步课堂教学质量评价表（小学英语，二〇二六年秋季修订）',
     criteria: [{ name: '教学目标清楚，远端学生也能跟上', weight: 30, highest: 10 }, { name: '互动：两端机会均等', weight: 50, highest: 10 }, { name: '板书', weight: 20, highest: 5 }],
   })
   for (const [at_ms, text] of [[2_500, '这里停顿得好，远端的孩子跟上了。'], [9_000, `提问可以再多给${LONG_CLASS}一些，他们今天只说了两次话；另外板书的字在教室后排看不清，建议放大。`]] as const)
-    await ask(officer.page, 'POST', `recordings/${id}/comments`, { at_ms, text })
-  await ask(teacher.page, 'POST', `recordings/${id}/comments`, { at_ms: 9_500, text: '谢谢，下节课改。' })
-  await ask(teacher.page, 'POST', `recordings/${id}/clips`, { from_ms: 2_000, to_ms: 9_500, title: '新课导入：看图说话，说说你的家人（两个教学点轮流回答）' })
-  await ask(officer.page, 'POST', `recordings/${id}/clips`, { from_ms: 4_000, to_ms: 8_000, title: '互动' })
+    await callApi(officer.page, 'POST', `recordings/${id}/comments`, { at_ms, text })
+  await callApi(teacher.page, 'POST', `recordings/${id}/comments`, { at_ms: 9_500, text: '谢谢，下节课改。' })
+  await callApi(teacher.page, 'POST', `recordings/${id}/clips`, { from_ms: 2_000, to_ms: 9_500, title: '新课导入：看图说话，说说你的家人（两个教学点轮流回答）' })
+  await callApi(officer.page, 'POST', `recordings/${id}/clips`, { from_ms: 4_000, to_ms: 8_000, title: '互动' })
   await replay(officer.page, hub, id)
-  await shoot(officer.page, 'talk-comments', [LARGE, SMALL, PHONE], by('comments'))
+  await shoot(officer.page, 'talk-comments', [LARGE, SMALL, PHONE], byTestId('comments'))
   await officer.page.setViewportSize(SMALL)
   await officer.page.getByLabel('教学目标清楚，远端学生也能跟上').fill('8')
-  await shoot(officer.page, 'talk-scores', [LARGE, SMALL, PHONE], by('reviews'))
-  await officer.page.fill(by('clip-from'), '12')
-  await officer.page.fill(by('clip-to'), '3')
-  await shoot(officer.page, 'talk-clips', [LARGE, SMALL, PHONE], by('clip-form'))
+  await shoot(officer.page, 'talk-scores', [LARGE, SMALL, PHONE], byTestId('reviews'))
+  await officer.page.fill(byTestId('clip-from'), '12')
+  await officer.page.fill(byTestId('clip-to'), '3')
+  await shoot(officer.page, 'talk-clips', [LARGE, SMALL, PHONE], byTestId('clip-form'))
   await inEnglish(officer.page)
   await replay(officer.page, hub, id)
-  await shoot(officer.page, 'talk-english', [darkly(SMALL), darkly(PHONE)], by('comments'))
+  await shoot(officer.page, 'talk-english', [inDark(SMALL), inDark(PHONE)], byTestId('comments'))
   await officer.page.evaluate(() => localStorage.setItem('tongke.language', 'zh-CN'))
   await replay(teacher.page, hub, id)
-  await shoot(teacher.page, 'talk-teacher', [SMALL, PHONE], by('clip-form'))
+  await shoot(teacher.page, 'talk-teacher', [SMALL, PHONE], byTestId('clip-form'))
 
   await composites(teacher.page, hub, id)
 
   // The library: the card, taken down and put back, its links.
   const { page } = teacher
   await page.goto(`${hub.origin}/recordings?card=${id}`)
-  await page.waitForSelector(by('consent'))
+  await page.waitForSelector(byTestId('consent'))
   await shoot(page, 'card', [LARGE, SMALL, PHONE])
-  await page.click(by('take-down'))
-  await shoot(page, 'card-take-down', [SMALL, PHONE, DARK], by('take-down-reason'))
-  await page.fill(by('take-down-reason'), '画面里有学生姓名，家长要求撤下，等技术人员处理以后再恢复')
-  await page.click(by('take-down-go'))
-  await page.waitForSelector(by('put-back'))
+  await page.click(byTestId('take-down'))
+  await shoot(page, 'card-take-down', [SMALL, PHONE, DARK], byTestId('take-down-reason'))
+  await page.fill(byTestId('take-down-reason'), '画面里有学生姓名，家长要求撤下，等技术人员处理以后再恢复')
+  await page.click(byTestId('take-down-go'))
+  await page.waitForSelector(byTestId('put-back'))
   await shoot(page, 'card-taken-down', [SMALL])
-  await page.click(by('put-back'))
-  await page.click(by('consent'))
-  await page.waitForSelector(by('share-make'))
-  await page.click(by('share-make'))
-  await page.waitForSelector(by('share-link'))
-  await shoot(page, 'card-shares', [LARGE, SMALL, PHONE, DARK], by('shares'))
-  const link = await page.locator(`${by('share-link')} input`).first().inputValue()
+  await page.click(byTestId('put-back'))
+  await page.click(byTestId('consent'))
+  await page.waitForSelector(byTestId('share-make'))
+  await page.click(byTestId('share-make'))
+  await page.waitForSelector(byTestId('share-link'))
+  await shoot(page, 'card-shares', [LARGE, SMALL, PHONE, DARK], byTestId('shares'))
+  const link = await page.locator(`${byTestId('share-link')} input`).first().inputValue()
   await inEnglish(page)
-  await page.waitForSelector(by('shares'))
-  await shoot(page, 'card-english', [darkly(SMALL)], by('shares'))
+  await page.waitForSelector(byTestId('shares'))
+  await shoot(page, 'card-english', [inDark(SMALL)], byTestId('shares'))
   await page.evaluate(() => localStorage.setItem('tongke.language', 'zh-CN'))
 
   const guest = await visit(shots.browser, link, { width: 390, height: 844 })
-  await guest.page.waitForSelector(`${by('shared')}[data-state="open"]`)
+  await guest.page.waitForSelector(`${byTestId('shared')}[data-state="open"]`)
   await shoot(guest.page, 'shared', [LARGE, SMALL, PHONE])
-  await guest.page.click(by('shared-play'))
-  await guest.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.currentTime ?? 0) > 1, by('shared-main'), { timeout: 30_000 })
+  await guest.page.click(byTestId('shared-play'))
+  await guest.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.currentTime ?? 0) > 1, byTestId('shared-main'), { timeout: 30_000 })
   await shoot(guest.page, 'shared-playing', [SMALL, PHONE])
   await inEnglish(guest.page)
-  await guest.page.waitForSelector(`${by('shared')}[data-state="open"]`)
-  await shoot(guest.page, 'shared-english', [darkly(SMALL), darkly(PHONE)])
+  await guest.page.waitForSelector(`${byTestId('shared')}[data-state="open"]`)
+  await shoot(guest.page, 'shared-english', [inDark(SMALL), inDark(PHONE)])
   await guest.page.evaluate(() => localStorage.setItem('tongke.language', 'zh-CN'))
   await guest.page.goto('about:blank')
   await guest.page.goto(`${hub.origin}/shared#no-such-token`)
-  await guest.page.waitForSelector(`${by('shared')}[data-state="over"]`)
+  await guest.page.waitForSelector(`${byTestId('shared')}[data-state="over"]`)
   await shoot(guest.page, 'shared-over', [SMALL, PHONE])
 
   // A lesson that plays it.
@@ -164,26 +164,26 @@ print(sqlite3.connect(sys.argv[1] + '/tongke.sqlite').execute('select count(*) f
   await python(RECORDED, hub.data, lesson ?? '')
   await officer.page.reload()
   await officer.page.click(`[data-lesson="${lesson}"]`)
-  await officer.page.waitForSelector(by('source-pick'))
-  await shoot(officer.page, 'source-none', [LARGE, SMALL], by('source-pick'))
+  await officer.page.waitForSelector(byTestId('source-pick'))
+  await shoot(officer.page, 'source-none', [LARGE, SMALL], byTestId('source-pick'))
   await officer.page.setViewportSize(SMALL)
-  await officer.page.click(`${by('source-pick')} .n-base-selection`)
+  await officer.page.click(`${byTestId('source-pick')} .n-base-selection`)
   await officer.page.keyboard.type('英语')
   await officer.page.waitForSelector('.n-base-select-option')
   await shoot(officer.page, 'source-found', [LARGE, SMALL, DARK])
   await officer.page.locator('.n-base-select-option').first().click()
-  await officer.page.click(by('source-choose'))
-  await officer.page.locator(by('source-pick')).getByRole('alert').waitFor()
-  await shoot(officer.page, 'source-refused', [SMALL], by('source-pick'))
+  await officer.page.click(byTestId('source-choose'))
+  await officer.page.locator(byTestId('source-pick')).getByRole('alert').waitFor()
+  await shoot(officer.page, 'source-refused', [SMALL], byTestId('source-pick'))
   await officer.page.route('**/api/v1/lessons/*/source', route => route.fulfill({ json: {
     recording_id: id, clip_id: null, title: TITLE, school: LONG_CLASS, teacher: LONG_PERSON, gone: true, play: null, played_from_ms: null, now_ms: Date.now(),
   } }))
   await officer.page.reload()
   await officer.page.click(`[data-lesson="${lesson}"]`)
-  await officer.page.waitForSelector(by('source-pick'))
-  await shoot(officer.page, 'source-gone', [SMALL, DARK], by('source-pick'))
+  await officer.page.waitForSelector(byTestId('source-pick'))
+  await shoot(officer.page, 'source-gone', [SMALL, DARK], byTestId('source-pick'))
   expect([...teacher.errors, ...officer.errors, ...guest.errors]).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 400_000)
 
 /** The one frame, in each of its states. */
@@ -199,8 +199,8 @@ async function composites(page: Page, hub: TestHub, id: string): Promise<void> {
     await page.unrouteAll()
     await page.route(path, route => route.fulfill({ json: { recording_id: id, ...answer } }))
     await replay(page, hub, id)
-    await page.click(`${by('download')} summary`)
-    await page.waitForSelector(`${by('composite')}[data-state="${name}"]`)
+    await page.click(`${byTestId('download')} summary`)
+    await page.waitForSelector(`${byTestId('composite')}[data-state="${name}"]`)
     await shoot(page, `composite-${name}`, looks)
   }
   await page.unrouteAll()
@@ -209,10 +209,10 @@ async function composites(page: Page, hub: TestHub, id: string): Promise<void> {
     : route.fulfill({ status: 409, json: { type: '/problems/no-ffmpeg', title: '现在不能合成一个画面', status: 409, detail: '这台服务器没有安装 ffmpeg。请管理员安装后再试；原始画面可以直接下载。' } }))
   await inEnglish(page)
   await replay(page, hub, id)
-  await page.click(`${by('download')} summary`)
-  await page.click(by('composite-make'))
-  await page.waitForSelector(by('composite-refused'))
-  await shoot(page, 'composite-refused', [darkly(SMALL)])
+  await page.click(`${byTestId('download')} summary`)
+  await page.click(byTestId('composite-make'))
+  await page.waitForSelector(byTestId('composite-refused'))
+  await shoot(page, 'composite-refused', [inDark(SMALL)])
   await page.evaluate(() => localStorage.setItem('tongke.language', 'zh-CN'))
   await page.unrouteAll()
 }
@@ -222,22 +222,22 @@ test('the consent to record on stage is photographed', async () => {
   await python(NAMES, hub.data, hub.sample.lesson_id, TITLE, LONG_CLASS, LONG_PERSON)
   const officer = await enter(hub, hub.sample.sign_in_links.scheduler)
   const { page } = officer
-  const { items: [school] } = await ask<{ items: { organisation_id: string }[] }>(page, 'GET', `organisations?text=${encodeURIComponent(LONG_CLASS)}&limit=1`)
+  const { items: [school] } = await callApi<{ items: { organisation_id: string }[] }>(page, 'GET', `organisations?text=${encodeURIComponent(LONG_CLASS)}&limit=1`)
   await page.goto(`${hub.origin}/organisations?at=${school?.organisation_id}`)
-  await page.waitForSelector(by('stage-consent-on'))
-  await shoot(page, 'consent-off', [LARGE, SMALL, PHONE], by('stage-consent'))
-  await page.focus(by('stage-consent-on'))
+  await page.waitForSelector(byTestId('stage-consent-on'))
+  await shoot(page, 'consent-off', [LARGE, SMALL, PHONE], byTestId('stage-consent'))
+  await page.focus(byTestId('stage-consent-on'))
   await page.keyboard.press('Enter')
-  await shoot(page, 'consent-asks', [SMALL, PHONE], by('stage-consent'))
+  await shoot(page, 'consent-asks', [SMALL, PHONE], byTestId('stage-consent'))
   await page.keyboard.type('三年级一班、二班全体家长同意书（2026-09-01 收齐，原件存教导处，扫描件编号 2026-秋-三-017）')
   await page.keyboard.press('Enter')
-  await page.waitForSelector(by('stage-consent-off'))
-  await shoot(page, 'consent-on', [LARGE, SMALL, PHONE, DARK], by('stage-consent'))
+  await page.waitForSelector(byTestId('stage-consent-off'))
+  await shoot(page, 'consent-on', [LARGE, SMALL, PHONE, DARK], byTestId('stage-consent'))
   await inEnglish(page)
-  await page.waitForSelector(by('stage-consent-off'))
-  await shoot(page, 'consent-english', [darkly(SMALL)], by('stage-consent'))
+  await page.waitForSelector(byTestId('stage-consent-off'))
+  await shoot(page, 'consent-english', [inDark(SMALL)], byTestId('stage-consent'))
   expect(officer.errors).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 120_000)
 
 test('a disk that fills up is photographed where people are', async () => {
@@ -250,10 +250,10 @@ test('a disk that fills up is photographed where people are', async () => {
       await route.fulfill({ response, json: { ...await response.json() as object, disk: level } })
     })
     await officer.page.goto(`${hub.origin}/lessons`)
-    await officer.page.waitForSelector(by('today-disk'))
+    await officer.page.waitForSelector(byTestId('today-disk'))
     await shoot(officer.page, `today-disk-${level}`, looks)
   }
-  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   let say: (keeping: string) => void = () => {}
   await teacher.page.routeWebSocket(/\/api\/v1\//, (socket) => {
@@ -263,15 +263,15 @@ test('a disk that fills up is photographed where people are', async () => {
     say = keeping => socket.send(JSON.stringify({ type: 'keeping', keeping }))
   })
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.click(by('share-board'))
-  await teacher.page.click(by('start'))
-  await teacher.page.waitForSelector(by('desk'))
+  await teacher.page.click(byTestId('share-board'))
+  await teacher.page.click(byTestId('start'))
+  await teacher.page.waitForSelector(byTestId('desk'))
   await teacher.page.waitForTimeout(2_000)
   for (const keeping of ['lean', 'paused']) {
     say(keeping)
-    await teacher.page.waitForSelector(by('keeping-word'))
+    await teacher.page.waitForSelector(byTestId('keeping-word'))
     await shoot(teacher.page, `desk-disk-${keeping}`, [LARGE, SMALL])
   }
   expect([...officer.errors, ...teacher.errors]).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 180_000)

@@ -5,15 +5,14 @@
 import { loadavg } from 'node:os'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { RuralLine } from '../line'
-import { ages, framesOf, percentile } from '../material'
-import { type Look, concealedShare, freezeShare, longestSilence, longestStandstill, longestVoiceGap, looksOf, watchReception } from '../reception'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { RuralLine } from '../support/rural-line'
+import { BOARD, CAMERA } from '../support/selectors'
+import { frameAges, shownFrames, percentile } from '../support/test-pattern'
+import { type StatsSample, concealedShare, freezeShare, longestSilence, longestStandstill, longestVoiceGap, statsSamples, pollReceiveStats } from '../support/receive-stats'
 
-const BOARD = '[data-testid="board-video"]'
-const CAMERA = '[data-testid="camera-video"]'
-const LOOK_EVERY_MS = 50
+const POLL_EVERY_MS = 50
 const MEASURED_MS = Number(process.env.LINE_SECONDS ?? 20) * 1000
 const SETTLE_MS = 5000
 const DISTANCE = 'delay_ms=40'
@@ -35,7 +34,7 @@ beforeAll(async () => {
   browsers = [await launchChromium(line.hub), await launchChromium(line.classroom)]
   const [here, there] = browsers
   if (here === undefined || there === undefined) throw new Error('no browsers')
-  const teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
   await teacher.page.waitForSelector('[data-testid="device-check"]')
@@ -44,10 +43,10 @@ beforeAll(async () => {
   await teacher.page.click('[data-testid="start"]')
   await teacher.page.waitForSelector('[data-testid="desk"]')
   const link = hub.at(hub.sample.sign_in_links.classrooms[0] ?? '', `http://${line.hubAddress}:${hub.ports.http}`)
-  room = await visit(there, link, { width: 960, height: 540, watches: [BOARD, CAMERA], devices: false })
+  room = await visit(there, link, { width: 960, height: 540, recordFramesOf: [BOARD, CAMERA], devices: false })
   await room.page.waitForSelector('[data-testid="wall"][data-state="live"]')
   await room.page.keyboard.press('Enter')
-  await room.page.evaluate(watchReception, LOOK_EVERY_MS)
+  await room.page.evaluate(pollReceiveStats, POLL_EVERY_MS)
 }, 120_000)
 
 afterAll(async () => {
@@ -67,8 +66,8 @@ beforeEach(async () => {
 // When the camera first showed a picture taken after `since`. `undefined`: not within `patience`.
 async function seenSince(since: number, patience: number): Promise<number | undefined> {
   while (Date.now() < since + patience) {
-    const frames = (await room.page.evaluate(framesOf, CAMERA)).filter(([at]) => at > since)
-    const ageOf = ages(frames)
+    const frames = (await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at > since)
+    const ageOf = frameAges(frames)
     const fresh = frames.filter(([, counter]) => counter >= 0).find(([at], index) => at - (ageOf[index] ?? Infinity) > since)
     if (fresh !== undefined) return fresh[0]
     await wait(100)
@@ -76,14 +75,14 @@ async function seenSince(since: number, patience: number): Promise<number | unde
   return undefined
 }
 
-interface Stretch { looks: Look[], camera: [number, number][], board: [number, number][], from: number, until: number }
+interface Stretch { stats: StatsSample[], camera: [number, number][], board: [number, number][], from: number, until: number }
 
 async function stretch(from: number, until: number): Promise<Stretch> {
   const within = <T>(list: T[], at: (item: T) => number) => list.filter(item => at(item) >= from && at(item) <= until)
   return {
-    looks: within(await room.page.evaluate(looksOf), look => look.at),
-    camera: within(await room.page.evaluate(framesOf, CAMERA), ([at]) => at),
-    board: within(await room.page.evaluate(framesOf, BOARD), ([at]) => at),
+    stats: within(await room.page.evaluate(statsSamples), sample => sample.at),
+    camera: within(await room.page.evaluate(shownFrames, CAMERA), ([at]) => at),
+    board: within(await room.page.evaluate(shownFrames, BOARD), ([at]) => at),
     from,
     until,
   }
@@ -109,11 +108,11 @@ test.each(losses)('loss "$settings"', async ({ settings, concealed, height, free
   const from = Date.now()
   await wait(MEASURED_MS)
   const seen = await stretch(from, Date.now())
-  const [first, last] = [seen.looks[0], seen.looks.at(-1)]
-  const voice = concealedShare(seen.looks)
-  const frozen = freezeShare(await room.page.evaluate(framesOf, CAMERA), from, seen.until)
+  const [first, last] = [seen.stats[0], seen.stats.at(-1)]
+  const voice = concealedShare(seen.stats)
+  const frozen = freezeShare(await room.page.evaluate(shownFrames, CAMERA), from, seen.until)
   const frozenByBrowser = ((last?.frozen ?? 0) - (first?.frozen ?? 0)) * 1000 / MEASURED_MS
-  const lowest = Math.min(...seen.looks.map(look => look.height))
+  const lowest = Math.min(...seen.stats.map(sample => sample.height))
   const fresh = last?.connections === first?.connections && last?.state === 'connected'
   const lost = ((last?.voiceLost ?? 0) - (first?.voiceLost ?? 0)) / ((last?.voicePackets ?? 0) - (first?.voicePackets ?? 0) + (last?.voiceLost ?? 0) - (first?.voiceLost ?? 0))
   tell(`80 ms RTT, ${settings === '' ? 'no loss' : settings}`,
@@ -130,7 +129,7 @@ test('4 Mbit/s to 300 kbit/s and back', async () => {
   await wait(SETTLE_MS)
   const before = await stretch(Date.now() - 3000, Date.now())
   const rate = before.camera.length / 3
-  const height = before.looks.at(-1)?.height ?? 0
+  const height = before.stats.at(-1)?.height ?? 0
 
   const dropped = Date.now()
   await line.downwards(`${DISTANCE},rate_kbps=300`)
@@ -145,15 +144,15 @@ test('4 Mbit/s to 300 kbit/s and back', async () => {
   await wait(MEASURED_MS)
   const after = await stretch(recovered, Date.now())
 
-  const gap = longestVoiceGap(thin.looks)
+  const gap = longestVoiceGap(thin.stats)
   const standstill = longestStandstill(thin.board, dropped, recovered)
   const late = queues.filter(([at]) => at > dropped + 5000).map(([, queue]) => queue)
-  const full = after.looks.find(({ at, height: now }) => now >= height
+  const full = after.stats.find(({ at, height: now }) => now >= height
     && after.camera.filter(([shown]) => shown >= at && shown < at + 2000).length >= rate * 2 * 0.8)
   const fullMs = full === undefined ? Infinity : full.at - recovered
-  const bytes = (thin.looks.at(-1)?.bytes ?? 0) - (thin.looks[0]?.bytes ?? 0)
+  const bytes = (thin.stats.at(-1)?.bytes ?? 0) - (thin.stats[0]?.bytes ?? 0)
   tell('4 Mbit/s to 300 kbit/s and back', 'voice gap < 200 ms, board stands still <= 5000 ms, full layer <= 15000 ms after recovery, queue < 300 ms within 5 s',
-    `voice gap ${gap.toFixed(0)} ms (concealed ${percent(concealedShare(thin.looks))}), board stands still ${standstill.toFixed(0)} ms and shows ${thin.board.length} pictures, camera ${thin.camera.length}, full layer ${fullMs.toFixed(0)} ms, queue p50 ${percentile(late, 0.5)} p95 ${percentile(late, 0.95)} ms, ${(bytes * 8 / MEASURED_MS).toFixed(0)} kbit/s at 300`)
+    `voice gap ${gap.toFixed(0)} ms (concealed ${percent(concealedShare(thin.stats))}), board stands still ${standstill.toFixed(0)} ms and shows ${thin.board.length} pictures, camera ${thin.camera.length}, full layer ${fullMs.toFixed(0)} ms, queue p50 ${percentile(late, 0.5)} p95 ${percentile(late, 0.95)} ms, ${(bytes * 8 / MEASURED_MS).toFixed(0)} kbit/s at 300`)
   expect.soft(gap).toBeLessThan(200)
   expect.soft(standstill).toBeLessThanOrEqual(5000)
   expect.soft(fullMs).toBeLessThanOrEqual(15_000)
@@ -162,7 +161,7 @@ test('4 Mbit/s to 300 kbit/s and back', async () => {
 
 // Changes where the classroom's packets come from, and tells what that cost.
 async function moved(figure: string, change: (port: number) => Promise<void>): Promise<void> {
-  const port = (await room.page.evaluate(looksOf)).at(-1)?.localPort ?? 0
+  const port = (await room.page.evaluate(statsSamples)).at(-1)?.localPort ?? 0
   const asked = await hub.metric('tongke_keyframes_asked_total', 'need="viewer"')
   const at = Date.now()
   await change(port)
@@ -171,11 +170,11 @@ async function moved(figure: string, change: (port: number) => Promise<void>): P
   const seen = await stretch(at - 1000, Date.now())
   const keyframes = await hub.metric('tongke_keyframes_asked_total', 'need="viewer"') - asked
   const picture = longestStandstill(seen.camera, at - 500, seen.until)
-  const voice = longestVoiceGap(seen.looks)
-  const same = seen.looks.at(-1)?.connections === seen.looks[0]?.connections
-  const lost = same ? (seen.looks.at(-1)?.voiceLost ?? 0) - (seen.looks[0]?.voiceLost ?? 0) : 'unknown'
+  const voice = longestVoiceGap(seen.stats)
+  const same = seen.stats.at(-1)?.connections === seen.stats[0]?.connections
+  const lost = same ? (seen.stats.at(-1)?.voiceLost ?? 0) - (seen.stats[0]?.voiceLost ?? 0) : 'unknown'
   tell(figure, 'media gap <= 300 ms, no keyframe asked, the same connection',
-    `nothing arrived for ${longestSilence(seen.looks).toFixed(0)} ms, picture ${picture.toFixed(0)} ms, voice ${voice.toFixed(0)} ms, ${lost} voice packets lost, ${keyframes} keyframes asked by viewers, connection ${same ? 'the same' : 'new'} (the change itself took ${changed - at} ms)`)
+    `nothing arrived for ${longestSilence(seen.stats).toFixed(0)} ms, picture ${picture.toFixed(0)} ms, voice ${voice.toFixed(0)} ms, ${lost} voice packets lost, ${keyframes} keyframes asked by viewers, connection ${same ? 'the same' : 'new'} (the change itself took ${changed - at} ms)`)
   expect.soft(picture).toBeLessThanOrEqual(300)
   expect.soft(voice).toBeLessThanOrEqual(300)
   expect.soft(keyframes).toBe(0)
@@ -200,14 +199,14 @@ test('UDP is blocked, and opens again', async () => {
   const blocked = Date.now()
   await line.blockUdp()
   const back = await seenSince(blocked + 200, 20_000)
-  const protocol = (await room.page.evaluate(looksOf)).at(-1)?.protocol
+  const protocol = (await room.page.evaluate(statsSamples)).at(-1)?.protocol
   await room.page.waitForFunction(() => document.querySelector('[data-testid="line"]')?.textContent?.includes('走备用通道'), null, { timeout: 5000 })
   await line.freeUdp()
   const freed = Date.now()
-  let again: Look | undefined
+  let again: StatsSample | undefined
   while (again === undefined && Date.now() < freed + 30_000) {
     await wait(250)
-    again = (await room.page.evaluate(looksOf)).find(look => look.at > freed && look.state === 'connected' && look.protocol === 'udp')
+    again = (await room.page.evaluate(statsSamples)).find(sample => sample.at > freed && sample.state === 'connected' && sample.protocol === 'udp')
   }
   const seen = await seenSince(Date.now(), 15_000)
   tell('UDP blocked, and open again', 'picture <= 5000 ms over tcp, the same lesson on, back on udp',
@@ -220,5 +219,5 @@ test('UDP is blocked, and opens again', async () => {
 
 test('nothing broke meanwhile', () => {
   expect.soft(room.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 })

@@ -6,11 +6,11 @@ import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { RuralLine } from '../line'
-import { STEP_MS, percentile } from '../material'
-import { beepsAgainstFlashes, complaints, recordedCounters, tracksOf } from '../replayed'
+import { launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { RuralLine } from '../support/rural-line'
+import { STEP_MS, percentile } from '../support/test-pattern'
+import { beepOffsets, decodeErrors, recordedCounters, probeTracks } from '../support/recording'
 
 const LOSSY = 'delay_ms=40,loss_pct=5'
 const OUTAGE_MS = 10_000
@@ -42,7 +42,7 @@ afterAll(async () => {
 test('a lesson with losses and two outages keeps its time', async () => {
   const origin = `https://${line.hubAddress}:${hub.ports.https}`
   await line.both('delay_ms=40')
-  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher, origin), { draws: true, trusting: true })
+  const teacher = await visit(browser, hub.at(hub.sample.sign_in_links.teacher, origin), { testPattern: true, ignoreCertificate: true })
   const { page } = teacher
   await page.waitForURL('**/lessons')
   await page.goto(`${origin}/teach/${hub.sample.lesson_id}?camera=360p`)
@@ -80,14 +80,14 @@ test('a lesson with losses and two outages keeps its time', async () => {
   // segments of the playlist. (Of a playlist's last sample ffprobe guesses the length from the rate of the others.)
   for (const { kind, playlist } of recording.tracks) {
     const file = `/api/v1/recordings/${lesson.recording.recording_id}/download?tracks=${kind}`
-    const [track] = await tracksOf(teacher.context, origin, file, line.hub)
+    const [track] = await probeTracks(teacher.context, origin, file, line.hub)
     const listedS = await page.evaluate(async address => [...(await (await fetch(address)).text()).matchAll(/#EXTINF:([\d.]+)/g)].reduce((sum, [, seconds]) => sum + Number(seconds), 0), playlist)
     for (const [where, seconds] of [['in the file', track?.seconds ?? Number.NaN], ['in the playlist', listedS]] as const) {
       const offMs = (seconds - taughtS) * 1000
       console.log(`row: ${kind} ${where}: asked the lesson's ${taughtS.toFixed(3)} s within 100 ms, measured ${seconds.toFixed(3)} s (${offMs.toFixed(0)} ms), ${track?.samples} samples of ${track?.codec}`)
       expect.soft(Math.abs(offMs), `${kind} is as long as the lesson ${where}`).toBeLessThanOrEqual(100)
     }
-    const heard = await complaints(teacher.context, origin, playlist, line.hub)
+    const heard = await decodeErrors(teacher.context, origin, playlist, line.hub)
     console.log(`row: ${kind}: asked a clean decode, measured ${heard === '' ? 'no complaint' : heard.slice(0, 500)}`)
     expect.soft(heard, `${kind} decodes`).toBe('')
   }
@@ -107,7 +107,7 @@ test('a lesson with losses and two outages keeps its time', async () => {
   }
 
   // Voice against picture.
-  const beeps = await beepsAgainstFlashes(teacher.context, origin, recording.main_playlist, line.hub)
+  const beeps = await beepOffsets(teacher.context, origin, recording.main_playlist, line.hub)
   const parts = { start: [0, 1 / 3], middle: [1 / 3, 2 / 3], end: [2 / 3, 1.01] } as const
   for (const [part, [from, until]] of Object.entries(parts)) {
     const late = beeps.filter(({ atS }) => atS >= from * taughtS && atS < until * taughtS).map(({ lateS }) => lateS * 1000)
@@ -140,5 +140,5 @@ test('a lesson with losses and two outages keeps its time', async () => {
     await page.screenshot({ path: join(SCREENS, 'replay-gaps.png') })
   }
   expect.soft(teacher.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 400_000)

@@ -4,12 +4,12 @@
 import { loadavg } from 'node:os'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { by } from '../administrators'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { RuralLine } from '../line'
-import { type Look, looksOf, watchReception } from '../reception'
-import { type Series, qualityOf } from '../reports'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { RuralLine } from '../support/rural-line'
+import { type StatsSample, statsSamples, pollReceiveStats } from '../support/receive-stats'
+import { type Series, qualitySeries } from '../support/lesson-report'
+import { byTestId } from '../support/selectors'
 
 const MEASURED_MS = Number(process.env.LINE_SECONDS ?? 30) * 1000
 const SETTLE_MS = 6_000
@@ -30,17 +30,17 @@ beforeAll(async () => {
   browsers = [await launchChromium(line.hub), await launchChromium(line.classroom)]
   const [here, there] = browsers
   if (here === undefined || there === undefined) throw new Error('no browsers')
-  teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector(by('device-check'))
-  await teacher.page.click(by('start'))
-  await teacher.page.waitForSelector(by('desk'))
+  await teacher.page.waitForSelector(byTestId('device-check'))
+  await teacher.page.click(byTestId('start'))
+  await teacher.page.waitForSelector(byTestId('desk'))
   const link = hub.at(hub.sample.sign_in_links.classrooms[0] ?? '', `http://${line.hubAddress}:${hub.ports.http}`)
   room = await visit(there, link, { width: 960, height: 540, devices: false })
   await room.page.waitForSelector('[data-testid="wall"][data-state="live"]')
   await room.page.keyboard.press('Enter')
-  await room.page.evaluate(watchReception, 200)
+  await room.page.evaluate(pollReceiveStats, 200)
 }, 120_000)
 
 afterAll(async () => {
@@ -72,13 +72,13 @@ test.each([0, 5, 10, 20])('loss of %d in a hundred', async (lossPct) => {
   await wait(SETTLE_MS)
   const began = Date.now()
   await wait(MEASURED_MS + 6_000)
-  const series = (await qualityOf(teacher.page, hub.sample.lesson_id)).find(one => one.classroom_id !== null)
+  const series = (await qualitySeries(teacher.page, hub.sample.lesson_id)).find(one => one.classroom_id !== null)
   if (series === undefined) throw new Error('the hub keeps nothing of this classroom')
   // Whole windows alone, and Chromium's own counts over just those.
   const within = series.at_ms.map((at, n) => ({ at, until: at + (series.span_ms[n] ?? 0) })).filter(one => one.at >= began)
   const [from, until] = [within[0]?.at ?? 0, within.at(-1)?.until ?? 0]
-  const looks = (await room.page.evaluate(looksOf)).filter(look => look.at >= from && look.at <= until)
-  const [first, last] = [looks[0], looks.at(-1)] as [Look, Look]
+  const stats = (await room.page.evaluate(statsSamples)).filter(sample => sample.at >= from && sample.at <= until)
+  const [first, last] = [stats[0], stats.at(-1)] as [StatsSample, StatsSample]
   const voiceLoss = (last.voiceLost - first.voiceLost) / (last.voicePackets - first.voicePackets + last.voiceLost - first.voiceLost)
   const ownConcealed = (last.concealed - first.concealed) / (last.samples - first.samples)
   const ownFrozenMs = (last.frozen - first.frozen) * 1000
@@ -121,5 +121,5 @@ test('an outage of ten seconds is a hole in attendance, and named', async () => 
   const holes = report.classrooms.flatMap(end => end.interruptions).filter(hole => hole.until_ms > cutMs)
   for (const hole of holes) console.log(`row: outage of ${backMs - cutMs} ms: kept ${hole.until_ms - hole.from_ms} ms, ${hole.from_ms - cutMs} ms after it began, ${hole.cause}`)
   expect.soft(holes.length).toBeGreaterThan(0)
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 60_000)

@@ -1,10 +1,10 @@
 // Pictures of the replay in all its states, to be looked at. SCREENS names the folder they go to.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { visit } from '../browser'
-import type { TestHub } from '../hub'
-import { VOICE } from '../replayed'
-import { LARGE, LONG_CLASS as LONG, LONG_PERSON, PHONE, SMALL, darkly, screens } from '../screens'
+import { visit } from '../support/chromium'
+import type { TestHub } from '../support/hub'
+import { LARGE, LONG_CLASS as LONG, LONG_PERSON, PHONE, SMALL, inDark, screens } from '../support/screenshots'
+import { VOICE } from '../support/selectors'
 
 // The lesson of the screens is this long, in seconds.
 const TAUGHT_S = 45
@@ -56,7 +56,7 @@ async function opens(page: Page, address: string, change: (answer: Answer) => vo
 
 test('the replay is photographed', async () => {
   const hub = await shots.hub()
-  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   const { page } = teacher
   await page.waitForURL('**/lessons')
   await page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
@@ -130,9 +130,9 @@ test('the replay is photographed', async () => {
 
   await page.evaluate(() => localStorage.setItem('tongke.language', 'en'))
   await opens(page, `${address}?t=12`, () => {})
-  await shoot(page, 'replay-english', [LARGE, SMALL, PHONE].map(darkly))
+  await shoot(page, 'replay-english', [LARGE, SMALL, PHONE].map(inDark))
   await page.keyboard.press('?')
-  await shoot(page, 'replay-keys', [darkly(SMALL)])
+  await shoot(page, 'replay-keys', [inDark(SMALL)])
   expect(teacher.errors).toEqual([])
-  expect(hub.faults()).toEqual([])
+  expect(hub.errorLines()).toEqual([])
 }, 300_000)

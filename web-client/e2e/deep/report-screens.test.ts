@@ -1,14 +1,14 @@
 // Pictures of the report pages with a lesson of real browsers, long names, and nothing, to be looked at. SCREENS names the folder.
 import { expect, test } from 'vitest'
-import { by } from '../administrators'
-import { ask } from '../ask'
-import { visit } from '../browser'
-import { visitInTab, workedOut } from '../reports'
-import { LARGE, SMALL, screens } from '../screens'
+import { callApi } from '../support/api'
+import { visit } from '../support/chromium'
+import { visitInTab, finishedReport } from '../support/lesson-report'
+import { LARGE, SMALL, screens } from '../support/screenshots'
+import { byTestId } from '../support/selectors'
 
 const LIVE = '[data-testid="wall"][data-state="live"]'
 const shots = screens()
-const { shoot, wide } = shots
+const { shoot, overflows } = shots
 
 test('the report of a lesson, the list, and the wall that counts are photographed', async () => {
   const hub = await shots.hub()
@@ -18,12 +18,12 @@ test('the report of a lesson, the list, and the wall that counts are photographe
   await officer.page.waitForSelector('.empty')
   await shoot(officer.page, 'reports-empty')
 
-  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
-  await teacher.page.waitForSelector(by('device-check'))
-  await teacher.page.click(by('start'))
-  await teacher.page.waitForSelector(by('desk'))
+  await teacher.page.waitForSelector(byTestId('device-check'))
+  await teacher.page.click(byTestId('start'))
+  await teacher.page.waitForSelector(byTestId('desk'))
   const [first, second] = hub.sample.sign_in_links.classrooms
   const whole = await visit(shots.browser, hub.at(first ?? ''), { devices: false })
   const part = await visitInTab(hub.at(second ?? ''))
@@ -33,9 +33,9 @@ test('the report of a lesson, the list, and the wall that counts are photographe
   await part.page.keyboard.press('Enter')
   await teacher.page.waitForTimeout(12_000)
   await whole.page.mouse.move(10, 10)
-  await whole.page.focus(by('heads'))
+  await whole.page.focus(byTestId('heads'))
   await whole.page.keyboard.press('Enter')
-  await whole.page.waitForSelector(by('heads-count'))
+  await whole.page.waitForSelector(byTestId('heads-count'))
   for (const key of ['2', '4']) await whole.page.keyboard.press(key)
   await shoot(whole.page, 'wall-heads', [LARGE, SMALL])
   await whole.page.keyboard.press('Enter')
@@ -44,26 +44,26 @@ test('the report of a lesson, the list, and the wall that counts are photographe
   await teacher.page.waitForTimeout(12_000)
   await show()
   await officer.page.goto(`${hub.origin}/reports/${hub.sample.lesson_id}`)
-  await officer.page.waitForSelector(by('attendance'))
-  await officer.page.waitForSelector(`${by('quality-chart')} svg`)
+  await officer.page.waitForSelector(byTestId('attendance'))
+  await officer.page.waitForSelector(`${byTestId('quality-chart')} svg`)
   await shoot(officer.page, 'report-running')
   await part.close()
   await teacher.page.waitForTimeout(8_000)
-  await ask(teacher.page, 'POST', `lessons/${hub.sample.lesson_id}/end`, {})
-  await workedOut(teacher.page, hub.sample.lesson_id)
+  await callApi(teacher.page, 'POST', `lessons/${hub.sample.lesson_id}/end`, {})
+  await finishedReport(teacher.page, hub.sample.lesson_id)
 
   await officer.page.reload()
-  await officer.page.waitForSelector(`${by('quality-chart')} svg`)
-  await officer.page.locator(by('formula')).first().locator('summary').click()
+  await officer.page.waitForSelector(`${byTestId('quality-chart')} svg`)
+  await officer.page.locator(byTestId('formula')).first().locator('summary').click()
   await shoot(officer.page, 'report')
-  await officer.page.locator(by('quality-chart')).scrollIntoViewIfNeeded()
+  await officer.page.locator(byTestId('quality-chart')).scrollIntoViewIfNeeded()
   await shoot(officer.page, 'report-quality')
   await officer.page.goto(`${hub.origin}/reports`)
-  await officer.page.waitForSelector(by(`report-${hub.sample.lesson_id}`))
+  await officer.page.waitForSelector(byTestId(`report-${hub.sample.lesson_id}`))
   await shoot(officer.page, 'reports')
   await officer.page.goto(`${hub.origin}/reports/01999999-9999-7999-8999-999999999999`)
-  await officer.page.waitForSelector(by('not-found'))
+  await officer.page.waitForSelector(byTestId('not-found'))
   await shoot(officer.page, 'report-not-found')
   expect([...officer.errors, ...teacher.errors, ...whole.errors, ...part.errors]).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 300_000)

@@ -4,13 +4,13 @@
 import { loadavg } from 'node:os'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { RuralLine } from '../line'
-import { framesOf } from '../material'
-import { type Look, concealedShare, freezeShare, looksOf, watchReception } from '../reception'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { RuralLine } from '../support/rural-line'
+import { CAMERA } from '../support/selectors'
+import { shownFrames } from '../support/test-pattern'
+import { type StatsSample, concealedShare, freezeShare, statsSamples, pollReceiveStats } from '../support/receive-stats'
 
-const CAMERA = '[data-testid="camera-video"]'
 const DISTANCE = 'delay_ms=40'
 const STRETCH_MS = Number(process.env.LINE_SECONDS ?? 15) * 1000
 const SETTLE_MS = 6000
@@ -56,30 +56,30 @@ async function begin({ codec, layers }: Row): Promise<void> {
   const [here, there] = browsers
   if (here === undefined || there === undefined) throw new Error('no browsers')
   hub = await TestHub.start(line.hub)
-  teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p&codec=${codec}&layers=${layers}`)
   await teacher.page.waitForSelector('[data-testid="device-check"]')
   await teacher.page.click('[data-testid="start"]')
   await teacher.page.waitForSelector('[data-testid="desk"]')
   const link = hub.at(hub.sample.sign_in_links.classrooms[0] ?? '', `http://${line.hubAddress}:${hub.ports.http}`)
-  room = await visit(there, link, { width: 960, height: 540, watches: [CAMERA], devices: false })
+  room = await visit(there, link, { width: 960, height: 540, recordFramesOf: [CAMERA], devices: false })
   await room.page.waitForSelector('[data-testid="wall"][data-state="live"]')
   await room.page.keyboard.press('Enter')
-  await room.page.evaluate(watchReception, 50)
+  await room.page.evaluate(pollReceiveStats, 50)
 }
 
-interface Stretch { looks: Look[], height: number, rate: number, freeze: number, kbps: number, asked: number }
+interface Stretch { stats: StatsSample[], height: number, rate: number, freeze: number, kbps: number, asked: number }
 
 async function stretch(ms: number): Promise<Stretch> {
   const from = Date.now()
   await wait(ms)
   const until = Date.now()
-  const looks = (await room.page.evaluate(looksOf)).filter(look => look.at >= from && look.at <= until)
-  const frames = await room.page.evaluate(framesOf, CAMERA)
-  const [first, last] = [looks[0], looks.at(-1)]
+  const stats = (await room.page.evaluate(statsSamples)).filter(sample => sample.at >= from && sample.at <= until)
+  const frames = await room.page.evaluate(shownFrames, CAMERA)
+  const [first, last] = [stats[0], stats.at(-1)]
   return {
-    looks,
+    stats,
     height: last?.height ?? 0,
     rate: frames.filter(([at]) => at >= from && at <= until).length * 1000 / ms,
     freeze: freezeShare(frames, from, until),
@@ -102,14 +102,14 @@ test.each(rows)('$codec $layers', async (row) => {
   const again = await stretch(STRETCH_MS / 2)
   const told = (it: Stretch) => `${it.height}p at ${it.rate.toFixed(1)}/s, ${it.kbps.toFixed(0)} kbit/s, freeze ${percent(it.freeze)}`
   console.log(`row: ${row.codec} ${row.layers}, 4 Mbit/s to ${row.kbps} kbit/s and back: asked freeze < 10 % throughout, voice concealed < 1 %, whole again after 15 s; `
-    + `measured ${told(whole)}; thin ${told(thin)}, voice concealed ${percent(concealedShare(thin.looks))}, ${thin.asked} keyframes asked; again ${told(again)} (load ${loadavg()[0]?.toFixed(1)})`)
+    + `measured ${told(whole)}; thin ${told(thin)}, voice concealed ${percent(concealedShare(thin.stats))}, ${thin.asked} keyframes asked; again ${told(again)} (load ${loadavg()[0]?.toFixed(1)})`)
   expect.soft(whole.height).toBe(360)
   expect.soft(whole.freeze).toBeLessThan(0.1)
   expect.soft(thin.freeze).toBeLessThan(0.1)
   expect.soft(thin.rate).toBeGreaterThan(4)
-  expect.soft(concealedShare(thin.looks)).toBeLessThan(0.01)
+  expect.soft(concealedShare(thin.stats)).toBeLessThan(0.01)
   expect.soft(again.height).toBe(360)
   expect.soft(again.rate).toBeGreaterThan(whole.rate * 0.8)
   expect.soft(room.errors).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 180_000)

@@ -1,15 +1,15 @@
 // Pictures of every page during a real lesson, to be looked at. SCREENS names the folder they go to.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { visit } from '../browser'
-import { LARGE, SMALL, screens } from '../screens'
+import { visit } from '../support/chromium'
+import { LARGE, SMALL, screens } from '../support/screenshots'
 
 const shots = screens()
 const shoot = (page: Page, name: string) => shots.shoot(page, name, [LARGE, SMALL])
 
 test('every page is photographed', async () => {
   const hub = await shots.hub()
-  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { draws: true })
+  const teacher = await visit(shots.browser, hub.at(hub.sample.sign_in_links.teacher), { testPattern: true })
   await teacher.page.waitForURL('**/lessons')
   await shoot(teacher.page, '1-list')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
@@ -53,5 +53,5 @@ test('every page is photographed', async () => {
   await teacher.page.goto(`${hub.origin}/lessons`)
   await teacher.page.waitForTimeout(500)
   await shoot(teacher.page, '12-list-after')
-  expect(hub.faults()).toEqual([])
+  expect(hub.errorLines()).toEqual([])
 })

@@ -4,13 +4,13 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { by } from '../administrators'
-import { visit } from '../browser'
-import { DARK, LARGE, SMALL, screens } from '../screens'
+import { byTestId } from '../support/selectors'
+import { visit } from '../support/chromium'
+import { DARK, LARGE, SMALL, screens } from '../support/screenshots'
 
 const execute = promisify(execFile)
 const shots = screens()
-const { shoot, wide } = shots
+const { shoot, overflows } = shots
 
 /** The scheduler of the sample becomes its system administrator. */
 const KEEPER = `
@@ -65,18 +65,18 @@ print(sqlite3.connect(sys.argv[1] + '/tongke.sqlite').execute('select count(*) f
   const { page, errors } = await visit(shots.browser, hub.at(hub.sample.sign_in_links.scheduler))
   await page.waitForURL(url => !url.pathname.startsWith('/enter'))
   await page.goto(`${hub.origin}/storage`)
-  await page.waitForSelector(by('storage'))
+  await page.waitForSelector(byTestId('storage'))
   await page.waitForTimeout(800)
   return { page, errors }
 }
 
 test('the storage page is photographed with a term of recordings', async () => {
   const { page, errors } = await keeper(TERM)
-  await page.waitForSelector(by('school-bars'))
+  await page.waitForSelector(byTestId('school-bars'))
   await page.waitForSelector('.n-data-table')
   await shoot(page, 'storage')
   await page.setViewportSize({ width: 1366, height: 768 })
-  await page.locator(by('kept')).scrollIntoViewIfNeeded()
+  await page.locator(byTestId('kept')).scrollIntoViewIfNeeded()
   await page.locator('.n-data-table').scrollIntoViewIfNeeded()
   await page.getByRole('button', { name: '等待删除', exact: true }).click()
   await page.waitForTimeout(900)
@@ -99,7 +99,7 @@ test('the storage page is photographed with a term of recordings', async () => {
   await page.getByRole('button', { name: / 的保存期限$/ }).first().click()
   await shoot(page, 'storage-policy', [LARGE, SMALL, DARK])
   expect(errors).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 240_000)
 
 /** The disk of the hub, as full as it is told to be. */
@@ -109,7 +109,7 @@ async function filled(page: Page, disk: object): Promise<void> {
     await route.fulfill({ response, json: { ...await response.json() as object, disk } })
   })
   await page.reload()
-  await page.waitForSelector(by('disk'))
+  await page.waitForSelector(byTestId('disk'))
 }
 
 test('a disk that fills up is photographed', async () => {
@@ -119,12 +119,12 @@ test('a disk that fills up is photographed', async () => {
   await filled(page, { level: 'paused', free_bytes: 1_200_000_000, total_bytes: 480_000_000_000, full_in_minutes: 3 })
   await shoot(page, 'storage-disk-paused')
   expect(errors).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 120_000)
 
 test('the storage page of the first day is photographed', async () => {
   const { page, errors } = await keeper(KEEPER)
   await shoot(page, 'storage-empty')
   expect(errors).toEqual([])
-  expect(wide).toEqual([])
+  expect(overflows).toEqual([])
 }, 120_000)

@@ -4,12 +4,11 @@ import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { RuralLine } from '../line'
-import { VOICE } from '../replayed'
+import { launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { RuralLine } from '../support/rural-line'
+import { BOARD, VOICE } from '../support/selectors'
 
-const BOARD = '[data-testid="board-video"]'
 const PLAYED_MS = 60_000
 /** The board is fetched half a minute ahead: so much is left over which the line can still be measured. */
 const TAUGHT_MS = PLAYED_MS + 90_000
@@ -60,7 +59,7 @@ function longestStall(moments: Moment[], where: (moment: Moment) => number): num
 test('at 300 kbit/s voice and board play for a minute, and the camera is given up', async () => {
   const [here, there] = browsers
   if (here === undefined || there === undefined) throw new Error('no browsers')
-  const teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { draws: 'slides' })
+  const teacher = await visit(here, hub.at(hub.sample.sign_in_links.teacher), { testPattern: 'slides' })
   await teacher.page.waitForURL('**/lessons')
   await teacher.page.goto(`${hub.origin}/teach/${hub.sample.lesson_id}?camera=360p`)
   await teacher.page.waitForSelector('[data-testid="device-check"]')
@@ -132,5 +131,5 @@ test('at 300 kbit/s voice and board play for a minute, and the camera is given u
   console.log(`pressed, it came back in ${((Date.now() - pressed) / 1000).toFixed(1)} s`)
   expect.soft(Date.now() - pressed).toBeLessThan(19_000)
   expect.soft([...errors, ...other.errors]).toEqual([])
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 400_000)

@@ -5,8 +5,8 @@ import { networkInterfaces } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { TestHub } from '../hub'
-import { installed, python } from './python'
+import { TestHub } from '../support/hub'
+import { requirePackage, python } from './python'
 
 const run = promisify(execFile)
 const script = fileURLToPath(new URL('../../../load-tests/foreign/aiortc_client.py', import.meta.url))
@@ -29,7 +29,7 @@ interface Counts {
 let hub: TestHub
 
 beforeAll(async () => {
-  await installed('aiortc, aiohttp, numpy', 'aiortc.__version__')
+  await requirePackage('aiortc, aiohttp, numpy', 'aiortc.__version__')
   const outward = Object.values(networkInterfaces()).flat().some(address => address !== undefined && !address.internal)
   if (!outward) throw new Error('NOT RUN: this machine has only loopback addresses, which aiortc leaves out')
 })
@@ -50,8 +50,8 @@ async function client(role: 'publish' | 'play', url: string, token: string, code
 
 async function lessonIsLive(): Promise<void> {
   const deadline = Date.now() + 15_000
-  while (!hub.story.includes('is live')) {
-    if (Date.now() > deadline) throw new Error(`the lesson did not begin:\n${hub.story}`)
+  while (!hub.log.includes('is live')) {
+    if (Date.now() > deadline) throw new Error(`the lesson did not begin:\n${hub.log}`)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
 }
@@ -65,7 +65,7 @@ test.each(['h264', 'vp8'])('aiortc teaches in %s and another aiortc watches', as
   console.log(`aiortc ${codec}: ${taught.frames} pictures sent; of ${PLAYED_SECONDS} s played ${watched.frames} pictures of ${watched.width}×${watched.height} (${watched.read} read, ${watched.advanced} newer than the last), ${(watched.samples / 48_000).toFixed(2)} s of sound, energy ${watched.energy.toFixed(2)}`)
   expect.soft([watched.state, taught.state]).toEqual(['connected', 'connected'])
   expect.soft([watched.deleted, taught.deleted]).toEqual([200, 200])
-  // Half of what was sent is plenty on a busy machine: this asks whether it works, not how well.
+  // Half of what was sent is enough on a busy machine: this judges whether it works, not how well.
   expect.soft(watched.frames).toBeGreaterThan(PLAYED_SECONDS * FPS / 2)
   expect.soft(watched.read).toBeGreaterThan(watched.frames * 0.9)
   expect.soft(watched.advanced).toBeGreaterThan(watched.frames * 0.9)
@@ -73,5 +73,5 @@ test.each(['h264', 'vp8'])('aiortc teaches in %s and another aiortc watches', as
   expect.soft(watched.samples / 48_000).toBeGreaterThan(PLAYED_SECONDS / 2)
   // A tone at half of full scale has an energy of 0.125 in each second.
   expect.soft(watched.energy / (watched.samples / 48_000)).toBeGreaterThan(0.06)
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 60_000)

@@ -4,14 +4,14 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Visitor, launchChromium, visit } from '../browser'
-import { TestHub } from '../hub'
-import { framesOf, longestFreeze, percentile } from '../material'
-import { beepsAgainstFlashes, complaints, tracksOf } from '../replayed'
-import { installed } from './python'
+import { type Visitor, launchChromium, visit } from '../support/chromium'
+import { TestHub } from '../support/hub'
+import { CAMERA } from '../support/selectors'
+import { shownFrames, longestFreeze, percentile } from '../support/test-pattern'
+import { beepOffsets, decodeErrors, probeTracks } from '../support/recording'
+import { requirePackage } from './python'
 
 const run = promisify(execFile)
-const CAMERA = '[data-testid="camera-video"]'
 const FPS = 25
 const WATCHED_SECONDS = 8
 
@@ -22,7 +22,7 @@ let pusher: ChildProcess | undefined
 
 beforeAll(async () => {
   await run('ffmpeg', ['-version']).catch(() => { throw new Error('NOT RUN: ffmpeg is missing') })
-  ffmpeg = await installed('imageio_ffmpeg', 'imageio_ffmpeg.get_ffmpeg_exe()')
+  ffmpeg = await requirePackage('imageio_ffmpeg', 'imageio_ffmpeg.get_ffmpeg_exe()')
   const formats = await run(ffmpeg, ['-hide_banner', '-muxers']).catch(() => ({ stdout: '' }))
   if (!/ E +whip /.test(formats.stdout)) throw new Error('NOT RUN: the ffmpeg of imageio-ffmpeg has no whip')
   hub = await TestHub.start()
@@ -35,7 +35,7 @@ afterAll(async () => {
   await hub?.stop()
 })
 
-// The strip that material.ts reads, painted by ffmpeg: the number of the frame, in boxes that come and go.
+// The strip that test-pattern.ts reads, painted by ffmpeg: the number of the frame, in boxes that come and go.
 function countedPicture(): string {
   const gray = (bit: number) => `mod(floor(n/${2 ** bit})+floor(n/${2 ** (bit + 1)}),2)`
   const sum = 'mod(mod(n,256)*7+mod(floor(n/256),256)*13+91,256)'
@@ -75,25 +75,25 @@ function push(): { ended: Promise<number | null>, said: () => string } {
 async function watchFor(room: Visitor, seconds: number): Promise<[number, number][]> {
   const from = Date.now()
   await room.page.waitForTimeout(seconds * 1000)
-  return (await room.page.evaluate(framesOf, CAMERA)).filter(([at]) => at >= from)
+  return (await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at >= from)
 }
 
 test('ffmpeg teaches by WHIP: a classroom sees and hears it, and it is recorded', async () => {
-  const room = await visit(browser, hub.at(hub.sample.sign_in_links.classrooms[0] ?? ''), { watches: [CAMERA] })
+  const room = await visit(browser, hub.at(hub.sample.sign_in_links.classrooms[0] ?? ''), { recordFramesOf: [CAMERA] })
   await room.page.waitForSelector('[data-testid="wall"][data-state="waiting"]')
 
   const pushed = push()
-  // The first packet of the one who may teach begins the lesson: nobody presses a button.
+  // The teacher's first packet begins the lesson.
   await room.page.waitForSelector('[data-testid="wall"][data-state="live"]').catch((error: unknown) => {
-    throw new Error(`the lesson did not begin: ${pushed.said()}\n${hub.story}`, { cause: error })
+    throw new Error(`the lesson did not begin: ${pushed.said()}\n${hub.log}`, { cause: error })
   })
   await room.page.waitForFunction(where => (document.querySelector<HTMLVideoElement>(where)?.videoWidth ?? 0) === 640, CAMERA)
   await room.page.keyboard.press('Enter')
   await room.page.waitForTimeout(1500)
 
-  const before = await room.voice()
+  const before = await room.audioStats()
   const frames = await watchFor(room, WATCHED_SECONDS)
-  const after = await room.voice()
+  const after = await room.audioStats()
   const counters = frames.map(([, counter]) => counter).filter(counter => counter >= 0)
   const counted = (counters.at(-1) ?? 0) - (counters[0] ?? 0)
   const freeze = longestFreeze(frames)
@@ -124,15 +124,15 @@ test('ffmpeg teaches by WHIP: a classroom sees and hears it, and it is recorded'
   }, lesson.recording?.recording_id ?? '')
 
   const taught = (lesson.ended_at_ms - lesson.live_at_ms) / 1000
-  const tracks = await tracksOf(teacher.context, hub.origin, recording.main_playlist)
+  const tracks = await probeTracks(teacher.context, hub.origin, recording.main_playlist)
   console.log(`the lesson took ${taught.toFixed(2)} s, recorded: ${tracks.map(track => `${track.codec} ${track.seconds.toFixed(2)} s, ${track.samples} samples`).join('; ')}`)
   expect.soft(tracks.map(track => track.codec)).toEqual(['h264', 'opus'])
   for (const track of tracks) expect.soft(Math.abs(track.seconds - taught)).toBeLessThan(0.5)
   expect.soft(tracks[0]?.samples).toBeGreaterThan(WATCHED_SECONDS * FPS)
-  const offsets = await beepsAgainstFlashes(teacher.context, hub.origin, recording.main_playlist)
+  const offsets = await beepOffsets(teacher.context, hub.origin, recording.main_playlist)
   console.log(`beep after flash: median ${(percentile(offsets.map(beep => beep.lateS), 0.5) * 1000).toFixed(0)} ms of ${offsets.length}`)
   expect.soft(offsets.length).toBeGreaterThan(WATCHED_SECONDS / 2 - 2)
-  expect.soft(await complaints(teacher.context, hub.origin, recording.main_playlist)).toBe('')
+  expect.soft(await decodeErrors(teacher.context, hub.origin, recording.main_playlist)).toBe('')
 
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 60_000)

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { TestHub } from '../hub'
-import { installed, python } from './python'
+import { TestHub } from '../support/hub'
+import { requirePackage, python } from './python'
 
 const run = promisify(execFile)
 const at = (script: string) => fileURLToPath(new URL(`../../../load-tests/foreign/${script}`, import.meta.url))
@@ -28,7 +28,7 @@ interface Counts {
 let hub: TestHub
 
 beforeAll(async () => {
-  await installed('aiortc, aiohttp, numpy', 'aiortc.__version__')
+  await requirePackage('aiortc, aiohttp, numpy', 'aiortc.__version__')
   for (const element of ['webrtcbin', 'nicesrc', 'dtlsdec', 'srtpdec', 'avdec_h264', 'opusdec']) {
     await run('gst-inspect-1.0', [element]).catch(() => { throw new Error(`NOT RUN: GStreamer has no ${element}`) })
   }
@@ -51,8 +51,8 @@ test('GStreamer watches a lesson', async () => {
   const publish = [at('aiortc_client.py'), 'publish', '--url', whip_url, '--codec', 'h264', '--seconds', `${PLAYED_SECONDS + 5}`]
   const teaching = client(python, publish, publish_token)
   const deadline = Date.now() + 15_000
-  while (!hub.story.includes('is live')) {
-    if (Date.now() > deadline) throw new Error(`the lesson did not begin:\n${hub.story}`)
+  while (!hub.log.includes('is live')) {
+    if (Date.now() > deadline) throw new Error(`the lesson did not begin:\n${hub.log}`)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
   const play = [at('gstreamer_client.py'), '--url', whep_url, '--seconds', `${PLAYED_SECONDS}`]
@@ -66,5 +66,5 @@ test('GStreamer watches a lesson', async () => {
   expect.soft(watched.advanced).toBeGreaterThan(watched.frames * 0.9)
   expect.soft(watched.samples / 48_000).toBeGreaterThan(PLAYED_SECONDS / 2)
   expect.soft(watched.energy / (watched.samples / 48_000)).toBeGreaterThan(0.04)
-  expect.soft(hub.faults()).toEqual([])
+  expect.soft(hub.errorLines()).toEqual([])
 }, 60_000)

@@ -7,8 +7,8 @@ const run = promisify(execFile)
 
 export const python = fileURLToPath(new URL('../../../.venv/bin/python', import.meta.url))
 
-// Prints what `expression` is worth after `import module`, or says that the test could not run.
-export async function installed(module: string, expression: string): Promise<string> {
+// The value of `expression` after `import module`; fails with NOT RUN where the module is missing.
+export async function requirePackage(module: string, expression: string): Promise<string> {
   const printed = await run(python, ['-c', `import ${module}; print(${expression})`]).catch(() => {
     throw new Error(`NOT RUN: ${module} is missing from .venv, which .ci/setup test makes`)
   })

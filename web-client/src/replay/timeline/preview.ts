@@ -107,18 +107,28 @@ export class Preview {
     const { video, hls } = this
     return new Promise((resolve, reject) => {
       const over = new AbortController()
-      const finish = (error?: unknown) => {
+      let again: ReturnType<typeof setTimeout> | undefined
+      const finish = () => {
         over.abort()
-        clearTimeout(timer)
-        if (error !== undefined)
-          reject(error)
-        else
-          createImageBitmap(video, { resizeWidth: WIDTH, resizeHeight: Math.round(WIDTH * video.videoHeight / video.videoWidth), resizeQuality: 'medium' }).then(resolve, reject)
+        clearTimeout(patience)
+        clearTimeout(again)
       }
-      const timer = setTimeout(() => finish(new Error('no picture')), PATIENCE_MS)
+      const patience = setTimeout(() => {
+        finish()
+        reject(new Error('no picture'))
+      }, PATIENCE_MS)
       const shown = () => {
-        if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !video.seeking)
-          finish()
+        clearTimeout(again)
+        if (over.signal.aborted || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || video.seeking)
+          return
+        createImageBitmap(video, { resizeWidth: WIDTH, resizeHeight: Math.round(WIDTH * video.videoHeight / video.videoWidth), resizeQuality: 'medium' })
+          .then((picture) => {
+            finish()
+            resolve(picture)
+          }, () => {
+            // The data is here, but its frame is not decoded yet.
+            again = setTimeout(shown, FRAME_MS)
+          })
       }
       video.addEventListener('seeked', shown, { signal: over.signal })
       video.addEventListener('loadeddata', shown, { signal: over.signal })
@@ -150,5 +160,7 @@ const WIDTH = 240
 const KEPT_MAX = 120
 /** No previews on a line where a segment takes longer. */
 const PATIENCE_MS = 4_000
+/** A frame is decoded within some of these. */
+const FRAME_MS = 40
 /** Added to the segment's start, so that rounding does not show the end of the previous one. */
 const INSIDE_S = 0.02

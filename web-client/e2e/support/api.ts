@@ -1,7 +1,7 @@
-// The hub's API, asked as whoever is signed in on a page.
+// Calls of the hub's API with the session of a page.
 import type { Page } from 'playwright-core'
 
-export async function ask<Answer>(page: Page, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+export async function callApi<Answer>(page: Page, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
   const { status, text } = await page.evaluate(async ([method, path, body, headers]) => {
     const response = await fetch(`/api/v1/${path}`, {
       method, headers: body === null ? headers : { 'content-type': 'application/json', ...headers }, body,

@@ -1,7 +1,7 @@
-// What a classroom's browser receives, by its own statistics, noted as time goes on.
+// WebRTC statistics of a receiving page, polled over time.
 
-// One look. Counters since the connection began.
-export interface Look {
+// One poll. Counters count since the connection began.
+export interface StatsSample {
   at: number
   connections: number
   state: string
@@ -20,19 +20,19 @@ export interface Look {
   keyframesAsked: number
 }
 
-// Runs in a page whose connections are kept (see browser.ts): looks at the newest of them again and again.
-export function watchReception(everyMs: number): void {
-  const store = window as unknown as { connections: RTCPeerConnection[], looks?: Look[] }
-  const looks: Look[] = []
-  store.looks = looks
+// Runs in a page with `trackConnections` (chromium.ts): polls the newest connection.
+export function pollReceiveStats(everyMs: number): void {
+  const store = window as unknown as { connections: RTCPeerConnection[], stats?: StatsSample[] }
+  const stats: StatsSample[] = []
+  store.stats = stats
   let busy = false
-  const look = async () => {
+  const poll = async () => {
     const connection = store.connections.at(-1)
     if (connection === undefined || busy) return
     busy = true
     const report = await connection.getStats()
     busy = false
-    const now: Look = {
+    const now: StatsSample = {
       at: performance.timeOrigin + performance.now(),
       connections: store.connections.length,
       state: connection.connectionState,
@@ -80,46 +80,46 @@ export function watchReception(everyMs: number): void {
         now.frozen = number(stat, 'totalFreezesDuration')
       }
     }
-    looks.push(now)
+    stats.push(now)
   }
-  setInterval(() => void look(), everyMs)
+  setInterval(() => void poll(), everyMs)
 }
 
-export function looksOf(): Look[] {
-  return (window as unknown as { looks?: Look[] }).looks ?? []
+export function statsSamples(): StatsSample[] {
+  return (window as unknown as { stats?: StatsSample[] }).stats ?? []
 }
 
-// Share of the voice that was made up, between the first and the last look.
-export function concealedShare(looks: Look[]): number {
-  const [first, last] = [looks[0], looks.at(-1)]
+// Share of the voice that was concealed, between the first and the last poll.
+export function concealedShare(stats: StatsSample[]): number {
+  const [first, last] = [stats[0], stats.at(-1)]
   if (first === undefined || last === undefined) return Number.NaN
   return (last.concealed - first.concealed) / (last.samples - first.samples)
 }
 
-// The longest stretch in which more than half of the voice was made up or none was played, in milliseconds.
-export function longestVoiceGap(looks: Look[]): number {
+// The longest stretch in which more than half of the voice was concealed or none was played, in milliseconds.
+export function longestVoiceGap(stats: StatsSample[]): number {
   let longest = 0
   let gap = 0
-  for (const [index, look] of looks.entries()) {
-    const before = looks[index - 1]
+  for (const [index, sample] of stats.entries()) {
+    const before = stats[index - 1]
     if (before === undefined) continue
-    const samples = look.samples - before.samples
-    const concealed = look.concealed - before.concealed
+    const samples = sample.samples - before.samples
+    const concealed = sample.concealed - before.concealed
     const made = samples === 0 || concealed > samples / 2
-    gap = made ? gap + (samples === 0 ? look.at - before.at : concealed / 48) : 0
+    gap = made ? gap + (samples === 0 ? sample.at - before.at : concealed / 48) : 0
     longest = Math.max(longest, gap)
   }
   return longest
 }
 
 // The longest time in which no voice packet arrived, in milliseconds.
-export function longestSilence(looks: Look[]): number {
+export function longestSilence(stats: StatsSample[]): number {
   let longest = 0
-  let heard = looks[0]
-  for (const look of looks) {
-    if (heard === undefined || look.voicePackets === heard.voicePackets) continue
-    longest = Math.max(longest, look.at - heard.at)
-    heard = look
+  let heard = stats[0]
+  for (const sample of stats) {
+    if (heard === undefined || sample.voicePackets === heard.voicePackets) continue
+    longest = Math.max(longest, sample.at - heard.at)
+    heard = sample
   }
   return longest
 }

@@ -1,14 +1,14 @@
-// Debian's own browsers, each page in a context of its own: background tabs would fall to one frame a second.
+// Debian's Chromium. Each page has a context of its own: a tab in the background would draw one frame a second.
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core'
-import { drawLesson, watchVideo } from './material'
+import { drawTestPattern, recordFrames } from './test-pattern'
 
 const CHROMIUM = '/usr/bin/chromium'
 
-// The same program inside a network namespace: it is spoken to over pipes, which cross namespaces.
+// The same program inside a network namespace: Playwright talks to it over pipes, which cross namespaces.
 async function inside(namespace: string): Promise<string> {
   const script = join(await mkdtemp(join(tmpdir(), 'tongke-chromium-')), 'chromium')
   await writeFile(script, `#!/bin/sh\nexec ip netns exec ${namespace} ${CHROMIUM} "$@"\n`)
@@ -16,7 +16,7 @@ async function inside(namespace: string): Promise<string> {
   return script
 }
 
-// The autoplay flag is left out on purpose: a classroom must speak by itself, or ask for one press of OK.
+// Autoplay stays as Chromium has it: a classroom must start its sound by itself, or ask for one press of OK.
 export async function launchChromium(namespace?: string): Promise<Browser> {
   if (!existsSync(CHROMIUM)) throw new Error('NOT RUN: no Chromium at /usr/bin/chromium')
   return chromium.launch({
@@ -35,13 +35,13 @@ export interface Visitor {
   context: BrowserContext
   page: Page
   errors: string[]
-  watcher: typeof watchVideo
-  // What the page's connections have heard so far.
-  voice: () => Promise<{ energy: number, samples: number, concealed: number }>
+  recordFrames: typeof recordFrames
+  // Inbound audio of all connections of the page since they began.
+  audioStats: () => Promise<{ energy: number, samples: number, concealed: number }>
 }
 
-// Runs in the page before its own scripts: keeps its connections where a test can ask them.
-export function keepConnections(): void {
+// Runs in the page before its own scripts: keeps every RTCPeerConnection in `window.connections`.
+export function trackConnections(): void {
   const store = window as unknown as { connections: RTCPeerConnection[] }
   store.connections = []
   const Real = RTCPeerConnection
@@ -53,7 +53,7 @@ export function keepConnections(): void {
   }
 }
 
-export async function heard(): Promise<{ energy: number, samples: number, concealed: number }> {
+export async function audioStats(): Promise<{ energy: number, samples: number, concealed: number }> {
   const sum = { energy: 0, samples: 0, concealed: 0 }
   const { connections } = window as unknown as { connections: RTCPeerConnection[] }
   for (const connection of connections) {
@@ -68,37 +68,37 @@ export async function heard(): Promise<{ energy: number, samples: number, concea
   return sum
 }
 
-export interface Visiting {
+export interface VisitOptions {
   width?: number
   height?: number
-  // Camera, microphone and board are drawn in the page; slides stand still between two pages.
-  draws?: boolean | 'slides'
-  watches?: string[]
+  // Camera, microphone and board are the test pattern; 'slides' changes the board every ten seconds only.
+  testPattern?: boolean | 'slides'
+  recordFramesOf?: string[]
   devices?: boolean
-  // A finger instead of a mouse.
+  // Touch instead of a mouse.
   touch?: boolean
   dark?: boolean
-  // The hub's own certificate is taken as it is: cameras are given to pages from elsewhere by https alone.
-  trusting?: boolean
+  // Accepts the hub's self-signed certificate: a page of another host gets a camera by https alone.
+  ignoreCertificate?: boolean
 }
 
-export async function visit(browser: Browser, url: string, options: Visiting = {}): Promise<Visitor> {
+export async function visit(browser: Browser, url: string, options: VisitOptions = {}): Promise<Visitor> {
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 720 },
     hasTouch: options.touch ?? false,
     colorScheme: options.dark === true ? 'dark' : 'light',
-    ignoreHTTPSErrors: options.trusting ?? false,
+    ignoreHTTPSErrors: options.ignoreCertificate ?? false,
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
-    // A wall is never asked for them; where they were given, the browser binds each address for itself.
+    // Without these permissions, as on a classroom's page, the browser does not bind every local address for ICE.
     permissions: options.devices === false ? [] : ['camera', 'microphone'],
   })
   const page = await context.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
-  if (options.draws !== undefined && options.draws !== false) await page.addInitScript(drawLesson, options.draws)
-  await page.addInitScript(keepConnections)
-  for (const selector of options.watches ?? []) await page.addInitScript(watchVideo, selector)
+  if (options.testPattern !== undefined && options.testPattern !== false) await page.addInitScript(drawTestPattern, options.testPattern)
+  await page.addInitScript(trackConnections)
+  for (const selector of options.recordFramesOf ?? []) await page.addInitScript(recordFrames, selector)
   await page.goto(url)
-  return { context, page, errors, watcher: watchVideo, voice: () => page.evaluate(heard) }
+  return { context, page, errors, recordFrames, audioStats: () => page.evaluate(audioStats) }
 }

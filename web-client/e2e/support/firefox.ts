@@ -1,12 +1,12 @@
 // Debian's Firefox, driven by WebDriver BiDi: it has VP8, VP9 and AV1 for calls, but no H.264.
 import { existsSync } from 'node:fs'
 import { type Browser, type Page, launch } from 'puppeteer-core'
-import { heard, keepConnections } from './browser'
-import { drawLesson, watchVideo } from './material'
+import { audioStats, trackConnections } from './chromium'
+import { drawTestPattern, recordFrames } from './test-pattern'
 
 const FIREFOX = '/usr/bin/firefox-esr'
 
-// A page needs a press before it may speak here too: autoplay stays as Firefox has it.
+// Autoplay stays as Firefox has it: a page needs a press before it may play sound.
 export async function launchFirefox(): Promise<Browser> {
   if (!existsSync(FIREFOX)) throw new Error('NOT RUN: no Firefox at /usr/bin/firefox-esr')
   return launch({
@@ -26,7 +26,7 @@ export async function launchFirefox(): Promise<Browser> {
   })
 }
 
-// Runs after drawLesson. Without a sound card Firefox never starts an AudioContext, so the drawn beeps stay silent; its
+// Runs after drawTestPattern. Without a sound card Firefox never starts an AudioContext, so the drawn beeps stay silent; its
 // own fake microphone, a steady tone, needs none.
 function hearFakeMicrophone(): void {
   if (!('mediaDevices' in navigator)) return
@@ -46,20 +46,20 @@ function hearFakeMicrophone(): void {
 export interface FirefoxVisitor {
   page: Page
   errors: string[]
-  voice: () => ReturnType<typeof heard>
+  audioStats: () => ReturnType<typeof audioStats>
 }
 
 // One page for each Firefox: a tab in the background would draw one frame a second.
-export async function visitFirefox(browser: Browser, url: string, options: { draws?: boolean, watches?: string[] } = {}): Promise<FirefoxVisitor> {
+export async function visitFirefox(browser: Browser, url: string, options: { testPattern?: boolean, recordFramesOf?: string[] } = {}): Promise<FirefoxVisitor> {
   const page = await browser.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error instanceof Error ? error.message : String(error)))
-  if (options.draws === true) {
-    await page.evaluateOnNewDocument(drawLesson)
+  if (options.testPattern === true) {
+    await page.evaluateOnNewDocument(drawTestPattern)
     await page.evaluateOnNewDocument(hearFakeMicrophone)
   }
-  await page.evaluateOnNewDocument(keepConnections)
-  for (const selector of options.watches ?? []) await page.evaluateOnNewDocument(watchVideo, selector)
+  await page.evaluateOnNewDocument(trackConnections)
+  for (const selector of options.recordFramesOf ?? []) await page.evaluateOnNewDocument(recordFrames, selector)
   await page.goto(url)
-  return { page, errors, voice: () => page.evaluate(heard) }
+  return { page, errors, audioStats: () => page.evaluate(audioStats) }
 }

@@ -22,7 +22,8 @@ export interface Sample {
   sign_in_links: { teacher: string, classrooms: string[], bureau_officer: string, scheduler: string }
 }
 
-const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../target/debug/tongke', import.meta.url))
+/** The program under test: the debug build, or the one that TONGKE names. */
+export const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
 
 async function freePort(): Promise<number> {
   const server = createServer()
@@ -35,7 +36,7 @@ async function freePort(): Promise<number> {
 
 export class TestHub {
   private process: ChildProcess | undefined
-  private log = ''
+  private output = ''
   sample!: Sample
 
   // In a network namespace of its own, pages are also served to the other end of its line.
@@ -49,17 +50,17 @@ export class TestHub {
     return hub
   }
 
-  // As on the first day: no school, no person, only the secret on the console.
+  // A hub that is not set up: no school, no person, only the secret on the console.
   static async empty(): Promise<TestHub> {
     const hub = new TestHub(await mkdtemp(join(tmpdir(), 'tongke-e2e-')), { https: await freePort(), http: await freePort(), metrics: await freePort() })
     await hub.launch()
     return hub
   }
 
-  // What the console shows at the first start, for `/set-up`.
+  // The link to `/set-up` that the console shows at the first start.
   get setUpLink(): string {
-    const found = /\S+\/set-up#\S+/.exec(this.log)
-    if (found === null) throw new Error(`the console shows no link to set up:\n${this.log}`)
+    const found = /\S+\/set-up#\S+/.exec(this.output)
+    if (found === null) throw new Error(`the console shows no link to set up:\n${this.output}`)
     return this.at(found[0])
   }
 
@@ -73,7 +74,7 @@ export class TestHub {
       ...before, 'serve', '--data', this.data, '--listen', `0.0.0.0:${https}`, '--http', `${pages}:${http}`,
       '--metrics', `127.0.0.1:${metrics}`, ...more,
     ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' } })
-    const keep = (chunk: Buffer) => { this.log = (this.log + chunk.toString()).slice(-2_000_000) }
+    const keep = (chunk: Buffer) => { this.output = (this.output + chunk.toString()).slice(-2_000_000) }
     this.process.stdout?.on('data', keep)
     this.process.stderr?.on('data', keep)
     const deadline = Date.now() + 20_000
@@ -84,7 +85,7 @@ export class TestHub {
       if (ready) return
       await new Promise(resolve => setTimeout(resolve, 30))
     }
-    throw new Error(`the hub did not get ready:\n${this.log}`)
+    throw new Error(`the hub did not get ready:\n${this.output}`)
   }
 
   private async get(url: string): Promise<string> {
@@ -140,13 +141,13 @@ export class TestHub {
     return gone
   }
 
-  // Every log line of a panic or an error, for the verdict at the end of a test.
-  faults(): string[] {
-    return this.log.split('\n').filter(line => /panicked|ERROR/.test(line))
+  // Log lines of panics and errors: none are expected at the end of a test.
+  errorLines(): string[] {
+    return this.output.split('\n').filter(line => /panicked|ERROR/.test(line))
   }
 
-  get story(): string {
-    return this.log
+  get log(): string {
+    return this.output
   }
 
   async stop(): Promise<void> {

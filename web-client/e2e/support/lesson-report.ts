@@ -1,10 +1,10 @@
-// What the hub says a lesson came to, read as a test needs it; and how a page is really hidden.
+// The hub's report of a lesson, and a browser with tabs, in which a page can be hidden.
 import type { Page } from 'playwright-core'
 import { type Page as TabPage, launch } from 'puppeteer-core'
-import { ask } from './ask'
-import { watchVideo } from './material'
+import { callApi } from './api'
+import { recordFrames } from './test-pattern'
 
-export interface EndReport {
+export interface ParticipantReport {
   classroom_id: string | null
   name: string
   state: string
@@ -22,8 +22,8 @@ export interface LessonReport {
   began_at_ms: number
   ended_at_ms: number
   worked_out_at_ms: number | null
-  broadcast: EndReport
-  classrooms: EndReport[]
+  broadcast: ParticipantReport
+  classrooms: ParticipantReport[]
 }
 
 export interface Series {
@@ -44,30 +44,30 @@ export interface Series {
   layer: (number | null)[]
 }
 
-/** The report once it is worked out: a few seconds after the end. */
-export async function workedOut(page: Page, lessonId: string): Promise<LessonReport> {
+/** Waits until the report is worked out, a few seconds after the lesson's end. */
+export async function finishedReport(page: Page, lessonId: string): Promise<LessonReport> {
   const deadline = Date.now() + 20_000
   for (;;) {
-    const report = await ask<LessonReport>(page, 'GET', `lessons/${lessonId}/report`)
+    const report = await callApi<LessonReport>(page, 'GET', `lessons/${lessonId}/report`)
     if (report.worked_out_at_ms !== null) return report
     if (Date.now() > deadline) throw new Error('the report is not worked out')
     await new Promise(resolve => setTimeout(resolve, 250))
   }
 }
 
-export const qualityOf = async (page: Page, lessonId: string): Promise<Series[]> =>
-  (await ask<{ ends: Series[] }>(page, 'GET', `lessons/${lessonId}/quality`)).ends
+export const qualitySeries = async (page: Page, lessonId: string): Promise<Series[]> =>
+  (await callApi<{ ends: Series[] }>(page, 'GET', `lessons/${lessonId}/quality`)).ends
 
-// A Chromium with tabs, as people have it: Playwright keeps every page of its own visible, whatever lies before it.
-export interface Tabbed {
+// A Chromium with tabs: Playwright keeps each of its pages visible, also behind another tab, so puppeteer drives this one.
+export interface BrowserTab {
   page: TabPage
   errors: string[]
-  /** Another tab comes to the front. Answers what brings the page back. */
+  /** Brings another tab to the front. Returns the function that brings the page back. */
   hide: () => Promise<() => Promise<void>>
   close: () => Promise<void>
 }
 
-export async function visitInTab(url: string, watches: string[] = []): Promise<Tabbed> {
+export async function visitInTab(url: string, recordFramesOf: string[] = []): Promise<BrowserTab> {
   const browser = await launch({
     executablePath: '/usr/bin/chromium',
     headless: true,
@@ -78,7 +78,7 @@ export async function visitInTab(url: string, watches: string[] = []): Promise<T
   const page = await browser.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error instanceof Error ? error.message : String(error)))
-  for (const selector of watches) await page.evaluateOnNewDocument(watchVideo, selector)
+  for (const selector of recordFramesOf) await page.evaluateOnNewDocument(recordFrames, selector)
   await page.goto(url)
   const becomes = (state: string) => page.waitForFunction((wanted: string) => document.visibilityState === wanted, { timeout: 5_000, polling: 50 }, state)
   return {

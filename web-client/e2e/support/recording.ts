@@ -1,13 +1,11 @@
-// What a recording really holds, seen by ffmpeg and by the page that plays it.
+// What a recording holds, measured by ffmpeg and by the page that plays it.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { BrowserContext, Page } from 'playwright-core'
-import { CELLS, framesOf, readCells } from './material'
+import { VOICE } from './selectors'
+import { CELLS, shownFrames, decodeCounter } from './test-pattern'
 
 const run = promisify(execFile)
-
-// The clock of a replay: everything else keeps in step with it.
-export const VOICE = '[data-testid="voice"]'
 
 async function cookieHeader(context: BrowserContext, origin: string): Promise<string> {
   const cookies = await context.cookies(origin)
@@ -33,7 +31,7 @@ function rises(text: string, key: string, threshold: number): number[] {
 
 const more = { maxBuffer: 512 * 1024 * 1024 }
 
-// A hub in a network namespace is heard from inside it alone.
+// A hub in a network namespace can be reached from inside it alone.
 function program(name: string, namespace: string | undefined, words: string[]): Promise<{ stdout: string, stderr: string }> {
   return namespace === undefined ? run(name, words, more) : run('ip', ['netns', 'exec', namespace, name, ...words], more)
 }
@@ -45,7 +43,7 @@ export interface Beep {
   lateS: number
 }
 
-export async function beepsAgainstFlashes(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<Beep[]> {
+export async function beepOffsets(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<Beep[]> {
   const headers = await cookieHeader(context, origin)
   const input = ['-v', 'error', '-headers', headers, '-i', origin + playlist]
   const box = 'crop=iw*0.1:ih*0.1:iw*0.45:ih*0.8,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-'
@@ -70,7 +68,7 @@ export async function recordedCounters(context: BrowserContext, origin: string, 
   const times = [...stderr.toString().matchAll(/\bpts_time:([\d.]+)/g)].map(match => Number(match[1]))
   if (times.length * CELLS !== stdout.length) throw new Error(`${times.length} pictures in ${stdout.length} bytes`)
   return times.flatMap((atS, picture) => {
-    const counter = readCells([...stdout.subarray(picture * CELLS, (picture + 1) * CELLS)].map(cell => (cell > 128 ? 1 : 0)))
+    const counter = decodeCounter([...stdout.subarray(picture * CELLS, (picture + 1) * CELLS)].map(cell => (cell > 128 ? 1 : 0)))
     return counter === null ? [] : [{ atS, counter }]
   })
 }
@@ -83,7 +81,7 @@ export interface RecordedTrack {
 }
 
 // The playlist's tracks, pictures first, measured from their samples and not from what a header says.
-export async function tracksOf(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<RecordedTrack[]> {
+export async function probeTracks(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<RecordedTrack[]> {
   const headers = await cookieHeader(context, origin)
   const shown = 'stream=index,codec_name,codec_type:packet=stream_index,pts_time,duration_time'
   const probed = await program('ffprobe', namespace, ['-v', 'error', '-headers', headers, '-show_entries', shown, '-of', 'json', origin + playlist])
@@ -99,40 +97,39 @@ export async function tracksOf(context: BrowserContext, origin: string, playlist
     })
 }
 
-// Decodes every track from end to end. Returns what ffmpeg had to complain about. Each sample keeps its own time:
+// Decodes every track from end to end and returns ffmpeg's messages. Each sample keeps its own time:
 // at a made-up constant frame rate two pictures of a live lesson may fall on one tick, which ffmpeg calls an error.
-export async function complaints(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<string> {
+export async function decodeErrors(context: BrowserContext, origin: string, playlist: string, namespace?: string): Promise<string> {
   const headers = await cookieHeader(context, origin)
   const decoded = await program('ffmpeg', namespace, ['-v', 'error', '-headers', headers, '-i', origin + playlist, '-fps_mode', 'passthrough', '-enc_time_base', '-1', '-f', 'null', '-'])
     .catch((error: { stderr?: string }) => ({ stderr: error.stderr ?? 'ffmpeg failed' }))
   return decoded.stderr ?? ''
 }
 
-const STANDING_LOOKS = 5
+const STABLE_POLLS = 5
 
 // Seeks a paused replay by its voice, or a plain file by itself, and returns where it stands and the counter that the
 // picture shows there.
 export async function counterAt(page: Page, selector: string, second: number): Promise<{ second: number, counter: number }> {
-  const before = (await page.evaluate(framesOf, selector)).length
+  const before = (await page.evaluate(shownFrames, selector)).length
   await page.evaluate(([voice, picture, to]) => {
     const sought = document.querySelector<HTMLMediaElement>(voice) ?? document.querySelector<HTMLMediaElement>(picture)
     if (sought !== null) sought.currentTime = to
   }, [VOICE, selector, second] as const)
-  // A picture of before may be drawn late, and the one that is meant is drawn after the seek has ended: the picture counts
-  // once it has stood for some looks.
-  let looks = 0
+  // A picture from before the seek may be drawn late: the picture counts once it stayed the same for some polls.
+  let polls = 0
   let seen = before
   for (let tries = 0; tries < 100; tries++) {
-    const frames = await page.evaluate(framesOf, selector)
+    const frames = await page.evaluate(shownFrames, selector)
     const shown = frames.slice(before).at(-1)
     const state = await page.evaluate(where => {
       const video = document.querySelector<HTMLVideoElement>(where)
       return video === null ? null : { seeking: video.seeking, at: video.currentTime }
     }, selector)
     const stands = state !== null && !state.seeking && Math.abs(state.at - second) < 0.05 && frames.length === seen
-    looks = stands ? looks + 1 : 0
+    polls = stands ? polls + 1 : 0
     seen = frames.length
-    if (looks >= STANDING_LOOKS && shown !== undefined && shown[1] >= 0) return { second: state?.at ?? Number.NaN, counter: shown[1] }
+    if (polls >= STABLE_POLLS && shown !== undefined && shown[1] >= 0) return { second: state?.at ?? Number.NaN, counter: shown[1] }
     await page.waitForTimeout(100)
   }
   throw new Error(`no picture at ${second} s`)

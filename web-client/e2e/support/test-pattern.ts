@@ -1,4 +1,4 @@
-// A lesson drawn and sounded in the page from one clock: a frame counter, a flash and a beep every two seconds.
+// A lesson made in the page from one clock: a frame counter, and a flash and a beep every two seconds.
 //
 // The top strip of both pictures holds 40 equal cells: 1010 | 24-bit Gray counter | 8-bit checksum | 0101. The counter
 // counts 40 ms steps of the wall clock modulo 2^24, so a reader on the same machine knows how old a picture is.
@@ -6,8 +6,8 @@
 export const STEP_MS = 40
 export const CELLS = 40
 
-// The counter in a strip's cells, as `drawLesson` paints it. `null`: these are none.
-export function readCells(cells: number[]): number | null {
+// The counter in a strip's cells, as `drawTestPattern` paints it. `null`: the cells hold no counter.
+export function decodeCounter(cells: number[]): number | null {
   if (cells.slice(0, 4).join('') !== '1010' || cells.slice(36).join('') !== '0101') return null
   const number = (part: number[]) => part.reduce<number>((sum, bit) => sum * 2 + bit, 0)
   let counter = number(cells.slice(4, 28))
@@ -16,14 +16,14 @@ export function readCells(cells: number[]): number | null {
   return checksum === number(cells.slice(28, 36)) ? counter : null
 }
 
-// Runs in the teacher's page before its own scripts: its camera, microphone and screen are ours.
-export function drawLesson(how: true | 'slides' = true): void {
+// Runs in the teacher's page before its own scripts: replaces its camera, microphone and screen.
+export function drawTestPattern(how: true | 'slides' = true): void {
   // Firefox runs this on its empty first page too, which is no secure context and has no devices.
   if (!('mediaDevices' in navigator)) return
   const STEP = 40
   const checksum = (value: number) => ((value & 255) * 7 + ((value >> 8) & 255) * 13 + ((value >> 16) & 255) * 29 + 91) & 255
 
-  // A slide is another one every ten seconds, and between two pages only its counter goes on.
+  // The slide changes every ten seconds; between two slides only its counter moves.
   const PAGE = 10_000
   const TEXT = '同学们好。今天我们学习时间的问法：What time is it? It is half past nine. 请跟我读，再读一遍。'
 
@@ -66,7 +66,7 @@ export function drawLesson(how: true | 'slides' = true): void {
     }
     context.strokeStyle = '#a33'
     context.stroke()
-    // The flash: 120 ms white in a dark box, at every even second.
+    // The flash: 120 ms white in a black box, at every even second.
     context.fillStyle = now % 2000 < 120 ? '#fff' : '#000'
     context.fillRect(width * 0.4, height * 0.75, width * 0.2, height * 0.2)
   }
@@ -125,13 +125,8 @@ export function drawLesson(how: true | 'slides' = true): void {
   ] as MediaDeviceInfo[]
 }
 
-export interface Seen {
-  // Wall clock when the frame was shown, and the counter on it (-1: none, -2: broken).
-  frames: [number, number][]
-}
-
-// Runs in a page: notes every picture that a <video> really shows. Call it again to go on with another element.
-export function watchVideo(selector: string): void {
+// Runs in a page: notes every frame that a <video> presents, as wall clock and counter (-1: none, -2: wrong checksum).
+export function recordFrames(selector: string): void {
   const store = window as unknown as { seen?: Record<string, [number, number][]> }
   const checksum = (value: number) => ((value & 255) * 7 + ((value >> 8) & 255) * 13 + ((value >> 16) & 255) * 29 + 91) & 255
   const frames: [number, number][] = []
@@ -166,7 +161,7 @@ export function watchVideo(selector: string): void {
   setInterval(follow, 50)
 }
 
-export function framesOf(selector: string): [number, number][] {
+export function shownFrames(selector: string): [number, number][] {
   return (window as unknown as { seen?: Record<string, [number, number][]> }).seen?.[selector] ?? []
 }
 
@@ -191,7 +186,7 @@ export function longestFreeze(frames: [number, number][]): number {
 }
 
 // How old each picture was when it was shown, in milliseconds.
-export function ages(frames: [number, number][]): number[] {
+export function frameAges(frames: [number, number][]): number[] {
   return frames.filter(([, counter]) => counter >= 0).map(([at, counter]) => {
     const steps = Math.floor(at / STEP_MS)
     const behind = (((steps - counter) % (1 << 24)) + (1 << 24)) % (1 << 24)

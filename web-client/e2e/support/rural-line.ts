@@ -1,12 +1,12 @@
-// A rural line between a hub and a classroom, each in a network namespace: what netns.sh does, told from a test.
+// A rural line between a hub and a classroom, each in a network namespace: driven by load-tests/netns.sh.
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const script = fileURLToPath(new URL('../../load-tests/netns.sh', import.meta.url))
-const emulator = process.env.TONGKE_LINE ?? fileURLToPath(new URL('../../target/debug/tongke-line', import.meta.url))
+const script = fileURLToPath(new URL('../../../load-tests/netns.sh', import.meta.url))
+const emulator = process.env.TONGKE_LINE ?? fileURLToPath(new URL('../../../target/debug/tongke-line', import.meta.url))
 
 export class RuralLine {
   readonly hub: string
@@ -26,50 +26,50 @@ export class RuralLine {
     }
     if (!existsSync(emulator)) throw new Error('NOT RUN: tongke-line is not built')
     const line = new RuralLine(`t${process.pid}-`)
-    await line.tell('up')
+    await line.command('up')
     return line
   }
 
-  private async tell(...words: string[]): Promise<string> {
+  private async command(...words: string[]): Promise<string> {
     const env = { ...process.env, NETNS_PREFIX: this.prefix, TONGKE_LINE: emulator }
     return (await run(script, words, { env })).stdout
   }
 
   // Both directions alike, from now on: `delay_ms=40,loss_pct=10`.
   async both(settings: string): Promise<void> {
-    await this.tell('set', `up preset=clean,${settings}`)
-    await this.tell('set', `down preset=clean,${settings}`)
+    await this.command('set', `up preset=clean,${settings}`)
+    await this.command('set', `down preset=clean,${settings}`)
   }
 
   // Hub to classroom alone.
   async downwards(settings: string): Promise<void> {
-    await this.tell('set', `down preset=clean,${settings}`)
+    await this.command('set', `down preset=clean,${settings}`)
   }
 
   // How long a packet to the classroom would wait at the bottleneck now, in milliseconds.
   async queueMs(): Promise<number> {
-    const counts = await this.tell('counts')
+    const counts = await this.command('counts')
     return Number(/down .*waiting_ms=(\d+)/.exec(counts)?.[1] ?? Number.NaN)
   }
 
   async move(lastNumber: number): Promise<void> {
-    await this.tell('move', String(lastNumber))
+    await this.command('move', String(lastNumber))
   }
 
   // To the hub the classroom's packets come from another port, and from another address where one is named.
   async rebind(from: number, to: number, lastNumber = 2): Promise<void> {
-    await this.tell('rebind', String(from), String(to), String(lastNumber))
+    await this.command('rebind', String(from), String(to), String(lastNumber))
   }
 
   async blockUdp(): Promise<void> {
-    await this.tell('block-udp')
+    await this.command('block-udp')
   }
 
   async freeUdp(): Promise<void> {
-    await this.tell('free-udp')
+    await this.command('free-udp')
   }
 
   async down(): Promise<void> {
-    await this.tell('down')
+    await this.command('down')
   }
 }
