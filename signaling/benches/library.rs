@@ -7,6 +7,7 @@
 #[allow(unused_macros, unused_imports, reason = "what makes two tests of one is for tests")]
 mod stores;
 #[path = "../tests/it/fixtures/taught.rs"]
+#[allow(dead_code, reason = "the benchmark uses a part of the fixture")]
 mod taught;
 
 use std::{
@@ -24,7 +25,7 @@ use school::{
         id::{OrganisationId, PersonId},
         time::UnixMs,
     },
-    county::County,
+    fixtures::county::County,
     organisation::{Grant, Holder, Role},
 };
 use serde_json::{Value, json};

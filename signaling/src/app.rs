@@ -7,6 +7,7 @@ use sfu::{Hub, HubConfig, HubEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
+use crate::http::web::idempotency::Idempotency;
 use crate::{
     clock::Clock,
     config::s3::S3,
@@ -31,6 +32,7 @@ use crate::{
     },
     store::{AuditRow, Database, Store, StoreError},
 };
+use axum::extract::FromRef;
 
 /// The running hub behind its front door. Cheap to clone.
 #[derive(Clone)]
@@ -322,5 +324,11 @@ async fn write_refusals(store: Store, mut refused: mpsc::Receiver<AuditRow>) {
         if let Err(error) = written {
             error!(error = chain(&error), "A refusal could not be written to the audit");
         }
+    }
+}
+
+impl FromRef<App> for Idempotency {
+    fn from_ref(app: &App) -> Self {
+        Self { store: app.store.clone(), locks: app.under_way.clone(), clock: app.clock.clone() }
     }
 }

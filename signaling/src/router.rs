@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{OriginalUri, Request, State},
+    extract::{FromRef, OriginalUri, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -24,9 +24,9 @@ use crate::{
         retention::{self, kept},
         timetable,
         web::{
-            again,
             ask::{self, Caller},
             assets,
+            idempotency::{self, Idempotency},
             problem::ApiError,
         },
     },
@@ -40,7 +40,7 @@ pub fn router(app: App) -> Router {
         .route("/lessons/{lesson_id}/socket", get(socket::open))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(ask::own_pages_only))
-        .layer(from_fn_with_state(app.clone(), again::repeat))
+        .layer(from_fn_with_state(Idempotency::from_ref(&app), idempotency::repeat))
         .layer(from_fn_with_state(app.clone(), note_refusals))
         .layer(from_fn(never_stored));
     let media = Router::new()

@@ -1,6 +1,6 @@
 //! AV1 payloads (RTP Payload Format For AV1, §4.3 and §4.4).
 
-use super::PayloadFacts;
+use super::payload_facts::PayloadFacts;
 
 /// Layers stand in the headers of OBUs: a packet that goes on with a fragment does not tell them, and neither does a
 /// sequence header. So layers are chosen by the dependency descriptor alone.

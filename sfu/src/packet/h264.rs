@@ -1,6 +1,6 @@
 //! H.264 payloads (RFC 6184), packetization modes 0 and 1.
 
-use super::PayloadFacts;
+use super::payload_facts::PayloadFacts;
 
 /// What the packet begins. An SPS begins a key picture, and so does the first slice of an IDR picture: where the SPS
 /// travels in a packet of its own, both say so, with one timestamp.

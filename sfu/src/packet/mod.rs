@@ -4,6 +4,7 @@ mod av1;
 mod dependency;
 mod h264;
 mod header;
+mod payload_facts;
 mod sequence;
 pub mod target;
 mod vp8;
@@ -13,8 +14,9 @@ use bytes::Bytes;
 
 pub use dependency::{Descriptor, Indication, Structure};
 pub use header::{Extensions, RtpHeader, rtp_header};
+pub use payload_facts::{PayloadFacts, Vp8Descriptor};
 pub use sequence::extend;
-pub use vp8::{Vp8Descriptor, rewrite_vp8};
+pub use vp8::rewrite_vp8;
 
 use crate::{media::Codec, packet::target::Layered};
 
@@ -57,44 +59,6 @@ impl Packet {
             layered: None,
             payload: Bytes::new(),
             audio_level: None,
-            vp8: None,
-        }
-    }
-}
-
-/// What a payload's first bytes show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PayloadFacts {
-    /// It starts a picture that needs no earlier one. Always true for sound.
-    pub keyframe: bool,
-    /// It may be the first of its picture. H.264 has no such bit: parameter sets and the first slice behind them may
-    /// each say so, and share one timestamp.
-    pub frame_start: bool,
-    /// Temporal layer. 0 where unknown.
-    pub temporal_id: u8,
-    /// Spatial layer. 0 where unknown.
-    pub spatial_id: u8,
-    /// It begins what one spatial layer has of its picture.
-    pub begins: bool,
-    /// It ends that. Known of VP9 only: the others have one spatial layer, or leave it to the marker.
-    pub ends: bool,
-    /// From here on a receiver may take higher temporal layers: VP8's Y, VP9's U.
-    pub switch: bool,
-    /// What a layer switch has to rewrite. `None`: nothing.
-    pub vp8: Option<Vp8Descriptor>,
-}
-
-impl PayloadFacts {
-    /// Of a packet in a stream without layers.
-    const fn plain(frame_start: bool) -> Self {
-        Self {
-            keyframe: false,
-            frame_start,
-            temporal_id: 0,
-            spatial_id: 0,
-            begins: frame_start,
-            ends: false,
-            switch: false,
             vp8: None,
         }
     }

@@ -1,21 +1,6 @@
 //! VP8 payloads (RFC 7741).
 
-use super::PayloadFacts;
-
-/// Where the numbers stand that must run on without a jump when a slot changes its source (RFC 7741 §4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Vp8Descriptor {
-    /// PictureID, 7 or 15 bits wide. `None`: the sender leaves it out.
-    pub picture_id: Option<u16>,
-    /// TL0PICIDX. `None`: the sender leaves it out.
-    pub tl0_pic_idx: Option<u8>,
-    /// Byte offset of the PictureID in the payload (0 where there is none).
-    pub picture_id_at: u8,
-    /// Byte offset of TL0PICIDX in the payload (0 where there is none).
-    pub tl0_pic_idx_at: u8,
-    /// The PictureID takes two bytes.
-    pub long_picture_id: bool,
-}
+use super::payload_facts::{PayloadFacts, Vp8Descriptor};
 
 /// Renumbers a picture in place. A PictureID of one byte takes the low 7 bits of `picture_id`, one of two the low 15;
 /// what the sender left out stays out.

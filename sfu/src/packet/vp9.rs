@@ -1,6 +1,6 @@
 //! VP9 payloads (RFC 9628 §4.2).
 
-use super::PayloadFacts;
+use super::payload_facts::PayloadFacts;
 
 pub(super) fn parse(payload: &[u8]) -> Option<PayloadFacts> {
     let mut rest = payload.iter().copied();

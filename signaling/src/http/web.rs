@@ -1,10 +1,10 @@
 //! What every route uses: reading requests, who asks, lists, edits, limits, problems.
 
-pub mod again;
 pub mod ask;
 pub mod assets;
 pub mod cookie;
 pub(crate) mod field;
+pub mod idempotency;
 pub mod list;
 pub mod problem;
 pub mod range;

@@ -10,19 +10,22 @@ use std::{
 
 use sfu::{HubEvent, PeerId, TrackKind, stats::PeerStats};
 
+pub mod output;
 mod seat;
+pub mod sitter;
 
 use self::seat::{Peer, Seat};
+pub use self::{
+    output::Output,
+    sitter::{Purpose, Sitter, SocketId},
+};
 use super::{
     seen::{Figures, TeacherSeen},
     wire::{Bye, Report, SeatRole, SeatView, Slot, Slots},
 };
 use school::{
-    base::{
-        id::{ClassroomId, SeatId},
-        time::Now,
-    },
-    report::{End, quality::Sample},
+    base::{id::SeatId, time::Now},
+    report::End,
 };
 
 /// A seat is kept this long after its last socket and peer: a page that lost its line comes back to it.
@@ -32,37 +35,6 @@ pub const SEAT_KEPT_FOR: Duration = Duration::from_secs(120);
 /// every three seconds makes forty a minute.
 pub const OFFERS_PER_MINUTE_MAX: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// One page's socket. Never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SocketId(pub u64);
-
-/// What a peer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// It publishes this picture, and the voice where it brings a sound.
-    Publish {
-        /// Camera or board.
-        picture: TrackKind,
-        /// The lesson goes live with its first packet.
-        auto_start: bool,
-    },
-    /// It receives.
-    Receive,
-}
-
-/// Who takes a seat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sitter {
-    /// Which seat.
-    pub seat_id: SeatId,
-    /// In which role.
-    pub role: SeatRole,
-    /// As others see it.
-    pub name: String,
-    /// The classroom, where it is one.
-    pub classroom_id: Option<ClassroomId>,
-}
 
 /// What a guest wants a seat for. Each is bounded by itself: a page takes one of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,23 +56,6 @@ pub struct GuestsFull;
 pub struct TooManyOffers {
     /// When its next minute begins.
     pub retry_after: Duration,
-}
-
-/// What the registry has to do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Output {
-    /// Close this peer.
-    ClosePeer(PeerId),
-    /// Say goodbye on this socket.
-    Bye(SocketId, Bye),
-    /// What flows has changed: tell everyone.
-    SlotsChanged,
-    /// What the seat's line has no room for has changed: tell its page.
-    SparedChanged(SeatId),
-    /// An encoder's first packet is here: the lesson goes live.
-    GoLive,
-    /// What was seen of an end, for the roll.
-    Seen(End, Sample),
 }
 
 /// The seats of one lesson.
@@ -427,16 +382,6 @@ impl Session {
         self.publishers.remove(&kind);
         self.slots.of(kind).flowing = false;
         self.outputs.push_back(Output::SlotsChanged);
-    }
-}
-
-impl Purpose {
-    fn is_same_thing_as(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Publish { picture, .. }, Self::Publish { picture: other, .. }) => picture == other,
-            (Self::Receive, Self::Receive) => true,
-            _ => false,
-        }
     }
 }
 

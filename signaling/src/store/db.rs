@@ -1,13 +1,13 @@
 //! The database: connections, the two dialects, statements put together from parts, columns, and the whole of it as lines
 //! of JSON. Knows no table but those of the migrations.
 
-pub mod again;
 pub mod column;
 pub mod copy;
 pub mod database;
 pub(crate) mod dialect;
 pub mod edit;
 pub mod error;
+pub mod idempotency;
 pub mod list;
 pub(crate) mod sql;
 

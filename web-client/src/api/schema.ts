@@ -5148,7 +5148,7 @@ export interface components {
         /**
          * @description What a track shows, and so what a classroom's receive slot carries.
          *
-         *     The order is the order of every trade: voice before board before camera before the stage.
+         *     The order is that of priority: voice before board before camera before the stage.
          * @enum {string}
          */
         TrackKind: "voice" | "board" | "camera" | "stage" | "stage_voice" | "mixed_voice";

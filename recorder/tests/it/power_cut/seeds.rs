@@ -16,7 +16,7 @@ use super::lesson::{DIR, dry_run};
 
 #[test]
 fn the_fuzzers_begin_with_what_the_recorder_writes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sfu/fuzz/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../load-tests/fuzz/corpus");
     for (name, bytes) in seeds() {
         let path = folder.join(&name);
         if std::env::var_os("SEEDS").is_some() {

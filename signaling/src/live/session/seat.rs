@@ -8,7 +8,10 @@ use school::{
 };
 use sfu::{PeerId, TrackKind};
 
-use super::{Output, Purpose, Sitter, SocketId};
+use super::{
+    output::Output,
+    sitter::{Purpose, Sitter, SocketId},
+};
 use crate::live::{
     seen::{Figures, Line, PageSeen},
     wire::{Presence, Report, SeatRole, SeatView},

@@ -12,7 +12,6 @@ use school::{
         two_ends::Span,
     },
 };
-use sqlx::Row;
 
 /// A lesson that is not kept yet.
 #[derive(Clone, Debug, PartialEq, Eq)]

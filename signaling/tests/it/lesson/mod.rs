@@ -1,6 +1,6 @@
 //! A lesson over HTTP, WHIP, WHEP and the socket; attendance.
 
 mod attendance;
-mod lesson;
+mod lifecycle;
 mod socket;
 mod whip;

@@ -1,5 +1,5 @@
 //! Recordings over HTTP: who sees them, what is written about them.
 
-mod library;
+mod catalogue;
 mod reviews;
 mod rights;

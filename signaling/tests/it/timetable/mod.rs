@@ -2,4 +2,4 @@
 
 mod bell;
 mod county_timetable;
-mod timetable;
+mod planning;

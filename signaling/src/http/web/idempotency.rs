@@ -1,0 +1,115 @@
+//! Idempotency: a create that comes a second time with the same `Idempotency-Key` gets the first answer again.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    ask::{Caller, JSON_BYTES_MAX, read_body},
+    problem::ApiError,
+};
+use crate::{
+    clock::Clock,
+    state::key_locks::KeyLocks,
+    store::{Store, db::idempotency::Answered},
+};
+use crate::{
+    http::web::cookie::{cookie, cookie_name},
+    secret::sha256_hex,
+};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+/// What repeating an answer needs.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// Keeps the answers.
+    pub store: Store,
+    /// Holds a key while its request is answered.
+    pub locks: Arc<KeyLocks>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A key is remembered for so long.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Our pages send a UUID.
+const KEY_BYTES_MAX: usize = 100;
+
+/// Answers a repeated create as the first time. What holds a secret is not kept, and so not repeated. A table needs no
+/// key: taken in twice it changes nothing, and it is larger than what is held back here.
+pub async fn repeat(State(state): State<Idempotency>, caller: Caller, request: Request, next: Next) -> Response {
+    let key = request.headers().get("idempotency-key").cloned();
+    let creates = *request.method() == Method::POST && !request.uri().path().starts_with("/imports/");
+    let Some(key) = key.filter(|_| creates) else { return next.run(request).await };
+    match answer(&state, &caller, &key, request, next).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn answer(
+    state: &Idempotency,
+    caller: &Caller,
+    key: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
+    let key = key.ok_or_else(|| ApiError::BadRequest("Idempotency-Key 应为 1 到 100 个字符".into()))?.to_owned();
+    // Keys are each person's own, and of each session: whoever is not signed in has none to repeat.
+    let Some(cookie) = cookie(request.headers(), cookie_name(caller.tls)) else { return Ok(next.run(request).await) };
+    let holder = sha256_hex(&cookie);
+    let (parts, body) = request.into_parts();
+    let bytes = read_body(body, JSON_BYTES_MAX).await?;
+    let mut asked = format!("{} {}\n", parts.method, parts.uri).into_bytes();
+    asked.extend_from_slice(&bytes);
+    let request_sha256 = sha256_hex(&asked);
+    let lock = state.locks.keys.entry((holder.clone(), key.clone())).or_default().clone();
+    let turn = lock.lock().await;
+    let done = once(state, (&holder, &key), &request_sha256, Request::from_parts(parts, Body::from(bytes)), next).await;
+    drop(turn);
+    state.locks.keys.remove_if(&(holder, key), |_, lock| Arc::strong_count(lock) <= 2);
+    done
+}
+
+async fn once(
+    state: &Idempotency,
+    (holder, key): (&str, &str),
+    request_sha256: &str,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let now = state.clock.wall();
+    if let Some(before) = state.store.answered(holder, key, now.minus(KEPT)).await? {
+        if before.request_sha256 != request_sha256 {
+            return Err(ApiError::KeyReused);
+        }
+        let status = u16::try_from(before.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(location) = HeaderValue::try_from(before.location) {
+            headers.insert(header::LOCATION, location);
+        }
+        return Ok((status.unwrap_or(StatusCode::OK), headers, before.answer).into_response());
+    }
+    let response = next.run(request).await;
+    if response.status() != StatusCode::CREATED || !response.headers().contains_key(header::LOCATION) {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = read_body(body, JSON_BYTES_MAX).await?;
+    let location = parts.headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let answered = Answered {
+        request_sha256: request_sha256.into(),
+        status: i64::from(parts.status.as_u16()),
+        location: location.into(),
+        answer: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    state.store.keep_answer(holder, key, &answered, now, now.minus(KEPT)).await?;
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}

@@ -1,0 +1,27 @@
+//! What a session asks of the registry.
+
+use school::{
+    base::id::SeatId,
+    report::{End, quality::Sample},
+};
+use sfu::PeerId;
+
+use super::sitter::SocketId;
+use crate::live::wire::Bye;
+
+/// What the registry has to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Output {
+    /// Close this peer.
+    ClosePeer(PeerId),
+    /// Say goodbye on this socket.
+    Bye(SocketId, Bye),
+    /// What flows has changed: tell everyone.
+    SlotsChanged,
+    /// What the seat's line has no room for has changed: tell its page.
+    SparedChanged(SeatId),
+    /// An encoder's first packet is here: the lesson goes live.
+    GoLive,
+    /// What was seen of an end, for the roll.
+    Seen(End, Sample),
+}
