@@ -105,12 +105,11 @@ fuzz-changed: ## the same for parsers whose crate changed since the merge base w
 web-test: ## lints, types and tests of the pages
 	cd web-client && npm run --silent lint && npm run --silent typecheck && npm run --silent test
 
-browsers: ## real Chromium and Firefox, ffmpeg, GStreamer and aiortc, against the real binary
-	cargo build --workspace --bins
+# The same crates as for the Rust tests: a smaller choice would unify other features and build dependencies again.
+browsers: rust-build ## real Chromium and Firefox, ffmpeg, GStreamer and aiortc, against the real binary
 	cd web-client && npx vitest run --config e2e/vitest.config.ts browsers foreign
 
-foreign: ## ffmpeg, aiortc and GStreamer by WHIP and WHEP
-	cargo build --workspace --bins
+foreign: rust-build ## ffmpeg, aiortc and GStreamer by WHIP and WHEP
 	cd web-client && npx vitest run --config e2e/vitest.config.ts foreign
 
 clean: ## forget what was built; data folders stay

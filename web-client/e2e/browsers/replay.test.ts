@@ -47,8 +47,8 @@ async function standsAt(page: Page, atS: number, within = 0.3): Promise<void> {
 test('a lesson is watched back while it runs, and whole when it is over', async () => {
   const teacher = await openDeviceCheck(browser, hub)
   await startLesson(teacher, { board: true })
-  // Segments are ten seconds at most: second 8 is well behind the newest that can be played.
-  await teacher.page.waitForTimeout(30_000)
+  // Long enough that second 9 is not near the edge for the page: more than 20 s behind the newest that can be played.
+  await teacher.page.waitForTimeout(38_000)
   const lessonNow = () => teacher.page.evaluate(async id => (await fetch(`/api/v1/lessons/${id}`)).json() as Promise<Lesson>, hub.sample.lesson_id)
   const live = await lessonNow()
   const address = `${hub.origin}/replay/${live.recording.recording_id}`
