@@ -29,7 +29,7 @@ run: setup-run web ## build everything and open the hub, with a sample county wh
 	sample=; [ -n "$$(ls -A $(DATA) 2>/dev/null)" ] || sample=--sample; \
 	exec target/release/tongke serve --data $(DATA) --http $(HTTP) $$sample
 
-check: lint ## while working: formats, shape of the tree, lints, unit tests, pages. Two minutes warm
+check: setup-test lint ## while working: formats, shape of the tree, lints, unit tests, pages. Two minutes warm
 	cargo nextest run --workspace --lib
 	$(MAKE) --no-print-directory web-test
 

@@ -7,7 +7,14 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use sfu::{Codec, forward::{history::History, red::{BLOCKS_MAX, Pattern, read, write}}, packet::Packet};
+use sfu::{
+    Codec,
+    forward::{
+        history::History,
+        red::{BLOCKS_MAX, Pattern, read, write},
+    },
+    packet::Packet,
+};
 
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 

@@ -11,7 +11,13 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use seeded::{Far, Lesson, ROOM, codec, publish_terms, view_terms};
-use sfu::{Codec, PeerId, RoomId, transport::{dtls::Identity, ice::Credentials}, lobby::Terms, tap::{self, TapReceiver}, worker::Command};
+use sfu::{
+    Codec, PeerId, RoomId,
+    lobby::Terms,
+    tap::{self, TapReceiver},
+    transport::{dtls::Identity, ice::Credentials},
+    worker::Command,
+};
 
 const CODECS: [(Codec, u8); 4] = [(Codec::H264, 102), (Codec::Vp8, 104), (Codec::Vp9, 106), (Codec::Av1, 108)];
 const OTHER_ROOM: RoomId = RoomId(2);
