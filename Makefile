@@ -30,7 +30,7 @@ run: setup-run web ## build everything and open the hub, with a sample county wh
 	exec target/release/tongke serve --data $(DATA) --http $(HTTP) $$sample
 
 check: setup-test lint ## while working: formats, shape of the tree, lints, unit tests, pages. Two minutes warm
-	cargo nextest run --workspace --lib
+	signaling/tests/postgres.sh cargo nextest run --workspace --lib
 	$(MAKE) --no-print-directory web-test
 
 test: ## everything that judges a commit: lints, units, simulation, HTTP, pages, real browsers; ends with where the time went
@@ -88,7 +88,7 @@ rust-test: rust-build ## units, simulated lessons, HTTP on both databases, made-
 	signaling/tests/postgres.sh cargo nextest run --workspace
 
 fuzz: ## any bytes at any time against each parser and a whole worker: FUZZ_TARGETS for FUZZ_SECONDS each
-	cd load-tests && CARGO_TARGET_DIR=$(CURDIR)/target/fuzz cargo fuzz build --sanitizer none
+	cd load-tests && env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS CARGO_TARGET_DIR=$(CURDIR)/target/fuzz cargo fuzz build --sanitizer none
 	@cd load-tests/fuzz && built=$(CURDIR)/target/fuzz; mkdir -p $(FUZZ_TARGETS:%=$$built/corpus/%) $(FUZZ_TARGETS:%=artifacts/%); \
 	printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I {} bash -c \
 	  "$$built"'/*-linux-*/release/{} -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
@@ -98,7 +98,7 @@ fuzz: ## any bytes at any time against each parser and a whole worker: FUZZ_TARG
 fuzz-changed: ## the same for parsers whose crate changed since the merge base with origin/main, or in the last commit
 	@base=$$(git merge-base HEAD origin/main 2>/dev/null || true); \
 	if [ -z "$$base" ] || [ "$$base" = "$$(git rev-parse HEAD)" ]; then base=$$(git rev-parse --verify --quiet HEAD^ || git hash-object -t tree /dev/null); fi; \
-	changed() { ! git diff --quiet "$$base" HEAD -- "$$@"; }; targets=; \
+	changed() { ! git diff --quiet "$$base" -- "$$@" || [ -n "$$(git ls-files --others --exclude-standard -- "$$@")" ]; }; targets=; \
 	if changed sfu/src load-tests/fuzz; then targets="$(FUZZ_SFU) $(FUZZ_RECORDER)"; elif changed recorder/src; then targets="$(FUZZ_RECORDER)"; fi; \
 	if [ -n "$$targets" ]; then $(MAKE) --no-print-directory fuzz FUZZ_TARGETS="$$targets"; else echo "fuzz: no parser's crate changed since $$base"; fi
 

@@ -59,7 +59,7 @@ pub struct App {
     pub challenges: Arc<Challenges>,
     /// Creates under way.
     pub under_way: Arc<KeyLocks>,
-    /// ConcurrencyLimit at reading and writing tables.
+    /// Turns at reading and writing tables.
     pub tables: Arc<Semaphore>,
     /// Each session's turns at whole recordings.
     pub downloads: Arc<ConcurrencyLimit>,

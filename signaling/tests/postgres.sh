@@ -13,11 +13,19 @@ if [ "$(id -u)" = 0 ]; then
   as="setpriv --reuid nobody --regid nogroup --clear-groups env HOME=$folder"
 fi
 cd "$folder"
-end() { [ -f "$folder/data/postmaster.pid" ] && kill -QUIT "$(head -n 1 "$folder/data/postmaster.pid")"; cd /; rm -rf "$folder"; }
+end() {
+  [ ! -f "$folder/data/postmaster.pid" ] || kill -QUIT "$(head -n 1 "$folder/data/postmaster.pid")" || :
+  cd /
+  rm -rf "$folder"
+}
 trap end EXIT
+# dash runs the trap above only when it exits by itself.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 $as "$BIN/initdb" -D "$folder/data" -U tongke -A trust --no-sync -E UTF8 --locale=C.UTF-8 >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
 $as "$BIN/pg_ctl" -D "$folder/data" -l "$folder/data/server.log" -w -o "-k $folder -c listen_addresses= -c fsync=off \
-  -c synchronous_commit=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=32MB" start >"$folder/log" 2>&1 \
+  -c synchronous_commit=off -c full_page_writes=off -c max_connections=1000 -c shared_buffers=32MB" start >"$folder/log" 2>&1 \
   || { cat "$folder/log" "$folder/data/server.log" >&2; exit 1; }
 if [ $# -gt 0 ]; then
   cd "$here"

@@ -1,7 +1,7 @@
 //! The rules of the school: who may do what, when a lesson is, whether it counts, how long its recording stays.
 //!
-//! Pure: no clock, file, socket or SQL. The crate depends on nothing that could do any of these, so that the compiler
-//! holds it to that. A folder for each feature, by the same names as in the front door's `http` and `store`.
+//! No file, socket or SQL: the crate depends on nothing that does them, and the time is handed in, which Clippy holds it to
+//! (`.clippy.toml`). One exception: fresh ids carry the clock (UUIDv7). A folder for each feature, by the same names as in the front door's `http` and `store`.
 
 pub mod account;
 pub mod base;

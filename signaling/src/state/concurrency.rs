@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use dashmap::DashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// ConcurrencyLimit of one kind, counted for each session on its own: one that opens a thousand connections slows itself.
+/// Turns of one kind, counted for each session on its own: one that opens a thousand connections slows itself.
 #[derive(Debug)]
 pub struct ConcurrencyLimit {
     each: usize,
@@ -56,7 +56,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// Sessions remembered before those without a turn are forgotten.
 const SESSIONS_MAX: usize = 4_096;
 
-/// Tables that are read or written at once. Each may take some hundred megabytes for a moment.
+/// Tables that are read or written at once, of the whole hub. Each may take some hundred megabytes for a moment.
 pub const TABLES_AT_ONCE: usize = 2;
 
 /// Whole recordings or spans of them. One is being saved, one is being looked at.

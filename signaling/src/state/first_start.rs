@@ -35,9 +35,13 @@ impl FirstStart {
         Ok(Some(secret))
     }
 
-    /// The secret's SHA-256 and until when it is good. Held while the hub is set up, so that two cannot do it.
-    pub fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, UnixMs)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, UnixMs)>> {
         self.secret.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The secret is used up.
+    pub(crate) fn forget(&self) {
+        *self.lock() = None;
     }
 
     /// Whether this is the secret, and still good.

@@ -22,18 +22,18 @@ pub struct RetentionState {
 }
 
 /// The inside, for the job.
-pub struct State {
+pub(crate) struct State {
     /// What the wall clock is worth.
-    pub clock: KeptClock,
+    pub(crate) clock: KeptClock,
     note: PathBuf,
     /// When retention is gone through next, by the steady clock.
-    pub runs_at: Instant,
+    pub(crate) runs_at: Instant,
     /// When recordings are evicted next.
-    pub evicts_at: Instant,
+    pub(crate) evicts_at: Instant,
     /// When it is looked ahead next.
-    pub looks_at: Instant,
+    pub(crate) looks_at: Instant,
     /// What retention will remove, and when.
-    pub leaving: Vec<(Date, u64)>,
+    pub(crate) leaving: Vec<(Date, u64)>,
 }
 
 impl RetentionState {
@@ -76,12 +76,12 @@ impl RetentionState {
     }
 
     /// The inside, under its lock.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the time, as long as it can be believed: what is noted is what a later start is measured by.
-    pub fn note_time(&self, clock: &Clock) {
+    pub(crate) fn note_time(&self, clock: &Clock) {
         let (now, state) = (clock.now(), self.state());
         if state.clock.look(now) != Trust::Kept {
             return;

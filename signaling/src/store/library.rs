@@ -1,6 +1,6 @@
 //! The library: which recordings somebody may know of, found by what they are about, and counted.
 //!
-//! What is shown is decided by the same rules as at the door of a replay (`http/door.rs`): one's own lessons, those of
+//! What is shown is decided by the same rules as at the door of a replay (`http/library/door.rs`): one's own lessons, those of
 //! one's places, those that a class there could hear by a right that held then, and what was published to one's places.
 
 pub mod clip;

@@ -146,7 +146,7 @@ pub async fn set_up(
     if !app.store.found(&system_scope::first_start(), &seed, &links, until, &row).await? {
         return Err(ApiError::AlreadySetUp);
     }
-    *app.first_start.lock() = None;
+    app.first_start.forget();
     let [system_administrator, security_administrator, audit_administrator] =
         secrets.map(|secret| format!("/enter#{secret}"));
     let links = SetUpLinks { organisation_id, system_administrator, security_administrator, audit_administrator };

@@ -76,12 +76,15 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// The name of an exclusion constraint, for which sqlx has no kind. SQLite has no such constraint: a trigger raises its
-/// bare name, which no other message looks like.
+/// The name of an exclusion constraint, for which sqlx has no kind: PostgreSQL's code 23P01. SQLite has no such constraint;
+/// a trigger raises the constraint's bare name, words joined by underscores, which no message of SQLite's own looks like.
 fn exclusion_of(refused: &dyn DatabaseError) -> Option<String> {
-    let name = refused.constraint().unwrap_or(refused.message());
-    let is_bare_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    (matches!(refused.kind(), ErrorKind::Other) && is_bare_name).then(|| name.to_owned())
+    if refused.code().as_deref() == Some("23P01") {
+        return refused.constraint().map(str::to_owned);
+    }
+    let message = refused.message();
+    let is_bare_name = message.contains('_') && message.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    (matches!(refused.kind(), ErrorKind::Other) && is_bare_name).then(|| message.to_owned())
 }
 
 /// PostgreSQL says the constraint's name; SQLite says `UNIQUE constraint failed: table.column, …`, or a check's name.
