@@ -46,7 +46,7 @@ pub struct App {
     /// What remains of lessons.
     pub recordings: Recordings,
     /// What they take, and how long they stay.
-    pub storekeeper: RetentionState,
+    pub retention: RetentionState,
     /// Puts board and camera into one frame.
     pub composer: Arc<Composer>,
     /// Signs and checks tokens.
@@ -139,7 +139,7 @@ impl App {
         s3: Option<&S3>,
     ) -> Result<Self, OpenError> {
         keep::folder(data)?;
-        let storekeeper = RetentionState::begin(data, &clock)?;
+        let retention = RetentionState::begin(data, &clock)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
         let secrets = Arc::new(Secrets::open(data)?);
         let store = Store::open(database).await?;
@@ -169,7 +169,7 @@ impl App {
             hub,
             registry,
             recordings,
-            storekeeper,
+            retention,
             composer,
             tokens,
             attempts: Arc::new(Attempts::of(FAILURES_PER_MINUTE)),

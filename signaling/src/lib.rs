@@ -5,9 +5,9 @@
 //! [`school::account::permission`] whether they may, [`school`] decides, [`store`] keeps, [`http::web::problem`] words what went
 //! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
 //! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::roll`] for the
-//! [`jobs::reporter`], which keeps it and works out the report when the lesson is over.
+//! [`jobs::reports`], which keeps it and works out the report when the lesson is over.
 //!
-//! What recordings take, and how long they stay, the [`jobs::storekeeper`] sees to.
+//! What recordings take, and how long they stay, the [`jobs::retention`] sees to.
 //! Rims, which alone touch clocks, files and ports: [`clock`], [`keep`], [`listener::certificate`], [`listener`].
 //! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
 

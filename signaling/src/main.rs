@@ -23,7 +23,7 @@ use signaling::{
     config::{Config, Said},
     error_chain::chain,
     http::account::set_up::SET_UP_LINK_VALID,
-    jobs::reporter,
+    jobs::reports,
     listener::{self, Connections, certificate},
     router, sample,
     secret::{sha256_hex, unguessable},
@@ -296,7 +296,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     listeners.spawn(listener::serve(operations, None, proxies, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
     tokio::spawn(app.clone().retire_audit(config.audit_kept));
-    tokio::spawn(reporter::run(app.clone()));
+    tokio::spawn(reports::run(app.clone()));
     tokio::spawn(app.clone().keep_store());
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 

@@ -297,13 +297,13 @@ pub async fn confirm_retention(
 ) -> Result<(StatusCode, Json<RetentionRunView>), ApiError> {
     let scope = identity.scope(Act::EditStorage)?;
     // It speaks for every school of the hub.
-    let tops = app.store.tops(&system_scope::storekeeper()).await?;
+    let tops = app.store.tops(&system_scope::retention()).await?;
     if !tops.iter().all(|path| scope.covers(path)) {
         return Err(ApiError::NotAllowed);
     }
     let row = identity.row(&app, "confirm_retention", "hub".to_owned()).saying(reason(&ask.reason)?);
     app.store.confirm_retention(&scope, &identity.actor(), &row).await?;
-    app.storekeeper.run_soon(app.clock.now());
+    app.retention.run_soon(app.clock.now());
     let run = app.store.retention_run(&scope).await?;
     Ok((StatusCode::ACCEPTED, Json(run_view(&app, &run))))
 }
@@ -325,11 +325,11 @@ fn disk(app: &App) -> Option<DiskState> {
 async fn forecast(app: &App) -> Result<ForecastView, ApiError> {
     let view = |kind, days| Ok(ForecastView { kind, days });
     let Some(disk) = disk(app) else { return view(ForecastKind::Unknown, None) };
-    let (scope, today) = (system_scope::storekeeper(), today(app));
+    let (scope, today) = (system_scope::retention(), today(app));
     let since = today.checked_sub(jiff::Span::new().days(LOOKS_BACK_DAYS)).unwrap_or(today);
     let recorded =
         app.store.recorded_by_day(&scope, since).await?.into_iter().filter(|(day, _)| *day < today).collect();
-    let leaving = app.storekeeper.leaving();
+    let leaving = app.retention.leaving();
     match (Outlook { today, recorded, leaving, free_bytes: disk.free_bytes }).forecast() {
         Forecast::Unknown => view(ForecastKind::Unknown, None),
         Forecast::Days(days) => view(ForecastKind::Days, Some(days)),
@@ -347,7 +347,7 @@ fn run_view(app: &App, run: &RetentionRun) -> RetentionRunView {
         samples: run.samples,
         attendance: run.attendance,
         held_back: run.held_back,
-        clock_off_ms: match app.storekeeper.trust(app.clock.now()) {
+        clock_off_ms: match app.retention.trust(app.clock.now()) {
             Trust::Kept => 0,
             Trust::Moved(off_ms) => off_ms,
         },

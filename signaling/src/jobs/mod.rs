@@ -1,4 +1,4 @@
 //! What runs beside the requests: reports, retention.
 
-pub mod reporter;
-pub mod storekeeper;
+pub mod reports;
+pub mod retention;

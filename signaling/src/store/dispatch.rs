@@ -341,5 +341,4 @@ pub mod change;
 pub(crate) mod dispatched;
 pub(crate) mod readiness;
 #[cfg(test)]
-#[path = "dispatch_tests.rs"]
 mod tests;

@@ -448,5 +448,4 @@ impl Store {
 pub mod chain;
 pub(crate) mod presence;
 #[cfg(test)]
-#[path = "report_tests.rs"]
 mod tests;

@@ -33,9 +33,9 @@ pub fn first_start() -> Scope {
     Scope::everything()
 }
 
-/// The storekeeper counts and retires recordings of every school.
+/// Retention counts and deletes recordings of every school.
 #[must_use]
-pub fn storekeeper() -> Scope {
+pub fn retention() -> Scope {
     Scope::everything()
 }
 

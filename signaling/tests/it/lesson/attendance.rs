@@ -9,7 +9,7 @@ use school::{
     report::{End, attendance::Cause, quality::Sample},
 };
 use serde_json::{Value, json};
-use signaling::jobs::reporter;
+use signaling::jobs::reports;
 
 fn window(from: i64, shown_ms: u32) -> Sample {
     Sample {
@@ -70,7 +70,7 @@ async fn a_lesson_is_reported_at_its_end_and_each_figure_has_its_words() {
     );
     assert_eq!(end_of(&running, &rooms[0])["present_ms"], 240_000);
     school.post(&school.lesson("/end"), &teacher, "{}").await;
-    reporter::round(&school.app).await.unwrap();
+    reports::round(&school.app).await.unwrap();
 
     let report = school.get(&school.lesson("/report"), &teacher).await.json();
     assert_eq!(report["worked_out_at_ms"], report["ended_at_ms"]);
@@ -128,7 +128,7 @@ async fn pupils_are_counted_by_the_classrooms_own_hand() {
         assert_eq!(count(other, r#"{"pupils":3}"#).await.problem(), (404, "not-found".into()));
     }
     school.post(&school.lesson("/end"), &teacher, "{}").await;
-    reporter::round(&school.app).await.unwrap();
+    reports::round(&school.app).await.unwrap();
     // Whoever forgot counts afterwards; the newest counts.
     assert_eq!(count(&classroom, r#"{"pupils":23}"#).await.status.as_u16(), 201);
     let report = school.get(&school.lesson("/report"), &teacher).await.json();
@@ -148,7 +148,7 @@ async fn reports_are_taken_away_as_tables_in_which_no_cell_is_a_formula() {
     let teacher = school.teacher().await;
     let (_, rooms) = begun(&school, &teacher).await;
     school.post(&school.lesson("/end"), &teacher, "{}").await;
-    reporter::round(&school.app).await.unwrap();
+    reports::round(&school.app).await.unwrap();
     let scheduler = school.as_a(Role::Scheduler).await;
     let csv = school.get("/api/v1/exports/lesson-reports", &scheduler).await;
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");

@@ -19,7 +19,7 @@ use school::{
 };
 use serde_json::json;
 use signaling::{
-    jobs::reporter,
+    jobs::reports,
     store::{
         AuditRow, Database,
         audit::AuditSearch,
@@ -85,7 +85,7 @@ impl Hub {
             told.push(Told { lesson_id, recording_id, clip_id });
         }
         app.registry.flush_attendance().await.unwrap();
-        reporter::round(app).await.unwrap();
+        reports::round(app).await.unwrap();
         app.round().await.unwrap();
         told
     }
@@ -288,7 +288,7 @@ on_both! {
         assert_eq!((&retired.lesson_id, retired.at), (&plain.lesson_id.to_string(), hub.0.clock.wall()));
         assert_eq!(retired.rule, "rule=retention days=180");
         // It is not worked out a second time.
-        reporter::round(&hub.0.app).await.unwrap();
+        reports::round(&hub.0.app).await.unwrap();
         assert_eq!(hub.verified().await, verified);
         hub.hold(held, false).await;
         assert_eq!(hub.run_on(182).await, (RunOutcome::Done, 1, 1, 1, 0));
@@ -319,7 +319,7 @@ on_both! {
         let hub = Hub::open(database).await;
         let told = hub.tell(2).await;
         hub.0.clock.turn(DAY * 200);
-        let (store, scope, now) = (&hub.0.app.store, system_scope::storekeeper(), hub.0.clock.wall());
+        let (store, scope, now) = (&hub.0.app.store, system_scope::retention(), hub.0.clock.wall());
         // The run came so far, and never said how it ended.
         for id in [AgedId::Clip(told[0].clip_id), AgedId::Samples(told[1].lesson_id), AgedId::Attendance(told[0].lesson_id)] {
             assert_eq!(store.retire(&scope, id, &POLICY, now).await.unwrap(), Retired::Done);

@@ -55,22 +55,22 @@ impl App {
     /// [`StoreError`] where the store does not answer; the next round tries again.
     pub async fn round(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.storekeeper.note_time(&self.clock);
+        self.retention.note_time(&self.clock);
         self.count().await?;
         let (runs, evicts, looks) = {
-            let state = self.storekeeper.state();
+            let state = self.retention.state();
             (now.steady >= state.runs_at, now.steady >= state.evicts_at, now.steady >= state.looks_at)
         };
         if looks {
             self.look_ahead().await?;
-            self.storekeeper.state().looks_at = now.steady + EVICT_EVERY;
+            self.retention.state().looks_at = now.steady + EVICT_EVERY;
         }
         if evicts {
             self.evict().await?;
-            self.storekeeper.state().evicts_at = now.steady + EVICT_EVERY;
+            self.retention.state().evicts_at = now.steady + EVICT_EVERY;
         }
         if runs {
-            self.storekeeper.state().runs_at = now.steady + RUN_EVERY;
+            self.retention.state().runs_at = now.steady + RUN_EVERY;
             let run = self.go_through_retention().await?;
             let RetentionRun { marked, deleted, clips, samples, attendance, held_back, .. } = run;
             match run.outcome {
@@ -94,7 +94,7 @@ impl App {
 
     /// Counts what is new, and which schools are full.
     async fn count(&self) -> Result<(), StoreError> {
-        let scope = system_scope::storekeeper();
+        let scope = system_scope::retention();
         let mut counted = Vec::new();
         for one in self.store.uncounted(&scope, COUNTED_AT_ONCE).await? {
             let recordings = self.recordings.clone();
@@ -140,7 +140,7 @@ impl App {
 
     /// Adds up what retention will remove on each day to come.
     async fn look_ahead(&self) -> Result<(), StoreError> {
-        let scope = system_scope::storekeeper();
+        let scope = system_scope::retention();
         let policies = self.store.policies(&scope).await?;
         let (mut days, mut after) = (BTreeMap::<Date, u64>::new(), None);
         loop {
@@ -154,7 +154,7 @@ impl App {
                 }
             }
         }
-        self.storekeeper.state().leaving = days.into_iter().collect();
+        self.retention.state().leaving = days.into_iter().collect();
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl App {
     /// short.
     async fn evict(&self) -> Result<(), StoreError> {
         let Some(mirror) = self.recordings.mirror() else { return Ok(()) };
-        let scope = system_scope::storekeeper();
+        let scope = system_scope::retention();
         let (mut after, now) = (None, self.clock.wall());
         loop {
             let states = vec![KeepState::Archived];
@@ -191,15 +191,15 @@ impl App {
     /// # Errors
     /// [`StoreError`] where the store does not answer; what was begun is finished by the next run.
     pub async fn go_through_retention(&self) -> Result<RetentionRun, StoreError> {
-        let scope = system_scope::storekeeper();
+        let scope = system_scope::retention();
         let now = self.clock.now();
         let before = self.store.retention_run(&scope).await?;
         let confirmed = before.confirmed_by.is_some();
         if confirmed {
-            self.storekeeper.state().clock.believe(now);
+            self.retention.state().clock.believe(now);
         }
         let mut run = RetentionRun { ran_at: Some(now.wall), ..RetentionRun::default() };
-        if let Trust::Moved(off_ms) = self.storekeeper.trust(now) {
+        if let Trust::Moved(off_ms) = self.retention.trust(now) {
             run = RetentionRun { outcome: RunOutcome::ClockMoved, off_ms, ran_at: before.ran_at, ..run };
             self.store.keep_retention_run(&scope, &run).await?;
             return Ok(run);
@@ -264,7 +264,7 @@ impl App {
         confirmed: bool,
         run: &mut RetentionRun,
     ) -> Result<(), StoreError> {
-        let (scope, now) = (system_scope::storekeeper(), self.clock.wall());
+        let (scope, now) = (system_scope::retention(), self.clock.wall());
         let Some(shortest) = policies.shortest(class) else { return Ok(()) };
         let all = usize::try_from(self.store.count_aged(&scope, class).await?).unwrap_or(usize::MAX);
         let (mut left, mut after) = (run_bound(all, confirmed), None);
@@ -298,7 +298,7 @@ impl App {
 
     /// Takes one step with one recording. False: it was not possible now.
     async fn take(&self, kept: &KeptRecording, step: RetentionStep, now: UnixMs) -> Result<bool, StoreError> {
-        let (scope, id) = (system_scope::storekeeper(), kept.recording_id);
+        let (scope, id) = (system_scope::retention(), kept.recording_id);
         let row = |act| AuditRow::by_system(now, act, format!("recording:{id}"));
         match step {
             RetentionStep::Archive => self.store.archive_recording(&scope, id).await.map(|()| true),
@@ -336,7 +336,7 @@ impl App {
             warn!(recording.id = %id, error = chain(&error), "Recording {id} is still in the bucket");
             return Ok(false);
         }
-        self.store.bury(&system_scope::storekeeper(), kept, now).await?;
+        self.store.bury(&system_scope::retention(), kept, now).await?;
         Ok(true)
     }
 }
