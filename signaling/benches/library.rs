@@ -18,7 +18,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use school::{
     account::{
-        permission::{Act, Asker, Place, Readers, may},
+        permission::{Asker, Permission, Place, Readers, may},
         system_scope,
     },
     base::{
@@ -31,7 +31,7 @@ use school::{
 use serde_json::{Value, json};
 use signaling::store::{
     Database, Store,
-    library::{LibraryAsk, LibraryScope, edit::EntryEdit},
+    library::{LibraryFilter, LibraryScope, edit::EntryEdit},
 };
 use taught::{Lesson, MORNING, Taught};
 use uuid::Uuid;
@@ -79,14 +79,14 @@ async fn measure(store: &Store, county: &County) {
         ),
         ("teacher", scope_of(Role::LeadTeacher, county.schools()[0].teachers[0].0, path(&[bureau, town]))),
     ];
-    let text = |text: &str| LibraryAsk { text: Some(text.into()), ..LibraryAsk::default() };
+    let text = |text: &str| LibraryFilter { text: Some(text.into()), ..LibraryFilter::default() };
     let asks = [
-        ("everything", LibraryAsk::default()),
+        ("everything", LibraryFilter::default()),
         ("two words", text("分数 三年级")),
         ("a word that is nowhere", text("量子力学")),
         (
             "subject and point",
-            LibraryAsk { subject: Some("英语".into()), point: Some("分数".into()), ..LibraryAsk::default() },
+            LibraryFilter { subject: Some("英语".into()), point: Some("分数".into()), ..LibraryFilter::default() },
         ),
     ];
     println!(
@@ -114,9 +114,9 @@ fn scope_of(role: Role, person_id: PersonId, path: String) -> LibraryScope {
     let asker = Asker { holder: Holder::Person(person_id), grants: vec![grant] };
     let scope = |act| may(&asker, act, Place::Wherever, MORNING);
     LibraryScope {
-        below: scope(Act::SeeLibrary).expect("they see the library"),
+        below: scope(Permission::SeeLibrary).expect("they see the library"),
         readers: Readers::of(&asker, MORNING),
-        keeps: scope(Act::EditLibrary).ok(),
+        keeps: scope(Permission::EditLibrary).ok(),
     }
 }
 

@@ -53,7 +53,7 @@ async fn main() {
     let store = Store::open(&database).await.expect("a store");
     let (scope, county) = (system_scope::sample(), county());
     let (bureau, term) = (county.nodes[0].organisation_id, &county.terms[0]);
-    store.plant_grounds(&scope, &county, NOW).await.expect("grounds");
+    store.seed_grounds(&scope, &county, NOW).await.expect("grounds");
     let schools: Vec<&Node> = county.nodes.iter().filter(|node| node.kind == OrganisationKind::School).collect();
     let mut courses = Vec::new();
     for school in &schools {
@@ -133,7 +133,7 @@ impl Hub {
         let person_id = PersonId::fresh();
         let person = Person { person_id, organisation_id: bureau, name: "赵排课".into(), sign_in_name: None };
         let seed = Seed { people: vec![(person, Some(Role::Scheduler))], ..Seed::default() };
-        app.store.plant(&system_scope::sample(), &seed, NOW).await.expect("a scheduler");
+        app.store.seed(&system_scope::sample(), &seed, NOW).await.expect("a scheduler");
         let holder = Holder::Person(person_id);
         let link = sample::sign_in_link(&app.store, "http://bench", holder, NOW).await.expect("a link");
         let (_, secret) = link.split_once('#').expect("a secret");

@@ -11,14 +11,14 @@ use crate::http::web::idempotency::Idempotency;
 use crate::{
     clock::Clock,
     config::s3::S3,
+    data_dir::{self, DataDirError},
     error_chain::chain,
-    keep::{self, KeepError},
     live::{
         bell::ring::BELL_TICK,
         recording::{self, Recordings, SealKey},
         registry::{Registry, TICK},
         token::TokenSigner,
-        wire::Bye,
+        wire::CloseReason,
     },
     secret::Secrets,
     state::{
@@ -86,7 +86,7 @@ pub struct App {
 pub enum OpenError {
     /// The data folder.
     #[error(transparent)]
-    Keep(#[from] KeepError),
+    Keep(#[from] DataDirError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -138,7 +138,7 @@ impl App {
         ca_pem: Option<Arc<str>>,
         s3: Option<&S3>,
     ) -> Result<Self, OpenError> {
-        keep::folder(data)?;
+        data_dir::folder(data)?;
         let retention = RetentionState::begin(data, &clock)?;
         let tokens = Arc::new(TokenSigner::open(data)?);
         let secrets = Arc::new(Secrets::open(data)?);
@@ -160,7 +160,7 @@ impl App {
             info!(mended, "{mended} recordings were not sealed: they can go on");
         }
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
-        let hub = Hub::start(hub, Arc::new(move |event| keep_event(&events, event)))?;
+        let hub = Hub::start(hub, Arc::new(move |event| save_event(&events, event)))?;
         let registry = Registry::new(hub.clone(), store.clone(), recordings.clone(), clock.clone());
         registry.restore().await?;
         let (refusals, refused) = Refusals::channel();
@@ -259,7 +259,7 @@ impl App {
     /// media plane and closes the store.
     pub async fn shut_down(&self) {
         self.stopping.send_replace(true);
-        self.registry.say_bye(Bye::ShuttingDown);
+        self.registry.say_bye(CloseReason::ShuttingDown);
         // A store that does not answer holds nobody up for long.
         match tokio::time::timeout(Duration::from_secs(2), self.registry.flush_attendance()).await {
             Ok(Ok(())) => {}
@@ -278,7 +278,7 @@ impl App {
 }
 
 /// Called on the hub's threads: it must not block.
-fn keep_event(events: &mpsc::Sender<HubEvent>, event: HubEvent) {
+fn save_event(events: &mpsc::Sender<HubEvent>, event: HubEvent) {
     if events.try_send(event).is_err() {
         metrics::counter!("tongke_hub_events_dropped_total").increment(1);
     }

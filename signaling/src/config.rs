@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use self::s3::S3;
 use crate::{
-    keep::{self, database_file},
+    data_dir::{self, database_file},
     store::{Database, NotADatabase},
 };
 
@@ -32,7 +32,7 @@ pub enum LogFormat {
 /// What was said, by flag or environment or file. Nothing is said twice: the first that speaks is heard.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Said {
+pub struct ConfigArgs {
     /// Folder for the database, keys and recordings
     #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -119,7 +119,7 @@ pub struct Config {
     /// How the log is written.
     pub log: LogFormat,
     /// How long the audit is kept.
-    pub audit_kept: Duration,
+    pub audit_retained: Duration,
     /// Where recordings are copied to. `None`: nowhere.
     pub s3: Option<S3>,
     /// Make the sample county.
@@ -213,14 +213,14 @@ const S3_MBIT_MAX: u32 = 100_000;
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
 
-impl Said {
+impl ConfigArgs {
     /// Whatever is not said here is as `file` says.
     ///
     /// # Errors
     /// [`ConfigError::File`], [`ConfigError::Toml`].
     pub fn or_file(self, file: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = file else { return Ok(self) };
-        let bytes = keep::read(path).ok().flatten().ok_or_else(|| ConfigError::File(path.to_owned()))?;
+        let bytes = data_dir::read(path).ok().flatten().ok_or_else(|| ConfigError::File(path.to_owned()))?;
         let unclear = |why: String| ConfigError::Toml { path: path.to_owned(), why: why.replace('\n', " ") };
         let text = String::from_utf8(bytes).map_err(|error| unclear(error.to_string()))?;
         let file: Self = toml::from_str(&text).map_err(|error| unclear(error.message().to_owned()))?;
@@ -296,7 +296,7 @@ impl Said {
             return keys.map(|(access, secret)| (access, secret.into())).ok_or(ConfigError::NoCredentials);
         };
         let unread = |why: String| ConfigError::Credentials(why);
-        let bytes = keep::given_secret(file).map_err(|error| unread(error.to_string()))?;
+        let bytes = data_dir::given_secret(file).map_err(|error| unread(error.to_string()))?;
         let text = SecretString::from(String::from_utf8_lossy(&bytes).into_owned());
         let mut lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
         match (lines.next(), lines.next(), lines.next()) {
@@ -343,7 +343,7 @@ impl Said {
             workers: self.workers.unwrap_or(1),
             max_seats: self.max_seats,
             log: self.log.unwrap_or_default(),
-            audit_kept: Duration::from_secs(u64::from(audit_days) * 24 * 3600),
+            audit_retained: Duration::from_secs(u64::from(audit_days) * 24 * 3600),
             s3,
             sample: self.sample.unwrap_or(false),
         };
@@ -373,8 +373,8 @@ impl Said {
 mod tests {
     use super::*;
 
-    fn said(change: impl FnOnce(&mut Said)) -> Said {
-        let mut said = Said { data: Some("/nonexistent/tongke".into()), ..Said::default() };
+    fn said(change: impl FnOnce(&mut ConfigArgs)) -> ConfigArgs {
+        let mut said = ConfigArgs { data: Some("/nonexistent/tongke".into()), ..ConfigArgs::default() };
         change(&mut said);
         said
     }
@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn each_mistake_is_one_sentence() {
-        type Change = fn(&mut Said);
+        type Change = fn(&mut ConfigArgs);
         let table: [(Change, &str); 10] = [
             (|s| s.database = Some("mysql://x".into()), "sqlite:FILE or postgres://"),
             (|s| s.data = None, "say with --data"),
@@ -418,10 +418,10 @@ mod tests {
     fn a_bucket_is_told_by_its_url_and_its_keys_by_a_file_that_nobody_else_reads() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s3");
-        keep::write(&path, b"county\nnobody-may-read-this\n", 0o600).unwrap();
+        data_dir::write(&path, b"county\nnobody-may-read-this\n", 0o600).unwrap();
         let bucket = |url: &str| {
             let (s3, s3_credentials) = (Some(url.to_owned()), Some(path.clone()));
-            said(|said| *said = Said { s3, s3_credentials, ..said.clone() }).check()
+            said(|said| *said = ConfigArgs { s3, s3_credentials, ..said.clone() }).check()
         };
         let config = bucket("https://minio.ankang.example:9000/tongke-recordings").unwrap();
         let s3 = config.s3.clone().unwrap();
@@ -442,9 +442,9 @@ mod tests {
         ] {
             assert!(matches!(bucket(bad), Err(ConfigError::NotABucket)), "{bad}");
         }
-        keep::write(&path, b"county", 0o600).unwrap();
+        data_dir::write(&path, b"county", 0o600).unwrap();
         assert!(bucket("https://host/tongke").unwrap_err().to_string().contains("two lines"));
-        keep::write(&path, b"a\nb", 0o644).unwrap();
+        data_dir::write(&path, b"a\nb", 0o644).unwrap();
         assert!(bucket("https://host/tongke").unwrap_err().to_string().contains("chmod 600"));
         let alone = said(|said| said.s3_mbit = Some(1)).check().unwrap_err();
         assert!(matches!(alone, ConfigError::NoS3), "{alone}");
@@ -454,12 +454,16 @@ mod tests {
     fn a_flag_is_heard_before_the_file_and_unknown_words_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tongke.toml");
-        keep::write(&path, b"listen = \"127.0.0.1:1\"\nworkers = 3\nlog = \"json\"\nannounce = [\"10.0.0.1\"]", 0o600)
-            .unwrap();
+        data_dir::write(
+            &path,
+            b"listen = \"127.0.0.1:1\"\nworkers = 3\nlog = \"json\"\nannounce = [\"10.0.0.1\"]",
+            0o600,
+        )
+        .unwrap();
         let config = said(|s| s.workers = Some(2)).or_file(Some(&path)).unwrap().check().unwrap();
         assert_eq!((config.workers, config.log, config.listen.port()), (2, LogFormat::Json, 1));
-        keep::write(&path, b"lisen = \"127.0.0.1:1\"", 0o600).unwrap();
-        let error = Said::default().or_file(Some(&path)).unwrap_err().to_string();
+        data_dir::write(&path, b"lisen = \"127.0.0.1:1\"", 0o600).unwrap();
+        let error = ConfigArgs::default().or_file(Some(&path)).unwrap_err().to_string();
         assert!(error.contains("lisen") && !error.contains('\n'), "{error}");
     }
 }

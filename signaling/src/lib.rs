@@ -4,7 +4,7 @@
 //! [`listener`] accepts it, [`router`] finds its handler in [`http`], [`http::account::identity`] says who asks,
 //! [`school::account::permission`] whether they may, [`school`] decides, [`store`] keeps, [`http::web::problem`] words what went
 //! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
-//! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::roll`] for the
+//! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::sample_buffer`] for the
 //! [`jobs::reports`], which keeps it and works out the report when the lesson is over.
 //!
 //! What recordings take, and how long they stay, the [`jobs::retention`] sees to.
@@ -15,10 +15,10 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data_dir;
 pub mod error_chain;
 pub mod http;
 pub mod jobs;
-pub mod keep;
 pub mod listener;
 pub mod live;
 pub mod router;

@@ -15,12 +15,12 @@ use school::{
     organisation::{Holder, Role},
 };
 use sfu::HubConfig;
-use signaling::cli::console::{self, Hub};
+use signaling::cli::recordings::{self, Hub};
 use signaling::{
     app::App,
     cli::{backup, document},
     clock::Clock,
-    config::{Config, Said},
+    config::{Config, ConfigArgs},
     error_chain::chain,
     http::account::set_up::SET_UP_LINK_VALID,
     jobs::reports,
@@ -51,9 +51,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the hub
-    Serve(Told),
+    Serve(ConfigSource),
     /// Say whether `serve` would start with this, and with what
-    CheckConfig(Told),
+    CheckConfig(ConfigSource),
     /// Write the OpenAPI document of /api/v1
     Openapi,
     /// Check what must not have been touched
@@ -62,7 +62,7 @@ enum Command {
         what: Verified,
     },
     /// List the recordings, or put one in order
-    Recordings(console::Recordings),
+    Recordings(recordings::Recordings),
     /// Write tables and keys into an empty folder, also while the hub runs. Copy DIR/recordings beside it
     Backup {
         #[command(flatten)]
@@ -111,7 +111,7 @@ enum Verified {
     /// Every row of the audit, in its chain
     Audit(Hub),
     /// A recording's journal, in its chain and beside the database, and every file that it names. The hub may be running
-    Recording(console::Verify),
+    Recording(recordings::Verify),
     /// Every row of attendance, against the audit
     Attendance {
         #[command(flatten)]
@@ -123,12 +123,12 @@ enum Verified {
 }
 
 #[derive(clap::Args)]
-struct Told {
+struct ConfigSource {
     /// A TOML file with the same names as the flags
     #[arg(long, env = "TONGKE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    said: Said,
+    said: ConfigArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -189,8 +189,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn configured(told: Told) -> Result<Config, ExitCode> {
-    told.said.or_file(told.config.as_deref()).and_then(Said::check).map_err(|error| {
+fn configured(told: ConfigSource) -> Result<Config, ExitCode> {
+    told.said.or_file(told.config.as_deref()).and_then(ConfigArgs::check).map_err(|error| {
         eprintln!("tongke: {error}");
         ExitCode::from(EXIT_USAGE)
     })
@@ -220,8 +220,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::begin_log(config.log);
     let figures = telemetry::begin_metrics();
     let clock = Clock::system();
-    signaling::keep::folder(&config.data)?;
-    let _ours = signaling::keep::alone(&config.data)?;
+    signaling::data_dir::folder(&config.data)?;
+    let _ours = signaling::data_dir::alone(&config.data)?;
     let certificate = match &config.certificate {
         Some(files) => certificate::given(files)?,
         None => certificate::own(&config.data, &config.announce, clock.wall())?,
@@ -295,9 +295,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let figures = telemetry::router(app.clone(), figures);
     listeners.spawn(listener::serve(operations, None, proxies, figures, None, connections, stopped));
     let beat = tokio::spawn(app.clone().beat());
-    tokio::spawn(app.clone().retire_audit(config.audit_kept));
+    tokio::spawn(app.clone().retire_audit(config.audit_retained));
     tokio::spawn(reports::run(app.clone()));
-    tokio::spawn(app.clone().keep_store());
+    tokio::spawn(app.clone().archive_store());
     info!(https = %https_at, http = http_at.map(tracing::field::display), %metrics, "Ready at {base_url}");
 
     wait_for_the_end().await?;

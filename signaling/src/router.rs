@@ -21,11 +21,11 @@ use crate::{
         library::{self, chapter, clip, composite, download, recording, review, share},
         organisation::{self, classroom, device, import, stage_consent},
         report::{self, list as report_list},
-        retention::{self, kept},
+        retention::{self, retained},
         timetable,
         web::{
-            ask::{self, Caller},
             assets,
+            extract::{self, Caller},
             idempotency::{self, Idempotency},
             problem::ApiError,
         },
@@ -39,7 +39,7 @@ pub fn router(app: App) -> Router {
     let api = described
         .route("/lessons/{lesson_id}/socket", get(socket::open))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(from_fn(ask::own_pages_only))
+        .layer(from_fn(extract::own_pages_only))
         .layer(from_fn_with_state(Idempotency::from_ref(&app), idempotency::repeat))
         .layer(from_fn_with_state(app.clone(), note_refusals))
         .layer(from_fn(never_stored));
@@ -142,10 +142,10 @@ pub fn described() -> OpenApiRouter<App> {
         .merge(source::routes())
         .routes(routes!(retention::show_storage))
         .routes(routes!(retention::list_school_use))
-        .routes(routes!(kept::list_kept_recordings))
-        .routes(routes!(kept::show_kept_recording))
-        .routes(routes!(kept::hold_recording, kept::release_recording))
-        .routes(routes!(kept::ask_for_deletion, kept::take_deletion_back))
+        .routes(routes!(retained::list_retained_recordings))
+        .routes(routes!(retained::show_retained_recording))
+        .routes(routes!(retained::hold_recording, retained::release_recording))
+        .routes(routes!(retained::ask_for_deletion, retained::take_deletion_back))
         .routes(routes!(retention::show_quota, retention::set_quota))
         .routes(routes!(retention::show_policy, retention::set_policy))
         .routes(routes!(retention::confirm_retention))

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    data_dir::{self, DataDirError},
     error_chain::chain,
     http::account::identity::actor,
-    keep::{self, KeepError},
     live::{
         table::role_of,
         token::{Claims, TokenKind},
@@ -94,7 +94,7 @@ pub enum SampleError {
     Store(#[from] StoreError),
     /// The file.
     #[error(transparent)]
-    Keep(#[from] KeepError),
+    Keep(#[from] DataDirError),
     /// The folder holds a county of someone's own.
     #[error("the data folder is not empty and holds no sample: --sample leaves it alone")]
     NotASample,
@@ -107,7 +107,7 @@ pub enum SampleError {
 pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, Prepared), SampleError> {
     let now = app.clock.wall();
     let path = data.join(SAMPLE_FILE);
-    let before: Option<Sample> = keep::read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let before: Option<Sample> = data_dir::read(&path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let (lesson, prepared) = if app.store.is_empty().await? {
         make_county(&app.store, now).await?;
         (make_lesson(app, None, now).await?, Prepared::County)
@@ -120,7 +120,7 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     };
     let sample = describe(app, base_url, &lesson, now).await?;
     let text = serde_json::to_vec_pretty(&sample).unwrap_or_default();
-    keep::write(&path, &text, 0o600)?;
+    data_dir::write(&path, &text, 0o600)?;
     info!(lesson.id = %lesson.lesson_id, ?prepared, "The sample's links are in {}", path.display());
     Ok((sample, prepared))
 }
@@ -137,7 +137,7 @@ pub async fn timetable(app: &App) -> Result<usize, SampleError> {
         return Ok(0);
     }
     let county = County::below(bureau);
-    store.plant_county(&scope, &county, now).await?;
+    store.seed_county(&scope, &county, now).await?;
     let mut lessons = 0;
     for term in &county.terms {
         let mut plan = plan_term(store, &scope, term, &format!("/{bureau}/"), now).await?;
@@ -202,7 +202,7 @@ async fn make_county(store: &Store, now: UnixMs) -> Result<(), StoreError> {
     }
     let [first, second] = points;
     seed.organisations.extend([bureau, centre, first, second]);
-    store.plant(&system_scope::sample(), &seed, now).await
+    store.seed(&system_scope::sample(), &seed, now).await
 }
 
 /// A lesson with the teacher and the classrooms of the one before, or with all there are.

@@ -15,7 +15,7 @@ use base64::{
 };
 use tokio::sync::Semaphore;
 
-use crate::keep::{self, KeepError};
+use crate::data_dir::{self, DataDirError};
 
 /// argon2id as OWASP asks for it: 19 MiB, two passes, one lane; some 35 ms.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -53,11 +53,11 @@ impl Secrets {
     /// Reads the sealing key of this data folder, or makes it on the first run.
     ///
     /// # Errors
-    /// [`KeepError`] where the file cannot be read or written, or holds no key.
-    pub fn open(data: &Path) -> Result<Self, KeepError> {
+    /// [`DataDirError`] where the file cannot be read or written, or holds no key.
+    pub fn open(data: &Path) -> Result<Self, DataDirError> {
         let path = data.join(KEY_FILE);
-        let bytes = keep::secret(&path, || random::<32>().to_vec())?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| KeepError::NotAKey { path })?;
+        let bytes = data_dir::secret(&path, || random::<32>().to_vec())?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| DataDirError::NotAKey { path })?;
         let nobody = hash_now("nobody", &random()).unwrap_or_default();
         let (running, waiting) = (Arc::new(Semaphore::new(HASHES_MAX)), Semaphore::new(WAITING_MAX));
         Ok(Self { key, running, waiting, nobody })

@@ -42,9 +42,9 @@ pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
             if let Some(mirror) = app.recordings.mirror() {
                 note_mirror(&mirror.status());
             }
-            let (kept, lean, paused) = app.registry.recordings();
-            metrics::gauge!("tongke_recordings_kept").set((kept + lean) as f64);
-            metrics::gauge!("tongke_recordings_lean").set(lean as f64);
+            let (kept, degraded, paused) = app.registry.recordings();
+            metrics::gauge!("tongke_recordings_kept").set((kept + degraded) as f64);
+            metrics::gauge!("tongke_recordings_lean").set(degraded as f64);
             metrics::gauge!("tongke_recordings_paused").set(paused as f64);
             let disk = app.recordings.disk();
             metrics::gauge!("tongke_disk_free_bytes").set(disk.free_bytes as f64);

@@ -21,7 +21,7 @@ use sfu::{Hub, HubConfig, RoomId, TrackKind};
 use signaling::{
     app::App,
     clock::Clock,
-    keep::database_file,
+    data_dir::database_file,
     listener::{self, Connections},
     router,
     store::Database,

@@ -75,7 +75,7 @@ pub struct CancelReason {
 
 /// One thing that dispatch does to lessons.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum DispatchAction {
     /// 代课: another teacher takes it.
     Substitute {
         /// Who.
@@ -180,16 +180,16 @@ pub fn admit(
 /// # Errors
 /// See [`DispatchError`]. A lesson that is open may still get another teacher or be called off, but is not moved:
 /// classrooms sit in it.
-pub fn after(lesson: &DispatchedLesson, act: &Act, now: UnixMs) -> Result<DispatchedLesson, DispatchError> {
+pub fn after(lesson: &DispatchedLesson, act: &DispatchAction, now: UnixMs) -> Result<DispatchedLesson, DispatchError> {
     let mut after = lesson.clone();
     match act {
-        Act::Substitute { teacher_id } => {
+        DispatchAction::Substitute { teacher_id } => {
             if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
                 return Err(DispatchError::WrongState(lesson.state));
             }
             after.teacher_id = *teacher_id;
         }
-        Act::Move { slot, span, classroom_id } => {
+        DispatchAction::Move { slot, span, classroom_id } => {
             if lesson.state != LessonState::Scheduled {
                 return Err(DispatchError::WrongState(lesson.state));
             }
@@ -199,7 +199,7 @@ pub fn after(lesson: &DispatchedLesson, act: &Act, now: UnixMs) -> Result<Dispat
             (after.slot, after.span) = (Some(*slot), *span);
             after.classroom_id = classroom_id.or(lesson.classroom_id);
         }
-        Act::Cancel(reason) => {
+        DispatchAction::Cancel(reason) => {
             if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
                 return Err(DispatchError::WrongState(lesson.state));
             }
@@ -314,8 +314,9 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_live_stays_and_what_is_open_may_still_be_called_off() {
-        let reason = |words: &str| Act::Cancel(CancelReason { kind: CancelKind::Weather, words: words.into() });
-        let substitute = Act::Substitute { teacher_id: PersonId::fresh() };
+        let reason =
+            |words: &str| DispatchAction::Cancel(CancelReason { kind: CancelKind::Weather, words: words.into() });
+        let substitute = DispatchAction::Substitute { teacher_id: PersonId::fresh() };
         for (state, allowed) in [
             (LessonState::Scheduled, true),
             (LessonState::Open, true),

@@ -2,8 +2,8 @@
 //! time, and leaving a line behind.
 
 pub mod forecast;
-pub mod kept_clock;
 pub mod quota;
+pub mod trusted_clock;
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl RetentionPolicy {
 
 words!(
     /// Where a recording is on its way.
-    KeepState {
+    StorageState {
         /// Its lesson goes on.
         Live = "live",
         /// It is over, and complete.
@@ -121,9 +121,9 @@ words!(
 
 /// A recording, as far as retention goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeptItem {
+pub struct RetainedItem {
     /// Where it is.
-    pub state: KeepState,
+    pub state: StorageState,
     /// When its lesson ended. While it goes on: when it began.
     pub ended_at: UnixMs,
     /// Somebody holds it until then; until the end of time where they have not said. `None`: nobody does.
@@ -153,27 +153,27 @@ pub enum RetentionStep {
     Finish,
 }
 
-impl KeptItem {
+impl RetainedItem {
     /// The step that is due at `now`. `None`: nothing is.
     #[must_use]
     pub fn due(&self, policy: &RetentionPolicy, now: UnixMs) -> Option<RetentionStep> {
         use RetentionStep as S;
         let &Self { ended_at: since, held_until, is_chosen, .. } = self;
-        let aged = AgedItem { class: DataClass::Recordings, since, held_until, is_chosen };
-        let (held, over) = (aged.is_held(now), aged.is_due(policy, now));
+        let expiring = ExpiringItem { class: DataClass::Recordings, since, held_until, is_chosen };
+        let (held, over) = (expiring.is_held(now), expiring.is_due(policy, now));
         match (self.state, self.pending) {
-            (KeepState::Live | KeepState::Deleted, _) => None,
-            (KeepState::Deleting, _) => Some(S::Finish),
+            (StorageState::Live | StorageState::Deleted, _) => None,
+            (StorageState::Deleting, _) => Some(S::Finish),
             // Who asked for it has a reason that outlasts a policy, and yields to a hold alone.
-            (KeepState::Pending, Some((since, rule))) => {
+            (StorageState::Pending, Some((since, rule))) => {
                 let stays = held || (rule == DeletionRule::Retention && !over);
                 let seen = now >= since.plus(PENDING) && self.runs_pending >= PENDING_RUNS;
                 if stays { Some(S::Unmark) } else { seen.then_some(S::Delete) }
             }
-            (KeepState::Pending, None) => Some(S::Unmark),
-            (KeepState::Sealed | KeepState::Archived, _) if over => Some(S::Mark),
-            (KeepState::Sealed, _) => (self.is_mirrored && now >= self.ended_at.plus(DAY)).then_some(S::Archive),
-            (KeepState::Archived, _) => None,
+            (StorageState::Pending, None) => Some(S::Unmark),
+            (StorageState::Sealed | StorageState::Archived, _) if over => Some(S::Mark),
+            (StorageState::Sealed, _) => (self.is_mirrored && now >= self.ended_at.plus(DAY)).then_some(S::Archive),
+            (StorageState::Archived, _) => None,
         }
     }
 
@@ -181,8 +181,8 @@ impl KeptItem {
     #[must_use]
     pub fn deletes_at(&self, policy: &RetentionPolicy) -> Option<UnixMs> {
         match (self.state, self.pending) {
-            (KeepState::Pending, Some((since, _))) => Some(since.plus(PENDING)),
-            (KeepState::Sealed | KeepState::Archived, _) if !self.is_chosen => {
+            (StorageState::Pending, Some((since, _))) => Some(since.plus(PENDING)),
+            (StorageState::Sealed | StorageState::Archived, _) if !self.is_chosen => {
                 let over = self.ended_at.plus(policy.kept(DataClass::Recordings)?);
                 let after = self.held_until.map_or(over, |until| over.max(until));
                 (after != UnixMs(i64::MAX)).then(|| after.plus(PENDING))
@@ -195,7 +195,7 @@ impl KeptItem {
 /// What has an age: a recording, a clip, the samples or the attendance of a lesson. All but recordings go by it alone,
 /// on the day when it is over: they are what is left of a recording, and nobody is warned of them a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgedItem {
+pub struct ExpiringItem {
     /// Of which class.
     pub class: DataClass,
     /// When its lesson ended, or it was cut.
@@ -207,7 +207,7 @@ pub struct AgedItem {
     pub is_chosen: bool,
 }
 
-impl AgedItem {
+impl ExpiringItem {
     /// Whether somebody holds it.
     #[must_use]
     pub fn is_held(&self, now: UnixMs) -> bool {
@@ -256,8 +256,8 @@ mod tests {
         NOW.minus(DAY * days)
     }
 
-    fn item(state: KeepState, ended_at: UnixMs) -> KeptItem {
-        KeptItem {
+    fn item(state: StorageState, ended_at: UnixMs) -> RetainedItem {
+        RetainedItem {
             state,
             ended_at,
             held_until: None,
@@ -270,9 +270,9 @@ mod tests {
 
     #[test]
     fn each_state_has_its_step() {
-        use {KeepState as K, RetentionStep as S};
+        use {RetentionStep as S, StorageState as K};
         let policy = RetentionPolicy::default();
-        let pending = |since, rule, runs_pending| KeptItem {
+        let pending = |since, rule, runs_pending| RetainedItem {
             pending: Some((since, rule)),
             runs_pending,
             ..item(K::Pending, days(40))
@@ -282,31 +282,35 @@ mod tests {
             ("it goes on", item(K::Live, days(900)), None),
             ("it is young", item(K::Sealed, NOW), None),
             ("it is a day old", item(K::Sealed, days(1)), Some(S::Archive)),
-            ("not yet in the bucket", KeptItem { is_mirrored: false, ..item(K::Sealed, days(2)) }, None),
+            ("not yet in the bucket", RetainedItem { is_mirrored: false, ..item(K::Sealed, days(2)) }, None),
             ("its time is not over", item(K::Archived, days(29)), None),
             ("its time is over", item(K::Archived, days(30)), Some(S::Mark)),
             (
                 "over, without a bucket's word",
-                KeptItem { is_mirrored: false, ..item(K::Sealed, days(30)) },
+                RetainedItem { is_mirrored: false, ..item(K::Sealed, days(30)) },
                 Some(S::Mark),
             ),
-            ("it is held", KeptItem { held_until: held, ..item(K::Archived, days(40)) }, None),
-            ("the hold is over", KeptItem { held_until: Some(NOW), ..item(K::Archived, days(40)) }, Some(S::Mark)),
-            ("it is in the library", KeptItem { is_chosen: true, ..item(K::Archived, days(40)) }, None),
+            ("it is held", RetainedItem { held_until: held, ..item(K::Archived, days(40)) }, None),
+            ("the hold is over", RetainedItem { held_until: Some(NOW), ..item(K::Archived, days(40)) }, Some(S::Mark)),
+            ("it is in the library", RetainedItem { is_chosen: true, ..item(K::Archived, days(40)) }, None),
             ("a week is not over", pending(days(6), DeletionRule::Retention, 6), None),
             ("a week is over", pending(days(7), DeletionRule::Retention, 7), Some(S::Delete)),
             ("a clock ran ahead", pending(days(300), DeletionRule::Retention, 2), None),
             (
                 "held at last",
-                KeptItem { held_until: held, ..pending(days(7), DeletionRule::Request, 7) },
+                RetainedItem { held_until: held, ..pending(days(7), DeletionRule::Request, 7) },
                 Some(S::Unmark),
             ),
             (
                 "chosen at last",
-                KeptItem { is_chosen: true, ..pending(days(7), DeletionRule::Retention, 7) },
+                RetainedItem { is_chosen: true, ..pending(days(7), DeletionRule::Retention, 7) },
                 Some(S::Unmark),
             ),
-            ("asked for", KeptItem { is_chosen: true, ..pending(days(7), DeletionRule::Request, 7) }, Some(S::Delete)),
+            (
+                "asked for",
+                RetainedItem { is_chosen: true, ..pending(days(7), DeletionRule::Request, 7) },
+                Some(S::Delete),
+            ),
             ("half gone", item(K::Deleting, days(40)), Some(S::Finish)),
             ("gone", item(K::Deleted, days(40)), None),
         ];
@@ -327,38 +331,39 @@ mod tests {
             samples_days: Some(30),
             attendance_days: Some(180),
         };
-        let aged = |class, since| AgedItem { class, since, held_until: None, is_chosen: false };
+        let expiring = |class, since| ExpiringItem { class, since, held_until: None, is_chosen: false };
         for (class, kept) in [(C::Recordings, 10), (C::Clips, 20), (C::Samples, 30), (C::Attendance, 180)] {
-            let old = aged(class, days(kept));
+            let old = expiring(class, days(kept));
             let table = [
                 ("its time is over", old, true),
-                ("a millisecond is left", AgedItem { since: UnixMs(old.since.0 + 1), ..old }, false),
-                ("it is held", AgedItem { held_until: Some(NOW.plus(DAY)), ..old }, false),
-                ("the hold is over", AgedItem { held_until: Some(NOW), ..old }, true),
-                ("it is chosen", AgedItem { is_chosen: true, ..old }, false),
-                ("it comes from tomorrow", AgedItem { since: NOW.plus(DAY), ..old }, false),
+                ("a millisecond is left", ExpiringItem { since: UnixMs(old.since.0 + 1), ..old }, false),
+                ("it is held", ExpiringItem { held_until: Some(NOW.plus(DAY)), ..old }, false),
+                ("the hold is over", ExpiringItem { held_until: Some(NOW), ..old }, true),
+                ("it is chosen", ExpiringItem { is_chosen: true, ..old }, false),
+                ("it comes from tomorrow", ExpiringItem { since: NOW.plus(DAY), ..old }, false),
             ];
             for (told, item, is_due) in table {
                 assert_eq!(item.is_due(&policy, NOW), is_due, "{class:?}: {told}");
             }
         }
         let for_ever = RetentionPolicy { clips_days: None, ..policy };
-        assert!(!aged(C::Clips, UnixMs(0)).is_due(&for_ever, NOW));
+        assert!(!expiring(C::Clips, UnixMs(0)).is_due(&for_ever, NOW));
     }
 
     #[test]
     fn it_is_known_beforehand_when_something_goes() {
         let policy = RetentionPolicy::default();
-        let item = item(KeepState::Archived, days(29));
+        let item = item(StorageState::Archived, days(29));
         assert_eq!(item.deletes_at(&policy), Some(NOW.plus(DAY * 8)));
         assert_eq!(
-            KeptItem { held_until: Some(NOW.plus(DAY * 50)), ..item }.deletes_at(&policy),
+            RetainedItem { held_until: Some(NOW.plus(DAY * 50)), ..item }.deletes_at(&policy),
             Some(NOW.plus(DAY * 57))
         );
-        assert_eq!(KeptItem { held_until: Some(UnixMs(i64::MAX)), ..item }.deletes_at(&policy), None);
-        assert_eq!(KeptItem { is_chosen: true, ..item }.deletes_at(&policy), None);
+        assert_eq!(RetainedItem { held_until: Some(UnixMs(i64::MAX)), ..item }.deletes_at(&policy), None);
+        assert_eq!(RetainedItem { is_chosen: true, ..item }.deletes_at(&policy), None);
         assert_eq!(item.deletes_at(&RetentionPolicy { recordings_days: None, ..policy }), None);
-        let pending = KeptItem { state: KeepState::Pending, pending: Some((days(2), DeletionRule::Request)), ..item };
+        let pending =
+            RetainedItem { state: StorageState::Pending, pending: Some((days(2), DeletionRule::Request)), ..item };
         assert_eq!(pending.deletes_at(&policy), Some(NOW.plus(DAY * 5)));
     }
 

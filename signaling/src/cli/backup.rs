@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::{
-    keep::{self, KeepError, NewFile, database_file},
+    data_dir::{self, DataDirError, NewFile, database_file},
     store::{Database, Store, StoreError, db::copy::CopyError},
 };
 
@@ -23,7 +23,7 @@ const KEY_BYTES_MAX: usize = 64 * 1024;
 pub enum BackupError {
     /// A file.
     #[error(transparent)]
-    Keep(#[from] KeepError),
+    Keep(#[from] DataDirError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -43,13 +43,13 @@ pub enum BackupError {
 /// # Errors
 /// [`BackupError`].
 pub async fn back_up(store: &Store, data: &Path, to: &Path) -> Result<u64, BackupError> {
-    if !keep::is_empty(to) {
+    if !data_dir::is_empty(to) {
         return Err(BackupError::NotEmpty(to.display().to_string()));
     }
-    keep::folder(to)?;
+    data_dir::folder(to)?;
     for key in KEYS {
-        if let Some(bytes) = keep::read(&data.join(key))?.filter(|bytes| bytes.len() <= KEY_BYTES_MAX) {
-            keep::write(&to.join(key), &bytes, 0o600)?;
+        if let Some(bytes) = data_dir::read(&data.join(key))?.filter(|bytes| bytes.len() <= KEY_BYTES_MAX) {
+            data_dir::write(&to.join(key), &bytes, 0o600)?;
         }
     }
     // The tables come last: where they are, the backup is whole.
@@ -68,17 +68,17 @@ pub async fn restore(from: &Path, data: &Path, database: Option<Database>) -> Re
     if !tables.is_file() {
         return Err(BackupError::NotABackup(from.display().to_string()));
     }
-    if !keep::is_empty(data) {
+    if !data_dir::is_empty(data) {
         return Err(BackupError::NotEmpty(data.display().to_string()));
     }
-    keep::folder(data)?;
+    data_dir::folder(data)?;
     let database = database.unwrap_or_else(|| Database::file(&database_file(data)));
     let store = Store::open(&database).await?;
-    let lines = store.copy_in(keep::lines(&tables)?).await?;
+    let lines = store.copy_in(data_dir::lines(&tables)?).await?;
     store.close().await;
     for key in KEYS {
-        if let Some(bytes) = keep::read(&from.join(key))?.filter(|bytes| bytes.len() <= KEY_BYTES_MAX) {
-            keep::write(&data.join(key), &bytes, 0o600)?;
+        if let Some(bytes) = data_dir::read(&from.join(key))?.filter(|bytes| bytes.len() <= KEY_BYTES_MAX) {
+            data_dir::write(&data.join(key), &bytes, 0o600)?;
         }
     }
     Ok(lines)

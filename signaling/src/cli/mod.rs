@@ -1,5 +1,5 @@
 //! What the command line does besides serving.
 
 pub mod backup;
-pub mod console;
 pub mod document;
+pub mod recordings;

@@ -11,16 +11,16 @@ use utoipa::ToSchema;
 
 use crate::http::{
     account::{
-        identity::{Identity, Newcomer},
+        identity::{AnySession, Identity},
         sign_in::{MyAssistant, stage_of},
     },
     web::{
-        ask::{Asked, Named, Nothing},
+        extract::{JsonBody, Nothing, PathId},
         list::Listed,
         problem::{ApiError, Problems},
     },
 };
-use crate::{app::App, secret, store::account::person::KeptSession};
+use crate::{app::App, secret, store::account::person::StoredSession};
 use school::{
     account::{
         password::{self, WeakPassword},
@@ -81,8 +81,8 @@ fn weak(why: WeakPassword) -> ApiError {
     responses((status = 200, body = SetUp), Problems))]
 pub async fn set_password(
     State(app): State<App>,
-    Newcomer(identity): Newcomer,
-    Asked(ask): Asked<NewPassword>,
+    AnySession(identity): AnySession,
+    JsonBody(ask): JsonBody<NewPassword>,
 ) -> Result<Json<SetUp>, ApiError> {
     let person_id = identity.person()?;
     let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
@@ -115,8 +115,8 @@ pub async fn set_password(
     responses((status = 200, body = ShownSecret), Problems))]
 pub async fn begin_second_factor(
     State(app): State<App>,
-    Newcomer(identity): Newcomer,
-    Asked(Nothing {}): Asked<Nothing>,
+    AnySession(identity): AnySession,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<ShownSecret>, ApiError> {
     let person_id = identity.person()?;
     let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
@@ -135,8 +135,8 @@ pub async fn begin_second_factor(
     responses((status = 200, body = SetUp), Problems))]
 pub async fn confirm_second_factor(
     State(app): State<App>,
-    Newcomer(identity): Newcomer,
-    Asked(ask): Asked<Code>,
+    AnySession(identity): AnySession,
+    JsonBody(ask): JsonBody<Code>,
 ) -> Result<Json<SetUp>, ApiError> {
     let person_id = identity.person()?;
     let now = app.clock.now();
@@ -171,11 +171,11 @@ async fn finish(app: &App, identity: &Identity, person_id: PersonId) -> Result<J
 
 /// Where one is signed in
 #[utoipa::path(get, path = "/me/sessions", tag = "me",
-    responses((status = 200, body = Listed<KeptSession>), Problems))]
+    responses((status = 200, body = Listed<StoredSession>), Problems))]
 pub async fn list_own_sessions(
     State(app): State<App>,
     identity: Identity,
-) -> Result<Json<Listed<KeptSession>>, ApiError> {
+) -> Result<Json<Listed<StoredSession>>, ApiError> {
     let items = app.store.own_sessions(identity.person()?, identity.now).await?;
     Ok(Json(Listed { items, next: None }))
 }
@@ -186,8 +186,8 @@ pub async fn list_own_sessions(
 pub async fn end_own_session(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<SessionId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(id): PathId<SessionId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
     let row = identity.row(&app, "end_session", format!("session:{id}"));
     if !app.store.end_session(Ok(identity.person()?), id, &row).await? {
@@ -216,7 +216,7 @@ pub async fn list_assistants(
 pub async fn name_assistant(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<Assistant>,
+    JsonBody(ask): JsonBody<Assistant>,
 ) -> Result<StatusCode, ApiError> {
     let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotAllowed)?;
     let mut row = identity.row(&app, "name_assistant", format!("classroom:{classroom_id}"));

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::Queried,
+        extract::QueryParams,
         list::{Listed, limit},
         problem::{ApiError, Problems},
     },
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::time::UnixMs,
 };
 
@@ -133,9 +133,9 @@ impl AuditListing {
 pub async fn list_audit(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<AuditListing>,
+    QueryParams(listing): QueryParams<AuditListing>,
 ) -> Result<Json<Listed<AuditEntry>>, ApiError> {
-    let scope = identity.scope(Act::SeeAudit)?;
+    let scope = identity.scope(Permission::SeeAudit)?;
     let (limit, after) = (limit(listing.limit)? + 1, listing.after);
     let lines = app.store.audit_lines(&scope, &listing.search()?, after, limit).await?;
     let names = names(&app, &scope, &lines).await?;
@@ -150,9 +150,9 @@ pub async fn list_audit(
 pub async fn export_audit(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<AuditListing>,
+    QueryParams(listing): QueryParams<AuditListing>,
 ) -> Result<Response, ApiError> {
-    let scope = identity.scope(Act::SeeAudit)?;
+    let scope = identity.scope(Permission::SeeAudit)?;
     // Without a limit it takes all, with one the very lines that the list shows.
     let mut left = listing.limit.map(|asked| limit(Some(asked))).transpose()?.unwrap_or(u32::MAX);
     let (mut below, search) = (listing.after, listing.search()?);

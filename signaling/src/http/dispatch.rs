@@ -13,13 +13,13 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::timetable::course::ListeningAsk;
+use crate::http::timetable::course::ListeningRequest;
 use crate::http::web::problem::clash::ClashView;
 use crate::http::{
     account::identity::Identity,
     timetable::course::course_problem,
     web::{
-        ask::{Asked, Named, named},
+        extract::{JsonBody, PathId, named},
         list::Listed,
         problem::{ApiError, Problems},
         version::{IfMatch, Tagged},
@@ -28,17 +28,17 @@ use crate::http::{
 use crate::http::{organisation::place_of, web::problem::invalid};
 use crate::{
     app::App,
-    live::mover::Mover,
+    live::actor::Actor,
     scheduling::dispatcher::{self, Refusal},
     store::{Change, ScheduleError, Store},
 };
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::{
         id::{ClassId, ClassroomId, CourseId, DeviceId, LessonId, OrganisationId, PersonId, TermId},
         time::UnixMs,
     },
-    dispatch::{Act as Deed, CancelReason, DispatchError, DispatchedLesson, after, swap},
+    dispatch::{CancelReason, DispatchAction, DispatchError, DispatchedLesson, after, swap},
     lesson::life::{LessonState, LessonTimes, Step},
     organisation::Stage,
     timetable::{
@@ -52,7 +52,7 @@ use school::{
 /// A lesson to be put on a date.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewLessonAsk {
+pub struct NewLessonRequest {
     term_id: TermId,
     /// The school that teaches.
     organisation_id: OrganisationId,
@@ -74,7 +74,7 @@ pub struct NewLessonAsk {
     /// `lesson-3`
     period: String,
     #[schema(max_items = 2000)]
-    listening: Vec<ListeningAsk>,
+    listening: Vec<ListeningRequest>,
     /// Devices that it takes up beside those of its rooms.
     #[serde(default)]
     #[schema(max_items = 20)]
@@ -87,7 +87,7 @@ pub struct NewLessonAsk {
 /// What is to be done with lessons.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum DeedAsk {
+pub enum DispatchActionRequest {
     /// 代课
     Substitute {
         /// Which lesson.
@@ -142,9 +142,9 @@ pub enum DeedAsk {
 /// An act of dispatch.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DispatchAsk {
+pub struct DispatchRequest {
     /// What.
-    act: DeedAsk,
+    act: DispatchActionRequest,
     /// Only say what it would clash with.
     #[serde(default)]
     dry_run: bool,
@@ -188,15 +188,15 @@ pub struct TransitionView {
 }
 
 /// Put a lesson on a date
-#[utoipa::path(post, path = "/dispatch/lessons", tag = "dispatch", request_body = NewLessonAsk,
+#[utoipa::path(post, path = "/dispatch/lessons", tag = "dispatch", request_body = NewLessonRequest,
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched, description = "a dry run"), (status = 201, body = Dispatched), Problems))]
 pub async fn schedule(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewLessonAsk>,
+    JsonBody(ask): JsonBody<NewLessonRequest>,
 ) -> Result<Response, ApiError> {
-    let scope = identity.scope(Act::Dispatch)?;
+    let scope = identity.scope(Permission::Dispatch)?;
     let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
     let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
     let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(ApiError::NotFound)?;
@@ -243,17 +243,17 @@ pub async fn schedule(
 }
 
 /// Substitute, move, swap, call off, or move a whole day. Whatever is done to one lesson needs its version in `If-Match`
-#[utoipa::path(post, path = "/dispatch/acts", tag = "dispatch", request_body = DispatchAsk,
+#[utoipa::path(post, path = "/dispatch/acts", tag = "dispatch", request_body = DispatchRequest,
     params(("if-match" = Option<String>, Header)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched), Problems))]
 pub async fn act(
     State(app): State<App>,
     identity: Identity,
     version: Option<IfMatch>,
-    Asked(ask): Asked<DispatchAsk>,
+    JsonBody(ask): JsonBody<DispatchRequest>,
 ) -> Result<Json<Dispatched>, ApiError> {
-    let scope = identity.scope(Act::Dispatch)?;
-    if let DeedAsk::MoveDay { organisation_id, from, to, leave_clashing } = ask.act {
+    let scope = identity.scope(Permission::Dispatch)?;
+    if let DispatchActionRequest::MoveDay { organisation_id, from, to, leave_clashing } = ask.act {
         let of = DayMove { organisation_id, from, to, leave_clashing, dry_run: ask.dry_run };
         return move_day(&app, &identity, &scope, of).await.map(Json);
     }
@@ -270,7 +270,7 @@ pub async fn act(
     // The same versions are asked for again where the change is written.
     let IfMatch(seen) = version.ok_or(ApiError::VersionNeeded)?;
     let also_seen = match &ask.act {
-        DeedAsk::Swap { with_version, .. } => *with_version,
+        DispatchActionRequest::Swap { with_version, .. } => *with_version,
         _ => None,
     };
     if changes
@@ -281,11 +281,11 @@ pub async fn act(
         return Err(ApiError::OtherVersion);
     }
     // What sits in a room is called off there, so that everybody in it is told.
-    if let ([change], DeedAsk::Cancel { .. }) = (&changes[..], &ask.act)
+    if let ([change], DispatchActionRequest::Cancel { .. }) = (&changes[..], &ask.act)
         && let Some(lesson) = app.registry.lesson(change.before.lesson_id)
     {
-        let mover = Mover { actor: identity.actor(), address: identity.caller.ip().to_string() };
-        app.registry.close(lesson, Step::Cancel, &reason, &mover).await?;
+        let actor = Actor { actor: identity.actor(), address: identity.caller.ip().to_string() };
+        app.registry.close(lesson, Step::Cancel, &reason, &actor).await?;
         return Ok(Json(Dispatched::all(lesson_ids, Vec::new())));
     }
     let object = lesson_ids.first().map_or_else(|| "lesson".to_owned(), |id| format!("lesson:{id}"));
@@ -365,9 +365,9 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
 pub async fn transitions(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<Listed<TransitionView>>, ApiError> {
-    let scope = identity.reach(Act::SeeLessons)?;
+    let scope = identity.reach(Permission::SeeLessons)?;
     app.store.lesson(&scope, lesson_id).await?.ok_or(ApiError::NotFound)?;
     let steps = app.store.transitions(&scope, lesson_id).await?.into_iter().map(|step| TransitionView {
         from: step.from,
@@ -379,19 +379,23 @@ pub async fn transitions(
     Ok(Json(Listed { items: steps.collect(), next: None }))
 }
 
-async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change>, String, &'static str), Refusal> {
+async fn changes(
+    app: &App,
+    scope: &Scope,
+    deed: &DispatchActionRequest,
+) -> Result<(Vec<Change>, String, &'static str), Refusal> {
     let (store, now) = (&app.store, app.clock.wall());
     let find = async |id: LessonId| -> Result<DispatchedLesson, Refusal> {
         store.dispatched(scope, &[id]).await?.pop().ok_or(Refusal::NotFound)
     };
     Ok(match deed {
-        DeedAsk::Substitute { lesson_id, teacher_id } => {
+        DispatchActionRequest::Substitute { lesson_id, teacher_id } => {
             store.rooms_in(scope, *teacher_id, &[], &[]).await?.ok_or(Refusal::NotFound)?;
             let before = find(*lesson_id).await?;
-            let after = after(&before, &Deed::Substitute { teacher_id: *teacher_id }, now)?;
+            let after = after(&before, &DispatchAction::Substitute { teacher_id: *teacher_id }, now)?;
             (vec![Change { before, after, times: None, join_windows: None }], String::new(), "substitute_teacher")
         }
-        DeedAsk::Move { lesson_id, date, period, classroom_id } => {
+        DispatchActionRequest::Move { lesson_id, date, period, classroom_id } => {
             let period = period.parse().map_err(|_| Refusal::NotFound)?;
             let before = find(*lesson_id).await?;
             if let Some(classroom_id) = classroom_id {
@@ -401,7 +405,7 @@ async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change
             let change = dispatcher::move_to(store, scope, &before, (*date, period), *classroom_id, now).await?;
             (vec![change], String::new(), "move_lesson")
         }
-        DeedAsk::Swap { lesson_id, with, .. } => {
+        DispatchActionRequest::Swap { lesson_id, with, .. } => {
             let (one, other) = (find(*lesson_id).await?, find(*with).await?);
             let swapped = swap(&one, &other, now)?;
             let mut changes = Vec::new();
@@ -413,14 +417,14 @@ async fn changes(app: &App, scope: &Scope, deed: &DeedAsk) -> Result<(Vec<Change
             }
             (changes, String::new(), "swap_lessons")
         }
-        DeedAsk::Cancel { lesson_id, reason } => {
+        DispatchActionRequest::Cancel { lesson_id, reason } => {
             let before = find(*lesson_id).await?;
-            let after = after(&before, &Deed::Cancel(reason.clone()), now)?;
+            let after = after(&before, &DispatchAction::Cancel(reason.clone()), now)?;
             let words = format!("{}: {}", reason.kind.as_str(), reason.words.trim());
             (vec![Change { before, after, times: None, join_windows: None }], words, "cancel_lesson")
         }
         // It has rules of its own: some may stay.
-        DeedAsk::MoveDay { .. } => return Err(Refusal::NotFound),
+        DispatchActionRequest::MoveDay { .. } => return Err(Refusal::NotFound),
     })
 }
 

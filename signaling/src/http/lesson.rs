@@ -19,9 +19,9 @@ use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
     dispatch::readiness,
-    library::door::may_look,
+    library::authorize::may_look,
     web::{
-        ask::{Asked, Named, Nothing, Queried},
+        extract::{JsonBody, Nothing, PathId, QueryParams},
         list::{self, Listed},
         problem::{ApiError, Problems},
     },
@@ -29,13 +29,13 @@ use crate::http::{
 use crate::{
     app::App,
     live::{
-        mover::Mover,
+        actor::Actor,
         wire::{LessonView, May},
     },
     store::LessonCursor,
 };
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::{
         id::LessonId,
         time::UnixMs,
@@ -73,11 +73,11 @@ pub struct Page {
 pub async fn list(
     State(app): State<App>,
     identity: Identity,
-    Queried(page): Queried<Page>,
+    QueryParams(page): QueryParams<Page>,
 ) -> Result<Json<Listed<LessonView>>, ApiError> {
     let below = page.after.as_deref().map(read_cursor).transpose()?;
     let limit = list::limit(page.limit)?;
-    let scope = identity.reach(Act::SeeLessons)?;
+    let scope = identity.reach(Permission::SeeLessons)?;
     let starts = days_in(page.from, page.until)?;
     let mut lessons = app.store.lessons(&scope, starts, page.recorded, below, limit + 1).await?;
     let more = lessons.len() > limit as usize;
@@ -99,10 +99,11 @@ pub async fn list(
 pub async fn show(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
-    let counts = readiness::counts(&app, &identity.reach(Act::SeeLessons)?, std::slice::from_ref(&lesson)).await?;
+    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
+    let counts =
+        readiness::counts(&app, &identity.reach(Permission::SeeLessons)?, std::slice::from_ref(&lesson)).await?;
     let readiness = counts.get(&lesson_id).copied();
     Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson).await? }))
 }
@@ -114,11 +115,11 @@ pub async fn show(
 pub async fn start(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
-    let lesson = app.registry.start(lesson, &mover(&identity)).await?;
+    let lesson = find(&app, &identity, Permission::Teach, lesson_id).await?;
+    let lesson = app.registry.start(lesson, &actor(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson).await?))
 }
 
@@ -129,11 +130,11 @@ pub async fn start(
 pub async fn end(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
-    let lesson = app.registry.end(lesson, &mover(&identity)).await?;
+    let lesson = find(&app, &identity, Permission::Teach, lesson_id).await?;
+    let lesson = app.registry.end(lesson, &actor(&identity)).await?;
     Ok(Json(view(&app, &identity, &lesson).await?))
 }
 
@@ -142,12 +143,12 @@ pub(super) async fn view(app: &App, identity: &Identity, lesson: &Lesson) -> Res
     let now = app.clock.wall();
     let mut may = May::of(&identity.session.asker, lesson, now);
     // Those who listened may by the right they had then: what is offered here is what the replay's own door lets in.
-    may.replay = may.replay && may_look(app, identity, &identity.reach(Act::Replay)?, lesson).await?;
+    may.replay = may.replay && may_look(app, identity, &identity.reach(Permission::Replay)?, lesson).await?;
     Ok(LessonView::new(lesson, may, now))
 }
 
-fn mover(identity: &Identity) -> Mover {
-    Mover { actor: identity.actor(), address: identity.caller.ip().to_string() }
+fn actor(identity: &Identity) -> Actor {
+    Actor { actor: identity.actor(), address: identity.caller.ip().to_string() }
 }
 
 /// From the first midnight of these days to the last, by the clock that holds where no school has set one.

@@ -1,9 +1,9 @@
 //! The library: finding recordings, saying what they are about, and who may see them.
 
+pub(crate) mod authorize;
 pub mod chapter;
 pub mod clip;
 pub mod composite;
-pub(crate) mod door;
 pub mod download;
 pub mod recording;
 pub(crate) mod recording_may;
@@ -25,11 +25,11 @@ use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
     library::{
-        door::{library_reach, library_scope},
+        authorize::{library_reach, library_scope},
         recording_may::RecordingMay,
     },
     web::{
-        ask::{Asked, Named, Queried, named},
+        extract::{JsonBody, PathId, QueryParams, named},
         list::{self, Listed},
         problem::{ApiError, Problems},
         version::{IfMatch, Tagged, edited},
@@ -38,12 +38,12 @@ use crate::http::{
 use crate::{
     app::App,
     store::library::{
-        Facet, LibraryAsk, LibraryCursor, LibraryEntry, LibraryScope,
+        Facet, LibraryCursor, LibraryEntry, LibraryFilter, LibraryScope,
         edit::{ChangeRightsError, EntryEdit},
     },
 };
 use school::{
-    account::permission::{Act, Readers},
+    account::permission::{Permission, Readers},
     base::{
         id::{LessonId, OrganisationId, PersonId, RecordingId, SchoolYearId, TermId},
         name,
@@ -177,7 +177,7 @@ pub struct RecordingEdit {
 pub async fn list_recordings(
     State(app): State<App>,
     identity: Identity,
-    Queried(page): Queried<LibraryPage>,
+    QueryParams(page): QueryParams<LibraryPage>,
 ) -> Result<Json<Listed<RecordingCard>>, ApiError> {
     let scope = library_scope(&identity)?;
     let below = page.after.as_deref().map(read_cursor).transpose()?;
@@ -196,7 +196,7 @@ pub async fn list_recordings(
 pub async fn count_recordings(
     State(app): State<App>,
     identity: Identity,
-    Queried(page): Queried<LibraryPage>,
+    QueryParams(page): QueryParams<LibraryPage>,
 ) -> Result<Json<LibraryCounts>, ApiError> {
     // Asked as the list is, although all is counted: what the list refuses is refused here.
     page.after.as_deref().map(read_cursor).transpose()?;
@@ -218,7 +218,7 @@ pub async fn count_recordings(
 pub async fn show_card(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Tagged<RecordingCard>, ApiError> {
     card(&app, &identity, recording_id).await
 }
@@ -231,11 +231,11 @@ pub async fn show_card(
 pub async fn edit_recording(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<RecordingEdit>,
+    JsonBody(ask): JsonBody<RecordingEdit>,
 ) -> Result<Tagged<RecordingCard>, ApiError> {
-    let scope = identity.reach(Act::EditLibrary)?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     let edit = EntryEdit {
         title: ask.title.map(|title| named("title", &title)).transpose()?,
         summary: ask.summary.map(|summary| prose("summary", &summary, SUMMARY_CHARACTERS_MAX)).transpose()?,
@@ -255,11 +255,11 @@ pub async fn edit_recording(
 pub async fn change_rights(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
     IfMatch(version): IfMatch,
-    Asked(act): Asked<RightsAct>,
+    JsonBody(act): JsonBody<RightsAct>,
 ) -> Result<Tagged<RecordingCard>, ApiError> {
-    let scope = identity.reach(Act::EditLibrary)?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     if let RightsAct::TakeDown { reason } = &act {
         let reason = reason.trim();
         if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
@@ -278,13 +278,13 @@ pub async fn change_rights(
 }
 
 impl LibraryPage {
-    fn ask(&self) -> Result<LibraryAsk, ApiError> {
+    fn ask(&self) -> Result<LibraryFilter, ApiError> {
         let bounded = |name: &str, text: &Option<String>, max: usize| match text {
             Some(text) if text.chars().count() > max || text.contains('\0') => Err(ApiError::BadRequest(name.into())),
             text => Ok(text.clone()),
         };
         let days = days_in(self.from, self.until)?;
-        Ok(LibraryAsk {
+        Ok(LibraryFilter {
             text: bounded("text", &self.text, name::CHARACTERS_MAX)?,
             school_year_id: self.school_year_id,
             term_id: self.term_id,
@@ -340,13 +340,14 @@ async fn cards(
 ) -> Result<Vec<RecordingCard>, ApiError> {
     let ids: Vec<RecordingId> = entries.iter().map(|entry| entry.recording_id).collect();
     // What they may know of, what they may look into and what they may take away are three things.
-    let among = async |act: Act, scope: LibraryScope| match identity.reach(act) {
+    let among = async |act: Permission, scope: LibraryScope| match identity.reach(act) {
         Ok(below) => app.store.library_among(&LibraryScope { below, ..scope }, &ids).await,
         Err(_) => Ok(BTreeSet::new()),
     };
-    let replays = among(Act::Replay, scope.clone()).await?;
+    let replays = among(Permission::Replay, scope.clone()).await?;
     // What is published is replayed, and nothing else.
-    let exports = among(Act::ExportRecording, LibraryScope { readers: Readers::none(), ..scope.clone() }).await?;
+    let exports =
+        among(Permission::ExportRecording, LibraryScope { readers: Readers::none(), ..scope.clone() }).await?;
     let view = |entry: LibraryEntry| {
         let (rights, now) = (&entry.rights, app.clock.wall());
         let published = rights.published_to.is_some_and(|place| scope.readers.reads(place));

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, Queried, maybe_null, named},
+        extract::{JsonBody, PathId, QueryParams, maybe_null, named},
         list::{Listed, Listing},
         problem::{ApiError, Problems},
         version::{IfMatch, Tagged, edited},
@@ -21,10 +21,10 @@ use crate::http::{
 };
 use crate::{
     app::App,
-    store::organisation::place::{KeptOrganisation, OrganisationEdit},
+    store::organisation::place::{OrganisationEdit, StoredOrganisation},
 };
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::id::OrganisationId,
     organisation::{Organisation, OrganisationKind, code::CodeInUse},
 };
@@ -61,27 +61,27 @@ pub struct OrganisationChange {
 /// Organisations that the asker may see, by id
 #[utoipa::path(get, path = "/organisations", tag = "organisations", params(Listing),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = Listed<KeptOrganisation>), Problems))]
+    responses((status = 200, body = Listed<StoredOrganisation>), Problems))]
 pub async fn list_organisations(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<Listing>,
-) -> Result<Json<Listed<KeptOrganisation>>, ApiError> {
-    let (scope, ask) = (identity.scope(Act::SeeOrganisations)?, listing.ask()?);
+    QueryParams(listing): QueryParams<Listing>,
+) -> Result<Json<Listed<StoredOrganisation>>, ApiError> {
+    let (scope, ask) = (identity.scope(Permission::SeeOrganisations)?, listing.ask()?);
     let found = app.store.organisations(&scope, &ask).await?;
-    Ok(Json(Listed::new(found, ask.limit, |kept| kept.organisation_id.to_string())))
+    Ok(Json(Listed::new(found, ask.limit, |stored| stored.organisation_id.to_string())))
 }
 
 /// Add a node
 #[utoipa::path(post, path = "/organisations", tag = "organisations", request_body = NewOrganisation,
     extensions(("x-act" = json!("edit_organisations"))),
-    responses((status = 201, body = KeptOrganisation), Problems))]
+    responses((status = 201, body = StoredOrganisation), Problems))]
 pub async fn add_organisation(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewOrganisation>,
-) -> Result<Tagged<KeptOrganisation>, ApiError> {
-    let scope = identity.scope(Act::EditOrganisations)?;
+    JsonBody(ask): JsonBody<NewOrganisation>,
+) -> Result<Tagged<StoredOrganisation>, ApiError> {
+    let scope = identity.scope(Permission::EditOrganisations)?;
     let organisation = Organisation {
         organisation_id: OrganisationId::fresh(),
         parent_id: ask.parent_id,
@@ -91,61 +91,62 @@ pub async fn add_organisation(
     };
     let id = organisation.organisation_id;
     let row = identity.row(&app, "add_organisation", format!("organisation:{id}"));
-    let kept = app.store.add_organisation(&scope, &organisation, row).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::created(kept.version, kept, format!("/api/v1/organisations/{id}")))
+    let stored = app.store.add_organisation(&scope, &organisation, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(stored.version, stored, format!("/api/v1/organisations/{id}")))
 }
 
 /// One node
 #[utoipa::path(get, path = "/organisations/{organisation_id}", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = KeptOrganisation), Problems))]
+    responses((status = 200, body = StoredOrganisation), Problems))]
 pub async fn show_organisation(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
-) -> Result<Tagged<KeptOrganisation>, ApiError> {
-    let kept = app.store.organisation(&identity.reach(Act::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, kept))
+    PathId(id): PathId<OrganisationId>,
+) -> Result<Tagged<StoredOrganisation>, ApiError> {
+    let stored =
+        app.store.organisation(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Rename, recode, move or close a node
 #[utoipa::path(patch, path = "/organisations/{organisation_id}", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
     request_body = OrganisationChange, extensions(("x-act" = json!("edit_organisations"))),
-    responses((status = 200, body = KeptOrganisation), Problems))]
+    responses((status = 200, body = StoredOrganisation), Problems))]
 pub async fn change_organisation(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<OrganisationChange>,
-) -> Result<Tagged<KeptOrganisation>, ApiError> {
-    let scope = identity.reach(Act::EditOrganisations)?;
+    JsonBody(ask): JsonBody<OrganisationChange>,
+) -> Result<Tagged<StoredOrganisation>, ApiError> {
+    let scope = identity.reach(Permission::EditOrganisations)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let edit = OrganisationEdit { name, code: ask.code, parent_id: ask.parent_id, close: ask.closed };
     let row = identity.row(&app, "change_organisation", format!("organisation:{id}")).saying(format!("{edit:?}"));
-    let kept = edited(app.store.edit_organisation(&scope, id, version, &edit, row).await?)?;
-    Ok(Tagged::new(kept.version, kept))
+    let stored = edited(app.store.edit_organisation(&scope, id, version, &edit, row).await?)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Nodes right below one
 #[utoipa::path(get, path = "/organisations/{organisation_id}/children", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path), Listing),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = Listed<KeptOrganisation>), Problems))]
+    responses((status = 200, body = Listed<StoredOrganisation>), Problems))]
 pub async fn list_children(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
-    Queried(listing): Queried<Listing>,
-) -> Result<Json<Listed<KeptOrganisation>>, ApiError> {
-    let scope = identity.reach(Act::SeeOrganisations)?;
+    PathId(id): PathId<OrganisationId>,
+    QueryParams(listing): QueryParams<Listing>,
+) -> Result<Json<Listed<StoredOrganisation>>, ApiError> {
+    let scope = identity.reach(Permission::SeeOrganisations)?;
     app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
     let mut ask = listing.ask()?;
     ask.parent_id = Some(id);
     let found = app.store.organisations(&scope, &ask).await?;
-    Ok(Json(Listed::new(found, ask.limit, |kept| kept.organisation_id.to_string())))
+    Ok(Json(Listed::new(found, ask.limit, |stored| stored.organisation_id.to_string())))
 }
 
 /// Every code that a node has had
@@ -156,9 +157,9 @@ pub async fn list_children(
 pub async fn list_codes(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<Listed<CodeInUse>>, ApiError> {
-    let scope = identity.reach(Act::SeeOrganisations)?;
+    let scope = identity.reach(Permission::SeeOrganisations)?;
     app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(Listed { items: app.store.codes(&scope, id).await?, next: None }))
 }

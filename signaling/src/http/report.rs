@@ -19,7 +19,7 @@ use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named},
+        extract::{JsonBody, PathId},
         problem::{ApiError, GoneView, Problems},
     },
 };
@@ -29,7 +29,7 @@ use crate::{
 };
 use school::base::zone::school_day;
 use school::{
-    account::permission::{Act, Place, Scope, may},
+    account::permission::{Permission, Place, Scope, may},
     base::{
         formula::Formula,
         id::{ClassroomId, LessonId, RecordingId},
@@ -125,16 +125,17 @@ pub struct LessonReportView {
 pub async fn show_report(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<LessonReportView>, ApiError> {
-    let lesson = find(&app, &identity, Act::SeeReports, lesson_id).await?;
-    let scope = identity.reach(Act::SeeReports)?;
-    note_look(&app, &identity, &lesson).await?;
-    let kept = app.store.report(&scope, lesson_id).await?;
-    let (worked_out_at_ms, sha256) = kept.as_ref().map(|kept| (kept.worked_out_at, kept.sha256.clone())).unzip();
-    let samples_deleted_at_ms = kept.as_ref().and_then(|kept| kept.samples_deleted_at);
-    let report = match kept {
-        Some(kept) => kept.report,
+    let lesson = find(&app, &identity, Permission::SeeReports, lesson_id).await?;
+    let scope = identity.reach(Permission::SeeReports)?;
+    audit_view(&app, &identity, &lesson).await?;
+    let stored = app.store.report(&scope, lesson_id).await?;
+    let (worked_out_at_ms, sha256) =
+        stored.as_ref().map(|stored| (stored.worked_out_at, stored.sha256.clone())).unzip();
+    let samples_deleted_at_ms = stored.as_ref().and_then(|stored| stored.samples_deleted_at);
+    let report = match stored {
+        Some(stored) => stored.report,
         None => {
             still_there(&app, &scope, lesson_id).await?;
             so_far(&app, &scope, &lesson).await?
@@ -153,7 +154,7 @@ pub async fn show_report(
     classrooms.sort_by(|a, b| (&a.school, &a.name).cmp(&(&b.school, &b.name)));
     let school = app.store.teaching_schools(&scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default();
     let reason = app.store.reasons(&scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default();
-    let replay = may(&identity.session.asker, Act::Replay, Place::Lesson(&lesson), identity.now).is_ok();
+    let replay = may(&identity.session.asker, Permission::Replay, Place::Lesson(&lesson), identity.now).is_ok();
     let mut broadcast = broadcast.ok_or(ApiError::NotFound)?;
     broadcast.school.clone_from(&school);
     Ok(Json(LessonReportView {
@@ -243,16 +244,16 @@ pub struct LessonQuality {
 pub async fn show_quality(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<LessonQuality>, ApiError> {
-    let lesson = find(&app, &identity, Act::SeeReports, lesson_id).await?;
-    let scope = identity.reach(Act::SeeReports)?;
-    note_look(&app, &identity, &lesson).await?;
+    let lesson = find(&app, &identity, Permission::SeeReports, lesson_id).await?;
+    let scope = identity.reach(Permission::SeeReports)?;
+    audit_view(&app, &identity, &lesson).await?;
     let mut windows: BTreeMap<End, Vec<Sample>> =
-        app.store.kept_windows(&scope, lesson_id).await?.into_iter().collect();
+        app.store.stored_windows(&scope, lesson_id).await?.into_iter().collect();
     if windows.is_empty() {
         still_there(&app, &scope, lesson_id).await?;
-        let unkept = app.registry.roll(|roll| roll.of(lesson_id));
+        let unkept = app.registry.sample_buffer(|sample_buffer| sample_buffer.of(lesson_id));
         windows = app.store.collected(&scope, &lesson, unkept).await?.windows;
     }
     let seen = seen_by(&identity, &scope, &lesson);
@@ -310,10 +311,10 @@ pub struct NewHeads {
 pub async fn count_heads(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(ask): Asked<NewHeads>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(ask): JsonBody<NewHeads>,
 ) -> Result<Response, ApiError> {
-    let lesson = find(&app, &identity, Act::Attend, lesson_id).await?;
+    let lesson = find(&app, &identity, Permission::Attend, lesson_id).await?;
     let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotFound)?;
     let now = app.clock.wall();
     let counts = match lesson.state {
@@ -334,7 +335,7 @@ pub async fn count_heads(
     let row = identity.row(&app, "count_heads", format!("lesson:{lesson_id}")).at_place(lesson.place());
     let row = row.saying(format!("{head_count_id} {words}"));
     let new = NewHeadCount { head_count_id, lesson_id, classroom_id, count };
-    if !app.store.keep_head_count(&identity.reach(Act::Attend)?, &new, &row).await? {
+    if !app.store.save_head_count(&identity.reach(Permission::Attend)?, &new, &row).await? {
         return Err(ApiError::NotFound);
     }
     let location = [(header::LOCATION, format!("/api/v1/lessons/{lesson_id}/report"))];
@@ -346,7 +347,7 @@ const COUNTS_UNTIL: std::time::Duration = std::time::Duration::from_secs(2 * 360
 
 /// The report of a lesson that has none yet, as it stands.
 async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonReport, ApiError> {
-    let unkept = app.registry.roll(|roll| roll.of(lesson.lesson_id));
+    let unkept = app.registry.sample_buffer(|sample_buffer| sample_buffer.of(lesson.lesson_id));
     let collected = app.store.collected(scope, lesson, unkept).await?;
     let rules = app.store.rules_at(scope, lesson.place()).await?;
     Ok(work_out(lesson, &collected, &rules, app.clock.wall()))
@@ -363,7 +364,7 @@ async fn still_there(app: &App, scope: &Scope, lesson_id: LessonId) -> Result<()
 }
 
 /// Whoever looks into the attendance of a class of minors is seen by the audit.
-async fn note_look(app: &App, identity: &Identity, lesson: &Lesson) -> Result<(), ApiError> {
+async fn audit_view(app: &App, identity: &Identity, lesson: &Lesson) -> Result<(), ApiError> {
     let object = format!("lesson:{}", lesson.lesson_id);
     Ok(app.store.audit(&identity.row(app, "look_into_report", object).at_place(lesson.place())).await?)
 }

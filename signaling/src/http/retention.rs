@@ -1,6 +1,6 @@
 //! 存储: what recordings take, how long they stay, who holds them, and what will go.
 
-pub mod kept;
+pub mod retained;
 
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::civil::Date;
@@ -11,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
-    retention::kept::{Reasoned, reason},
+    retention::retained::{Reasoned, reason},
     web::{
-        ask::{Asked, Named, Queried},
+        extract::{JsonBody, PathId, QueryParams},
         list::{self, Listed},
         problem::{ApiError, Problems},
         version::{IfMatch, Tagged, edited},
@@ -30,15 +30,15 @@ use crate::{
 use school::base::zone::school_day;
 use school::{
     account::{
-        permission::{Act, Scope},
+        permission::{Permission, Scope},
         system_scope,
     },
     base::{id::OrganisationId, time::UnixMs},
     retention::{
         RetentionPolicy,
         forecast::{Forecast, Outlook},
-        kept_clock::Trust,
         quota::{Quota, QuotaNotice},
+        trusted_clock::Trust,
     },
 };
 
@@ -170,8 +170,8 @@ pub struct SchoolPage {
 #[utoipa::path(get, path = "/storage", tag = "storage", extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = StorageView), Problems))]
 pub async fn show_storage(State(app): State<App>, identity: Identity) -> Result<Json<StorageView>, ApiError> {
-    let scope = identity.scope(Act::SeeStorage)?;
-    let totals = app.store.kept_totals(&scope).await?;
+    let scope = identity.scope(Permission::SeeStorage)?;
+    let totals = app.store.retained_totals(&scope).await?;
     let run = app.store.retention_run(&scope).await?;
     let mirror = app.recordings.mirror().map(|mirror| {
         let status = mirror.status();
@@ -201,9 +201,9 @@ pub async fn show_storage(State(app): State<App>, identity: Identity) -> Result<
 pub async fn list_school_use(
     State(app): State<App>,
     identity: Identity,
-    Queried(page): Queried<SchoolPage>,
+    QueryParams(page): QueryParams<SchoolPage>,
 ) -> Result<Json<Listed<SchoolUseView>>, ApiError> {
-    let scope = identity.scope(Act::SeeStorage)?;
+    let scope = identity.scope(Permission::SeeStorage)?;
     let limit = list::limit(page.limit)? + 1;
     let found = app.store.use_of_schools(&scope, today(&app), page.after, limit).await?;
     let policies = app.store.policies(&scope).await?;
@@ -218,9 +218,9 @@ pub async fn list_school_use(
 pub async fn show_quota(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
 ) -> Result<Tagged<QuotaView>, ApiError> {
-    let scope = identity.reach(Act::SeeStorage)?;
+    let scope = identity.reach(Permission::SeeStorage)?;
     place(&app, &scope, id).await?;
     let (quota, version) = app.store.quota(&scope, id).await?;
     Ok(Tagged::new(version, QuotaView { gigabytes: quota.gigabytes, days: quota.days }))
@@ -233,11 +233,11 @@ pub async fn show_quota(
 pub async fn set_quota(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<QuotaView>,
+    JsonBody(ask): JsonBody<QuotaView>,
 ) -> Result<Tagged<QuotaView>, ApiError> {
-    let scope = identity.reach(Act::EditStorage)?;
+    let scope = identity.reach(Permission::EditStorage)?;
     if ask.gigabytes.is_some_and(|gigabytes| !(1..=1_000_000).contains(&gigabytes)) {
         return Err(invalid("gigabytes", "容量在 1 到 1000000 GB 之间，留空表示不限"));
     }
@@ -257,9 +257,9 @@ pub async fn set_quota(
 pub async fn show_policy(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
 ) -> Result<Tagged<PolicyView>, ApiError> {
-    let scope = identity.reach(Act::SeeStorage)?;
+    let scope = identity.reach(Permission::SeeStorage)?;
     let path = place(&app, &scope, id).await?;
     let (set_here, policy, version) = match app.store.policy(&scope, id).await? {
         Some((policy, version)) => (true, policy, version),
@@ -275,11 +275,11 @@ pub async fn show_policy(
 pub async fn set_policy(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
     IfMatch(version): IfMatch,
-    Asked(policy): Asked<RetentionPolicy>,
+    JsonBody(policy): JsonBody<RetentionPolicy>,
 ) -> Result<Tagged<PolicyView>, ApiError> {
-    let scope = identity.reach(Act::EditStorage)?;
+    let scope = identity.reach(Permission::EditStorage)?;
     policy.check().map_err(|why| invalid(why.field, &format!("天数在 {} 到 36500 之间，留空表示一直保存", why.min)))?;
     let row = identity.row(&app, "set_retention_policy", format!("organisation:{id}"));
     let version = edited(app.store.set_policy(&scope, id, &policy, version, row).await?)?;
@@ -293,9 +293,9 @@ pub async fn set_policy(
 pub async fn confirm_retention(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<Reasoned>,
+    JsonBody(ask): JsonBody<Reasoned>,
 ) -> Result<(StatusCode, Json<RetentionRunView>), ApiError> {
-    let scope = identity.scope(Act::EditStorage)?;
+    let scope = identity.scope(Permission::EditStorage)?;
     // It speaks for every school of the hub.
     let tops = app.store.tops(&system_scope::retention()).await?;
     if !tops.iter().all(|path| scope.covers(path)) {
@@ -348,7 +348,7 @@ fn run_view(app: &App, run: &RetentionRun) -> RetentionRunView {
         attendance: run.attendance,
         held_back: run.held_back,
         clock_off_ms: match app.retention.trust(app.clock.now()) {
-            Trust::Kept => 0,
+            Trust::Trusted => 0,
             Trust::Moved(off_ms) => off_ms,
         },
         confirmed: run.confirmed_by.is_some(),

@@ -1,8 +1,8 @@
 //! What every route uses: reading requests, who asks, lists, edits, limits, problems.
 
-pub mod ask;
 pub mod assets;
 pub mod cookie;
+pub mod extract;
 pub(crate) mod field;
 pub mod idempotency;
 pub mod list;

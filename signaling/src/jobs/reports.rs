@@ -31,14 +31,14 @@ pub async fn run(app: App) {
         rests = match round(&app).await {
             Ok(()) => EVERY,
             Err(error) => {
-                let waiting = app.registry.roll(|roll| roll.rows());
+                let waiting = app.registry.sample_buffer(|sample_buffer| sample_buffer.rows());
                 error!(error = chain(&error), waiting, "Attendance waits here: the store does not take it");
                 TRIES_AGAIN_AFTER
             }
         };
-        app.registry.roll(|roll| {
-            metrics::gauge!("tongke_attendance_rows_waiting").set(roll.rows() as f64);
-            metrics::counter!("tongke_attendance_rows_given_up_total").absolute(roll.given_up());
+        app.registry.sample_buffer(|sample_buffer| {
+            metrics::gauge!("tongke_attendance_rows_waiting").set(sample_buffer.rows() as f64);
+            metrics::counter!("tongke_attendance_rows_given_up_total").absolute(sample_buffer.given_up());
         });
     }
 }
@@ -52,17 +52,17 @@ pub async fn round(app: &App) -> Result<(), StoreError> {
     let (scope, now) = (system_scope::bell(), app.clock.wall());
     for lesson in app.store.lessons_to_report(&scope, now, REPORTS_A_ROUND).await? {
         let lesson_id = lesson.lesson_id;
-        if !app.registry.roll(|roll| roll.is_kept(lesson_id)) {
+        if !app.registry.sample_buffer(|sample_buffer| sample_buffer.is_kept(lesson_id)) {
             continue; // Its last windows came a moment ago.
         }
         let collected = app.store.collected(&scope, &lesson, Vec::new()).await?;
         let rules = app.store.rules_at(&scope, lesson.place()).await?;
         let report = work_out(&lesson, &collected, &rules, now);
         let row = AuditRow::by_system(now, ACT, format!("lesson:{lesson_id}")).at_place(lesson.place());
-        if app.store.keep_report(&scope, &report, &collected, row).await? {
+        if app.store.save_report(&scope, &report, &collected, row).await? {
             info!(lesson.id = %lesson_id, ends = report.ends.len(), "Worked out the report of lesson {lesson_id}");
         }
-        app.registry.roll(|roll| roll.forget(lesson_id));
+        app.registry.sample_buffer(|sample_buffer| sample_buffer.forget(lesson_id));
     }
     Ok(())
 }

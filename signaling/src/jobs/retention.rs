@@ -1,5 +1,5 @@
 //! Keeps count of what recordings take, and takes away what may go: once a minute it counts, once a day it goes through
-//! what retention says. Whether the clock can be believed for that is [`KeptClock`]'s to say, what is due is said in
+//! what retention says. Whether the clock can be believed for that is [`TrustedClock`]'s to say, what is due is said in
 //! [`retention`](school::retention); here both meet the disk, the bucket and the store.
 //!
 //! Whatever it does may be interrupted anywhere. A recording that is being deleted says so in the store before the first
@@ -19,8 +19,8 @@ use crate::{
     store::{
         AuditRow, StoreError,
         retention::{
-            Deletion, KeptAsk, KeptRecording,
-            aged::{AgedId, Retired},
+            Deletion, RetainedFilter, RetainedRecording,
+            expiry::{ExpiringId, Retired},
             policy::Policies,
             run::{RetentionRun, RunOutcome},
             storage::Counted,
@@ -30,12 +30,14 @@ use crate::{
 use school::{
     account::system_scope,
     base::{id::RecordingId, time::UnixMs, zone::school_day},
-    retention::{DataClass, DeletionRule, KeepState, RetentionStep, kept_clock::Trust, quota::QuotaNotice, run_bound},
+    retention::{
+        DataClass, DeletionRule, RetentionStep, StorageState, quota::QuotaNotice, run_bound, trusted_clock::Trust,
+    },
 };
 
 impl App {
     /// Keeps count and goes through retention until the hub stops.
-    pub async fn keep_store(self) {
+    pub async fn archive_store(self) {
         let mut rounds = tokio::time::interval(ROUND_EVERY);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -103,7 +105,7 @@ impl App {
             let is_over = one.is_sealed && measured.seal_sha256.is_some();
             counted.push(Counted {
                 recording_id: one.recording_id,
-                state: if is_over { KeepState::Sealed } else { KeepState::Live },
+                state: if is_over { StorageState::Sealed } else { StorageState::Live },
                 size_bytes: measured.size_bytes,
                 duration_ms: measured.duration_ms,
                 recorded_on: school_day(one.started_at),
@@ -144,13 +146,13 @@ impl App {
         let policies = self.store.policies(&scope).await?;
         let (mut days, mut after) = (BTreeMap::<Date, u64>::new(), None);
         loop {
-            let ask = KeptAsk { after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
-            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let ask = RetainedFilter { after, limit: COUNTED_AT_ONCE, ..RetainedFilter::default() };
+            let page = self.store.retained_recordings(&scope, &ask).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.ended_at, last.recording_id));
-            for kept in &page {
-                if let Some(at) = kept.item().deletes_at(&policies.at(&kept.path)) {
-                    *days.entry(school_day(at)).or_default() += kept.size_bytes;
+            for retained in &page {
+                if let Some(at) = retained.item().deletes_at(&policies.at(&retained.path)) {
+                    *days.entry(school_day(at)).or_default() += retained.size_bytes;
                 }
             }
         }
@@ -165,17 +167,17 @@ impl App {
         let scope = system_scope::retention();
         let (mut after, now) = (None, self.clock.wall());
         loop {
-            let states = vec![KeepState::Archived];
-            let ask = KeptAsk { states, after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
-            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let states = vec![StorageState::Archived];
+            let ask = RetainedFilter { states, after, limit: COUNTED_AT_ONCE, ..RetainedFilter::default() };
+            let page = self.store.retained_recordings(&scope, &ask).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some((last.ended_at, last.recording_id));
-            for kept in page.iter().filter(|kept| kept.is_mirrored) {
-                let old = self.recordings.local_kept().is_some_and(|local| now >= kept.ended_at.plus(local));
+            for retained in page.iter().filter(|retained| retained.is_mirrored) {
+                let old = self.recordings.local_kept().is_some_and(|local| now >= retained.ended_at.plus(local));
                 if !old && !self.recordings.disk().is_short() {
                     return Ok(()); // All that come after are younger.
                 }
-                let id = recorder::RecordingId(kept.recording_id.uuid());
+                let id = recorder::RecordingId(retained.recording_id.uuid());
                 match mirror.evict(id).await {
                     Ok(0) => {}
                     Ok(freed) => info!(recording.id = %id, freed, "Recording {id} is in the bucket alone now"),
@@ -201,7 +203,7 @@ impl App {
         let mut run = RetentionRun { ran_at: Some(now.wall), ..RetentionRun::default() };
         if let Trust::Moved(off_ms) = self.retention.trust(now) {
             run = RetentionRun { outcome: RunOutcome::ClockMoved, off_ms, ran_at: before.ran_at, ..run };
-            self.store.keep_retention_run(&scope, &run).await?;
+            self.store.save_retention_run(&scope, &run).await?;
             return Ok(run);
         }
         // A hub that is started again and again does not make days of it.
@@ -211,25 +213,25 @@ impl App {
         }
         let policies = self.store.policies(&scope).await?;
         let bound = run_bound(
-            usize::try_from(self.store.kept_totals(&scope).await?.recordings).unwrap_or(usize::MAX),
+            usize::try_from(self.store.retained_totals(&scope).await?.recordings).unwrap_or(usize::MAX),
             confirmed,
         );
         let (mut marks, mut deletions) = (bound, bound);
         let mut after = None;
         loop {
-            let ask = KeptAsk { after, limit: COUNTED_AT_ONCE, ..KeptAsk::default() };
-            let page = self.store.kept_recordings(&scope, &ask).await?;
+            let ask = RetainedFilter { after, limit: COUNTED_AT_ONCE, ..RetainedFilter::default() };
+            let page = self.store.retained_recordings(&scope, &ask).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.ended_at, last.recording_id));
-            for kept in &page {
-                let mut item = kept.item();
+            for retained in &page {
+                let mut item = retained.item();
                 item.is_mirrored |= self.recordings.mirror().is_none();
-                let step = item.due(&policies.at(&kept.path), now.wall);
+                let step = item.due(&policies.at(&retained.path), now.wall);
                 let left = match step {
                     Some(RetentionStep::Mark) => &mut marks,
                     Some(RetentionStep::Delete) => &mut deletions,
                     Some(step) => {
-                        self.take(kept, step, now.wall).await?;
+                        self.take(retained, step, now.wall).await?;
                         run.deleted += u64::from(step == RetentionStep::Finish);
                         continue;
                     }
@@ -242,22 +244,22 @@ impl App {
                 }
                 *left -= 1;
                 let step = step.unwrap_or(RetentionStep::Archive);
-                if self.take(kept, step, now.wall).await? {
+                if self.take(retained, step, now.wall).await? {
                     *(if step == RetentionStep::Mark { &mut run.marked } else { &mut run.deleted }) += 1;
                 }
             }
         }
         if !too_early || confirmed {
             for class in [DataClass::Clips, DataClass::Samples, DataClass::Attendance] {
-                self.go_through_aged(class, &policies, confirmed, &mut run).await?;
+                self.expire_records(class, &policies, confirmed, &mut run).await?;
             }
         }
-        self.store.keep_retention_run(&scope, &run).await?;
+        self.store.save_retention_run(&scope, &run).await?;
         Ok(run)
     }
 
     /// Goes through a class that goes by its age alone, and deletes what is due.
-    async fn go_through_aged(
+    async fn expire_records(
         &self,
         class: DataClass,
         policies: &Policies,
@@ -266,15 +268,15 @@ impl App {
     ) -> Result<(), StoreError> {
         let (scope, now) = (system_scope::retention(), self.clock.wall());
         let Some(shortest) = policies.shortest(class) else { return Ok(()) };
-        let all = usize::try_from(self.store.count_aged(&scope, class).await?).unwrap_or(usize::MAX);
+        let all = usize::try_from(self.store.count_expiring(&scope, class).await?).unwrap_or(usize::MAX);
         let (mut left, mut after) = (run_bound(all, confirmed), None);
         loop {
-            let page = self.store.aged(&scope, class, now.minus(shortest), after, COUNTED_AT_ONCE).await?;
+            let page = self.store.expiring(&scope, class, now.minus(shortest), after, COUNTED_AT_ONCE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
-            for aged in page {
-                let policy = policies.at(&aged.path);
-                if !aged.item.is_due(&policy, now) {
+            for expiring in page {
+                let policy = policies.at(&expiring.path);
+                if !expiring.item.is_due(&policy, now) {
                     continue;
                 }
                 if left == 0 {
@@ -283,13 +285,13 @@ impl App {
                     continue;
                 }
                 left -= 1;
-                match self.store.retire(&scope, aged.id, &policy, now).await? {
-                    Retired::Done => match aged.id {
-                        AgedId::Clip(_) => run.clips += 1,
-                        AgedId::Samples(_) => run.samples += 1,
-                        AgedId::Attendance(_) => run.attendance += 1,
+                match self.store.retire(&scope, expiring.id, &policy, now).await? {
+                    Retired::Done => match expiring.id {
+                        ExpiringId::Clip(_) => run.clips += 1,
+                        ExpiringId::Samples(_) => run.samples += 1,
+                        ExpiringId::Attendance(_) => run.attendance += 1,
                     },
-                    Retired::Spared => {}
+                    Retired::Skipped => {}
                     Retired::Edited(edited) => error!(error = chain(&edited), "What was edited is not deleted"),
                 }
             }
@@ -297,8 +299,8 @@ impl App {
     }
 
     /// Takes one step with one recording. False: it was not possible now.
-    async fn take(&self, kept: &KeptRecording, step: RetentionStep, now: UnixMs) -> Result<bool, StoreError> {
-        let (scope, id) = (system_scope::retention(), kept.recording_id);
+    async fn take(&self, retained: &RetainedRecording, step: RetentionStep, now: UnixMs) -> Result<bool, StoreError> {
+        let (scope, id) = (system_scope::retention(), retained.recording_id);
         let row = |act| AuditRow::by_system(now, act, format!("recording:{id}"));
         match step {
             RetentionStep::Archive => self.store.archive_recording(&scope, id).await.map(|()| true),
@@ -313,15 +315,15 @@ impl App {
             }
             RetentionStep::Unmark => self.store.unmark(&scope, id, row("take_deletion_back")).await,
             RetentionStep::Delete => {
-                Ok(self.store.begin_deletion(&scope, id, now).await? && self.erase(kept, now).await?)
+                Ok(self.store.begin_deletion(&scope, id, now).await? && self.erase(retained, now).await?)
             }
-            RetentionStep::Finish => self.erase(kept, now).await,
+            RetentionStep::Finish => self.erase(retained, now).await,
         }
     }
 
     /// Files first, so that nothing is copied any more, then objects, then the tombstone. False: the next run goes on.
-    async fn erase(&self, kept: &KeptRecording, now: UnixMs) -> Result<bool, StoreError> {
-        let (recordings, recording_id) = (self.recordings.clone(), kept.recording_id);
+    async fn erase(&self, retained: &RetainedRecording, now: UnixMs) -> Result<bool, StoreError> {
+        let (recordings, recording_id) = (self.recordings.clone(), retained.recording_id);
         let id = recorder::RecordingId(recording_id.uuid());
         if self.recordings.mirror().is_some_and(|mirror| !mirror.cancel_uploads(id)) {
             return Ok(false);
@@ -336,7 +338,7 @@ impl App {
             warn!(recording.id = %id, error = chain(&error), "Recording {id} is still in the bucket");
             return Ok(false);
         }
-        self.store.bury(&system_scope::retention(), kept, now).await?;
+        self.store.mark_deleted(&system_scope::retention(), retained, now).await?;
         Ok(true)
     }
 }

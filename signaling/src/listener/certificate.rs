@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::CertificateFiles,
-    keep::{self, KeepError},
+    data_dir::{self, DataDirError},
 };
 use school::base::time::UnixMs;
 
@@ -38,7 +38,7 @@ pub struct Certificate {
 pub enum CertificateError {
     /// A file.
     #[error(transparent)]
-    Keep(#[from] KeepError),
+    Keep(#[from] DataDirError),
     /// It could not be made.
     #[error("cannot make a certificate")]
     Make(#[from] rcgen::Error),
@@ -71,7 +71,7 @@ struct MadeFor {
 /// # Errors
 /// [`CertificateError`] where they are no certificate with its key.
 pub fn given(files: &CertificateFiles) -> Result<Certificate, CertificateError> {
-    let read = |path: &Path| keep::read(path)?.ok_or_else(|| CertificateError::Unreadable(path.to_owned()));
+    let read = |path: &Path| data_dir::read(path)?.ok_or_else(|| CertificateError::Unreadable(path.to_owned()));
     let chain = chain_of(&read(&files.cert)?, &files.cert)?;
     let key = key_of(&read(&files.key)?, &files.key)?;
     let fingerprint = chain.first().map(|leaf| fingerprint(leaf)).unwrap_or_default();
@@ -85,37 +85,37 @@ pub fn given(files: &CertificateFiles) -> Result<Certificate, CertificateError> 
 /// [`CertificateError`] where it cannot be kept.
 pub fn own(data: &Path, announce: &[IpAddr], now: UnixMs) -> Result<Certificate, CertificateError> {
     let folder = data.join("tls");
-    keep::folder(&folder)?;
+    data_dir::folder(&folder)?;
     let (ca_path, ca_key_path) = (folder.join("ca.pem"), folder.join("ca.key"));
     let (path, key_path, note_path) =
         (folder.join("server.pem"), folder.join("server.key"), folder.join("server.json"));
 
-    let ca_pem = match keep::read(&ca_path)? {
+    let ca_pem = match data_dir::read(&ca_path)? {
         Some(pem) => String::from_utf8(pem).map_err(|_| CertificateError::Unreadable(ca_path.clone()))?,
         None => {
             let key = KeyPair::generate()?;
             let pem = authority(now).self_signed(&key)?.pem();
-            keep::write(&ca_key_path, key.serialize_pem().as_bytes(), 0o600)?;
-            keep::write(&ca_path, pem.as_bytes(), 0o644)?;
+            data_dir::write(&ca_key_path, key.serialize_pem().as_bytes(), 0o600)?;
+            data_dir::write(&ca_path, pem.as_bytes(), 0o644)?;
             pem
         }
     };
     let wanted = names(announce);
-    let made_for: Option<MadeFor> = keep::read(&note_path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let made_for: Option<MadeFor> = data_dir::read(&note_path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let is_good = made_for.is_some_and(|made| made.names == wanted && made.ends_at > now.plus(RENEW_BEFORE));
-    if !is_good || keep::read(&path)?.is_none() {
-        let ca_key = keep::secret(&ca_key_path, Vec::new)?;
+    if !is_good || data_dir::read(&path)?.is_none() {
+        let ca_key = data_dir::secret(&ca_key_path, Vec::new)?;
         let ca_key = String::from_utf8(ca_key).map_err(|_| CertificateError::Unreadable(ca_key_path.clone()))?;
         let issuer = Issuer::from_ca_cert_pem(&ca_pem, KeyPair::from_pem(&ca_key)?)?;
         let key = KeyPair::generate()?;
         let chain = leaf(&wanted, now)?.signed_by(&key, &issuer)?.pem() + &ca_pem;
-        keep::write(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
-        keep::write(&path, chain.as_bytes(), 0o644)?;
+        data_dir::write(&key_path, key.serialize_pem().as_bytes(), 0o600)?;
+        data_dir::write(&path, chain.as_bytes(), 0o644)?;
         let note = MadeFor { names: wanted, ends_at: now.plus(SERVER_VALID) };
-        keep::write(&note_path, &serde_json::to_vec(&note).unwrap_or_default(), 0o644)?;
+        data_dir::write(&note_path, &serde_json::to_vec(&note).unwrap_or_default(), 0o644)?;
     }
-    let chain = chain_of(&keep::read(&path)?.unwrap_or_default(), &path)?;
-    let key = key_of(&keep::secret(&key_path, Vec::new)?, &key_path)?;
+    let chain = chain_of(&data_dir::read(&path)?.unwrap_or_default(), &path)?;
+    let key = key_of(&data_dir::secret(&key_path, Vec::new)?, &key_path)?;
     let ca = chain_of(ca_pem.as_bytes(), &ca_path)?;
     let fingerprint = ca.first().map(|ca| fingerprint(ca)).unwrap_or_default();
     Ok(Certificate { tls: server_config(chain, key)?, ca_pem: Some(ca_pem.into()), fingerprint })
@@ -133,7 +133,7 @@ pub fn machine_address() -> Option<IpAddr> {
 
 fn names(announce: &[IpAddr]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if let Ok(Some(name)) = keep::read(Path::new("/etc/hostname")) {
+    if let Ok(Some(name)) = data_dir::read(Path::new("/etc/hostname")) {
         let name = String::from_utf8_lossy(&name).trim().to_owned();
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
         names.extend(is_name.then_some(name));
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn the_ca_outlives_restarts_and_the_certificate_follows_the_addresses() {
         let folder = tempfile::tempdir().unwrap();
-        let read = |name: &str| keep::read(&folder.path().join("tls").join(name)).unwrap().unwrap();
+        let read = |name: &str| data_dir::read(&folder.path().join("tls").join(name)).unwrap().unwrap();
         let first = own(folder.path(), &[], NOW).unwrap();
         let certificate = read("server.pem");
         assert_eq!(own(folder.path(), &[], NOW).unwrap().fingerprint, first.fingerprint);

@@ -35,7 +35,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use self::strict::Strict;
-use crate::http::web::ask::{Caller, HeldPlace};
+use crate::http::web::extract::{Caller, HeldPlace};
 
 /// A TLS handshake, or a request's headers, that take longer are not meant to end.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -223,7 +223,7 @@ struct Visit {
 
 /// What one connection has asked so far.
 #[derive(Default)]
-struct Asked {
+struct Requested {
     begun: AtomicUsize,
     in_flight: AtomicUsize,
 }
@@ -255,7 +255,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut stop: watch::Receiver<bool>,
 ) {
     let caller = visit.caller;
-    let asked = Arc::new(Asked::default());
+    let asked = Arc::new(Requested::default());
     let counted = asked.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
@@ -310,7 +310,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 }
 
 /// Resolves where no request has begun in time: hyper counts from a request's first byte only.
-async fn says_nothing(asked: &Asked) {
+async fn says_nothing(asked: &Requested) {
     tokio::time::sleep(HEADERS_WITHIN).await;
     if asked.begun.load(Ordering::Relaxed) > 0 {
         std::future::pending::<()>().await;
@@ -318,7 +318,7 @@ async fn says_nothing(asked: &Asked) {
 }
 
 /// Resolves where nothing was asked for [`IDLE_FOR`].
-async fn idles(asked: &Asked) {
+async fn idles(asked: &Requested) {
     let mut before = 0;
     loop {
         tokio::time::sleep(IDLE_FOR).await;

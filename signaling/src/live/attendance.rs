@@ -12,13 +12,13 @@ impl Registry {
     /// [`StoreError`] where the store does not answer.
     pub async fn flush_attendance(&self) -> Result<(), StoreError> {
         loop {
-            let rows = self.roll(|roll| roll.on_their_way(ROWS_AT_ONCE));
+            let rows = self.sample_buffer(|sample_buffer| sample_buffer.on_their_way(ROWS_AT_ONCE));
             if rows.is_empty() {
                 return Ok(());
             }
             let minutes: Vec<_> = rows.iter().map(|row| row.minute.clone()).collect();
-            self.shared.store.keep_minutes(&system_scope::bell(), &minutes).await?;
-            self.roll(|roll| roll.arrived(&rows));
+            self.shared.store.save_minutes(&system_scope::bell(), &minutes).await?;
+            self.sample_buffer(|sample_buffer| sample_buffer.arrived(&rows));
             if rows.len() < ROWS_AT_ONCE {
                 return Ok(());
             }

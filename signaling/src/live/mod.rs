@@ -1,14 +1,14 @@
 //! The lesson in progress: who sits in it, what flows, and what everyone is told.
 
+pub mod actor;
 pub mod attendance;
 pub mod bell;
-pub mod mover;
+mod presence;
 pub mod recorded;
 pub mod recording;
 pub mod registry;
 pub mod resource;
-pub mod roll;
-mod seen;
+pub mod sample_buffer;
 pub mod session;
 pub mod table;
 pub mod token;

@@ -17,7 +17,7 @@ use school::{
 impl Registry {
     /// What of a lesson is recorded: a class on stage only where every school that listens has said so.
     pub(super) async fn kept(&self, lesson_id: LessonId) -> TrackSelection {
-        match self.shared.store.stage_is_kept(&system_scope::bell(), lesson_id).await {
+        match self.shared.store.stage_is_recorded(&system_scope::bell(), lesson_id).await {
             Ok(stage) => TrackSelection { stage, ..TrackSelection::default() },
             Err(error) => {
                 // Nobody knows what they have said: what is not recorded harms no child.
@@ -29,20 +29,20 @@ impl Registry {
 
     /// Copies what recordings say of how far they have come into the store, on a task of its own: lessons do not wait for a
     /// store that is busy.
-    pub(super) fn keep_checkpoints(&self) {
+    pub(super) fn save_checkpoints(&self) {
         if self.shared.checkpointing.swap(true, Ordering::AcqRel) {
             return; // The one before is still at it.
         }
         let registry = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = registry.keep_new_checkpoints().await {
+            if let Err(error) = registry.save_new_checkpoints().await {
                 warn!(error = chain(&error), "How far recordings have come could not be kept: trying again");
             }
             registry.shared.checkpointing.store(false, Ordering::Release);
         });
     }
 
-    async fn keep_new_checkpoints(&self) -> Result<(), StoreError> {
+    async fn save_new_checkpoints(&self) -> Result<(), StoreError> {
         let mut fresh = Vec::new();
         for entry in &self.shared.lessons {
             let table = entry.table();
@@ -56,7 +56,7 @@ impl Registry {
         }
         let checkpoints: Vec<_> = fresh.iter().map(|(_, checkpoint)| checkpoint.clone()).collect();
         let now = self.shared.clock.wall();
-        self.shared.store.keep_checkpoints(&system_scope::bell(), &checkpoints, now).await?;
+        self.shared.store.save_checkpoints(&system_scope::bell(), &checkpoints, now).await?;
         for (entry, checkpoint) in fresh {
             entry.table().checkpointed = checkpoint.records;
         }

@@ -28,7 +28,7 @@ use super::wire::Keeping;
 use crate::error_chain::chain;
 use crate::{
     config::s3::S3,
-    keep::{self, KeepError},
+    data_dir::{self, DataDirError},
 };
 use school::base::id::RecordingId;
 
@@ -105,15 +105,15 @@ impl SealKey {
     /// Reads the key of a data folder, or makes it on the first run.
     ///
     /// # Errors
-    /// [`KeepError`] where the file cannot be read or written, or holds no key.
-    pub fn open(data: &Path) -> Result<Self, KeepError> {
+    /// [`DataDirError`] where the file cannot be read or written, or holds no key.
+    pub fn open(data: &Path) -> Result<Self, DataDirError> {
         let path = data.join(KEY_FILE);
-        let document = keep::secret(&path, || {
+        let document = data_dir::secret(&path, || {
             Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())
                 .map(|document| document.as_ref().to_vec())
                 .unwrap_or_default()
         })?;
-        let pair = Ed25519KeyPair::from_pkcs8(&document).map_err(|_| KeepError::NotAKey { path })?;
+        let pair = Ed25519KeyPair::from_pkcs8(&document).map_err(|_| DataDirError::NotAKey { path })?;
         Ok(Self { pair })
     }
 
@@ -121,7 +121,7 @@ impl SealKey {
     ///
     /// # Errors
     /// As [`SealKey::open`].
-    pub fn existing(data: &Path) -> Result<Option<Self>, KeepError> {
+    pub fn existing(data: &Path) -> Result<Option<Self>, DataDirError> {
         if data.join(KEY_FILE).exists() { Self::open(data).map(Some) } else { Ok(None) }
     }
 }

@@ -16,16 +16,16 @@ use tracing::{Instrument, error, info, info_span};
 
 use super::table::SeatRefused;
 use super::{
+    actor::{Actor, TransitionError, act_of},
     bell::Bell,
-    mover::{MoveError, Mover, act_of},
     recording::Recordings,
     resource::Resources,
-    roll::Roll,
+    sample_buffer::SampleBuffer,
     session::{GuestUse, Output, Session, SocketId},
     table::{InProgress, Joined, Listener, Table, role_of, seats_for, text_of},
     token::Claims,
-    unread::{Said, unread},
-    wire::{Bye, Report, SeatRole, ToPage},
+    unread::{Outgoing, unread},
+    wire::{CloseReason, Report, SeatRole, ToPage},
 };
 use crate::error_chain::chain;
 use crate::live::recording::finish;
@@ -67,7 +67,7 @@ pub(super) struct Shared {
     pub(super) lessons: DashMap<LessonId, Arc<InProgress>>,
     rooms: DashMap<RoomId, LessonId>,
     resources: Resources,
-    roll: Mutex<Roll>,
+    sample_buffer: Mutex<SampleBuffer>,
     sockets: AtomicU64,
     /// Checkpoints are on their way into the store.
     pub(super) checkpointing: AtomicBool,
@@ -83,7 +83,7 @@ impl Registry {
                 store,
                 recordings,
                 bell: Mutex::new(Bell::new(clock.now())),
-                roll: Mutex::new(Roll::new(clock.wall())),
+                sample_buffer: Mutex::new(SampleBuffer::new(clock.wall())),
                 clock,
                 lessons: DashMap::new(),
                 rooms: DashMap::new(),
@@ -102,7 +102,7 @@ impl Registry {
     pub async fn restore(&self) -> Result<(), StoreError> {
         for lesson in self.shared.store.lessons_in_progress(&system_scope::bell()).await? {
             let kept = self.kept(lesson.lesson_id).await;
-            self.take_up_keeping(lesson, kept);
+            self.resume_recording(lesson, kept);
         }
         // Their lessons are over: the hub was killed while it sealed them.
         for recording_id in self.shared.store.unsealed_recordings(&system_scope::bell()).await? {
@@ -117,10 +117,10 @@ impl Registry {
     /// Opens a room for a lesson that is open or live. Harmless where it has one. One that is live already is recorded on
     /// without a class on stage: see [`Registry::restore`].
     pub fn take_up(&self, lesson: Lesson) {
-        self.take_up_keeping(lesson, TrackSelection::default());
+        self.resume_recording(lesson, TrackSelection::default());
     }
 
-    fn take_up_keeping(&self, lesson: Lesson, kept: TrackSelection) {
+    fn resume_recording(&self, lesson: Lesson, kept: TrackSelection) {
         let lesson_id = lesson.lesson_id;
         let entry = self.shared.lessons.entry(lesson_id).or_insert_with(|| {
             let room = self.shared.hub.open_room();
@@ -163,7 +163,7 @@ impl Registry {
         if let Some(lesson) = self.shared.store.lesson(&system_scope::bell(), lesson_id).await? {
             let mut table = entry.table();
             table.lesson = lesson;
-            table.tell_lesson(self.shared.clock.now());
+            table.send_lesson(self.shared.clock.now());
         }
         Ok(())
     }
@@ -201,8 +201,8 @@ impl Registry {
     /// Starts a lesson: it is live, and recorded from now on.
     ///
     /// # Errors
-    /// See [`MoveError`].
-    pub async fn start(&self, lesson: Lesson, mover: &Mover) -> Result<Lesson, MoveError> {
+    /// See [`TransitionError`].
+    pub async fn start(&self, lesson: Lesson, actor: &Actor) -> Result<Lesson, TransitionError> {
         let Some(entry) = self.entry(lesson.lesson_id) else {
             return Err(WrongState(lesson.state).into());
         };
@@ -227,7 +227,7 @@ impl Registry {
         lesson.live_at = Some(self.shared.clock.wall());
         let begins = (!left_out).then_some(recording_id);
         lesson.recording = begins.map(|recording_id| RecordingNote { recording_id, state: RecordingState::Recording });
-        let row = self.row(mover, "start_lesson", &lesson).saying(if left_out { "not recorded: quota" } else { "" });
+        let row = self.row(actor, "start_lesson", &lesson).saying(if left_out { "not recorded: quota" } else { "" });
         let moved = self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, begins, &row).await;
         if !matches!(moved, Ok(true)) {
             // The next try goes on with it.
@@ -237,7 +237,7 @@ impl Registry {
         let mut table = entry.table();
         table.recording = recording;
         table.lesson = lesson.clone();
-        table.tell_lesson(self.shared.clock.now());
+        table.send_lesson(self.shared.clock.now());
         info!(lesson.id = %lesson.lesson_id, recording.id = %recording_id, "Lesson {} is live", lesson.lesson_id);
         Ok(lesson)
     }
@@ -245,16 +245,22 @@ impl Registry {
     /// Ends a lesson: its recording is sealed, everyone is told, the room is closed.
     ///
     /// # Errors
-    /// See [`MoveError`].
-    pub async fn end(&self, lesson: Lesson, mover: &Mover) -> Result<Lesson, MoveError> {
-        self.close(lesson, Step::End, "", mover).await
+    /// See [`TransitionError`].
+    pub async fn end(&self, lesson: Lesson, actor: &Actor) -> Result<Lesson, TransitionError> {
+        self.close(lesson, Step::End, "", actor).await
     }
 
     /// Takes the last step of a lesson in progress: it ends, it is called off, or it is missed.
     ///
     /// # Errors
-    /// See [`MoveError`].
-    pub async fn close(&self, lesson: Lesson, step: Step, reason: &str, mover: &Mover) -> Result<Lesson, MoveError> {
+    /// See [`TransitionError`].
+    pub async fn close(
+        &self,
+        lesson: Lesson,
+        step: Step,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<Lesson, TransitionError> {
         let Some(entry) = self.entry(lesson.lesson_id) else {
             lesson.state.after(step)?;
             return Ok(lesson);
@@ -271,9 +277,9 @@ impl Registry {
         {
             let mut table = entry.table();
             table.session.handle_end(now);
-            self.settle(&mut table);
+            self.reconcile(&mut table);
         }
-        let row = self.row(mover, act_of(step), &lesson).saying(reason);
+        let row = self.row(actor, act_of(step), &lesson).saying(reason);
         if !self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, None, &row).await? {
             return Err(WrongState(before).into());
         }
@@ -295,8 +301,8 @@ impl Registry {
         {
             let mut table = entry.table();
             table.lesson = lesson.clone();
-            table.tell_lesson(self.shared.clock.now());
-            table.say_bye(Bye::LessonEnded);
+            table.send_lesson(self.shared.clock.now());
+            table.say_bye(CloseReason::LessonEnded);
         }
         self.shared.lessons.remove(&lesson.lesson_id);
         self.shared.rooms.remove(&entry.room);
@@ -323,7 +329,7 @@ impl Registry {
         let now = self.shared.clock.now();
         let mut table = entry.table();
         let answer = ask(&mut table.session, now);
-        self.settle(&mut table);
+        self.reconcile(&mut table);
         Some(answer)
     }
 
@@ -340,10 +346,10 @@ impl Registry {
         let seat_id = table.sit(now, claims, had, GuestUse::Socket)?;
         let role = role_of(claims.kind);
         table.session.handle_socket_opened(now, seat_id, socket);
-        self.settle(&mut table);
+        self.reconcile(&mut table);
         if let Some(keeping) = table.keeping.filter(|_| role == SeatRole::Teacher) {
             // Its first word after the welcome.
-            let _ = page.tell(Said::Text(text_of(&ToPage::Keeping { keeping })));
+            let _ = page.send(Outgoing::Text(text_of(&ToPage::Keeping { keeping })));
         }
         table.sockets.insert(socket, Listener { role, page });
         let welcome = ToPage::Welcome {
@@ -363,7 +369,7 @@ impl Registry {
         let mut table = entry.table();
         table.sockets.remove(&socket);
         table.session.handle_socket_closed(self.shared.clock.now(), seat_id, socket);
-        self.settle(&mut table);
+        self.reconcile(&mut table);
     }
 
     /// A page says how it goes.
@@ -398,40 +404,40 @@ impl Registry {
                 }
             }
             table.session.handle_timeout(now);
-            self.settle(&mut table);
-            table.tell_seats(now);
-            table.tell_keeping();
+            self.reconcile(&mut table);
+            table.send_seats(now);
+            table.send_keeping();
         }
         if round {
-            self.keep_checkpoints();
+            self.save_checkpoints();
         }
     }
 
     /// Asks the roll something, or tells it. It is held for as long as `ask` takes.
-    pub fn roll<T>(&self, ask: impl FnOnce(&mut Roll) -> T) -> T {
-        ask(&mut self.shared.roll.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn sample_buffer<T>(&self, ask: impl FnOnce(&mut SampleBuffer) -> T) -> T {
+        ask(&mut self.shared.sample_buffer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says goodbye to every socket.
-    pub fn say_bye(&self, reason: Bye) {
+    pub fn say_bye(&self, reason: CloseReason) {
         for entry in &self.shared.lessons {
             entry.table().say_bye(reason);
         }
     }
 
     /// Does what the session answered. Sockets are told at once; the hub is asked without waiting for it.
-    fn settle(&self, table: &mut Table) {
+    fn reconcile(&self, table: &mut Table) {
         let mut slots_changed = false;
         while let Some(output) = table.session.poll_output() {
             match output {
                 Output::ClosePeer(peer) => self.close_peer(peer),
-                Output::Bye(socket, reason) => {
+                Output::CloseReason(socket, reason) => {
                     if let Some(listener) = table.sockets.remove(&socket) {
                         listener.say_last(reason);
                     }
                 }
                 Output::SlotsChanged => slots_changed = true,
-                Output::SparedChanged(seat_id) => table.tell_spared(seat_id),
+                Output::PausedChanged(seat_id) => table.send_paused(seat_id),
                 // A lesson of the timetable waits for the bell, whatever its encoder sends.
                 Output::GoLive
                     if table.lesson.state == LessonState::Open && table.lesson.runs_by == RunsBy::Teacher =>
@@ -441,13 +447,13 @@ impl Registry {
                 Output::GoLive => {}
                 // Before it begins nobody can be missing.
                 Output::Seen(end, sample) if table.lesson.state == LessonState::Live => {
-                    self.roll(|roll| roll.note(table.lesson.lesson_id, end, sample));
+                    self.sample_buffer(|sample_buffer| sample_buffer.note(table.lesson.lesson_id, end, sample));
                 }
                 Output::Seen(..) => {}
             }
         }
         if slots_changed {
-            table.tell_slots();
+            table.send_slots();
         }
     }
 
@@ -455,19 +461,19 @@ impl Registry {
         let registry = self.clone();
         let span = info_span!("lesson", lesson.id = %lesson.lesson_id);
         let start = async move {
-            let mover = Mover { actor: "publisher".into(), address: String::new() };
-            match registry.start(lesson, &mover).await {
-                Ok(_) | Err(MoveError::WrongState(_)) => {} // It ended in the same moment.
+            let actor = Actor { actor: "publisher".into(), address: String::new() };
+            match registry.start(lesson, &actor).await {
+                Ok(_) | Err(TransitionError::WrongState(_)) => {} // It ended in the same moment.
                 Err(error) => error!(error = chain(&error), "A publisher's lesson could not be started"),
             }
         };
         tokio::spawn(start.instrument(span));
     }
 
-    pub(super) fn row(&self, mover: &Mover, act: &'static str, lesson: &Lesson) -> AuditRow {
+    pub(super) fn row(&self, actor: &Actor, act: &'static str, lesson: &Lesson) -> AuditRow {
         let object = format!("lesson:{}", lesson.lesson_id);
-        AuditRow::done(self.shared.clock.wall(), mover.actor.as_str(), act, object)
-            .from(mover.address.as_str())
+        AuditRow::done(self.shared.clock.wall(), actor.actor.as_str(), act, object)
+            .from(actor.address.as_str())
             .at_place(lesson.place())
     }
 

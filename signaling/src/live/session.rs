@@ -20,8 +20,8 @@ pub use self::{
     sitter::{Purpose, Sitter, SocketId},
 };
 use super::{
-    seen::{Figures, TeacherSeen},
-    wire::{Bye, Report, SeatRole, SeatView, Slot, Slots},
+    presence::{Figures, TeacherPresence},
+    wire::{CloseReason, Report, SeatRole, SeatView, Slot, Slots},
 };
 use school::{
     base::{id::SeatId, time::Now},
@@ -66,7 +66,7 @@ pub struct Session {
     peers: HashMap<PeerId, SeatId>,
     slots: Slots,
     publishers: HashMap<TrackKind, PeerId>,
-    teacher_seen: TeacherSeen,
+    teacher_seen: TeacherPresence,
     told: Vec<SeatView>,
     outputs: VecDeque<Output>,
 }
@@ -81,7 +81,7 @@ impl Session {
             peers: HashMap::new(),
             slots: Slots::default(),
             publishers: HashMap::new(),
-            teacher_seen: TeacherSeen::default(),
+            teacher_seen: TeacherPresence::default(),
             told: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -143,9 +143,9 @@ impl Session {
         self.outputs.extend(seat.last_seen(now));
         seat.seen.begin(now);
         // A page that has just come knows of nothing spared: the next figures tell it.
-        seat.peers.iter_mut().for_each(|peer| peer.spared.clear());
+        seat.peers.iter_mut().for_each(|peer| peer.paused.clear());
         if let Some(before) = seat.socket.replace(socket) {
-            self.outputs.push_back(Output::Bye(before, Bye::Replaced));
+            self.outputs.push_back(Output::CloseReason(before, CloseReason::Replaced));
         }
         seat.had_page = true;
         seat.report = None;
@@ -194,7 +194,7 @@ impl Session {
             loss: 0.0,
             rtt_ms: None,
             figures: None,
-            spared: Vec::new(),
+            paused: Vec::new(),
         });
         self.peers.insert(peer, seat_id);
         for before in replaced {
@@ -262,26 +262,26 @@ impl Session {
         known.loss = line.loss;
         known.rtt_ms = line.rtt_ms;
         known.figures = Some(Figures::of(line));
-        let spared: Vec<TrackKind> = line.slots.iter().filter(|slot| slot.paused).map(|slot| slot.kind).collect();
-        if known.spared != spared {
-            known.spared = spared;
-            self.outputs.extend(self.peers.get(&peer).map(|seat_id| Output::SparedChanged(*seat_id)));
+        let paused: Vec<TrackKind> = line.slots.iter().filter(|slot| slot.paused).map(|slot| slot.kind).collect();
+        if known.paused != paused {
+            known.paused = paused;
+            self.outputs.extend(self.peers.get(&peer).map(|seat_id| Output::PausedChanged(*seat_id)));
         }
     }
 
     /// What a seat's line has no room for, and the socket to tell it on. `None`: its page is not here.
     #[must_use]
-    pub fn spared(&self, seat_id: SeatId) -> Option<(SocketId, Vec<TrackKind>)> {
+    pub fn paused(&self, seat_id: SeatId) -> Option<(SocketId, Vec<TrackKind>)> {
         let seat = self.seats.get(&seat_id)?;
         let receives = |peer: &&Peer| peer.purpose == Purpose::Receive;
-        let spared = seat.peers.iter().rfind(receives).map(|peer| peer.spared.clone()).unwrap_or_default();
-        Some((seat.socket?, spared))
+        let paused = seat.peers.iter().rfind(receives).map(|peer| peer.paused.clone()).unwrap_or_default();
+        Some((seat.socket?, paused))
     }
 
     /// Gives up seats that nobody came back to, and sees to the teacher.
     pub fn handle_timeout(&mut self, now: Now) {
         let (sends, figures) = (self.teacher_sends(), self.teacher_figures());
-        let window = self.teacher_seen.look(now, sends, figures);
+        let window = self.teacher_seen.poll(now, sends, figures);
         self.outputs.extend(window.map(|window| Output::Seen(End::Teacher, window)));
         self.seats.retain(|_, seat| {
             !seat.is_empty() || now.steady.saturating_duration_since(seat.empty_since) < SEAT_KEPT_FOR

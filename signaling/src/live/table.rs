@@ -12,8 +12,8 @@ use super::{
     recording::Recording,
     session::{GuestUse, Session, Sitter, SocketId},
     token::{Claims, TokenKind},
-    unread::{Said, Teller, Unread},
-    wire::{Bye, Keeping, LessonView, May, SeatRole, SeatView, Slots, ToPage},
+    unread::{MessageQueue, Outgoing, Unread},
+    wire::{CloseReason, Keeping, LessonView, May, SeatRole, SeatView, Slots, ToPage},
 };
 use school::{
     base::{
@@ -62,7 +62,7 @@ pub(super) struct Table {
 /// One page that listens.
 pub(super) struct Listener {
     pub(super) role: SeatRole,
-    pub(super) page: Teller,
+    pub(super) page: MessageQueue,
 }
 
 /// A socket that was let in.
@@ -125,25 +125,25 @@ impl Table {
         LessonView::new(&self.lesson, may, now.wall)
     }
 
-    pub(super) fn tell_lesson(&mut self, now: Now) {
-        self.tell_by_role(|table, role| ToPage::Lesson { lesson: Box::new(table.view(role, now)) });
+    pub(super) fn send_lesson(&mut self, now: Now) {
+        self.send_by_role(|table, role| ToPage::Lesson { lesson: Box::new(table.view(role, now)) });
     }
 
-    pub(super) fn tell_slots(&mut self) {
+    pub(super) fn send_slots(&mut self) {
         let slots: Slots = self.session.slots();
-        self.tell_by_role(|_, _| ToPage::Slots { slots });
+        self.send_by_role(|_, _| ToPage::Slots { slots });
     }
 
-    pub(super) fn tell_spared(&mut self, seat_id: SeatId) {
-        let Some((socket, kinds)) = self.session.spared(seat_id) else { return };
+    pub(super) fn send_paused(&mut self, seat_id: SeatId) {
+        let Some((socket, kinds)) = self.session.paused(seat_id) else { return };
         if let Some(listener) = self.sockets.get(&socket) {
             // A page that does not read is let go of with the next word to everybody.
-            let _ = listener.page.tell(Said::Text(text_of(&ToPage::Spared { kinds })));
+            let _ = listener.page.send(Outgoing::Text(text_of(&ToPage::Spared { kinds })));
         }
     }
 
     /// Tells teachers how the recording is doing, where that has changed.
-    pub(super) fn tell_keeping(&mut self) {
+    pub(super) fn send_keeping(&mut self) {
         let keeping = self.recording.as_ref().and_then(Recording::keeping);
         if self.keeping == keeping {
             return;
@@ -153,23 +153,23 @@ impl Table {
         let text = text_of(&ToPage::Keeping { keeping });
         for listener in self.sockets.values().filter(|listener| listener.role == SeatRole::Teacher) {
             // A page that does not read is let go of with the next word to everybody.
-            let _ = listener.page.tell(Said::Text(text.clone()));
+            let _ = listener.page.send(Outgoing::Text(text.clone()));
         }
     }
 
-    pub(super) fn tell_seats(&mut self, now: Now) {
+    pub(super) fn send_seats(&mut self, now: Now) {
         if let Some(seats) = self.session.seats_if_changed(now) {
-            self.tell_by_role(|_, role| ToPage::Seats { seats: seats_for(role, &seats) });
+            self.send_by_role(|_, role| ToPage::Seats { seats: seats_for(role, &seats) });
         }
     }
 
     /// Writes each message once per role, and lets go of sockets whose queue is full.
-    fn tell_by_role(&mut self, message: impl Fn(&Self, SeatRole) -> ToPage) {
+    fn send_by_role(&mut self, message: impl Fn(&Self, SeatRole) -> ToPage) {
         let mut texts: HashMap<SeatRole, Arc<str>> = HashMap::new();
         let mut deaf = Vec::new();
         for (socket, listener) in &self.sockets {
             let text = texts.entry(listener.role).or_insert_with(|| text_of(&message(self, listener.role)));
-            if listener.page.tell(Said::Text(text.clone())).is_err() {
+            if listener.page.send(Outgoing::Text(text.clone())).is_err() {
                 deaf.push(*socket);
             }
         }
@@ -180,7 +180,7 @@ impl Table {
         }
     }
 
-    pub(super) fn say_bye(&mut self, reason: Bye) {
+    pub(super) fn say_bye(&mut self, reason: CloseReason) {
         for listener in std::mem::take(&mut self.sockets).into_values() {
             listener.say_last(reason);
         }
@@ -188,9 +188,9 @@ impl Table {
 }
 
 impl Listener {
-    pub(super) fn say_last(self, reason: Bye) {
+    pub(super) fn say_last(self, reason: CloseReason) {
         // A full queue: its socket ends with the queue, without the word.
-        let _ = self.page.tell(Said::Last(text_of(&ToPage::Bye { reason })));
+        let _ = self.page.send(Outgoing::Last(text_of(&ToPage::CloseReason { reason })));
     }
 }
 

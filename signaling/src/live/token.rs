@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::keep;
+use crate::data_dir;
 use school::base::{
     id::{ClassroomId, DeviceId, LessonId, SeatId, ShareId},
     time::UnixMs,
@@ -104,15 +104,15 @@ impl TokenSigner {
     /// Reads the key of this data folder, or makes it on the first run.
     ///
     /// # Errors
-    /// [`keep::KeepError`] where the file cannot be read or written, or holds no key.
-    pub fn open(data: &Path) -> Result<Self, keep::KeepError> {
+    /// [`data_dir::DataDirError`] where the file cannot be read or written, or holds no key.
+    pub fn open(data: &Path) -> Result<Self, data_dir::DataDirError> {
         let path = data.join(KEY_FILE);
-        let document = keep::secret(&path, || {
+        let document = data_dir::secret(&path, || {
             Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())
                 .map(|document| document.as_ref().to_vec())
                 .unwrap_or_default()
         })?;
-        let pair = Ed25519KeyPair::from_pkcs8(&document).map_err(|_| keep::KeepError::NotAKey { path })?;
+        let pair = Ed25519KeyPair::from_pkcs8(&document).map_err(|_| data_dir::DataDirError::NotAKey { path })?;
         Ok(Self { pair })
     }
 

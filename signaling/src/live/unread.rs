@@ -15,7 +15,7 @@ pub const BYTES_MAX: usize = 1 << 20;
 
 /// What a socket is given to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Outgoing {
     /// One message, written once for all who get it.
     Text(Arc<str>),
     /// The last message; close after it.
@@ -27,31 +27,31 @@ pub enum Said {
 pub struct Full;
 
 /// Where messages for one page go in. Dropping it ends the page's socket once it has read what is there.
-pub struct Teller {
-    queue: mpsc::Sender<Said>,
+pub struct MessageQueue {
+    queue: mpsc::Sender<Outgoing>,
     bytes: Arc<AtomicUsize>,
 }
 
 /// Where they come out.
 pub struct Unread {
-    queue: mpsc::Receiver<Said>,
+    queue: mpsc::Receiver<Outgoing>,
     bytes: Arc<AtomicUsize>,
 }
 
 /// Both ends of one page's queue.
 #[must_use]
-pub fn unread() -> (Teller, Unread) {
+pub fn unread() -> (MessageQueue, Unread) {
     let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
-    (Teller { queue: sender, bytes: bytes.clone() }, Unread { queue: receiver, bytes })
+    (MessageQueue { queue: sender, bytes: bytes.clone() }, Unread { queue: receiver, bytes })
 }
 
-impl Teller {
+impl MessageQueue {
     /// Adds one message, without waiting.
     ///
     /// # Errors
     /// [`Full`], also where the page has gone.
-    pub fn tell(&self, said: Said) -> Result<(), Full> {
+    pub fn send(&self, said: Outgoing) -> Result<(), Full> {
         let size = said.size();
         // One end adds, the other only takes away: the sum may have become smaller meanwhile, never larger.
         if self.bytes.load(Ordering::Relaxed) + size > BYTES_MAX {
@@ -67,14 +67,14 @@ impl Teller {
 
 impl Unread {
     /// The next message. `None`: there will be no more, because the page did not read or was sent away.
-    pub async fn next(&mut self) -> Option<Said> {
+    pub async fn next(&mut self) -> Option<Outgoing> {
         let said = self.queue.recv().await?;
         self.bytes.fetch_sub(said.size(), Ordering::Relaxed);
         Some(said)
     }
 }
 
-impl Said {
+impl Outgoing {
     fn size(&self) -> usize {
         let (Self::Text(text) | Self::Last(text)) = self;
         text.len()
@@ -85,26 +85,26 @@ impl Said {
 mod tests {
     use super::*;
 
-    fn text(size: usize) -> Said {
-        Said::Text("x".repeat(size).into())
+    fn text(size: usize) -> Outgoing {
+        Outgoing::Text("x".repeat(size).into())
     }
 
     #[tokio::test]
     async fn a_queue_is_full_by_messages_or_by_bytes_and_has_room_again_once_it_is_read() {
         for (size, most) in [(1, MESSAGES_MAX), (BYTES_MAX / 4, 4), (BYTES_MAX / 4 + 1, 3)] {
-            let (teller, mut unread) = unread();
-            let told = (0..MESSAGES_MAX + 1).take_while(|_| teller.tell(text(size)).is_ok()).count();
+            let (queue, mut unread) = unread();
+            let told = (0..MESSAGES_MAX + 1).take_while(|_| queue.send(text(size)).is_ok()).count();
             assert_eq!(told, most, "{size}");
-            assert_eq!(teller.tell(Said::Last("x".repeat(size).into())), Err(Full));
+            assert_eq!(queue.send(Outgoing::Last("x".repeat(size).into())), Err(Full));
             assert_eq!(unread.next().await, Some(text(size)));
-            assert_eq!((teller.tell(text(size)), teller.tell(text(size))), (Ok(()), Err(Full)));
-            drop(teller);
+            assert_eq!((queue.send(text(size)), queue.send(text(size))), (Ok(()), Err(Full)));
+            drop(queue);
             for _ in 0..most {
                 assert_eq!(unread.next().await, Some(text(size)), "what was taken is told");
             }
             assert_eq!(unread.next().await, None);
         }
-        let (teller, _) = unread();
-        assert_eq!(teller.tell(text(1)), Err(Full), "the page has gone");
+        let (queue, _) = unread();
+        assert_eq!(queue.send(text(1)), Err(Full), "the page has gone");
     }
 }

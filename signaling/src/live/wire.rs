@@ -5,7 +5,7 @@ use sfu::{Codec, TrackKind};
 use utoipa::ToSchema;
 
 use school::{
-    account::permission::{self, Act, Asker, Place},
+    account::permission::{self, Asker, Permission, Place},
     base::{
         id::{ClassroomId, LessonId, SeatId},
         time::UnixMs,
@@ -139,9 +139,9 @@ pub enum ToPage {
         at_ms: Option<i64>,
     },
     /// The last message.
-    Bye {
+    CloseReason {
         /// Why.
-        reason: Bye,
+        reason: CloseReason,
     },
 }
 
@@ -160,7 +160,7 @@ pub enum Keeping {
 /// Why the hub ends a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Bye {
+pub enum CloseReason {
     /// The lesson is over.
     LessonEnded,
     /// The seat was taken from elsewhere.
@@ -279,10 +279,10 @@ impl May {
     pub fn of(asker: &Asker, lesson: &Lesson, now: UnixMs) -> Self {
         let may = |act| permission::may(asker, act, Place::Lesson(lesson), now).is_ok();
         Self {
-            teach: may(Act::Teach),
-            attend: may(Act::Attend),
-            watch: may(Act::Watch),
-            replay: lesson.recording.is_some() && may(Act::Replay),
+            teach: may(Permission::Teach),
+            attend: may(Permission::Attend),
+            watch: may(Permission::Watch),
+            replay: lesson.recording.is_some() && may(Permission::Replay),
         }
     }
 }

@@ -11,7 +11,7 @@ use school::{
         id::{ClassId, ClassroomId, DeviceId, LessonId, OrganisationId, TermId},
         time::UnixMs,
     },
-    dispatch::{Act, DispatchError, DispatchedLesson, admit, after},
+    dispatch::{DispatchAction, DispatchError, DispatchedLesson, admit, after},
     lesson::life::{LessonState, LessonTimes, RunsBy},
     organisation::{
         Stage,
@@ -146,7 +146,7 @@ pub async fn move_to(
     classroom_id: Option<ClassroomId>,
     now: UnixMs,
 ) -> Result<Change, Refusal> {
-    let asked = Asked { lesson, to, classroom_id };
+    let asked = Wanted { lesson, to, classroom_id };
     moves(store, scope, &[asked], now).await?.pop().ok_or(Refusal::NotFound)?
 }
 
@@ -163,8 +163,8 @@ pub async fn move_day(
     now: UnixMs,
 ) -> Result<(Vec<Change>, Vec<(LessonId, Refusal)>), Refusal> {
     let in_periods = lessons.iter().filter_map(|lesson| Some((lesson, lesson.slot?.period)));
-    let asked: Vec<Asked> =
-        in_periods.map(|(lesson, period)| Asked { lesson, to: (to, period), classroom_id: None }).collect();
+    let asked: Vec<Wanted> =
+        in_periods.map(|(lesson, period)| Wanted { lesson, to: (to, period), classroom_id: None }).collect();
     let (mut changes, mut stay) = (Vec::new(), Vec::new());
     for (asked, moved) in asked.iter().zip(moves(store, scope, &asked, now).await?) {
         match moved {
@@ -176,7 +176,7 @@ pub async fn move_day(
 }
 
 /// A lesson, where it is to be given, and in which room; `None`: the same.
-struct Asked<'a> {
+struct Wanted<'a> {
     lesson: &'a DispatchedLesson,
     to: (Date, PeriodName),
     classroom_id: Option<ClassroomId>,
@@ -186,7 +186,7 @@ struct Asked<'a> {
 async fn moves(
     store: &Store,
     scope: &Scope,
-    asked: &[Asked<'_>],
+    asked: &[Wanted<'_>],
     now: UnixMs,
 ) -> Result<Vec<Result<Change, Refusal>>, Refusal> {
     let terms = store.terms_and_grades(scope, asked.iter().map(|asked| asked.lesson.lesson_id)).await?;
@@ -203,12 +203,12 @@ async fn moves(
             grounds.insert(term_id, Ground::of(store, scope, &term.value, &paths).await?);
         }
     }
-    let moved = |asked: &Asked| {
+    let moved = |asked: &Wanted| {
         let (term_id, grade) = terms.get(&asked.lesson.lesson_id).ok_or(Refusal::NotFound)?;
         let ground = grounds.get(term_id).ok_or(Refusal::NotFound)?;
         let (lesson, (date, period), stage) = (asked.lesson, asked.to, stage_of(grade));
         let placed = ground.placed(lesson.organisation_id, &lesson.listening, stage, date, period)?;
-        let act = Act::Move { slot: placed.slot, span: placed.span, classroom_id: asked.classroom_id };
+        let act = DispatchAction::Move { slot: placed.slot, span: placed.span, classroom_id: asked.classroom_id };
         let times = Some(LessonTimes::by(&placed.rules, placed.span));
         let join_windows = Some(placed.join_windows);
         Ok(Change { before: lesson.clone(), after: after(lesson, &act, now)?, times, join_windows })

@@ -50,7 +50,7 @@ pub async fn plan_term(
         let after = courses.last().map(|course| course.course_id);
         let page = store.courses(scope, term.term_id, Some(path), after, COURSES_A_READ).await?;
         let is_last = page.len() < usize::try_from(COURSES_A_READ).unwrap_or_default();
-        courses.extend(page.into_iter().map(|kept| kept.value));
+        courses.extend(page.into_iter().map(|stored| stored.value));
         if is_last {
             break;
         }

@@ -9,11 +9,11 @@ use std::{
 use jiff::civil::Date;
 use school::{
     base::time::{Now, UnixMs},
-    retention::kept_clock::{KeptClock, Trust},
+    retention::trusted_clock::{Trust, TrustedClock},
 };
 use tracing::warn;
 
-use crate::{clock::Clock, error_chain::chain, keep};
+use crate::{clock::Clock, data_dir, error_chain::chain};
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct RetentionState {
 /// The inside, for the job.
 pub(crate) struct State {
     /// What the wall clock is worth.
-    pub(crate) clock: KeptClock,
+    pub(crate) clock: TrustedClock,
     note: PathBuf,
     /// When retention is gone through next, by the steady clock.
     pub(crate) runs_at: Instant,
@@ -41,14 +41,15 @@ impl RetentionState {
     ///
     /// # Errors
     /// Where the note of an earlier hub cannot be read.
-    pub fn begin(data: &Path, clock: &Clock) -> Result<Self, keep::KeepError> {
+    pub fn begin(data: &Path, clock: &Clock) -> Result<Self, data_dir::DataDirError> {
         let (note, now) = (data.join(SEEN_FILE), clock.now());
-        let seen = keep::read(&note)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).map(UnixMs);
+        let seen =
+            data_dir::read(&note)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).map(UnixMs);
         if let Some(seen) = seen {
             clock.not_before(seen);
         }
         let state = State {
-            clock: KeptClock::begin(seen, now),
+            clock: TrustedClock::begin(seen, now),
             note,
             runs_at: now.steady + FIRST_RUN_AFTER,
             evicts_at: now.steady + FIRST_RUN_AFTER,
@@ -61,7 +62,7 @@ impl RetentionState {
     /// What the wall clock is worth.
     #[must_use]
     pub fn trust(&self, now: Now) -> Trust {
-        self.state().clock.look(now)
+        self.state().clock.poll(now)
     }
 
     /// What retention will remove on which day, as of the last hour.
@@ -83,10 +84,10 @@ impl RetentionState {
     /// Notes the time, as long as it can be believed: what is noted is what a later start is measured by.
     pub(crate) fn note_time(&self, clock: &Clock) {
         let (now, state) = (clock.now(), self.state());
-        if state.clock.look(now) != Trust::Kept {
+        if state.clock.poll(now) != Trust::Trusted {
             return;
         }
-        if let Err(error) = keep::write(&state.note, now.wall.0.to_string().as_bytes(), 0o600) {
+        if let Err(error) = data_dir::write(&state.note, now.wall.0.to_string().as_bytes(), 0o600) {
             warn!(error = chain(&error), "The time could not be noted");
         }
     }

@@ -6,7 +6,7 @@ pub(crate) mod session;
 use sqlx::Row;
 
 use super::{AuditRow, LinkPurpose, Sql, Store, StoreError, Writing, word};
-use crate::store::account::person::KeptPerson;
+use crate::store::account::person::StoredPerson;
 use school::{
     account::{
         password::{FAILURES_MAX, HISTORY, LOCK},
@@ -236,7 +236,7 @@ impl Store {
         id: PersonId,
         locked: bool,
         row: AuditRow,
-    ) -> Result<Option<KeptPerson>, StoreError> {
+    ) -> Result<Option<StoredPerson>, StoreError> {
         let mut writing = self.write().await?;
         let before = writing.person(scope, id).await?.filter(|person| person.closed_at_ms.is_none());
         let Some(before) = before else { return Ok(None) };
@@ -249,9 +249,9 @@ impl Store {
         } else {
             writing.unlock(id).await?;
         }
-        let kept = writing.person(scope, id).await?;
+        let stored = writing.person(scope, id).await?;
         writing.commit(&row.at_place(before.path)).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Makes a one-time link by which somebody sets their password, and frees their name. False: not in scope.

@@ -41,8 +41,8 @@ impl Store {
 
     /// Waits for running statements and closes the database.
     pub async fn close(&self) {
-        if let Some(farewell) = self.dialect.farewell()
-            && let Err(error) = sqlx::query(farewell).execute(&self.pool).await
+        if let Some(on_close) = self.dialect.on_close()
+            && let Err(error) = sqlx::query(on_close).execute(&self.pool).await
         {
             tracing::debug!(%error, "The write-ahead log stays beside the file");
         }

@@ -93,7 +93,7 @@ pub struct LibraryCursor {
 /// What is looked for. `None`: anything.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each is what it says")]
-pub struct LibraryAsk {
+pub struct LibraryFilter {
     /// Each of its words is in title, subject, grade, teacher, knowledge points or summary.
     pub text: Option<String>,
     pub school_year_id: Option<SchoolYearId>,
@@ -172,7 +172,7 @@ impl Store {
     pub async fn library(
         &self,
         scope: &LibraryScope,
-        ask: &LibraryAsk,
+        ask: &LibraryFilter,
         below: Option<LibraryCursor>,
         limit: u32,
     ) -> Result<Vec<LibraryEntry>, StoreError> {
@@ -226,7 +226,7 @@ impl Store {
     pub async fn library_facets(
         &self,
         scope: &LibraryScope,
-        ask: &LibraryAsk,
+        ask: &LibraryFilter,
     ) -> Result<(i64, Vec<FacetCount>), StoreError> {
         let mut sql = Sql::new(
             "with found as materialized (
@@ -416,7 +416,7 @@ fn visible(sql: &mut Sql, scope: &LibraryScope, rules: &RightRules) {
 }
 
 /// Whether `entry` is what is looked for.
-fn fits(sql: &mut Sql, ask: &LibraryAsk) {
+fn fits(sql: &mut Sql, ask: &LibraryFilter) {
     for word in ask.text.as_deref().map(words_of).unwrap_or_default() {
         // Whatever was typed means itself.
         let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));

@@ -19,7 +19,7 @@ pub use audit::{AuditRow, Outcome};
 pub use db::{
     Store,
     database::{Database, NotADatabase},
-    edit::Kept,
+    edit::Versioned,
     error::{RuleKind, StoreError},
 };
 pub(crate) use db::{

@@ -6,8 +6,8 @@ pub mod device;
 pub mod import;
 pub(crate) mod import_line;
 pub mod place;
-pub(crate) mod plant;
 pub mod school_class;
+pub(crate) mod seed;
 pub(crate) mod stage_consent;
 
 use sqlx::Row;
@@ -36,9 +36,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn plant(&self, scope: &Scope, seed: &Seed, now: UnixMs) -> Result<(), StoreError> {
+    pub async fn seed(&self, scope: &Scope, seed: &Seed, now: UnixMs) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
-        writing.plant(scope, seed, now).await?;
+        writing.seed(scope, seed, now).await?;
         let row = AuditRow::by_system(now, "plant", "organisation".into());
         writing.commit(&row).await
     }
@@ -63,7 +63,7 @@ impl Store {
         if there > 0 {
             return Ok(false);
         }
-        writing.plant(scope, seed, row.at).await?;
+        writing.seed(scope, seed, row.at).await?;
         for ((person, _), link) in seed.people.iter().zip(links) {
             let holder = Holder::Person(person.person_id);
             writing.insert_link(link, LinkPurpose::SetUp, holder, row.at, until).await?;
@@ -122,8 +122,8 @@ pub struct Seed {
 }
 
 impl Writing {
-    /// See [`Store::plant`].
-    pub(crate) async fn plant(&mut self, scope: &Scope, seed: &Seed, now: UnixMs) -> Result<(), StoreError> {
+    /// See [`Store::seed`].
+    pub(crate) async fn seed(&mut self, scope: &Scope, seed: &Seed, now: UnixMs) -> Result<(), StoreError> {
         for organisation in &seed.organisations {
             self.insert_organisation(scope, organisation, now).await?;
         }

@@ -30,7 +30,7 @@ pub const ACT: &str = "work_out_report";
 
 /// A report, as it was kept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptReport {
+pub struct StoredReport {
     /// What it says. The ends are in the order of their names.
     pub report: LessonReport,
     /// When it was worked out.
@@ -195,7 +195,7 @@ impl ReportRow {
         })
     }
 
-    fn kept(self, ends: Vec<EndReport>) -> Result<KeptReport, StoreError> {
+    fn stored(self, ends: Vec<EndReport>) -> Result<StoredReport, StoreError> {
         let lesson_id = self.lesson_id.parse();
         let lesson_id =
             lesson_id.map_err(|_| StoreError::UnknownWord { column: "lesson_id", value: self.lesson_id })?;
@@ -203,7 +203,7 @@ impl ReportRow {
         let held = held.map(|(from, until)| Span { starts_at: UnixMs(from), ends_at: UnixMs(until) });
         let figures_version = u32::try_from(self.figures_version).unwrap_or_default();
         let report = LessonReport { lesson_id, figures_version, held, ends };
-        Ok(KeptReport {
+        Ok(StoredReport {
             report,
             worked_out_at: UnixMs(self.worked_out_at_ms),
             sha256: self.sha256,
@@ -240,7 +240,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_report(
+    pub async fn save_report(
         &self,
         _scope: &Scope,
         report: &LessonReport,
@@ -257,7 +257,7 @@ impl Store {
         let mut rows: Vec<EndRow> =
             report.ends.iter().map(|end| EndRow::of(report.lesson_id, end, collected)).collect();
         rows.sort_by(|a, b| a.end_name.cmp(&b.end_name));
-        let mut kept = ReportRow {
+        let mut stored = ReportRow {
             lesson_id: lesson_id.clone(),
             worked_out_at_ms: row.at.0,
             figures_version: i64::from(report.figures_version),
@@ -267,7 +267,7 @@ impl Store {
             samples_deleted_at_ms: None,
             sha256: String::new(),
         };
-        kept.seal(&rows);
+        stored.seal(&rows);
         for row in &rows {
             let mut sql = Sql::new(
                 "insert into attendance (lesson_id, end_name, state, verdict, came_at_ms, left_at_ms, present_ms, detail,
@@ -283,13 +283,13 @@ impl Store {
             "insert into lesson_report (lesson_id, worked_out_at_ms, figures_version, began_ms, ended_ms, ends, sha256)
              values (",
         );
-        sql.bind(lesson_id.as_str()).push(", ").bind(kept.worked_out_at_ms).push(", ").bind(kept.figures_version);
-        sql.push(", ").bind(kept.began_ms).push(", ").bind(kept.ended_ms).push(", ");
-        sql.bind(kept.ends.as_str()).push(", ").bind(kept.sha256.as_str()).push(")");
+        sql.bind(lesson_id.as_str()).push(", ").bind(stored.worked_out_at_ms).push(", ").bind(stored.figures_version);
+        sql.push(", ").bind(stored.began_ms).push(", ").bind(stored.ended_ms).push(", ");
+        sql.bind(stored.ends.as_str()).push(", ").bind(stored.sha256.as_str()).push(")");
         sql.run(writing.on()).await?;
         let mut sql = Sql::new("delete from presence_minute where lesson_id = ");
         sql.bind(lesson_id).run(writing.on()).await?;
-        writing.commit(&row.saying(format!("sha256={}", kept.sha256))).await?;
+        writing.commit(&row.saying(format!("sha256={}", stored.sha256))).await?;
         Ok(true)
     }
 
@@ -297,7 +297,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn report(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<KeptReport>, StoreError> {
+    pub async fn report(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<StoredReport>, StoreError> {
         Ok(self.reports(scope, &[lesson_id]).await?.remove(&lesson_id))
     }
 
@@ -319,7 +319,7 @@ impl Store {
         &self,
         scope: &Scope,
         lesson_ids: &[LessonId],
-    ) -> Result<HashMap<LessonId, KeptReport>, StoreError> {
+    ) -> Result<HashMap<LessonId, StoredReport>, StoreError> {
         let ids = || lesson_ids.iter().map(ToString::to_string);
         // Windows are long, and their series is another question.
         let mut sql = Sql::new(SELECT_END.replace(" windows from", " '' as windows from"));
@@ -338,14 +338,14 @@ impl Store {
             let row = ReportRow::read(&row)?;
             let mut ends = ends.remove(&row.lesson_id).unwrap_or_default();
             ends.sort_by_key(|end| end.end);
-            let mut kept = row.kept(ends)?;
-            let mut heads = heads.remove(&kept.report.lesson_id).unwrap_or_default();
-            for end in &mut kept.report.ends {
+            let mut stored = row.stored(ends)?;
+            let mut heads = heads.remove(&stored.report.lesson_id).unwrap_or_default();
+            for end in &mut stored.report.ends {
                 if let End::Classroom(classroom_id) = end.end {
                     end.heads = heads.remove(&classroom_id);
                 }
             }
-            reports.insert(kept.report.lesson_id, kept);
+            reports.insert(stored.report.lesson_id, stored);
         }
         Ok(reports)
     }
@@ -372,7 +372,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses, or holds windows that cannot be read.
-    pub async fn kept_windows(
+    pub async fn stored_windows(
         &self,
         _scope: &Scope,
         lesson_id: LessonId,

@@ -1,6 +1,6 @@
 //! How recordings are held, and how they go: marked for all to see, taken back, deleted, and remembered in the audit.
 
-pub mod aged;
+pub mod expiry;
 pub mod policy;
 pub mod run;
 pub mod storage;
@@ -19,7 +19,7 @@ use school::{
         id::{LessonId, OrganisationId, RecordingId},
         time::UnixMs,
     },
-    retention::{DeletionRule, KeepState, KeptItem, RetentionPolicy},
+    retention::{DeletionRule, RetainedItem, RetentionPolicy, StorageState},
 };
 
 /// Who holds a recording, and why.
@@ -53,7 +53,7 @@ pub struct Deletion {
 /// A recording as it is kept, with its lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the table")]
-pub struct KeptRecording {
+pub struct RetainedRecording {
     pub recording_id: RecordingId,
     pub lesson_id: LessonId,
     pub title: String,
@@ -61,7 +61,7 @@ pub struct KeptRecording {
     pub organisation_id: OrganisationId,
     pub school: String,
     pub path: String,
-    pub state: KeepState,
+    pub state: StorageState,
     pub size_bytes: u64,
     pub duration_ms: u64,
     pub ended_at: UnixMs,
@@ -75,11 +75,11 @@ pub struct KeptRecording {
     pub deleted_at: Option<UnixMs>,
 }
 
-impl KeptRecording {
+impl RetainedRecording {
     /// As retention sees it.
     #[must_use]
-    pub fn item(&self) -> KeptItem {
-        KeptItem {
+    pub fn item(&self) -> RetainedItem {
+        RetainedItem {
             state: self.state,
             ended_at: self.ended_at,
             held_until: self.hold.as_ref().map(|hold| hold.until.unwrap_or(UnixMs(i64::MAX))),
@@ -102,7 +102,7 @@ pub struct Gone {
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeptTotals {
+pub struct RetainedTotals {
     /// Recordings that are still there.
     pub recordings: u64,
     /// Of their media.
@@ -113,9 +113,9 @@ pub struct KeptTotals {
 
 /// Which recordings are listed.
 #[derive(Clone, Debug, Default)]
-pub struct KeptAsk {
+pub struct RetainedFilter {
     /// In one of these states. Empty: in any but deleted.
-    pub states: Vec<KeepState>,
+    pub states: Vec<StorageState>,
     /// Only those that somebody holds.
     pub held: bool,
     /// Behind this one: when its lesson ended, and its id.
@@ -145,7 +145,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn kept_recordings(&self, scope: &Scope, ask: &KeptAsk) -> Result<Vec<KeptRecording>, StoreError> {
+    pub async fn retained_recordings(
+        &self,
+        scope: &Scope,
+        ask: &RetainedFilter,
+    ) -> Result<Vec<RetainedRecording>, StoreError> {
         let mut sql = Sql::new(SELECT_KEPT);
         sql.within(scope, "organisation.path");
         if ask.states.is_empty() {
@@ -162,21 +166,21 @@ impl Store {
             sql.push(" and kept.recording_id > ").bind(recording_id.to_string()).push("))");
         }
         sql.push(" order by kept.ended_at_ms, kept.recording_id limit ").bind(i64::from(ask.limit));
-        sql.all(&self.pool).await?.iter().map(kept_from).collect()
+        sql.all(&self.pool).await?.iter().map(retained_from).collect()
     }
 
     /// One recording as it is kept. `None`: there is none in scope, or it was never counted.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn kept_recording(
+    pub async fn retained_recording(
         &self,
         scope: &Scope,
         recording_id: RecordingId,
-    ) -> Result<Option<KeptRecording>, StoreError> {
+    ) -> Result<Option<RetainedRecording>, StoreError> {
         let mut sql = Sql::new(SELECT_KEPT);
         sql.within(scope, "organisation.path").push(" and kept.recording_id = ").bind(recording_id.to_string());
-        sql.optional(&self.pool).await?.as_ref().map(kept_from).transpose()
+        sql.optional(&self.pool).await?.as_ref().map(retained_from).transpose()
     }
 
     /// How a recording that the asker was let into went, or is going. `None`: it is there.
@@ -197,7 +201,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn kept_totals(&self, scope: &Scope) -> Result<KeptTotals, StoreError> {
+    pub async fn retained_totals(&self, scope: &Scope) -> Result<RetainedTotals, StoreError> {
         let mut sql = Sql::new(
             "select count(*) as n, coalesce(cast(sum(size_bytes) as bigint), 0) as bytes,
                     coalesce(cast(sum(case kept.state when 'pending_deletion' then 1 else 0 end) as bigint), 0) as pending
@@ -208,9 +212,9 @@ impl Store {
              where kept.state <> 'deleted' and ",
         );
         let Some(row) = sql.within(scope, "organisation.path").optional(&self.pool).await? else {
-            return Ok(KeptTotals::default());
+            return Ok(RetainedTotals::default());
         };
-        Ok(KeptTotals {
+        Ok(RetainedTotals {
             recordings: unsigned(row.try_get("n")?),
             bytes: unsigned(row.try_get("bytes")?),
             pending: unsigned(row.try_get("pending")?),
@@ -271,7 +275,7 @@ impl Store {
         row: AuditRow,
     ) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
-        let Some(path) = writing.path_of_kept(scope, recording_id).await? else { return Ok(false) };
+        let Some(path) = writing.path_of_retained(scope, recording_id).await? else { return Ok(false) };
         let mut sql = Sql::new("update kept_recording set held_by = ");
         sql.bind(hold.map(|hold| hold.by.clone())).push(", held_name = ").bind(hold.map(|hold| hold.name.clone()));
         sql.push(", held_reason = ").bind(hold.map(|hold| hold.reason.clone())).push(", held_at_ms = ");
@@ -305,7 +309,7 @@ impl Store {
         row: AuditRow,
     ) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
-        let Some(path) = writing.path_of_kept(scope, recording_id).await? else { return Ok(false) };
+        let Some(path) = writing.path_of_retained(scope, recording_id).await? else { return Ok(false) };
         let mut sql =
             Sql::new("update kept_recording set state = 'pending_deletion', runs_pending = 0, pending_since_ms = ");
         sql.bind(deletion.since.0).push(", pending_rule = ").bind(deletion.rule.as_str()).push(", pending_by = ");
@@ -325,7 +329,7 @@ impl Store {
     /// [`StoreError`] where the database refuses.
     pub async fn unmark(&self, scope: &Scope, recording_id: RecordingId, row: AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
-        let Some(path) = writing.path_of_kept(scope, recording_id).await? else { return Ok(false) };
+        let Some(path) = writing.path_of_retained(scope, recording_id).await? else { return Ok(false) };
         let mut sql = Sql::new(
             "update kept_recording set state = 'sealed', runs_pending = 0, pending_since_ms = null, pending_rule = null,
                     pending_by = null, pending_reason = null where state = 'pending_deletion' and recording_id = ",
@@ -386,23 +390,28 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn bury(&self, _scope: &Scope, kept: &KeptRecording, now: UnixMs) -> Result<(), StoreError> {
-        let deletion = kept.deletion.as_ref();
+    pub async fn mark_deleted(
+        &self,
+        _scope: &Scope,
+        retained: &RetainedRecording,
+        now: UnixMs,
+    ) -> Result<(), StoreError> {
+        let deletion = retained.deletion.as_ref();
         let by = deletion.map_or("system", |deletion| deletion.by.as_str());
         let detail = format!(
             "seal_sha256={} rule={} size_bytes={} ended_at_ms={} reason={}",
-            kept.seal_sha256.as_deref().unwrap_or("none"),
+            retained.seal_sha256.as_deref().unwrap_or("none"),
             deletion.map_or("retention", |deletion| deletion.rule.as_str()),
-            kept.size_bytes,
-            kept.ended_at.0,
+            retained.size_bytes,
+            retained.ended_at.0,
             deletion.map_or("", |deletion| deletion.reason.as_str()),
         );
-        let row = AuditRow::done(now, by, TOMBSTONE, format!("recording:{}", kept.recording_id))
-            .at_place(kept.path.as_str())
+        let row = AuditRow::done(now, by, TOMBSTONE, format!("recording:{}", retained.recording_id))
+            .at_place(retained.path.as_str())
             .saying(detail);
         let mut writing = self.write().await?;
         let mut sql = Sql::new("update kept_recording set state = 'deleted', deleted_at_ms = ");
-        sql.bind(now.0).push(" where state = 'deleting' and recording_id = ").bind(kept.recording_id.to_string());
+        sql.bind(now.0).push(" where state = 'deleting' and recording_id = ").bind(retained.recording_id.to_string());
         if sql.run(writing.on()).await? == 0 {
             return Ok(()); // Somebody else has buried it.
         }
@@ -412,7 +421,7 @@ impl Store {
 
 impl Writing {
     /// Where a kept recording belongs. `None`: there is none in scope.
-    async fn path_of_kept(&mut self, scope: &Scope, id: RecordingId) -> Result<Option<String>, StoreError> {
+    async fn path_of_retained(&mut self, scope: &Scope, id: RecordingId) -> Result<Option<String>, StoreError> {
         let mut sql = Sql::new(
             "select organisation.path as path from kept_recording kept
              join recording on recording.recording_id = kept.recording_id
@@ -425,7 +434,7 @@ impl Writing {
     }
 }
 
-fn kept_from(row: &AnyRow) -> Result<KeptRecording, StoreError> {
+fn retained_from(row: &AnyRow) -> Result<RetainedRecording, StoreError> {
     let by: Option<String> = row.try_get("held_by")?;
     let hold = match by {
         None => None,
@@ -447,7 +456,7 @@ fn kept_from(row: &AnyRow) -> Result<KeptRecording, StoreError> {
             reason: row.try_get::<Option<String>, _>("pending_reason")?.unwrap_or_default(),
         }),
     };
-    Ok(KeptRecording {
+    Ok(RetainedRecording {
         recording_id: word(row, "recording_id")?,
         lesson_id: word(row, "lesson_id")?,
         title: row.try_get("title")?,

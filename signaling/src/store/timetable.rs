@@ -4,7 +4,7 @@ pub(crate) mod calendar;
 pub(crate) mod calendar_edit;
 pub(crate) mod course;
 pub(crate) mod pairing;
-pub(crate) mod release;
+pub(crate) mod revoke;
 
 use std::{collections::HashMap, str::FromStr};
 

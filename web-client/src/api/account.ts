@@ -3,9 +3,9 @@ import type { Me, Schema } from './model'
 import { ask } from './http'
 import { API, listAll, listItems, show } from './resource'
 
-export type Person = Schema['KeptPerson']
-export type RoleGrant = Schema['KeptGrant']
-export type Session = Schema['KeptSession']
+export type Person = Schema['StoredPerson']
+export type RoleGrant = Schema['StoredGrant']
+export type Session = Schema['StoredSession']
 export type SetUpLink = Schema['SetUpLink']
 export type SetUpLinks = Schema['SetUpLinks']
 export type ShownSecret = Schema['ShownSecret']

@@ -4,16 +4,16 @@ import type { Schema } from './model'
 import { ask, Refused } from './http'
 import { add, API, idempotent, listAll } from './resource'
 
-export type DispatchAction = Schema['DeedAsk']
+export type DispatchAction = Schema['DispatchActionRequest']
 export type Dispatched = Schema['Dispatched']
 export type Clash = Schema['ClashView']
 export type CancelKind = Schema['CancelKind']
 
 export type Program = Schema['Program']
 export type Mode = Schema['Mode']
-export type Listening = Schema['ListeningAsk']
+export type Listening = Schema['ListeningRequest']
 /** A form sends every field; the hub also accepts missing optional ones. */
-export type NewLesson = Required<Omit<Schema['NewLessonAsk'], 'device_ids' | 'dry_run'>>
+export type NewLesson = Required<Omit<Schema['NewLessonRequest'], 'device_ids' | 'dry_run'>>
 
 export type Standing = Schema['Standing']
 export type StandingAct = Schema['StandingAct']

@@ -54,7 +54,7 @@ export const readReviews = (recordingId: string) => ask<Reviews>('GET', of(recor
 export const keepReview = (recordingId: string, review: Schema['NewReview']) => ask<Reviews>('PUT', of(recordingId, '/reviews'), review)
 
 export const readShares = (recordingId: string) => ask<Listed<Share>>('GET', of(recordingId, '/shares')).then(list => list.items)
-export const addShare = (recordingId: string, share: Schema['NewShareAsk']) => ask<Share>('POST', of(recordingId, '/shares'), share)
+export const addShare = (recordingId: string, share: Schema['NewShareRequest']) => ask<Share>('POST', of(recordingId, '/shares'), share)
 export const revokeShare = (recordingId: string, share: Share) => ask<void>('DELETE', of(recordingId, `/shares/${encodeURIComponent(share.share_id)}`), {})
 
 /** Exchanges the token for a cookie, so that it is in no URL that a log keeps. */
@@ -62,7 +62,7 @@ export const openShare = (token: string) => ask<Shared>('POST', `${API}/shared`,
 export const readShared = () => ask<Shared>('GET', `${API}/shared`)
 
 export const readSource = (lessonId: string) => ask<Source>('GET', `${API}/lessons/${encodeURIComponent(lessonId)}/source`)
-export const chooseSource = (lessonId: string, source: Schema['SourceAsk']) => ask<Source>('PUT', `${API}/lessons/${encodeURIComponent(lessonId)}/source`, source)
+export const chooseSource = (lessonId: string, source: Schema['SourceRequest']) => ask<Source>('PUT', `${API}/lessons/${encodeURIComponent(lessonId)}/source`, source)
 /** Starts the source from its beginning in every classroom, or stops it. */
 export const playSource = (lessonId: string, playing: boolean) => ask<Source>('PUT', `${API}/lessons/${encodeURIComponent(lessonId)}/source/playing`, { playing })
 export const clearSource = (lessonId: string) => ask<void>('DELETE', `${API}/lessons/${encodeURIComponent(lessonId)}/source`, {})

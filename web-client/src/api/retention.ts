@@ -5,7 +5,7 @@ import { API } from './resource'
 
 export type StorageUse = Schema['StorageView']
 export type SchoolUse = Schema['SchoolUseView']
-export type RetainedRecording = Schema['KeptRecordingView']
+export type RetainedRecording = Schema['RetainedRecordingView']
 export type Policy = Schema['RetentionPolicy']
 export type Quota = Schema['QuotaView']
 export type DiskLevel = Schema['DiskLevel']

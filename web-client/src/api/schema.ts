@@ -1320,7 +1320,7 @@ export interface paths {
         /** What reviewers gave a recording, each part, and what it comes to together */
         get: operations["list_reviews"];
         /** Score a recording by a rubric. A second time changes the first */
-        put: operations["keep_review"];
+        put: operations["save_review"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1669,7 +1669,7 @@ export interface paths {
             cookie?: never;
         };
         /** The recordings that are kept, the oldest first, and when each of them goes */
-        get: operations["list_kept_recordings"];
+        get: operations["list_retained_recordings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1686,7 +1686,7 @@ export interface paths {
             cookie?: never;
         };
         /** One recording as it is kept */
-        get: operations["show_kept_recording"];
+        get: operations["show_retained_recording"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2195,7 +2195,7 @@ export interface components {
             course_id: components["schemas"]["CourseId"];
             delivery: components["schemas"]["Delivery"];
             grade: string;
-            listening: components["schemas"]["ListeningAsk"][];
+            listening: components["schemas"]["ListeningRequest"][];
             mode: components["schemas"]["Mode"];
             /** @description The school that teaches. */
             organisation_id: components["schemas"]["OrganisationId"];
@@ -2252,8 +2252,61 @@ export interface components {
             last_day?: string | null;
             name?: string | null;
         };
+        /**
+         * @description Why a recording is to be deleted.
+         * @enum {string}
+         */
+        DeletionRule: "retention" | "request";
+        /** @description Why a recording goes. */
+        DeletionView: {
+            /** @description Empty: by the rule alone. */
+            reason: string;
+            rule: components["schemas"]["DeletionRule"];
+            since_ms: components["schemas"]["UnixMs"];
+        };
+        /**
+         * @description Whether there is a class in the broadcasting room.
+         * @enum {string}
+         */
+        Delivery: "synchronous" | "dedicated" | "pushed";
+        /** @description What is to be changed; what is missing stays. */
+        DeviceChange: {
+            name?: string | null;
+            /** @description `true` sends it away, for good: it is lost, or goes to another classroom. */
+            revoked?: boolean;
+        };
+        /**
+         * Format: uuid
+         * @description A machine in a classroom, with a key of its own.
+         */
+        DeviceId: string;
+        /**
+         * @description How full the volume is, the best first, and what that means for recordings. Live lessons feel none of it.
+         * @enum {string}
+         */
+        DiskLevel: "fine" | "low" | "tight" | "lean" | "paused";
+        /** @description How the volume stands, for whoever looks after it. */
+        DiskState: {
+            /**
+             * Format: int64
+             * @description What recordings may still take: the reserve is not theirs.
+             */
+            free_bytes: number;
+            /**
+             * Format: int64
+             * @description When it is full if it fills as it did in the last minutes. `None`: it does not fill, as far as can be told.
+             */
+            full_in_minutes: number | null;
+            /** @description What it means for recordings. */
+            level: components["schemas"]["DiskLevel"];
+            /**
+             * Format: int64
+             * @description The whole volume. 0: nobody has looked yet.
+             */
+            total_bytes: number;
+        };
         /** @description What is to be done with lessons. */
-        DeedAsk: {
+        DispatchActionRequest: {
             /** @enum {string} */
             kind: "substitute";
             /** @description Which lesson. */
@@ -2310,63 +2363,10 @@ export interface components {
              */
             to: string;
         };
-        /**
-         * @description Why a recording is to be deleted.
-         * @enum {string}
-         */
-        DeletionRule: "retention" | "request";
-        /** @description Why a recording goes. */
-        DeletionView: {
-            /** @description Empty: by the rule alone. */
-            reason: string;
-            rule: components["schemas"]["DeletionRule"];
-            since_ms: components["schemas"]["UnixMs"];
-        };
-        /**
-         * @description Whether there is a class in the broadcasting room.
-         * @enum {string}
-         */
-        Delivery: "synchronous" | "dedicated" | "pushed";
-        /** @description What is to be changed; what is missing stays. */
-        DeviceChange: {
-            name?: string | null;
-            /** @description `true` sends it away, for good: it is lost, or goes to another classroom. */
-            revoked?: boolean;
-        };
-        /**
-         * Format: uuid
-         * @description A machine in a classroom, with a key of its own.
-         */
-        DeviceId: string;
-        /**
-         * @description How full the volume is, the best first, and what that means for recordings. Live lessons feel none of it.
-         * @enum {string}
-         */
-        DiskLevel: "fine" | "low" | "tight" | "lean" | "paused";
-        /** @description How the volume stands, for whoever looks after it. */
-        DiskState: {
-            /**
-             * Format: int64
-             * @description What recordings may still take: the reserve is not theirs.
-             */
-            free_bytes: number;
-            /**
-             * Format: int64
-             * @description When it is full if it fills as it did in the last minutes. `None`: it does not fill, as far as can be told.
-             */
-            full_in_minutes: number | null;
-            /** @description What it means for recordings. */
-            level: components["schemas"]["DiskLevel"];
-            /**
-             * Format: int64
-             * @description The whole volume. 0: nobody has looked yet.
-             */
-            total_bytes: number;
-        };
         /** @description An act of dispatch. */
-        DispatchAsk: {
+        DispatchRequest: {
             /** @description What. */
-            act: components["schemas"]["DeedAsk"];
+            act: components["schemas"]["DispatchActionRequest"];
             /** @description Only say what it would clash with. */
             dry_run?: boolean;
         };
@@ -2683,197 +2683,10 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
         };
         /**
-         * @description Where a recording is on its way.
-         * @enum {string}
-         */
-        KeepState: "live" | "sealed" | "archived" | "pending_deletion" | "deleting" | "deleted";
-        /**
          * @description How the recording of a lesson is doing.
          * @enum {string}
          */
         Keeping: "recording" | "lean" | "paused";
-        /** @description A class of pupils, as it is kept. It has a number of no pupil and a name of none. */
-        KeptClass: {
-            class_id: components["schemas"]["ClassId"];
-            classroom_id: components["schemas"]["ClassroomId"] | null;
-            /**
-             * Format: int64
-             * @description When it was closed. `null`: it is open.
-             */
-            closed_at_ms: number | null;
-            /** @description 三年级 */
-            grade: string;
-            /** @description （2）班 */
-            name: string;
-            organisation_id: components["schemas"]["OrganisationId"];
-            /** @description The name of its school. */
-            school: string;
-            stage: components["schemas"]["Stage"];
-            /**
-             * Format: int64
-             * @description Counts its edits: the ETag.
-             */
-            version: number;
-        };
-        /** @description A classroom, as it is kept. */
-        KeptClassroom: {
-            classroom_id: components["schemas"]["ClassroomId"];
-            /**
-             * Format: int64
-             * @description When it was closed. `null`: it is open.
-             */
-            closed_at_ms: number | null;
-            name: string;
-            organisation_id: components["schemas"]["OrganisationId"];
-            /** @description The name of its school. */
-            school: string;
-            /**
-             * Format: int64
-             * @description Counts its edits: the ETag.
-             */
-            version: number;
-        };
-        /** @description A device, as it is kept. */
-        KeptDevice: {
-            algorithm: components["schemas"]["KeyAlgorithm"];
-            /** @description The name of its classroom. */
-            classroom: string;
-            classroom_id: components["schemas"]["ClassroomId"];
-            device_id: components["schemas"]["DeviceId"];
-            /** Format: int64 */
-            enrolled_at_ms: number;
-            name: string;
-            /**
-             * Format: int64
-             * @description When it was sent away. `null`: it is welcome.
-             */
-            revoked_at_ms: number | null;
-            /** @description The name of its school. */
-            school: string;
-            /**
-             * Format: int64
-             * @description When it last signed in. `null`: not yet.
-             */
-            seen_at_ms: number | null;
-            /**
-             * Format: int64
-             * @description Counts its edits: the ETag.
-             */
-            version: number;
-        };
-        /** @description A role that somebody holds. */
-        KeptGrant: {
-            /** Format: int64 */
-            from_ms: number;
-            /** @description The name of that place. */
-            organisation: string;
-            organisation_id: components["schemas"]["OrganisationId"];
-            role: components["schemas"]["Role"];
-            role_grant_id: components["schemas"]["GrantId"];
-            /**
-             * Format: int64
-             * @description `null`: until it is ended.
-             */
-            until_ms: number | null;
-        };
-        /** @description A node of the tree, as it is kept. */
-        KeptOrganisation: {
-            /**
-             * Format: int64
-             * @description Nodes right below it that are open.
-             */
-            children: number;
-            /**
-             * Format: int64
-             * @description When it was closed. `null`: it is open.
-             */
-            closed_at_ms: number | null;
-            /** @description The code in use. `null`: it has none. */
-            code: string | null;
-            kind: components["schemas"]["OrganisationKind"];
-            name: string;
-            organisation_id: components["schemas"]["OrganisationId"];
-            parent_id: components["schemas"]["OrganisationId"] | null;
-            /**
-             * Format: int64
-             * @description Counts its edits: the ETag.
-             */
-            version: number;
-        };
-        /** @description A person, as they are kept. */
-        KeptPerson: {
-            /**
-             * Format: int64
-             * @description When they left. `null`: they are here.
-             */
-            closed_at_ms: number | null;
-            /** @description They have set a password. */
-            has_password: boolean;
-            /** @description They have bound a second factor. */
-            has_second_factor: boolean;
-            /**
-             * Format: int64
-             * @description When they were locked out. `null`: nobody locked them out.
-             */
-            locked_at_ms: number | null;
-            /**
-             * Format: int64
-             * @description Until when too many wrong passwords keep them out. `null`: they do not.
-             */
-            locked_until_ms: number | null;
-            name: string;
-            /** @description The name of their organisation. */
-            organisation: string;
-            organisation_id: components["schemas"]["OrganisationId"];
-            person_id: components["schemas"]["PersonId"];
-            /** @description What they type to sign in. `null`: they come by links alone. */
-            sign_in_name: string | null;
-            /**
-             * Format: int64
-             * @description Counts the edits: the ETag.
-             */
-            version: number;
-        };
-        /** @description A recording as it is kept. */
-        KeptRecordingView: {
-            deletes_at_ms: components["schemas"]["UnixMs"] | null;
-            deletion: components["schemas"]["DeletionView"] | null;
-            /** Format: int64 */
-            duration_ms: number;
-            /** @description When its lesson ended. While it goes on: when it began. */
-            ended_at_ms: components["schemas"]["UnixMs"];
-            hold: components["schemas"]["HoldView"] | null;
-            /** @description A lesson to come will play it. */
-            is_chosen: boolean;
-            /** @description Everything of it is in the bucket. */
-            is_mirrored: boolean;
-            lesson_id: components["schemas"]["LessonId"];
-            organisation_id: components["schemas"]["OrganisationId"];
-            recording_id: components["schemas"]["RecordingId"];
-            school: string;
-            /** Format: int64 */
-            size_bytes: number;
-            state: components["schemas"]["KeepState"];
-            title: string;
-        };
-        /** @description A session, as lists show it. */
-        KeptSession: {
-            /** @description The network address it began at. */
-            address: string;
-            classroom_id: components["schemas"]["ClassroomId"] | null;
-            /** Format: int64 */
-            created_at_ms: number;
-            device_id: components["schemas"]["DeviceId"] | null;
-            /** Format: int64 */
-            expires_at_ms: number;
-            /** @description The person's name, or the classroom's. */
-            name: string;
-            person_id: components["schemas"]["PersonId"] | null;
-            /** Format: int64 */
-            seen_at_ms: number;
-            session_id: components["schemas"]["SessionId"];
-            stage: components["schemas"]["SessionStage"];
-        };
         /**
          * @description What a device signs with. Both are made by its browser, which gives the private half to nobody.
          * @enum {string}
@@ -3144,7 +2957,7 @@ export interface components {
                 course_id: components["schemas"]["CourseId"];
                 delivery: components["schemas"]["Delivery"];
                 grade: string;
-                listening: components["schemas"]["ListeningAsk"][];
+                listening: components["schemas"]["ListeningRequest"][];
                 mode: components["schemas"]["Mode"];
                 /** @description The school that teaches. */
                 organisation_id: components["schemas"]["OrganisationId"];
@@ -3175,228 +2988,6 @@ export interface components {
                  * @description Whose lessons are given on it. `null`: none, it is off.
                  */
                 taught_as: string | null;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptClass: {
-            /** @description The things. */
-            items: {
-                class_id: components["schemas"]["ClassId"];
-                classroom_id: components["schemas"]["ClassroomId"] | null;
-                /**
-                 * Format: int64
-                 * @description When it was closed. `null`: it is open.
-                 */
-                closed_at_ms: number | null;
-                /** @description 三年级 */
-                grade: string;
-                /** @description （2）班 */
-                name: string;
-                organisation_id: components["schemas"]["OrganisationId"];
-                /** @description The name of its school. */
-                school: string;
-                stage: components["schemas"]["Stage"];
-                /**
-                 * Format: int64
-                 * @description Counts its edits: the ETag.
-                 */
-                version: number;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptClassroom: {
-            /** @description The things. */
-            items: {
-                classroom_id: components["schemas"]["ClassroomId"];
-                /**
-                 * Format: int64
-                 * @description When it was closed. `null`: it is open.
-                 */
-                closed_at_ms: number | null;
-                name: string;
-                organisation_id: components["schemas"]["OrganisationId"];
-                /** @description The name of its school. */
-                school: string;
-                /**
-                 * Format: int64
-                 * @description Counts its edits: the ETag.
-                 */
-                version: number;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptDevice: {
-            /** @description The things. */
-            items: {
-                algorithm: components["schemas"]["KeyAlgorithm"];
-                /** @description The name of its classroom. */
-                classroom: string;
-                classroom_id: components["schemas"]["ClassroomId"];
-                device_id: components["schemas"]["DeviceId"];
-                /** Format: int64 */
-                enrolled_at_ms: number;
-                name: string;
-                /**
-                 * Format: int64
-                 * @description When it was sent away. `null`: it is welcome.
-                 */
-                revoked_at_ms: number | null;
-                /** @description The name of its school. */
-                school: string;
-                /**
-                 * Format: int64
-                 * @description When it last signed in. `null`: not yet.
-                 */
-                seen_at_ms: number | null;
-                /**
-                 * Format: int64
-                 * @description Counts its edits: the ETag.
-                 */
-                version: number;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptGrant: {
-            /** @description The things. */
-            items: {
-                /** Format: int64 */
-                from_ms: number;
-                /** @description The name of that place. */
-                organisation: string;
-                organisation_id: components["schemas"]["OrganisationId"];
-                role: components["schemas"]["Role"];
-                role_grant_id: components["schemas"]["GrantId"];
-                /**
-                 * Format: int64
-                 * @description `null`: until it is ended.
-                 */
-                until_ms: number | null;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptOrganisation: {
-            /** @description The things. */
-            items: {
-                /**
-                 * Format: int64
-                 * @description Nodes right below it that are open.
-                 */
-                children: number;
-                /**
-                 * Format: int64
-                 * @description When it was closed. `null`: it is open.
-                 */
-                closed_at_ms: number | null;
-                /** @description The code in use. `null`: it has none. */
-                code: string | null;
-                kind: components["schemas"]["OrganisationKind"];
-                name: string;
-                organisation_id: components["schemas"]["OrganisationId"];
-                parent_id: components["schemas"]["OrganisationId"] | null;
-                /**
-                 * Format: int64
-                 * @description Counts its edits: the ETag.
-                 */
-                version: number;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptPerson: {
-            /** @description The things. */
-            items: {
-                /**
-                 * Format: int64
-                 * @description When they left. `null`: they are here.
-                 */
-                closed_at_ms: number | null;
-                /** @description They have set a password. */
-                has_password: boolean;
-                /** @description They have bound a second factor. */
-                has_second_factor: boolean;
-                /**
-                 * Format: int64
-                 * @description When they were locked out. `null`: nobody locked them out.
-                 */
-                locked_at_ms: number | null;
-                /**
-                 * Format: int64
-                 * @description Until when too many wrong passwords keep them out. `null`: they do not.
-                 */
-                locked_until_ms: number | null;
-                name: string;
-                /** @description The name of their organisation. */
-                organisation: string;
-                organisation_id: components["schemas"]["OrganisationId"];
-                person_id: components["schemas"]["PersonId"];
-                /** @description What they type to sign in. `null`: they come by links alone. */
-                sign_in_name: string | null;
-                /**
-                 * Format: int64
-                 * @description Counts the edits: the ETag.
-                 */
-                version: number;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptRecordingView: {
-            /** @description The things. */
-            items: {
-                deletes_at_ms: components["schemas"]["UnixMs"] | null;
-                deletion: components["schemas"]["DeletionView"] | null;
-                /** Format: int64 */
-                duration_ms: number;
-                /** @description When its lesson ended. While it goes on: when it began. */
-                ended_at_ms: components["schemas"]["UnixMs"];
-                hold: components["schemas"]["HoldView"] | null;
-                /** @description A lesson to come will play it. */
-                is_chosen: boolean;
-                /** @description Everything of it is in the bucket. */
-                is_mirrored: boolean;
-                lesson_id: components["schemas"]["LessonId"];
-                organisation_id: components["schemas"]["OrganisationId"];
-                recording_id: components["schemas"]["RecordingId"];
-                school: string;
-                /** Format: int64 */
-                size_bytes: number;
-                state: components["schemas"]["KeepState"];
-                title: string;
-            }[];
-            /** @description Where the next page begins. `null`: this is the last. */
-            next: string | null;
-        };
-        /** @description One page. */
-        Listed_KeptSession: {
-            /** @description The things. */
-            items: {
-                /** @description The network address it began at. */
-                address: string;
-                classroom_id: components["schemas"]["ClassroomId"] | null;
-                /** Format: int64 */
-                created_at_ms: number;
-                device_id: components["schemas"]["DeviceId"] | null;
-                /** Format: int64 */
-                expires_at_ms: number;
-                /** @description The person's name, or the classroom's. */
-                name: string;
-                person_id: components["schemas"]["PersonId"] | null;
-                /** Format: int64 */
-                seen_at_ms: number;
-                session_id: components["schemas"]["SessionId"];
-                stage: components["schemas"]["SessionStage"];
             }[];
             /** @description Where the next page begins. `null`: this is the last. */
             next: string | null;
@@ -3552,6 +3143,33 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
+        Listed_RetainedRecordingView: {
+            /** @description The things. */
+            items: {
+                deletes_at_ms: components["schemas"]["UnixMs"] | null;
+                deletion: components["schemas"]["DeletionView"] | null;
+                /** Format: int64 */
+                duration_ms: number;
+                /** @description When its lesson ended. While it goes on: when it began. */
+                ended_at_ms: components["schemas"]["UnixMs"];
+                hold: components["schemas"]["HoldView"] | null;
+                /** @description A lesson to come will play it. */
+                is_chosen: boolean;
+                /** @description Everything of it is in the bucket. */
+                is_mirrored: boolean;
+                lesson_id: components["schemas"]["LessonId"];
+                organisation_id: components["schemas"]["OrganisationId"];
+                recording_id: components["schemas"]["RecordingId"];
+                school: string;
+                /** Format: int64 */
+                size_bytes: number;
+                state: components["schemas"]["StorageState"];
+                title: string;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
         Listed_RubricView: {
             /** @description The things. */
             items: {
@@ -3639,6 +3257,201 @@ export interface components {
             next: string | null;
         };
         /** @description One page. */
+        Listed_StoredClass: {
+            /** @description The things. */
+            items: {
+                class_id: components["schemas"]["ClassId"];
+                classroom_id: components["schemas"]["ClassroomId"] | null;
+                /**
+                 * Format: int64
+                 * @description When it was closed. `null`: it is open.
+                 */
+                closed_at_ms: number | null;
+                /** @description 三年级 */
+                grade: string;
+                /** @description （2）班 */
+                name: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                /** @description The name of its school. */
+                school: string;
+                stage: components["schemas"]["Stage"];
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_StoredClassroom: {
+            /** @description The things. */
+            items: {
+                classroom_id: components["schemas"]["ClassroomId"];
+                /**
+                 * Format: int64
+                 * @description When it was closed. `null`: it is open.
+                 */
+                closed_at_ms: number | null;
+                name: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                /** @description The name of its school. */
+                school: string;
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_StoredDevice: {
+            /** @description The things. */
+            items: {
+                algorithm: components["schemas"]["KeyAlgorithm"];
+                /** @description The name of its classroom. */
+                classroom: string;
+                classroom_id: components["schemas"]["ClassroomId"];
+                device_id: components["schemas"]["DeviceId"];
+                /** Format: int64 */
+                enrolled_at_ms: number;
+                name: string;
+                /**
+                 * Format: int64
+                 * @description When it was sent away. `null`: it is welcome.
+                 */
+                revoked_at_ms: number | null;
+                /** @description The name of its school. */
+                school: string;
+                /**
+                 * Format: int64
+                 * @description When it last signed in. `null`: not yet.
+                 */
+                seen_at_ms: number | null;
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_StoredGrant: {
+            /** @description The things. */
+            items: {
+                /** Format: int64 */
+                from_ms: number;
+                /** @description The name of that place. */
+                organisation: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                role: components["schemas"]["Role"];
+                role_grant_id: components["schemas"]["GrantId"];
+                /**
+                 * Format: int64
+                 * @description `null`: until it is ended.
+                 */
+                until_ms: number | null;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_StoredOrganisation: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Nodes right below it that are open.
+                 */
+                children: number;
+                /**
+                 * Format: int64
+                 * @description When it was closed. `null`: it is open.
+                 */
+                closed_at_ms: number | null;
+                /** @description The code in use. `null`: it has none. */
+                code: string | null;
+                kind: components["schemas"]["OrganisationKind"];
+                name: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                parent_id: components["schemas"]["OrganisationId"] | null;
+                /**
+                 * Format: int64
+                 * @description Counts its edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_StoredPerson: {
+            /** @description The things. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description When they left. `null`: they are here.
+                 */
+                closed_at_ms: number | null;
+                /** @description They have set a password. */
+                has_password: boolean;
+                /** @description They have bound a second factor. */
+                has_second_factor: boolean;
+                /**
+                 * Format: int64
+                 * @description When they were locked out. `null`: nobody locked them out.
+                 */
+                locked_at_ms: number | null;
+                /**
+                 * Format: int64
+                 * @description Until when too many wrong passwords keep them out. `null`: they do not.
+                 */
+                locked_until_ms: number | null;
+                name: string;
+                /** @description The name of their organisation. */
+                organisation: string;
+                organisation_id: components["schemas"]["OrganisationId"];
+                person_id: components["schemas"]["PersonId"];
+                /** @description What they type to sign in. `null`: they come by links alone. */
+                sign_in_name: string | null;
+                /**
+                 * Format: int64
+                 * @description Counts the edits: the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
+        Listed_StoredSession: {
+            /** @description The things. */
+            items: {
+                /** @description The network address it began at. */
+                address: string;
+                classroom_id: components["schemas"]["ClassroomId"] | null;
+                /** Format: int64 */
+                created_at_ms: number;
+                device_id: components["schemas"]["DeviceId"] | null;
+                /** Format: int64 */
+                expires_at_ms: number;
+                /** @description The person's name, or the classroom's. */
+                name: string;
+                person_id: components["schemas"]["PersonId"] | null;
+                /** Format: int64 */
+                seen_at_ms: number;
+                session_id: components["schemas"]["SessionId"];
+                stage: components["schemas"]["SessionStage"];
+            }[];
+            /** @description Where the next page begins. `null`: this is the last. */
+            next: string | null;
+        };
+        /** @description One page. */
         Listed_TermView: {
             /** @description The things. */
             items: {
@@ -3686,7 +3499,7 @@ export interface components {
             next: string | null;
         };
         /** @description One classroom that listens, with the class in it. */
-        ListeningAsk: {
+        ListeningRequest: {
             class_id?: components["schemas"]["ClassId"] | null;
             /** @description Which classroom. */
             classroom_id: components["schemas"]["ClassroomId"];
@@ -3871,7 +3684,7 @@ export interface components {
             classroom_id?: components["schemas"]["ClassroomId"] | null;
             delivery: components["schemas"]["Delivery"];
             grade: string;
-            listening: components["schemas"]["ListeningAsk"][];
+            listening: components["schemas"]["ListeningRequest"][];
             mode: components["schemas"]["Mode"];
             /** @description The school that teaches. */
             organisation_id: components["schemas"]["OrganisationId"];
@@ -3925,7 +3738,7 @@ export interface components {
             system_administrator: components["schemas"]["Administrator"];
         };
         /** @description A lesson to be put on a date. */
-        NewLessonAsk: {
+        NewLessonRequest: {
             class_id?: components["schemas"]["ClassId"] | null;
             classroom_id?: components["schemas"]["ClassroomId"] | null;
             /** Format: date */
@@ -3936,7 +3749,7 @@ export interface components {
             /** @description Only say what it would clash with. */
             dry_run?: boolean;
             grade: string;
-            listening: components["schemas"]["ListeningAsk"][];
+            listening: components["schemas"]["ListeningRequest"][];
             mode: components["schemas"]["Mode"];
             /** @description The school that teaches. */
             organisation_id: components["schemas"]["OrganisationId"];
@@ -4023,7 +3836,7 @@ export interface components {
             organisation_id: components["schemas"]["OrganisationId"];
         };
         /** @description A share to be made. */
-        NewShareAsk: {
+        NewShareRequest: {
             clip_id?: components["schemas"]["ClipId"] | null;
             /**
              * Format: int32
@@ -4139,7 +3952,7 @@ export interface components {
             to_ms: number;
         };
         /** @description Whether the piece of a lesson is played. */
-        PlayingAsk: {
+        PlayingRequest: {
             playing: boolean;
         };
         /** @description One playlist of a recording. */
@@ -4445,6 +4258,28 @@ export interface components {
             valid: number;
             /** @description How it came out where it was taught. */
             verdict: components["schemas"]["Verdict"];
+        };
+        /** @description A recording as it is kept. */
+        RetainedRecordingView: {
+            deletes_at_ms: components["schemas"]["UnixMs"] | null;
+            deletion: components["schemas"]["DeletionView"] | null;
+            /** Format: int64 */
+            duration_ms: number;
+            /** @description When its lesson ended. While it goes on: when it began. */
+            ended_at_ms: components["schemas"]["UnixMs"];
+            hold: components["schemas"]["HoldView"] | null;
+            /** @description A lesson to come will play it. */
+            is_chosen: boolean;
+            /** @description Everything of it is in the bucket. */
+            is_mirrored: boolean;
+            lesson_id: components["schemas"]["LessonId"];
+            organisation_id: components["schemas"]["OrganisationId"];
+            recording_id: components["schemas"]["RecordingId"];
+            school: string;
+            /** Format: int64 */
+            size_bytes: number;
+            state: components["schemas"]["StorageState"];
+            title: string;
         };
         /** @description How long a bureau's schools keep what they have. */
         RetentionPolicy: {
@@ -4942,7 +4777,7 @@ export interface components {
             speech?: number;
         };
         /** @description What a lesson shall play. */
-        SourceAsk: {
+        SourceRequest: {
             /** @enum {string} */
             kind: "recording";
             /** @description Which. */
@@ -5000,9 +4835,14 @@ export interface components {
          */
         StandingAct: "freeze" | "resume" | "cancel";
         /** @description What is to be done with an agreement. */
-        StandingAsk: {
+        StandingRequest: {
             act: components["schemas"]["StandingAct"];
         };
+        /**
+         * @description Where a recording is on its way.
+         * @enum {string}
+         */
+        StorageState: "live" | "sealed" | "archived" | "pending_deletion" | "deleting" | "deleted";
         /**
          * @description How the hub's storage stands. Bytes and recordings are those of the asker's schools; disk, bucket and forecast are the
          *     whole hub's.
@@ -5022,6 +4862,166 @@ export interface components {
             /** Format: int64 */
             used_bytes: number;
         };
+        /** @description A class of pupils, as it is kept. It has a number of no pupil and a name of none. */
+        StoredClass: {
+            class_id: components["schemas"]["ClassId"];
+            classroom_id: components["schemas"]["ClassroomId"] | null;
+            /**
+             * Format: int64
+             * @description When it was closed. `null`: it is open.
+             */
+            closed_at_ms: number | null;
+            /** @description 三年级 */
+            grade: string;
+            /** @description （2）班 */
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            /** @description The name of its school. */
+            school: string;
+            stage: components["schemas"]["Stage"];
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
+        /** @description A classroom, as it is kept. */
+        StoredClassroom: {
+            classroom_id: components["schemas"]["ClassroomId"];
+            /**
+             * Format: int64
+             * @description When it was closed. `null`: it is open.
+             */
+            closed_at_ms: number | null;
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            /** @description The name of its school. */
+            school: string;
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
+        /** @description A device, as it is kept. */
+        StoredDevice: {
+            algorithm: components["schemas"]["KeyAlgorithm"];
+            /** @description The name of its classroom. */
+            classroom: string;
+            classroom_id: components["schemas"]["ClassroomId"];
+            device_id: components["schemas"]["DeviceId"];
+            /** Format: int64 */
+            enrolled_at_ms: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description When it was sent away. `null`: it is welcome.
+             */
+            revoked_at_ms: number | null;
+            /** @description The name of its school. */
+            school: string;
+            /**
+             * Format: int64
+             * @description When it last signed in. `null`: not yet.
+             */
+            seen_at_ms: number | null;
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
+        /** @description A role that somebody holds. */
+        StoredGrant: {
+            /** Format: int64 */
+            from_ms: number;
+            /** @description The name of that place. */
+            organisation: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            role: components["schemas"]["Role"];
+            role_grant_id: components["schemas"]["GrantId"];
+            /**
+             * Format: int64
+             * @description `null`: until it is ended.
+             */
+            until_ms: number | null;
+        };
+        /** @description A node of the tree, as it is kept. */
+        StoredOrganisation: {
+            /**
+             * Format: int64
+             * @description Nodes right below it that are open.
+             */
+            children: number;
+            /**
+             * Format: int64
+             * @description When it was closed. `null`: it is open.
+             */
+            closed_at_ms: number | null;
+            /** @description The code in use. `null`: it has none. */
+            code: string | null;
+            kind: components["schemas"]["OrganisationKind"];
+            name: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            parent_id: components["schemas"]["OrganisationId"] | null;
+            /**
+             * Format: int64
+             * @description Counts its edits: the ETag.
+             */
+            version: number;
+        };
+        /** @description A person, as they are kept. */
+        StoredPerson: {
+            /**
+             * Format: int64
+             * @description When they left. `null`: they are here.
+             */
+            closed_at_ms: number | null;
+            /** @description They have set a password. */
+            has_password: boolean;
+            /** @description They have bound a second factor. */
+            has_second_factor: boolean;
+            /**
+             * Format: int64
+             * @description When they were locked out. `null`: nobody locked them out.
+             */
+            locked_at_ms: number | null;
+            /**
+             * Format: int64
+             * @description Until when too many wrong passwords keep them out. `null`: they do not.
+             */
+            locked_until_ms: number | null;
+            name: string;
+            /** @description The name of their organisation. */
+            organisation: string;
+            organisation_id: components["schemas"]["OrganisationId"];
+            person_id: components["schemas"]["PersonId"];
+            /** @description What they type to sign in. `null`: they come by links alone. */
+            sign_in_name: string | null;
+            /**
+             * Format: int64
+             * @description Counts the edits: the ETag.
+             */
+            version: number;
+        };
+        /** @description A session, as lists show it. */
+        StoredSession: {
+            /** @description The network address it began at. */
+            address: string;
+            classroom_id: components["schemas"]["ClassroomId"] | null;
+            /** Format: int64 */
+            created_at_ms: number;
+            device_id: components["schemas"]["DeviceId"] | null;
+            /** Format: int64 */
+            expires_at_ms: number;
+            /** @description The person's name, or the classroom's. */
+            name: string;
+            person_id: components["schemas"]["PersonId"] | null;
+            /** Format: int64 */
+            seen_at_ms: number;
+            session_id: components["schemas"]["SessionId"];
+            stage: components["schemas"]["SessionStage"];
+        };
         /** @description The lead teacher, as the lesson names them. */
         Teacher: {
             /** @description 张老师 */
@@ -5035,7 +5035,7 @@ export interface components {
          */
         TermId: string;
         /** @description Which school's term is to be planned. */
-        TermPlanAsk: {
+        TermPlanRequest: {
             /** @description Only say what would come of it. */
             dry_run?: boolean;
             /** @description The school, or everything below a bureau. */
@@ -6140,7 +6140,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptClass"];
+                    "application/json": components["schemas"]["Listed_StoredClass"];
                 };
             };
             /** @description It cannot be read. */
@@ -6280,7 +6280,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptClass"];
+                    "application/json": components["schemas"]["StoredClass"];
                 };
             };
             /** @description It cannot be read. */
@@ -6418,7 +6418,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptClass"];
+                    "application/json": components["schemas"]["StoredClass"];
                 };
             };
             /** @description It cannot be read. */
@@ -6563,7 +6563,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptClass"];
+                    "application/json": components["schemas"]["StoredClass"];
                 };
             };
             /** @description It cannot be read. */
@@ -6710,7 +6710,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptClassroom"];
+                    "application/json": components["schemas"]["Listed_StoredClassroom"];
                 };
             };
             /** @description It cannot be read. */
@@ -6850,7 +6850,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptClassroom"];
+                    "application/json": components["schemas"]["StoredClassroom"];
                 };
             };
             /** @description It cannot be read. */
@@ -6988,7 +6988,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptClassroom"];
+                    "application/json": components["schemas"]["StoredClassroom"];
                 };
             };
             /** @description It cannot be read. */
@@ -7133,7 +7133,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptClassroom"];
+                    "application/json": components["schemas"]["StoredClassroom"];
                 };
             };
             /** @description It cannot be read. */
@@ -8552,7 +8552,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptDevice"];
+                    "application/json": components["schemas"]["Listed_StoredDevice"];
                 };
             };
             /** @description It cannot be read. */
@@ -8692,7 +8692,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptDevice"];
+                    "application/json": components["schemas"]["StoredDevice"];
                 };
             };
             /** @description It cannot be read. */
@@ -8830,7 +8830,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptDevice"];
+                    "application/json": components["schemas"]["StoredDevice"];
                 };
             };
             /** @description It cannot be read. */
@@ -8975,7 +8975,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptDevice"];
+                    "application/json": components["schemas"]["StoredDevice"];
                 };
             };
             /** @description It cannot be read. */
@@ -9109,7 +9109,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DispatchAsk"];
+                "application/json": components["schemas"]["DispatchRequest"];
             };
         };
         responses: {
@@ -9249,7 +9249,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewLessonAsk"];
+                "application/json": components["schemas"]["NewLessonRequest"];
             };
         };
         responses: {
@@ -12803,7 +12803,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SourceAsk"];
+                "application/json": components["schemas"]["SourceRequest"];
             };
         };
         responses: {
@@ -13081,7 +13081,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PlayingAsk"];
+                "application/json": components["schemas"]["PlayingRequest"];
             };
         };
         responses: {
@@ -13927,7 +13927,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StandingAsk"];
+                "application/json": components["schemas"]["StandingRequest"];
             };
         };
         responses: {
@@ -14902,7 +14902,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptSession"];
+                    "application/json": components["schemas"]["Listed_StoredSession"];
                 };
             };
             /** @description It cannot be read. */
@@ -15185,7 +15185,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptOrganisation"];
+                    "application/json": components["schemas"]["Listed_StoredOrganisation"];
                 };
             };
             /** @description It cannot be read. */
@@ -15325,7 +15325,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptOrganisation"];
+                    "application/json": components["schemas"]["StoredOrganisation"];
                 };
             };
             /** @description It cannot be read. */
@@ -15463,7 +15463,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptOrganisation"];
+                    "application/json": components["schemas"]["StoredOrganisation"];
                 };
             };
             /** @description It cannot be read. */
@@ -15608,7 +15608,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptOrganisation"];
+                    "application/json": components["schemas"]["StoredOrganisation"];
                 };
             };
             /** @description It cannot be read. */
@@ -15757,7 +15757,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptOrganisation"];
+                    "application/json": components["schemas"]["Listed_StoredOrganisation"];
                 };
             };
             /** @description It cannot be read. */
@@ -16590,7 +16590,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StandingAsk"];
+                "application/json": components["schemas"]["StandingRequest"];
             };
         };
         responses: {
@@ -16746,7 +16746,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptPerson"];
+                    "application/json": components["schemas"]["Listed_StoredPerson"];
                 };
             };
             /** @description It cannot be read. */
@@ -16886,7 +16886,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptPerson"];
+                    "application/json": components["schemas"]["StoredPerson"];
                 };
             };
             /** @description It cannot be read. */
@@ -17024,7 +17024,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptPerson"];
+                    "application/json": components["schemas"]["StoredPerson"];
                 };
             };
             /** @description It cannot be read. */
@@ -17169,7 +17169,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptPerson"];
+                    "application/json": components["schemas"]["StoredPerson"];
                 };
             };
             /** @description It cannot be read. */
@@ -17311,7 +17311,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptPerson"];
+                    "application/json": components["schemas"]["StoredPerson"];
                 };
             };
             /** @description It cannot be read. */
@@ -17449,7 +17449,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptPerson"];
+                    "application/json": components["schemas"]["StoredPerson"];
                 };
             };
             /** @description It cannot be read. */
@@ -17587,7 +17587,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptGrant"];
+                    "application/json": components["schemas"]["Listed_StoredGrant"];
                 };
             };
             /** @description It cannot be read. */
@@ -20967,7 +20967,7 @@ export interface operations {
             };
         };
     };
-    keep_review: {
+    save_review: {
         parameters: {
             query?: never;
             header?: never;
@@ -21403,7 +21403,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewShareAsk"];
+                "application/json": components["schemas"]["NewShareRequest"];
             };
         };
         responses: {
@@ -23248,7 +23248,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptSession"];
+                    "application/json": components["schemas"]["Listed_StoredSession"];
                 };
             };
             /** @description It cannot be read. */
@@ -25178,7 +25178,7 @@ export interface operations {
             };
         };
     };
-    list_kept_recordings: {
+    list_retained_recordings: {
         parameters: {
             query?: {
                 /** @description `next` of the page before. */
@@ -25186,7 +25186,7 @@ export interface operations {
                 /** @description At most so many, 1 to 200. */
                 limit?: number;
                 /** @description Only those in this state. Without it: all that are still there. */
-                state?: components["schemas"]["KeepState"];
+                state?: components["schemas"]["StorageState"];
                 /** @description Only those that somebody holds. */
                 held?: boolean;
             };
@@ -25201,7 +25201,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_KeptRecordingView"];
+                    "application/json": components["schemas"]["Listed_RetainedRecordingView"];
                 };
             };
             /** @description It cannot be read. */
@@ -25323,7 +25323,7 @@ export interface operations {
             };
         };
     };
-    show_kept_recording: {
+    show_retained_recording: {
         parameters: {
             query?: never;
             header?: never;
@@ -25339,7 +25339,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptRecordingView"];
+                    "application/json": components["schemas"]["RetainedRecordingView"];
                 };
             };
             /** @description It cannot be read. */
@@ -25481,7 +25481,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptRecordingView"];
+                    "application/json": components["schemas"]["RetainedRecordingView"];
                 };
             };
             /** @description It cannot be read. */
@@ -25619,7 +25619,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptRecordingView"];
+                    "application/json": components["schemas"]["RetainedRecordingView"];
                 };
             };
             /** @description It cannot be read. */
@@ -25761,7 +25761,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptRecordingView"];
+                    "application/json": components["schemas"]["RetainedRecordingView"];
                 };
             };
             /** @description It cannot be read. */
@@ -25899,7 +25899,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["KeptRecordingView"];
+                    "application/json": components["schemas"]["RetainedRecordingView"];
                 };
             };
             /** @description It cannot be read. */
@@ -26877,7 +26877,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TermPlanAsk"];
+                "application/json": components["schemas"]["TermPlanRequest"];
             };
         };
         responses: {

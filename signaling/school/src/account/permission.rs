@@ -62,7 +62,7 @@ impl Asker {
 
 /// What one may want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Act {
+pub enum Permission {
     /// Look at the tree, its classrooms and classes.
     SeeOrganisations,
     /// Add, change, move and close nodes of the tree.
@@ -101,7 +101,7 @@ pub enum Act {
     ExportRecording,
     /// See who was there, how well they saw, and whether a lesson counts.
     SeeReports,
-    /// Know which recordings there are, and what they are called. To look into one is [`Act::Replay`].
+    /// Know which recordings there are, and what they are called. To look into one is [`Permission::Replay`].
     SeeLibrary,
     /// Name recordings, cut clips, share, publish and take down.
     EditLibrary,
@@ -121,7 +121,7 @@ pub enum Act {
     SeeAudit,
 }
 
-impl Act {
+impl Permission {
     /// All of them.
     pub const ALL: [Self; 28] = [
         Self::SeeOrganisations,
@@ -247,19 +247,24 @@ impl Scope {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn may(asker: &Asker, act: Act, place: Place<'_>, now: UnixMs) -> Result<Scope, Refused> {
+pub fn may(asker: &Asker, act: Permission, place: Place<'_>, now: UnixMs) -> Result<Scope, Refused> {
     let mut below: Vec<String> =
         asker.roles(now).filter(|grant| allows(grant.role, act)).map(|grant| grant.path.clone()).collect();
     below.sort();
     below.dedup_by(|path, above| path.starts_with(above.as_str()));
-    let own = matches!(act, Act::SeeLessons | Act::Replay | Act::SeeLibrary);
+    let own = matches!(act, Permission::SeeLessons | Permission::Replay | Permission::SeeLibrary);
     let author = matches!(
         act,
-        Act::Teach | Act::ExportRecording | Act::SeeReports | Act::EditLibrary | Act::SeeReviews | Act::Comment
+        Permission::Teach
+            | Permission::ExportRecording
+            | Permission::SeeReports
+            | Permission::EditLibrary
+            | Permission::SeeReviews
+            | Permission::Comment
     );
     let teaches = asker.roles(now).any(|grant| grant.role == Role::LeadTeacher);
     let teacher = asker.person_id().filter(|_| teaches && (own || author));
-    let classroom = asker.classroom_id().filter(|_| own || act == Act::Attend);
+    let classroom = asker.classroom_id().filter(|_| own || act == Permission::Attend);
     if below.is_empty() && teacher.is_none() && classroom.is_none() {
         return Err(Refused::Nowhere);
     }
@@ -317,8 +322,8 @@ impl Readers {
 
 /// What a role allows at its place and below. A teacher's and a classroom's own lessons are not here: they are theirs
 /// by name, not by place.
-fn allows(role: Role, act: Act) -> bool {
-    use Act as A;
+fn allows(role: Role, act: Permission) -> bool {
+    use Permission as A;
     match role {
         Role::LeadTeacher | Role::Assistant => matches!(act, A::SeeOrganisations | A::SeeTimetable),
         Role::SchoolAdministrator => matches!(

@@ -35,7 +35,7 @@ pub struct BellClock {
 
 /// What a look at the clock found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ClockChange {
     /// Time went by.
     Steady,
     /// The wall clock jumped by so many milliseconds; the bell goes on as before.
@@ -52,12 +52,12 @@ impl BellClock {
     }
 
     /// Looks at both clocks. Answers what time it is for the bell, and what happened to the wall clock.
-    pub fn look(&mut self, now: Now) -> (UnixMs, Look) {
+    pub fn poll(&mut self, now: Now) -> (UnixMs, ClockChange) {
         let gone = now.steady.saturating_duration_since(self.last.steady);
         let gone_ms = i64::try_from(gone.as_millis()).unwrap_or(i64::MAX);
         let step_ms = now.wall.0.saturating_sub(self.last.wall.0).saturating_sub(gone_ms);
         self.last = now;
-        let mut look = Look::Steady;
+        let mut look = ClockChange::Steady;
         if step_ms.saturating_abs() > self.rule.jump_ms {
             self.offset_ms = self.offset_ms.saturating_sub(step_ms);
             // Back where it was: the jump is undone, and there is nothing left to doubt.
@@ -66,13 +66,13 @@ impl BellClock {
             if undone {
                 self.offset_ms = 0;
             }
-            look = Look::Jumped(step_ms);
+            look = ClockChange::Jumped(step_ms);
         } else if let Some(since) = self.doubted_since
             && now.steady.saturating_duration_since(since.steady) >= self.rule.believed_after
         {
             self.offset_ms = 0;
             self.doubted_since = None;
-            look = Look::Believed;
+            look = ClockChange::Believed;
         }
         (UnixMs(now.wall.0.saturating_add(self.offset_ms)), look)
     }
@@ -100,11 +100,11 @@ mod tests {
         }
 
         /// Lets time go by, with the wall clock `jump_ms` off.
-        fn pass(&mut self, ms: u64, jump_ms: i64) -> (i64, Look) {
+        fn pass(&mut self, ms: u64, jump_ms: i64) -> (i64, ClockChange) {
             self.steady_ms += ms;
             self.wall_ms += i64::try_from(ms).unwrap() + jump_ms;
             let steady = self.start + Duration::from_millis(self.steady_ms);
-            let (at, look) = self.bell.look(Now { wall: UnixMs(self.wall_ms), steady });
+            let (at, look) = self.bell.poll(Now { wall: UnixMs(self.wall_ms), steady });
             (at.0 - 1_000_000_000, look)
         }
     }
@@ -112,28 +112,28 @@ mod tests {
     #[test]
     fn an_hour_ahead_and_back_is_no_hour() {
         let mut clocks = Clocks::new();
-        assert_eq!(clocks.pass(500, 0), (500, Look::Steady));
-        assert_eq!(clocks.pass(500, 3_600_000), (1_000, Look::Jumped(3_600_000)));
-        assert_eq!(clocks.pass(60_000, 0), (61_000, Look::Steady));
-        assert_eq!(clocks.pass(500, -3_600_000), (61_500, Look::Jumped(-3_600_000)));
-        assert_eq!(clocks.pass(200_000, 0), (261_500, Look::Steady));
+        assert_eq!(clocks.pass(500, 0), (500, ClockChange::Steady));
+        assert_eq!(clocks.pass(500, 3_600_000), (1_000, ClockChange::Jumped(3_600_000)));
+        assert_eq!(clocks.pass(60_000, 0), (61_000, ClockChange::Steady));
+        assert_eq!(clocks.pass(500, -3_600_000), (61_500, ClockChange::Jumped(-3_600_000)));
+        assert_eq!(clocks.pass(200_000, 0), (261_500, ClockChange::Steady));
     }
 
     #[test]
     fn a_clock_that_keeps_its_new_time_is_believed() {
         for jump in [3_600_000, -3_600_000, 86_400_000] {
             let mut clocks = Clocks::new();
-            assert_eq!(clocks.pass(500, jump), (500, Look::Jumped(jump)));
-            assert_eq!(clocks.pass(119_999, 0), (120_499, Look::Steady));
-            assert_eq!(clocks.pass(1, 0), (120_500 + jump, Look::Believed));
-            assert_eq!(clocks.pass(500, 0), (121_000 + jump, Look::Steady));
+            assert_eq!(clocks.pass(500, jump), (500, ClockChange::Jumped(jump)));
+            assert_eq!(clocks.pass(119_999, 0), (120_499, ClockChange::Steady));
+            assert_eq!(clocks.pass(1, 0), (120_500 + jump, ClockChange::Believed));
+            assert_eq!(clocks.pass(500, 0), (121_000 + jump, ClockChange::Steady));
         }
     }
 
     #[test]
     fn small_corrections_are_followed_at_once() {
         let mut clocks = Clocks::new();
-        assert_eq!(clocks.pass(500, 200), (700, Look::Steady));
-        assert_eq!(clocks.pass(500, -400), (800, Look::Steady));
+        assert_eq!(clocks.pass(500, 200), (700, ClockChange::Steady));
+        assert_eq!(clocks.pass(500, -400), (800, ClockChange::Steady));
     }
 }

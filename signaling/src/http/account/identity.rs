@@ -9,7 +9,7 @@ use axum::{
 use tracing::warn;
 
 use crate::http::web::cookie::{cookie, cookie_name};
-use crate::http::web::{ask::Caller, problem::ApiError};
+use crate::http::web::{extract::Caller, problem::ApiError};
 use crate::secret::sha256_hex;
 use crate::{
     app::App,
@@ -19,7 +19,7 @@ use crate::{
 };
 use school::{
     account::{
-        permission::{Act, Place, Scope, may},
+        permission::{Permission, Place, Scope, may},
         session::Stage,
     },
     base::{id::PersonId, time::UnixMs},
@@ -45,7 +45,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`ApiError::NotFound`].
-    pub fn reach(&self, act: Act) -> Result<Scope, ApiError> {
+    pub fn reach(&self, act: Permission) -> Result<Scope, ApiError> {
         may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotFound)
     }
 
@@ -53,7 +53,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`ApiError::NotAllowed`] where the asker may do `act` nowhere.
-    pub fn scope(&self, act: Act) -> Result<Scope, ApiError> {
+    pub fn scope(&self, act: Permission) -> Result<Scope, ApiError> {
         may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotAllowed)
     }
 
@@ -101,16 +101,16 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let Newcomer(identity) = Newcomer::from_request_parts(parts, state).await?;
+        let AnySession(identity) = AnySession::from_request_parts(parts, state).await?;
         if identity.session.stage == Stage::Full { Ok(identity) } else { Err(ApiError::SetUpNeeded) }
     }
 }
 
 /// Somebody who may still have to set a password or a second factor.
 #[derive(Clone, Debug)]
-pub struct Newcomer(pub Identity);
+pub struct AnySession(pub Identity);
 
-impl<S: Send + Sync> FromRequestParts<S> for Newcomer
+impl<S: Send + Sync> FromRequestParts<S> for AnySession
 where
     App: FromRef<S>,
 {
@@ -137,7 +137,7 @@ where
     }
 }
 
-impl Newcomer {
+impl AnySession {
     fn identity(session: Session, session_sha256: String, caller: Caller, now: UnixMs) -> Identity {
         Identity { session, session_sha256, caller, now }
     }

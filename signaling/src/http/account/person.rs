@@ -7,13 +7,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::set_up::SET_UP_LINK_VALID;
 use crate::{
     app::App,
-    store::account::person::{KeptGrant, KeptPerson, KeptSession, PersonEdit},
+    store::account::person::{PersonEdit, StoredGrant, StoredPerson, StoredSession},
 };
 use crate::{
     http::{
         account::identity::Identity,
         web::{
-            ask::{Asked, Named, Nothing, Queried, maybe_null, named},
+            extract::{JsonBody, Nothing, PathId, QueryParams, maybe_null, named},
             list::{Listed, Listing, limit},
             problem::{ApiError, Problems},
             version::{IfMatch, Tagged, edited},
@@ -22,7 +22,7 @@ use crate::{
     secret::{sha256_hex, unguessable},
 };
 use school::{
-    account::permission::{Act, Scope, may_give},
+    account::permission::{Permission, Scope, may_give},
     base::{
         id::{GrantId, OrganisationId, PersonId, SessionId},
         name,
@@ -103,27 +103,27 @@ fn typed_sign_in_name(typed: Option<String>) -> Result<Option<String>, ApiError>
 
 /// People whom the asker may see, by id
 #[utoipa::path(get, path = "/people", tag = "people", params(Listing), extensions(("x-act" = json!("see_people"))),
-    responses((status = 200, body = Listed<KeptPerson>), Problems))]
+    responses((status = 200, body = Listed<StoredPerson>), Problems))]
 pub async fn list_people(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<Listing>,
-) -> Result<Json<Listed<KeptPerson>>, ApiError> {
-    let (scope, ask) = (identity.scope(Act::SeePeople)?, listing.ask()?);
+    QueryParams(listing): QueryParams<Listing>,
+) -> Result<Json<Listed<StoredPerson>>, ApiError> {
+    let (scope, ask) = (identity.scope(Permission::SeePeople)?, listing.ask()?);
     let found = app.store.people(&scope, &ask).await?;
-    Ok(Json(Listed::new(found, ask.limit, |kept| kept.person_id.to_string())))
+    Ok(Json(Listed::new(found, ask.limit, |stored| stored.person_id.to_string())))
 }
 
 /// Add a person
 #[utoipa::path(post, path = "/people", tag = "people", request_body = NewPerson,
     extensions(("x-act" = json!("edit_people"))),
-    responses((status = 201, body = KeptPerson), Problems))]
+    responses((status = 201, body = StoredPerson), Problems))]
 pub async fn add_person(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewPerson>,
-) -> Result<Tagged<KeptPerson>, ApiError> {
-    let scope = identity.scope(Act::EditPeople)?;
+    JsonBody(ask): JsonBody<NewPerson>,
+) -> Result<Tagged<StoredPerson>, ApiError> {
+    let scope = identity.scope(Permission::EditPeople)?;
     let person = Person {
         person_id: PersonId::fresh(),
         organisation_id: ask.organisation_id,
@@ -132,54 +132,60 @@ pub async fn add_person(
     };
     let id = person.person_id;
     let row = identity.row(&app, "add_person", format!("person:{id}"));
-    let kept = app.store.add_person(&scope, &person, row).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::created(kept.version, kept, format!("/api/v1/people/{id}")))
+    let stored = app.store.add_person(&scope, &person, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(stored.version, stored, format!("/api/v1/people/{id}")))
 }
 
 /// One person
 #[utoipa::path(get, path = "/people/{person_id}", tag = "people", params(("person_id" = PersonId, Path)),
-    extensions(("x-act" = json!("see_people"))), responses((status = 200, body = KeptPerson), Problems))]
+    extensions(("x-act" = json!("see_people"))), responses((status = 200, body = StoredPerson), Problems))]
 pub async fn show_person(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-) -> Result<Tagged<KeptPerson>, ApiError> {
-    let kept = app.store.person(&identity.reach(Act::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, kept))
+    PathId(id): PathId<PersonId>,
+) -> Result<Tagged<StoredPerson>, ApiError> {
+    let stored = app.store.person(&identity.reach(Permission::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Rename a person, give them another sign-in name, or let them leave
 #[utoipa::path(patch, path = "/people/{person_id}", tag = "people",
     params(("person_id" = PersonId, Path), ("if-match" = String, Header)),
     request_body = PersonChange, extensions(("x-act" = json!("edit_people"))),
-    responses((status = 200, body = KeptPerson), Problems))]
+    responses((status = 200, body = StoredPerson), Problems))]
 pub async fn change_person(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
+    PathId(id): PathId<PersonId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<PersonChange>,
-) -> Result<Tagged<KeptPerson>, ApiError> {
-    let scope = identity.reach(Act::EditPeople)?;
+    JsonBody(ask): JsonBody<PersonChange>,
+) -> Result<Tagged<StoredPerson>, ApiError> {
+    let scope = identity.reach(Permission::EditPeople)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let sign_in_name = ask.sign_in_name.map(typed_sign_in_name).transpose()?;
     let edit = PersonEdit { name, sign_in_name, close: ask.closed };
-    stands_above(&app, &identity, &scope, id, Act::EditPeople).await?;
+    stands_above(&app, &identity, &scope, id, Permission::EditPeople).await?;
     let row = identity.row(&app, "change_person", format!("person:{id}")).saying(format!("{edit:?}"));
-    let kept = edited(app.store.edit_person(&scope, id, version, &edit, row).await?)?;
+    let stored = edited(app.store.edit_person(&scope, id, version, &edit, row).await?)?;
     app.rights_changed();
-    Ok(Tagged::new(kept.version, kept))
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Whoever keeps the people of a school keeps its teachers, not those who look over its shoulder: nobody reaches a
 /// power through the account of somebody who has it.
-async fn stands_above(app: &App, identity: &Identity, scope: &Scope, id: PersonId, act: Act) -> Result<(), ApiError> {
+async fn stands_above(
+    app: &App,
+    identity: &Identity,
+    scope: &Scope,
+    id: PersonId,
+    act: Permission,
+) -> Result<(), ApiError> {
     let grants = app.store.grants(scope, id).await?.ok_or(ApiError::NotFound)?;
     let of_all = identity.session.asker.roles(identity.now).any(|grant| match act {
-        Act::EditSessions => grant.role == Role::SecurityAdministrator,
+        Permission::EditSessions => grant.role == Role::SecurityAdministrator,
         _ => grant.role == Role::SystemAdministrator,
     });
-    let theirs = |grant: &KeptGrant| grant.role.is_in_the_classroom() && scope.covers(&grant.path);
+    let theirs = |grant: &StoredGrant| grant.role.is_in_the_classroom() && scope.covers(&grant.path);
     if of_all || grants.iter().all(theirs) { Ok(()) } else { Err(ApiError::NotAllowed) }
 }
 
@@ -191,13 +197,13 @@ async fn stands_above(app: &App, identity: &Identity, scope: &Scope, id: PersonI
 pub async fn make_set_up_link(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(id): PathId<PersonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<(StatusCode, Json<SetUpLink>), ApiError> {
-    let scope = match identity.reach(Act::EditSessions) {
+    let scope = match identity.reach(Permission::EditSessions) {
         Ok(scope) => scope,
         Err(_) => {
-            let scope = identity.reach(Act::EditPeople)?;
+            let scope = identity.reach(Permission::EditPeople)?;
             let grants = app.store.grants(&scope, id).await?.ok_or(ApiError::NotFound)?;
             // Not even of a system administrator: the link opens the account.
             if !grants.iter().all(|grant| grant.role.is_in_the_classroom() && scope.covers(&grant.path)) {
@@ -221,10 +227,10 @@ pub async fn make_set_up_link(
 pub async fn drop_second_factor(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(id): PathId<PersonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditSessions)?;
+    let scope = identity.reach(Permission::EditSessions)?;
     let row = identity.row(&app, "drop_second_factor", format!("person:{id}"));
     if !app.store.drop_second_factor(&scope, id, row).await? {
         return Err(ApiError::NotFound);
@@ -236,49 +242,49 @@ pub async fn drop_second_factor(
 /// Lock somebody out and sign them out everywhere
 #[utoipa::path(put, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
     request_body = Nothing, extensions(("x-act" = json!("edit_sessions"))),
-    responses((status = 200, body = KeptPerson), Problems))]
+    responses((status = 200, body = StoredPerson), Problems))]
 pub async fn lock_person(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-    Asked(Nothing {}): Asked<Nothing>,
-) -> Result<Tagged<KeptPerson>, ApiError> {
+    PathId(id): PathId<PersonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
+) -> Result<Tagged<StoredPerson>, ApiError> {
     lock(&app, &identity, id, true).await
 }
 
 /// Let somebody in again whom an administrator, or too many wrong passwords, locked out
 #[utoipa::path(delete, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
-    extensions(("x-act" = json!("edit_sessions"))), responses((status = 200, body = KeptPerson), Problems))]
+    extensions(("x-act" = json!("edit_sessions"))), responses((status = 200, body = StoredPerson), Problems))]
 pub async fn unlock_person(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-    Asked(Nothing {}): Asked<Nothing>,
-) -> Result<Tagged<KeptPerson>, ApiError> {
+    PathId(id): PathId<PersonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
+) -> Result<Tagged<StoredPerson>, ApiError> {
     lock(&app, &identity, id, false).await
 }
 
-async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Result<Tagged<KeptPerson>, ApiError> {
-    let scope = identity.reach(Act::EditSessions)?;
+async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Result<Tagged<StoredPerson>, ApiError> {
+    let scope = identity.reach(Permission::EditSessions)?;
     app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
     if identity.person()? == id {
         return Err(ApiError::NotAllowed); // Nobody locks themselves out, nor in.
     }
     let row = identity.row(app, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
-    let kept = app.store.lock(&scope, id, locked, row).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.lock(&scope, id, locked, row).await?.ok_or(ApiError::NotFound)?;
     app.rights_changed();
-    Ok(Tagged::new(kept.version, kept))
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// What a person is, was, and will be
 #[utoipa::path(get, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
-    extensions(("x-act" = json!("see_people"))), responses((status = 200, body = Listed<KeptGrant>), Problems))]
+    extensions(("x-act" = json!("see_people"))), responses((status = 200, body = Listed<StoredGrant>), Problems))]
 pub async fn list_roles(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-) -> Result<Json<Listed<KeptGrant>>, ApiError> {
-    let items = app.store.grants(&identity.reach(Act::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
+    PathId(id): PathId<PersonId>,
+) -> Result<Json<Listed<StoredGrant>>, ApiError> {
+    let items = app.store.grants(&identity.reach(Permission::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(Listed { items, next: None }))
 }
 
@@ -289,10 +295,10 @@ pub async fn list_roles(
 pub async fn give_role(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PersonId>,
-    Asked(ask): Asked<NewGrant>,
+    PathId(id): PathId<PersonId>,
+    JsonBody(ask): JsonBody<NewGrant>,
 ) -> Result<(StatusCode, Json<GivenRole>), ApiError> {
-    let scope = identity.reach(Act::GrantRoles)?;
+    let scope = identity.reach(Permission::GrantRoles)?;
     app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
     let place = app.store.organisation(&scope, ask.organisation_id).await?.ok_or(ApiError::NotFound)?;
     may_give_there(&identity, ask.role, &place.path)?;
@@ -324,9 +330,9 @@ pub async fn end_role(
     State(app): State<App>,
     identity: Identity,
     axum::extract::Path((person_id, grant_id)): axum::extract::Path<(String, String)>,
-    Asked(Nothing {}): Asked<Nothing>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::GrantRoles)?;
+    let scope = identity.reach(Permission::GrantRoles)?;
     let id: PersonId = person_id.parse().map_err(|_| ApiError::NotFound)?;
     let grant_id: GrantId = grant_id.parse().map_err(|_| ApiError::NotFound)?;
     let grants = app.store.grants(&scope, id).await?.ok_or(ApiError::NotFound)?;
@@ -343,16 +349,16 @@ pub async fn end_role(
 /// Who is signed in, the newest first
 #[utoipa::path(get, path = "/sessions", tag = "people", params(SessionListing),
     extensions(("x-act" = json!("edit_sessions"))),
-    responses((status = 200, body = Listed<KeptSession>), Problems))]
+    responses((status = 200, body = Listed<StoredSession>), Problems))]
 pub async fn list_sessions(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<SessionListing>,
-) -> Result<Json<Listed<KeptSession>>, ApiError> {
-    let (scope, limit) = (identity.scope(Act::EditSessions)?, limit(listing.limit)? + 1);
+    QueryParams(listing): QueryParams<SessionListing>,
+) -> Result<Json<Listed<StoredSession>>, ApiError> {
+    let (scope, limit) = (identity.scope(Permission::EditSessions)?, limit(listing.limit)? + 1);
     let below = listing.after.map(|after| after.to_string());
     let found = app.store.sessions(&scope, listing.person_id, below.as_deref(), limit, identity.now).await?;
-    Ok(Json(Listed::new(found, limit, |kept| kept.session_id.to_string())))
+    Ok(Json(Listed::new(found, limit, |stored| stored.session_id.to_string())))
 }
 
 /// Sign somebody out
@@ -361,10 +367,10 @@ pub async fn list_sessions(
 pub async fn end_session(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<SessionId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(id): PathId<SessionId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditSessions)?;
+    let scope = identity.reach(Permission::EditSessions)?;
     let row = identity.row(&app, "end_session", format!("session:{id}"));
     if !app.store.end_session(Err(&scope), id, &row).await? {
         return Err(ApiError::NotFound);

@@ -12,7 +12,7 @@ use crate::{
 };
 use crate::{
     http::web::{
-        ask::{Asked, Caller, named},
+        extract::{Caller, JsonBody, named},
         problem::{ApiError, Problems},
     },
     secret::{sha256_hex, unguessable},
@@ -89,7 +89,7 @@ pub async fn show_set_up(State(app): State<App>) -> Result<Json<SetUpState>, Api
 pub async fn set_up(
     State(app): State<App>,
     caller: Caller,
-    Asked(ask): Asked<NewHub>,
+    JsonBody(ask): JsonBody<NewHub>,
 ) -> Result<(StatusCode, Json<SetUpLinks>), ApiError> {
     let now = app.clock.lasting();
     app.attempts.check(caller.ip(), now)?;

@@ -18,10 +18,10 @@ use crate::{
 };
 use crate::{
     http::{
-        account::identity::{Newcomer, actor},
+        account::identity::{AnySession, actor},
         web::{
-            ask::{Asked, Caller, Nothing},
             cookie::cookie_name,
+            extract::{Caller, JsonBody, Nothing},
             problem::{ApiError, Problems},
         },
     },
@@ -138,7 +138,11 @@ struct Entered {
 /// Sign in
 #[utoipa::path(post, path = "/sign-in", tag = "sign-in", request_body = SignIn, security(()),
     responses((status = 200, body = Me), Problems))]
-pub async fn sign_in(State(app): State<App>, caller: Caller, Asked(ask): Asked<SignIn>) -> Result<Response, ApiError> {
+pub async fn sign_in(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(ask): JsonBody<SignIn>,
+) -> Result<Response, ApiError> {
     let now = app.clock.lasting();
     app.attempts.check(caller.ip(), now)?;
     let entered = match ask {
@@ -297,7 +301,7 @@ async fn by_device(
 
 /// Who is signed in here
 #[utoipa::path(get, path = "/me", tag = "me", responses((status = 200, body = Me), Problems))]
-pub async fn me(Newcomer(identity): Newcomer) -> Json<Me> {
+pub async fn me(AnySession(identity): AnySession) -> Json<Me> {
     Json(Me::of(identity.session, identity.now))
 }
 
@@ -306,8 +310,8 @@ pub async fn me(Newcomer(identity): Newcomer) -> Json<Me> {
     responses((status = 204), Problems))]
 pub async fn sign_out(
     State(app): State<App>,
-    Newcomer(identity): Newcomer,
-    Asked(Nothing {}): Asked<Nothing>,
+    AnySession(identity): AnySession,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Response, ApiError> {
     let row = identity.row(&app, "sign_out", "session".into());
     app.store.delete_session(&identity.session_sha256, &row).await?;

@@ -10,13 +10,13 @@ use crate::http::{
     account::identity::Identity,
     lesson::find::find,
     web::{
-        ask::{Asked, Named},
+        extract::{JsonBody, PathId},
         problem::{ApiError, Problems, invalid},
     },
 };
 use crate::{app::App, live::wire::ReadinessCount, store::Waiver};
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::{id::LessonId, time::UnixMs},
     lesson::{Lesson, life::LessonState},
     timetable::{
@@ -85,10 +85,10 @@ pub struct NewWaiver {
 pub async fn show(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<ReadinessView>, ApiError> {
-    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
-    Ok(Json(readiness(&app, &identity.reach(Act::SeeLessons)?, &lesson).await?))
+    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
+    Ok(Json(readiness(&app, &identity.reach(Permission::SeeLessons)?, &lesson).await?))
 }
 
 /// Answer by name for doing without one thing
@@ -98,11 +98,11 @@ pub async fn show(
 pub async fn waive(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(ask): Asked<NewWaiver>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(ask): JsonBody<NewWaiver>,
 ) -> Result<(StatusCode, Json<ReadinessView>), ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
-    let lesson = find(&app, &identity, Act::EditTimetable, lesson_id).await?;
+    let scope = identity.reach(Permission::EditTimetable)?;
+    let lesson = find(&app, &identity, Permission::EditTimetable, lesson_id).await?;
     // Whoever only listens answers for nothing of it.
     if !scope.covers(lesson.place()) {
         return Err(ApiError::NotFound);

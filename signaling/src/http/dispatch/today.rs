@@ -17,7 +17,7 @@ use crate::{
     live::wire::{Keeping, May, Presence, SeatRole, SeatView},
 };
 use school::{
-    account::permission::{Act, Asker},
+    account::permission::{Asker, Permission},
     base::{
         id::{ClassroomId, LessonId, RecordingId},
         time::UnixMs,
@@ -106,7 +106,7 @@ pub struct TodayTrouble {
 #[utoipa::path(get, path = "/today", tag = "lessons", extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = TodayView), Problems))]
 pub async fn today(State(app): State<App>, identity: Identity) -> Result<Json<TodayView>, ApiError> {
-    let scope = identity.reach(Act::SeeLessons)?;
+    let scope = identity.reach(Permission::SeeLessons)?;
     let now = app.clock.wall();
     let zone = Zone::named(SHANGHAI).map_err(|_| ApiError::NotFound)?;
     let date = zone.local(now).ok_or(ApiError::NotFound)?.date();

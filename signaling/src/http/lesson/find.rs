@@ -1,6 +1,6 @@
 //! A lesson by its id, for what the asker wants to do with it.
 
-use school::{account::permission::Act, base::id::LessonId, lesson::Lesson};
+use school::{account::permission::Permission, base::id::LessonId, lesson::Lesson};
 
 use crate::{
     app::App,
@@ -8,6 +8,11 @@ use crate::{
 };
 
 /// A lesson with which the asker may do `act`; 404 for everyone else.
-pub(crate) async fn find(app: &App, identity: &Identity, act: Act, lesson_id: LessonId) -> Result<Lesson, ApiError> {
+pub(crate) async fn find(
+    app: &App,
+    identity: &Identity,
+    act: Permission,
+    lesson_id: LessonId,
+) -> Result<Lesson, ApiError> {
     app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
 }

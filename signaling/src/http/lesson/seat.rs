@@ -25,14 +25,14 @@ use crate::{
         account::identity::Identity,
         lesson::find::find,
         web::{
-            ask::{Asked, Named, Nothing},
+            extract::{JsonBody, Nothing, PathId},
             problem::{ApiError, Problems},
         },
     },
     secret::sha256_hex,
 };
 use school::{
-    account::permission::{self, Act, Place},
+    account::permission::{self, Permission, Place},
     base::{
         id::{LessonId, SeatId},
         time::UnixMs,
@@ -63,12 +63,16 @@ const TICKET_MARGIN: Duration = Duration::from_secs(5 * 60);
 pub async fn take(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Response, ApiError> {
-    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
+    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
     // Whoever teaches it and may watch it as well comes to teach.
-    let kinds = [(Act::Teach, TokenKind::Publish), (Act::Attend, TokenKind::Receive), (Act::Watch, TokenKind::Observe)];
+    let kinds = [
+        (Permission::Teach, TokenKind::Publish),
+        (Permission::Attend, TokenKind::Receive),
+        (Permission::Watch, TokenKind::Observe),
+    ];
     let now = app.clock.lasting().wall;
     let may = |act| permission::may(&identity.session.asker, act, Place::Lesson(&lesson), now);
     let (scope, kind) =

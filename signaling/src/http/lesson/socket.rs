@@ -19,8 +19,8 @@ use crate::{
     live::{
         table::{Joined, SeatRefused, text_of},
         token::{Claims, TokenKind},
-        unread::Said,
-        wire::{Bye, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
+        unread::Outgoing,
+        wire::{CloseReason, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
     },
     store::{AuditRow, library::mark::Marked},
 };
@@ -28,8 +28,8 @@ use crate::{
     http::{
         account::identity::held,
         web::{
-            ask::{Caller, HeldPlace, Named, own_origin},
             cookie::{cookie, cookie_name},
+            extract::{Caller, HeldPlace, PathId, own_origin},
             problem::ApiError,
         },
     },
@@ -37,7 +37,7 @@ use crate::{
 };
 use school::{
     account::{
-        permission::{Act, Place, may},
+        permission::{Permission, Place, may},
         system_scope,
     },
     base::{
@@ -65,7 +65,7 @@ pub async fn open(
     State(app): State<App>,
     caller: Caller,
     place: HeldPlace,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -98,13 +98,13 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
             debug!(lesson.id = %lesson_id, %error, "A socket was refused: {error}");
             let row = AuditRow::done(app.clock.wall(), "guest", "join", format!("lesson:{lesson_id}"));
             app.refusals.keep(row.refused().from(caller.ip().to_string()));
-            return bye(socket, Bye::TokenExpired).await;
+            return bye(socket, CloseReason::TokenExpired).await;
         }
     };
     let joined = match app.registry.join(&claims, had) {
         Ok(joined) => joined,
-        Err(SeatRefused::WrongState(_)) => return bye(socket, Bye::LessonEnded).await,
-        Err(SeatRefused::NotListed) => return bye(socket, Bye::TokenExpired).await,
+        Err(SeatRefused::WrongState(_)) => return bye(socket, CloseReason::LessonEnded).await,
+        Err(SeatRefused::NotListed) => return bye(socket, CloseReason::TokenExpired).await,
         Err(SeatRefused::GuestsFull(_)) => return close(socket, close_code::AGAIN, "guests full").await,
     };
     let Joined { socket: name, seat_id, welcome, mut unread } = joined;
@@ -123,8 +123,8 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
         None => loop {
             tokio::select! {
                 said = unread.next() => match said {
-                    Some(Said::Text(text)) => if !say(&mut socket, text).await { break Ended::Gone },
-                    Some(Said::Last(text)) => { say(&mut socket, text).await; break Ended::Bye }
+                    Some(Outgoing::Text(text)) => if !say(&mut socket, text).await { break Ended::Gone },
+                    Some(Outgoing::Last(text)) => { say(&mut socket, text).await; break Ended::CloseReason }
                     None => break Ended::Deaf,
                 },
                 changed = rights.changed() => {
@@ -170,10 +170,10 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
     app.registry.leave(lesson_id, seat_id, name);
     match ended {
         Ended::Gone => {}
-        Ended::Bye => close(socket, close_code::NORMAL, "bye").await,
+        Ended::CloseReason => close(socket, close_code::NORMAL, "bye").await,
         Ended::Sent => {
             app.registry.close_seat(lesson_id, seat_id);
-            bye(socket, Bye::TokenExpired).await;
+            bye(socket, CloseReason::TokenExpired).await;
         }
         Ended::Deaf => close(socket, close_code::POLICY, "not reading").await,
         Ended::TooFast => close(socket, close_code::POLICY, "too many messages").await,
@@ -226,9 +226,9 @@ async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Clai
         Err(_) => return Some(now), // A lesson goes on while the store does not answer.
     };
     let act = match claims.kind {
-        TokenKind::Publish => Act::Teach,
-        TokenKind::Receive => Act::Attend,
-        TokenKind::Observe | TokenKind::Guest => Act::Watch,
+        TokenKind::Publish => Permission::Teach,
+        TokenKind::Receive => Permission::Attend,
+        TokenKind::Observe | TokenKind::Guest => Permission::Watch,
     };
     let lesson = app.registry.lesson(claims.lesson_id)?;
     may(&session.asker, act, Place::Lesson(&lesson), now).ok()?;
@@ -242,7 +242,7 @@ enum Ended {
     /// The line or the page is gone.
     Gone,
     /// We have said goodbye.
-    Bye,
+    CloseReason,
     /// The page does not read what it is told.
     Deaf,
     /// More than [`MESSAGES_PER_SECOND_MAX`].
@@ -265,8 +265,8 @@ async fn say(socket: &mut WebSocket, text: Arc<str>) -> bool {
     matches!(timeout(SEND_WITHIN, socket.send(message)).await, Ok(Ok(())))
 }
 
-async fn bye(mut socket: WebSocket, reason: Bye) {
-    if say(&mut socket, text_of(&ToPage::Bye { reason })).await {
+async fn bye(mut socket: WebSocket, reason: CloseReason) {
+    if say(&mut socket, text_of(&ToPage::CloseReason { reason })).await {
         close(socket, close_code::NORMAL, "bye").await;
     }
 }

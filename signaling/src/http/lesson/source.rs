@@ -14,17 +14,17 @@ use crate::http::{
     account::identity::Identity,
     lesson::find::find,
     library::{
-        door::library_reach,
+        authorize::library_reach,
         window::{PlayView, Shown},
     },
     web::{
-        ask::{Asked, Named},
+        extract::{JsonBody, PathId},
         problem::{ApiError, Problems, invalid},
     },
 };
 use crate::{app::App, store::lesson::source::Source};
 use school::{
-    account::{permission::Act, system_scope},
+    account::{permission::Permission, system_scope},
     base::{
         id::{ClipId, LessonId, RecordingId},
         time::UnixMs,
@@ -64,7 +64,7 @@ pub struct SourceView {
 /// What a lesson shall play.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum SourceAsk {
+pub enum SourceRequest {
     /// A whole recording.
     Recording {
         /// Which.
@@ -80,7 +80,7 @@ pub enum SourceAsk {
 /// Whether the piece of a lesson is played.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PlayingAsk {
+pub struct PlayingRequest {
     playing: bool,
 }
 
@@ -91,26 +91,26 @@ pub struct PlayingAsk {
 pub async fn show_source(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<SourceView>, ApiError> {
-    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
+    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
     view(&app, &identity, &lesson).await.map(Json)
 }
 
 /// Choose what a lesson plays: it must be there for every end of it
-#[utoipa::path(put, path = "/lessons/{lesson_id}/source", tag = "lessons", request_body = SourceAsk,
+#[utoipa::path(put, path = "/lessons/{lesson_id}/source", tag = "lessons", request_body = SourceRequest,
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = SourceView), Problems))]
 pub async fn choose_source(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(ask): Asked<SourceAsk>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(ask): JsonBody<SourceRequest>,
 ) -> Result<Json<SourceView>, ApiError> {
     let (lesson, person_id) = to_choose(&app, &identity, lesson_id).await?;
     let (recording_id, clip) = match ask {
-        SourceAsk::Recording { recording_id } => (recording_id, None),
-        SourceAsk::Clip { clip_id } => {
+        SourceRequest::Recording { recording_id } => (recording_id, None),
+        SourceRequest::Clip { clip_id } => {
             let clip = app.store.clip(&system_scope::published(), clip_id).await?;
             let clip = clip.ok_or_else(|| invalid("clip_id", "没有这个片段，请刷新后重选"))?;
             (clip.recording_id, Some(clip))
@@ -146,7 +146,7 @@ pub async fn choose_source(
         None => format!("recording:{recording_id}"),
     });
     let chosen = Some((recording_id, clip.map(|clip| clip.clip_id), title));
-    let scope = identity.reach(Act::Dispatch)?;
+    let scope = identity.reach(Permission::Dispatch)?;
     if !app.store.choose_source(&scope, lesson_id, chosen, person_id, &row).await? {
         return Err(ApiError::NotFound);
     }
@@ -160,25 +160,25 @@ pub async fn choose_source(
 pub async fn clear_source(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
 ) -> Result<StatusCode, ApiError> {
     let (lesson, person_id) = to_choose(&app, &identity, lesson_id).await?;
     let row = identity.row(&app, "clear_source", format!("lesson:{lesson_id}")).at_place(lesson.place());
-    app.store.choose_source(&identity.reach(Act::Dispatch)?, lesson_id, None, person_id, &row).await?;
+    app.store.choose_source(&identity.reach(Permission::Dispatch)?, lesson_id, None, person_id, &row).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Have the piece of an embedded lesson played in every classroom, from its first point on, or no longer
-#[utoipa::path(put, path = "/lessons/{lesson_id}/source/playing", tag = "lessons", request_body = PlayingAsk,
+#[utoipa::path(put, path = "/lessons/{lesson_id}/source/playing", tag = "lessons", request_body = PlayingRequest,
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = SourceView), Problems))]
 pub async fn play_source(
     State(app): State<App>,
     identity: Identity,
-    Named(lesson_id): Named<LessonId>,
-    Asked(ask): Asked<PlayingAsk>,
+    PathId(lesson_id): PathId<LessonId>,
+    JsonBody(ask): JsonBody<PlayingRequest>,
 ) -> Result<Json<SourceView>, ApiError> {
-    let lesson = find(&app, &identity, Act::Teach, lesson_id).await?;
+    let lesson = find(&app, &identity, Permission::Teach, lesson_id).await?;
     if lesson.state != LessonState::Live {
         return Err(WrongState(lesson.state).into());
     }
@@ -188,7 +188,7 @@ pub async fn play_source(
     let from = ask.playing.then(|| app.clock.wall());
     let act = if ask.playing { "play_source" } else { "stop_source" };
     let row = identity.row(&app, act, format!("lesson:{lesson_id}")).at_place(lesson.place());
-    if !app.store.play_source(&identity.reach(Act::Teach)?, lesson_id, from, &row).await? {
+    if !app.store.play_source(&identity.reach(Permission::Teach)?, lesson_id, from, &row).await? {
         return Err(ApiError::NotFound);
     }
     // Every page of the lesson hears that there is news of it, and looks.
@@ -204,7 +204,7 @@ pub async fn media(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let lesson_id: LessonId = lesson_id.parse().map_err(|_| ApiError::NotFound)?;
-    let lesson = find(&app, &identity, Act::SeeLessons, lesson_id).await?;
+    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
     let source = app.store.source(&system_scope::published(), lesson_id).await?.filter(|source| !source.gone);
     let source = source.filter(|_| may_play(&identity, &lesson)).ok_or(ApiError::NotFound)?;
     let shown = Shown { recording_id: source.recording_id, window: source.window() };
@@ -214,7 +214,7 @@ pub async fn media(
 /// Whoever sits in the lesson, or looks over it, while it is in progress.
 fn may_play(identity: &Identity, lesson: &Lesson) -> bool {
     use school::account::permission::{Place, may};
-    let acts = [Act::Attend, Act::Teach, Act::Watch];
+    let acts = [Permission::Attend, Permission::Teach, Permission::Watch];
     let asker = &identity.session.asker;
     lesson.state.is_in_progress()
         && acts.into_iter().any(|act| may(asker, act, Place::Lesson(lesson), identity.now).is_ok())
@@ -226,8 +226,8 @@ async fn to_choose(
     identity: &Identity,
     lesson_id: LessonId,
 ) -> Result<(Lesson, school::base::id::PersonId), ApiError> {
-    let scope = identity.reach(Act::Dispatch)?;
-    let lesson = find(app, identity, Act::Dispatch, lesson_id).await?;
+    let scope = identity.reach(Permission::Dispatch)?;
+    let lesson = find(app, identity, Permission::Dispatch, lesson_id).await?;
     // Who only listens chooses nothing of it.
     if !scope.owns(&lesson) {
         return Err(ApiError::NotFound);

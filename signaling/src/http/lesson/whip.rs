@@ -26,7 +26,7 @@ use crate::{
     http::{
         account::identity::{bearer, held},
         web::{
-            ask::{Caller, Named, media_type, read_body},
+            extract::{Caller, PathId, media_type, read_body},
             problem::ApiError,
         },
     },
@@ -59,7 +59,7 @@ pub struct WhepQuery {
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
     Query(query): Query<WhipQuery>,
     headers: HeaderMap,
     body: Body,
@@ -80,7 +80,7 @@ pub async fn publish(
 pub async fn play(
     State(app): State<App>,
     caller: Caller,
-    Named(lesson_id): Named<LessonId>,
+    PathId(lesson_id): PathId<LessonId>,
     Query(query): Query<WhepQuery>,
     headers: HeaderMap,
     body: Body,

@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    door::{look, own},
+    authorize::{authorize_replay, own},
     recording::blocking,
 };
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, named},
+        extract::{JsonBody, PathId, named},
         list::Listed,
         problem::{ApiError, Problems, invalid},
         version::{IfMatch, Tagged, edited},
@@ -24,7 +24,7 @@ use crate::http::{
 };
 use crate::{app::App, store::library::mark::Marked};
 use school::{
-    account::{permission::Act, system_scope},
+    account::{permission::Permission, system_scope},
     base::id::{MarkId, RecordingId},
     library::{
         chapter::{ChapterOrigin, MARKS_MAX, Mark, merged},
@@ -92,9 +92,9 @@ pub struct MarkEdit {
 pub async fn list_chapters(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<ChapterView>>, ApiError> {
-    look(&app, &identity, recording_id).await?;
+    authorize_replay(&app, &identity, recording_id).await?;
     Ok(Json(Listed { items: chapters(&app, recording_id).await?, next: None }))
 }
 
@@ -105,15 +105,15 @@ pub async fn list_chapters(
 pub async fn add_mark(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Asked(ask): Asked<NewMark>,
+    PathId(recording_id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<NewMark>,
 ) -> Result<Tagged<MarkView>, ApiError> {
-    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
+    let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let title = ask.title.map(|title| named("title", &title)).transpose()?.unwrap_or_default();
     let mark = Mark { mark_id: MarkId::fresh(), at_ms: moment(ask.at_ms)?, title, version: 1 };
     let row = identity.row(&app, "mark_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("at_ms={}", mark.at_ms));
-    let scope = identity.reach(Act::EditLibrary)?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     match app.store.add_mark(&scope, recording_id, identity.person()?, mark, &row).await? {
         Marked::Done(mark) => {
             let location = format!("/api/v1/recordings/{recording_id}/marks/{}", mark.mark_id);
@@ -133,14 +133,14 @@ pub async fn edit_mark(
     identity: Identity,
     path: Path<(String, String)>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<MarkEdit>,
+    JsonBody(ask): JsonBody<MarkEdit>,
 ) -> Result<Tagged<MarkView>, ApiError> {
     let (recording_id, mark_id): (RecordingId, MarkId) = both(&path)?;
-    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
+    let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let title = ask.title.map(|title| named("title", &title)).transpose()?;
     let at_ms = ask.at_ms.map(moment).transpose()?;
     let row = identity.row(&app, "edit_mark", format!("recording:{recording_id}")).at_place(lesson.place());
-    let scope = identity.reach(Act::EditLibrary)?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     let mark = app.store.edit_mark(&scope, (recording_id, mark_id, version), (at_ms, title), &row).await?;
     let mark = edited(mark)?;
     Ok(Tagged::new(mark.version, view(mark)))
@@ -158,9 +158,9 @@ pub async fn delete_mark(
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let (recording_id, mark_id): (RecordingId, MarkId) = both(&path)?;
-    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
+    let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let row = identity.row(&app, "delete_mark", format!("recording:{recording_id}")).at_place(lesson.place());
-    let scope = identity.reach(Act::EditLibrary)?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     edited(app.store.delete_mark(&scope, (recording_id, mark_id, version), &row).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }

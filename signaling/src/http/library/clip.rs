@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    door::{look, own},
+    authorize::{authorize_replay, own},
     recording::blocking,
     recording_may::{ClipMay, ClipsMay},
 };
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, named},
+        extract::{JsonBody, PathId, named},
         list::Listed,
         problem::{ApiError, Problems, invalid},
         version::{IfMatch, Tagged, edited},
@@ -24,7 +24,7 @@ use crate::{
     store::library::clip::{Clip, ClipEdit},
 };
 use school::{
-    account::{permission::Act, system_scope},
+    account::{permission::Permission, system_scope},
     base::{
         id::{ClipId, RecordingId},
         time::UnixMs,
@@ -86,9 +86,9 @@ pub struct ClipChange {
 pub async fn list_clips(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<ClipView>>, ApiError> {
-    let lesson = look(&app, &identity, recording_id).await?;
+    let lesson = authorize_replay(&app, &identity, recording_id).await?;
     let may = ClipsMay::read(&app, &identity, &lesson, recording_id).await?;
     let clips = app.store.clips(&system_scope::published(), recording_id).await?;
     Ok(Json(Listed { items: clips.into_iter().map(|clip| view(clip, may)).collect(), next: None }))
@@ -101,10 +101,10 @@ pub async fn list_clips(
 pub async fn add_clip(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Asked(ask): Asked<NewClip>,
+    PathId(recording_id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<NewClip>,
 ) -> Result<Tagged<ClipView>, ApiError> {
-    let lesson = look(&app, &identity, recording_id).await?;
+    let lesson = authorize_replay(&app, &identity, recording_id).await?;
     let person_id = identity.person()?;
     let clip = Clip {
         clip_id: ClipId::fresh(),
@@ -131,7 +131,7 @@ pub async fn add_clip(
 pub async fn show_clip(
     State(app): State<App>,
     identity: Identity,
-    Named(clip_id): Named<ClipId>,
+    PathId(clip_id): PathId<ClipId>,
 ) -> Result<Tagged<ClipView>, ApiError> {
     let (clip, lesson) = find(&app, &identity, clip_id).await?;
     let may = ClipsMay::read(&app, &identity, &lesson, clip.recording_id).await?;
@@ -145,9 +145,9 @@ pub async fn show_clip(
 pub async fn edit_clip(
     State(app): State<App>,
     identity: Identity,
-    Named(clip_id): Named<ClipId>,
+    PathId(clip_id): PathId<ClipId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<ClipChange>,
+    JsonBody(ask): JsonBody<ClipChange>,
 ) -> Result<Tagged<ClipView>, ApiError> {
     let (clip, lesson) = find_to_edit(&app, &identity, clip_id).await?;
     let window = match (ask.from_ms, ask.to_ms) {
@@ -170,7 +170,7 @@ pub async fn edit_clip(
 pub async fn delete_clip(
     State(app): State<App>,
     identity: Identity,
-    Named(clip_id): Named<ClipId>,
+    PathId(clip_id): PathId<ClipId>,
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let (clip, lesson) = find_to_edit(&app, &identity, clip_id).await?;
@@ -180,16 +180,16 @@ pub async fn delete_clip(
 
 async fn find(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
     let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(ApiError::NotFound)?;
-    let lesson = look(app, identity, clip.recording_id).await?;
+    let lesson = authorize_replay(app, identity, clip.recording_id).await?;
     Ok((clip, lesson))
 }
 
 /// Who keeps a recording changes its clips without looking into it.
 async fn find_to_edit(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
     let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(ApiError::NotFound)?;
-    let lesson = match own(app, identity, Act::EditLibrary, clip.recording_id).await {
+    let lesson = match own(app, identity, Permission::EditLibrary, clip.recording_id).await {
         Ok(lesson) => lesson,
-        Err(_) => look(app, identity, clip.recording_id).await?,
+        Err(_) => authorize_replay(app, identity, clip.recording_id).await?,
     };
     Ok((clip, lesson))
 }
@@ -200,7 +200,7 @@ async fn change(
     (clip, version, lesson): (Clip, i64, Lesson),
     edit: ClipEdit,
 ) -> Result<Clip, ApiError> {
-    let keeps = identity.reach(Act::EditLibrary).is_ok_and(|scope| scope.owns(&lesson));
+    let keeps = identity.reach(Permission::EditLibrary).is_ok_and(|scope| scope.owns(&lesson));
     let row = row(app, identity, if edit.close { "delete_clip" } else { "edit_clip" }, &clip, &lesson);
     let editor = (identity.person().map_err(|_| ApiError::NotFound)?, keeps);
     edited(app.store.edit_clip(&system_scope::published(), (clip.clip_id, version), editor, &edit, &row).await?)

@@ -10,16 +10,16 @@ use recorder::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{door::look_to, recording::blocking};
+use super::{authorize::authorize_replay_as, recording::blocking};
 use crate::app::App;
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, Nothing},
+        extract::{JsonBody, Nothing, PathId},
         problem::{ApiError, Problems},
     },
 };
-use school::{account::permission::Act, base::id::RecordingId};
+use school::{account::permission::Permission, base::id::RecordingId};
 
 /// How far the one frame of a recording is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -54,9 +54,9 @@ pub struct CompositeView {
 pub async fn show(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<CompositeView>, ApiError> {
-    look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
+    authorize_replay_as(&app, &identity, Permission::ExportRecording, recording_id).await?;
     view(&app, recording_id).await
 }
 
@@ -68,10 +68,10 @@ pub async fn show(
 pub async fn make(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Asked(Nothing {}): Asked<Nothing>,
+    PathId(recording_id): PathId<RecordingId>,
+    JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<CompositeView>, ApiError> {
-    let lesson = look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
+    let lesson = authorize_replay_as(&app, &identity, Permission::ExportRecording, recording_id).await?;
     let (recordings, composer) = (app.recordings.clone(), app.composer.clone());
     let begun = blocking(move || {
         let export = recordings.export(recording_id, ExportTracks::Both, None);
@@ -97,9 +97,9 @@ pub async fn make(
 pub async fn cancel(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<StatusCode, ApiError> {
-    let lesson = look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
+    let lesson = authorize_replay_as(&app, &identity, Permission::ExportRecording, recording_id).await?;
     let composer = app.composer.clone();
     if !blocking(move || composer.cancel(recorder::RecordingId(recording_id.uuid()))).await? {
         return Err(ApiError::NotFound);

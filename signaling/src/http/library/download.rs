@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::fs::File;
 
 use super::{
-    door::look_to,
+    authorize::authorize_replay_as,
     recording::{blocking, no_secret_in_query, send},
 };
 use crate::app::App;
@@ -22,7 +22,7 @@ use crate::{
     http::{
         account::identity::Identity,
         web::{
-            ask::{Named, Queried},
+            extract::{PathId, QueryParams},
             problem::ApiError,
             range::{self, ByteRange},
         },
@@ -30,7 +30,7 @@ use crate::{
     state::concurrency::Permit,
 };
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::{
         id::RecordingId,
         zone::{SHANGHAI, Zone},
@@ -41,7 +41,7 @@ use school::{
 /// What is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DownloadAsk {
+pub struct DownloadQuery {
     /// `camera`, `board`, `both` or `voice`; `composite`: both in one frame, whole.
     tracks: String,
     /// The first moment, in lesson time. `None`: the beginning.
@@ -58,15 +58,15 @@ pub struct DownloadAsk {
 pub async fn download(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Queried(ask): Queried<DownloadAsk>,
+    PathId(recording_id): PathId<RecordingId>,
+    QueryParams(ask): QueryParams<DownloadQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     no_secret_in_query(&uri)?;
     let derived = ask.tracks == COMPOSITE && ask.from_ms.is_none() && ask.to_ms.is_none();
     let asked = if derived { None } else { Some(read(&ask)?) };
-    let lesson = look_to(&app, &identity, Act::ExportRecording, recording_id).await?;
+    let lesson = authorize_replay_as(&app, &identity, Permission::ExportRecording, recording_id).await?;
     let turn = app.downloads.take(&identity.session_sha256).await?;
     let Some((tracks, span)) = asked else {
         let composer = app.composer.clone();
@@ -102,7 +102,7 @@ pub async fn download(
     Ok(response)
 }
 
-fn read(ask: &DownloadAsk) -> Result<(ExportTracks, Option<ExportSpan>), ApiError> {
+fn read(ask: &DownloadQuery) -> Result<(ExportTracks, Option<ExportSpan>), ApiError> {
     let tracks = ask
         .tracks
         .parse()
@@ -150,7 +150,7 @@ async fn note(
     identity: &Identity,
     lesson: &Lesson,
     recording_id: RecordingId,
-    ask: &DownloadAsk,
+    ask: &DownloadQuery,
 ) -> Result<(), ApiError> {
     let ms = |ms: Option<u64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
     let what = format!("{} {}-{}", ask.tracks, ms(ask.from_ms), ms(ask.to_ms));

@@ -19,21 +19,21 @@ use tokio::{
 use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 
-use super::{door::look_to, recording_may::RecordingMay};
+use super::{authorize::authorize_replay_as, recording_may::RecordingMay};
 use crate::{app::App, live::wire::LessonView};
 use crate::{
     http::{
         account::identity::Identity,
         lesson::view,
         web::{
-            ask::Named,
+            extract::PathId,
             problem::{ApiError, Problems},
             range::{self, ByteRange},
         },
     },
     state::concurrency::Permit,
 };
-use school::{account::permission::Act, base::id::RecordingId, lesson::RecordingState};
+use school::{account::permission::Permission, base::id::RecordingId, lesson::RecordingState};
 
 /// What a recording holds.
 #[derive(Serialize, ToSchema)]
@@ -57,9 +57,9 @@ pub struct RecordingView {
 pub async fn show(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<RecordingView>, ApiError> {
-    let lesson = look_to(&app, &identity, Act::Replay, recording_id).await?;
+    let lesson = authorize_replay_as(&app, &identity, Permission::Replay, recording_id).await?;
     let note = lesson.recording.ok_or(ApiError::NotFound)?;
     // A replay looks into a class of minors: the audit sees who did.
     let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
@@ -105,7 +105,7 @@ pub async fn media(
 ) -> Result<Response, ApiError> {
     no_secret_in_query(&uri)?;
     let recording_id: RecordingId = recording_id.parse().map_err(|_| ApiError::NotFound)?;
-    let lesson = look_to(&app, &identity, Act::Replay, recording_id).await?;
+    let lesson = authorize_replay_as(&app, &identity, Permission::Replay, recording_id).await?;
     let sealed = lesson.recording.is_some_and(|note| note.state == RecordingState::Sealed);
     let recordings = app.recordings.clone();
     let mut response = if file.ends_with(".m3u8") {

@@ -4,11 +4,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::door::lets;
+use super::authorize::lets;
 use crate::app::App;
 use crate::http::{account::identity::Identity, web::problem::ApiError};
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::id::{PersonId, RecordingId},
     lesson::Lesson,
 };
@@ -42,17 +42,17 @@ impl RecordingMay {
     pub(crate) fn of(identity: &Identity, (path, teacher_id): (&str, PersonId), replay: bool, export: bool) -> Self {
         let person_id = identity.session.asker.person_id();
         let owns = |act| identity.reach(act).is_ok_and(|scope| scope.owns_taught(path, teacher_id));
-        let (edit, taught) = (owns(Act::EditLibrary), person_id == Some(teacher_id));
+        let (edit, taught) = (owns(Permission::EditLibrary), person_id == Some(teacher_id));
         Self {
             replay,
             cut: replay && person_id.is_some(),
             export,
             edit,
             consent: edit && taught,
-            publish: identity.reach(Act::EditLibrary).is_ok_and(|scope| scope.covers(path)),
-            see_reviews: owns(Act::SeeReviews),
-            comment: replay && owns(Act::Comment),
-            review: replay && owns(Act::Review) && !taught,
+            publish: identity.reach(Permission::EditLibrary).is_ok_and(|scope| scope.covers(path)),
+            see_reviews: owns(Permission::SeeReviews),
+            comment: replay && owns(Permission::Comment),
+            review: replay && owns(Permission::Review) && !taught,
         }
     }
 
@@ -63,7 +63,7 @@ impl RecordingMay {
         lesson: &Lesson,
         recording_id: RecordingId,
     ) -> Result<Self, ApiError> {
-        let export = lets(app, identity, Act::ExportRecording, recording_id).await?;
+        let export = lets(app, identity, Permission::ExportRecording, recording_id).await?;
         Ok(Self::of(identity, (lesson.place(), lesson.teacher.person_id), true, export))
     }
 }
@@ -95,8 +95,8 @@ impl ClipsMay {
     ) -> Result<Self, ApiError> {
         Ok(Self {
             person_id: identity.session.asker.person_id(),
-            keeps: identity.reach(Act::EditLibrary).is_ok_and(|scope| scope.owns(lesson)),
-            export: lets(app, identity, Act::ExportRecording, recording_id).await?,
+            keeps: identity.reach(Permission::EditLibrary).is_ok_and(|scope| scope.owns(lesson)),
+            export: lets(app, identity, Permission::ExportRecording, recording_id).await?,
         })
     }
 

@@ -15,14 +15,14 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    authorize::{authorize_replay, own},
     chapter::{both, moment},
-    door::{look, own},
 };
 use crate::http::{
     account::identity::Identity,
     library::prose,
     web::{
-        ask::{Asked, Named, named},
+        extract::{JsonBody, PathId, named},
         list::Listed,
         problem::{ApiError, Problems, invalid},
         version::{IfMatch, Tagged, edited},
@@ -36,7 +36,7 @@ use crate::{
     },
 };
 use school::{
-    account::permission::{Act, Readers},
+    account::permission::{Permission, Readers},
     base::{
         id::{CommentId, OrganisationId, RecordingId, ReviewId, RubricId},
         time::UnixMs,
@@ -52,7 +52,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(edit_comment, delete_comment))
         .routes(routes!(list_rubrics, add_rubric))
         .routes(routes!(revise_rubric))
-        .routes(routes!(list_reviews, keep_review))
+        .routes(routes!(list_reviews, save_review))
 }
 
 /// A comment, as it is kept.
@@ -192,10 +192,10 @@ pub struct NewReview {
 pub async fn list_comments(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<CommentView>>, ApiError> {
-    own(&app, &identity, Act::SeeReviews, recording_id).await?;
-    let comments = app.store.comments(&identity.reach(Act::SeeReviews)?, recording_id).await?;
+    own(&app, &identity, Permission::SeeReviews, recording_id).await?;
+    let comments = app.store.comments(&identity.reach(Permission::SeeReviews)?, recording_id).await?;
     let items = comments.into_iter().map(|comment| comment_view(&identity, comment)).collect();
     Ok(Json(Listed { items, next: None }))
 }
@@ -207,10 +207,10 @@ pub async fn list_comments(
 pub async fn add_comment(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Asked(ask): Asked<NewComment>,
+    PathId(recording_id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<NewComment>,
 ) -> Result<Tagged<CommentView>, ApiError> {
-    let lesson = reviewed(&app, &identity, Act::Comment, recording_id).await?;
+    let lesson = reviewed(&app, &identity, Permission::Comment, recording_id).await?;
     let comment = Comment {
         comment_id: CommentId::fresh(),
         at_ms: moment(ask.at_ms)?,
@@ -222,7 +222,7 @@ pub async fn add_comment(
     };
     let row = identity.row(&app, "comment", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("comment:{} at_ms={}", comment.comment_id, comment.at_ms));
-    if !app.store.add_comment(&identity.reach(Act::Comment)?, recording_id, &comment, &row).await? {
+    if !app.store.add_comment(&identity.reach(Permission::Comment)?, recording_id, &comment, &row).await? {
         return Err(invalid("text", &format!("一节课最多 {COMMENTS_MAX} 条评语")));
     }
     let location = format!("/api/v1/recordings/{recording_id}/comments/{}", comment.comment_id);
@@ -240,7 +240,7 @@ pub async fn edit_comment(
     identity: Identity,
     path: Path<(String, String)>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<CommentEdit>,
+    JsonBody(ask): JsonBody<CommentEdit>,
 ) -> Result<Tagged<CommentView>, ApiError> {
     let edit = (ask.at_ms.map(moment).transpose()?, ask.text.map(|text| said(&text)).transpose()?);
     let comment = change_comment(&app, &identity, &path, version, Some(edit)).await?;
@@ -270,11 +270,11 @@ async fn change_comment(
     edit: Option<(Option<i64>, Option<String>)>,
 ) -> Result<Comment, ApiError> {
     let (recording_id, comment_id): (RecordingId, CommentId) = both(path)?;
-    let lesson = own(app, identity, Act::Comment, recording_id).await?;
+    let lesson = own(app, identity, Permission::Comment, recording_id).await?;
     let act = if edit.is_some() { "edit_comment" } else { "delete_comment" };
     let row = identity.row(app, act, format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("comment:{comment_id}"));
-    let (scope, person_id) = (identity.reach(Act::Comment)?, identity.person().map_err(|_| ApiError::NotFound)?);
+    let (scope, person_id) = (identity.reach(Permission::Comment)?, identity.person().map_err(|_| ApiError::NotFound)?);
     edited(app.store.edit_comment(&scope, (recording_id, comment_id, version), person_id, edit, &row).await?)
 }
 
@@ -282,7 +282,7 @@ async fn change_comment(
 #[utoipa::path(get, path = "/rubrics", tag = "reviews", extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Listed<RubricView>), Problems))]
 pub async fn list_rubrics(State(app): State<App>, identity: Identity) -> Result<Json<Listed<RubricView>>, ApiError> {
-    let scope = identity.scope(Act::SeeReviews)?;
+    let scope = identity.scope(Permission::SeeReviews)?;
     let readers = Readers::of(&identity.session.asker, identity.now);
     let rubrics = app.store.rubrics(&scope, &readers).await?;
     Ok(Json(Listed { items: rubrics.into_iter().map(rubric_view).collect(), next: None }))
@@ -295,9 +295,9 @@ pub async fn list_rubrics(State(app): State<App>, identity: Identity) -> Result<
 pub async fn add_rubric(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewRubric>,
+    JsonBody(ask): JsonBody<NewRubric>,
 ) -> Result<Tagged<RubricView>, ApiError> {
-    let scope = identity.scope(Act::EditRubrics)?;
+    let scope = identity.scope(Permission::EditRubrics)?;
     let rubric = Rubric {
         rubric_id: RubricId::fresh(),
         revision: 1,
@@ -307,9 +307,9 @@ pub async fn add_rubric(
         criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why.to_string()))?,
     };
     let row = identity.row(&app, "add_rubric", format!("rubric:{}", rubric.rubric_id));
-    let kept = edited(app.store.keep_rubric(&scope, &rubric, row).await?)?;
-    let location = format!("/api/v1/rubrics/{}", kept.rubric_id);
-    Ok(Tagged::created(kept.revision, rubric_view(kept), location))
+    let stored = edited(app.store.save_rubric(&scope, &rubric, row).await?)?;
+    let location = format!("/api/v1/rubrics/{}", stored.rubric_id);
+    Ok(Tagged::created(stored.revision, rubric_view(stored), location))
 }
 
 /// Keep another revision of a rubric. Reviews that were made by the ones before keep theirs
@@ -320,11 +320,11 @@ pub async fn add_rubric(
 pub async fn revise_rubric(
     State(app): State<App>,
     identity: Identity,
-    Named(rubric_id): Named<RubricId>,
+    PathId(rubric_id): PathId<RubricId>,
     IfMatch(revision): IfMatch,
-    Asked(ask): Asked<RubricRevision>,
+    JsonBody(ask): JsonBody<RubricRevision>,
 ) -> Result<Tagged<RubricView>, ApiError> {
-    let scope = identity.reach(Act::EditRubrics)?;
+    let scope = identity.reach(Permission::EditRubrics)?;
     let before = app.store.rubric(&scope, &Readers::none(), rubric_id).await?.ok_or(ApiError::NotFound)?;
     if before.revision != revision {
         return Err(ApiError::OtherVersion);
@@ -336,8 +336,8 @@ pub async fn revise_rubric(
         ..before
     };
     let row = identity.row(&app, "revise_rubric", format!("rubric:{rubric_id}"));
-    let kept = edited(app.store.keep_rubric(&scope, &rubric, row).await?)?;
-    Ok(Tagged::new(kept.revision, rubric_view(kept)))
+    let stored = edited(app.store.save_rubric(&scope, &rubric, row).await?)?;
+    Ok(Tagged::new(stored.revision, rubric_view(stored)))
 }
 
 /// What reviewers gave a recording, each part, and what it comes to together
@@ -347,9 +347,9 @@ pub async fn revise_rubric(
 pub async fn list_reviews(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Reviews>, ApiError> {
-    own(&app, &identity, Act::SeeReviews, recording_id).await?;
+    own(&app, &identity, Permission::SeeReviews, recording_id).await?;
     reviews(&app, &identity, recording_id).await.map(Json)
 }
 
@@ -357,26 +357,26 @@ pub async fn list_reviews(
 #[utoipa::path(put, path = "/recordings/{recording_id}/reviews", tag = "reviews", request_body = NewReview,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("review"))),
     responses((status = 200, body = Reviews), Problems))]
-pub async fn keep_review(
+pub async fn save_review(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Asked(ask): Asked<NewReview>,
+    PathId(recording_id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<NewReview>,
 ) -> Result<Json<Reviews>, ApiError> {
-    let lesson = reviewed(&app, &identity, Act::Review, recording_id).await?;
+    let lesson = reviewed(&app, &identity, Permission::Review, recording_id).await?;
     let person_id = identity.person().map_err(|_| ApiError::NotFound)?;
     if lesson.teacher.person_id == person_id {
         return Err(invalid("scores", "不能给自己的课打分"));
     }
-    let (scope, readers) = (identity.reach(Act::Review)?, Readers::of(&identity.session.asker, identity.now));
+    let (scope, readers) = (identity.reach(Permission::Review)?, Readers::of(&identity.session.asker, identity.now));
     let rubric = app.store.rubric(&scope, &readers, ask.rubric_id).await?;
     let rubric = rubric.ok_or_else(|| invalid("rubric_id", "没有这个量表，请刷新后重选"))?;
     let total = tenths(&rubric.criteria, &ask.scores).map_err(|why| invalid("scores", &why.to_string()))?;
     let words = prose("words", &ask.words, WORDS_CHARACTERS_MAX)?;
     let row = identity.row(&app, "review_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let said = format!("rubric:{} revision={} total={}", rubric.rubric_id, rubric.revision, f64::from(total) / 10.0);
-    let kept = (&ask.scores[..], words.as_str());
-    app.store.keep_review(&scope, recording_id, (&rubric, person_id), kept, &row.saying(said)).await?;
+    let stored = (&ask.scores[..], words.as_str());
+    app.store.save_review(&scope, recording_id, (&rubric, person_id), stored, &row.saying(said)).await?;
     reviews(&app, &identity, recording_id).await.map(Json)
 }
 
@@ -384,16 +384,21 @@ pub async fn keep_review(
 const WORDS_CHARACTERS_MAX: usize = 2_000;
 
 /// A recording that the asker may say something of: they may see what others say, and look into it.
-async fn reviewed(app: &App, identity: &Identity, act: Act, recording_id: RecordingId) -> Result<Lesson, ApiError> {
+async fn reviewed(
+    app: &App,
+    identity: &Identity,
+    act: Permission,
+    recording_id: RecordingId,
+) -> Result<Lesson, ApiError> {
     let lesson = own(app, identity, act, recording_id).await?;
-    look(app, identity, recording_id).await?;
+    authorize_replay(app, identity, recording_id).await?;
     Ok(lesson)
 }
 
 async fn reviews(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Reviews, ApiError> {
-    let kept = app.store.reviews(&identity.reach(Act::SeeReviews)?, recording_id).await?;
+    let stored = app.store.reviews(&identity.reach(Permission::SeeReviews)?, recording_id).await?;
     let mut by_revision: BTreeMap<(RubricId, i64), Vec<&Review>> = BTreeMap::new();
-    for review in &kept {
+    for review in &stored {
         by_revision.entry((review.rubric.rubric_id, review.rubric.revision)).or_default().push(review);
     }
     let averages = by_revision.into_values().filter_map(|reviews| {
@@ -407,7 +412,7 @@ async fn reviews(app: &App, identity: &Identity, recording_id: RecordingId) -> R
             criteria: rubric.criteria.clone(),
         })
     });
-    Ok(Reviews { averages: averages.collect(), items: kept.into_iter().map(review_view).collect() })
+    Ok(Reviews { averages: averages.collect(), items: stored.into_iter().map(review_view).collect() })
 }
 
 fn said(text: &str) -> Result<String, ApiError> {

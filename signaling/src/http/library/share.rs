@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    door::own,
+    authorize::own,
     window::{PlayView, Shown},
 };
 use crate::{
@@ -31,8 +31,8 @@ use crate::{
     http::{
         account::identity::Identity,
         web::{
-            ask::{Asked, Caller, Named},
             cookie::cookie,
+            extract::{Caller, JsonBody, PathId},
             list::Listed,
             problem::{ApiError, Problems, invalid},
         },
@@ -40,7 +40,7 @@ use crate::{
     secret::{sha256_hex, unguessable},
 };
 use school::{
-    account::{permission::Act, system_scope},
+    account::{permission::Permission, system_scope},
     base::{
         id::{ClipId, RecordingId, ShareId},
         time::UnixMs,
@@ -78,7 +78,7 @@ pub struct ShareView {
 /// A share to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewShareAsk {
+pub struct NewShareRequest {
     /// A clip of the recording. `null`: all of it.
     clip_id: Option<ClipId>,
     /// For so many hours, 30 days at most.
@@ -119,25 +119,25 @@ pub struct SharedView {
 pub async fn list_shares(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
+    PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<ShareView>>, ApiError> {
-    own(&app, &identity, Act::EditLibrary, recording_id).await?;
-    let shares = app.store.shares(&identity.reach(Act::EditLibrary)?, recording_id).await?;
+    own(&app, &identity, Permission::EditLibrary, recording_id).await?;
+    let shares = app.store.shares(&identity.reach(Permission::EditLibrary)?, recording_id).await?;
     Ok(Json(Listed { items: shares.into_iter().map(|share| view(&app, share)).collect(), next: None }))
 }
 
 /// Make a link that shows a recording, or a clip of it, without an account. Its teacher must have agreed that others see it
-#[utoipa::path(post, path = "/recordings/{recording_id}/shares", tag = "shares", request_body = NewShareAsk,
+#[utoipa::path(post, path = "/recordings/{recording_id}/shares", tag = "shares", request_body = NewShareRequest,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 201, body = ShareView), Problems))]
 pub async fn add_share(
     State(app): State<App>,
     identity: Identity,
-    Named(recording_id): Named<RecordingId>,
-    Asked(ask): Asked<NewShareAsk>,
+    PathId(recording_id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<NewShareRequest>,
 ) -> Result<(StatusCode, Json<ShareView>), ApiError> {
-    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
-    let scope = identity.reach(Act::EditLibrary)?;
+    let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     if !(1..=HOURS_MAX).contains(&ask.hours) {
         return Err(invalid("hours", "有效期为 1 小时到 30 天"));
     }
@@ -169,9 +169,9 @@ pub async fn add_share(
     if !app.store.add_share(&scope, &share, &row).await? {
         return Err(invalid("shares", &format!("一个录像最多 {SHARES_MAX} 个分享链接")));
     }
-    let kept = app.store.share(&scope, share.share_id).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.share(&scope, share.share_id).await?.ok_or(ApiError::NotFound)?;
     // No `Location`: what holds a secret is not kept for a repeated request.
-    Ok((StatusCode::CREATED, Json(view(&app, kept))))
+    Ok((StatusCode::CREATED, Json(view(&app, stored))))
 }
 
 /// Take a link back. Whoever looks by it looks no longer
@@ -185,8 +185,8 @@ pub async fn revoke_share(
     path: Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (recording_id, share_id): (RecordingId, ShareId) = super::chapter::both(&path)?;
-    let lesson = own(&app, &identity, Act::EditLibrary, recording_id).await?;
-    let scope = identity.reach(Act::EditLibrary)?;
+    let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
+    let scope = identity.reach(Permission::EditLibrary)?;
     let share = app.store.share(&scope, share_id).await?.filter(|share| share.recording_id == recording_id);
     share.ok_or(ApiError::NotFound)?;
     let row = identity.row(&app, "revoke_share", format!("recording:{recording_id}")).at_place(lesson.place());
@@ -201,7 +201,7 @@ pub async fn open_share(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    Asked(ask): Asked<ShareToken>,
+    JsonBody(ask): JsonBody<ShareToken>,
 ) -> Result<Response, ApiError> {
     let (now, scope) = (app.clock.wall(), system_scope::published());
     let claims = app.tokens.check_share(&ask.token, now).map_err(|_| ApiError::LinkRefused)?;

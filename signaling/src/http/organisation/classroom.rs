@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, Queried, maybe_null, named},
+        extract::{JsonBody, PathId, QueryParams, maybe_null, named},
         list::{Listed, Listing},
         problem::{ApiError, Problems},
         version::{IfMatch, Tagged, edited},
@@ -16,12 +16,12 @@ use crate::http::{
 use crate::{
     app::App,
     store::organisation::{
-        classroom::{ClassroomEdit, KeptClassroom},
-        school_class::{ClassEdit, KeptClass, NewClass},
+        classroom::{ClassroomEdit, StoredClassroom},
+        school_class::{ClassEdit, NewClass, StoredClass},
     },
 };
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::id::{ClassId, ClassroomId, OrganisationId},
     organisation::{Classroom, Stage},
 };
@@ -80,92 +80,93 @@ pub struct ClassChange {
 /// Classrooms that the asker may see, by id
 #[utoipa::path(get, path = "/classrooms", tag = "classrooms", params(Listing),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = Listed<KeptClassroom>), Problems))]
+    responses((status = 200, body = Listed<StoredClassroom>), Problems))]
 pub async fn list_classrooms(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<Listing>,
-) -> Result<Json<Listed<KeptClassroom>>, ApiError> {
-    let (scope, ask) = (identity.scope(Act::SeeOrganisations)?, listing.ask()?);
+    QueryParams(listing): QueryParams<Listing>,
+) -> Result<Json<Listed<StoredClassroom>>, ApiError> {
+    let (scope, ask) = (identity.scope(Permission::SeeOrganisations)?, listing.ask()?);
     let found = app.store.classrooms(&scope, &ask).await?;
-    Ok(Json(Listed::new(found, ask.limit, |kept| kept.classroom_id.to_string())))
+    Ok(Json(Listed::new(found, ask.limit, |stored| stored.classroom_id.to_string())))
 }
 
 /// Add a classroom
 #[utoipa::path(post, path = "/classrooms", tag = "classrooms", request_body = NewClassroom,
     extensions(("x-act" = json!("edit_classrooms"))),
-    responses((status = 201, body = KeptClassroom), Problems))]
+    responses((status = 201, body = StoredClassroom), Problems))]
 pub async fn add_classroom(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewClassroom>,
-) -> Result<Tagged<KeptClassroom>, ApiError> {
-    let scope = identity.scope(Act::EditClassrooms)?;
+    JsonBody(ask): JsonBody<NewClassroom>,
+) -> Result<Tagged<StoredClassroom>, ApiError> {
+    let scope = identity.scope(Permission::EditClassrooms)?;
     let (classroom_id, name) = (ClassroomId::fresh(), named("name", &ask.name)?);
     let classroom = Classroom { classroom_id, organisation_id: ask.organisation_id, name };
     let row = identity.row(&app, "add_classroom", format!("classroom:{classroom_id}"));
-    let kept = app.store.add_classroom(&scope, &classroom, row).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::created(kept.version, kept, format!("/api/v1/classrooms/{classroom_id}")))
+    let stored = app.store.add_classroom(&scope, &classroom, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(stored.version, stored, format!("/api/v1/classrooms/{classroom_id}")))
 }
 
 /// One classroom
 #[utoipa::path(get, path = "/classrooms/{classroom_id}", tag = "classrooms",
     params(("classroom_id" = ClassroomId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = KeptClassroom), Problems))]
+    responses((status = 200, body = StoredClassroom), Problems))]
 pub async fn show_classroom(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<ClassroomId>,
-) -> Result<Tagged<KeptClassroom>, ApiError> {
-    let kept = app.store.classroom(&identity.reach(Act::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, kept))
+    PathId(id): PathId<ClassroomId>,
+) -> Result<Tagged<StoredClassroom>, ApiError> {
+    let stored =
+        app.store.classroom(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Rename or close a classroom
 #[utoipa::path(patch, path = "/classrooms/{classroom_id}", tag = "classrooms",
     params(("classroom_id" = ClassroomId, Path), ("if-match" = String, Header)),
     request_body = ClassroomChange, extensions(("x-act" = json!("edit_classrooms"))),
-    responses((status = 200, body = KeptClassroom), Problems))]
+    responses((status = 200, body = StoredClassroom), Problems))]
 pub async fn change_classroom(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<ClassroomId>,
+    PathId(id): PathId<ClassroomId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<ClassroomChange>,
-) -> Result<Tagged<KeptClassroom>, ApiError> {
-    let scope = identity.reach(Act::EditClassrooms)?;
+    JsonBody(ask): JsonBody<ClassroomChange>,
+) -> Result<Tagged<StoredClassroom>, ApiError> {
+    let scope = identity.reach(Permission::EditClassrooms)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let edit = ClassroomEdit { name, close: ask.closed };
     let row = identity.row(&app, "change_classroom", format!("classroom:{id}")).saying(format!("{edit:?}"));
-    let kept = edited(app.store.edit_classroom(&scope, id, version, &edit, row).await?)?;
-    Ok(Tagged::new(kept.version, kept))
+    let stored = edited(app.store.edit_classroom(&scope, id, version, &edit, row).await?)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Classes that the asker may see, by id
 #[utoipa::path(get, path = "/classes", tag = "classes", params(Listing),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = Listed<KeptClass>), Problems))]
+    responses((status = 200, body = Listed<StoredClass>), Problems))]
 pub async fn list_classes(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<Listing>,
-) -> Result<Json<Listed<KeptClass>>, ApiError> {
-    let (scope, ask) = (identity.scope(Act::SeeOrganisations)?, listing.ask()?);
+    QueryParams(listing): QueryParams<Listing>,
+) -> Result<Json<Listed<StoredClass>>, ApiError> {
+    let (scope, ask) = (identity.scope(Permission::SeeOrganisations)?, listing.ask()?);
     let found = app.store.classes(&scope, &ask).await?;
-    Ok(Json(Listed::new(found, ask.limit, |kept| kept.class_id.to_string())))
+    Ok(Json(Listed::new(found, ask.limit, |stored| stored.class_id.to_string())))
 }
 
 /// Add a class
 #[utoipa::path(post, path = "/classes", tag = "classes", request_body = AddedClass,
     extensions(("x-act" = json!("edit_classrooms"))),
-    responses((status = 201, body = KeptClass), Problems))]
+    responses((status = 201, body = StoredClass), Problems))]
 pub async fn add_class(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<AddedClass>,
-) -> Result<Tagged<KeptClass>, ApiError> {
-    let scope = identity.scope(Act::EditClassrooms)?;
+    JsonBody(ask): JsonBody<AddedClass>,
+) -> Result<Tagged<StoredClass>, ApiError> {
+    let scope = identity.scope(Permission::EditClassrooms)?;
     let class = NewClass {
         class_id: ClassId::fresh(),
         organisation_id: ask.organisation_id,
@@ -176,40 +177,41 @@ pub async fn add_class(
     };
     let id = class.class_id;
     let row = identity.row(&app, "add_class", format!("class:{id}"));
-    let kept = app.store.add_class(&scope, &class, row).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::created(kept.version, kept, format!("/api/v1/classes/{id}")))
+    let stored = app.store.add_class(&scope, &class, row).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::created(stored.version, stored, format!("/api/v1/classes/{id}")))
 }
 
 /// One class
 #[utoipa::path(get, path = "/classes/{class_id}", tag = "classes", params(("class_id" = ClassId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
-    responses((status = 200, body = KeptClass), Problems))]
+    responses((status = 200, body = StoredClass), Problems))]
 pub async fn show_class(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<ClassId>,
-) -> Result<Tagged<KeptClass>, ApiError> {
-    let kept = app.store.class(&identity.reach(Act::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, kept))
+    PathId(id): PathId<ClassId>,
+) -> Result<Tagged<StoredClass>, ApiError> {
+    let stored =
+        app.store.class(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Rename a class, give it another grade or room, or close it
 #[utoipa::path(patch, path = "/classes/{class_id}", tag = "classes",
     params(("class_id" = ClassId, Path), ("if-match" = String, Header)),
     request_body = ClassChange, extensions(("x-act" = json!("edit_classrooms"))),
-    responses((status = 200, body = KeptClass), Problems))]
+    responses((status = 200, body = StoredClass), Problems))]
 pub async fn change_class(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<ClassId>,
+    PathId(id): PathId<ClassId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<ClassChange>,
-) -> Result<Tagged<KeptClass>, ApiError> {
-    let scope = identity.reach(Act::EditClassrooms)?;
+    JsonBody(ask): JsonBody<ClassChange>,
+) -> Result<Tagged<StoredClass>, ApiError> {
+    let scope = identity.reach(Permission::EditClassrooms)?;
     let grade = ask.grade.as_deref().map(|grade| named("grade", grade)).transpose()?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let edit = ClassEdit { classroom_id: ask.classroom_id, grade, name, close: ask.closed };
     let row = identity.row(&app, "change_class", format!("class:{id}")).saying(format!("{edit:?}"));
-    let kept = edited(app.store.edit_class(&scope, id, version, &edit, row).await?)?;
-    Ok(Tagged::new(kept.version, kept))
+    let stored = edited(app.store.edit_class(&scope, id, version, &edit, row).await?)?;
+    Ok(Tagged::new(stored.version, stored))
 }

@@ -13,14 +13,14 @@ use crate::{
     secret,
     store::{
         AuditRow,
-        organisation::device::{KeptDevice, KeyAlgorithm, NewEnrolment},
+        organisation::device::{KeyAlgorithm, NewEnrolment, StoredDevice},
     },
 };
 use crate::{
     http::{
         account::identity::Identity,
         web::{
-            ask::{Asked, Caller, Named, Queried, named},
+            extract::{Caller, JsonBody, PathId, QueryParams, named},
             list::{Listed, Listing},
             problem::{ApiError, Problems},
             version::{IfMatch, Tagged, edited},
@@ -29,7 +29,7 @@ use crate::{
     secret::sha256_hex,
 };
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::{
         id::{ClassroomId, DeviceId, EnrolmentId},
         time::UnixMs,
@@ -109,7 +109,7 @@ pub struct Challenge {
 pub async fn begin_enrolment(
     State(app): State<App>,
     caller: Caller,
-    Asked(ask): Asked<Enrol>,
+    JsonBody(ask): JsonBody<Enrol>,
 ) -> Result<(axum::http::StatusCode, Json<ShownCode>), ApiError> {
     let now = app.clock.lasting();
     app.enrolments.check(caller.ip(), now)?;
@@ -146,7 +146,7 @@ pub async fn begin_enrolment(
     params(("enrolment_id" = EnrolmentId, Path)), responses((status = 200, body = Enrolment), Problems))]
 pub async fn show_enrolment(
     State(app): State<App>,
-    Named(id): Named<EnrolmentId>,
+    PathId(id): PathId<EnrolmentId>,
 ) -> Result<Json<Enrolment>, ApiError> {
     let device_id = app.store.enrolment(id, app.clock.lasting().wall).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(Enrolment { device_id }))
@@ -158,7 +158,7 @@ pub async fn show_enrolment(
 pub async fn challenge(
     State(app): State<App>,
     caller: Caller,
-    Asked(ask): Asked<Knock>,
+    JsonBody(ask): JsonBody<Knock>,
 ) -> Result<(axum::http::StatusCode, Json<Challenge>), ApiError> {
     let now = app.clock.now();
     app.attempts.check(caller.ip(), now)?;
@@ -170,73 +170,73 @@ pub async fn challenge(
 /// Devices that the asker may see, by id
 #[utoipa::path(get, path = "/devices", tag = "devices", params(Listing),
     extensions(("x-act" = json!("see_devices"))),
-    responses((status = 200, body = Listed<KeptDevice>), Problems))]
+    responses((status = 200, body = Listed<StoredDevice>), Problems))]
 pub async fn list_devices(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<Listing>,
-) -> Result<Json<Listed<KeptDevice>>, ApiError> {
-    let (scope, ask) = (identity.scope(Act::SeeDevices)?, listing.ask()?);
+    QueryParams(listing): QueryParams<Listing>,
+) -> Result<Json<Listed<StoredDevice>>, ApiError> {
+    let (scope, ask) = (identity.scope(Permission::SeeDevices)?, listing.ask()?);
     let found = app.store.devices(&scope, &ask).await?;
-    Ok(Json(Listed::new(found, ask.limit, |kept| kept.device_id.to_string())))
+    Ok(Json(Listed::new(found, ask.limit, |stored| stored.device_id.to_string())))
 }
 
 /// Let a device in, by the code on its screen
 #[utoipa::path(post, path = "/devices", tag = "devices", request_body = NewDevice,
     extensions(("x-act" = json!("edit_devices"))),
-    responses((status = 201, body = KeptDevice), Problems))]
+    responses((status = 201, body = StoredDevice), Problems))]
 pub async fn add_device(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewDevice>,
-) -> Result<Tagged<KeptDevice>, ApiError> {
-    let scope = identity.scope(Act::EditDevices)?;
+    JsonBody(ask): JsonBody<NewDevice>,
+) -> Result<Tagged<StoredDevice>, ApiError> {
+    let scope = identity.scope(Permission::EditDevices)?;
     let now = app.clock.now();
     app.attempts.check(identity.caller.ip(), now)?;
     let (device_id, name) = (DeviceId::fresh(), named("name", &ask.name)?);
     let code: String = ask.code.chars().filter(char::is_ascii_alphanumeric).take(CODE_LENGTH + 1).collect();
     let code_sha256 = sha256_hex(code.to_ascii_uppercase());
     let row = identity.row(&app, "enrol_device", format!("device:{device_id}"));
-    let kept = app.store.enrol(&scope, &code_sha256, (device_id, &name), ask.classroom_id, row).await?;
-    let Some(kept) = kept else {
+    let stored = app.store.enrol(&scope, &code_sha256, (device_id, &name), ask.classroom_id, row).await?;
+    let Some(stored) = stored else {
         app.attempts.failed(identity.caller.ip(), now);
         return Err(ApiError::NotFound);
     };
-    Ok(Tagged::created(kept.version, kept, format!("/api/v1/devices/{device_id}")))
+    Ok(Tagged::created(stored.version, stored, format!("/api/v1/devices/{device_id}")))
 }
 
 /// One device
 #[utoipa::path(get, path = "/devices/{device_id}", tag = "devices", params(("device_id" = DeviceId, Path)),
     extensions(("x-act" = json!("see_devices"))),
-    responses((status = 200, body = KeptDevice), Problems))]
+    responses((status = 200, body = StoredDevice), Problems))]
 pub async fn show_device(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<DeviceId>,
-) -> Result<Tagged<KeptDevice>, ApiError> {
-    let kept = app.store.device(&identity.reach(Act::SeeDevices)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, kept))
+    PathId(id): PathId<DeviceId>,
+) -> Result<Tagged<StoredDevice>, ApiError> {
+    let stored = app.store.device(&identity.reach(Permission::SeeDevices)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Rename a device, or send it away
 #[utoipa::path(patch, path = "/devices/{device_id}", tag = "devices",
     params(("device_id" = DeviceId, Path), ("if-match" = String, Header)),
     request_body = DeviceChange, extensions(("x-act" = json!("edit_devices"))),
-    responses((status = 200, body = KeptDevice), Problems))]
+    responses((status = 200, body = StoredDevice), Problems))]
 pub async fn change_device(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<DeviceId>,
+    PathId(id): PathId<DeviceId>,
     IfMatch(version): IfMatch,
-    Asked(ask): Asked<DeviceChange>,
-) -> Result<Tagged<KeptDevice>, ApiError> {
-    let scope = identity.reach(Act::EditDevices)?;
+    JsonBody(ask): JsonBody<DeviceChange>,
+) -> Result<Tagged<StoredDevice>, ApiError> {
+    let scope = identity.reach(Permission::EditDevices)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let act = if ask.revoked { "revoke_device" } else { "change_device" };
     let row = identity.row(&app, act, format!("device:{id}"));
-    let kept = edited(app.store.edit_device(&scope, id, version, (name.as_deref(), ask.revoked), row).await?)?;
+    let stored = edited(app.store.edit_device(&scope, id, version, (name.as_deref(), ask.revoked), row).await?)?;
     app.rights_changed();
-    Ok(Tagged::new(kept.version, kept))
+    Ok(Tagged::new(stored.version, stored))
 }
 
 /// Whether `signature` is this key's, of this message.

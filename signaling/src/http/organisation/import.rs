@@ -15,23 +15,25 @@ use super::sheet::{self, FILE_BYTES_MAX, FileKind, XLSX};
 use crate::{
     app::App,
     store::{
-        account::person::KeptPerson,
-        db::list::ListAsk,
-        organisation::{classroom::KeptClassroom, import::Imported, place::KeptOrganisation, school_class::KeptClass},
+        account::person::StoredPerson,
+        db::list::ListQuery,
+        organisation::{
+            classroom::StoredClassroom, import::Imported, place::StoredOrganisation, school_class::StoredClass,
+        },
     },
 };
 use crate::{
     http::{
         account::identity::Identity,
         web::{
-            ask::{Queried, media_type, own_origin, read_body},
+            extract::{QueryParams, media_type, own_origin, read_body},
             problem::{ApiError, Problems},
         },
     },
     secret::sha256_hex,
 };
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::id::OrganisationId,
     organisation::sheet::{Sheet, kind_title, lines, stage_title},
 };
@@ -101,10 +103,10 @@ impl<S: Send + Sync> FromRequest<S> for Table {
 pub async fn import_organisations(
     State(app): State<App>,
     identity: Identity,
-    Queried(importing): Queried<Importing>,
+    QueryParams(importing): QueryParams<Importing>,
     table: Table,
 ) -> Result<Json<Imported>, ApiError> {
-    import(&app, &identity, Sheet::Organisations, Act::EditOrganisations, &importing, table).await
+    import(&app, &identity, Sheet::Organisations, Permission::EditOrganisations, &importing, table).await
 }
 
 /// Take in a table of classrooms
@@ -114,10 +116,10 @@ pub async fn import_organisations(
 pub async fn import_classrooms(
     State(app): State<App>,
     identity: Identity,
-    Queried(importing): Queried<Importing>,
+    QueryParams(importing): QueryParams<Importing>,
     table: Table,
 ) -> Result<Json<Imported>, ApiError> {
-    import(&app, &identity, Sheet::Classrooms, Act::EditClassrooms, &importing, table).await
+    import(&app, &identity, Sheet::Classrooms, Permission::EditClassrooms, &importing, table).await
 }
 
 /// Take in a table of classes
@@ -127,10 +129,10 @@ pub async fn import_classrooms(
 pub async fn import_classes(
     State(app): State<App>,
     identity: Identity,
-    Queried(importing): Queried<Importing>,
+    QueryParams(importing): QueryParams<Importing>,
     table: Table,
 ) -> Result<Json<Imported>, ApiError> {
-    import(&app, &identity, Sheet::Classes, Act::EditClassrooms, &importing, table).await
+    import(&app, &identity, Sheet::Classes, Permission::EditClassrooms, &importing, table).await
 }
 
 /// Take in a table of people. It gives no roles: that is another duty
@@ -140,17 +142,17 @@ pub async fn import_classes(
 pub async fn import_people(
     State(app): State<App>,
     identity: Identity,
-    Queried(importing): Queried<Importing>,
+    QueryParams(importing): QueryParams<Importing>,
     table: Table,
 ) -> Result<Json<Imported>, ApiError> {
-    import(&app, &identity, Sheet::People, Act::EditPeople, &importing, table).await
+    import(&app, &identity, Sheet::People, Permission::EditPeople, &importing, table).await
 }
 
 async fn import(
     app: &App,
     identity: &Identity,
     sheet: Sheet,
-    act: Act,
+    act: Permission,
     importing: &Importing,
     Table(kind, bytes): Table,
 ) -> Result<Json<Imported>, ApiError> {
@@ -178,9 +180,9 @@ async fn import(
 pub async fn export_organisations(
     State(app): State<App>,
     identity: Identity,
-    Queried(exporting): Queried<Exporting>,
+    QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
-    export(&app, &identity, Sheet::Organisations, Act::SeeOrganisations, &exporting).await
+    export(&app, &identity, Sheet::Organisations, Permission::SeeOrganisations, &exporting).await
 }
 
 /// Classrooms as a table
@@ -191,9 +193,9 @@ pub async fn export_organisations(
 pub async fn export_classrooms(
     State(app): State<App>,
     identity: Identity,
-    Queried(exporting): Queried<Exporting>,
+    QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
-    export(&app, &identity, Sheet::Classrooms, Act::SeeOrganisations, &exporting).await
+    export(&app, &identity, Sheet::Classrooms, Permission::SeeOrganisations, &exporting).await
 }
 
 /// Classes as a table
@@ -204,9 +206,9 @@ pub async fn export_classrooms(
 pub async fn export_classes(
     State(app): State<App>,
     identity: Identity,
-    Queried(exporting): Queried<Exporting>,
+    QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
-    export(&app, &identity, Sheet::Classes, Act::SeeOrganisations, &exporting).await
+    export(&app, &identity, Sheet::Classes, Permission::SeeOrganisations, &exporting).await
 }
 
 /// People as a table
@@ -217,16 +219,16 @@ pub async fn export_classes(
 pub async fn export_people(
     State(app): State<App>,
     identity: Identity,
-    Queried(exporting): Queried<Exporting>,
+    QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
-    export(&app, &identity, Sheet::People, Act::SeePeople, &exporting).await
+    export(&app, &identity, Sheet::People, Permission::SeePeople, &exporting).await
 }
 
 async fn export(
     app: &App,
     identity: &Identity,
     sheet: Sheet,
-    act: Act,
+    act: Permission,
     exporting: &Exporting,
 ) -> Result<Response, ApiError> {
     let scope = identity.scope(act)?;
@@ -248,7 +250,7 @@ async fn export(
 /// A page of the store after the other, each item's id and what is wanted of it.
 macro_rules! all {
     ($app:ident.$list:ident($scope:ident, $below:expr), $id:ident) => {{
-        let mut ask = ListAsk { limit: BATCH, organisation_id: $below, ..ListAsk::default() };
+        let mut ask = ListQuery { limit: BATCH, organisation_id: $below, ..ListQuery::default() };
         let mut all = Vec::new();
         loop {
             let found = $app.store.$list($scope, &ask).await?;
@@ -279,22 +281,22 @@ async fn table(
     // What stands above the asker's part is not theirs to know.
     let tree = all!(app.organisations(scope, None), organisation_id);
     let mut namesakes: HashMap<&str, usize> = HashMap::new();
-    for kept in &tree {
-        *namesakes.entry(&kept.name).or_default() += 1;
+    for stored in &tree {
+        *namesakes.entry(&stored.name).or_default() += 1;
     }
-    let name = |kept: &KeptOrganisation| match &kept.code {
+    let name = |stored: &StoredOrganisation| match &stored.code {
         Some(code) => code.clone(),
-        None if namesakes.get(kept.name.as_str()) == Some(&1) => kept.name.clone(),
-        None => kept.organisation_id.to_string(),
+        None if namesakes.get(stored.name.as_str()) == Some(&1) => stored.name.clone(),
+        None => stored.organisation_id.to_string(),
     };
-    let named: HashMap<_, _> = tree.iter().map(|kept| (kept.organisation_id, name(kept))).collect();
+    let named: HashMap<_, _> = tree.iter().map(|stored| (stored.organisation_id, name(stored))).collect();
     let place = |id| named.get(&id).cloned().unwrap_or_default();
     Ok(match sheet {
         Sheet::Organisations => {
-            let line = |kept: &KeptOrganisation| {
-                let (code, id) = (kept.code.clone().unwrap_or_default(), kept.organisation_id.to_string());
-                let parent = kept.parent_id.map(place).unwrap_or_default();
-                vec![code, kept.name.clone(), kind_title(kept.kind).into(), parent, id]
+            let line = |stored: &StoredOrganisation| {
+                let (code, id) = (stored.code.clone().unwrap_or_default(), stored.organisation_id.to_string());
+                let parent = stored.parent_id.map(place).unwrap_or_default();
+                vec![code, stored.name.clone(), kind_title(stored.kind).into(), parent, id]
             };
             match below {
                 None => tree.iter().map(line).collect(),
@@ -302,24 +304,32 @@ async fn table(
             }
         }
         Sheet::Classrooms => {
-            let line =
-                |kept: KeptClassroom| vec![place(kept.organisation_id), kept.name, kept.classroom_id.to_string()];
+            let line = |stored: StoredClassroom| {
+                vec![place(stored.organisation_id), stored.name, stored.classroom_id.to_string()]
+            };
             all!(app.classrooms(scope, below), classroom_id).into_iter().map(line).collect()
         }
         Sheet::Classes => {
             let rooms = all!(app.classrooms(scope, below), classroom_id);
-            let rooms: HashMap<_, _> = rooms.into_iter().map(|kept| (kept.classroom_id, kept.name)).collect();
+            let rooms: HashMap<_, _> = rooms.into_iter().map(|stored| (stored.classroom_id, stored.name)).collect();
             let room = |id| rooms.get(&id).cloned().unwrap_or_default();
-            let line = |kept: KeptClass| {
-                let (room, id) = (kept.classroom_id.map(room).unwrap_or_default(), kept.class_id.to_string());
-                vec![place(kept.organisation_id), stage_title(kept.stage).into(), kept.grade, kept.name, room, id]
+            let line = |stored: StoredClass| {
+                let (room, id) = (stored.classroom_id.map(room).unwrap_or_default(), stored.class_id.to_string());
+                vec![
+                    place(stored.organisation_id),
+                    stage_title(stored.stage).into(),
+                    stored.grade,
+                    stored.name,
+                    room,
+                    id,
+                ]
             };
             all!(app.classes(scope, below), class_id).into_iter().map(line).collect()
         }
         Sheet::People => {
-            let line = |kept: KeptPerson| {
-                let id = kept.person_id.to_string();
-                vec![place(kept.organisation_id), kept.name, kept.sign_in_name.unwrap_or_default(), id]
+            let line = |stored: StoredPerson| {
+                let id = stored.person_id.to_string();
+                vec![place(stored.organisation_id), stored.name, stored.sign_in_name.unwrap_or_default(), id]
             };
             all!(app.people(scope, below), person_id).into_iter().map(line).collect()
         }

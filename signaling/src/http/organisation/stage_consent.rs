@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, named},
+        extract::{JsonBody, PathId, named},
         problem::{ApiError, Problems},
     },
 };
 use crate::{app::App, store::StageConsent};
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::{id::OrganisationId, time::UnixMs},
 };
 
@@ -55,9 +55,9 @@ fn view(organisation_id: OrganisationId, consent: StageConsent) -> StageConsentV
 pub async fn show_stage_consent(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<StageConsentView>, ApiError> {
-    let scope = identity.reach(Act::SeeOrganisations)?;
+    let scope = identity.reach(Permission::SeeOrganisations)?;
     let consent = app.store.stage_consent(&scope, id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(view(id, consent)))
 }
@@ -70,10 +70,10 @@ pub async fn show_stage_consent(
 pub async fn set_stage_consent(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
-    Asked(ask): Asked<NewStageConsent>,
+    PathId(id): PathId<OrganisationId>,
+    JsonBody(ask): JsonBody<NewStageConsent>,
 ) -> Result<Json<StageConsentView>, ApiError> {
-    let scope = identity.reach(Act::EditClassrooms)?;
+    let scope = identity.reach(Permission::EditClassrooms)?;
     let basis = match (ask.record_on_stage, ask.basis) {
         (true, Some(basis)) => named("basis", &basis)?,
         (true, None) => {

@@ -19,17 +19,17 @@ use crate::http::{
     },
     report::{called, seen_by},
     web::{
-        ask::Queried,
+        extract::QueryParams,
         list::{self, Listed},
         problem::{ApiError, Problems},
     },
 };
 use crate::{
     app::App,
-    store::report::{KeptReport, ReportSearch},
+    store::report::{ReportSearch, StoredReport},
 };
 use school::{
-    account::permission::{Act, Place, Scope, may},
+    account::permission::{Permission, Place, Scope, may},
     base::{
         id::{LessonId, OrganisationId, RecordingId},
         time::UnixMs,
@@ -131,11 +131,11 @@ pub struct ReportLine {
 pub async fn list_lesson_reports(
     State(app): State<App>,
     identity: Identity,
-    Queried(listing): Queried<ReportListing>,
+    QueryParams(listing): QueryParams<ReportListing>,
 ) -> Result<Json<Listed<ReportLine>>, ApiError> {
     let below = listing.after.as_deref().map(read_cursor).transpose()?;
     let limit = list::limit(listing.limit)?;
-    let scope = identity.scope(Act::SeeReports)?;
+    let scope = identity.scope(Permission::SeeReports)?;
     let search = ReportSearch {
         organisation_id: listing.organisation_id,
         verdict: listing.verdict,
@@ -159,9 +159,9 @@ pub async fn list_lesson_reports(
 pub async fn export_lesson_reports(
     State(app): State<App>,
     identity: Identity,
-    Queried(exporting): Queried<ReportExporting>,
+    QueryParams(exporting): QueryParams<ReportExporting>,
 ) -> Result<Response, ApiError> {
-    let scope = identity.scope(Act::SeeReports)?;
+    let scope = identity.scope(Permission::SeeReports)?;
     let _turn = sheet::turn(&app.tables).await?;
     let search = ReportSearch {
         organisation_id: exporting.organisation_id,
@@ -232,7 +232,7 @@ const COLUMNS: [&str; 28] = [
 struct Found {
     lesson: Lesson,
     school: String,
-    kept: KeptReport,
+    stored: StoredReport,
 }
 
 impl Found {
@@ -241,9 +241,9 @@ impl Found {
         let mut reports = app.store.reports(scope, &ids).await?;
         let mut schools = app.store.teaching_schools(scope, &ids).await?;
         let found = lessons.into_iter().filter_map(|lesson| {
-            let kept = reports.remove(&lesson.lesson_id)?;
+            let stored = reports.remove(&lesson.lesson_id)?;
             let school = schools.remove(&lesson.lesson_id).unwrap_or_default();
-            Some(Self { lesson, school, kept })
+            Some(Self { lesson, school, stored })
         });
         Ok(found.collect())
     }
@@ -255,7 +255,7 @@ impl Found {
             End::Teacher => true,
             End::Classroom(classroom_id) => seen.contains(&classroom_id),
         };
-        self.kept.report.ends.iter().filter(|report| known(report.end)).collect()
+        self.stored.report.ends.iter().filter(|report| known(report.end)).collect()
     }
 
     fn line(self, identity: &Identity, scope: &Scope) -> ReportLine {
@@ -271,7 +271,8 @@ impl Found {
             format!("{school} {name}")
         });
         let pupils: Vec<u32> = heard.iter().filter_map(|report| Some(report.heads.as_ref()?.pupils)).collect();
-        let replay = may(&identity.session.asker, Act::Replay, Place::Lesson(&self.lesson), identity.now).is_ok();
+        let replay =
+            may(&identity.session.asker, Permission::Replay, Place::Lesson(&self.lesson), identity.now).is_ok();
         let judged = taught.first().map(|report| &report.judged);
         ReportLine {
             lesson_id: self.lesson.lesson_id,

@@ -8,15 +8,15 @@ use crate::http::{
     account::identity::Identity,
     organisation::place_of,
     web::{
-        ask::{Asked, named},
+        extract::{JsonBody, named},
         list::Listed,
         problem::{ApiError, Problems, invalid},
         version::Tagged,
     },
 };
-use crate::{app::App, store::Kept};
+use crate::{app::App, store::Versioned};
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::{
         id::{BellScheduleId, OrganisationId},
         zone::Minute,
@@ -71,8 +71,8 @@ pub async fn list_bell_schedules(
     State(app): State<App>,
     identity: Identity,
 ) -> Result<Json<Listed<BellScheduleView>>, ApiError> {
-    let kept = app.store.bell_schedules(&identity.scope(Act::SeeTimetable)?).await?;
-    Ok(Json(Listed { items: kept.into_iter().map(schedule_view).collect(), next: None }))
+    let stored = app.store.bell_schedules(&identity.scope(Permission::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: stored.into_iter().map(schedule_view).collect(), next: None }))
 }
 
 /// Add a bell schedule
@@ -82,9 +82,9 @@ pub async fn list_bell_schedules(
 pub async fn add_bell_schedule(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewBellSchedule>,
+    JsonBody(ask): JsonBody<NewBellSchedule>,
 ) -> Result<Tagged<BellScheduleView>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.scope(Permission::EditTimetable)?;
     let schedule = BellSchedule {
         bell_schedule_id: BellScheduleId::fresh(),
         organisation_id: ask.organisation_id,
@@ -96,7 +96,7 @@ pub async fn add_bell_schedule(
     // What its bells are up to is not asked of those who may not set them.
     place_of(&app, &scope, ask.organisation_id).await?;
     let others: Vec<BellSchedule> =
-        app.store.bell_schedules(&scope).await?.into_iter().map(|kept| kept.value).collect();
+        app.store.bell_schedules(&scope).await?.into_iter().map(|stored| stored.value).collect();
     schedule.check(&others).map_err(|_| {
         invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
     })?;
@@ -105,7 +105,7 @@ pub async fn add_bell_schedule(
         return Err(ApiError::NotFound);
     }
     let location = format!("/api/v1/bell-schedules/{}", schedule.bell_schedule_id);
-    Ok(Tagged::created(1, schedule_view(Kept { value: schedule, version: 1 }), location))
+    Ok(Tagged::created(1, schedule_view(Versioned { value: schedule, version: 1 }), location))
 }
 
 /// `10-01`
@@ -123,8 +123,8 @@ pub(crate) fn period(view: &PeriodView) -> Result<Period, ApiError> {
     })
 }
 
-pub(crate) fn schedule_view(kept: Kept<BellSchedule>) -> BellScheduleView {
-    let Kept { value: schedule, version } = kept;
+pub(crate) fn schedule_view(stored: Versioned<BellSchedule>) -> BellScheduleView {
+    let Versioned { value: schedule, version } = stored;
     let period = |period: &Period| PeriodView {
         period: period.name.to_string(),
         starts_min: period.starts.after_midnight(),

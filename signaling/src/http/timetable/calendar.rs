@@ -9,15 +9,15 @@ use crate::http::{
     account::identity::Identity,
     organisation::place_of,
     web::{
-        ask::{Asked, Named, Queried, named},
+        extract::{JsonBody, PathId, QueryParams, named},
         list::Listed,
         problem::{ApiError, Problems, invalid},
         version::Tagged,
     },
 };
-use crate::{app::App, store::Kept};
+use crate::{app::App, store::Versioned};
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::id::{OrganisationId, SchoolYearId, TermId},
     timetable::{
         calendar::{Calendar, DayKind, SchoolYear, SpecialDay, Term},
@@ -125,8 +125,8 @@ pub async fn list_school_years(
     State(app): State<App>,
     identity: Identity,
 ) -> Result<Json<Listed<SchoolYearView>>, ApiError> {
-    let kept = app.store.school_years(&identity.scope(Act::SeeTimetable)?).await?;
-    Ok(Json(Listed { items: kept.into_iter().map(year_view).collect(), next: None }))
+    let stored = app.store.school_years(&identity.scope(Permission::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: stored.into_iter().map(year_view).collect(), next: None }))
 }
 
 /// Add a school year
@@ -136,9 +136,9 @@ pub async fn list_school_years(
 pub async fn add_school_year(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewSchoolYear>,
+    JsonBody(ask): JsonBody<NewSchoolYear>,
 ) -> Result<Tagged<SchoolYearView>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.scope(Permission::EditTimetable)?;
     let year = SchoolYear {
         school_year_id: SchoolYearId::fresh(),
         organisation_id: ask.organisation_id,
@@ -155,15 +155,15 @@ pub async fn add_school_year(
         return Err(ApiError::NotFound);
     }
     let location = format!("/api/v1/school-years/{}", year.school_year_id);
-    Ok(Tagged::created(1, year_view(Kept { value: year, version: 1 }), location))
+    Ok(Tagged::created(1, year_view(Versioned { value: year, version: 1 }), location))
 }
 
 /// Terms that hold for what the asker sees, the latest first
 #[utoipa::path(get, path = "/terms", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<TermView>), Problems))]
 pub async fn list_terms(State(app): State<App>, identity: Identity) -> Result<Json<Listed<TermView>>, ApiError> {
-    let kept = app.store.terms(&identity.scope(Act::SeeTimetable)?).await?;
-    Ok(Json(Listed { items: kept.into_iter().map(term_view).collect(), next: None }))
+    let stored = app.store.terms(&identity.scope(Permission::SeeTimetable)?).await?;
+    Ok(Json(Listed { items: stored.into_iter().map(term_view).collect(), next: None }))
 }
 
 /// Add a term to a school year
@@ -173,11 +173,11 @@ pub async fn list_terms(State(app): State<App>, identity: Identity) -> Result<Js
 pub async fn add_term(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewTerm>,
+    JsonBody(ask): JsonBody<NewTerm>,
 ) -> Result<Tagged<TermView>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.scope(Permission::EditTimetable)?;
     let years = app.store.school_years(&scope).await?;
-    let year = years.into_iter().find(|kept| kept.value.school_year_id == ask.school_year_id);
+    let year = years.into_iter().find(|stored| stored.value.school_year_id == ask.school_year_id);
     let year = year.ok_or(ApiError::NotFound)?.value;
     let term = Term {
         term_id: TermId::fresh(),
@@ -186,7 +186,7 @@ pub async fn add_term(
         first_day: ask.first_day,
         last_day: ask.last_day,
     };
-    let others: Vec<Term> = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value).collect();
+    let others: Vec<Term> = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value).collect();
     let others: Vec<Term> = others.into_iter().filter(|other| other.school_year_id == ask.school_year_id).collect();
     term.check(&year, &others)
         .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
@@ -195,7 +195,7 @@ pub async fn add_term(
         return Err(ApiError::NotFound);
     }
     let location = format!("/api/v1/terms/{}", term.term_id);
-    Ok(Tagged::created(1, term_view(Kept { value: term, version: 1 }), location))
+    Ok(Tagged::created(1, term_view(Versioned { value: term, version: 1 }), location))
 }
 
 /// Holidays and swapped days, from one day to another
@@ -205,10 +205,10 @@ pub async fn add_term(
 pub async fn list_holidays(
     State(app): State<App>,
     identity: Identity,
-    Queried(days): Queried<Days>,
+    QueryParams(days): QueryParams<Days>,
 ) -> Result<Json<Listed<Holiday>>, ApiError> {
-    let kept = app.store.special_days(&identity.scope(Act::SeeTimetable)?, days.from, days.until).await?;
-    let items = kept.into_iter().map(|(organisation_id, day)| Holiday {
+    let stored = app.store.special_days(&identity.scope(Permission::SeeTimetable)?, days.from, days.until).await?;
+    let items = stored.into_iter().map(|(organisation_id, day)| Holiday {
         organisation_id,
         date: day.date,
         name: day.name,
@@ -227,15 +227,15 @@ pub async fn list_holidays(
 pub async fn set_holiday(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<Holiday>,
+    JsonBody(ask): JsonBody<Holiday>,
 ) -> Result<Json<Holiday>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.scope(Permission::EditTimetable)?;
     place_of(&app, &scope, ask.organisation_id).await?;
     let kind = ask.taught_as.map_or(DayKind::Off, |date| DayKind::TaughtAs { date });
     let day = SpecialDay { date: ask.date, kind, name: named("name", &ask.name)? };
     // A calendar that contradicts itself would stop every plan: refuse it here, where it can be mended.
-    for kept in app.store.terms(&scope).await? {
-        let term = kept.value;
+    for stored in app.store.terms(&scope).await? {
+        let term = stored.value;
         if term.contains(day.date) {
             let days = app.store.special_days(&scope, term.first_day, term.last_day).await?;
             let own = days.into_iter().filter(|(whose, _)| *whose == ask.organisation_id).map(|(_, day)| day);
@@ -257,9 +257,9 @@ pub async fn set_holiday(
 pub async fn clear_holiday(
     State(app): State<App>,
     identity: Identity,
-    Queried(ask): Queried<WhichDay>,
+    QueryParams(ask): QueryParams<WhichDay>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.scope(Permission::EditTimetable)?;
     let row = identity.row(&app, "clear_holiday", format!("organisation:{}", ask.organisation_id));
     let row = row.saying(ask.date.to_string());
     match app.store.clear_special_day(&scope, ask.organisation_id, ask.date, row).await? {
@@ -275,9 +275,9 @@ pub async fn clear_holiday(
 pub async fn show_rules(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
+    PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<RuleSet>, ApiError> {
-    let scope = identity.reach(Act::SeeTimetable)?;
+    let scope = identity.reach(Permission::SeeTimetable)?;
     let path = place_of(&app, &scope, id).await?;
     Ok(Json(app.store.rules_at(&scope, &path).await?))
 }
@@ -289,10 +289,10 @@ pub async fn show_rules(
 pub async fn set_rules(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<OrganisationId>,
-    Asked(ask): Asked<RuleSet>,
+    PathId(id): PathId<OrganisationId>,
+    JsonBody(ask): JsonBody<RuleSet>,
 ) -> Result<Json<RuleSet>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     ask.check().map_err(|why| invalid("rules", &format!("{} 最多 {}", why.figure, why.max)))?;
     let row = identity.row(&app, "set_rules", format!("organisation:{id}"));
     Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(ApiError::NotFound)?))
@@ -301,8 +301,8 @@ pub async fn set_rules(
 /// What stands outside is a slip of the pen.
 pub(super) const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
 
-pub(super) fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
-    let Kept { value: year, version } = kept;
+pub(super) fn year_view(stored: Versioned<SchoolYear>) -> SchoolYearView {
+    let Versioned { value: year, version } = stored;
     SchoolYearView {
         school_year_id: year.school_year_id,
         organisation_id: year.organisation_id,
@@ -313,8 +313,8 @@ pub(super) fn year_view(kept: Kept<SchoolYear>) -> SchoolYearView {
     }
 }
 
-pub(super) fn term_view(kept: Kept<Term>) -> TermView {
-    let Kept { value: term, version } = kept;
+pub(super) fn term_view(stored: Versioned<Term>) -> TermView {
+    let Versioned { value: term, version } = stored;
     TermView {
         term_id: term.term_id,
         school_year_id: term.school_year_id,

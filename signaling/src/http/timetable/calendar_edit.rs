@@ -13,14 +13,14 @@ use crate::http::{
     account::identity::Identity,
     timetable::calendar::{SchoolYearView, TermView, YEARS, term_view, year_view},
     web::{
-        ask::{Asked, Named, Queried, named},
+        extract::{JsonBody, PathId, QueryParams, named},
         problem::{ApiError, Problems, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
-use crate::{app::App, store::Kept};
+use crate::{app::App, store::Versioned};
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::id::{BellScheduleId, ClassroomId, CourseId, PersonId, SchoolYearId, TermId},
     timetable::{
         bell_schedule::{BellSchedule, Season},
@@ -76,20 +76,20 @@ pub struct CourseChange {
     weekly: Option<Vec<WeeklyView>>,
 }
 
-async fn year_of(app: &App, scope: &Scope, id: SchoolYearId) -> Result<Kept<SchoolYear>, ApiError> {
+async fn year_of(app: &App, scope: &Scope, id: SchoolYearId) -> Result<Versioned<SchoolYear>, ApiError> {
     let years = app.store.school_years(scope).await?;
-    years.into_iter().find(|kept| kept.value.school_year_id == id).ok_or(ApiError::NotFound)
+    years.into_iter().find(|stored| stored.value.school_year_id == id).ok_or(ApiError::NotFound)
 }
 
 async fn bells_of(
     app: &App,
     scope: &Scope,
     id: BellScheduleId,
-) -> Result<(Kept<BellSchedule>, Vec<BellSchedule>), ApiError> {
+) -> Result<(Versioned<BellSchedule>, Vec<BellSchedule>), ApiError> {
     let (found, others): (Vec<_>, Vec<_>) =
-        app.store.bell_schedules(scope).await?.into_iter().partition(|kept| kept.value.bell_schedule_id == id);
+        app.store.bell_schedules(scope).await?.into_iter().partition(|stored| stored.value.bell_schedule_id == id);
     let found = found.into_iter().next().ok_or(ApiError::NotFound)?;
-    Ok((found, others.into_iter().map(|kept| kept.value).collect()))
+    Ok((found, others.into_iter().map(|stored| stored.value).collect()))
 }
 
 /// One school year
@@ -99,10 +99,10 @@ async fn bells_of(
 pub async fn show_school_year(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<SchoolYearId>,
+    PathId(id): PathId<SchoolYearId>,
 ) -> Result<Tagged<SchoolYearView>, ApiError> {
-    let kept = year_of(&app, &identity.reach(Act::SeeTimetable)?, id).await?;
-    Ok(Tagged::new(kept.version, year_view(kept)))
+    let stored = year_of(&app, &identity.reach(Permission::SeeTimetable)?, id).await?;
+    Ok(Tagged::new(stored.version, year_view(stored)))
 }
 
 /// Rename a school year or move its ends; its terms must stay inside
@@ -113,12 +113,12 @@ pub async fn show_school_year(
 pub async fn change_school_year(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<SchoolYearId>,
+    PathId(id): PathId<SchoolYearId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
-    Asked(ask): Asked<DaysChange>,
+    QueryParams(trial): QueryParams<Trial>,
+    JsonBody(ask): JsonBody<DaysChange>,
 ) -> Result<Tagged<SchoolYearView>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let mut year = year_of(&app, &scope, id).await?.value;
     if let Some(name) = &ask.name {
         year.name = named("name", name)?;
@@ -129,13 +129,13 @@ pub async fn change_school_year(
         return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
     }
     year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
-    let terms = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value);
+    let terms = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value);
     for term in terms.filter(|term| term.school_year_id == id) {
         term.check(&year, &[]).map_err(|_| invalid("last_day", "已有的学期要留在学年之内"))?;
     }
     let row = identity.row(&app, "change_school_year", format!("school_year:{id}"));
     let version = edited(app.store.change_school_year(&scope, (&year, version), !trial.dry_run, row).await?)?;
-    Ok(Tagged::new(version, year_view(Kept { value: year, version })))
+    Ok(Tagged::new(version, year_view(Versioned { value: year, version })))
 }
 
 /// Take a school year away that has no terms
@@ -145,11 +145,11 @@ pub async fn change_school_year(
 pub async fn remove_school_year(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<SchoolYearId>,
+    PathId(id): PathId<SchoolYearId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
+    QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let row = identity.row(&app, "remove_school_year", format!("school_year:{id}"));
     edited(app.store.delete_school_year(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
@@ -161,10 +161,10 @@ pub async fn remove_school_year(
 pub async fn show_term(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<TermId>,
+    PathId(id): PathId<TermId>,
 ) -> Result<Tagged<TermView>, ApiError> {
-    let kept = app.store.term(&identity.reach(Act::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, term_view(kept)))
+    let stored = app.store.term(&identity.reach(Permission::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, term_view(stored)))
 }
 
 /// Rename a term or move its ends; lessons must stay inside, in weeks of the same number
@@ -174,12 +174,12 @@ pub async fn show_term(
 pub async fn change_term(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<TermId>,
+    PathId(id): PathId<TermId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
-    Asked(ask): Asked<DaysChange>,
+    QueryParams(trial): QueryParams<Trial>,
+    JsonBody(ask): JsonBody<DaysChange>,
 ) -> Result<Tagged<TermView>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let before = app.store.term(&scope, id).await?.ok_or(ApiError::NotFound)?.value;
     let mut term = before.clone();
     if let Some(name) = &ask.name {
@@ -188,14 +188,14 @@ pub async fn change_term(
     term.first_day = ask.first_day.unwrap_or(term.first_day);
     term.last_day = ask.last_day.unwrap_or(term.last_day);
     let year = year_of(&app, &scope, term.school_year_id).await?.value;
-    let others = app.store.terms(&scope).await?.into_iter().map(|kept| kept.value);
+    let others = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value);
     let others: Vec<Term> = others.filter(|other| other.school_year_id == term.school_year_id).collect();
     term.check(&year, &others)
         .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
     let row = identity.row(&app, "change_term", format!("term:{id}"));
     let done = app.store.change_term(&scope, (&before, &term), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
-    Ok(Tagged::new(version, term_view(Kept { value: term, version })))
+    Ok(Tagged::new(version, term_view(Versioned { value: term, version })))
 }
 
 /// Take a term away that nothing is planned in
@@ -205,11 +205,11 @@ pub async fn change_term(
 pub async fn remove_term(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<TermId>,
+    PathId(id): PathId<TermId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
+    QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let row = identity.row(&app, "remove_term", format!("term:{id}"));
     edited(app.store.delete_term(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
@@ -222,12 +222,12 @@ pub async fn remove_term(
 pub async fn change_course(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<CourseId>,
+    PathId(id): PathId<CourseId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
-    Asked(ask): Asked<CourseChange>,
+    QueryParams(trial): QueryParams<Trial>,
+    JsonBody(ask): JsonBody<CourseChange>,
 ) -> Result<Tagged<CourseView>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let before = app.store.course(&scope, id).await?.ok_or(ApiError::NotFound)?.value;
     let mut course = before.clone();
     if let Some(title) = &ask.title {
@@ -246,7 +246,7 @@ pub async fn change_course(
     let row = identity.row(&app, "change_course", format!("course:{id}"));
     let done = app.store.change_course(&scope, (&before, &course), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
-    Ok(Tagged::new(version, course_view(Kept { value: course, version })))
+    Ok(Tagged::new(version, course_view(Versioned { value: course, version })))
 }
 
 /// Take a course away that no lesson is planned by
@@ -256,11 +256,11 @@ pub async fn change_course(
 pub async fn remove_course(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<CourseId>,
+    PathId(id): PathId<CourseId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
+    QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let row = identity.row(&app, "remove_course", format!("course:{id}"));
     edited(app.store.delete_course(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
@@ -273,10 +273,10 @@ pub async fn remove_course(
 pub async fn show_bell_schedule(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<BellScheduleId>,
+    PathId(id): PathId<BellScheduleId>,
 ) -> Result<Tagged<BellScheduleView>, ApiError> {
-    let (kept, _) = bells_of(&app, &identity.reach(Act::SeeTimetable)?, id).await?;
-    Ok(Tagged::new(kept.version, schedule_view(kept)))
+    let (stored, _) = bells_of(&app, &identity.reach(Permission::SeeTimetable)?, id).await?;
+    Ok(Tagged::new(stored.version, schedule_view(stored)))
 }
 
 /// Rename a bell schedule; or change its bells or season while no lesson to come rings by it
@@ -288,14 +288,14 @@ pub async fn show_bell_schedule(
 pub async fn change_bell_schedule(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<BellScheduleId>,
+    PathId(id): PathId<BellScheduleId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
-    Asked(ask): Asked<BellScheduleChange>,
+    QueryParams(trial): QueryParams<Trial>,
+    JsonBody(ask): JsonBody<BellScheduleChange>,
 ) -> Result<Tagged<BellScheduleView>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
-    let (kept, others) = bells_of(&app, &scope, id).await?;
-    let before = kept.value;
+    let scope = identity.reach(Permission::EditTimetable)?;
+    let (stored, others) = bells_of(&app, &scope, id).await?;
+    let before = stored.value;
     let mut schedule = before.clone();
     if let Some(name) = &ask.name {
         schedule.name = named("name", name)?;
@@ -313,7 +313,7 @@ pub async fn change_bell_schedule(
     let row = identity.row(&app, "change_bell_schedule", format!("bell_schedule:{id}"));
     let done = app.store.change_bell_schedule(&scope, (&before, &schedule), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
-    Ok(Tagged::new(version, schedule_view(Kept { value: schedule, version })))
+    Ok(Tagged::new(version, schedule_view(Versioned { value: schedule, version })))
 }
 
 /// Take a bell schedule away that no lesson to come rings by
@@ -324,11 +324,11 @@ pub async fn change_bell_schedule(
 pub async fn remove_bell_schedule(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<BellScheduleId>,
+    PathId(id): PathId<BellScheduleId>,
     IfMatch(version): IfMatch,
-    Queried(trial): Queried<Trial>,
+    QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let row = identity.row(&app, "remove_bell_schedule", format!("bell_schedule:{id}"));
     edited(app.store.delete_bell_schedule(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, Queried, named},
+        extract::{JsonBody, PathId, QueryParams, named},
         list::{Listed, limit},
         problem::{ApiError, Problems, invalid},
         version::Tagged,
@@ -15,12 +15,12 @@ use crate::http::{
 };
 use crate::{
     app::App,
-    store::{AgreementError, Kept},
+    store::{AgreementError, Versioned},
 };
 use jiff::civil::Weekday;
 use school::base::id::ClassroomId;
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::{
         id::{ClassId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
         time::UnixMs,
@@ -36,7 +36,7 @@ use school::{
 /// One classroom that listens, with the class in it.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ListeningAsk {
+pub struct ListeningRequest {
     /// Which classroom.
     pub classroom_id: ClassroomId,
     /// Which class sits in it. `null`: teachers do.
@@ -81,7 +81,7 @@ pub struct NewCourse {
     #[schema(min_items = 1, max_items = 35)]
     weekly: Vec<WeeklyView>,
     #[schema(max_items = 2000)]
-    listening: Vec<ListeningAsk>,
+    listening: Vec<ListeningRequest>,
 }
 
 /// A course, as it is kept.
@@ -166,7 +166,7 @@ pub struct ListeningRightView {
 /// What is to be done with an agreement.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StandingAsk {
+pub struct StandingRequest {
     act: StandingAct,
 }
 
@@ -177,12 +177,12 @@ pub struct StandingAsk {
 pub async fn list_courses(
     State(app): State<App>,
     identity: Identity,
-    Queried(ask): Queried<OfTerm>,
+    QueryParams(ask): QueryParams<OfTerm>,
 ) -> Result<Json<Listed<CourseView>>, ApiError> {
-    let scope = identity.scope(Act::SeeTimetable)?;
+    let scope = identity.scope(Permission::SeeTimetable)?;
     let (after, limit) = (id_after(ask.after.as_deref())?, limit(ask.limit)? + 1);
-    let kept = app.store.courses(&scope, ask.term_id, None, after, i64::from(limit)).await?;
-    let views = kept.into_iter().map(course_view).collect();
+    let stored = app.store.courses(&scope, ask.term_id, None, after, i64::from(limit)).await?;
+    let views = stored.into_iter().map(course_view).collect();
     Ok(Json(Listed::new(views, limit, |view: &CourseView| view.course_id.to_string())))
 }
 
@@ -193,14 +193,14 @@ pub async fn list_courses(
 pub async fn add_course(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewCourse>,
+    JsonBody(ask): JsonBody<NewCourse>,
 ) -> Result<Tagged<CourseView>, ApiError> {
-    let scope = identity.scope(Act::EditTimetable)?;
+    let scope = identity.scope(Permission::EditTimetable)?;
     app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
     let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
     let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
     let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(ApiError::NotFound)?;
-    let listening = |end: &ListeningAsk| {
+    let listening = |end: &ListeningRequest| {
         let organisation_id = *owners.get(&end.classroom_id).ok_or(ApiError::NotFound)?;
         let (classroom_id, class_id, interactive) = (end.classroom_id, end.class_id, end.interactive);
         Ok(Listening { classroom_id, class_id, organisation_id, interactive })
@@ -228,7 +228,7 @@ pub async fn add_course(
         return Err(ApiError::NotFound);
     }
     let location = format!("/api/v1/courses/{}", course.course_id);
-    Ok(Tagged::created(1, course_view(Kept { value: course, version: 1 }), location))
+    Ok(Tagged::created(1, course_view(Versioned { value: course, version: 1 }), location))
 }
 
 /// One course
@@ -238,10 +238,10 @@ pub async fn add_course(
 pub async fn show_course(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<CourseId>,
+    PathId(id): PathId<CourseId>,
 ) -> Result<Tagged<CourseView>, ApiError> {
-    let kept = app.store.course(&identity.reach(Act::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
-    Ok(Tagged::new(kept.version, course_view(kept)))
+    let stored = app.store.course(&identity.reach(Permission::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Tagged::new(stored.version, course_view(stored)))
 }
 
 /// Pairings of a term
@@ -251,12 +251,12 @@ pub async fn show_course(
 pub async fn list_pairings(
     State(app): State<App>,
     identity: Identity,
-    Queried(ask): Queried<OfTerm>,
+    QueryParams(ask): QueryParams<OfTerm>,
 ) -> Result<Json<Listed<PairingView>>, ApiError> {
-    let scope = identity.scope(Act::SeeTimetable)?;
+    let scope = identity.scope(Permission::SeeTimetable)?;
     let (after, limit): (Option<PairingId>, _) = (id_after(ask.after.as_deref())?, limit(ask.limit)? + 1);
-    let kept = app.store.pairings(&scope, ask.term_id).await?;
-    let page = kept.into_iter().filter(|kept| after.is_none_or(|after| kept.value.pairing_id > after));
+    let stored = app.store.pairings(&scope, ask.term_id).await?;
+    let page = stored.into_iter().filter(|stored| after.is_none_or(|after| stored.value.pairing_id > after));
     let views = page.take(limit as usize).map(pairing_view).collect();
     Ok(Json(Listed::new(views, limit, |view: &PairingView| view.pairing_id.to_string())))
 }
@@ -268,9 +268,9 @@ pub async fn list_pairings(
 pub async fn add_pairing(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewPairing>,
+    JsonBody(ask): JsonBody<NewPairing>,
 ) -> Result<Tagged<PairingView>, ApiError> {
-    let scope = identity.scope(Act::Dispatch)?;
+    let scope = identity.scope(Permission::Dispatch)?;
     app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
     let mut class_ids = ask.class_ids;
     class_ids.sort();
@@ -290,20 +290,20 @@ pub async fn add_pairing(
     let row = identity.row(&app, "add_pairing", format!("pairing:{}", pairing.pairing_id));
     app.store.insert_pairing(&scope, &pairing, row).await?;
     let location = format!("/api/v1/pairings/{}", pairing.pairing_id);
-    Ok(Tagged::created(1, pairing_view(Kept { value: pairing, version: 1 }), location))
+    Ok(Tagged::created(1, pairing_view(Versioned { value: pairing, version: 1 }), location))
 }
 
 /// Freeze, resume or cancel a pairing with its rights; past replays stay
-#[utoipa::path(post, path = "/pairings/{pairing_id}/standing", tag = "timetable", request_body = StandingAsk,
+#[utoipa::path(post, path = "/pairings/{pairing_id}/standing", tag = "timetable", request_body = StandingRequest,
     params(("pairing_id" = PairingId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = PairingView), Problems))]
 pub async fn change_pairing(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<PairingId>,
-    Asked(ask): Asked<StandingAsk>,
+    PathId(id): PathId<PairingId>,
+    JsonBody(ask): JsonBody<StandingRequest>,
 ) -> Result<Json<PairingView>, ApiError> {
-    let scope = identity.reach(Act::Dispatch)?;
+    let scope = identity.reach(Permission::Dispatch)?;
     let row = identity.row(&app, "change_pairing", format!("pairing:{id}")).saying(ask.act.as_str());
     Ok(Json(pairing_view(app.store.change_pairing(&scope, id, ask.act, row).await?)))
 }
@@ -315,9 +315,9 @@ pub async fn change_pairing(
 pub async fn list_listening_rights(
     State(app): State<App>,
     identity: Identity,
-    Queried(ask): Queried<OfTerm>,
+    QueryParams(ask): QueryParams<OfTerm>,
 ) -> Result<Json<Listed<ListeningRightView>>, ApiError> {
-    let scope = identity.scope(Act::SeeTimetable)?;
+    let scope = identity.scope(Permission::SeeTimetable)?;
     let (after, limit) = (id_after(ask.after.as_deref())?, limit(ask.limit)? + 1);
     let rights = app.store.listening_rights(&scope, ask.term_id, after, i64::from(limit)).await?;
     let views = rights.into_iter().map(right_view).collect();
@@ -331,9 +331,9 @@ pub async fn list_listening_rights(
 pub async fn add_listening_right(
     State(app): State<App>,
     identity: Identity,
-    Asked(ask): Asked<NewListeningRight>,
+    JsonBody(ask): JsonBody<NewListeningRight>,
 ) -> Result<Tagged<ListeningRightView>, ApiError> {
-    let scope = identity.scope(Act::Dispatch)?;
+    let scope = identity.scope(Permission::Dispatch)?;
     app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
     let right = ListeningRight {
         listening_right_id: ListeningRightId::fresh(),
@@ -353,16 +353,16 @@ pub async fn add_listening_right(
 
 /// Freeze, resume or cancel a right; past replays stay
 #[utoipa::path(post, path = "/listening-rights/{listening_right_id}/standing", tag = "timetable",
-    request_body = StandingAsk, params(("listening_right_id" = ListeningRightId, Path)),
+    request_body = StandingRequest, params(("listening_right_id" = ListeningRightId, Path)),
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = ListeningRightView), Problems))]
 pub async fn change_listening_right(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<ListeningRightId>,
-    Asked(ask): Asked<StandingAsk>,
+    PathId(id): PathId<ListeningRightId>,
+    JsonBody(ask): JsonBody<StandingRequest>,
 ) -> Result<Json<ListeningRightView>, ApiError> {
-    let scope = identity.reach(Act::Dispatch)?;
+    let scope = identity.reach(Permission::Dispatch)?;
     let row = identity.row(&app, "change_listening_right", format!("listening_right:{id}")).saying(ask.act.as_str());
     Ok(Json(right_view(app.store.change_listening_right(&scope, id, ask.act, row).await?)))
 }
@@ -430,14 +430,14 @@ pub(crate) fn weekly(view: &WeeklyView) -> Result<WeeklyPeriod, ApiError> {
     })
 }
 
-pub(crate) fn course_view(kept: Kept<Course>) -> CourseView {
-    let Kept { value: course, version } = kept;
+pub(crate) fn course_view(stored: Versioned<Course>) -> CourseView {
+    let Versioned { value: course, version } = stored;
     let weekly = |weekly: &WeeklyPeriod| WeeklyView {
         weekday: weekly.weekday.to_monday_one_offset(),
         period: weekly.period.to_string(),
         weeks: weekly.weeks.to_string(),
     };
-    let listening = |end: &Listening| ListeningAsk {
+    let listening = |end: &Listening| ListeningRequest {
         classroom_id: end.classroom_id,
         class_id: end.class_id,
         interactive: end.interactive,
@@ -464,8 +464,8 @@ pub(crate) fn course_view(kept: Kept<Course>) -> CourseView {
     }
 }
 
-fn pairing_view(kept: Kept<Pairing>) -> PairingView {
-    let Kept { value: pairing, version } = kept;
+fn pairing_view(stored: Versioned<Pairing>) -> PairingView {
+    let Versioned { value: pairing, version } = stored;
     PairingView {
         pairing_id: pairing.pairing_id,
         term_id: pairing.term_id,

@@ -9,20 +9,20 @@ use crate::http::{
     dispatch,
     organisation::place_of,
     web::{
-        ask::{Asked, Named},
+        extract::{JsonBody, PathId},
         problem::{ApiError, Problems, clash::ClashView},
     },
 };
 use crate::{app::App, scheduling::planner::plan_term, store::ScheduleError};
 use school::{
-    account::permission::Act,
+    account::permission::Permission,
     base::id::{CourseId, OrganisationId, TermId},
 };
 
 /// Which school's term is to be planned.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TermPlanAsk {
+pub struct TermPlanRequest {
     /// The school, or everything below a bureau.
     organisation_id: OrganisationId,
     /// Only say what would come of it.
@@ -60,16 +60,16 @@ pub struct LeftOutView {
 }
 
 /// Plan all lessons of a school's term in one go; what was planned before stays
-#[utoipa::path(post, path = "/terms/{term_id}/lessons", tag = "timetable", request_body = TermPlanAsk,
+#[utoipa::path(post, path = "/terms/{term_id}/lessons", tag = "timetable", request_body = TermPlanRequest,
     params(("term_id" = TermId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = TermPlanView), Problems))]
 pub async fn plan(
     State(app): State<App>,
     identity: Identity,
-    Named(term_id): Named<TermId>,
-    Asked(ask): Asked<TermPlanAsk>,
+    PathId(term_id): PathId<TermId>,
+    JsonBody(ask): JsonBody<TermPlanRequest>,
 ) -> Result<Json<TermPlanView>, ApiError> {
-    let scope = identity.reach(Act::EditTimetable)?;
+    let scope = identity.reach(Permission::EditTimetable)?;
     let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
     let path = place_of(&app, &scope, ask.organisation_id).await?;
     let plan = plan_term(&app.store, &scope, &term, &path, app.clock.wall()).await?;

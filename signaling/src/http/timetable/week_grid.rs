@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Named, Queried},
+        extract::{PathId, QueryParams},
         list::Listed,
         problem::{ApiError, Problems, invalid},
     },
@@ -20,7 +20,7 @@ use crate::{
     store::{GridDay, GridLesson, GridOf},
 };
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::{
         id::{ClassId, ClassroomId, LessonId, OrganisationId, PersonId, TermId},
         time::UnixMs,
@@ -37,7 +37,7 @@ use school::{
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct GridAsk {
+pub struct GridQuery {
     term: TermId,
     /// 第几周; missing: that of `date`
     #[param(minimum = 1, maximum = 30)]
@@ -118,7 +118,7 @@ pub struct GridListeningView {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct SchoolsAsk {
+pub struct SchoolsQuery {
     term: TermId,
     /// 第几周
     #[param(minimum = 1, maximum = 30)]
@@ -164,7 +164,7 @@ pub struct DayCountView {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct WeeksAsk {
+pub struct WeeksQuery {
     /// By whose holidays. Missing: those of the bureau that set the term.
     organisation_id: Option<OrganisationId>,
 }
@@ -190,15 +190,15 @@ pub struct WeekDayView {
 }
 
 /// The lessons of one week, or of one day
-#[utoipa::path(get, path = "/week-grid", tag = "timetable", params(GridAsk),
+#[utoipa::path(get, path = "/week-grid", tag = "timetable", params(GridQuery),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = GridView), Problems))]
 pub async fn week_grid(
     State(app): State<App>,
     identity: Identity,
-    Queried(ask): Queried<GridAsk>,
+    QueryParams(ask): QueryParams<GridQuery>,
 ) -> Result<Json<GridView>, ApiError> {
-    let scope = identity.scope(Act::SeeTimetable)?;
+    let scope = identity.scope(Permission::SeeTimetable)?;
     let term = app.store.term(&scope, ask.term).await?.ok_or(ApiError::NotFound)?.value;
     let week_no = match (ask.week, ask.date) {
         (Some(week), None) => week,
@@ -223,15 +223,15 @@ pub async fn week_grid(
 }
 
 /// The week of all schools below an organisation, counted by school and day
-#[utoipa::path(get, path = "/week-grid/schools", tag = "timetable", params(SchoolsAsk),
+#[utoipa::path(get, path = "/week-grid/schools", tag = "timetable", params(SchoolsQuery),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = SchoolsView), Problems))]
 pub async fn schools(
     State(app): State<App>,
     identity: Identity,
-    Queried(ask): Queried<SchoolsAsk>,
+    QueryParams(ask): QueryParams<SchoolsQuery>,
 ) -> Result<Json<SchoolsView>, ApiError> {
-    let scope = identity.scope(Act::SeeTimetable)?;
+    let scope = identity.scope(Permission::SeeTimetable)?;
     let term = app.store.term(&scope, ask.term).await?.ok_or(ApiError::NotFound)?.value;
     let (monday, sunday) = days_of(&term, ask.week)?;
     let path = path_of(&app, &scope, ask.organisation_id).await?;
@@ -250,15 +250,15 @@ pub async fn schools(
 
 /// The weeks of a term, with their holidays and swapped days
 #[utoipa::path(get, path = "/terms/{term_id}/weeks", tag = "timetable",
-    params(("term_id" = TermId, Path), WeeksAsk), extensions(("x-act" = json!("see_timetable"))),
+    params(("term_id" = TermId, Path), WeeksQuery), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<WeekView>), Problems))]
 pub async fn weeks(
     State(app): State<App>,
     identity: Identity,
-    Named(term_id): Named<TermId>,
-    Queried(ask): Queried<WeeksAsk>,
+    PathId(term_id): PathId<TermId>,
+    QueryParams(ask): QueryParams<WeeksQuery>,
 ) -> Result<Json<Listed<WeekView>>, ApiError> {
-    let scope = identity.reach(Act::SeeTimetable)?;
+    let scope = identity.reach(Permission::SeeTimetable)?;
     let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
     let organisation_id = match ask.organisation_id {
         Some(organisation_id) => {
@@ -266,7 +266,7 @@ pub async fn weeks(
             organisation_id
         }
         None => {
-            let years = app.store.school_years(&scope).await?.into_iter().map(|kept| kept.value);
+            let years = app.store.school_years(&scope).await?.into_iter().map(|stored| stored.value);
             let year = years.into_iter().find(|year| year.school_year_id == term.school_year_id);
             year.ok_or(ApiError::NotFound)?.organisation_id
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ask::{Caller, JSON_BYTES_MAX, read_body},
+    extract::{Caller, JSON_BYTES_MAX, read_body},
     problem::ApiError,
 };
 use crate::{
@@ -110,6 +110,6 @@ async fn once(
         location: location.into(),
         answer: String::from_utf8_lossy(&bytes).into_owned(),
     };
-    state.store.keep_answer(holder, key, &answered, now, now.minus(KEPT)).await?;
+    state.store.save_answer(holder, key, &answered, now, now.minus(KEPT)).await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::problem::ApiError;
-use crate::store::db::list::ListAsk;
+use crate::store::db::list::ListQuery;
 use school::base::id::OrganisationId;
 
 /// Things on one page at most.
@@ -49,7 +49,7 @@ impl Listing {
     ///
     /// # Errors
     /// [`ApiError::BadRequest`] where it makes no sense.
-    pub fn ask(self) -> Result<ListAsk, ApiError> {
+    pub fn ask(self) -> Result<ListQuery, ApiError> {
         let limit = limit(self.limit)?;
         if let Some(after) = &self.after {
             Uuid::try_parse(after).map_err(|_| ApiError::BadRequest("after".into()))?;
@@ -57,7 +57,7 @@ impl Listing {
         if self.text.as_deref().is_some_and(|text| text.chars().count() > 80 || text.contains('\0')) {
             return Err(ApiError::BadRequest("text".into()));
         }
-        Ok(ListAsk {
+        Ok(ListQuery {
             after: self.after,
             limit: limit + 1,
             organisation_id: self.organisation_id,

@@ -20,7 +20,7 @@ use self::clash::ClashView;
 use crate::state::{attempts::TooManyAttempts, concurrency::TooManyAtOnce};
 use crate::{
     error_chain::chain,
-    live::{mover::MoveError, session::TooManyOffers, table::SeatRefused, token::TokenError},
+    live::{actor::TransitionError, session::TooManyOffers, table::SeatRefused, token::TokenError},
     secret::TooBusy,
     store::{EditError, RuleKind, StandsOn, StoreError, organisation::place::PlaceError},
 };
@@ -29,7 +29,7 @@ use school::{
     lesson::life::WrongState,
     library::RightsError,
     organisation::sheet::Fault,
-    retention::{DeletionRule, KeepState},
+    retention::{DeletionRule, StorageState},
 };
 
 /// Why a request is not answered as it hoped. Only here are status codes known.
@@ -123,7 +123,7 @@ pub enum ApiError {
     WrongState(#[from] WrongState),
     /// A recording's state does not allow it.
     #[error("the recording is {}", .0.as_str())]
-    StorageState(KeepState),
+    StorageState(StorageState),
     /// Somebody holds the recording.
     #[error("somebody holds the recording")]
     Held,
@@ -344,11 +344,11 @@ pub enum Problems {
     Busy(Problem),
 }
 
-impl From<MoveError> for ApiError {
-    fn from(error: MoveError) -> Self {
+impl From<TransitionError> for ApiError {
+    fn from(error: TransitionError) -> Self {
         match error {
-            MoveError::WrongState(error) => Self::WrongState(error),
-            MoveError::Store(error) => error.into(),
+            TransitionError::WrongState(error) => Self::WrongState(error),
+            TransitionError::Store(error) => error.into(),
         }
     }
 }

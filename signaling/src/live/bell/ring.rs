@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::Bell;
 use crate::error_chain::chain;
 use crate::live::{
-    mover::{MoveError, Mover, act_of},
+    actor::{Actor, TransitionError, act_of},
     registry::Registry,
     table::InProgress,
 };
@@ -24,7 +24,7 @@ use school::{
     base::time::{Now, UnixMs},
     lesson::{
         Lesson,
-        bell_clock::Look,
+        bell_clock::ClockChange,
         life::{Step, due},
     },
 };
@@ -47,11 +47,11 @@ impl Registry {
         let now = self.shared.clock.now();
         let (at, archives_after, reads) = {
             let mut bell = self.bell();
-            let (at, look) = bell.clock.look(now);
-            match look {
-                Look::Steady => {}
-                Look::Jumped(ms) => warn!(ms, "The wall clock jumped by {ms} ms: the bell goes on by the steady clock"),
-                Look::Believed => warn!("The wall clock has kept its new time: the bell goes by it from now on"),
+            let (at, change) = bell.clock.poll(now);
+            match change {
+                ClockChange::Steady => {}
+                ClockChange::Jumped(ms) => warn!(ms, "The wall clock jumped by {ms} ms: the steady clock holds"),
+                ClockChange::Believed => warn!("The wall clock keeps its new time: the bell follows it"),
             }
             if bell.rests_until.is_some_and(|until| now.steady < until) {
                 return;
@@ -91,7 +91,7 @@ impl Registry {
         }
     }
 
-    async fn move_on(&self, entry: &InProgress, at: UnixMs, archives_after: Duration) -> Result<(), MoveError> {
+    async fn move_on(&self, entry: &InProgress, at: UnixMs, archives_after: Duration) -> Result<(), TransitionError> {
         loop {
             let (lesson, step) = {
                 let table = entry.table();
@@ -104,8 +104,8 @@ impl Registry {
             let lesson_id = lesson.lesson_id;
             let late_ms = at.0 - lesson.times.starts_at.0;
             let moved = match step {
-                Step::Start => self.start(lesson, &Mover::system()).await.map(drop),
-                step => self.close(lesson, step, "", &Mover::system()).await.map(drop),
+                Step::Start => self.start(lesson, &Actor::system()).await.map(drop),
+                step => self.close(lesson, step, "", &Actor::system()).await.map(drop),
             };
             match moved {
                 Ok(()) if step == Step::Start => {
@@ -113,7 +113,7 @@ impl Registry {
                 }
                 Ok(()) => info!(lesson.id = %lesson_id, act = act_of(step), "The bell moved lesson {lesson_id} on"),
                 // Its teacher was quicker.
-                Err(MoveError::WrongState(_)) => return Ok(()),
+                Err(TransitionError::WrongState(_)) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
@@ -142,7 +142,7 @@ impl Registry {
         let before = lesson.state;
         let Ok(after) = before.after(step) else { return Ok(false) };
         lesson.state = after;
-        let row = self.row(&Mover::system(), act_of(step), lesson);
+        let row = self.row(&Actor::system(), act_of(step), lesson);
         let moved = self.shared.store.move_lesson(&system_scope::bell(), lesson, before, None, &row).await?;
         if !moved {
             lesson.state = before;

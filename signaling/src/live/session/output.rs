@@ -7,7 +7,7 @@ use school::{
 use sfu::PeerId;
 
 use super::sitter::SocketId;
-use crate::live::wire::Bye;
+use crate::live::wire::CloseReason;
 
 /// What the registry has to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,11 +15,11 @@ pub enum Output {
     /// Close this peer.
     ClosePeer(PeerId),
     /// Say goodbye on this socket.
-    Bye(SocketId, Bye),
+    CloseReason(SocketId, CloseReason),
     /// What flows has changed: tell everyone.
     SlotsChanged,
     /// What the seat's line has no room for has changed: tell its page.
-    SparedChanged(SeatId),
+    PausedChanged(SeatId),
     /// An encoder's first packet is here: the lesson goes live.
     GoLive,
     /// What was seen of an end, for the roll.

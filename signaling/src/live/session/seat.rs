@@ -13,7 +13,7 @@ use super::{
     sitter::{Purpose, Sitter, SocketId},
 };
 use crate::live::{
-    seen::{Figures, Line, PageSeen},
+    presence::{Figures, Line, PagePresence},
     wire::{Presence, Report, SeatRole, SeatView},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Seat {
     /// Offers since the beginning of a minute.
     pub(super) offers: (Instant, u32),
     pub(super) report: Option<(Instant, Report)>,
-    pub(super) seen: PageSeen,
+    pub(super) seen: PagePresence,
     pub(super) empty_since: Instant,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Peer {
     /// `None`: none yet.
     pub(super) figures: Option<Figures>,
     /// What flows in the lesson, but has no room on its line.
-    pub(super) spared: Vec<TrackKind>,
+    pub(super) paused: Vec<TrackKind>,
 }
 
 impl Seat {
@@ -66,7 +66,7 @@ impl Seat {
             peers: Vec::new(),
             offers: (now.steady, 0),
             report: None,
-            seen: PageSeen::new(now),
+            seen: PagePresence::new(now),
             empty_since: now.steady,
         }
     }

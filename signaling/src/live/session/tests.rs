@@ -113,7 +113,7 @@ fn a_second_page_in_the_same_seat_replaces_the_first() {
     let seat = story.seat(SeatRole::Classroom);
     let first = story.opens_page(seat);
     let second = story.opens_page(seat);
-    assert_eq!(story.outputs(), [Output::Bye(first, Bye::Replaced)]);
+    assert_eq!(story.outputs(), [Output::CloseReason(first, CloseReason::Replaced)]);
     // The first one's end, which comes late, does not take the second's seat away.
     story.session.handle_socket_closed(story.clock.now(), seat, first);
     assert_eq!(story.presence(seat), Some(Presence::Online));
@@ -274,15 +274,15 @@ fn a_page_is_told_what_its_line_has_no_room_for_and_again_when_it_comes_back() {
     };
     story.session.handle_line(peer, &line(true));
     story.session.handle_line(peer, &line(true));
-    assert_eq!(story.outputs(), [Output::SparedChanged(seat_id)]);
-    assert_eq!(story.session.spared(seat_id), Some((socket, vec![TrackKind::Camera])));
+    assert_eq!(story.outputs(), [Output::PausedChanged(seat_id)]);
+    assert_eq!(story.session.paused(seat_id), Some((socket, vec![TrackKind::Camera])));
 
     let again = story.opens_page(seat_id);
     story.outputs();
     story.session.handle_line(peer, &line(true));
-    assert_eq!(story.outputs(), [Output::SparedChanged(seat_id)], "a new page knows of nothing");
+    assert_eq!(story.outputs(), [Output::PausedChanged(seat_id)], "a new page knows of nothing");
     story.session.handle_line(peer, &line(false));
-    assert_eq!(story.session.spared(seat_id), Some((again, vec![])));
+    assert_eq!(story.session.paused(seat_id), Some((again, vec![])));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::store::{
     AuditRow, Sql, Store, StoreError, Writing,
-    db::{edit::Edited, list::ListAsk},
+    db::{edit::Edited, list::ListQuery},
     word, word_or_null,
 };
 use school::{
@@ -21,7 +21,7 @@ use school::{
 /// A person, as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Person`")]
-pub struct KeptPerson {
+pub struct StoredPerson {
     pub person_id: PersonId,
     pub organisation_id: OrganisationId,
     /// The name of their organisation.
@@ -48,7 +48,7 @@ pub struct KeptPerson {
 /// A role that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Grant`")]
-pub struct KeptGrant {
+pub struct StoredGrant {
     pub role_grant_id: GrantId,
     pub role: Role,
     pub organisation_id: OrganisationId,
@@ -64,7 +64,7 @@ pub struct KeptGrant {
 /// A session, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Session`")]
-pub struct KeptSession {
+pub struct StoredSession {
     pub session_id: SessionId,
     pub person_id: Option<PersonId>,
     pub classroom_id: Option<ClassroomId>,
@@ -107,7 +107,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn people(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptPerson>, StoreError> {
+    pub async fn people(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path");
         ask.finish(&mut sql, scope, "person", "person.person_id", &["person.name", "sign_in_name"]);
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn person(&self, scope: &Scope, id: PersonId) -> Result<Option<KeptPerson>, StoreError> {
+    pub async fn person(&self, scope: &Scope, id: PersonId) -> Result<Option<StoredPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path").push(" and person.person_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(person_from).transpose()
@@ -133,12 +133,12 @@ impl Store {
         scope: &Scope,
         person: &Person,
         row: AuditRow,
-    ) -> Result<Option<KeptPerson>, StoreError> {
+    ) -> Result<Option<StoredPerson>, StoreError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.insert_person(scope, person, row.at).await? else { return Ok(None) };
-        let kept = writing.person(scope, person.person_id).await?;
+        let stored = writing.person(scope, person.person_id).await?;
         writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Changes a person, or lets them leave.
@@ -152,7 +152,7 @@ impl Store {
         version: i64,
         edit: &PersonEdit,
         row: AuditRow,
-    ) -> Result<Edited<KeptPerson>, StoreError> {
+    ) -> Result<Edited<StoredPerson>, StoreError> {
         let mut writing = self.write().await?;
         let Some(before) = writing.person(scope, id).await? else { return Ok(Edited::Gone) };
         if !writing.take_version("person", "person_id", &id.to_string(), version).await? {
@@ -176,16 +176,16 @@ impl Store {
         }
         sql.push(" where person_id = ").bind(id.to_string());
         sql.run(writing.on()).await?;
-        let Some(kept) = writing.person(scope, id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
+        let Some(stored) = writing.person(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(stored.path.as_str())).await?;
+        Ok(Edited::Done(stored))
     }
 
     /// The roles of a person, those that have ended as well. `None`: the person is not in scope.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn grants(&self, scope: &Scope, id: PersonId) -> Result<Option<Vec<KeptGrant>>, StoreError> {
+    pub async fn grants(&self, scope: &Scope, id: PersonId) -> Result<Option<Vec<StoredGrant>>, StoreError> {
         if self.person(scope, id).await?.is_none() {
             return Ok(None);
         }
@@ -198,7 +198,7 @@ impl Store {
         );
         sql.bind(id.to_string()).push(" order by role_grant_id");
         let read = |row: &AnyRow| {
-            Ok(KeptGrant {
+            Ok(StoredGrant {
                 role_grant_id: word(row, "role_grant_id")?,
                 role: word(row, "role")?,
                 organisation_id: word(row, "organisation_id")?,
@@ -273,7 +273,7 @@ impl Store {
         below: Option<&str>,
         limit: u32,
         now: UnixMs,
-    ) -> Result<Vec<KeptSession>, StoreError> {
+    ) -> Result<Vec<StoredSession>, StoreError> {
         let mut sql = select_sessions(now);
         sql.push(" and (").within(scope, "of_person.path").push(" or ").within(scope, "of_classroom.path").push(")");
         if let Some(person_id) = of {
@@ -290,7 +290,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn own_sessions(&self, id: PersonId, now: UnixMs) -> Result<Vec<KeptSession>, StoreError> {
+    pub async fn own_sessions(&self, id: PersonId, now: UnixMs) -> Result<Vec<StoredSession>, StoreError> {
         let mut sql = select_sessions(now);
         sql.push(" and session.person_id = ").bind(id.to_string()).push(" order by session_id desc limit 200");
         sql.all(&self.pool).await?.iter().map(session_from).collect()
@@ -331,7 +331,7 @@ impl Store {
 }
 
 impl Writing {
-    pub(crate) async fn person(&mut self, scope: &Scope, id: PersonId) -> Result<Option<KeptPerson>, StoreError> {
+    pub(crate) async fn person(&mut self, scope: &Scope, id: PersonId) -> Result<Option<StoredPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path").push(" and person.person_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(person_from).transpose()
@@ -363,8 +363,8 @@ fn select_sessions(now: UnixMs) -> Sql {
     sql
 }
 
-pub(crate) fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
-    Ok(KeptPerson {
+pub(crate) fn person_from(row: &AnyRow) -> Result<StoredPerson, StoreError> {
+    Ok(StoredPerson {
         person_id: word(row, "person_id")?,
         organisation_id: word(row, "organisation_id")?,
         organisation: row.try_get("organisation")?,
@@ -380,8 +380,8 @@ pub(crate) fn person_from(row: &AnyRow) -> Result<KeptPerson, StoreError> {
     })
 }
 
-fn session_from(row: &AnyRow) -> Result<KeptSession, StoreError> {
-    Ok(KeptSession {
+fn session_from(row: &AnyRow) -> Result<StoredSession, StoreError> {
+    Ok(StoredSession {
         session_id: word(row, "session_id")?,
         person_id: word_or_null(row, "person_id")?,
         classroom_id: word_or_null(row, "classroom_id")?,

@@ -313,7 +313,7 @@ pub(crate) mod tests {
             classrooms: vec![],
             people: vec![(person, Some(role))],
         };
-        store.plant(&system_scope::sample(), &seed, NOW).await.unwrap();
+        store.seed(&system_scope::sample(), &seed, NOW).await.unwrap();
         (organisation_id, person_id)
     }
 

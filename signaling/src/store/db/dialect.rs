@@ -108,7 +108,7 @@ impl Dialect {
     /// SQLite `synchronous = normal`: with a write-ahead log a killed process loses nothing and a power cut at most the
     /// last transactions, never the file's soundness. What must survive a power cut is the recording, and the recorder
     /// syncs that itself.
-    fn greeting(self) -> &'static [&'static str] {
+    fn on_connect(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
                 "pragma busy_timeout = 5000",
@@ -121,7 +121,7 @@ impl Dialect {
     }
 
     /// Said before the last connection closes: what is in the log goes into the file, so that the file is whole.
-    pub(crate) fn farewell(self) -> Option<&'static str> {
+    pub(crate) fn on_close(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => Some("pragma wal_checkpoint(truncate)"),
             Self::Postgres => None,
@@ -177,7 +177,7 @@ impl Dialect {
         let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(WAIT_MAX).after_connect(
             move |connection, _| {
                 Box::pin(async move {
-                    for statement in self.greeting() {
+                    for statement in self.on_connect() {
                         connection.execute(*statement).await?;
                     }
                     Ok(())

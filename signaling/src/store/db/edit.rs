@@ -2,7 +2,7 @@
 
 /// Something with the number of its edits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept<T> {
+pub struct Versioned<T> {
     /// What is kept.
     pub value: T,
     /// Counts edits, from 1: the entity tag.

@@ -38,7 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_answer(
+    pub async fn save_answer(
         &self,
         holder: &str,
         key: &str,

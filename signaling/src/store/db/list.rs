@@ -6,7 +6,7 @@ use super::sql::Sql;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct ListAsk {
+pub struct ListQuery {
     /// Begin behind this id.
     pub after: Option<String>,
     /// At most so many.
@@ -21,7 +21,7 @@ pub struct ListAsk {
     pub closed: bool,
 }
 
-impl ListAsk {
+impl ListQuery {
     /// Conditions, order and limit. `table` names the closed column's table, `id` orders, and `organisation` is joined.
     pub(crate) fn finish(&self, sql: &mut Sql, scope: &Scope, table: &str, id: &str, searched: &[&str]) {
         if !self.closed {

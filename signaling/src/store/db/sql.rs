@@ -16,9 +16,9 @@ pub(crate) struct Sql {
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Text(Option<String>),
-    Whole(Option<i64>),
+    Integer(Option<i64>),
     /// A number with a fraction.
-    Broken(Option<f64>),
+    Real(Option<f64>),
     /// Null, of a column whose type is not known here.
     Nothing,
 }
@@ -43,7 +43,7 @@ impl From<Option<String>> for Value {
 
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
-        Self::Whole(Some(number))
+        Self::Integer(Some(number))
     }
 }
 
@@ -52,8 +52,8 @@ impl From<serde_json::Value> for Value {
         match value {
             serde_json::Value::String(text) => Self::Text(Some(text)),
             serde_json::Value::Number(number) => match number.as_i64() {
-                Some(whole) => Self::Whole(Some(whole)),
-                None => Self::Broken(number.as_f64()),
+                Some(whole) => Self::Integer(Some(whole)),
+                None => Self::Real(number.as_f64()),
             },
             _ => Self::Nothing,
         }
@@ -62,7 +62,7 @@ impl From<serde_json::Value> for Value {
 
 impl From<Option<i64>> for Value {
     fn from(number: Option<i64>) -> Self {
-        Self::Whole(number)
+        Self::Integer(number)
     }
 }
 
@@ -121,8 +121,8 @@ impl Sql {
         for value in &self.values {
             query = match value {
                 Value::Text(text) => query.bind(text.as_deref()),
-                Value::Whole(number) => query.bind(*number),
-                Value::Broken(number) => query.bind(*number),
+                Value::Integer(number) => query.bind(*number),
+                Value::Real(number) => query.bind(*number),
                 Value::Nothing => unreachable!("written as null"),
             };
         }

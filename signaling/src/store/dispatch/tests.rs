@@ -15,7 +15,7 @@ use crate::{
 use school::{
     account::system_scope,
     base::time::UnixMs,
-    dispatch::{Act, CancelKind, CancelReason, DispatchedLesson, after, booking::Resource, swap},
+    dispatch::{CancelKind, CancelReason, DispatchAction, DispatchedLesson, after, booking::Resource, swap},
     fixtures::county::County,
     lesson::life::LessonTimes,
     organisation::Stage,
@@ -30,7 +30,7 @@ fn row() -> AuditRow {
 
 async fn county_in(database: &Database) -> (Store, County) {
     let (store, county) = (Store::open(database).await.unwrap(), County::fresh());
-    store.plant_county(&system_scope::sample(), &county, NOW).await.unwrap();
+    store.seed_county(&system_scope::sample(), &county, NOW).await.unwrap();
     (store, county)
 }
 
@@ -158,7 +158,7 @@ on_both! {
         // The English lesson to where the music lesson is: another teacher and class, so nothing clashes but itself.
         let time = county.time_of(town.organisation_id, term).unwrap();
         let slot = time.resolve(Stage::Primary, 5, Weekday::Wednesday, PeriodName::lesson(4)).unwrap();
-        let moved = after(&third, &Act::Move { slot, span: slot.span, classroom_id: None }, NOW).unwrap();
+        let moved = after(&third, &DispatchAction::Move { slot, span: slot.span, classroom_id: None }, NOW).unwrap();
         let with_music = DispatchedLesson { teacher_id: music, ..moved.clone() };
         let clashes = store.clashes(&scope, &[change(&third, with_music.clone())]).await.unwrap();
         assert_eq!(clashes.iter().map(|clash| (clash.resource, clash.with)).collect::<Vec<_>>(),
@@ -184,7 +184,7 @@ on_both! {
         assert_eq!((swapped.span, swapped.slot.unwrap().date), (friday.span, date(2026, 10, 9)));
 
         let other = county.schools()[1].teachers[0].0;
-        let substitute = after(&swapped, &Act::Substitute { teacher_id: other }, NOW).unwrap();
+        let substitute = after(&swapped, &DispatchAction::Substitute { teacher_id: other }, NOW).unwrap();
         // That teacher has a lesson of their own in that period.
         let taken = store.change_lessons(&scope, &[change(&swapped, substitute.clone())], "", row()).await;
         assert!(matches!(taken, Err(ScheduleError::Clashes(named)) if named[0].resource == Resource::Teacher(other)));
@@ -193,7 +193,7 @@ on_both! {
 
         let reason = CancelReason { kind: CancelKind::Weather, words: "大雪封山".into() };
         let free = store.dispatched(&scope, &[free.lesson_id]).await.unwrap().remove(0);
-        let off = after(&free, &Act::Cancel(reason), NOW).unwrap();
+        let off = after(&free, &DispatchAction::Cancel(reason), NOW).unwrap();
         store.change_lessons(&scope, &[Change { times: None, ..change(&free, off) }], "大雪封山", row()).await.unwrap();
         let steps = store.transitions(&scope, third.lesson_id).await.unwrap();
         assert_eq!(steps.iter().map(|step| (step.to, step.reason.as_str())).collect::<Vec<_>>(),

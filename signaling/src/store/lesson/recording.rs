@@ -91,7 +91,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_checkpoints(
+    pub async fn save_checkpoints(
         &self,
         scope: &Scope,
         checkpoints: &[Checkpoint],
@@ -171,7 +171,7 @@ mod tests {
     /// A recording that runs.
     async fn recorded(database: &Database) -> (Store, RecordingId) {
         let (store, county, scope) = (Store::open(database).await.unwrap(), County::fresh(), system_scope::sample());
-        store.plant_county(&scope, &county, NOW).await.unwrap();
+        store.seed_county(&scope, &county, NOW).await.unwrap();
         let path = format!("/{}/", county.bureau().organisation_id);
         let plan = plan_term(&store, &scope, &county.terms[0], &path, UnixMs(0)).await.unwrap();
         let mut planned = plan.lessons.into_iter().next().unwrap();
@@ -201,8 +201,8 @@ mod tests {
             let (store, recording_id) = recorded(&database).await;
             let everywhere = system_scope::bell();
             let all = [checkpoint(recording_id, 9), checkpoint(recording_id, 40), checkpoint(RecordingId::fresh(), 7)];
-            store.keep_checkpoints(&everywhere, &all[..1], NOW).await.unwrap();
-            store.keep_checkpoints(&everywhere, &all, NOW).await.unwrap();
+            store.save_checkpoints(&everywhere, &all[..1], NOW).await.unwrap();
+            store.save_checkpoints(&everywhere, &all, NOW).await.unwrap();
             assert_eq!(store.checkpoints(&everywhere, recording_id).await.unwrap(), all[..2], "no row is kept twice");
             let kept: i64 =
                 sqlx::query_scalar("select count(*) from recording_checkpoint").fetch_one(&store.pool).await.unwrap();

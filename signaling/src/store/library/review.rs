@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_rubric(
+    pub async fn save_rubric(
         &self,
         scope: &Scope,
         rubric: &Rubric,
@@ -86,11 +86,11 @@ impl Store {
             Err(error) if error.is_unique("rubric_revision_is_its_own", "rubric.rubric_id, rubric.revision") => {
                 return Ok(Edited::OtherVersion);
             }
-            kept => kept?,
+            stored => stored?,
         };
-        let kept = writing.rubric(rubric.rubric_id).await?;
+        let stored = writing.rubric(rubric.rubric_id).await?;
         writing.commit(&row.at_place(path)).await?;
-        Ok(kept.map_or(Edited::Gone, Edited::Done))
+        Ok(stored.map_or(Edited::Gone, Edited::Done))
     }
 
     /// The newest revision of a rubric. `None`: there is none.
@@ -130,7 +130,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_review(
+    pub async fn save_review(
         &self,
         _scope: &Scope,
         recording_id: RecordingId,

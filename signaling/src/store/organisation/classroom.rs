@@ -5,7 +5,7 @@ use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
 use super::place::PlaceError;
-use crate::store::db::{edit::Edited, list::ListAsk};
+use crate::store::db::{edit::Edited, list::ListQuery};
 use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word};
 use school::{
     account::permission::Scope,
@@ -16,7 +16,7 @@ use school::{
 /// A classroom, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Classroom`")]
-pub struct KeptClassroom {
+pub struct StoredClassroom {
     pub classroom_id: ClassroomId,
     pub organisation_id: OrganisationId,
     /// The name of its school.
@@ -50,7 +50,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn classrooms(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClassroom>, StoreError> {
+    pub async fn classrooms(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path");
         ask.finish(&mut sql, scope, "classroom", "classroom_id", &["classroom.name"]);
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn classroom(&self, scope: &Scope, id: ClassroomId) -> Result<Option<KeptClassroom>, StoreError> {
+    pub async fn classroom(&self, scope: &Scope, id: ClassroomId) -> Result<Option<StoredClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(classroom_from).transpose()
@@ -76,13 +76,13 @@ impl Store {
         scope: &Scope,
         classroom: &Classroom,
         row: AuditRow,
-    ) -> Result<Option<KeptClassroom>, PlaceError> {
+    ) -> Result<Option<StoredClassroom>, PlaceError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.insert_classroom(scope, classroom, row.at).await? else { return Ok(None) };
         writing.needs_a_school(classroom.organisation_id).await?;
-        let kept = writing.classroom(scope, classroom.classroom_id).await?;
+        let stored = writing.classroom(scope, classroom.classroom_id).await?;
         writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Changes a classroom's name, or closes it.
@@ -96,7 +96,7 @@ impl Store {
         version: i64,
         edit: &ClassroomEdit,
         row: AuditRow,
-    ) -> Result<Edited<KeptClassroom>, StoreError> {
+    ) -> Result<Edited<StoredClassroom>, StoreError> {
         let mut writing = self.write().await?;
         let Some(before) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
         if !writing.take_version("classroom", "classroom_id", &id.to_string(), version).await? {
@@ -111,9 +111,9 @@ impl Store {
         }
         sql.push(" where classroom_id = ").bind(id.to_string());
         sql.run(writing.on()).await?;
-        let Some(kept) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
+        let Some(stored) = writing.classroom(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(stored.path.as_str())).await?;
+        Ok(Edited::Done(stored))
     }
 }
 
@@ -122,15 +122,15 @@ impl Writing {
         &mut self,
         scope: &Scope,
         id: ClassroomId,
-    ) -> Result<Option<KeptClassroom>, StoreError> {
+    ) -> Result<Option<StoredClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(classroom_from).transpose()
     }
 }
 
-pub(crate) fn classroom_from(row: &AnyRow) -> Result<KeptClassroom, StoreError> {
-    Ok(KeptClassroom {
+pub(crate) fn classroom_from(row: &AnyRow) -> Result<StoredClassroom, StoreError> {
+    Ok(StoredClassroom {
         classroom_id: word(row, "classroom_id")?,
         organisation_id: word(row, "organisation_id")?,
         school: row.try_get("school")?,

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
-use crate::store::db::{edit::Edited, list::ListAsk};
+use crate::store::db::{edit::Edited, list::ListQuery};
 use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,
@@ -28,7 +28,7 @@ words!(
 /// A device, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct KeptDevice {
+pub struct StoredDevice {
     pub device_id: DeviceId,
     pub classroom_id: ClassroomId,
     /// The name of its classroom.
@@ -117,7 +117,7 @@ impl Store {
         (device_id, name): (DeviceId, &str),
         classroom_id: ClassroomId,
         row: AuditRow,
-    ) -> Result<Option<KeptDevice>, StoreError> {
+    ) -> Result<Option<StoredDevice>, StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new(
             "select 1 from classroom
@@ -141,23 +141,23 @@ impl Store {
         let mut sql = Sql::new("update enrolment set device_id = ");
         sql.bind(device_id.to_string()).push(" where code_sha256 = ").bind(code_sha256);
         sql.run(writing.on()).await?;
-        let kept = writing.device(scope, device_id).await?;
-        let path = kept.as_ref().map(|kept| kept.path.clone()).unwrap_or_default();
+        let stored = writing.device(scope, device_id).await?;
+        let path = stored.as_ref().map(|stored| stored.path.clone()).unwrap_or_default();
         writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Devices in scope, by id; of one classroom where `classroom_id` says so.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn devices(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptDevice>, StoreError> {
+    pub async fn devices(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredDevice>, StoreError> {
         let mut sql = Sql::new(SELECT_DEVICE);
         sql.within(scope, "path");
         if !ask.closed {
             sql.push(" and revoked_at_ms is null");
         }
-        let ask = ListAsk { closed: true, ..ask.clone() };
+        let ask = ListQuery { closed: true, ..ask.clone() };
         ask.finish(&mut sql, scope, "device", "device_id", &["device.name", "classroom.name"]);
         sql.all(&self.pool).await?.iter().map(device_from).collect()
     }
@@ -166,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn device(&self, scope: &Scope, id: DeviceId) -> Result<Option<KeptDevice>, StoreError> {
+    pub async fn device(&self, scope: &Scope, id: DeviceId) -> Result<Option<StoredDevice>, StoreError> {
         let mut sql = Sql::new(SELECT_DEVICE);
         sql.within(scope, "path").push(" and device_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(device_from).transpose()
@@ -197,7 +197,7 @@ impl Store {
         version: i64,
         (name, revoke): (Option<&str>, bool),
         row: AuditRow,
-    ) -> Result<Edited<KeptDevice>, StoreError> {
+    ) -> Result<Edited<StoredDevice>, StoreError> {
         let mut writing = self.write().await?;
         if writing.device(scope, id).await?.is_none() {
             return Ok(Edited::Gone);
@@ -216,9 +216,9 @@ impl Store {
             let mut sql = Sql::new("delete from session where device_id = ");
             sql.bind(id.to_string()).run(writing.on()).await?;
         }
-        let Some(kept) = writing.device(scope, id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
+        let Some(stored) = writing.device(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(stored.path.as_str())).await?;
+        Ok(Edited::Done(stored))
     }
 
     /// Those who may stand in a classroom as its assistant teacher now, by name.
@@ -260,7 +260,7 @@ impl Store {
 }
 
 impl Writing {
-    async fn device(&mut self, scope: &Scope, id: DeviceId) -> Result<Option<KeptDevice>, StoreError> {
+    async fn device(&mut self, scope: &Scope, id: DeviceId) -> Result<Option<StoredDevice>, StoreError> {
         let mut sql = Sql::new(SELECT_DEVICE);
         sql.within(scope, "path").push(" and device_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(device_from).transpose()
@@ -275,8 +275,8 @@ impl Writing {
     }
 }
 
-fn device_from(row: &AnyRow) -> Result<KeptDevice, StoreError> {
-    Ok(KeptDevice {
+fn device_from(row: &AnyRow) -> Result<StoredDevice, StoreError> {
+    Ok(StoredDevice {
         device_id: word(row, "device_id")?,
         classroom_id: word(row, "classroom_id")?,
         classroom: row.try_get("classroom")?,

@@ -135,7 +135,7 @@ mod tests {
     use crate::store::{
         Database,
         audit::AuditSearch,
-        db::list::ListAsk,
+        db::list::ListQuery,
         stores::{fresh_postgres_url, on_both},
     };
     use school::{
@@ -204,7 +204,7 @@ mod tests {
             take(&store, Sheet::Classes, &[&["汉滨小学", "小学", "三年级", "1班"]], false).await;
             take(&store, Sheet::Classrooms, &[&["汉滨小学", "音乐教室"]], false).await;
             take(&store, Sheet::People, &[&["汉滨小学", "张伟", ""]], false).await;
-            let (scope, ask) = (system_scope::sample(), ListAsk { limit: 10, ..ListAsk::default() });
+            let (scope, ask) = (system_scope::sample(), ListQuery { limit: 10, ..ListQuery::default() });
             let person = store.people(&scope, &ask).await.unwrap()[0].clone();
             // A second one of that name is added by hand, and then one must say which of them is meant.
             let other = school::organisation::Person {
@@ -262,7 +262,7 @@ mod tests {
                 assert_eq!(faults, [(3, "机构"), (4, "登录名"), (5, "登录名"), (6, "姓名"), (7, "姓名")]);
                 assert_eq!((told.rows, told.kept), (6, false));
             }
-            let ask = ListAsk { limit: 10, ..ListAsk::default() };
+            let ask = ListQuery { limit: 10, ..ListQuery::default() };
             assert_eq!(store.people(&system_scope::sample(), &ask).await.unwrap().len(), 1);
             let codes: [&[&str]; 3] = [
                 &["123", "代码错小学", "学校", "610902"],

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
-    classroom::{KeptClassroom, SELECT_CLASSROOM, classroom_from},
-    place::{KeptOrganisation, OrganisationEdit, PlaceError, SELECT_ORGANISATION, organisation_from},
-    school_class::{KeptClass, NewClass, SELECT_CLASS, class_from},
+    classroom::{SELECT_CLASSROOM, StoredClassroom, classroom_from},
+    place::{OrganisationEdit, PlaceError, SELECT_ORGANISATION, StoredOrganisation, organisation_from},
+    school_class::{NewClass, SELECT_CLASS, StoredClass, class_from},
 };
 use crate::store::{
     RuleKind, Sql, StoreError, Writing,
-    account::person::{KeptPerson, SELECT_PERSON, person_from},
+    account::person::{SELECT_PERSON, StoredPerson, person_from},
 };
 use school::{
     account::permission::Scope,
@@ -80,7 +80,7 @@ pub(crate) struct Taking<'a> {
     scope: &'a Scope,
     now: UnixMs,
     /// Schools that lines have named. Only a table of organisations changes them, and it does not look here.
-    schools: HashMap<String, Option<KeptOrganisation>>,
+    schools: HashMap<String, Option<StoredOrganisation>>,
 }
 
 impl<'a> Taking<'a> {
@@ -159,8 +159,8 @@ impl Writing {
         scope: &Scope,
         code: Option<&str>,
         name: &str,
-        parent: Option<&KeptOrganisation>,
-    ) -> Result<Option<KeptOrganisation>, Bad> {
+        parent: Option<&StoredOrganisation>,
+    ) -> Result<Option<StoredOrganisation>, Bad> {
         if let Some(code) = code
             && let Some(found) = self.find_organisation(scope, &[("code", code)]).await?
         {
@@ -223,7 +223,7 @@ impl Writing {
         } else {
             sql.push(" and class_id = ").bind(id);
         }
-        let before: Option<KeptClass> = sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()?;
+        let before: Option<StoredClass> = sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()?;
         let Some(before) = before else {
             if !id.is_empty() {
                 return Err(Bad::Cell("id", format!("这所学校{NO_SUCH_ID}")));
@@ -291,10 +291,10 @@ impl Writing {
     async fn person_meant(
         &mut self,
         scope: &Scope,
-        place: &KeptOrganisation,
+        place: &StoredOrganisation,
         name: &str,
         sign_in_name: Option<&str>,
-    ) -> Result<Option<KeptPerson>, Bad> {
+    ) -> Result<Option<StoredPerson>, Bad> {
         if let Some(sign_in_name) = sign_in_name
             && let Some(found) = self.find_people(scope, &[("sign_in_name", sign_in_name)]).await?.pop()
         {
@@ -321,7 +321,7 @@ impl Writing {
         scope: &Scope,
         text: &str,
         column: &'static str,
-    ) -> Result<Option<KeptOrganisation>, Bad> {
+    ) -> Result<Option<StoredOrganisation>, Bad> {
         for by in ["organisation.organisation_id", "code", "name"] {
             let found = self.find_organisation(scope, &[(by, text)]).await.map_err(|bad| match bad {
                 Bad::Cell(_, why) => Bad::Cell(column, why),
@@ -335,7 +335,7 @@ impl Writing {
     }
 
     /// The same, asked once for all lines of a table.
-    async fn place_known(&mut self, taking: &mut Taking<'_>, text: &str) -> Result<Option<KeptOrganisation>, Bad> {
+    async fn place_known(&mut self, taking: &mut Taking<'_>, text: &str) -> Result<Option<StoredOrganisation>, Bad> {
         if let Some(known) = taking.schools.get(text) {
             return Ok(known.clone());
         }
@@ -344,7 +344,7 @@ impl Writing {
         Ok(found)
     }
 
-    async fn school_named(&mut self, taking: &mut Taking<'_>, text: &str) -> Result<KeptOrganisation, Bad> {
+    async fn school_named(&mut self, taking: &mut Taking<'_>, text: &str) -> Result<StoredOrganisation, Bad> {
         let school = self.place_known(taking, text).await?;
         let school = school.ok_or_else(|| Bad::Cell("organisation", NO_SUCH_PLACE.into()))?;
         if school.kind.teaches() {
@@ -359,7 +359,7 @@ impl Writing {
         &mut self,
         scope: &Scope,
         asked: &[(&str, &str)],
-    ) -> Result<Option<KeptOrganisation>, Bad> {
+    ) -> Result<Option<StoredOrganisation>, Bad> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.within(scope, "path").push(" and organisation.closed_at_ms is null");
         for (column, value) in asked {
@@ -373,7 +373,7 @@ impl Writing {
         Ok(found.pop().as_ref().map(organisation_from).transpose()?)
     }
 
-    async fn find_people(&mut self, scope: &Scope, asked: &[(&str, &str)]) -> Result<Vec<KeptPerson>, StoreError> {
+    async fn find_people(&mut self, scope: &Scope, asked: &[(&str, &str)]) -> Result<Vec<StoredPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path").push(" and person.closed_at_ms is null");
         for (column, value) in asked {
@@ -400,7 +400,7 @@ impl Writing {
         scope: &Scope,
         id: OrganisationId,
         (column, value): (&str, &str),
-    ) -> Result<Option<KeptClassroom>, StoreError> {
+    ) -> Result<Option<StoredClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path").push(" and classroom.closed_at_ms is null and classroom.organisation_id = ");
         sql.bind(id.to_string()).push(" and ").push(column).push(" = ").bind(value);

@@ -1,6 +1,6 @@
 //! The tree, as those who keep it see and change it.
 
-use crate::store::db::{edit::Edited, list::ListAsk};
+use crate::store::db::{edit::Edited, list::ListQuery};
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use school::{
 /// A node of the tree, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Organisation`")]
-pub struct KeptOrganisation {
+pub struct StoredOrganisation {
     pub organisation_id: OrganisationId,
     pub parent_id: Option<OrganisationId>,
     pub kind: OrganisationKind,
@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn organisations(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptOrganisation>, StoreError> {
+    pub async fn organisations(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.within(scope, "path");
         if let Some(parent_id) = ask.parent_id {
@@ -99,7 +99,7 @@ impl Store {
         &self,
         scope: &Scope,
         id: OrganisationId,
-    ) -> Result<Option<KeptOrganisation>, StoreError> {
+    ) -> Result<Option<StoredOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.within(scope, "path").push(" and organisation.organisation_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(organisation_from).transpose()
@@ -114,12 +114,12 @@ impl Store {
         scope: &Scope,
         organisation: &Organisation,
         row: AuditRow,
-    ) -> Result<Option<KeptOrganisation>, PlaceError> {
+    ) -> Result<Option<StoredOrganisation>, PlaceError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.add_organisation(scope, organisation, row.at).await? else { return Ok(None) };
-        let kept = writing.organisation(organisation.organisation_id).await?;
+        let stored = writing.organisation(organisation.organisation_id).await?;
         writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Changes a node: its name, its code, its place in the tree with all that is below, or closes it.
@@ -133,7 +133,7 @@ impl Store {
         version: i64,
         edit: &OrganisationEdit,
         row: AuditRow,
-    ) -> Result<Edited<KeptOrganisation>, PlaceError> {
+    ) -> Result<Edited<StoredOrganisation>, PlaceError> {
         let mut writing = self.write().await?;
         if writing.path(scope, id).await?.is_none() {
             return Ok(Edited::Gone);
@@ -145,9 +145,9 @@ impl Store {
         if !writing.edit_organisation(scope, &before, edit, row.at).await? {
             return Ok(Edited::Gone);
         }
-        let Some(kept) = writing.organisation(id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
+        let Some(stored) = writing.organisation(id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(stored.path.as_str())).await?;
+        Ok(Edited::Done(stored))
     }
 }
 
@@ -166,7 +166,7 @@ impl Writing {
         Ok(sql.run(self.on()).await? == 1)
     }
 
-    pub(crate) async fn organisation(&mut self, id: OrganisationId) -> Result<Option<KeptOrganisation>, StoreError> {
+    pub(crate) async fn organisation(&mut self, id: OrganisationId) -> Result<Option<StoredOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.push("organisation.organisation_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(organisation_from).transpose()
@@ -197,7 +197,7 @@ impl Writing {
     pub(crate) async fn edit_organisation(
         &mut self,
         scope: &Scope,
-        before: &KeptOrganisation,
+        before: &StoredOrganisation,
         edit: &OrganisationEdit,
         now: UnixMs,
     ) -> Result<bool, PlaceError> {
@@ -244,14 +244,14 @@ impl Writing {
 
     async fn move_below(
         &mut self,
-        before: &KeptOrganisation,
+        before: &StoredOrganisation,
         parent_id: OrganisationId,
         above: &str,
     ) -> Result<(), StoreError> {
         let path = format!("{above}{}/", before.organisation_id);
-        let kept = i64::try_from(before.path.len()).unwrap_or_default() + 1;
+        let stored = i64::try_from(before.path.len()).unwrap_or_default() + 1;
         let mut sql = Sql::new("update organisation set path = ");
-        sql.bind(path).push(" || substr(path, ").push(&kept.to_string()).push(") where path like ");
+        sql.bind(path).push(" || substr(path, ").push(&stored.to_string()).push(") where path like ");
         sql.bind(format!("{}%", before.path));
         sql.run(self.on()).await?;
         let mut sql = Sql::new("update organisation set parent_id = ");
@@ -281,8 +281,8 @@ impl Writing {
     }
 }
 
-pub(crate) fn organisation_from(row: &AnyRow) -> Result<KeptOrganisation, StoreError> {
-    Ok(KeptOrganisation {
+pub(crate) fn organisation_from(row: &AnyRow) -> Result<StoredOrganisation, StoreError> {
+    Ok(StoredOrganisation {
         organisation_id: word(row, "organisation_id")?,
         parent_id: word_or_null(row, "parent_id")?,
         kind: word(row, "kind")?,

@@ -5,7 +5,7 @@ use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
 use super::place::PlaceError;
-use crate::store::db::{edit::Edited, list::ListAsk};
+use crate::store::db::{edit::Edited, list::ListQuery};
 use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,
@@ -19,7 +19,7 @@ use school::{
 /// A class of pupils, as it is kept. It has a number of no pupil and a name of none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct KeptClass {
+pub struct StoredClass {
     pub class_id: ClassId,
     pub organisation_id: OrganisationId,
     /// The name of its school.
@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn classes(&self, scope: &Scope, ask: &ListAsk) -> Result<Vec<KeptClass>, StoreError> {
+    pub async fn classes(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path");
         ask.finish(&mut sql, scope, "school_class", "class_id", &["school_class.name", "grade"]);
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn class(&self, scope: &Scope, id: ClassId) -> Result<Option<KeptClass>, StoreError> {
+    pub async fn class(&self, scope: &Scope, id: ClassId) -> Result<Option<StoredClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(class_from).transpose()
@@ -100,13 +100,13 @@ impl Store {
         scope: &Scope,
         class: &NewClass,
         row: AuditRow,
-    ) -> Result<Option<KeptClass>, PlaceError> {
+    ) -> Result<Option<StoredClass>, PlaceError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.insert_class(scope, class, row.at).await? else { return Ok(None) };
         writing.needs_a_school(class.organisation_id).await?;
-        let kept = writing.class(scope, class.class_id).await?;
+        let stored = writing.class(scope, class.class_id).await?;
         writing.commit(&row.at_place(path)).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Changes a class's name, grade or room, or closes it.
@@ -120,7 +120,7 @@ impl Store {
         version: i64,
         edit: &ClassEdit,
         row: AuditRow,
-    ) -> Result<Edited<KeptClass>, StoreError> {
+    ) -> Result<Edited<StoredClass>, StoreError> {
         let mut writing = self.write().await?;
         let Some(before) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
         if !writing.take_version("school_class", "class_id", &id.to_string(), version).await? {
@@ -145,14 +145,14 @@ impl Store {
         }
         sql.push(" where class_id = ").bind(id.to_string());
         sql.run(writing.on()).await?;
-        let Some(kept) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
-        writing.commit(&row.at_place(kept.path.as_str())).await?;
-        Ok(Edited::Done(kept))
+        let Some(stored) = writing.class(scope, id).await? else { return Ok(Edited::Gone) };
+        writing.commit(&row.at_place(stored.path.as_str())).await?;
+        Ok(Edited::Done(stored))
     }
 }
 
 impl Writing {
-    async fn class(&mut self, scope: &Scope, id: ClassId) -> Result<Option<KeptClass>, StoreError> {
+    async fn class(&mut self, scope: &Scope, id: ClassId) -> Result<Option<StoredClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
         sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()
@@ -182,8 +182,8 @@ impl Writing {
     }
 }
 
-pub(crate) fn class_from(row: &AnyRow) -> Result<KeptClass, StoreError> {
-    Ok(KeptClass {
+pub(crate) fn class_from(row: &AnyRow) -> Result<StoredClass, StoreError> {
+    Ok(StoredClass {
         class_id: word(row, "class_id")?,
         organisation_id: word(row, "organisation_id")?,
         school: row.try_get("school")?,

@@ -78,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn stage_is_kept(&self, scope: &Scope, lesson_id: LessonId) -> Result<bool, StoreError> {
+    pub async fn stage_is_recorded(&self, scope: &Scope, lesson_id: LessonId) -> Result<bool, StoreError> {
         let mut sql = Sql::new(
             "select count(*) as listening, cast(coalesce(sum(coalesce(record_on_stage, 0)), 0) as bigint) as agreed
              from lesson_classroom
@@ -133,22 +133,22 @@ mod tests {
                 classrooms: classrooms.collect(),
                 people: vec![(person, Some(Role::LeadTeacher))],
             };
-            store.plant(&scope, &seed, now).await.unwrap();
+            store.seed(&scope, &seed, now).await.unwrap();
             let row = |act| AuditRow::by_system(now, act, "test".into());
             let lesson = lesson_of(person_id, &rooms);
             assert!(store.insert_lesson(&scope, &lesson, &row("schedule_lesson")).await.unwrap());
-            let kept = async || store.stage_is_kept(&scope, lesson.lesson_id).await.unwrap();
+            let stored = async || store.stage_is_recorded(&scope, lesson.lesson_id).await.unwrap();
             assert_eq!(store.stage_consent(&scope, ids[0]).await.unwrap(), Some(StageConsent::default()));
-            assert!(!kept().await, "nobody has said anything");
+            assert!(!stored().await, "nobody has said anything");
             let yes = StageConsent { record_on_stage: true, basis: "家长同意书".into(), set_at: Some(now) };
             assert!(store.set_stage_consent(&scope, ids[0], &yes, row("set_stage_consent")).await.unwrap());
-            assert!(!kept().await, "one of two has");
+            assert!(!stored().await, "one of two has");
             assert!(store.set_stage_consent(&scope, ids[1], &yes, row("set_stage_consent")).await.unwrap());
-            assert!(kept().await);
+            assert!(stored().await);
             assert_eq!(store.stage_consent(&scope, ids[1]).await.unwrap(), Some(yes));
             let no = StageConsent { record_on_stage: false, basis: String::new(), set_at: Some(now) };
             assert!(store.set_stage_consent(&scope, ids[0], &no, row("set_stage_consent")).await.unwrap());
-            assert!(!kept().await, "taken back");
+            assert!(!stored().await, "taken back");
             let nowhere = OrganisationId::fresh();
             assert!(!store.set_stage_consent(&scope, nowhere, &no, row("set_stage_consent")).await.unwrap());
             assert_eq!(store.stage_consent(&scope, nowhere).await.unwrap(), None);

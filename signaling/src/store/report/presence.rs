@@ -52,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_minutes(&self, _scope: &Scope, minutes: &[Minute]) -> Result<(), StoreError> {
+    pub async fn save_minutes(&self, _scope: &Scope, minutes: &[Minute]) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         for rows in minutes.chunks(ROWS_A_STATEMENT) {
             let mut sql =
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_head_count(
+    pub async fn save_head_count(
         &self,
         scope: &Scope,
         count: &NewHeadCount,

@@ -1,10 +1,10 @@
 use super::*;
 use crate::{
-    live::roll::Roll,
+    live::sample_buffer::SampleBuffer,
     store::{
         Database, Minute, NewHeadCount,
         report::chain::{Edited, How, head_count_words},
-        retention::aged::{AgedId, Retired},
+        retention::expiry::{ExpiringId, Retired},
         stores::{fresh_postgres_url, on_both},
     },
 };
@@ -27,7 +27,7 @@ const MINUTE: i64 = 60_000;
 /// A lesson of 40 minutes that was held, with two classrooms that listen.
 async fn held(store: &Store) -> (Lesson, [ClassroomId; 2]) {
     let county = County::fresh();
-    store.plant_county(&system_scope::sample(), &county, NOW).await.unwrap();
+    store.seed_county(&system_scope::sample(), &county, NOW).await.unwrap();
     let (town, points) = (&county.schools()[0], county.points());
     let rooms = [0, 1].map(|n: usize| points[n].classes[0].classroom_id.unwrap());
     let span = Span { starts_at: NOW, ends_at: UnixMs(NOW.0 + 40 * MINUTE) };
@@ -57,37 +57,41 @@ async fn held(store: &Store) -> (Lesson, [ClassroomId; 2]) {
 }
 
 /// Windows of five seconds that were shown, from minute to minute of the lesson.
-fn note(roll: &mut Roll, lesson: &Lesson, end: End, minutes: Range<i64>) {
+fn note(sample_buffer: &mut SampleBuffer, lesson: &Lesson, end: End, minutes: Range<i64>) {
     for n in minutes.start * 12..minutes.end * 12 {
         let from = UnixMs(NOW.0 + n * 5_000);
         let until = UnixMs(from.0 + 5_000);
-        roll.note(lesson.lesson_id, end, Sample { from, until, loss: Some(0.01), cause: None, ..sample(0, 5_000) });
+        sample_buffer.note(
+            lesson.lesson_id,
+            end,
+            Sample { from, until, loss: Some(0.01), cause: None, ..sample(0, 5_000) },
+        );
     }
 }
 
-async fn keep(store: &Store, roll: &mut Roll) {
-    let rows = roll.on_their_way(10_000);
+async fn keep(store: &Store, sample_buffer: &mut SampleBuffer) {
+    let rows = sample_buffer.on_their_way(10_000);
     let minutes: Vec<Minute> = rows.iter().map(|row| row.minute.clone()).collect();
-    store.keep_minutes(&system_scope::bell(), &minutes).await.unwrap();
-    roll.arrived(&rows);
+    store.save_minutes(&system_scope::bell(), &minutes).await.unwrap();
+    sample_buffer.arrived(&rows);
 }
 
 /// The lesson, held and reported: one classroom was there, the other came for 29 minutes.
 async fn reported(database: &Database) -> (Store, Lesson, [ClassroomId; 2]) {
     let store = Store::open(database).await.unwrap();
     let (lesson, [whole, short]) = held(&store).await;
-    let (mut roll, scope) = (Roll::new(NOW), system_scope::bell());
-    note(&mut roll, &lesson, End::Teacher, 0..40);
-    note(&mut roll, &lesson, End::Classroom(whole), 0..40);
-    note(&mut roll, &lesson, End::Classroom(short), 11..40);
-    keep(&store, &mut roll).await;
+    let (mut sample_buffer, scope) = (SampleBuffer::new(NOW), system_scope::bell());
+    note(&mut sample_buffer, &lesson, End::Teacher, 0..40);
+    note(&mut sample_buffer, &lesson, End::Classroom(whole), 0..40);
+    note(&mut sample_buffer, &lesson, End::Classroom(short), 11..40);
+    keep(&store, &mut sample_buffer).await;
     let due = store.lessons_to_report(&scope, NOW, 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.lesson_id).collect::<Vec<_>>(), [lesson.lesson_id]);
     let collected = store.collected(&scope, &lesson, Vec::new()).await.unwrap();
     let report = work_out(&lesson, &collected, &RuleSet::default(), lesson.times.ends_at);
     let row = || AuditRow::by_system(lesson.times.ends_at, ACT, format!("lesson:{}", lesson.lesson_id));
-    assert!(store.keep_report(&scope, &report, &collected, row()).await.unwrap());
-    assert!(!store.keep_report(&scope, &report, &collected, row()).await.unwrap(), "once");
+    assert!(store.save_report(&scope, &report, &collected, row()).await.unwrap());
+    assert!(!store.save_report(&scope, &report, &collected, row()).await.unwrap(), "once");
     (store, lesson, [whole, short])
 }
 
@@ -107,7 +111,7 @@ on_both! {
         let mut listening = verdicts[1..].to_vec();
         listening.sort();
         assert_eq!(listening, [Verdict::Valid, Verdict::Short]);
-        let windows = store.kept_windows(&scope, lesson.lesson_id).await.unwrap();
+        let windows = store.stored_windows(&scope, lesson.lesson_id).await.unwrap();
         assert_eq!(windows[&End::Teacher].len(), 480);
         assert_eq!(windows[&End::Teacher][479].until, lesson.times.ends_at);
         let all = ReportSearch::default();
@@ -172,7 +176,7 @@ on_both! {
             let (lesson_id, classroom_id) = (lesson.lesson_id, whole);
             let head_count_id = head_count_id.to_owned();
             let new = NewHeadCount { head_count_id, lesson_id, classroom_id, count: count.clone() };
-            assert!(store.keep_head_count(&scope, &new, &row).await.unwrap());
+            assert!(store.save_head_count(&scope, &new, &row).await.unwrap());
         }
         let verified = store.verify_attendance(&scope, None).await.unwrap().unwrap();
         assert_eq!(verified.head_counts, 2);
@@ -187,24 +191,24 @@ on_both! {
     async fn a_store_that_was_away_gets_everything_once(database) {
         let store = Store::open(&database).await.unwrap();
         let (lesson, [whole, _]) = held(&store).await;
-        let (mut roll, scope) = (Roll::new(NOW), system_scope::bell());
-        note(&mut roll, &lesson, End::Classroom(whole), 0..2);
-        keep(&store, &mut roll).await;
+        let (mut sample_buffer, scope) = (SampleBuffer::new(NOW), system_scope::bell());
+        note(&mut sample_buffer, &lesson, End::Classroom(whole), 0..2);
+        keep(&store, &mut sample_buffer).await;
         // Away for ten minutes: nothing is lost, and what it may have got before it went is sent again.
         store.close().await;
-        note(&mut roll, &lesson, End::Classroom(whole), 2..12);
-        let rows = roll.on_their_way(1_000);
+        note(&mut sample_buffer, &lesson, End::Classroom(whole), 2..12);
+        let rows = sample_buffer.on_their_way(1_000);
         let minutes: Vec<Minute> = rows.iter().map(|row| row.minute.clone()).collect();
-        assert!(store.keep_minutes(&scope, &minutes).await.is_err());
+        assert!(store.save_minutes(&scope, &minutes).await.is_err());
         let store = Store::open(&database).await.unwrap();
-        store.keep_minutes(&scope, &minutes).await.unwrap();
-        keep(&store, &mut roll).await;
+        store.save_minutes(&scope, &minutes).await.unwrap();
+        keep(&store, &mut sample_buffer).await;
         let collected = store.collected(&scope, &lesson, Vec::new()).await.unwrap();
         let windows = &collected.windows[&End::Classroom(whole)];
         assert_eq!(windows.len(), 12 * 12);
         assert!(windows.is_sorted_by(|a, b| a.until <= b.from), "nothing twice");
         // A hub that was killed and started again writes rows of its own beside those.
-        let mut again = Roll::new(UnixMs(NOW.0 + 12 * MINUTE));
+        let mut again = SampleBuffer::new(UnixMs(NOW.0 + 12 * MINUTE));
         note(&mut again, &lesson, End::Classroom(whole), 13..14);
         let unkept = again.of(lesson.lesson_id);
         let collected = store.collected(&scope, &lesson, unkept).await.unwrap();
@@ -226,11 +230,11 @@ on_both! {
         let row = AuditRow::by_system(NOW, "count_heads", format!("lesson:{id}")).saying(format!("01 {words}"));
         let count = HeadCount { pupils: 24, at_ms: NOW, by: String::new() };
         let new = NewHeadCount { head_count_id: "01".into(), lesson_id: id, classroom_id: whole, count };
-        assert!(store.keep_head_count(&scope, &new, &row).await.unwrap());
+        assert!(store.save_head_count(&scope, &new, &row).await.unwrap());
         let verify = async || store.verify_attendance(&scope, None).await.unwrap();
         let then = lesson.times.ends_at.plus(std::time::Duration::from_secs(180 * 86_400));
-        assert_eq!(store.retire(&scope, AgedId::Samples(id), &POLICY, then).await.unwrap(), Retired::Done);
-        assert!(store.kept_windows(&scope, id).await.unwrap().values().all(Vec::is_empty));
+        assert_eq!(store.retire(&scope, ExpiringId::Samples(id), &POLICY, then).await.unwrap(), Retired::Done);
+        assert!(store.stored_windows(&scope, id).await.unwrap().values().all(Vec::is_empty));
         let sound = verify().await.unwrap();
         assert_eq!((sound.lessons, sound.rows, sound.without_samples), (1, 3, 1));
         // The day on which the samples went stands under the hash, too.
@@ -244,7 +248,7 @@ on_both! {
 
         // What was edited stays, as the proof that it was.
         edit(&store, format!("update attendance set present_ms = present_ms + 1 {of_it} and end_name = '{whole}'")).await;
-        let edited = store.retire(&scope, AgedId::Attendance(id), &POLICY, then).await.unwrap();
+        let edited = store.retire(&scope, ExpiringId::Attendance(id), &POLICY, then).await.unwrap();
         assert!(matches!(edited, Retired::Edited(Edited::Attendance { how: How::Changed, .. })), "{edited:?}");
         edit(&store, format!("update attendance set present_ms = present_ms - 1 {of_it} and end_name = '{whole}'")).await;
 
@@ -256,7 +260,7 @@ on_both! {
         edit(&store, "insert into lesson_report select * from aside".into()).await;
         edit(&store, "delete from head_count where head_count_id = '01'".into()).await;
         assert!(matches!(verify().await, Err(Edited::HeadCount { how: How::Missing, .. })));
-        let edited = store.retire(&scope, AgedId::Attendance(id), &POLICY, then).await.unwrap();
+        let edited = store.retire(&scope, ExpiringId::Attendance(id), &POLICY, then).await.unwrap();
         assert!(matches!(edited, Retired::Edited(_)), "nor is a hole made to look like a rule: {edited:?}");
     }
 
@@ -275,7 +279,7 @@ on_both! {
             drop(writing);
             assert_eq!(store.verify_attendance(&scope, None).await.unwrap(), before);
         }
-        assert_eq!(store.retire(&scope, AgedId::Attendance(id), &POLICY, then).await.unwrap(), Retired::Done);
+        assert_eq!(store.retire(&scope, ExpiringId::Attendance(id), &POLICY, then).await.unwrap(), Retired::Done);
         let after = store.verify_attendance(&scope, None).await.unwrap().unwrap();
         let told: Vec<(&str, UnixMs)> = after.retired.iter().map(|one| (one.lesson_id.as_str(), one.at)).collect();
         assert_eq!((after.lessons, told), (0, vec![(id.to_string().as_str(), then)]));

@@ -95,9 +95,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn keep_retention_run(&self, _scope: &Scope, run: &RetentionRun) -> Result<(), StoreError> {
+    pub async fn save_retention_run(&self, _scope: &Scope, run: &RetentionRun) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
-        writing.keep_run(run).await?;
+        writing.save_run(run).await?;
         writing.commit_unseen().await
     }
 
@@ -108,13 +108,13 @@ impl Store {
     pub async fn confirm_retention(&self, scope: &Scope, by: &str, row: &AuditRow) -> Result<(), StoreError> {
         let run = self.retention_run(scope).await?;
         let mut writing = self.write().await?;
-        writing.keep_run(&RetentionRun { confirmed_by: Some(by.to_owned()), ..run }).await?;
+        writing.save_run(&RetentionRun { confirmed_by: Some(by.to_owned()), ..run }).await?;
         writing.commit(row).await
     }
 }
 
 impl Writing {
-    async fn keep_run(&mut self, run: &RetentionRun) -> Result<(), StoreError> {
+    async fn save_run(&mut self, run: &RetentionRun) -> Result<(), StoreError> {
         sqlx::query("delete from retention_run").execute(self.on()).await?;
         let mut sql = Sql::new(
             "insert into retention_run (one, ran_at_ms, outcome, off_ms, marked, deleted, clips, samples, attendance,

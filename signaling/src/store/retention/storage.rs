@@ -16,7 +16,7 @@ use school::{
         time::UnixMs,
     },
     retention::{
-        KeepState,
+        StorageState,
         quota::{Quota, Used},
     },
 };
@@ -39,7 +39,7 @@ pub struct Uncounted {
 #[expect(missing_docs, reason = "the names are those of the table")]
 pub struct Counted {
     pub recording_id: RecordingId,
-    pub state: KeepState,
+    pub state: StorageState,
     pub size_bytes: u64,
     pub duration_ms: u64,
     pub recorded_on: Date,

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::{AuditRow, Sql, Store, StoreError, Versioned, Writing, word, word_or_null};
 use school::{
     account::permission::{Reach, Scope},
     base::{
@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn school_years(&self, scope: &Scope) -> Result<Vec<Kept<SchoolYear>>, StoreError> {
+    pub async fn school_years(&self, scope: &Scope) -> Result<Vec<Versioned<SchoolYear>>, StoreError> {
         let mut sql = Sql::new(
             "select school_year_id, school_year.organisation_id as organisation_id, school_year.name as name,
                     first_day, last_day, school_year.version as version
@@ -82,7 +82,7 @@ impl Store {
                 first_day: word(row, "first_day")?,
                 last_day: word(row, "last_day")?,
             };
-            Ok(Kept { value, version: row.try_get("version")? })
+            Ok(Versioned { value, version: row.try_get("version")? })
         };
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn terms(&self, scope: &Scope) -> Result<Vec<Kept<Term>>, StoreError> {
+    pub async fn terms(&self, scope: &Scope) -> Result<Vec<Versioned<Term>>, StoreError> {
         let mut sql = terms_sql(scope);
         sql.push(" order by term.first_day desc, term_id limit 200");
         sql.all(&self.pool).await?.iter().map(term_from).collect()
@@ -124,7 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn term(&self, scope: &Scope, term_id: TermId) -> Result<Option<Kept<Term>>, StoreError> {
+    pub async fn term(&self, scope: &Scope, term_id: TermId) -> Result<Option<Versioned<Term>>, StoreError> {
         let mut sql = terms_sql(scope);
         sql.push(" and term_id = ").bind(term_id.to_string());
         sql.optional(&self.pool).await?.as_ref().map(term_from).transpose()
@@ -242,7 +242,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn bell_schedules(&self, scope: &Scope) -> Result<Vec<Kept<BellSchedule>>, StoreError> {
+    pub async fn bell_schedules(&self, scope: &Scope) -> Result<Vec<Versioned<BellSchedule>>, StoreError> {
         let mut sql = Sql::new(
             "select bell_schedule.bell_schedule_id as bell_schedule_id,
                     bell_schedule.organisation_id as organisation_id, stage, bell_schedule.name as name, from_day,
@@ -254,7 +254,7 @@ impl Store {
         );
         around(&mut sql, scope, "organisation.path");
         sql.push(" order by bell_schedule.organisation_id, bell_schedule.bell_schedule_id, starts_min");
-        let mut schedules: Vec<Kept<BellSchedule>> = Vec::new();
+        let mut schedules: Vec<Versioned<BellSchedule>> = Vec::new();
         for row in sql.all(&self.pool).await? {
             let bell_schedule_id = word(&row, "bell_schedule_id")?;
             if schedules.last().is_none_or(|last| last.value.bell_schedule_id != bell_schedule_id) {
@@ -267,7 +267,7 @@ impl Store {
                     season,
                     periods: Vec::new(),
                 };
-                schedules.push(Kept { value, version: row.try_get("version")? });
+                schedules.push(Versioned { value, version: row.try_get("version")? });
             }
             if let Some(last) = schedules.last_mut() {
                 let (starts, ends) = (minute(&row, "starts_min")?, minute(&row, "ends_min")?);
@@ -288,7 +288,7 @@ impl Store {
         paths: &HashMap<OrganisationId, String>,
     ) -> Result<HashMap<OrganisationId, SchoolTime>, StoreError> {
         let schedules: Vec<BellSchedule> =
-            self.bell_schedules(scope).await?.into_iter().map(|kept| kept.value).collect();
+            self.bell_schedules(scope).await?.into_iter().map(|stored| stored.value).collect();
         let days = self.special_days(scope, term.first_day, term.last_day).await?;
         let zones = self.zones(scope).await?;
         let mut times = HashMap::new();
@@ -469,7 +469,7 @@ fn terms_sql(scope: &Scope) -> Sql {
     sql
 }
 
-fn term_from(row: &AnyRow) -> Result<Kept<Term>, StoreError> {
+fn term_from(row: &AnyRow) -> Result<Versioned<Term>, StoreError> {
     let value = Term {
         term_id: word(row, "term_id")?,
         school_year_id: word::<SchoolYearId>(row, "school_year_id")?,
@@ -477,7 +477,7 @@ fn term_from(row: &AnyRow) -> Result<Kept<Term>, StoreError> {
         first_day: word(row, "first_day")?,
         last_day: word(row, "last_day")?,
     };
-    Ok(Kept { value, version: row.try_get("version")? })
+    Ok(Versioned { value, version: row.try_get("version")? })
 }
 
 fn minute(row: &AnyRow, column: &'static str) -> Result<Minute, StoreError> {

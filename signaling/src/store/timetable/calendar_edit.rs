@@ -353,7 +353,7 @@ impl Store {
     /// Whether lessons to come go by these bells: their school's nearest, on their day, for their stage.
     async fn nothing_rings_by(&self, scope: &Scope, id: BellScheduleId) -> Result<(), EditError> {
         let schedules: Vec<BellSchedule> =
-            self.bell_schedules(scope).await?.into_iter().map(|kept| kept.value).collect();
+            self.bell_schedules(scope).await?.into_iter().map(|stored| stored.value).collect();
         let Some(schedule) = schedules.iter().find(|schedule| schedule.bell_schedule_id == id) else { return Ok(()) };
         let mut sql = Sql::new(
             "select lesson.organisation_id as organisation_id, path, held_on, grade, count(*) as n

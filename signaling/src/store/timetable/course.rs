@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Weekday;
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::{AuditRow, Sql, Store, StoreError, Versioned, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,
     base::id::{CourseId, OrganisationId, TermId},
@@ -48,7 +48,7 @@ impl Store {
         path: Option<&str>,
         after: Option<CourseId>,
         limit: i64,
-    ) -> Result<Vec<Kept<Course>>, StoreError> {
+    ) -> Result<Vec<Versioned<Course>>, StoreError> {
         let mut sql = courses_sql();
         sql.bind(term_id.to_string()).push(" and ").within(scope, "organisation.path");
         if let Some(path) = path {
@@ -68,7 +68,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn course(&self, scope: &Scope, course_id: CourseId) -> Result<Option<Kept<Course>>, StoreError> {
+    pub async fn course(&self, scope: &Scope, course_id: CourseId) -> Result<Option<Versioned<Course>>, StoreError> {
         let mut sql = Sql::new(SELECT_COURSE);
         sql.push(" where course_id = ").bind(course_id.to_string()).push(" and ").within(scope, "organisation.path");
         let Some(row) = sql.optional(&self.pool).await? else { return Ok(None) };
@@ -77,14 +77,14 @@ impl Store {
         Ok(courses.pop())
     }
 
-    async fn fill(&self, courses: &mut [Kept<Course>]) -> Result<(), StoreError> {
+    async fn fill(&self, courses: &mut [Versioned<Course>]) -> Result<(), StoreError> {
         if courses.is_empty() {
             return Ok(());
         }
         let place: HashMap<CourseId, usize> =
-            courses.iter().enumerate().map(|(n, kept)| (kept.value.course_id, n)).collect();
+            courses.iter().enumerate().map(|(n, stored)| (stored.value.course_id, n)).collect();
         // A page at a time: a statement takes only so many values.
-        let ids: Vec<String> = courses.iter().map(|kept| kept.value.course_id.to_string()).collect();
+        let ids: Vec<String> = courses.iter().map(|stored| stored.value.course_id.to_string()).collect();
         for ids in ids.chunks(500) {
             let mut sql = Sql::new("select course_id, weekday, period, weeks from course_period where course_id in ");
             sql.list(ids.iter().map(String::as_str)).push(" order by weekday, period, weeks");
@@ -154,7 +154,7 @@ fn courses_sql() -> Sql {
     sql
 }
 
-fn course_from(row: &AnyRow) -> Result<Kept<Course>, StoreError> {
+fn course_from(row: &AnyRow) -> Result<Versioned<Course>, StoreError> {
     let value = Course {
         course_id: word(row, "course_id")?,
         term_id: word(row, "term_id")?,
@@ -172,7 +172,7 @@ fn course_from(row: &AnyRow) -> Result<Kept<Course>, StoreError> {
         weekly: Vec::new(),
         listening: Vec::new(),
     };
-    Ok(Kept { value, version: row.try_get("version")? })
+    Ok(Versioned { value, version: row.try_get("version")? })
 }
 
 pub(crate) fn listening_from(row: &AnyRow) -> Result<Listening, StoreError> {

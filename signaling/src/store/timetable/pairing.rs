@@ -3,7 +3,7 @@
 use sqlx::{Row, any::AnyRow};
 
 use crate::store::db::column::instant_or_null;
-use crate::store::{AuditRow, Kept, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::{AuditRow, Sql, Store, StoreError, Versioned, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,
     base::{
@@ -77,7 +77,7 @@ impl Store {
         pairing_id: PairingId,
         act: StandingAct,
         row: AuditRow,
-    ) -> Result<Kept<Pairing>, AgreementError> {
+    ) -> Result<Versioned<Pairing>, AgreementError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new(
             "select pairing_id, term_id, topology, teaching_id, subjects, standing, pairing.version as version, path
@@ -86,11 +86,11 @@ impl Store {
         sql.bind(pairing_id.to_string()).push(" and ").within(scope, "path");
         let found = sql.optional_on(writing.on()).await?.ok_or(AgreementError::NotFound)?;
         let path: String = found.try_get("path").map_err(StoreError::from)?;
-        let mut kept = pairing_from(&found)?;
-        kept.value.standing = kept.value.standing.after(act)?;
-        kept.version += 1;
+        let mut stored = pairing_from(&found)?;
+        stored.value.standing = stored.value.standing.after(act)?;
+        stored.version += 1;
         let mut sql = Sql::new("update pairing set version = version + 1, standing = ");
-        sql.bind(kept.value.standing.as_str()).push(" where pairing_id = ").bind(pairing_id.to_string());
+        sql.bind(stored.value.standing.as_str()).push(" where pairing_id = ").bind(pairing_id.to_string());
         sql.run(writing.on()).await?;
         let mut changed = Vec::new();
         for right in writing.rights_of_pairing(pairing_id).await? {
@@ -102,14 +102,14 @@ impl Store {
         }
         let row = self.released(scope, &mut writing, act, &changed, row.at_place(path)).await?;
         writing.commit(&row).await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// Pairings of a term, taught by schools in scope.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn pairings(&self, scope: &Scope, term_id: TermId) -> Result<Vec<Kept<Pairing>>, StoreError> {
+    pub async fn pairings(&self, scope: &Scope, term_id: TermId) -> Result<Vec<Versioned<Pairing>>, StoreError> {
         let mut sql = Sql::new(
             "select pairing_id, term_id, topology, teaching_id, subjects, standing, pairing.version as version
              from pairing join organisation on organisation.organisation_id = teaching_id where term_id = ",
@@ -123,8 +123,8 @@ impl Store {
         sql.bind(term_id.to_string()).push(" order by class_id");
         for row in sql.all(&self.pool).await? {
             let pairing_id: PairingId = word(&row, "pairing_id")?;
-            if let Some(kept) = pairings.iter_mut().find(|kept| kept.value.pairing_id == pairing_id) {
-                kept.value.class_ids.push(word(&row, "class_id")?);
+            if let Some(stored) = pairings.iter_mut().find(|stored| stored.value.pairing_id == pairing_id) {
+                stored.value.class_ids.push(word(&row, "class_id")?);
             }
         }
         Ok(pairings)
@@ -186,7 +186,7 @@ impl Store {
             return Ok(row);
         }
         let rules = self.rules_at(scope, &row.place).await?;
-        let lessons = writing.release(&rules, changed, row.at).await?;
+        let lessons = writing.revoke_lessons(&rules, changed, row.at).await?;
         let said = format!("{} lessons={lessons}", row.detail);
         Ok(row.saying(said))
     }
@@ -311,7 +311,7 @@ const SELECT_RIGHT: &str = "
     select listening_right_id, term_id, teaching_id, class_id, pairing_id, subjects, standing, ended_at_ms, path
     from listening_right join organisation on organisation.organisation_id = teaching_id where ";
 
-fn pairing_from(row: &AnyRow) -> Result<Kept<Pairing>, StoreError> {
+fn pairing_from(row: &AnyRow) -> Result<Versioned<Pairing>, StoreError> {
     let value = Pairing {
         pairing_id: word(row, "pairing_id")?,
         term_id: word(row, "term_id")?,
@@ -321,7 +321,7 @@ fn pairing_from(row: &AnyRow) -> Result<Kept<Pairing>, StoreError> {
         extent: read_extent(row)?,
         standing: word(row, "standing")?,
     };
-    Ok(Kept { value, version: row.try_get("version")? })
+    Ok(Versioned { value, version: row.try_get("version")? })
 }
 
 pub(crate) fn right_from(row: &AnyRow) -> Result<ListeningRight, StoreError> {

@@ -158,7 +158,7 @@ async fn nobody_pulls_a_foreign_school_below_themselves_or_pushes_their_own_away
     let (_, county) = school.somebody("旁人", Role::Operator).await;
     school.other_teacher().await; // With a school that stands under no county of ours.
     let all =
-        signaling::store::db::list::ListAsk { limit: 50, text: Some("恒口中学".into()), ..Default::default() };
+        signaling::store::db::list::ListQuery { limit: 50, text: Some("恒口中学".into()), ..Default::default() };
     let far = school.app.store.organisations(&school::account::system_scope::sample(), &all).await.unwrap();
     let far = far[0].organisation_id.to_string();
     let own = school.get("/api/v1/organisations?text=%E6%99%AF%E5%AE%B6", &system).await.json();

@@ -8,7 +8,7 @@ use school::{base::id::PersonId, organisation::Role};
 use serde_json::Value;
 use signaling::{
     cli::document,
-    http::web::{ask::read_body, problem::ApiError},
+    http::web::{extract::read_body, problem::ApiError},
 };
 
 use crate::fixtures::school::{Answer, CHROMIUM_RECEIVE, CHROMIUM_SEND, School};

@@ -10,7 +10,7 @@ use school::{
     base::id::PersonId,
     organisation::{Person, Role},
 };
-use signaling::{http::web::ask::Caller, store::Seed};
+use signaling::{http::web::extract::Caller, store::Seed};
 
 async fn ask(school: &School, method: Method, path: &str, cookie: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header(header::COOKIE, cookie);
@@ -127,7 +127,7 @@ async fn a_list_of_an_organisation_holds_what_stands_below_it_and_nothing_beside
     let person_id = PersonId::fresh();
     let person = Person { person_id, organisation_id: point, name: "点上老师".into(), sign_in_name: None };
     let seed = Seed { people: vec![(person, Some(Role::Assistant))], ..Seed::default() };
-    school.app.store.plant(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
+    school.app.store.seed(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
     for (place, there) in [(point, true), (above, true), (beside, false)] {
         let found = school.get(&format!("/api/v1/people?limit=200&organisation_id={place}"), &system).await.text;
         assert_eq!(found.contains("点上老师"), there, "{found}");

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use signaling::http::web::ask::Caller;
+use signaling::http::web::extract::Caller;
 
 #[tokio::test]
 async fn a_link_signs_in_once() {

@@ -8,7 +8,7 @@ use crate::fixtures::stores::{fresh_postgres_url, on_both};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use signaling::{
-    keep::database_file,
+    data_dir::database_file,
     store::{Database, Store, audit::chain::Touch},
 };
 use tempfile::TempDir;

@@ -1,4 +1,4 @@
 //! The command line of the binary.
 
-mod console;
 mod keeping;
+mod recordings;

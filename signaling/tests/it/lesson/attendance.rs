@@ -54,11 +54,11 @@ async fn a_lesson_is_reported_at_its_end_and_each_figure_has_its_words() {
     let teacher = school.teacher().await;
     let (began, rooms) = begun(&school, &teacher).await;
     let lesson_id = school.lesson_id();
-    school.app.registry.roll(|roll| {
+    school.app.registry.sample_buffer(|sample_buffer| {
         for n in 0..60 {
-            roll.note(lesson_id, End::Teacher, window(began + n * 5_000, 5_000));
+            sample_buffer.note(lesson_id, End::Teacher, window(began + n * 5_000, 5_000));
             let shown = if (12..24).contains(&n) { 0 } else { 5_000 };
-            roll.note(lesson_id, End::Classroom(rooms[0]), window(began + n * 5_000, shown));
+            sample_buffer.note(lesson_id, End::Classroom(rooms[0]), window(began + n * 5_000, shown));
         }
     });
     school.clock.turn(Duration::from_secs(300));

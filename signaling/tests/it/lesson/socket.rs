@@ -227,7 +227,7 @@ async fn a_role_that_ends_ends_the_open_socket_too() {
         let organisation_id = school.app.store.grants_of(officer).await.unwrap()[0].organisation_id;
         let person = Person { person_id, organisation_id, name: "安全员".into(), sign_in_name: None };
         let seed = Seed { people: vec![(person, Some(Role::SecurityAdministrator))], ..Seed::default() };
-        school.app.store.plant(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
+        school.app.store.seed(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
         let holder = Holder::Person(person_id);
         let link = sample::sign_in_link(&school.app.store, "http://school", holder, school.clock.wall()).await.unwrap();
         school.sign_in(&link).await

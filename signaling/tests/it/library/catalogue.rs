@@ -7,7 +7,7 @@ use school::{
     account::system_scope,
     base::id::RecordingId,
     organisation::Role,
-    retention::{DAY, KeepState},
+    retention::{DAY, StorageState},
     timetable::{pairing::StandingAct, program::Mode},
 };
 use serde_json::json;
@@ -156,8 +156,8 @@ on_both! {
             assert_eq!(ids(offered), text(&looks), "{who} is offered");
             for recording_id in &all {
                 // What is listed is what the door lets in, and its card is shown to nobody else.
-                let let_in = county.get(&of(*recording_id, ""), &cookie).await.status == StatusCode::OK;
-                assert_eq!(let_in, looks.contains(recording_id), "{who} {recording_id}");
+                let authorize_any = county.get(&of(*recording_id, ""), &cookie).await.status == StatusCode::OK;
+                assert_eq!(authorize_any, looks.contains(recording_id), "{who} {recording_id}");
                 let card = county.get(&of(*recording_id, "/card"), &cookie).await.status == StatusCode::OK;
                 assert_eq!(card, knows.contains(recording_id), "{who} {recording_id}");
             }
@@ -418,11 +418,11 @@ on_both! {
         let states = async || {
             let mut states = Vec::new();
             for id in [published, chosen, plain] {
-                states.push(county.app.store.kept_recording(&scope, id).await.unwrap().unwrap().state);
+                states.push(county.app.store.retained_recording(&scope, id).await.unwrap().unwrap().state);
             }
             states
         };
-        use KeepState::{Archived, Deleted, Pending};
+        use StorageState::{Archived, Deleted, Pending};
         run_daily(32).await;
         assert_eq!(states().await, [Archived, Archived, Pending]);
         run_daily(8).await;

@@ -1,4 +1,4 @@
 //! What recordings take and when they are deleted.
 
-mod aged;
+mod expiry;
 mod storage;

@@ -16,7 +16,7 @@ use school::{
         life::{LessonState, RunsBy},
     },
     organisation::Role,
-    retention::{DeletionRule, KeepState, RetentionPolicy, quota::Quota},
+    retention::{DeletionRule, RetentionPolicy, StorageState, quota::Quota},
 };
 use serde_json::{Value, json};
 use sfu::HubConfig;
@@ -24,14 +24,14 @@ use signaling::{
     app::App,
     clock::Clock,
     config::s3::S3,
-    keep,
-    live::mover::Mover,
+    data_dir,
+    live::actor::Actor,
     sample,
     secret::sha256_hex,
     store::{
         AuditRow, Database,
         audit::AuditSearch,
-        retention::{Hold, KeptAsk, KeptRecording, run::RunOutcome},
+        retention::{Hold, RetainedFilter, RetainedRecording, run::RunOutcome},
     },
 };
 use tempfile::TempDir;
@@ -91,7 +91,7 @@ impl Hub {
         assert!(self.app.store.insert_lesson(&scope, &lesson, &row).await.unwrap());
         let lesson = self.app.store.lesson(&scope, lesson.lesson_id).await.unwrap().unwrap();
         self.app.registry.take_up(lesson.clone());
-        self.app.registry.start(lesson, &Mover::system()).await.unwrap()
+        self.app.registry.start(lesson, &Actor::system()).await.unwrap()
     }
 
     /// Lessons that were recorded and are over.
@@ -99,20 +99,20 @@ impl Hub {
         let mut recorded = Vec::new();
         for _ in 0..lessons {
             let lesson = self.begin(RunsBy::Teacher).await;
-            let ended = self.app.registry.end(lesson, &Mover::system()).await.unwrap();
+            let ended = self.app.registry.end(lesson, &Actor::system()).await.unwrap();
             recorded.push(ended.recording.unwrap().recording_id);
         }
         self.app.round().await.unwrap();
         recorded
     }
 
-    async fn kept(&self, id: RecordingId) -> KeptRecording {
-        self.app.store.kept_recording(&system_scope::console(), id).await.unwrap().unwrap()
+    async fn kept(&self, id: RecordingId) -> RetainedRecording {
+        self.app.store.retained_recording(&system_scope::console(), id).await.unwrap().unwrap()
     }
 
-    async fn in_state(&self, state: KeepState) -> Vec<RecordingId> {
-        let ask = KeptAsk { states: vec![state], limit: 1_000, ..KeptAsk::default() };
-        let found = self.app.store.kept_recordings(&system_scope::console(), &ask).await.unwrap();
+    async fn in_state(&self, state: StorageState) -> Vec<RecordingId> {
+        let ask = RetainedFilter { states: vec![state], limit: 1_000, ..RetainedFilter::default() };
+        let found = self.app.store.retained_recordings(&system_scope::console(), &ask).await.unwrap();
         found.into_iter().map(|kept| kept.recording_id).collect()
     }
 
@@ -146,7 +146,7 @@ impl Hub {
     }
 
     fn seal(&self, id: RecordingId) -> Option<Vec<u8>> {
-        keep::read(&self.folder.path().join("recordings").join(id.to_string()).join("seal.json")).unwrap()
+        data_dir::read(&self.folder.path().join("recordings").join(id.to_string()).join("seal.json")).unwrap()
     }
 
     fn is_on_disk(&self, id: RecordingId) -> bool {
@@ -158,18 +158,18 @@ on_both! {
     async fn recordings_go_a_twentieth_a_day_after_a_week_of_warning_and_leave_a_tombstone(database) {
         let hub = Hub::open(database).await;
         let recorded = hub.record(40).await;
-        assert_eq!(hub.in_state(KeepState::Sealed).await.len(), 40);
+        assert_eq!(hub.in_state(StorageState::Sealed).await.len(), 40);
         assert_eq!(hub.next_day().await, (RunOutcome::Done, 0, 0, 0));
-        assert_eq!(hub.in_state(KeepState::Archived).await.len(), 40);
+        assert_eq!(hub.in_state(StorageState::Archived).await.len(), 40);
         hub.clock.turn(DAY * 28);
         // The first is held, and so the second and third are the first to go.
         assert!(hub.hold(recorded[0], None).await);
         assert_eq!(hub.next_day().await, (RunOutcome::TooMany, 2, 0, 37));
-        let pending = hub.in_state(KeepState::Pending).await;
+        let pending = hub.in_state(StorageState::Pending).await;
         assert_eq!(pending, recorded[1..3]);
         // One of them is taken back by somebody, and held: it stays.
         assert!(hub.hold(pending[1], None).await);
-        assert_eq!(hub.kept(pending[1]).await.state, KeepState::Sealed);
+        assert_eq!(hub.kept(pending[1]).await.state, StorageState::Sealed);
         let seal = hub.seal(pending[0]).unwrap();
         for day in 1..7 {
             let (outcome, marked, deleted, _) = hub.next_day().await;
@@ -184,13 +184,13 @@ on_both! {
         assert_eq!(tombstones.len(), 1);
         assert_eq!(tombstones[0].0, object);
         assert!(tombstones[0].1.starts_with(&format!("seal_sha256={} rule=retention ", sha256_hex(seal))), "{tombstones:?}");
-        assert_eq!(hub.kept(pending[0]).await.state, KeepState::Deleted);
+        assert_eq!(hub.kept(pending[0]).await.state, StorageState::Deleted);
         hub.app.store.verify_audit().await.unwrap().unwrap();
 
         // A bureau that keeps for longer takes all back; its word is enough, and nothing more goes.
         hub.policy(Some(400)).await;
         hub.next_day().await;
-        assert_eq!((hub.in_state(KeepState::Pending).await.len(), hub.tombstones().await.len()), (0, 1));
+        assert_eq!((hub.in_state(StorageState::Pending).await.len(), hub.tombstones().await.len()), (0, 1));
     }
 
     async fn somebodys_word_lets_a_run_take_all_that_is_due(database) {
@@ -201,7 +201,7 @@ on_both! {
         let row = AuditRow::by_system(hub.clock.wall(), "confirm_retention", "hub".into());
         hub.app.store.confirm_retention(&system_scope::console(), "person:x", &row).await.unwrap();
         assert_eq!(hub.next_day().await, (RunOutcome::Done, 9, 0, 0));
-        assert_eq!(hub.in_state(KeepState::Pending).await.len(), 10);
+        assert_eq!(hub.in_state(StorageState::Pending).await.len(), 10);
         for _ in 0..5 {
             hub.next_day().await;
         }
@@ -216,7 +216,7 @@ on_both! {
         let seal = hub.seal(id).unwrap();
         hub.clock.turn(DAY * 30);
         hub.next_day().await;
-        assert_eq!(hub.in_state(KeepState::Pending).await, [id]);
+        assert_eq!(hub.in_state(StorageState::Pending).await, [id]);
         hub.clock.turn(DAY * 8);
         assert!(hub.app.store.begin_deletion(&system_scope::console(), id, hub.clock.wall()).await.unwrap());
         // Half of it is gone, and the hub is killed.
@@ -289,9 +289,9 @@ on_both! {
         let inside = hub.begin(RunsBy::Bell).await;
         assert!(inside.recording.is_some(), "what stands in the timetable is recorded");
         // The one that was running is whole.
-        let running = hub.app.registry.end(running, &Mover::system()).await.unwrap();
+        let running = hub.app.registry.end(running, &Actor::system()).await.unwrap();
         assert!(hub.seal(running.recording.unwrap().recording_id).is_some());
-        let outside = hub.app.registry.end(outside, &Mover::system()).await.unwrap();
+        let outside = hub.app.registry.end(outside, &Actor::system()).await.unwrap();
         assert_eq!((outside.state, outside.recording), (LessonState::Ended, None));
     }
 }
@@ -334,7 +334,7 @@ async fn a_hub_with_a_bucket_copies_into_it_and_deletes_there_too() {
     hub.app.round().await.unwrap();
     assert!(hub.kept(id).await.is_mirrored);
     hub.next_day().await;
-    assert_eq!(hub.in_state(KeepState::Archived).await, [id]);
+    assert_eq!(hub.in_state(StorageState::Archived).await, [id]);
 
     hub.clock.turn(DAY * 29);
     hub.next_day().await;
@@ -345,7 +345,7 @@ async fn a_hub_with_a_bucket_copies_into_it_and_deletes_there_too() {
     }
     way.is(crate::fixtures::bucket::Fault::Down);
     hub.next_day().await;
-    assert_eq!((hub.in_state(KeepState::Deleting).await, hub.tombstones().await.len()), (vec![id], 0));
+    assert_eq!((hub.in_state(StorageState::Deleting).await, hub.tombstones().await.len()), (vec![id], 0));
     assert!(!hub.is_on_disk(id) && !objects().is_empty());
     way.is(crate::fixtures::bucket::Fault::None);
     hub.next_day().await;
@@ -416,7 +416,7 @@ async fn an_administrator_sees_holds_asks_for_deletion_and_takes_it_back_and_a_r
     let lesson = app.store.lesson(&system_scope::console(), school.lesson_id()).await.unwrap().unwrap();
     let teacher = school.sign_in(&school.link(lesson.teacher.person_id).await).await;
     let stranger = school.other_teacher().await;
-    let kept = app.store.kept_recording(&system_scope::console(), id.parse().unwrap()).await.unwrap().unwrap();
+    let kept = app.store.retained_recording(&system_scope::console(), id.parse().unwrap()).await.unwrap().unwrap();
     let on = school_day(kept.deleted_at.unwrap());
     for rest in [
         "",

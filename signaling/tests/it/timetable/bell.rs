@@ -49,7 +49,7 @@ impl School {
         let folder = tempfile::tempdir().unwrap();
         let (clock, county) = (Clock::standing_at(MORNING), County::fresh());
         let store = Store::open(&database).await.unwrap();
-        store.plant_county(&system_scope::sample(), &county, MORNING).await.unwrap();
+        store.seed_county(&system_scope::sample(), &county, MORNING).await.unwrap();
         store.close().await;
         let app = Self::app(&folder, &database, &clock).await;
         Self { app, county, clock, database, folder }

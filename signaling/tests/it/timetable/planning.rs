@@ -52,7 +52,7 @@ impl Bureau {
             max_seats: None,
         };
         let app = App::open(folder.path(), &database, hub, clock, None).await.unwrap();
-        app.store.plant_county(&system_scope::sample(), &county, MORNING).await.unwrap();
+        app.store.seed_county(&system_scope::sample(), &county, MORNING).await.unwrap();
         let router = router::router(app.clone());
         let (none, places) = (String::new(), [county.bureau(), &county.schools()[1]].map(|node| node.organisation_id));
         let mut bureau = Self { app, router, county, scheduler: none.clone(), neighbour: none, _folder: folder };
@@ -61,7 +61,7 @@ impl Bureau {
             let person_id = PersonId::fresh();
             let person = Person { person_id, organisation_id, name: "赵排课".into(), sign_in_name: None };
             let seed = Seed { people: vec![(person, Some(Role::Scheduler))], ..Seed::default() };
-            bureau.app.store.plant(&system_scope::sample(), &seed, MORNING).await.unwrap();
+            bureau.app.store.seed(&system_scope::sample(), &seed, MORNING).await.unwrap();
             let holder = Holder::Person(person_id);
             let link = sample::sign_in_link(&bureau.app.store, "http://bureau", holder, MORNING).await.unwrap();
             let (_, secret) = link.split_once('#').unwrap();

@@ -40,7 +40,14 @@ fn everyone_may_what_their_part_in_this_lesson_says() {
         (device(unlisted, vec![grant(Role::Patrol, COUNTY)]), [false; 6]),
         (person(teacher, vec![Grant { until: Some(NOW), ..grant(Role::LeadTeacher, SCHOOL) }]), [false; 6]),
     ];
-    let acts = [Act::SeeLessons, Act::Teach, Act::Attend, Act::Watch, Act::Replay, Act::ExportRecording];
+    let acts = [
+        Permission::SeeLessons,
+        Permission::Teach,
+        Permission::Attend,
+        Permission::Watch,
+        Permission::Replay,
+        Permission::ExportRecording,
+    ];
     for (asker, expected) in table {
         assert_eq!(acts.map(|act| may(&asker, act, Place::Lesson(&lesson), NOW).is_ok()), expected, "{asker:?}");
     }
@@ -50,7 +57,7 @@ fn everyone_may_what_their_part_in_this_lesson_says() {
 fn a_role_reaches_its_place_and_what_is_below_and_nothing_else() {
     for role in Role::ALL {
         let asker = person(PersonId::fresh(), vec![grant(*role, SCHOOL)]);
-        for act in Act::ALL {
+        for act in Permission::ALL {
             let (there, below) = (Place::At(SCHOOL), Place::At("/county/school/point/"));
             let allowed = may(&asker, act, there, NOW).is_ok();
             assert_eq!(may(&asker, act, below, NOW).is_ok(), allowed, "{role:?} {act:?}");
@@ -67,7 +74,13 @@ fn the_three_administrators_share_no_power_over_each_other() {
         let asker = person(PersonId::fresh(), vec![grant(role, COUNTY)]);
         may(&asker, act, Place::Wherever, NOW).is_ok()
     };
-    for act in [Act::GrantRoles, Act::SeeAudit, Act::EditOrganisations, Act::EditPeople, Act::EditSessions] {
+    for act in [
+        Permission::GrantRoles,
+        Permission::SeeAudit,
+        Permission::EditOrganisations,
+        Permission::EditPeople,
+        Permission::EditSessions,
+    ] {
         let holders: Vec<_> = [Role::SystemAdministrator, Role::SecurityAdministrator, Role::AuditAdministrator]
             .into_iter()
             .filter(|role| may_do(*role, act))
@@ -83,7 +96,7 @@ fn the_three_administrators_share_no_power_over_each_other() {
 #[test]
 fn places_that_lie_in_each_other_are_one() {
     let grants = vec![grant(Role::Patrol, SCHOOL), grant(Role::Patrol, COUNTY), grant(Role::Patrol, FOREIGN)];
-    let scope = may(&person(PersonId::fresh(), grants), Act::Watch, Place::Wherever, NOW).unwrap();
+    let scope = may(&person(PersonId::fresh(), grants), Permission::Watch, Place::Wherever, NOW).unwrap();
     let Reach::Some { below, .. } = scope.reach() else { panic!("{scope:?}") };
     assert_eq!(below, &[COUNTY.to_owned(), FOREIGN.to_owned()]);
 }
@@ -95,7 +108,7 @@ fn what_is_published_is_read_where_one_teaches_or_looks_and_above() {
     for role in Role::ALL {
         let asker = person(PersonId::fresh(), vec![grant(*role, &at_school)]);
         let readers = Readers::of(&asker, NOW);
-        let reads = may(&asker, Act::SeeTimetable, Place::Wherever, NOW).is_ok();
+        let reads = may(&asker, Permission::SeeTimetable, Place::Wherever, NOW).is_ok();
         assert_eq!([county, school, other].map(|place| readers.reads(place)), [reads, reads, false], "{role:?}");
     }
     let device =
@@ -122,6 +135,10 @@ fn a_lesson_is_its_teachers_and_its_schools_and_not_its_listeners() {
         (Asker { holder: Holder::Classroom(listed), grants: vec![] }, [false; 3]),
     ];
     for (asker, expected) in table {
-        assert_eq!([Act::SeeReviews, Act::Comment, Act::Review].map(|act| owns(&asker, act)), expected, "{asker:?}");
+        assert_eq!(
+            [Permission::SeeReviews, Permission::Comment, Permission::Review].map(|act| owns(&asker, act)),
+            expected,
+            "{asker:?}"
+        );
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 use school::{
     lesson::life::{LessonState, WrongState},
     library::{RightsError, Side},
-    retention::{DeletionRule, KeepState},
+    retention::{DeletionRule, StorageState},
 };
 
 impl ApiError {
@@ -156,10 +156,10 @@ impl ApiError {
             }
             Self::StorageState(state) => {
                 let detail = match state {
-                    KeepState::Live => "课还在上，录像还没有完成，请下课以后再来。",
-                    KeepState::Sealed | KeepState::Archived => "录像没有在等待删除，不用恢复。",
-                    KeepState::Pending => "录像已经在等待删除，七天之内可以恢复。",
-                    KeepState::Deleting | KeepState::Deleted => "录像已经删除，不能再恢复。",
+                    StorageState::Live => "课还在上，录像还没有完成，请下课以后再来。",
+                    StorageState::Sealed | StorageState::Archived => "录像没有在等待删除，不用恢复。",
+                    StorageState::Pending => "录像已经在等待删除，七天之内可以恢复。",
+                    StorageState::Deleting | StorageState::Deleted => "录像已经删除，不能再恢复。",
                 };
                 (S::CONFLICT, "wrong-storage-state", "现在不能这样做", detail.into())
             }

@@ -102,7 +102,7 @@ async fn somebody(school: &School, organisation_id: OrganisationId, role: Role) 
     let person_id = PersonId::fresh();
     let person = Person { person_id, organisation_id, name: "某人".to_owned(), sign_in_name: None };
     let seed = Seed { people: vec![(person, Some(role))], ..Seed::default() };
-    school.app.store.plant(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
+    school.app.store.seed(&system_scope::sample(), &seed, school.clock.wall()).await.unwrap();
     enter(school, person_id).await
 }
 
@@ -115,7 +115,7 @@ async fn place(school: &School, parent: Option<&Place>, kind: OrganisationKind, 
     let people = vec![(person, Some(Role::LeadTeacher))];
     let seed = Seed { organisations: vec![organisation], classrooms: vec![classroom], people };
     let (store, scope, now) = (&school.app.store, system_scope::sample(), school.clock.wall());
-    store.plant(&scope, &seed, now).await.unwrap();
+    store.seed(&scope, &seed, now).await.unwrap();
     let class_id = ClassId::fresh();
     let class = NewClass {
         class_id,
@@ -237,7 +237,7 @@ async fn said_of(
         name: format!("{mark}的量表"),
         criteria: vec![Criterion { name: format!("{mark}的一项"), weight: 100, highest: 5 }],
     };
-    store.keep_rubric(&scope, &rubric, row.clone()).await.unwrap();
+    store.save_rubric(&scope, &rubric, row.clone()).await.unwrap();
     let chosen = Some((recording_id, None, String::new()));
     assert!(store.choose_source(&scope, lesson_id, chosen, person_id, &row).await.unwrap());
     vec![

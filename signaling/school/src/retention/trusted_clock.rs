@@ -12,38 +12,38 @@ use crate::base::time::{Now, UnixMs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// It went as it should.
-    Kept,
+    Trusted,
     /// It is so many milliseconds off from where it should be; below 0 it was set back.
     Moved(i64),
 }
 
 /// Follows the wall clock from the start of the hub.
 #[derive(Clone, Copy, Debug)]
-pub struct KeptClock {
+pub struct TrustedClock {
     /// Noted by the hub before this one.
     seen: Option<UnixMs>,
     base: Now,
     believed: bool,
 }
 
-impl KeptClock {
+impl TrustedClock {
     /// At the start of the hub. `seen` is what an earlier one noted. `None`: there was none.
     #[must_use]
     pub fn begin(seen: Option<UnixMs>, now: Now) -> Self {
         let mut clock = Self { seen, base: now, believed: false };
-        clock.believed = clock.since_the_stop(now) == Trust::Kept;
+        clock.believed = clock.since_the_stop(now) == Trust::Trusted;
         clock
     }
 
     /// What the wall clock is worth now.
     #[must_use]
-    pub fn look(&self, now: Now) -> Trust {
+    pub fn poll(&self, now: Now) -> Trust {
         if !self.believed {
             // It may have been set right meanwhile.
             return self.since_the_stop(now);
         }
         let off_ms = self.base_by(now).saturating_sub(self.base.wall.0);
-        if off_ms.unsigned_abs() > MOVED_MS { Trust::Moved(off_ms) } else { Trust::Kept }
+        if off_ms.unsigned_abs() > MOVED_MS { Trust::Moved(off_ms) } else { Trust::Trusted }
     }
 
     /// Somebody answers for the time that it is now.
@@ -52,11 +52,11 @@ impl KeptClock {
     }
 
     fn since_the_stop(&self, now: Now) -> Trust {
-        let Some(seen) = self.seen else { return Trust::Kept };
+        let Some(seen) = self.seen else { return Trust::Trusted };
         let stood_ms = self.base_by(now).saturating_sub(seen.0);
         let longest_ms = i64::try_from(STOOD_MAX.as_millis()).unwrap_or(i64::MAX);
         let back = stood_ms < 0 && stood_ms.unsigned_abs() > MOVED_MS;
-        if back || stood_ms > longest_ms { Trust::Moved(stood_ms) } else { Trust::Kept }
+        if back || stood_ms > longest_ms { Trust::Moved(stood_ms) } else { Trust::Trusted }
     }
 
     /// When the hub began, as the wall clock would have it now.
@@ -90,32 +90,32 @@ mod tests {
             wall: UnixMs(START + gone_ms + jump_ms),
             steady: steady + Duration::from_millis(gone_ms.unsigned_abs()),
         };
-        let mut clock = KeptClock::begin(Some(UnixMs(START - HOUR)), at(0, 0));
-        assert_eq!(clock.look(at(DAY, 0)), Trust::Kept);
-        assert_eq!(clock.look(at(DAY, HOUR)), Trust::Kept, "an hour may be summer time, set by hand");
+        let mut clock = TrustedClock::begin(Some(UnixMs(START - HOUR)), at(0, 0));
+        assert_eq!(clock.poll(at(DAY, 0)), Trust::Trusted);
+        assert_eq!(clock.poll(at(DAY, HOUR)), Trust::Trusted, "an hour may be summer time, set by hand");
         for jump in [-2 * HOUR, HOUR + 1, DAY, 365 * DAY] {
-            assert_eq!(clock.look(at(DAY, jump)), Trust::Moved(jump));
-            assert_eq!(clock.look(at(9 * DAY, jump)), Trust::Moved(jump), "it does not become true by waiting");
+            assert_eq!(clock.poll(at(DAY, jump)), Trust::Moved(jump));
+            assert_eq!(clock.poll(at(9 * DAY, jump)), Trust::Moved(jump), "it does not become true by waiting");
         }
-        assert_eq!(clock.look(at(10 * DAY, 0)), Trust::Kept);
+        assert_eq!(clock.poll(at(10 * DAY, 0)), Trust::Trusted);
         clock.believe(at(10 * DAY, 365 * DAY));
-        assert_eq!(clock.look(at(11 * DAY, 365 * DAY)), Trust::Kept);
-        assert_eq!(clock.look(at(11 * DAY, 0)), Trust::Moved(-365 * DAY));
+        assert_eq!(clock.poll(at(11 * DAY, 365 * DAY)), Trust::Trusted);
+        assert_eq!(clock.poll(at(11 * DAY, 0)), Trust::Moved(-365 * DAY));
     }
 
     #[test]
     fn a_clock_that_was_moved_while_the_hub_stood_still_is_not_believed_either() {
         let steady = Instant::now();
         let at = |wall: i64, gone_ms: u64| Now { wall: UnixMs(wall), steady: steady + Duration::from_millis(gone_ms) };
-        let begin = |wall| KeptClock::begin(Some(UnixMs(START)), at(wall, 0)).look(at(wall + 60_000, 60_000));
+        let begin = |wall| TrustedClock::begin(Some(UnixMs(START)), at(wall, 0)).poll(at(wall + 60_000, 60_000));
         for kept in [0, -HOUR, HOUR, DAY, 62 * DAY] {
-            assert_eq!(begin(START + kept), Trust::Kept, "{kept}");
+            assert_eq!(begin(START + kept), Trust::Trusted, "{kept}");
         }
         for moved in [-2 * HOUR, 365 * DAY] {
             assert_eq!(begin(START + moved), Trust::Moved(moved));
         }
-        let right_again = KeptClock::begin(Some(UnixMs(START)), at(START + 365 * DAY, 0));
-        assert_eq!(right_again.look(at(START + DAY, 60_000)), Trust::Kept);
-        assert_eq!(KeptClock::begin(None, at(0, 0)).look(at(1, 1)), Trust::Kept, "the first start of all");
+        let right_again = TrustedClock::begin(Some(UnixMs(START)), at(START + 365 * DAY, 0));
+        assert_eq!(right_again.poll(at(START + DAY, 60_000)), Trust::Trusted);
+        assert_eq!(TrustedClock::begin(None, at(0, 0)).poll(at(1, 1)), Trust::Trusted, "the first start of all");
     }
 }

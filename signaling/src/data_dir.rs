@@ -10,7 +10,7 @@ use std::{
 
 /// A small file cannot be kept.
 #[derive(Debug, thiserror::Error)]
-pub enum KeepError {
+pub enum DataDirError {
     /// It cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -52,48 +52,48 @@ pub enum KeepError {
 /// Makes a folder that only the hub may look into.
 ///
 /// # Errors
-/// [`KeepError::Write`] where it cannot be made.
-pub fn folder(path: &Path) -> Result<(), KeepError> {
+/// [`DataDirError::Write`] where it cannot be made.
+pub fn folder(path: &Path) -> Result<(), DataDirError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| KeepError::Write { path: path.to_owned(), source })
+        .map_err(|source| DataDirError::Write { path: path.to_owned(), source })
 }
 
 /// Takes a data folder for as long as the answer is kept: two hubs would write the same recordings. However a process
 /// ends, what it took is free again.
 ///
 /// # Errors
-/// [`KeepError::Taken`] where another process has it.
-pub fn alone(data: &Path) -> Result<fs::File, KeepError> {
+/// [`DataDirError::Taken`] where another process has it.
+pub fn alone(data: &Path) -> Result<fs::File, DataDirError> {
     let path = data.join("hub.lock");
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(|source| KeepError::Write { path: path.clone(), source })?;
+    let file = file.map_err(|source| DataDirError::Write { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(KeepError::Taken { path: data.to_owned() }),
-        Err(fs::TryLockError::Error(source)) => Err(KeepError::Write { path, source }),
+        Err(fs::TryLockError::WouldBlock) => Err(DataDirError::Taken { path: data.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(DataDirError::Write { path, source }),
     }
 }
 
 /// Reads a file. `None`: there is none.
 ///
 /// # Errors
-/// [`KeepError::Read`] where it is there but cannot be read.
-pub fn read(path: &Path) -> Result<Option<Vec<u8>>, KeepError> {
+/// [`DataDirError::Read`] where it is there but cannot be read.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, DataDirError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeepError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(DataDirError::Read { path: path.to_owned(), source }),
     }
 }
 
 /// Writes a file of which nobody ever sees a half: beside it first, then renamed. `mode` as in `chmod`.
 ///
 /// # Errors
-/// [`KeepError::Write`] where it cannot be written.
-pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeepError> {
+/// [`DataDirError::Write`] where it cannot be written.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DataDirError> {
     let beside = path.with_extension("new");
     let write = || -> io::Result<()> {
         let _ = fs::remove_file(&beside);
@@ -102,7 +102,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeepError> {
         file.sync_all()?;
         fs::rename(&beside, path)
     };
-    write().map_err(|source| KeepError::Write { path: path.to_owned(), source })
+    write().map_err(|source| DataDirError::Write { path: path.to_owned(), source })
 }
 
 /// A new file, written piece by piece beside its place and put there when it is whole.
@@ -117,29 +117,29 @@ impl NewFile {
     /// Begins one that only the hub may read.
     ///
     /// # Errors
-    /// [`KeepError::Write`] where it cannot be made.
-    pub fn begin(path: &Path) -> Result<Self, KeepError> {
+    /// [`DataDirError::Write`] where it cannot be made.
+    pub fn begin(path: &Path) -> Result<Self, DataDirError> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
         let beside = PathBuf::from(beside);
         let _ = fs::remove_file(&beside);
         let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-        let file = file.map_err(|source| KeepError::Write { path: path.to_owned(), source })?;
+        let file = file.map_err(|source| DataDirError::Write { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), beside, file: io::BufWriter::new(file) })
     }
 
     /// It is whole, and stays.
     ///
     /// # Errors
-    /// [`KeepError::Write`] where it cannot be written or renamed.
-    pub fn finish(mut self) -> Result<(), KeepError> {
+    /// [`DataDirError::Write`] where it cannot be written or renamed.
+    pub fn finish(mut self) -> Result<(), DataDirError> {
         let mut finish = || {
             self.file.flush()?;
             self.file.get_ref().sync_all()?;
             fs::rename(&self.beside, &self.path)
         };
         let done: io::Result<()> = finish();
-        done.map_err(|source| KeepError::Write { path: self.path.clone(), source })
+        done.map_err(|source| DataDirError::Write { path: self.path.clone(), source })
     }
 }
 
@@ -156,9 +156,9 @@ impl Write for NewFile {
 /// A file, to be read line by line.
 ///
 /// # Errors
-/// [`KeepError::Read`] where it is not there or cannot be read.
-pub fn lines(path: &Path) -> Result<io::BufReader<fs::File>, KeepError> {
-    let file = fs::File::open(path).map_err(|source| KeepError::Read { path: path.to_owned(), source })?;
+/// [`DataDirError::Read`] where it is not there or cannot be read.
+pub fn lines(path: &Path) -> Result<io::BufReader<fs::File>, DataDirError> {
+    let file = fs::File::open(path).map_err(|source| DataDirError::Read { path: path.to_owned(), source })?;
     Ok(io::BufReader::new(file))
 }
 
@@ -171,16 +171,16 @@ pub fn is_empty(path: &Path) -> bool {
 /// Reads a secret, or makes and keeps it on the first run.
 ///
 /// # Errors
-/// [`KeepError`] where it cannot be read or written, or where others can read it.
-pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, KeepError> {
+/// [`DataDirError`] where it cannot be read or written, or where others can read it.
+pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, DataDirError> {
     let Some(bytes) = read(path)? else {
         let bytes = make();
         write(path, &bytes, 0o600)?;
         return Ok(bytes);
     };
-    let mode = fs::metadata(path).map_err(|source| KeepError::Read { path: path.to_owned(), source })?;
+    let mode = fs::metadata(path).map_err(|source| DataDirError::Read { path: path.to_owned(), source })?;
     if mode.permissions().mode() & 0o077 != 0 {
-        return Err(KeepError::Exposed { path: path.to_owned() });
+        return Err(DataDirError::Exposed { path: path.to_owned() });
     }
     Ok(bytes)
 }
@@ -188,9 +188,9 @@ pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Ke
 /// Reads a secret that somebody put there for the hub.
 ///
 /// # Errors
-/// [`KeepError`] where it cannot be read, or where others can read it.
-pub fn given_secret(path: &Path) -> Result<Vec<u8>, KeepError> {
-    let missing = || KeepError::Read { path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
+/// [`DataDirError`] where it cannot be read, or where others can read it.
+pub fn given_secret(path: &Path) -> Result<Vec<u8>, DataDirError> {
+    let missing = || DataDirError::Read { path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
     if read(path)?.is_none() {
         return Err(missing());
     }
@@ -211,7 +211,7 @@ mod tests {
     fn a_folder_belongs_to_one_hub_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let first = alone(folder.path()).unwrap();
-        assert!(matches!(alone(folder.path()), Err(KeepError::Taken { .. })));
+        assert!(matches!(alone(folder.path()), Err(DataDirError::Taken { .. })));
         drop(first);
         alone(folder.path()).unwrap();
     }
@@ -223,6 +223,6 @@ mod tests {
         assert_eq!(secret(&path, || vec![1]).unwrap(), [1]);
         assert_eq!(secret(&path, || vec![2]).unwrap(), [1]);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(secret(&path, || vec![3]), Err(KeepError::Exposed { .. })));
+        assert!(matches!(secret(&path, || vec![3]), Err(DataDirError::Exposed { .. })));
     }
 }

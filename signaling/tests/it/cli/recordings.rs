@@ -8,7 +8,7 @@ use recorder::{
     journal::{self, HashChain, Record},
 };
 use school::account::system_scope;
-use signaling::{keep, live::recording::SealKey};
+use signaling::{data_dir, live::recording::SealKey};
 
 fn tongke(school: &School, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tongke"));
@@ -72,7 +72,7 @@ async fn a_recording_is_listed_verified_and_repaired_from_the_console() {
     let cut_off = complained(&tongke(&school, &["recordings", "export", id, "--to", to.to_str().unwrap()]));
     assert!(cut_off.contains("is not over"), "{cut_off}");
     assert!(said(&tongke(&school, &["recordings"])).contains("unsealed"));
-    let running = keep::alone(school.folder.path()).unwrap();
+    let running = data_dir::alone(school.folder.path()).unwrap();
     let refused = complained(&tongke(&school, &["recordings", "repair", id]));
     assert!(refused.contains("stop the hub first"), "{refused}");
     drop(running);
@@ -103,7 +103,7 @@ async fn a_journal_that_was_written_anew_as_a_whole_is_found_out_beside_the_data
     chain.frame(&records[0]).unwrap();
     let kept = Checkpoint::new(id.parse().unwrap(), 1, chain.head().to_owned(), 60_000, Some(&key));
     let now = school::base::time::UnixMs(0);
-    school.app.store.keep_checkpoints(&system_scope::bell(), &[kept], now).await.unwrap();
+    school.app.store.save_checkpoints(&system_scope::bell(), &[kept], now).await.unwrap();
     let whole = tongke(&school, &["verify", "recording", id]);
     assert!(said(&whole).contains("1 checkpoints of the database are all in it"), "{whole:?}");
 

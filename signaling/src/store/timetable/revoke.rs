@@ -20,7 +20,7 @@ use school::{
 impl Writing {
     /// Takes the classes of these cancelled rights out of the lessons that have not opened yet, unless another right
     /// lets them in. `rules` are those of the school that teaches. Answers how many lessons are now without one.
-    pub(crate) async fn release(
+    pub(crate) async fn revoke_lessons(
         &mut self,
         rules: &RuleSet,
         cancelled: &[ListeningRight],

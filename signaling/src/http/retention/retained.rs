@@ -7,33 +7,33 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::{
     account::identity::Identity,
     web::{
-        ask::{Asked, Named, Queried},
+        extract::{JsonBody, PathId, QueryParams},
         list::{self, Listed},
         problem::{ApiError, Problems, invalid},
     },
 };
 use crate::{
     app::App,
-    store::retention::{Deletion, Hold, KeptAsk, KeptRecording, policy::Policies},
+    store::retention::{Deletion, Hold, RetainedFilter, RetainedRecording, policy::Policies},
 };
 use school::{
-    account::permission::{Act, Scope},
+    account::permission::{Permission, Scope},
     base::{
         id::{LessonId, OrganisationId, RecordingId},
         time::UnixMs,
     },
-    retention::{DeletionRule, KeepState},
+    retention::{DeletionRule, StorageState},
 };
 
 /// A recording as it is kept.
 #[derive(Serialize, ToSchema)]
-pub struct KeptRecordingView {
+pub struct RetainedRecordingView {
     recording_id: RecordingId,
     lesson_id: LessonId,
     title: String,
     organisation_id: OrganisationId,
     school: String,
-    state: KeepState,
+    state: StorageState,
     size_bytes: u64,
     duration_ms: u64,
     /// When its lesson ended. While it goes on: when it began.
@@ -92,69 +92,69 @@ pub struct Reasoned {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct KeptPage {
+pub struct RetainedPage {
     /// `next` of the page before.
     after: Option<RecordingId>,
     /// At most so many, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// Only those in this state. Without it: all that are still there.
-    state: Option<KeepState>,
+    state: Option<StorageState>,
     /// Only those that somebody holds.
     #[serde(default)]
     held: bool,
 }
 
 /// The recordings that are kept, the oldest first, and when each of them goes
-#[utoipa::path(get, path = "/storage/recordings", tag = "storage", params(KeptPage),
+#[utoipa::path(get, path = "/storage/recordings", tag = "storage", params(RetainedPage),
     extensions(("x-act" = json!("see_storage"))),
-    responses((status = 200, body = Listed<KeptRecordingView>), Problems))]
-pub async fn list_kept_recordings(
+    responses((status = 200, body = Listed<RetainedRecordingView>), Problems))]
+pub async fn list_retained_recordings(
     State(app): State<App>,
     identity: Identity,
-    Queried(page): Queried<KeptPage>,
-) -> Result<Json<Listed<KeptRecordingView>>, ApiError> {
-    let scope = identity.scope(Act::SeeStorage)?;
+    QueryParams(page): QueryParams<RetainedPage>,
+) -> Result<Json<Listed<RetainedRecordingView>>, ApiError> {
+    let scope = identity.scope(Permission::SeeStorage)?;
     let limit = list::limit(page.limit)? + 1;
     let after = match page.after {
         None => None,
         Some(id) => {
-            let last = app.store.kept_recording(&scope, id).await?;
+            let last = app.store.retained_recording(&scope, id).await?;
             let last = last.ok_or_else(|| ApiError::BadRequest("after".into()))?;
             Some((last.ended_at, last.recording_id))
         }
     };
-    let ask = KeptAsk { states: page.state.into_iter().collect(), held: page.held, after, limit };
-    let found = app.store.kept_recordings(&scope, &ask).await?;
+    let ask = RetainedFilter { states: page.state.into_iter().collect(), held: page.held, after, limit };
+    let found = app.store.retained_recordings(&scope, &ask).await?;
     let policies = app.store.policies(&scope).await?;
-    let items = found.into_iter().map(|kept| kept_view(&policies, kept)).collect();
-    Ok(Json(Listed::new(items, limit, |kept: &KeptRecordingView| kept.recording_id.to_string())))
+    let items = found.into_iter().map(|retained| retained_view(&policies, retained)).collect();
+    Ok(Json(Listed::new(items, limit, |retained: &RetainedRecordingView| retained.recording_id.to_string())))
 }
 
 /// One recording as it is kept
 #[utoipa::path(get, path = "/storage/recordings/{recording_id}", tag = "storage",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_storage"))),
-    responses((status = 200, body = KeptRecordingView), Problems))]
-pub async fn show_kept_recording(
+    responses((status = 200, body = RetainedRecordingView), Problems))]
+pub async fn show_retained_recording(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<RecordingId>,
-) -> Result<Json<KeptRecordingView>, ApiError> {
-    shown(&app, &identity.reach(Act::SeeStorage)?, id).await
+    PathId(id): PathId<RecordingId>,
+) -> Result<Json<RetainedRecordingView>, ApiError> {
+    shown(&app, &identity.reach(Permission::SeeStorage)?, id).await
 }
 
 /// Hold a recording: it is not deleted, and what was to be deleted is taken back
 #[utoipa::path(put, path = "/storage/recordings/{recording_id}/hold", tag = "storage", request_body = NewHold,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
-    responses((status = 200, body = KeptRecordingView), Problems))]
+    responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn hold_recording(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<RecordingId>,
-    Asked(ask): Asked<NewHold>,
-) -> Result<Json<KeptRecordingView>, ApiError> {
-    let scope = identity.reach(Act::EditStorage)?;
-    let kept = found(&app, &scope, id).await?;
+    PathId(id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<NewHold>,
+) -> Result<Json<RetainedRecordingView>, ApiError> {
+    let scope = identity.reach(Permission::EditStorage)?;
+    let retained = found(&app, &scope, id).await?;
     let (now, until) = (app.clock.wall(), ask.until_ms.map(UnixMs));
     if until.is_some_and(|until| until <= now) {
         return Err(invalid("until_ms", "保留到的时间要在将来"));
@@ -163,7 +163,7 @@ pub async fn hold_recording(
     let hold = Hold { by, name, reason: reason(&ask.reason)?, at: now, until };
     let row = identity.row(&app, "hold_recording", format!("recording:{id}"));
     if !app.store.hold_recording(&scope, id, Some(&hold), row).await? {
-        return Err(ApiError::StorageState(kept.state));
+        return Err(ApiError::StorageState(retained.state));
     }
     shown(&app, &scope, id).await
 }
@@ -171,15 +171,15 @@ pub async fn hold_recording(
 /// Let a recording go: retention holds for it again
 #[utoipa::path(delete, path = "/storage/recordings/{recording_id}/hold", tag = "storage",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
-    responses((status = 200, body = KeptRecordingView), Problems))]
+    responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn release_recording(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<RecordingId>,
-) -> Result<Json<KeptRecordingView>, ApiError> {
-    let scope = identity.reach(Act::EditStorage)?;
-    let kept = found(&app, &scope, id).await?;
-    if kept.hold.is_some() {
+    PathId(id): PathId<RecordingId>,
+) -> Result<Json<RetainedRecordingView>, ApiError> {
+    let scope = identity.reach(Permission::EditStorage)?;
+    let retained = found(&app, &scope, id).await?;
+    if retained.hold.is_some() {
         let row = identity.row(&app, "release_recording", format!("recording:{id}"));
         app.store.hold_recording(&scope, id, None, row).await?;
     }
@@ -189,20 +189,20 @@ pub async fn release_recording(
 /// Ask for a recording to be deleted: it goes in a week, and until then it can be taken back
 #[utoipa::path(put, path = "/storage/recordings/{recording_id}/deletion", tag = "storage", request_body = Reasoned,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
-    responses((status = 200, body = KeptRecordingView), Problems))]
+    responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn ask_for_deletion(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<RecordingId>,
-    Asked(ask): Asked<Reasoned>,
-) -> Result<Json<KeptRecordingView>, ApiError> {
-    let scope = identity.reach(Act::EditStorage)?;
-    let kept = found(&app, &scope, id).await?;
+    PathId(id): PathId<RecordingId>,
+    JsonBody(ask): JsonBody<Reasoned>,
+) -> Result<Json<RetainedRecordingView>, ApiError> {
+    let scope = identity.reach(Permission::EditStorage)?;
+    let retained = found(&app, &scope, id).await?;
     let (since, by) = (app.clock.wall(), identity.actor());
     let deletion = Deletion { since, rule: DeletionRule::Request, by, reason: reason(&ask.reason)? };
     let row = identity.row(&app, "mark_for_deletion", format!("recording:{id}"));
     if !app.store.mark_for_deletion(&scope, id, &deletion, row).await? {
-        return Err(if kept.hold.is_some() { ApiError::Held } else { ApiError::StorageState(kept.state) });
+        return Err(if retained.hold.is_some() { ApiError::Held } else { ApiError::StorageState(retained.state) });
     }
     shown(&app, &scope, id).await
 }
@@ -210,28 +210,28 @@ pub async fn ask_for_deletion(
 /// Take a deletion back while that is possible
 #[utoipa::path(delete, path = "/storage/recordings/{recording_id}/deletion", tag = "storage",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
-    responses((status = 200, body = KeptRecordingView), Problems))]
+    responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn take_deletion_back(
     State(app): State<App>,
     identity: Identity,
-    Named(id): Named<RecordingId>,
-) -> Result<Json<KeptRecordingView>, ApiError> {
-    let scope = identity.reach(Act::EditStorage)?;
-    let kept = found(&app, &scope, id).await?;
+    PathId(id): PathId<RecordingId>,
+) -> Result<Json<RetainedRecordingView>, ApiError> {
+    let scope = identity.reach(Permission::EditStorage)?;
+    let retained = found(&app, &scope, id).await?;
     let row = identity.row(&app, "take_deletion_back", format!("recording:{id}"));
     if !app.store.unmark(&scope, id, row).await? {
-        return Err(ApiError::StorageState(kept.state));
+        return Err(ApiError::StorageState(retained.state));
     }
     shown(&app, &scope, id).await
 }
 
-async fn found(app: &App, scope: &Scope, id: RecordingId) -> Result<KeptRecording, ApiError> {
-    app.store.kept_recording(scope, id).await?.ok_or(ApiError::NotFound)
+async fn found(app: &App, scope: &Scope, id: RecordingId) -> Result<RetainedRecording, ApiError> {
+    app.store.retained_recording(scope, id).await?.ok_or(ApiError::NotFound)
 }
 
-async fn shown(app: &App, scope: &Scope, id: RecordingId) -> Result<Json<KeptRecordingView>, ApiError> {
-    let kept = found(app, scope, id).await?;
-    Ok(Json(kept_view(&app.store.policies(scope).await?, kept)))
+async fn shown(app: &App, scope: &Scope, id: RecordingId) -> Result<Json<RetainedRecordingView>, ApiError> {
+    let retained = found(app, scope, id).await?;
+    Ok(Json(retained_view(&app.store.policies(scope).await?, retained)))
 }
 
 pub(crate) fn reason(typed: &str) -> Result<String, ApiError> {
@@ -242,27 +242,31 @@ pub(crate) fn reason(typed: &str) -> Result<String, ApiError> {
     Ok(reason.to_owned())
 }
 
-fn kept_view(policies: &Policies, kept: KeptRecording) -> KeptRecordingView {
-    let deletes_at_ms = kept.item().deletes_at(&policies.at(&kept.path));
-    let deletion = kept.deletion.map(|deletion| DeletionView {
+fn retained_view(policies: &Policies, retained: RetainedRecording) -> RetainedRecordingView {
+    let deletes_at_ms = retained.item().deletes_at(&policies.at(&retained.path));
+    let deletion = retained.deletion.map(|deletion| DeletionView {
         rule: deletion.rule,
         reason: deletion.reason,
         since_ms: deletion.since,
     });
-    let hold =
-        kept.hold.map(|hold| HoldView { name: hold.name, reason: hold.reason, at_ms: hold.at, until_ms: hold.until });
-    KeptRecordingView {
-        recording_id: kept.recording_id,
-        lesson_id: kept.lesson_id,
-        title: kept.title,
-        organisation_id: kept.organisation_id,
-        school: kept.school,
-        state: kept.state,
-        size_bytes: kept.size_bytes,
-        duration_ms: kept.duration_ms,
-        ended_at_ms: kept.ended_at,
-        is_mirrored: kept.is_mirrored,
-        is_chosen: kept.is_chosen,
+    let hold = retained.hold.map(|hold| HoldView {
+        name: hold.name,
+        reason: hold.reason,
+        at_ms: hold.at,
+        until_ms: hold.until,
+    });
+    RetainedRecordingView {
+        recording_id: retained.recording_id,
+        lesson_id: retained.lesson_id,
+        title: retained.title,
+        organisation_id: retained.organisation_id,
+        school: retained.school,
+        state: retained.state,
+        size_bytes: retained.size_bytes,
+        duration_ms: retained.duration_ms,
+        ended_at_ms: retained.ended_at,
+        is_mirrored: retained.is_mirrored,
+        is_chosen: retained.is_chosen,
         hold,
         deletion,
         deletes_at_ms,

@@ -53,14 +53,14 @@ pub(super) enum Line {
 
 /// Follows what one page tells.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PageSeen {
+pub(super) struct PagePresence {
     /// Until where its time is accounted for.
     until: UnixMs,
     /// Its last word, and whether the lesson was on its screen then.
     last: Option<(Instant, bool)>,
 }
 
-impl PageSeen {
+impl PagePresence {
     pub(super) fn new(now: Now) -> Self {
         Self { until: now.wall, last: None }
     }
@@ -136,13 +136,13 @@ impl PageSeen {
 
 /// Follows what the teacher sends.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct TeacherSeen {
+pub(super) struct TeacherPresence {
     since: Option<(UnixMs, bool)>,
 }
 
-impl TeacherSeen {
+impl TeacherPresence {
     /// How it stands. Answers the window that ends with it: when it changes, and every five seconds.
-    pub(super) fn look(&mut self, now: Now, sends: bool, figures: Option<Figures>) -> Option<Sample> {
+    pub(super) fn poll(&mut self, now: Now, sends: bool, figures: Option<Figures>) -> Option<Sample> {
         let Some((from, sent)) = self.since else {
             self.since = Some((now.wall, sends));
             return None;
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_pages_word_counts_while_the_hub_sends_to_it() {
         let start = start();
-        let mut page = PageSeen::new(start);
+        let mut page = PagePresence::new(start);
         let seen = page.word(at(start, 5_000), &report(5_000.0, 5_000.0), UP, true).unwrap();
         assert_eq!((seen.from, seen.until), (start.wall, at(start, 5_000).wall));
         assert_eq!((seen.shown_ms, seen.cause, seen.hub_loss, seen.layer), (5_000, None, Some(0.01), Some(1)));
@@ -281,7 +281,7 @@ mod tests {
             (report(1_000.0, 0.0), Cause::Black),
         ];
         for (report, cause) in table {
-            let seen = PageSeen::new(start).word(at(start, 1_000), &report, UP, true).unwrap();
+            let seen = PagePresence::new(start).word(at(start, 1_000), &report, UP, true).unwrap();
             assert_eq!((seen.shown_ms, seen.cause), (0, Some(cause)));
         }
     }
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn no_time_is_told_twice_and_no_more_than_there_was() {
         let start = start();
-        let mut page = PageSeen::new(start);
+        let mut page = PagePresence::new(start);
         // It came a second ago and claims a minute.
         let seen = page.word(at(start, 1_000), &report(60_000.0, 60_000.0), UP, true).unwrap();
         assert_eq!((seen.span_ms(), seen.shown_ms), (1_000, 1_000));
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn a_page_that_closes_was_there_until_then_and_one_that_fell_silent_was_not() {
         let start = start();
-        let mut page = PageSeen::new(start);
+        let mut page = PagePresence::new(start);
         page.word(at(start, 5_000), &report(5_000.0, 5_000.0), UP, true).unwrap();
         let tail = page.end(at(start, 8_000)).unwrap();
         assert_eq!((tail.shown_ms, tail.loss), (3_000, None));
@@ -328,13 +328,13 @@ mod tests {
     #[test]
     fn the_teacher_is_seen_every_five_seconds_and_when_that_changes() {
         let start = start();
-        let mut teacher = TeacherSeen::default();
+        let mut teacher = TeacherPresence::default();
         let figures = Some(Figures { loss: 0.02, kbps: 2_000, ..Figures::default() });
-        assert_eq!(teacher.look(start, true, figures), None);
-        assert_eq!(teacher.look(at(start, 4_999), true, figures), None);
-        let window = teacher.look(at(start, 5_000), true, figures).unwrap();
+        assert_eq!(teacher.poll(start, true, figures), None);
+        assert_eq!(teacher.poll(at(start, 4_999), true, figures), None);
+        let window = teacher.poll(at(start, 5_000), true, figures).unwrap();
         assert_eq!((window.shown_ms, window.kbps, window.hub_loss), (5_000, Some(2_000), Some(0.02)));
-        let went = teacher.look(at(start, 6_500), false, figures).unwrap();
+        let went = teacher.poll(at(start, 6_500), false, figures).unwrap();
         assert_eq!((went.shown_ms, went.cause), (1_500, None));
         let away = teacher.end(at(start, 8_000), figures).unwrap();
         assert_eq!((away.shown_ms, away.cause, away.kbps), (0, Some(Cause::Teacher), None));

@@ -17,23 +17,23 @@ use school::{
         id::{ClipId, LessonId},
         time::UnixMs,
     },
-    retention::{AgedItem, DataClass, RetentionPolicy},
+    retention::{DataClass, ExpiringItem, RetentionPolicy},
 };
 
 /// Something that goes by its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aged {
+pub struct Expiring {
     /// What.
-    pub id: AgedId,
+    pub id: ExpiringId,
     /// Of the school whose policy holds: the one that taught.
     pub path: String,
     /// As retention sees it.
-    pub item: AgedItem,
+    pub item: ExpiringItem,
 }
 
 /// What goes by its age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgedId {
+pub enum ExpiringId {
     /// A clip, with its links.
     Clip(ClipId),
     /// The windows of five seconds of a lesson. What was worked out from them stays.
@@ -48,12 +48,12 @@ pub enum Retired {
     /// It is gone.
     Done,
     /// It was held, chosen or deleted in this moment.
-    Spared,
+    Skipped,
     /// Somebody has edited the lesson's attendance: it stays, as the proof that they did.
     Edited(Edited),
 }
 
-impl AgedId {
+impl ExpiringId {
     fn class(self) -> DataClass {
         match self {
             Self::Clip(_) => DataClass::Clips,
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn count_aged(&self, _scope: &Scope, class: DataClass) -> Result<u64, StoreError> {
+    pub async fn count_expiring(&self, _scope: &Scope, class: DataClass) -> Result<u64, StoreError> {
         let sql = Sql::new(match class {
             DataClass::Recordings => return Ok(0),
             DataClass::Clips => "select count(*) as n from clip",
@@ -133,20 +133,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn aged(
+    pub async fn expiring(
         &self,
         _scope: &Scope,
         class: DataClass,
         until: UnixMs,
-        after: Option<AgedId>,
+        after: Option<ExpiringId>,
         limit: u32,
-    ) -> Result<Vec<Aged>, StoreError> {
+    ) -> Result<Vec<Expiring>, StoreError> {
         let (mut sql, key) = select(class, until);
         if let Some(after) = after {
             sql.push(" and ").push(key).push(" > ").bind(after.text());
         }
         sql.push(" order by ").push(key).push(" limit ").bind(i64::from(limit));
-        sql.all(&self.pool).await?.iter().map(|row| aged_from(class, row)).collect()
+        sql.all(&self.pool).await?.iter().map(|row| expiring_from(class, row)).collect()
     }
 
     /// Deletes what is due by a policy, and lays its tombstone.
@@ -156,55 +156,55 @@ impl Store {
     pub async fn retire(
         &self,
         scope: &Scope,
-        id: AgedId,
+        id: ExpiringId,
         policy: &RetentionPolicy,
         now: UnixMs,
     ) -> Result<Retired, StoreError> {
-        if let AgedId::Samples(lesson_id) | AgedId::Attendance(lesson_id) = id
+        if let ExpiringId::Samples(lesson_id) | ExpiringId::Attendance(lesson_id) = id
             && let Err(edited) = self.verify_attendance(scope, Some(lesson_id)).await?
         {
             return Ok(Retired::Edited(edited));
         }
         let mut writing = self.write().await?;
-        let aged = writing.aged(id, now).await?.filter(|aged| aged.item.is_due(policy, now));
-        let Some(aged) = aged else { return Ok(Retired::Spared) };
+        let expiring = writing.expiring(id, now).await?.filter(|expiring| expiring.item.is_due(policy, now));
+        let Some(expiring) = expiring else { return Ok(Retired::Skipped) };
         let days = policy.kept(id.class()).map_or(0, |kept| kept.as_secs() / 86_400);
         let rule = format!("rule=retention days={days}");
         let (act, object, said) = match id {
-            AgedId::Clip(clip_id) => match writing.delete_clip(clip_id).await {
+            ExpiringId::Clip(clip_id) => match writing.delete_clip(clip_id).await {
                 Ok(said) => (RETIRE_CLIP, format!("clip:{clip_id}"), format!("{rule} {said}")),
                 // A lesson that was planned in this moment plays it.
-                Err(StoreError::Rule { kind: RuleKind::Reference, .. }) => return Ok(Retired::Spared),
+                Err(StoreError::Rule { kind: RuleKind::Reference, .. }) => return Ok(Retired::Skipped),
                 Err(error) => return Err(error),
             },
-            AgedId::Samples(lesson_id) => {
+            ExpiringId::Samples(lesson_id) => {
                 let (before, after) = writing.delete_samples(lesson_id, now).await?;
                 (RETIRE_SAMPLES, format!("lesson:{lesson_id}"), format!("sha256={after} {rule} before={before}"))
             }
-            AgedId::Attendance(lesson_id) => {
+            ExpiringId::Attendance(lesson_id) => {
                 let sha256 = writing.delete_attendance(lesson_id, now).await?;
                 (RETIRE_ATTENDANCE, format!("lesson:{lesson_id}"), format!("sha256={sha256} {rule}"))
             }
         };
-        writing.commit(&AuditRow::by_system(now, act, object).at_place(aged.path).saying(said)).await?;
+        writing.commit(&AuditRow::by_system(now, act, object).at_place(expiring.path).saying(said)).await?;
         Ok(Retired::Done)
     }
 }
 
 impl Writing {
     /// One, as it is in this transaction. Whoever holds its recording comes before it or behind it.
-    async fn aged(&mut self, id: AgedId, now: UnixMs) -> Result<Option<Aged>, StoreError> {
+    async fn expiring(&mut self, id: ExpiringId, now: UnixMs) -> Result<Option<Expiring>, StoreError> {
         let mut sql = Sql::new("update kept_recording set held_by = held_by where recording_id in (");
         match id {
-            AgedId::Clip(_) => sql.push("select recording_id from clip where clip_id = "),
-            AgedId::Samples(_) | AgedId::Attendance(_) => {
+            ExpiringId::Clip(_) => sql.push("select recording_id from clip where clip_id = "),
+            ExpiringId::Samples(_) | ExpiringId::Attendance(_) => {
                 sql.push("select recording_id from recording where lesson_id = ")
             }
         };
         sql.bind(id.text()).push(")").run(self.on()).await?;
         let (mut sql, key) = select(id.class(), now);
         sql.push(" and ").push(key).push(" = ").bind(id.text());
-        sql.optional_on(self.on()).await?.map(|row| aged_from(id.class(), &row)).transpose()
+        sql.optional_on(self.on()).await?.map(|row| expiring_from(id.class(), &row)).transpose()
     }
 
     /// A clip with its links, and what past lessons say of it. Answers what it was.
@@ -278,17 +278,17 @@ impl Writing {
     }
 }
 
-fn aged_from(class: DataClass, row: &AnyRow) -> Result<Aged, StoreError> {
+fn expiring_from(class: DataClass, row: &AnyRow) -> Result<Expiring, StoreError> {
     let id = match class {
-        DataClass::Recordings | DataClass::Clips => AgedId::Clip(word(row, "id")?),
-        DataClass::Samples => AgedId::Samples(word(row, "id")?),
-        DataClass::Attendance => AgedId::Attendance(word(row, "id")?),
+        DataClass::Recordings | DataClass::Clips => ExpiringId::Clip(word(row, "id")?),
+        DataClass::Samples => ExpiringId::Samples(word(row, "id")?),
+        DataClass::Attendance => ExpiringId::Attendance(word(row, "id")?),
     };
-    let item = AgedItem {
+    let item = ExpiringItem {
         class,
         since: UnixMs(row.try_get("since_ms")?),
         held_until: instant_or_null(row, "held_until_ms")?,
         is_chosen: row.try_get::<i64, _>("chosen")? > 0,
     };
-    Ok(Aged { id, path: row.try_get("path")?, item })
+    Ok(Expiring { id, path: row.try_get("path")?, item })
 }

@@ -20,7 +20,7 @@ const ROWS_MAX: usize = 100_000;
 
 /// Windows on their way to the store.
 #[derive(Debug)]
-pub struct Roll {
+pub struct SampleBuffer {
     run: UnixMs,
     rows: BTreeMap<Key, Row>,
     forgotten: u64,
@@ -37,13 +37,13 @@ struct Row {
 
 /// A row on its way: what is written, and how much that is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OnItsWay {
+pub struct PendingRow {
     /// As the store keeps it.
     pub minute: Minute,
     windows: usize,
 }
 
-impl Roll {
+impl SampleBuffer {
     /// An empty one, of a hub that was started at `run`.
     #[must_use]
     pub fn new(run: UnixMs) -> Self {
@@ -72,13 +72,13 @@ impl Roll {
 
     /// Rows of which the store does not have everything, at most `limit`.
     #[must_use]
-    pub fn on_their_way(&self, limit: usize) -> Vec<OnItsWay> {
+    pub fn on_their_way(&self, limit: usize) -> Vec<PendingRow> {
         let behind = self.rows.iter().filter(|(_, row)| row.kept < row.windows.len());
         behind.take(limit).map(|(key, row)| self.row(key, row)).collect()
     }
 
     /// The store has these now.
-    pub fn arrived(&mut self, rows: &[OnItsWay]) {
+    pub fn arrived(&mut self, rows: &[PendingRow]) {
         for row in rows {
             let key = (row.minute.lesson_id, row.minute.end, row.minute.from);
             if let Some(kept) = self.rows.get_mut(&key) {
@@ -136,10 +136,10 @@ impl Roll {
         self.rows.range((lesson_id, End::Teacher, UnixMs(i64::MIN))..).take_while(move |(key, _)| key.0 == lesson_id)
     }
 
-    fn row(&self, key: &Key, row: &Row) -> OnItsWay {
+    fn row(&self, key: &Key, row: &Row) -> PendingRow {
         let (lesson_id, end, from) = *key;
         let windows = window::write(from, &row.windows);
-        OnItsWay { minute: Minute { lesson_id, end, from, run: self.run, windows }, windows: row.windows.len() }
+        PendingRow { minute: Minute { lesson_id, end, from, run: self.run, windows }, windows: row.windows.len() }
     }
 }
 
@@ -150,64 +150,64 @@ mod tests {
 
     #[test]
     fn a_minute_is_one_row_and_stays_here_until_it_is_whole_and_kept() {
-        let mut roll = Roll::new(UnixMs(7));
+        let mut sample_buffer = SampleBuffer::new(UnixMs(7));
         let lesson_id = LessonId::fresh();
         for n in 0..30 {
-            roll.note(lesson_id, End::Teacher, sample(n * 5, 5_000));
+            sample_buffer.note(lesson_id, End::Teacher, sample(n * 5, 5_000));
         }
-        let rows = roll.on_their_way(100);
+        let rows = sample_buffer.on_their_way(100);
         let from: Vec<i64> = rows.iter().map(|row| row.minute.from.0).collect();
         assert_eq!(from, [0, 60_000, 120_000]);
         assert!(rows.iter().all(|row| row.minute.run == UnixMs(7)));
         // One more comes while they are written: it is written next time, with its whole row.
-        roll.note(lesson_id, End::Teacher, sample(150, 5_000));
-        roll.arrived(&rows);
-        assert_eq!(roll.rows(), 1, "the last minute is not over");
-        assert!(!roll.is_kept(lesson_id));
-        let again = roll.on_their_way(100);
+        sample_buffer.note(lesson_id, End::Teacher, sample(150, 5_000));
+        sample_buffer.arrived(&rows);
+        assert_eq!(sample_buffer.rows(), 1, "the last minute is not over");
+        assert!(!sample_buffer.is_kept(lesson_id));
+        let again = sample_buffer.on_their_way(100);
         assert_eq!((again.len(), again[0].minute.from), (1, UnixMs(120_000)));
         let windows = window::read(again[0].minute.from, &again[0].minute.windows).unwrap();
         assert_eq!(windows.len(), 7);
-        roll.arrived(&again);
-        assert!(roll.is_kept(lesson_id) && roll.on_their_way(100).is_empty());
-        assert_eq!(roll.of(lesson_id).len(), 1);
-        roll.forget(lesson_id);
-        assert_eq!(roll.rows(), 0);
+        sample_buffer.arrived(&again);
+        assert!(sample_buffer.is_kept(lesson_id) && sample_buffer.on_their_way(100).is_empty());
+        assert_eq!(sample_buffer.of(lesson_id).len(), 1);
+        sample_buffer.forget(lesson_id);
+        assert_eq!(sample_buffer.rows(), 0);
     }
 
     #[test]
     fn lessons_and_ends_do_not_mix() {
-        let mut roll = Roll::new(UnixMs(0));
+        let mut sample_buffer = SampleBuffer::new(UnixMs(0));
         let (one, other) = (LessonId::fresh(), LessonId::fresh());
         let room = End::Classroom(school::base::id::ClassroomId::fresh());
         for (lesson_id, end) in [(one, End::Teacher), (one, room), (other, room)] {
-            roll.note(lesson_id, end, sample(0, 5_000));
+            sample_buffer.note(lesson_id, end, sample(0, 5_000));
         }
-        assert_eq!((roll.of(one).len(), roll.of(other).len(), roll.rows()), (2, 1, 3));
-        roll.forget(one);
-        assert_eq!((roll.of(one).len(), roll.of(other).len()), (0, 1));
+        assert_eq!((sample_buffer.of(one).len(), sample_buffer.of(other).len(), sample_buffer.rows()), (2, 1, 3));
+        sample_buffer.forget(one);
+        assert_eq!((sample_buffer.of(one).len(), sample_buffer.of(other).len()), (0, 1));
     }
 
     #[test]
     fn a_clock_that_goes_back_writes_nothing_over() {
-        let mut roll = Roll::new(UnixMs(0));
+        let mut sample_buffer = SampleBuffer::new(UnixMs(0));
         let lesson_id = LessonId::fresh();
-        roll.note(lesson_id, End::Teacher, sample(100, 5_000));
-        roll.note(lesson_id, End::Teacher, sample(50, 5_000));
-        roll.note(lesson_id, End::Teacher, sample(100, 1_000));
+        sample_buffer.note(lesson_id, End::Teacher, sample(100, 5_000));
+        sample_buffer.note(lesson_id, End::Teacher, sample(50, 5_000));
+        sample_buffer.note(lesson_id, End::Teacher, sample(100, 1_000));
         let kept: Vec<Sample> =
-            roll.of(lesson_id).iter().flat_map(|row| window::read(row.from, &row.windows).unwrap()).collect();
+            sample_buffer.of(lesson_id).iter().flat_map(|row| window::read(row.from, &row.windows).unwrap()).collect();
         assert_eq!(kept.iter().map(|kept| kept.shown_ms).collect::<Vec<_>>(), [5_000, 5_000]);
     }
 
     #[test]
     fn a_store_that_stays_away_makes_the_oldest_go() {
-        let mut roll = Roll::new(UnixMs(0));
+        let mut sample_buffer = SampleBuffer::new(UnixMs(0));
         let lesson_id = LessonId::fresh();
         for n in 0..=i64::try_from(ROWS_MAX).unwrap() {
-            roll.note(lesson_id, End::Teacher, sample(n * 60, 5_000));
+            sample_buffer.note(lesson_id, End::Teacher, sample(n * 60, 5_000));
         }
-        assert_eq!((roll.rows(), roll.given_up()), (ROWS_MAX, 1));
-        assert_eq!(roll.on_their_way(1)[0].minute.from, UnixMs(60_000));
+        assert_eq!((sample_buffer.rows(), sample_buffer.given_up()), (ROWS_MAX, 1));
+        assert_eq!(sample_buffer.on_their_way(1)[0].minute.from, UnixMs(60_000));
     }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     clock::Clock,
-    config::Said,
-    keep,
+    config::ConfigArgs,
+    data_dir,
     live::{
         recorded::{SEAL_RECORDING, SEAL_SHA256},
         recording::{self, SealKey},
@@ -49,7 +49,7 @@ impl Hub {
         let database = match &self.database {
             Some(url) => url.parse()?,
             None => {
-                let file = keep::database_file(&self.data);
+                let file = data_dir::database_file(&self.data);
                 anyhow::ensure!(file.is_file(), "{} is no data folder of ours", self.data.display());
                 Database::file(&file)
             }
@@ -59,7 +59,7 @@ impl Hub {
 
     /// True: it is named, or lies in the data folder.
     fn has_database(&self) -> bool {
-        self.database.is_some() || keep::database_file(&self.data).is_file()
+        self.database.is_some() || data_dir::database_file(&self.data).is_file()
     }
 
     fn archive(&self) -> anyhow::Result<Arc<Archive>> {
@@ -83,7 +83,7 @@ pub struct Bucket {
 
 impl Bucket {
     fn open(self) -> anyhow::Result<Option<bucket::Bucket>> {
-        let said = Said::of_bucket(self.s3, self.s3_region, self.s3_credentials);
+        let said = ConfigArgs::of_bucket(self.s3, self.s3_region, self.s3_credentials);
         Ok(said.s3()?.map(|s3| recording::bucket(&s3)).transpose()?)
     }
 }
@@ -109,12 +109,12 @@ pub struct Verify {
 
 /// What the database keeps of a recording.
 #[derive(Default)]
-struct Kept {
+struct StoredSeal {
     checkpoints: Vec<Checkpoint>,
     seal_sha256: Option<String>,
 }
 
-impl Kept {
+impl StoredSeal {
     async fn of(hub: &Hub, recording: RecordingId) -> anyhow::Result<Self> {
         let store = hub.store().await?;
         let (console, id) = (system_scope::console(), school::base::id::RecordingId::from(recording.0));
@@ -139,7 +139,7 @@ impl Verify {
     pub async fn run(self) -> anyhow::Result<()> {
         let archive = archive(&self.hub.data, self.bucket.open()?)?;
         // Before the folder: a recording that goes on is never behind what is kept of it.
-        let kept = if self.hub.has_database() { Some(Kept::of(&self.hub, self.recording).await?) } else { None };
+        let kept = if self.hub.has_database() { Some(StoredSeal::of(&self.hub, self.recording).await?) } else { None };
         let beside = kept.as_ref().map_or((&[][..], None), |kept| (&kept.checkpoints[..], kept.seal_sha256.as_deref()));
         let whole = archive.verify_beside(self.recording, beside.0, beside.1)?.map_err(anyhow::Error::new)?;
         println!(
@@ -159,7 +159,7 @@ impl Verify {
         }
         match kept {
             None => println!("The database is not here: whether all of it was written anew cannot be known."),
-            Some(Kept { checkpoints, seal_sha256 }) => {
+            Some(StoredSeal { checkpoints, seal_sha256 }) => {
                 let seal = if seal_sha256.is_some() { ", and so is the seal that the audit tells of" } else { "" };
                 println!("{} checkpoints of the database are all in it{seal}.", checkpoints.len());
             }
@@ -173,7 +173,7 @@ impl Verify {
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Recordings {
     #[command(subcommand)]
-    act: Option<Act>,
+    act: Option<RecordingCommand>,
     #[command(flatten)]
     hub: Option<Hub>,
     /// For programs, not for reading
@@ -182,7 +182,7 @@ pub struct Recordings {
 }
 
 #[derive(Subcommand)]
-enum Act {
+enum RecordingCommand {
     /// Copy a recording that is over into a folder: segments, journal and seal, verified where they lie
     Export {
         /// As `recordings` lists it
@@ -216,10 +216,10 @@ impl Recordings {
     /// Says why it cannot.
     pub async fn run(self) -> anyhow::Result<()> {
         match (self.act, self.hub) {
-            (Some(Act::Export { recording, to, mp4, hub, bucket }), _) => {
+            (Some(RecordingCommand::Export { recording, to, mp4, hub, bucket }), _) => {
                 export(recording, to, mp4, &hub, bucket).await
             }
-            (Some(Act::Repair { recording, hub }), _) => repair(recording, &hub).await,
+            (Some(RecordingCommand::Repair { recording, hub }), _) => repair(recording, &hub).await,
             (None, Some(hub)) => list(&hub, self.json).await,
             (None, None) => anyhow::bail!("say where the recordings are: --data DIR"),
         }
@@ -270,7 +270,7 @@ async fn list(hub: &Hub, json: bool) -> anyhow::Result<()> {
 
 async fn repair(recording: RecordingId, hub: &Hub) -> anyhow::Result<()> {
     let archive = hub.archive()?;
-    let _ours = keep::alone(&hub.data).context("stop the hub first: it may be writing this recording")?;
+    let _ours = data_dir::alone(&hub.data).context("stop the hub first: it may be writing this recording")?;
     let store = hub.store().await?;
     let row = AuditRow::by_system(Clock::system().wall(), "repair_recording", format!("recording:{recording}"));
     store.audit(&row).await?;
@@ -308,7 +308,7 @@ async fn export(
         let (from, path) = (archive.clone(), to.join(format!("{recording}-{tracks}.mp4")));
         let shown = path.display().to_string();
         let bytes = tokio::task::spawn_blocking(move || {
-            let (export, mut file) = (from.export(recording, tracks, None)?, keep::NewFile::begin(&path)?);
+            let (export, mut file) = (from.export(recording, tracks, None)?, data_dir::NewFile::begin(&path)?);
             let bytes = std::io::copy(&mut export.reader(0), &mut file)?;
             file.finish()?;
             anyhow::Ok(bytes)

@@ -5,7 +5,7 @@ use school::lesson::life::{Step, WrongState};
 
 /// Why a lesson cannot be moved on.
 #[derive(Debug, thiserror::Error)]
-pub enum MoveError {
+pub enum TransitionError {
     /// The step does not fit.
     #[error(transparent)]
     WrongState(#[from] WrongState),
@@ -16,14 +16,14 @@ pub enum MoveError {
 
 /// Who moves a lesson on, for the audit.
 #[derive(Clone, Debug)]
-pub struct Mover {
+pub struct Actor {
     /// `person:<id>`, `publisher` or `system`.
     pub actor: String,
     /// Network address; empty for the system.
     pub address: String,
 }
 
-impl Mover {
+impl Actor {
     /// The bell.
     #[must_use]
     pub fn system() -> Self {

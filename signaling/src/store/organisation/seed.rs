@@ -18,8 +18,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn plant_county(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
-        self.plant_grounds(scope, county, now).await?;
+    pub async fn seed_county(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
+        self.seed_grounds(scope, county, now).await?;
         let row = || AuditRow::by_system(now, "plant", "county".into());
         for term in &county.terms {
             for course in county.courses(term) {
@@ -51,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn plant_grounds(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
+    pub async fn seed_grounds(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
         let row = || AuditRow::by_system(now, "plant", "county".into());
         let mut seed = Seed::default();
         let there = self.paths(scope, [county.bureau().organisation_id]).await?;
@@ -70,7 +70,7 @@ impl Store {
             }));
         }
         let mut writing = self.write().await?;
-        writing.plant(scope, &seed, now).await?;
+        writing.seed(scope, &seed, now).await?;
         for class in county.nodes.iter().flat_map(|node| &node.classes) {
             let mut sql = Sql::new(
                 "insert into school_class (class_id, organisation_id, classroom_id, stage, grade, name, created_at_ms,

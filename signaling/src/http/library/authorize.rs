@@ -12,7 +12,7 @@ use school::base::zone::school_day;
 use school::timetable::pairing::{Hearing, may_replay};
 use school::{
     account::{
-        permission::{Act, Place, Readers, may},
+        permission::{Permission, Place, Readers, may},
         system_scope,
     },
     base::id::RecordingId,
@@ -27,9 +27,9 @@ use school::{
 pub(crate) fn library_scope(identity: &Identity) -> Result<LibraryScope, ApiError> {
     let asker = &identity.session.asker;
     Ok(LibraryScope {
-        below: identity.scope(Act::SeeLibrary)?,
+        below: identity.scope(Permission::SeeLibrary)?,
         readers: Readers::of(asker, identity.now),
-        keeps: may(asker, Act::EditLibrary, Place::Wherever, identity.now).ok(),
+        keeps: may(asker, Permission::EditLibrary, Place::Wherever, identity.now).ok(),
     })
 }
 
@@ -47,31 +47,40 @@ pub(crate) fn library_reach(identity: &Identity) -> Result<LibraryScope, ApiErro
 /// # Errors
 /// [`ApiError::TakenDown`] for those who keep it, [`ApiError::RecordingDeleted`] for those who might, and
 /// [`ApiError::NotFound`] for everybody else.
-pub(crate) async fn look(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Lesson, ApiError> {
-    look_to(app, identity, Act::Replay, recording_id).await
+pub(crate) async fn authorize_replay(
+    app: &App,
+    identity: &Identity,
+    recording_id: RecordingId,
+) -> Result<Lesson, ApiError> {
+    authorize_replay_as(app, identity, Permission::Replay, recording_id).await
 }
 
 /// The same for another act. What is published is replayed, and nothing else.
 ///
 /// # Errors
 /// As [`look`].
-pub(crate) async fn look_to(
+pub(crate) async fn authorize_replay_as(
     app: &App,
     identity: &Identity,
-    act: Act,
+    act: Permission,
     recording_id: RecordingId,
 ) -> Result<Lesson, ApiError> {
-    let let_in = let_in(app, identity, act, recording_id).await;
+    let authorize_any = authorize_any(app, identity, act, recording_id).await;
     // Whoever may know of it is told that it is gone, before anything else of it.
-    if matches!(let_in, Ok(_) | Err(ApiError::TakenDown { .. }))
+    if matches!(authorize_any, Ok(_) | Err(ApiError::TakenDown { .. }))
         && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
     {
         return Err(ApiError::RecordingDeleted(GoneView { rule: gone.rule, on: gone.at.map(school_day) }));
     }
-    let_in
+    authorize_any
 }
 
-async fn let_in(app: &App, identity: &Identity, act: Act, recording_id: RecordingId) -> Result<Lesson, ApiError> {
+async fn authorize_any(
+    app: &App,
+    identity: &Identity,
+    act: Permission,
+    recording_id: RecordingId,
+) -> Result<Lesson, ApiError> {
     let rights = app.store.rights_of_recording(&system_scope::published(), recording_id).await?.unwrap_or_default();
     if rights.taken_down.is_some() {
         return Err(taken_down(app, identity, recording_id, rights).await?);
@@ -83,7 +92,7 @@ async fn let_in(app: &App, identity: &Identity, act: Act, recording_id: Recordin
         return Ok(lesson);
     }
     let readers = Readers::of(&identity.session.asker, identity.now);
-    if act != Act::Replay || !rights.published_to.is_some_and(|place| readers.reads(place)) {
+    if act != Permission::Replay || !rights.published_to.is_some_and(|place| readers.reads(place)) {
         return Err(ApiError::NotFound);
     }
     let lesson = app.store.lesson_of_recording(&system_scope::published(), recording_id).await?;
@@ -92,17 +101,17 @@ async fn let_in(app: &App, identity: &Identity, act: Act, recording_id: Recordin
     Ok(lesson)
 }
 
-/// Whether [`look_to`] lets the asker in.
+/// Whether [`authorize_replay_as`] lets the asker in.
 ///
 /// # Errors
 /// Where it cannot be told.
 pub(crate) async fn lets(
     app: &App,
     identity: &Identity,
-    act: Act,
+    act: Permission,
     recording_id: RecordingId,
 ) -> Result<bool, ApiError> {
-    match look_to(app, identity, act, recording_id).await {
+    match authorize_replay_as(app, identity, act, recording_id).await {
         Ok(_) => Ok(true),
         Err(ApiError::NotFound | ApiError::TakenDown { .. }) => Ok(false),
         Err(error) => Err(error),
@@ -115,7 +124,7 @@ async fn taken_down(
     recording_id: RecordingId,
     rights: Rights,
 ) -> Result<ApiError, ApiError> {
-    let Ok(keeps) = identity.reach(Act::EditLibrary) else { return Ok(ApiError::NotFound) };
+    let Ok(keeps) = identity.reach(Permission::EditLibrary) else { return Ok(ApiError::NotFound) };
     let lesson = app.store.lesson_of_recording(&keeps, recording_id).await?;
     match (lesson.filter(|lesson| keeps.owns(lesson)), rights.taken_down) {
         (Some(_), Some(taken_down)) => Ok(ApiError::TakenDown { reason: taken_down.reason }),
@@ -130,7 +139,7 @@ async fn taken_down(
 pub(crate) async fn own(
     app: &App,
     identity: &Identity,
-    act: Act,
+    act: Permission,
     recording_id: RecordingId,
 ) -> Result<Lesson, ApiError> {
     let scope = identity.reach(act)?;
