@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Files that judge delays and standstills of media: each has the machine to itself. */
-const MEASURED = ['e2e/browsers/{lesson,firefox,tcp,replay}.test.ts', 'e2e/deep/**/*.test.ts']
-/** The longest first: mostly they wait, for a bell or for a hub that was killed. */
-const FIRST = ['library', 'bell', 'kill', 'attendance', 'download']
+/** Files that judge delays, standstills or lost media: each has the machine to itself. */
+const MEASURED = ['e2e/browsers/{kill,lesson,firefox,tcp,replay}.test.ts', 'e2e/deep/**/*.test.ts']
+/** The longest first: mostly they wait, for a bell or for a code to expire. */
+const FIRST = ['library', 'bell', 'attendance', 'download']
 /** Three at a time keep two cores busy, as each of them waits for most of its time. */
 const SIDE_BY_SIDE = 3
 
