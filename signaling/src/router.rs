@@ -27,7 +27,7 @@ use crate::{
             assets,
             extract::{self, Caller},
             idempotency::{self, Idempotency},
-            problem::ApiError,
+            problem::{ApiError, common::CommonProblem},
         },
     },
     store::AuditRow,
@@ -38,7 +38,7 @@ pub fn router(app: App) -> Router {
     let (described, _) = described().split_for_parts();
     let api = described
         .route("/lessons/{lesson_id}/socket", get(socket::open))
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .method_not_allowed_fallback(async || ApiError::from(CommonProblem::MethodNotAllowed))
         .layer(from_fn(extract::own_pages_only))
         .layer(from_fn_with_state(Idempotency::from_ref(&app), idempotency::repeat))
         .layer(from_fn_with_state(app.clone(), note_refusals))
@@ -48,12 +48,12 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/recordings/{recording_id}/download", get(download::download))
         .route("/api/v1/shared/media/{file}", get(share::media))
         .route("/api/v1/lessons/{lesson_id}/source/media/{file}", get(source::media))
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+        .method_not_allowed_fallback(async || ApiError::from(CommonProblem::MethodNotAllowed));
     let wire = Router::new()
         .route("/whip/{lesson_id}", post(whip::publish).options(whip::options))
         .route("/whep/{lesson_id}", post(whip::play).options(whip::options))
         .route("/sessions/{name}", patch(whip::patch).delete(whip::leave).options(whip::options))
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .method_not_allowed_fallback(async || ApiError::from(CommonProblem::MethodNotAllowed))
         .layer(from_fn(whip::cross_origin));
     let pages = Router::new().fallback(assets::page).layer(CompressionLayer::new());
     Router::new()
@@ -169,7 +169,7 @@ async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
 }
 
 async fn ca(State(app): State<App>) -> Result<Response, ApiError> {
-    let pem = app.ca_pem.as_ref().ok_or(ApiError::NotFound)?;
+    let pem = app.ca_pem.as_ref().ok_or(CommonProblem::NotFound)?;
     Ok(([(header::CONTENT_TYPE, "application/x-x509-ca-cert")], pem.to_string()).into_response())
 }
 

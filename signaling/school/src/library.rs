@@ -112,7 +112,8 @@ impl RightsAct {
 }
 
 /// Why rights are not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum RightsError {
     /// Its teacher alone can.
     #[error("only the teacher whose lesson it is can do this")]
@@ -124,11 +125,17 @@ pub enum RightsError {
     #[error("its teacher has not agreed")]
     NoConsent,
     /// It does not fit.
-    #[error("a recording that is {} cannot do this", .0.as_str())]
-    WrongStanding(RecordingStanding),
+    #[error("a recording that is {} cannot do this", .standing.as_str())]
+    WrongStanding {
+        /// How far it may be seen.
+        standing: RecordingStanding,
+    },
     /// The other side took it down.
-    #[error("it was taken down by the other side")]
-    OtherSide(Side),
+    #[error("it was taken down by the other side: the {}", .side.as_str())]
+    OtherSide {
+        /// Which: it alone puts it back.
+        side: Side,
+    },
 }
 
 impl Rights {
@@ -152,7 +159,7 @@ impl Rights {
         let author = || if sides.contains(&Side::Author) { Ok(()) } else { Err(RightsError::OnlyTheAuthor) };
         let keeper = || if sides.contains(&Side::Keeper) { Ok(()) } else { Err(RightsError::OnlyTheKeeper) };
         let shown = || {
-            if standing == RecordingStanding::TakenDown { Err(RightsError::WrongStanding(standing)) } else { Ok(()) }
+            if standing == RecordingStanding::TakenDown { Err(RightsError::WrongStanding { standing }) } else { Ok(()) }
         };
         match act {
             RightsAct::Consent {} => {
@@ -178,7 +185,9 @@ impl Rights {
                 Ok(Self { taken_down: Some(self.taken_down.clone().unwrap_or(taken_down)), ..self.clone() })
             }
             RightsAct::PutBack {} => match &self.taken_down {
-                Some(taken_down) if !sides.contains(&taken_down.by) => Err(RightsError::OtherSide(taken_down.by)),
+                Some(taken_down) if !sides.contains(&taken_down.by) => {
+                    Err(RightsError::OtherSide { side: taken_down.by })
+                }
                 _ => Ok(Self { taken_down: None, ..self.clone() }),
             },
         }
@@ -186,7 +195,8 @@ impl Rights {
 }
 
 /// Why a recording is not played in a lesson.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum NotPlayable {
     /// It was taken down.
     #[error("it was taken down")]
@@ -302,8 +312,9 @@ mod tests {
             assert_eq!(down.standing(), RecordingStanding::TakenDown);
             assert_eq!(down.taken_down.as_ref().unwrap().reason, "有学生姓名");
             let publish = RightsAct::Publish { to };
-            assert_eq!(down.after(&publish, both, NOW), Err(RightsError::WrongStanding(RecordingStanding::TakenDown)));
-            assert!(matches!(down.after(&RightsAct::PutBack {}, other, NOW), Err(RightsError::OtherSide(_))));
+            let standing = RecordingStanding::TakenDown;
+            assert_eq!(down.after(&publish, both, NOW), Err(RightsError::WrongStanding { standing }));
+            assert_eq!(down.after(&RightsAct::PutBack {}, other, NOW), Err(RightsError::OtherSide { side: by[0] }));
             assert_eq!(down.after(&RightsAct::PutBack {}, by, NOW), Ok(published.clone()), "as it was");
             assert_eq!(down.after(&take_down, other, NOW), Ok(down.clone()), "the first reason stands");
             // Consent that is withdrawn meanwhile does not come back.

@@ -4,6 +4,9 @@ pub mod code;
 pub mod serve_scope;
 pub mod sheet;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::base::{
     id::{ClassroomId, OrganisationId, PersonId},
     time::UnixMs,
@@ -49,6 +52,21 @@ impl OrganisationKind {
     pub fn teaches(self) -> bool {
         matches!(self, Self::CentreSchool | Self::School | Self::TeachingPoint)
     }
+}
+
+/// What is wrong with a place in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum BadPlace {
+    /// A school below a teaching point, a county below a school, a classroom in a bureau.
+    #[error("what is of this kind does not stand below that parent")]
+    NotBelowThere,
+    /// A node cannot be moved below itself.
+    #[error("it cannot be moved below itself")]
+    BelowItself,
+    /// What is open stands below it.
+    #[error("organisations, classrooms or classes below it are still open")]
+    NotEmpty,
 }
 
 /// A bureau, a school or a teaching point.

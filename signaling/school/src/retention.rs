@@ -52,14 +52,27 @@ impl Default for RetentionPolicy {
     }
 }
 
+/// What is wrong with every [`NoPolicy`]. A variant says it, because a struct's tag is not described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoPolicyReason {
+    /// Fewer days than data must be kept, or more than anybody means.
+    PolicyDaysOutOfRange,
+}
+
 /// A number of days that no bureau can mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} is between {min} and {DAYS_MAX}")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[error("{field} is between {min} and {max}, or null for ever")]
 pub struct NoPolicy {
     /// Which.
+    #[serde(skip)]
     pub field: &'static str,
+    /// Why: always the same.
+    pub reason: NoPolicyReason,
     /// At least.
     pub min: u32,
+    /// At most.
+    pub max: u32,
 }
 
 impl RetentionPolicy {
@@ -75,7 +88,8 @@ impl RetentionPolicy {
             ("attendance_days", self.attendance_days, ATTENDANCE_DAYS_MIN),
         ];
         let bad = fields.into_iter().find(|(_, days, min)| days.is_some_and(|days| !(*min..=DAYS_MAX).contains(&days)));
-        bad.map_or(Ok(()), |(field, _, min)| Err(NoPolicy { field, min }))
+        let reason = NoPolicyReason::PolicyDaysOutOfRange;
+        bad.map_or(Ok(()), |(field, _, min)| Err(NoPolicy { field, reason, min, max: DAYS_MAX }))
     }
 
     /// How long this class is kept. `None`: for ever.

@@ -11,6 +11,8 @@ pub mod two_ends;
 use std::collections::{HashMap, HashSet};
 
 use jiff::civil::{Date, Weekday};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::organisation::Stage;
 use crate::{
@@ -57,18 +59,21 @@ pub struct Slot {
 }
 
 /// Why a period of the plan has no date and time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum Unresolved {
     /// The term does not reach there.
     #[error("the term has no such day in week {week_no}")]
     NotInTerm {
-        /// Which week.
+        /// Which week. 0, and so nothing to be shown: a date was asked for.
+        #[serde(skip)]
         week_no: u8,
     },
     /// A holiday that nobody makes up.
     #[error("{date} is off: {name}")]
     Off {
         /// Which day.
+        #[schema(value_type = String, format = Date)]
         date: Date,
         /// Which holiday.
         name: String,
@@ -77,14 +82,17 @@ pub enum Unresolved {
     #[error("{date} is taken for the lessons of {other}")]
     TakenFor {
         /// Which day.
+        #[schema(value_type = String, format = Date)]
         date: Date,
         /// Whose lessons.
+        #[schema(value_type = String, format = Date)]
         other: Date,
     },
     /// No bell schedule holds on that day.
     #[error("no bell schedule holds on {date}")]
     NoBells {
         /// Which day.
+        #[schema(value_type = String, format = Date)]
         date: Date,
     },
     /// The schedule of that day has no such period.
@@ -93,6 +101,7 @@ pub enum Unresolved {
         /// Which schedule.
         schedule: String,
         /// Which period.
+        #[schema(value_type = String)]
         period: PeriodName,
     },
     /// No receiving period shares enough of the lesson.

@@ -9,8 +9,35 @@ use utoipa::{
 };
 
 use crate::{
-    http::{organisation::import, timetable::week_grid, web::problem},
+    http::{
+        account::problem::{AccountProblem, AccountReason},
+        audit::problem::AuditReason,
+        dispatch::problem::{DispatchProblem, DispatchReason},
+        lesson::problem::{LessonProblem, LessonReason},
+        library::problem::{LibraryProblem, LibraryReason},
+        organisation::{
+            import,
+            problem::{OrganisationProblem, OrganisationReason},
+        },
+        report::problem::ReportReason,
+        retention::problem::{RetentionProblem, RetentionReason},
+        timetable::{
+            problem::{TimetableProblem, TimetableReason},
+            week_grid,
+        },
+        web::problem::{ProblemBody, common::CommonProblem},
+    },
     router::described,
+};
+use school::{
+    account::password::WeakPassword,
+    base::name::{BadName, BadSignInName},
+    library::{NotPlayable, RightsError, rubric::RubricError},
+    organisation::{BadPlace, code::BadCode, sheet::fault::CellReason},
+    retention::NoPolicy,
+    timetable::{
+        Unresolved, bell_schedule::BellScheduleError, calendar::CalendarError, course::CourseError, rules::TooMuch,
+    },
 };
 
 /// The document that describes [`described`].
@@ -23,8 +50,18 @@ pub fn document() -> utoipa::openapi::OpenApi {
             done once.",
             license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
         servers((url = "/api/v1")),
-        // What only a query names is not collected by itself.
-        components(schemas(problem::Problem, week_grid::GridBy, import::Format)),
+        components(schemas(
+            // What only a query names is not collected by itself.
+            week_grid::GridBy, import::Format,
+            // Nor are the parameters of a problem: those of its type, and, where a field is not acceptable, those of
+            // the reason.
+            ProblemBody, CommonProblem, AccountProblem, DispatchProblem, LessonProblem, LibraryProblem,
+            OrganisationProblem, RetentionProblem, TimetableProblem,
+            AccountReason, AuditReason, BadCode, BadName, BadPlace, BadSignInName, BellScheduleError, CalendarError,
+            CellReason, CourseError, DispatchReason, LessonReason, LibraryReason, NoPolicy, NotPlayable,
+            OrganisationReason, ReportReason, RetentionReason, RightsError, RubricError, TimetableReason, TooMuch,
+            Unresolved, WeakPassword,
+        )),
         security(("session" = []))
     )]
     struct Described;
@@ -102,6 +139,11 @@ fn mend(schema: &mut Value, described: &Map<String, Value>, is_answered: bool) {
     }
     match schema {
         Value::Object(fields) => {
+            // A schema that asks for nothing and `true` mean the same; utoipa writes the first and reads only the second.
+            let asks_for_nothing = |any: &Map<String, Value>| any.keys().all(|word| word == "description");
+            if fields.get("additionalProperties").and_then(Value::as_object).is_some_and(asks_for_nothing) {
+                fields.insert("additionalProperties".to_owned(), true.into());
+            }
             fields.values_mut().for_each(|inner| mend(inner, described, is_answered));
             if is_answered {
                 require_what_may_be_null(fields);

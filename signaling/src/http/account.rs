@@ -2,6 +2,7 @@
 
 pub mod identity;
 pub mod person;
+pub mod problem;
 pub mod set_up;
 pub mod sign_in;
 
@@ -12,12 +13,13 @@ use utoipa::ToSchema;
 use crate::http::{
     account::{
         identity::{AnySession, Identity},
+        problem::{AccountProblem, AccountReason},
         sign_in::{MyAssistant, stage_of},
     },
     web::{
         extract::{JsonBody, Nothing, PathId},
         list::Listed,
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{app::App, secret, store::account::person::StoredSession};
@@ -73,7 +75,7 @@ pub struct Assistant {
 }
 
 fn weak(why: WeakPassword) -> ApiError {
-    ApiError::Invalid { field: "new", why: why.to_string() }
+    invalid("new", &why)
 }
 
 /// Set one's password. Everywhere else one is signed out
@@ -85,7 +87,7 @@ pub async fn set_password(
     JsonBody(ask): JsonBody<NewPassword>,
 ) -> Result<Json<SetUp>, ApiError> {
     let person_id = identity.person()?;
-    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
     let name = credentials.sign_in_name.clone().unwrap_or_default();
     password::check(&ask.new, &name).map_err(weak)?;
     if identity.session.stage == Stage::Full {
@@ -96,12 +98,12 @@ pub async fn set_password(
         if !app.secrets.is_one_of(&current, hashes).await? {
             app.attempts.failed(identity.caller.ip(), now);
             app.refusals.keep(identity.row(&app, "set_password", format!("person:{person_id}")).refused());
-            return Err(ApiError::SignInRefused);
+            return Err(AccountProblem::sign_in_refused().into());
         }
     }
     let before = app.store.last_passwords(person_id).await?;
     if !before.is_empty() && app.secrets.is_one_of(&ask.new, before).await? {
-        return Err(weak(WeakPassword::UsedBefore));
+        return Err(weak(WeakPassword::UsedBefore { last: password::HISTORY }));
     }
     let hash = app.secrets.hash(&ask.new).await?;
     let row = identity.row(&app, "set_password", format!("person:{person_id}"));
@@ -119,11 +121,11 @@ pub async fn begin_second_factor(
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<ShownSecret>, ApiError> {
     let person_id = identity.person()?;
-    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
     let bytes = secret::random::<{ totp::SECRET_BYTES }>();
     let row = identity.row(&app, "begin_second_factor", format!("person:{person_id}"));
     if !app.store.begin_second_factor(person_id, &app.secrets.seal(&bytes), &row).await? {
-        return Err(ApiError::AlreadyThere);
+        return Err(CommonProblem::AlreadyThere.into());
     }
     let (secret, name) = (totp::base32(&bytes), credentials.sign_in_name.unwrap_or_else(|| person_id.to_string()));
     let otpauth_url = format!("otpauth://totp/Tongke:{name}?secret={secret}&issuer=Tongke&digits=6&period=30");
@@ -141,18 +143,16 @@ pub async fn confirm_second_factor(
     let person_id = identity.person()?;
     let now = app.clock.now();
     app.attempts.check(identity.caller.ip(), now)?;
-    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
-    let factor = credentials.second_factor.filter(|factor| !factor.confirmed).ok_or(ApiError::NotFound)?;
-    let secret = app.secrets.open_sealed(&factor.sealed_secret).ok_or(ApiError::NotFound)?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
+    let factor = credentials.second_factor.filter(|factor| !factor.confirmed).ok_or(CommonProblem::NotFound)?;
+    let secret = app.secrets.open_sealed(&factor.sealed_secret).ok_or(CommonProblem::NotFound)?;
     let used = match totp::step_of(&secret, &ask.code, now.wall, factor.last_step) {
         Some(step) => app.store.use_code(person_id, step, Some(now.wall)).await?,
         None => false,
     };
     if !used {
         app.attempts.failed(identity.caller.ip(), now);
-        return Err(ApiError::Invalid {
-            field: "code", why: "动态码不对，请检查手机的时间后用新的一个".into()
-        });
+        return Err(invalid("code", &AccountReason::WrongCode));
     }
     app.store.audit(&identity.row(&app, "bind_second_factor", format!("person:{person_id}"))).await?;
     finish(&app, &identity, person_id).await
@@ -160,7 +160,7 @@ pub async fn confirm_second_factor(
 
 /// Whoever was setting up and has everything now signs in anew, with it.
 async fn finish(app: &App, identity: &Identity, person_id: PersonId) -> Result<Json<SetUp>, ApiError> {
-    let credentials = app.store.credentials(person_id).await?.ok_or(ApiError::SignedOut)?;
+    let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
     let complete = stage_of(app, &credentials, app.clock.lasting().wall).await? == Stage::Full;
     if complete && identity.session.stage == Stage::SetUp {
         let row = identity.row(app, "finish_set_up", format!("person:{person_id}"));
@@ -191,7 +191,7 @@ pub async fn end_own_session(
 ) -> Result<StatusCode, ApiError> {
     let row = identity.row(&app, "end_session", format!("session:{id}"));
     if !app.store.end_session(Ok(identity.person()?), id, &row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     app.rights_changed();
     Ok(StatusCode::NO_CONTENT)
@@ -204,7 +204,7 @@ pub async fn list_assistants(
     State(app): State<App>,
     identity: Identity,
 ) -> Result<Json<Listed<MyAssistant>>, ApiError> {
-    let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotAllowed)?;
+    let classroom_id = identity.session.asker.classroom_id().ok_or(CommonProblem::NotAllowed)?;
     let found = app.store.assistants_of(classroom_id, identity.now).await?;
     let items = found.into_iter().map(|(person_id, name)| MyAssistant { person_id, name }).collect();
     Ok(Json(Listed { items, next: None }))
@@ -218,12 +218,12 @@ pub async fn name_assistant(
     identity: Identity,
     JsonBody(ask): JsonBody<Assistant>,
 ) -> Result<StatusCode, ApiError> {
-    let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotAllowed)?;
+    let classroom_id = identity.session.asker.classroom_id().ok_or(CommonProblem::NotAllowed)?;
     let mut row = identity.row(&app, "name_assistant", format!("classroom:{classroom_id}"));
     if let Some(person_id) = ask.person_id {
         let known = app.store.assistants_of(classroom_id, identity.now).await?;
         if !known.iter().any(|(id, _)| *id == person_id) {
-            return Err(ApiError::NotFound);
+            return Err(CommonProblem::NotFound.into());
         }
         row.beside = format!("person:{person_id}");
     }

@@ -1,5 +1,7 @@
 //! The audit: searched, and exported as a table.
 
+pub mod problem;
+
 use std::{collections::HashMap, fmt::Write};
 
 use axum::{
@@ -11,12 +13,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use self::problem::AuditReason;
 use crate::http::{
     account::identity::Identity,
     web::{
         extract::QueryParams,
         list::{Listed, limit},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{
@@ -33,6 +36,9 @@ use school::{
 
 /// Lines of one export. Whoever needs more asks for less time at once.
 const EXPORT_MAX: u32 = 50_000;
+
+/// No line of ours has a longer word in these columns.
+const TEXT_BYTES_MAX: usize = 200;
 
 /// Lines read from the store at once.
 const BATCH: u32 = 2_000;
@@ -112,8 +118,9 @@ async fn names(app: &App, scope: &Scope, lines: &[AuditLine]) -> Result<HashMap<
 impl AuditListing {
     fn search(self) -> Result<AuditSearch, ApiError> {
         for text in [&self.actor, &self.act, &self.object].into_iter().flatten() {
-            if text.len() > 200 || text.contains('\0') {
-                return Err(ApiError::BadRequest("actor、act 和 object 最多 200 字节".into()));
+            if text.len() > TEXT_BYTES_MAX || text.contains('\0') {
+                let why = format!("`actor`, `act` and `object` have at most {TEXT_BYTES_MAX} bytes");
+                return Err(CommonProblem::bad_request(why).into());
             }
         }
         Ok(AuditSearch {
@@ -175,8 +182,7 @@ pub async fn export_audit(
             let _ = write!(text, "{},{},{},{}\r\n", line.seq, line.at.0, cells.join(","), more.join(","));
         }
         if taken > EXPORT_MAX {
-            let why = format!("一次最多导出 {EXPORT_MAX} 行，请缩短时间，分几次导出");
-            return Err(ApiError::Invalid { field: "from_ms", why });
+            return Err(invalid("from_ms", &AuditReason::ExportTooLong { max: EXPORT_MAX }));
         }
     }
     app.store.audit(&identity.row(&app, "export_audit", format!("audit:{taken}"))).await?;

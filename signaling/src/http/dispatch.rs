@@ -1,5 +1,7 @@
 //! The dispatch console: lessons put on a date, moved, swapped, substituted and called off.
 
+pub mod clash;
+pub mod problem;
 pub mod readiness;
 pub mod today;
 
@@ -11,26 +13,29 @@ use axum::{
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::http::timetable::course::ListeningRequest;
-use crate::http::web::problem::clash::ClashView;
+use self::{
+    clash::ClashView,
+    problem::{DispatchReason, schedule_problem, stays_because},
+};
 use crate::http::{
     account::identity::Identity,
-    timetable::course::course_problem,
+    organisation::place_of,
+    timetable::{course::ListeningRequest, problem::TimetableReason},
     web::{
         extract::{JsonBody, PathId, named},
         list::Listed,
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged},
     },
 };
-use crate::http::{organisation::place_of, web::problem::invalid};
 use crate::{
     app::App,
     live::actor::Actor,
     scheduling::dispatcher::{self, Refusal},
-    store::{Change, ScheduleError, Store},
+    store::Change,
 };
 use school::{
     account::permission::{Permission, Scope},
@@ -42,7 +47,6 @@ use school::{
     lesson::life::{LessonState, LessonTimes, Step},
     organisation::Stage,
     timetable::{
-        Unresolved,
         bell_schedule::PeriodName,
         course::{Course, Listening},
         program::{Delivery, Mode, Program},
@@ -172,8 +176,9 @@ impl Dispatched {
 pub struct LeftView {
     lesson_id: LessonId,
     title: String,
-    /// Why, in Chinese.
-    why: String,
+    /// Why: `reason` and what belongs to it. A `reason` may also be the last part of a problem's `type`.
+    #[schema(additional_properties)]
+    why: Map<String, Value>,
 }
 
 /// A step that a lesson took.
@@ -199,9 +204,9 @@ pub async fn schedule(
     let scope = identity.scope(Permission::Dispatch)?;
     let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
     let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
-    let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(ApiError::NotFound)?;
+    let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(CommonProblem::NotFound)?;
     let listening = ask.listening.iter().map(|end| {
-        let organisation_id = *owners.get(&end.classroom_id).ok_or(ApiError::NotFound)?;
+        let organisation_id = *owners.get(&end.classroom_id).ok_or(CommonProblem::NotFound)?;
         let (classroom_id, class_id, interactive) = (end.classroom_id, end.class_id, end.interactive);
         Ok(Listening { classroom_id, class_id, organisation_id, interactive })
     });
@@ -238,7 +243,7 @@ pub async fn schedule(
     let location = format!("/api/v1/lessons/{}", lesson_ids[0]);
     match app.store.schedule(&scope, &[lesson], row).await {
         Ok(_) => Ok(Tagged::created(1, Dispatched::all(lesson_ids, Vec::new()), location).into_response()),
-        Err(error) => Err(ApiError::of_schedule(&app.store, &scope, error).await),
+        Err(error) => Err(schedule_problem(&app.store, &scope, error).await),
     }
 }
 
@@ -268,7 +273,7 @@ pub async fn act(
         return Ok(Json(Dispatched::all(lesson_ids, clashes)));
     }
     // The same versions are asked for again where the change is written.
-    let IfMatch(seen) = version.ok_or(ApiError::VersionNeeded)?;
+    let IfMatch(seen) = version.ok_or(CommonProblem::VersionNeeded)?;
     let also_seen = match &ask.act {
         DispatchActionRequest::Swap { with_version, .. } => *with_version,
         _ => None,
@@ -278,7 +283,7 @@ pub async fn act(
         .zip([Some(seen), also_seen])
         .any(|(change, seen)| seen.is_some_and(|v| v != change.before.version))
     {
-        return Err(ApiError::OtherVersion);
+        return Err(CommonProblem::OtherVersion.into());
     }
     // What sits in a room is called off there, so that everybody in it is told.
     if let ([change], DispatchActionRequest::Cancel { .. }) = (&changes[..], &ask.act)
@@ -297,7 +302,7 @@ pub async fn act(
             }
             Ok(Json(Dispatched::all(lesson_ids, Vec::new())))
         }
-        Err(error) => Err(ApiError::of_schedule(&app.store, &scope, error).await),
+        Err(error) => Err(schedule_problem(&app.store, &scope, error).await),
     }
 }
 
@@ -314,7 +319,7 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
     let store = &app.store;
     let path = &place_of(app, scope, of.organisation_id).await?;
     if of.from == of.to {
-        return Err(invalid("to", "新的日期要与原来的不同"));
+        return Err(invalid("to", &DispatchReason::SameDay));
     }
     let lessons = store.dispatched_on(scope, path, of.from).await?;
     let (changes, stay) = dispatcher::move_day(store, scope, &lessons, of.to, app.clock.wall()).await?;
@@ -323,15 +328,11 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
         .into_iter()
         .map(|(lesson_id, why)| {
             let title = titles.get(&lesson_id).cloned().unwrap_or_default();
-            let why = match why {
-                Refusal::Unresolved(why) => unresolved_words(&why),
-                why => ApiError::from(why).detail(),
-            };
-            LeftView { lesson_id, title, why }
+            LeftView { lesson_id, title, why: stays_because(why) }
         })
         .collect();
     if changes.is_empty() && left.is_empty() {
-        return Err(invalid("from", "这一天没有可以调的课"));
+        return Err(invalid("from", &DispatchReason::NoLessonsToMove));
     }
     if of.dry_run {
         let (free, clashes) = store.free_changes(scope, &changes).await?;
@@ -343,8 +344,8 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
     let moved = if of.leave_clashing && !changes.is_empty() {
         store.change_free_lessons(scope, &changes, row).await
     } else if let Some(first) = left.first() {
-        let (title, why, count) = (&first.title, &first.why, left.len());
-        return Err(invalid("to", &format!("有 {count} 节课不能调到这一天，其中《{title}》：{why}；可以只调其余的课")));
+        let (lesson_title, because) = (first.title.clone(), first.why.clone());
+        return Err(invalid("to", &DispatchReason::LessonsStay { count: left.len(), lesson_title, because }));
     } else {
         let all = changes.iter().map(|change| change.before.lesson_id).collect();
         store.change_lessons(scope, &changes, "", row).await.map(|()| (all, Vec::new()))
@@ -354,7 +355,7 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
             let clashes = ClashView::of(store, scope, &clashes).await?;
             Ok(Dispatched { lesson_ids, clashes, left })
         }
-        Err(error) => Err(ApiError::of_schedule(store, scope, error).await),
+        Err(error) => Err(schedule_problem(store, scope, error).await),
     }
 }
 
@@ -368,7 +369,7 @@ pub async fn transitions(
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<Listed<TransitionView>>, ApiError> {
     let scope = identity.reach(Permission::SeeLessons)?;
-    app.store.lesson(&scope, lesson_id).await?.ok_or(ApiError::NotFound)?;
+    app.store.lesson(&scope, lesson_id).await?.ok_or(CommonProblem::NotFound)?;
     let steps = app.store.transitions(&scope, lesson_id).await?.into_iter().map(|step| TransitionView {
         from: step.from,
         to: step.to,
@@ -441,58 +442,6 @@ fn refused(app: &App, identity: &Identity, refusal: Refusal) -> ApiError {
     refusal.into()
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NotFound => Self::NotFound,
-            Refusal::Store(error) => error.into(),
-            Refusal::Unresolved(why) => Self::Invalid { field: "period", why: unresolved_words(&why) },
-            Refusal::Course(why) => course_problem(&why),
-            Refusal::NoRule => invalid("mode", "本地没有启用这种课堂的这种模式"),
-            Refusal::NoListeningRight(_) => invalid("listening", "听讲班本学期没有这门课的收听授权，请先结对或授权"),
-            Refusal::Dispatch(error) => match error {
-                DispatchError::WrongState(state) => school::lesson::life::WrongState(state).into(),
-                DispatchError::InThePast => invalid("date", "新的时间已经过去"),
-                DispatchError::Reason => invalid("reason", "请写明停课原因，1 到 200 字"),
-                DispatchError::ReceiverLimit(limit) => Self::ReceiverLimit(limit),
-                DispatchError::OutsideServeScope { .. } => invalid("listening", "有接收学校不在辐射范围之内"),
-                DispatchError::NoListeningClass { .. } => invalid("listening", "每个接收教室都要写明听讲班"),
-            },
-        }
-    }
-}
-
-/// Why a period has no date and time, in Chinese.
-pub(super) fn unresolved_words(why: &Unresolved) -> String {
-    match why {
-        Unresolved::NotInTerm { .. } => "这一天不在学期之内".into(),
-        Unresolved::Off { date, name } => format!("{date} 放假（{name}）"),
-        Unresolved::TakenFor { date, other } => format!("{date} 调休，上 {other} 的课"),
-        Unresolved::NoBells { date } => format!("{date} 没有作息时间表"),
-        Unresolved::NoSuchPeriod { schedule, period } => format!("{schedule}里没有{}", period.title()),
-        Unresolved::TooLittleShared { shared_min, needed_min } => {
-            format!("两端作息只重合 {shared_min} 分钟，至少要 {needed_min} 分钟")
-        }
-        Unresolved::NobodyListens => "这一天没有教室能听".into(),
-        Unresolved::NoListeningRight => "听讲班本学期没有这门课的收听授权".into(),
-    }
-}
-
-impl ApiError {
-    /// Says what could not be scheduled, each clash with the lesson that has what is wanted.
-    pub(super) async fn of_schedule(store: &Store, scope: &Scope, error: ScheduleError) -> Self {
-        match error {
-            ScheduleError::Clashes(clashes) => match ClashView::of(store, scope, &clashes).await {
-                Ok(clashes) => Self::Clashes(clashes),
-                Err(error) => error.into(),
-            },
-            ScheduleError::NotFound => Self::NotFound,
-            ScheduleError::ChangedMeanwhile(_) => Self::OtherVersion,
-            ScheduleError::Store(error) => error.into(),
-        }
-    }
-}
-
 fn period(text: &str) -> Result<PeriodName, ApiError> {
-    text.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))
+    text.parse().map_err(|_| invalid("period", &TimetableReason::NotAPeriod))
 }

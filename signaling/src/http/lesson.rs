@@ -1,6 +1,7 @@
 //! Lessons: which there are, and the teacher's start and end.
 
 pub mod find;
+pub mod problem;
 pub mod seat;
 pub mod socket;
 pub mod source;
@@ -14,8 +15,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use self::find::find;
-use crate::http::web::problem::invalid;
+use self::{find::find, problem::LessonReason};
 use crate::http::{
     account::identity::Identity,
     dispatch::readiness,
@@ -23,7 +23,7 @@ use crate::http::{
     web::{
         extract::{JsonBody, Nothing, PathId, QueryParams},
         list::{self, Listed},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{
@@ -153,7 +153,7 @@ fn actor(identity: &Identity) -> Actor {
 
 /// From the first midnight of these days to the last, by the clock that holds where no school has set one.
 pub(super) fn days_in(from: Option<Date>, until: Option<Date>) -> Result<Range<UnixMs>, ApiError> {
-    let beyond = || invalid("from", "日期超出了范围");
+    let beyond = || invalid("from", &LessonReason::DateOutOfRange);
     let zone = Zone::named(SHANGHAI).map_err(|_| beyond())?;
     let at = |date, minute| Minute::new(minute).and_then(|minute| zone.instant(date, minute)).ok_or_else(beyond);
     let from = from.map_or(Ok(UnixMs(i64::MIN)), |date| at(date, 0))?;
@@ -171,5 +171,5 @@ pub(super) fn read_cursor(text: &str) -> Result<LessonCursor, ApiError> {
         let (starts_at, lesson_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
         Some(LessonCursor { starts_at: UnixMs(starts_at.parse().ok()?), lesson_id: lesson_id.parse().ok()? })
     };
-    read().ok_or_else(|| ApiError::BadRequest("after".into()))
+    read().ok_or_else(|| CommonProblem::bad_request("`after` is no cursor of ours").into())
 }

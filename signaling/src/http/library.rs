@@ -5,6 +5,7 @@ pub mod chapter;
 pub mod clip;
 pub mod composite;
 pub mod download;
+pub mod problem;
 pub mod recording;
 pub(crate) mod recording_may;
 pub mod review;
@@ -21,17 +22,17 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::lesson::days_in;
-use crate::http::web::problem::invalid;
 use crate::http::{
     account::identity::Identity,
     library::{
         authorize::{library_reach, library_scope},
+        problem::LibraryReason,
         recording_may::RecordingMay,
     },
     web::{
         extract::{JsonBody, PathId, QueryParams, named},
         list::{self, Listed},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -262,16 +263,16 @@ pub async fn change_rights(
     let scope = identity.reach(Permission::EditLibrary)?;
     if let RightsAct::TakeDown { reason } = &act {
         let reason = reason.trim();
-        if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
-            return Err(invalid("reason", "请写明原因，1 到 200 字"));
+        if !(1..=REASON_CHARACTERS_MAX).contains(&reason.chars().count()) || reason.contains(char::is_control) {
+            return Err(invalid("reason", &LibraryReason::ReasonNeeded { max: REASON_CHARACTERS_MAX }));
         }
     }
-    let person_id = identity.person().map_err(|_| ApiError::NotFound)?;
+    let person_id = identity.person().map_err(|_| CommonProblem::NotFound)?;
     let row = identity.row(&app, act.name(), format!("recording:{recording_id}"));
     match app.store.change_rights(&scope, person_id, (recording_id, version), &act, row).await {
         Ok(done) => edited(done)?,
         Err(ChangeRightsError::Rights(why)) => return Err(why.into()),
-        Err(ChangeRightsError::NoSuchPlace) => return Err(invalid("to", "只能发布到本校或上级机构")),
+        Err(ChangeRightsError::NoSuchPlace) => return Err(invalid("to", &LibraryReason::NotAPlaceAbove)),
         Err(ChangeRightsError::Store(error)) => return Err(error.into()),
     }
     card(&app, &identity, recording_id).await
@@ -280,7 +281,9 @@ pub async fn change_rights(
 impl LibraryPage {
     fn ask(&self) -> Result<LibraryFilter, ApiError> {
         let bounded = |name: &str, text: &Option<String>, max: usize| match text {
-            Some(text) if text.chars().count() > max || text.contains('\0') => Err(ApiError::BadRequest(name.into())),
+            Some(text) if text.chars().count() > max || text.contains('\0') => {
+                Err(CommonProblem::bad_request(format!("`{name}` has at most {max} characters")))
+            }
             text => Ok(text.clone()),
         };
         let days = days_in(self.from, self.until)?;
@@ -300,24 +303,27 @@ impl LibraryPage {
     }
 }
 
+/// Why something is taken down: a sentence.
+const REASON_CHARACTERS_MAX: usize = 200;
+
 /// A text of some sentences.
 ///
 /// # Errors
-/// [`ApiError::Invalid`] where it is too long, or holds what cannot be read.
+/// [`CommonProblem::Invalid`] where it is too long, or holds what cannot be read.
 pub(super) fn prose(field: &'static str, typed: &str, characters_max: usize) -> Result<String, ApiError> {
     let text = typed.trim();
     if text.chars().count() > characters_max {
-        return Err(invalid(field, &format!("最多 {characters_max} 个字")));
+        return Err(invalid(field, &LibraryReason::TooLong { max: characters_max }));
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(invalid(field, "不能含有控制字符"));
+        return Err(invalid(field, &LibraryReason::ControlCharacters));
     }
     Ok(text.to_owned())
 }
 
 fn points(typed: Vec<String>) -> Result<Vec<String>, ApiError> {
     if typed.len() > POINTS_MAX {
-        return Err(invalid("points", &format!("最多 {POINTS_MAX} 个知识点")));
+        return Err(invalid("points", &LibraryReason::too_many(POINTS_MAX)));
     }
     let mut points = typed.iter().map(|point| named("points", point)).collect::<Result<Vec<_>, _>>()?;
     points.sort();
@@ -327,8 +333,8 @@ fn points(typed: Vec<String>) -> Result<Vec<String>, ApiError> {
 
 async fn card(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Tagged<RecordingCard>, ApiError> {
     let scope = library_reach(identity)?;
-    let entry = app.store.library_entry(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
-    let card = cards(app, identity, &scope, vec![entry]).await?.pop().ok_or(ApiError::NotFound)?;
+    let entry = app.store.library_entry(&scope, recording_id).await?.ok_or(CommonProblem::NotFound)?;
+    let card = cards(app, identity, &scope, vec![entry]).await?.pop().ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(card.version, card))
 }
 
@@ -393,5 +399,5 @@ fn read_cursor(text: &str) -> Result<LibraryCursor, ApiError> {
         let (started_at, recording_id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
         Some(LibraryCursor { started_at: UnixMs(started_at.parse().ok()?), recording_id: recording_id.parse().ok()? })
     };
-    read().ok_or_else(|| ApiError::BadRequest("after".into()))
+    read().ok_or_else(|| CommonProblem::bad_request("`after` is no cursor of ours").into())
 }

@@ -3,6 +3,7 @@
 pub mod classroom;
 pub mod device;
 pub mod import;
+pub mod problem;
 pub mod sheet;
 pub mod stage_consent;
 
@@ -15,7 +16,7 @@ use crate::http::{
     web::{
         extract::{JsonBody, PathId, QueryParams, maybe_null, named},
         list::{Listed, Listing},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -91,7 +92,7 @@ pub async fn add_organisation(
     };
     let id = organisation.organisation_id;
     let row = identity.row(&app, "add_organisation", format!("organisation:{id}"));
-    let stored = app.store.add_organisation(&scope, &organisation, row).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.add_organisation(&scope, &organisation, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/organisations/{id}")))
 }
 
@@ -105,8 +106,8 @@ pub async fn show_organisation(
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Tagged<StoredOrganisation>, ApiError> {
-    let stored =
-        app.store.organisation(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.organisation(&identity.reach(Permission::SeeOrganisations)?, id).await?;
+    let stored = stored.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, stored))
 }
 
@@ -142,7 +143,7 @@ pub async fn list_children(
     QueryParams(listing): QueryParams<Listing>,
 ) -> Result<Json<Listed<StoredOrganisation>>, ApiError> {
     let scope = identity.reach(Permission::SeeOrganisations)?;
-    app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    app.store.organisation(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     let mut ask = listing.ask()?;
     ask.parent_id = Some(id);
     let found = app.store.organisations(&scope, &ask).await?;
@@ -160,15 +161,15 @@ pub async fn list_codes(
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<Listed<CodeInUse>>, ApiError> {
     let scope = identity.reach(Permission::SeeOrganisations)?;
-    app.store.organisation(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    app.store.organisation(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Json(Listed { items: app.store.codes(&scope, id).await?, next: None }))
 }
 
 /// Where an organisation stands in the tree.
 ///
 /// # Errors
-/// [`ApiError::NotFound`] where the asker's act does not reach it.
+/// [`CommonProblem::NotFound`] where the asker's act does not reach it.
 pub(crate) async fn place_of(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
     let path = app.store.paths(scope, [id]).await?.remove(&id);
-    path.filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)
+    path.filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())
 }

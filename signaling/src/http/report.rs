@@ -1,6 +1,7 @@
 //! The report of a lesson: who was there, how well they saw, whether it counts, and how each figure came about.
 
 pub mod list;
+pub mod problem;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::lesson::find::find;
-use crate::http::web::problem::invalid;
+use self::problem::ReportReason;
 use crate::http::{
     account::identity::Identity,
+    lesson::find::find,
+    retention::problem::{GoneView, RetentionProblem},
     web::{
         extract::{JsonBody, PathId},
-        problem::{ApiError, GoneView, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{
@@ -155,7 +157,7 @@ pub async fn show_report(
     let school = app.store.teaching_schools(&scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default();
     let reason = app.store.reasons(&scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default();
     let replay = may(&identity.session.asker, Permission::Replay, Place::Lesson(&lesson), identity.now).is_ok();
-    let mut broadcast = broadcast.ok_or(ApiError::NotFound)?;
+    let mut broadcast = broadcast.ok_or(CommonProblem::NotFound)?;
     broadcast.school.clone_from(&school);
     Ok(Json(LessonReportView {
         lesson_id,
@@ -315,7 +317,7 @@ pub async fn count_heads(
     JsonBody(ask): JsonBody<NewHeads>,
 ) -> Result<Response, ApiError> {
     let lesson = find(&app, &identity, Permission::Attend, lesson_id).await?;
-    let classroom_id = identity.session.asker.classroom_id().ok_or(ApiError::NotFound)?;
+    let classroom_id = identity.session.asker.classroom_id().ok_or(CommonProblem::NotFound)?;
     let now = app.clock.wall();
     let counts = match lesson.state {
         LessonState::Open | LessonState::Live => true,
@@ -326,7 +328,7 @@ pub async fn count_heads(
         return Err(WrongState(lesson.state).into());
     }
     if ask.pupils > PUPILS_MAX {
-        return Err(invalid("pupils", "人数应为 0 到 500"));
+        return Err(invalid("pupils", &ReportReason::OutOfRange { min: 0, max: PUPILS_MAX }));
     }
     let by = identity.session.assistant.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
     let count = HeadCount { pupils: ask.pupils, at_ms: now, by };
@@ -336,7 +338,7 @@ pub async fn count_heads(
     let row = row.saying(format!("{head_count_id} {words}"));
     let new = NewHeadCount { head_count_id, lesson_id, classroom_id, count };
     if !app.store.save_head_count(&identity.reach(Permission::Attend)?, &new, &row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let location = [(header::LOCATION, format!("/api/v1/lessons/{lesson_id}/report"))];
     Ok((StatusCode::CREATED, location, Json(new.count)).into_response())
@@ -356,11 +358,11 @@ async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonRepor
 /// A report that is not kept is still to be worked out, unless it was deleted.
 ///
 /// # Errors
-/// [`ApiError::ReportDeleted`] where the time of a lesson's report was over.
+/// [`RetentionProblem::ReportDeleted`] where the time of a lesson's report was over.
 async fn still_there(app: &App, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
     let gone = app.store.attendance_gone(scope, lesson_id).await?;
     let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(school_day(at)) });
-    gone.map_or(Ok(()), |gone| Err(ApiError::ReportDeleted(gone)))
+    gone.map_or(Ok(()), |gone| Err(RetentionProblem::ReportDeleted { gone }.into()))
 }
 
 /// Whoever looks into the attendance of a class of minors is seen by the audit.

@@ -1,5 +1,6 @@
 //! 存储: what recordings take, how long they stay, who holds them, and what will go.
 
+pub mod problem;
 pub mod retained;
 
 use axum::{Json, extract::State, http::StatusCode};
@@ -8,14 +9,16 @@ use recorder::DiskState;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::web::problem::invalid;
+use self::{
+    problem::RetentionReason,
+    retained::{Reasoned, reason},
+};
 use crate::http::{
     account::identity::Identity,
-    retention::retained::{Reasoned, reason},
     web::{
         extract::{JsonBody, PathId, QueryParams},
         list::{self, Listed},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -238,11 +241,11 @@ pub async fn set_quota(
     JsonBody(ask): JsonBody<QuotaView>,
 ) -> Result<Tagged<QuotaView>, ApiError> {
     let scope = identity.reach(Permission::EditStorage)?;
-    if ask.gigabytes.is_some_and(|gigabytes| !(1..=1_000_000).contains(&gigabytes)) {
-        return Err(invalid("gigabytes", "容量在 1 到 1000000 GB 之间，留空表示不限"));
+    if ask.gigabytes.is_some_and(|gigabytes| !(1..=GIGABYTES_MAX).contains(&gigabytes)) {
+        return Err(invalid("gigabytes", &RetentionReason::QuotaGigabytesOutOfRange { min: 1, max: GIGABYTES_MAX }));
     }
-    if ask.days.is_some_and(|days| !(1..=36_500).contains(&days)) {
-        return Err(invalid("days", "天数在 1 到 36500 之间，留空表示不限"));
+    if ask.days.is_some_and(|days| !(1..=DAYS_MAX).contains(&days)) {
+        return Err(invalid("days", &RetentionReason::QuotaDaysOutOfRange { min: 1, max: DAYS_MAX }));
     }
     let quota = Quota { gigabytes: ask.gigabytes, days: ask.days };
     let row = identity.row(&app, "set_quota", format!("organisation:{id}"));
@@ -280,7 +283,7 @@ pub async fn set_policy(
     JsonBody(policy): JsonBody<RetentionPolicy>,
 ) -> Result<Tagged<PolicyView>, ApiError> {
     let scope = identity.reach(Permission::EditStorage)?;
-    policy.check().map_err(|why| invalid(why.field, &format!("天数在 {} 到 36500 之间，留空表示一直保存", why.min)))?;
+    policy.check().map_err(|why| invalid(why.field, &why))?;
     let row = identity.row(&app, "set_retention_policy", format!("organisation:{id}"));
     let version = edited(app.store.set_policy(&scope, id, &policy, version, row).await?)?;
     Ok(Tagged::new(version, PolicyView { set_here: true, policy }))
@@ -299,7 +302,7 @@ pub async fn confirm_retention(
     // It speaks for every school of the hub.
     let tops = app.store.tops(&system_scope::retention()).await?;
     if !tops.iter().all(|path| scope.covers(path)) {
-        return Err(ApiError::NotAllowed);
+        return Err(CommonProblem::NotAllowed.into());
     }
     let row = identity.row(&app, "confirm_retention", "hub".to_owned()).saying(reason(&ask.reason)?);
     app.store.confirm_retention(&scope, &identity.actor(), &row).await?;
@@ -310,7 +313,7 @@ pub async fn confirm_retention(
 
 async fn place(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
     let mut paths = app.store.paths(scope, [id]).await?;
-    paths.remove(&id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)
+    paths.remove(&id).filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
 fn today(app: &App) -> Date {
@@ -368,6 +371,12 @@ fn school_view(policies: &Policies, school: SchoolUse) -> SchoolUseView {
         name: school.name,
     }
 }
+
+/// A petabyte for one school is a slip of the pen.
+const GIGABYTES_MAX: u32 = 1_000_000;
+
+/// A hundred years: more is a slip of the pen.
+const DAYS_MAX: u32 = 36_500;
 
 /// Four weeks, and a day for the edges.
 const LOOKS_BACK_DAYS: i32 = 29;

@@ -4,6 +4,7 @@ pub mod bell_schedule;
 pub mod calendar;
 pub mod calendar_edit;
 pub mod course;
+pub mod problem;
 pub mod term_plan;
 pub mod week_grid;
 

@@ -3,7 +3,6 @@
 pub mod assets;
 pub mod cookie;
 pub mod extract;
-pub(crate) mod field;
 pub mod idempotency;
 pub mod list;
 pub mod problem;

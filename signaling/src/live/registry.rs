@@ -431,7 +431,7 @@ impl Registry {
         while let Some(output) = table.session.poll_output() {
             match output {
                 Output::ClosePeer(peer) => self.close_peer(peer),
-                Output::CloseReason(socket, reason) => {
+                Output::Bye(socket, reason) => {
                     if let Some(listener) = table.sockets.remove(&socket) {
                         listener.say_last(reason);
                     }

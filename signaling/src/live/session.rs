@@ -145,7 +145,7 @@ impl Session {
         // A page that has just come knows of nothing spared: the next figures tell it.
         seat.peers.iter_mut().for_each(|peer| peer.paused.clear());
         if let Some(before) = seat.socket.replace(socket) {
-            self.outputs.push_back(Output::CloseReason(before, CloseReason::Replaced));
+            self.outputs.push_back(Output::Bye(before, CloseReason::Replaced));
         }
         seat.had_page = true;
         seat.report = None;

@@ -190,7 +190,7 @@ impl Table {
 impl Listener {
     pub(super) fn say_last(self, reason: CloseReason) {
         // A full queue: its socket ends with the queue, without the word.
-        let _ = self.page.send(Outgoing::Last(text_of(&ToPage::CloseReason { reason })));
+        let _ = self.page.send(Outgoing::Last(text_of(&ToPage::Bye { reason })));
     }
 }
 

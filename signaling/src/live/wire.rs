@@ -139,7 +139,7 @@ pub enum ToPage {
         at_ms: Option<i64>,
     },
     /// The last message.
-    CloseReason {
+    Bye {
         /// Why.
         reason: CloseReason,
     },

@@ -32,7 +32,7 @@ pub use organisation::{Seed, stage_consent::StageConsent};
 pub use report::presence::{Minute, NewHeadCount};
 pub use timetable::{
     GRID_MAX, GridDay, GridLesson, GridListening, GridOf,
-    calendar_edit::{EditError, Standing, StandsOn},
+    calendar_edit::{Dependents, EditError, StandsOn},
     pairing::AgreementError,
 };
 

@@ -78,11 +78,12 @@ test('a full hub refuses with a reason and a time, and the lesson that runs noti
   const frames = (await room.page.evaluate(shownFrames, CAMERA)).filter(([at]) => at >= from)
   const slowest = Math.max(...refusals.map(refusal => refusal.tookMs))
   const concealed = (after.concealed - before.concealed) / (after.samples - before.samples)
-  console.log(`row: a full hub: asked refused at once with a reason and a time to retry, the lesson unaffected, measured ${refusals.filter(refusal => refusal.status === 503).length} of ${KNOCKS} refused with 503, Retry-After ${refusals[0]?.retryAfter} s, "${refusals[0]?.body.title}", slowest ${slowest.toFixed(0)} ms; beside them ${frames.length} pictures, longest standstill ${longestFreeze(frames).toFixed(0)} ms, voice concealed ${(concealed * 100).toFixed(2)} %`)
+  console.log(`row: a full hub: asked refused at once with a reason and a time to retry, the lesson unaffected, measured ${refusals.filter(refusal => refusal.status === 503).length} of ${KNOCKS} refused with 503, Retry-After ${refusals[0]?.retryAfter} s, "${refusals[0]?.body.detail}", slowest ${slowest.toFixed(0)} ms; beside them ${frames.length} pictures, longest standstill ${longestFreeze(frames).toFixed(0)} ms, voice concealed ${(concealed * 100).toFixed(2)} %`)
   for (const refusal of refusals) {
     expect(refusal).toMatchObject({ status: 503, type: 'application/problem+json', retryAfter: '30' })
   }
-  expect(refusals[0]?.body).toMatchObject({ type: expect.stringMatching(/^\/problems\//) as string, title: expect.stringMatching(/\p{Script=Han}/u) as string, detail: expect.stringMatching(/\p{Script=Han}/u) as string })
+  // A program that knocks reads English; the page says it in its reader's language.
+  expect(refusals[0]?.body).toMatchObject({ type: '/problems/hub-full', status: 503, detail: expect.stringMatching(/^[\x20-\x7e]+$/) as string })
   expect.soft(slowest).toBeLessThan(1000)
   expect.soft(longestFreeze(frames)).toBeLessThan(500)
   expect.soft(concealed).toBeLessThan(0.01)

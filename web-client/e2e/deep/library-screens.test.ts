@@ -206,7 +206,7 @@ async function composites(page: Page, hub: TestHub, id: string): Promise<void> {
   await page.unrouteAll()
   await page.route(path, async (route: Route) => route.request().method() === 'GET'
     ? route.fulfill({ json: { recording_id: id, state: 'none', percent: 0, size_bytes: null } })
-    : route.fulfill({ status: 409, json: { type: '/problems/no-ffmpeg', title: '现在不能合成一个画面', status: 409, detail: '这台服务器没有安装 ffmpeg。请管理员安装后再试；原始画面可以直接下载。' } }))
+    : route.fulfill({ status: 409, json: { type: '/problems/no-ffmpeg', title: 'Conflict', status: 409, detail: 'ffmpeg cannot be run' } }))
   await inEnglish(page)
   await replay(page, hub, id)
   await page.click(`${byTestId('download')} summary`)

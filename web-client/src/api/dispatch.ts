@@ -1,11 +1,12 @@
 /** Lessons outside the weekly plan, changes of planned ones, and who may listen to whom. */
-import type { Problem } from './http'
 import type { Schema } from './model'
+import type { Because } from './problem'
 import { ask, Refused } from './http'
 import { add, API, idempotent, listAll } from './resource'
 
 export type DispatchAction = Schema['DispatchActionRequest']
-export type Dispatched = Schema['Dispatched']
+/** `why` is of many features, and the document does not list them. */
+export type Dispatched = Omit<Schema['Dispatched'], 'left'> & { left: (Omit<Schema['LeftView'], 'why'> & { why: Because })[] }
 export type Clash = Schema['ClashView']
 export type CancelKind = Schema['CancelKind']
 
@@ -41,5 +42,5 @@ export const changeRight = (id: string, act: StandingAct) => send<ListeningRight
 
 /** The clashes that a refusal names; none where it was refused for another reason. */
 export function clashesOf(error: unknown): Clash[] {
-  return error instanceof Refused ? (error.problem as Problem & { clashes?: Clash[] }).clashes ?? [] : []
+  return error instanceof Refused ? (error.problem as { clashes?: Clash[] }).clashes ?? [] : []
 }

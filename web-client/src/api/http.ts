@@ -1,14 +1,7 @@
-/** RFC 9457. `title` and `detail` are sentences for people, in Chinese. */
-export interface Problem {
-  type: string
-  title: string
-  status: number
-  detail: string
-  /** Of what was deleted: by which rule and, once all of it is gone, on which day, as `2026-10-21`. */
-  gone?: { rule: 'retention' | 'request', on?: string | null }
-}
+import type { Problem, ProblemType } from './problem'
+import { kindOf } from './problem'
 
-/** The hub answered with a problem. */
+/** The hub answered with a problem. Its message is English, for logs: pages word the problem itself. */
 export class Refused extends Error {
   constructor(readonly problem: Problem) {
     super(problem.detail || problem.title)
@@ -18,14 +11,19 @@ export class Refused extends Error {
     return this.problem.status
   }
 
-  /** The session is over. Other answers with status 401 refuse credentials that were just given. */
-  get isSignedOut(): boolean {
-    return this.problem.type.endsWith('/signed-out')
+  /** Whether the problem is of this type. */
+  is(type: ProblemType): boolean {
+    return kindOf(this.problem) === type
   }
 }
 
 /** No answer within the time limit of the request. */
 export class Unreachable extends Error {}
+
+/** What a request threw, as a page keeps it. `null`: there was no answer. */
+export function problemOf(error: unknown): Problem | null {
+  return error instanceof Refused ? error.problem : null
+}
 
 /** How long a person waits for a page before giving up. */
 const ANSWER_WITHIN_MS = 10_000

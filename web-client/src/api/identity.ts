@@ -48,7 +48,8 @@ export function forget(): void {
 
 /** Takes what a request threw: if the session is over, the page shows the sign-in notice. */
 export function forgetIfSignedOut(error: unknown): void {
-  if (error instanceof Refused && error.isSignedOut)
+  // Other answers with status 401 refuse credentials that were just given.
+  if (error instanceof Refused && error.is('signed-out'))
     forget()
 }
 

@@ -1874,6 +1874,47 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Why somebody does not come in. */
+        AccountProblem: {
+            /** @enum {string} */
+            type: "signed-out";
+        } | {
+            /** @enum {string} */
+            type: "link-refused";
+        } | {
+            /** @enum {string} */
+            type: "set-up-needed";
+        } | {
+            /**
+             * Format: int64
+             * @description So many failures in a row lock a name.
+             */
+            failures_max: number;
+            /**
+             * Format: int64
+             * @description For so long.
+             */
+            lock_minutes: number;
+            /** @enum {string} */
+            type: "sign-in-refused";
+        } | {
+            /** @enum {string} */
+            type: "plain-http";
+        } | {
+            /** @enum {string} */
+            type: "already-set-up";
+        };
+        /** @description Why a field of an account is not acceptable. */
+        AccountReason: {
+            /** @enum {string} */
+            reason: "wrong-code";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-top-kind";
+        } | {
+            /** @enum {string} */
+            reason: "not-after-start";
+        };
         /** @description A class to be added. */
         AddedClass: {
             classroom_id?: components["schemas"]["ClassroomId"] | null;
@@ -1916,6 +1957,16 @@ export interface components {
             /** @description SHA-256 of this line and, through it, of all before it. */
             sha256: string;
         };
+        /** @description Why a field of a search is not acceptable. */
+        AuditReason: {
+            /**
+             * Format: int32
+             * @description How many it holds.
+             */
+            max: number;
+            /** @enum {string} */
+            reason: "export-too-long";
+        };
         /** @description What reviewers gave, together. */
         Average: {
             /**
@@ -1940,6 +1991,59 @@ export interface components {
             rubric: string;
             rubric_id: components["schemas"]["RubricId"];
         };
+        /** @description What is wrong with a code. */
+        BadCode: {
+            /** @enum {string} */
+            reason: "not-a-region-code";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-province";
+        } | {
+            /** @enum {string} */
+            reason: "other-level";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-school-code";
+        } | {
+            /** @enum {string} */
+            reason: "other-region";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-local-id";
+        };
+        /** @description What is wrong with a name. */
+        BadName: {
+            /** @enum {string} */
+            reason: "empty";
+        } | {
+            /** @description Characters that it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "too-long";
+        } | {
+            /** @enum {string} */
+            reason: "unprintable";
+        };
+        /** @description What is wrong with a place in the tree. */
+        BadPlace: {
+            /** @enum {string} */
+            reason: "not-below-there";
+        } | {
+            /** @enum {string} */
+            reason: "below-itself";
+        } | {
+            /** @enum {string} */
+            reason: "not-empty";
+        };
+        /** @description What is wrong with a name to sign in by. */
+        BadSignInName: {
+            /** @description Characters that it has at most. */
+            max: number;
+            /** @description Characters that it has at least. */
+            min: number;
+            /** @enum {string} */
+            reason: "not-a-sign-in-name";
+        };
         /** @description What is to be changed of a bell schedule; what is missing stays. */
         BellScheduleChange: {
             /** @description `10-01` */
@@ -1948,6 +2052,39 @@ export interface components {
             periods?: components["schemas"]["PeriodView"][] | null;
             /** @description `04-30`, itself included */
             until_day?: string | null;
+        };
+        /** @description A bell schedule that cannot be. */
+        BellScheduleError: {
+            /** @description Periods that it may have. */
+            max: number;
+            /** @description Which schedule. */
+            name: string;
+            /** @enum {string} */
+            reason: "period-count";
+        } | {
+            /** @description Which. */
+            period: string;
+            /** @enum {string} */
+            reason: "period-ends-before-it-begins";
+        } | {
+            /** @description The one. */
+            first: string;
+            /** @enum {string} */
+            reason: "periods-overlap";
+            /** @description The other. */
+            second: string;
+        } | {
+            /** @description Which. */
+            period: string;
+            /** @enum {string} */
+            reason: "period-twice";
+        } | {
+            /** @description The one. */
+            name: string;
+            /** @description The other. */
+            other: string;
+            /** @enum {string} */
+            reason: "seasons-meet";
         };
         /**
          * Format: uuid
@@ -1968,6 +2105,64 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description A calendar that cannot be. */
+        CalendarError: {
+            /** @description Which year or term. */
+            name: string;
+            /** @enum {string} */
+            reason: "ends-before-it-begins";
+        } | {
+            /**
+             * Format: int32
+             * @description Weeks that a term may have.
+             */
+            max: number;
+            /** @description Which term. */
+            name: string;
+            /** @enum {string} */
+            reason: "too-many-weeks";
+        } | {
+            /** @description Which term. */
+            name: string;
+            /** @enum {string} */
+            reason: "outside-year";
+        } | {
+            /** @description Which term. */
+            name: string;
+            /** @enum {string} */
+            reason: "terms-overlap";
+        } | {
+            /**
+             * Format: date
+             * @description The day with lessons.
+             */
+            on: string;
+            /** @enum {string} */
+            reason: "makes-up-outside";
+            /**
+             * Format: date
+             * @description Whose lessons.
+             */
+            taught_as: string;
+        } | {
+            /**
+             * Format: date
+             * @description One day.
+             */
+            first: string;
+            /** @enum {string} */
+            reason: "taught-twice";
+            /**
+             * Format: date
+             * @description The other.
+             */
+            second: string;
+            /**
+             * Format: date
+             * @description Whose lessons.
+             */
+            taught_as: string;
+        };
         /**
          * @description Why a lesson is called off.
          * @enum {string}
@@ -1985,6 +2180,87 @@ export interface components {
          * @enum {string}
          */
         Cause: "hidden" | "silent" | "black" | "line" | "hub" | "teacher";
+        /** @description What a table alone has wrong with it. `row`, `column` and `value` stand beside it in a [`Fault`]. */
+        CellReason: {
+            /** @enum {string} */
+            reason: "a-date";
+        } | {
+            /** @enum {string} */
+            reason: "an-error";
+        } | {
+            /** @enum {string} */
+            reason: "control-characters";
+        } | {
+            /** @description Characters that a cell may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "too-long";
+        } | {
+            /** @enum {string} */
+            reason: "scientific";
+        } | {
+            /** @enum {string} */
+            reason: "file-empty";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-column";
+        } | {
+            /** @enum {string} */
+            reason: "column-twice";
+        } | {
+            /** @enum {string} */
+            reason: "column-missing";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-place";
+        } | {
+            /** @enum {string} */
+            reason: "namesakes";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-id";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-id-there";
+        } | {
+            /**
+             * Format: int32
+             * @description Which line.
+             */
+            other_row: number;
+            /** @enum {string} */
+            reason: "repeats-row";
+        } | {
+            /** @enum {string} */
+            reason: "in-use";
+        } | {
+            /** @enum {string} */
+            reason: "in-use-elsewhere";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-kind";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-stage";
+        } | {
+            /** @enum {string} */
+            reason: "kind-stays";
+        } | {
+            /** @enum {string} */
+            reason: "stage-stays";
+        } | {
+            /** @enum {string} */
+            reason: "parent-needed";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-classroom";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-school";
+        } | {
+            /** @enum {string} */
+            reason: "other-roles";
+        };
         /** @description What it is to sign. */
         Challenge: {
             challenge: string;
@@ -2156,6 +2432,85 @@ export interface components {
              */
             version: number;
         };
+        /** @description What any request may be refused for. */
+        CommonProblem: {
+            /** @enum {string} */
+            type: "cross-site";
+        } | {
+            /** @enum {string} */
+            type: "not-found";
+        } | {
+            /** @enum {string} */
+            type: "not-allowed";
+        } | ({
+            /** @description Which. */
+            field: string;
+            /** @enum {string} */
+            type: "invalid";
+        } & {
+            [key: string]: unknown;
+        }) | {
+            /** @enum {string} */
+            type: "already-there";
+        } | {
+            /** @enum {string} */
+            type: "separated-powers";
+        } | {
+            /** @enum {string} */
+            type: "version-needed";
+        } | {
+            /** @enum {string} */
+            type: "other-version";
+        } | {
+            /** @enum {string} */
+            type: "key-reused";
+        } | {
+            /** @enum {string} */
+            type: "busy";
+        } | {
+            /** @enum {string} */
+            type: "method-not-allowed";
+        } | {
+            /** @description Which. */
+            expected: string;
+            /** @enum {string} */
+            type: "unsupported-media-type";
+        } | {
+            /** @description How many there may be. */
+            max_bytes: number;
+            /** @enum {string} */
+            type: "too-large";
+        } | {
+            /** @enum {string} */
+            type: "too-slow";
+        } | {
+            /** @enum {string} */
+            type: "bad-request";
+            /** @description Why, in English: a program made it. */
+            why: string;
+        } | {
+            /** @enum {string} */
+            type: "too-many-attempts";
+        } | {
+            /** @description How many may be. */
+            max: number;
+            /** @enum {string} */
+            type: "too-many-at-once";
+        } | {
+            /** @enum {string} */
+            type: "secret-in-url";
+        } | {
+            /**
+             * Format: int64
+             * @description How long the file is.
+             */
+            size_bytes: number;
+            /** @enum {string} */
+            type: "range-not-satisfiable";
+        } | {
+            /** @enum {string} */
+            type: "internal";
+        };
         /**
          * @description How far the one frame of a recording is.
          * @enum {string}
@@ -2182,6 +2537,42 @@ export interface components {
             teacher_id?: components["schemas"]["PersonId"] | null;
             title?: string | null;
             weekly?: components["schemas"]["WeeklyView"][] | null;
+        };
+        /** @description A course that cannot be. */
+        CourseError: {
+            /** @enum {string} */
+            reason: "unknown-subject";
+            /** @description What was asked for. */
+            subject: string;
+        } | {
+            /** @description What was asked for. */
+            grade: string;
+            /** @enum {string} */
+            reason: "unknown-grade";
+        } | {
+            /** @description Periods that it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "weekly-count";
+        } | {
+            /** @description Which. */
+            period: string;
+            /** @enum {string} */
+            reason: "no-lessons-in";
+        } | {
+            /** @description Which. */
+            period: string;
+            /** @enum {string} */
+            reason: "planned-twice";
+        } | {
+            /** @enum {string} */
+            reason: "listens-twice";
+        } | {
+            /** @enum {string} */
+            reason: "listens-to-itself";
+        } | {
+            /** @enum {string} */
+            reason: "delivery-does-not-fit";
         };
         /**
          * Format: uuid
@@ -2269,6 +2660,11 @@ export interface components {
          * @enum {string}
          */
         Delivery: "synchronous" | "dedicated" | "pushed";
+        /**
+         * @description What stands on a year, a term, a course or a bell schedule.
+         * @enum {string}
+         */
+        Dependents: "terms" | "courses" | "agreements" | "lessons";
         /** @description What is to be changed; what is missing stays. */
         DeviceChange: {
             name?: string | null;
@@ -2363,6 +2759,72 @@ export interface components {
              */
             to: string;
         };
+        /** @description What dispatch refuses. */
+        DispatchProblem: {
+            /** @description Each clash, with the lesson that has what is wanted. */
+            clashes: components["schemas"]["ClashView"][];
+            /** @enum {string} */
+            type: "double-booked";
+        } | {
+            /**
+             * Format: int32
+             * @description How many are asked for.
+             */
+            asked: number;
+            /** @description It is about those that can be called on stage; else about those that watch only. */
+            interactive: boolean;
+            /**
+             * Format: int32
+             * @description How many are allowed.
+             */
+            max: number;
+            /** @description There is room for it among those that watch only. */
+            may_watch: boolean;
+            /** @enum {string} */
+            type: "receiver-limit";
+        };
+        /** @description Why a field of dispatch must be written otherwise. Days and periods have `Unresolved`, lessons have `CourseError`. */
+        DispatchReason: {
+            /** @enum {string} */
+            reason: "same-day";
+        } | {
+            /** @enum {string} */
+            reason: "no-lessons-to-move";
+        } | {
+            /** @description Why that one stays: `reason` and what belongs to it. */
+            because: {
+                [key: string]: unknown;
+            };
+            /** @description How many. */
+            count: number;
+            /** @description What one of them is called. */
+            lesson_title: string;
+            /** @enum {string} */
+            reason: "lessons-stay";
+        } | {
+            /** @enum {string} */
+            reason: "mode-not-used";
+        } | {
+            /** @enum {string} */
+            reason: "no-listening-right";
+        } | {
+            /** @enum {string} */
+            reason: "in-the-past";
+        } | {
+            /** @description How many characters it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "reason-needed";
+        } | {
+            /** @enum {string} */
+            reason: "outside-serve-scope";
+        } | {
+            /** @enum {string} */
+            reason: "listening-class-needed";
+        } | {
+            /** @enum {string} */
+            reason: "item-not-asked-for";
+        };
         /** @description An act of dispatch. */
         DispatchRequest: {
             /** @description What. */
@@ -2448,11 +2910,9 @@ export interface components {
             value: string;
         };
         /** @description What is wrong with a cell. */
-        Fault: {
-            /** @description Its heading. */
+        Fault: components["schemas"]["FaultReason"] & {
+            /** @description Its column, as `sign_in_name`. There is none of this heading: the heading, as it was typed. */
             column: string;
-            /** @description Why, in Chinese. */
-            reason: string;
             /**
              * Format: int32
              * @description The line in the file, from 1: the first is the heading.
@@ -2461,6 +2921,8 @@ export interface components {
             /** @description What stands there, cut after 80 characters. */
             value: string;
         };
+        /** @description Why a cell is bad: what [`CellReason`] knows, or whatever else is wrong with what stands in it. */
+        FaultReason: components["schemas"]["CellReason"] | components["schemas"]["BadName"] | components["schemas"]["BadSignInName"] | components["schemas"]["BadCode"] | components["schemas"]["BadPlace"];
         /** @description A figure over a lesson. */
         Figure: {
             /**
@@ -2709,27 +3171,102 @@ export interface components {
              * @description 1: Monday.
              */
             weekday: number;
-            /** @description Why, in Chinese. */
-            why: string;
+            /** @description Why. */
+            why: components["schemas"]["Unresolved"];
         };
         /** @description A lesson that stays where it is. */
         LeftView: {
             lesson_id: components["schemas"]["LessonId"];
             title: string;
-            /** @description Why, in Chinese. */
-            why: string;
+            /** @description Why: `reason` and what belongs to it. A `reason` may also be the last part of a problem's `type`. */
+            why: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Format: uuid
          * @description One dated teaching event.
          */
         LessonId: string;
+        /** @description Why a lesson, or its wire, does not do what was asked. */
+        LessonProblem: {
+            /** @enum {string} */
+            type: "token-missing";
+        } | {
+            /** @enum {string} */
+            type: "token-expired";
+        } | {
+            /** @enum {string} */
+            type: "token-refused";
+        } | {
+            /** @enum {string} */
+            type: "wrong-kind-of-token";
+        } | {
+            /** @description What it is. */
+            state: components["schemas"]["LessonState"];
+            /** @enum {string} */
+            type: "wrong-lesson-state";
+        } | {
+            /** @enum {string} */
+            type: "guests-full";
+        } | {
+            /** @enum {string} */
+            type: "bad-sdp";
+            /** @description Why, in English: a program made it. */
+            why: string;
+        } | {
+            /** @enum {string} */
+            type: "media-mismatch";
+            /** @description Why, in English: a program made it. */
+            why: string;
+        } | {
+            /** @description The track or slot. */
+            track: components["schemas"]["TrackKind"];
+            /** @enum {string} */
+            type: "unsupported-codec";
+            /** @description What would have been accepted, as `a=rtpmap` names it. */
+            wanted: string[];
+        } | {
+            /** @enum {string} */
+            type: "hub-full";
+        } | {
+            /** @enum {string} */
+            type: "session-gone";
+        } | {
+            /** @enum {string} */
+            type: "bad-sdp-fragment";
+            /** @description Why, in English: a program made it. */
+            why: string;
+        } | {
+            /** @enum {string} */
+            type: "if-match-required";
+        } | {
+            /** @enum {string} */
+            type: "etag-differs";
+        };
         /** @description How well each end saw a lesson, window by window. */
         LessonQuality: {
             began_at_ms: components["schemas"]["UnixMs"] | null;
             /** @description The end that teaches first. */
             ends: components["schemas"]["QualitySeries"][];
             lesson_id: components["schemas"]["LessonId"];
+        };
+        /** @description Why a field that says something of a lesson is not acceptable. */
+        LessonReason: {
+            /** @enum {string} */
+            reason: "date-out-of-range";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-recording";
+        } | {
+            /** @enum {string} */
+            reason: "still-recording";
+        } | {
+            /** @enum {string} */
+            reason: "not-embedded";
+        } | {
+            /** @enum {string} */
+            reason: "plays-no-recording";
         };
         /** @description What a lesson came to. */
         LessonReportView: {
@@ -2803,6 +3340,107 @@ export interface components {
              * @description All that fit.
              */
             total: number;
+        };
+        /** @description Why the library does not do what was asked. */
+        LibraryProblem: {
+            /** @description Why, as whoever took it down wrote it. */
+            reason: string;
+            /** @enum {string} */
+            type: "taken-down";
+        } | (components["schemas"]["RightsError"] & {
+            /** @enum {string} */
+            type: "rights";
+        }) | {
+            /** @enum {string} */
+            type: "no-ffmpeg";
+        } | {
+            /** @enum {string} */
+            type: "composite-busy";
+        } | {
+            /** @enum {string} */
+            type: "not-two-pictures";
+        } | {
+            /** @enum {string} */
+            type: "composite-refused";
+        };
+        /** @description Why a field of the library is not acceptable. */
+        LibraryReason: {
+            /** @enum {string} */
+            reason: "empty";
+        } | {
+            /** @description How many it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "too-long";
+        } | {
+            /** @enum {string} */
+            reason: "control-characters";
+        } | {
+            /**
+             * Format: int64
+             * @description How many there may be.
+             */
+            max: number;
+            /** @enum {string} */
+            reason: "too-many";
+        } | {
+            /**
+             * Format: int64
+             * @description How many it may have.
+             */
+            max: number;
+            /** @enum {string} */
+            reason: "too-many-comments";
+        } | {
+            /**
+             * Format: int64
+             * @description The largest.
+             */
+            max: number;
+            /**
+             * Format: int64
+             * @description The smallest.
+             */
+            min: number;
+            /** @enum {string} */
+            reason: "out-of-range";
+        } | {
+            /** @description How many characters it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "reason-needed";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-place-above";
+        } | {
+            /** @enum {string} */
+            reason: "outside-the-lesson";
+        } | {
+            /** @enum {string} */
+            reason: "not-after-start";
+        } | {
+            /**
+             * Format: int64
+             * @description How long it lasts at least.
+             */
+            min_seconds: number;
+            /** @enum {string} */
+            reason: "clip-too-short";
+        } | {
+            /** @enum {string} */
+            reason: "beyond-the-recording";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-tracks";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-clip";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-rubric";
+        } | {
+            /** @enum {string} */
+            reason: "own-lesson";
         };
         /**
          * @description What others may do with a recording that they see.
@@ -3870,6 +4508,37 @@ export interface components {
             /** @description Why, 1 to 200 characters. */
             reason: string;
         };
+        /** @description A number of days that no bureau can mean. */
+        NoPolicy: {
+            /**
+             * Format: int32
+             * @description At most.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description At least.
+             */
+            min: number;
+            /** @description Why: always the same. */
+            reason: components["schemas"]["NoPolicyReason"];
+        };
+        /**
+         * @description What is wrong with every [`NoPolicy`]. A variant says it, because a struct's tag is not described.
+         * @enum {string}
+         */
+        NoPolicyReason: "policy-days-out-of-range";
+        /** @description Why a recording is not played in a lesson. */
+        NotPlayable: {
+            /** @enum {string} */
+            reason: "taken-down";
+        } | {
+            /** @enum {string} */
+            reason: "not-published";
+        } | {
+            /** @enum {string} */
+            reason: "licence";
+        };
         /** @description A body that says nothing: `{}` or nothing at all. */
         Nothing: Record<string, never>;
         /** @description What is to be changed; what is missing stays. */
@@ -3891,6 +4560,36 @@ export interface components {
          * @enum {string}
          */
         OrganisationKind: "province" | "city" | "county" | "centre_school" | "school" | "teaching_point";
+        /** @description What the tree and its tables refuse. */
+        OrganisationProblem: {
+            /** @description Each bad cell. */
+            faults: components["schemas"]["Fault"][];
+            /** @enum {string} */
+            type: "bad-lines";
+        };
+        /**
+         * @description Why a field of the tree or of its tables must be written otherwise. Names, codes and places have `BadName`,
+         *     `BadCode` and [`BadPlace`].
+         */
+        OrganisationReason: {
+            /** @description How many lines it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "import-too-long";
+        } | {
+            /** @description How many lines it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "export-too-long";
+        } | {
+            /** @description How long such a key is. */
+            bytes: number;
+            /** @enum {string} */
+            reason: "not-a-public-key";
+        } | {
+            /** @enum {string} */
+            reason: "basis-needed";
+        };
         /**
          * @description How an act went.
          * @enum {string}
@@ -3971,25 +4670,24 @@ export interface components {
             /** @description It is set here. Otherwise it comes from above, or with the program. */
             set_here: boolean;
         };
-        /** @description What every problem looks like (RFC 9457). */
+        /**
+         * @description What every problem looks like (RFC 9457). The typed parameters of its `type` stand beside these members, as
+         *     `CommonProblem`, `LessonProblem` and the others list them. People read neither `title` nor `detail`.
+         */
         Problem: {
-            /** @description With `double-booked`: each clash, with the lesson that has what is wanted. */
-            clashes?: components["schemas"]["ClashView"][];
-            /** @description What to do now. */
+            /** @description What is wrong, in English, for logs and programs. */
             detail: string;
-            /** @description With `bad-lines`: each bad cell. */
-            faults?: components["schemas"]["Fault"][];
-            /** @description With `recording-deleted` and `report-deleted`: how it went. */
-            gone?: components["schemas"]["GoneView"];
             /**
              * Format: int32
              * @description The status, once more.
              */
             status: number;
-            /** @description 没有找到 */
+            /** @description The name of the status, as `Not Found`. */
             title: string;
             /** @description Stable, as `/problems/not-found`. */
             type: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * @description Which of the three classrooms.
@@ -4259,6 +4957,26 @@ export interface components {
             /** @description How it came out where it was taught. */
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description Why a field of reports must be written otherwise. */
+        ReportReason: {
+            /**
+             * Format: int32
+             * @description At most.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description At least.
+             */
+            min: number;
+            /** @enum {string} */
+            reason: "out-of-range";
+        } | {
+            /** @description How many lines it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "export-too-long";
+        };
         /** @description A recording as it is kept. */
         RetainedRecordingView: {
             deletes_at_ms: components["schemas"]["UnixMs"] | null;
@@ -4303,6 +5021,62 @@ export interface components {
              * @description Days after its lesson.
              */
             samples_days?: number | null;
+        };
+        /** @description What storage refuses, and what is gone from it. */
+        RetentionProblem: {
+            /** @description Which. */
+            state: components["schemas"]["StorageState"];
+            /** @enum {string} */
+            type: "wrong-storage-state";
+        } | {
+            /** @enum {string} */
+            type: "recording-held";
+        } | {
+            /** @description How it went. */
+            gone: components["schemas"]["GoneView"];
+            /** @enum {string} */
+            type: "recording-deleted";
+        } | {
+            /** @description How it went. */
+            gone: components["schemas"]["GoneView"];
+            /** @enum {string} */
+            type: "report-deleted";
+        };
+        /** @description Why a field of storage must be written otherwise. Policies have `NoPolicy`. */
+        RetentionReason: {
+            /**
+             * Format: int32
+             * @description At most.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description At least.
+             */
+            min: number;
+            /** @enum {string} */
+            reason: "quota-gigabytes-out-of-range";
+        } | {
+            /**
+             * Format: int32
+             * @description At most.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description At least.
+             */
+            min: number;
+            /** @enum {string} */
+            reason: "quota-days-out-of-range";
+        } | {
+            /** @enum {string} */
+            reason: "in-the-past";
+        } | {
+            /** @description How many characters it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "reason-needed";
         };
         /** @description How the last daily run of retention ended. */
         RetentionRunView: {
@@ -4398,6 +5172,27 @@ export interface components {
             /** @enum {string} */
             act: "put_back";
         };
+        /** @description Why rights are not changed. */
+        RightsError: {
+            /** @enum {string} */
+            reason: "only-the-author";
+        } | {
+            /** @enum {string} */
+            reason: "only-the-keeper";
+        } | {
+            /** @enum {string} */
+            reason: "no-consent";
+        } | {
+            /** @enum {string} */
+            reason: "wrong-standing";
+            /** @description How far it may be seen. */
+            standing: components["schemas"]["RecordingStanding"];
+        } | {
+            /** @enum {string} */
+            reason: "other-side";
+            /** @description Which: it alone puts it back. */
+            side: components["schemas"]["Side"];
+        };
         /**
          * @description What a person does here, at a place in the tree and below it.
          * @enum {string}
@@ -4443,6 +5238,63 @@ export interface components {
              * @description Windows that count.
              */
             windows: number;
+        };
+        /** @description Criteria that make no rubric, or scores that do not fit one. */
+        RubricError: {
+            /** @description Criteria that it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "criteria-count";
+        } | {
+            /** @description Whose, from 1. */
+            number: number;
+            /** @enum {string} */
+            reason: "criterion-name";
+            /** @description What is wrong with it. */
+            why: components["schemas"]["BadName"];
+        } | {
+            /** @description Which. */
+            name: string;
+            /** @enum {string} */
+            reason: "criterion-twice";
+        } | {
+            /**
+             * Format: int32
+             * @description What each of them may be.
+             */
+            max: number;
+            /** @description Whose. */
+            name: string;
+            /** @enum {string} */
+            reason: "criterion-bounds";
+        } | {
+            /** @enum {string} */
+            reason: "weights-sum";
+            /**
+             * Format: int32
+             * @description What they sum to.
+             */
+            sum: number;
+            /**
+             * Format: int32
+             * @description What they must sum to.
+             */
+            whole: number;
+        } | {
+            /** @description How many criteria there are. */
+            count: number;
+            /** @enum {string} */
+            reason: "scores-count";
+        } | {
+            /**
+             * Format: int32
+             * @description The highest score that it has.
+             */
+            highest: number;
+            /** @description Of which criterion. */
+            name: string;
+            /** @enum {string} */
+            reason: "score-too-high";
         };
         /**
          * Format: uuid
@@ -4716,6 +5568,11 @@ export interface components {
             /** @description Base32, to be typed. */
             secret: string;
         };
+        /**
+         * @description On whose side somebody stands who changes the rights of a recording.
+         * @enum {string}
+         */
+        Side: "author" | "keeper";
         /**
          * @description One of three: `link`; `sign_in_name` and `password`, with `code` where a second factor is bound; `device_id`,
          *     `challenge` and `signature`.
@@ -5071,6 +5928,88 @@ export interface components {
              */
             weeks: number;
         };
+        /** @description What the timetable refuses. */
+        TimetableProblem: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @enum {string} */
+            type: "stands-on";
+            /** @description What. */
+            what: components["schemas"]["Dependents"];
+        };
+        /**
+         * @description Why a field of the timetable must be written otherwise, where the rules do not say it: see [`CourseError`],
+         *     `CalendarError`, `BellScheduleError` and `TooMuch`.
+         */
+        TimetableReason: {
+            /**
+             * Format: int32
+             * @description The last one.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description The first year.
+             */
+            min: number;
+            /** @enum {string} */
+            reason: "year-out-of-range";
+        } | {
+            /** @enum {string} */
+            reason: "not-in-term";
+        } | {
+            /** @enum {string} */
+            reason: "week-or-date";
+        } | {
+            /** @enum {string} */
+            reason: "no-such-week";
+        } | {
+            /** @description At most so many. */
+            max: number;
+            /** @description At least so many. */
+            min: number;
+            /** @enum {string} */
+            reason: "class-count";
+        } | {
+            /** @enum {string} */
+            reason: "subjects-needed";
+        } | {
+            /** @enum {string} */
+            reason: "agreement-cancelled";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-month-day";
+        } | {
+            /**
+             * Format: int32
+             * @description The last one.
+             */
+            max: number;
+            /** @enum {string} */
+            reason: "not-a-minute";
+        } | {
+            /** @enum {string} */
+            reason: "not-a-period";
+        } | {
+            /** @enum {string} */
+            reason: "not-weeks";
+        } | {
+            /**
+             * Format: int32
+             * @description At most.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description At least.
+             */
+            min: number;
+            /** @enum {string} */
+            reason: "out-of-range";
+        };
         /** @description Lessons of the day. */
         TodayCounts: {
             all: number;
@@ -5132,6 +6071,18 @@ export interface components {
             now_ms: components["schemas"]["UnixMs"];
             /** @description What is on now: open or live, the latest bell first. */
             on: components["schemas"]["TodayLesson"][];
+        };
+        /** @description A figure that no bureau can mean. */
+        TooMuch: {
+            /** @description Which figure. */
+            figure: string;
+            /**
+             * Format: int32
+             * @description What it may be.
+             */
+            max: number;
+            /** @enum {string} */
+            reason: "figure-too-large";
         };
         /** @description The top of the tree. */
         Top: {
@@ -5207,6 +6158,68 @@ export interface components {
          * @description Milliseconds since 1970 UTC. What is stored and sent is this; what waits uses [`Now::steady`].
          */
         UnixMs: number;
+        /** @description Why a period of the plan has no date and time. */
+        Unresolved: {
+            /** @enum {string} */
+            reason: "not-in-term";
+        } | {
+            /**
+             * Format: date
+             * @description Which day.
+             */
+            date: string;
+            /** @description Which holiday. */
+            name: string;
+            /** @enum {string} */
+            reason: "off";
+        } | {
+            /**
+             * Format: date
+             * @description Which day.
+             */
+            date: string;
+            /**
+             * Format: date
+             * @description Whose lessons.
+             */
+            other: string;
+            /** @enum {string} */
+            reason: "taken-for";
+        } | {
+            /**
+             * Format: date
+             * @description Which day.
+             */
+            date: string;
+            /** @enum {string} */
+            reason: "no-bells";
+        } | {
+            /** @description Which period. */
+            period: string;
+            /** @enum {string} */
+            reason: "no-such-period";
+            /** @description Which schedule. */
+            schedule: string;
+        } | {
+            /**
+             * Format: int64
+             * @description Minutes that they must.
+             */
+            needed_min: number;
+            /** @enum {string} */
+            reason: "too-little-shared";
+            /**
+             * Format: int64
+             * @description Minutes that they share.
+             */
+            shared_min: number;
+        } | {
+            /** @enum {string} */
+            reason: "nobody-listens";
+        } | {
+            /** @enum {string} */
+            reason: "no-listening-right";
+        };
         /**
          * @description How a lesson came out for one end.
          * @enum {string}
@@ -5218,6 +6231,34 @@ export interface components {
             /** @description What they were called then. */
             name: string;
             reason: string;
+        };
+        /** @description What is wrong with a new password. */
+        WeakPassword: {
+            /** @description Characters that it must have. */
+            min: number;
+            /** @enum {string} */
+            reason: "too-short";
+        } | {
+            /** @description Characters that it may have. */
+            max: number;
+            /** @enum {string} */
+            reason: "too-long";
+        } | {
+            /** @enum {string} */
+            reason: "untypable";
+        } | {
+            /** @description Kinds that it must have. */
+            min: number;
+            /** @enum {string} */
+            reason: "too-few-kinds";
+        } | {
+            /** @enum {string} */
+            reason: "common-password";
+        } | {
+            /** @description So many of the last ones are not taken again. */
+            last: number;
+            /** @enum {string} */
+            reason: "used-before";
         };
         /** @description A day of a term. */
         WeekDayView: {

@@ -1,7 +1,7 @@
 import type { Bell, BellSchedule } from '../api/timetable'
+import type { PeriodKind } from '../locale/period'
 import type { Day } from './days'
-
-export type PeriodKind = 'early_study' | 'lesson' | 'long_break' | 'eye_exercises' | 'evening_study'
+import { readPeriod } from '../locale/period'
 
 /** The bells of a season, without id and version. */
 export type Schedule = Omit<BellSchedule, 'bell_schedule_id' | 'version'>
@@ -21,14 +21,8 @@ export interface PeriodRow {
   endsMin: number
 }
 
-const KINDS: readonly PeriodKind[] = ['early_study', 'lesson', 'long_break', 'eye_exercises', 'evening_study']
 const NOON_MIN = 12 * 60
 const DUSK_MIN = 18 * 60
-
-export function readPeriod(period: string): { kind: PeriodKind, number: number } {
-  const [word = '', number = '1'] = period.split('-')
-  return { kind: KINDS.find(kind => kind === word) ?? 'lesson', number: Number(number) || 1 }
-}
 
 export function holdsOn(schedule: Pick<Schedule, 'from_day' | 'until_day'>, day: Day): boolean {
   const { from_day: from, until_day: until } = schedule

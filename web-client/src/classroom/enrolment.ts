@@ -66,7 +66,7 @@ async function enter(key: DeviceKey, deviceId: string): Promise<Enrolment> {
   }
   catch (error) {
     // Refused: starts over with another key.
-    if (error instanceof Refused && error.problem.type.endsWith('/sign-in-refused')) {
+    if (error instanceof Refused && error.is('sign-in-refused')) {
       await dropKey()
       return { kind: 'starting' }
     }

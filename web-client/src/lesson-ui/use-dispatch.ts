@@ -1,32 +1,35 @@
 import type { Clash, DispatchAction } from '../api/dispatch'
+import type { Problem } from '../api/problem'
 import type { GridLesson } from '../api/timetable'
 import { useI18n } from 'vue-i18n'
 import { clashesOf, dispatch } from '../api/dispatch'
-import { Refused } from '../api/http'
+import { problemOf } from '../api/http'
 import { clock } from '../calendar/bells'
 import { schoolMinute } from '../calendar/days'
 import { nameOf, placeName } from '../console/names'
+import { useProblem } from '../ui/problem/use-problem'
 
 /** The hub's answer to an action, as a dry run or carried out. */
 export type DispatchVerdict
   = | { kind: 'free' }
     | { kind: 'clash', clashes: Clash[] }
-    | { kind: 'refused', detail: string }
+    /** Somebody else has changed the lesson since it was read. */
+    | { kind: 'changed' }
+    /** `null`: there was no answer. */
+    | { kind: 'refused', problem: Problem | null }
 
 /** At most this many names (a teacher and two rooms); the rest is a count. */
 const NAMED_MAX = 3
 
-export function verdictOf(error: unknown, unreachable: string): DispatchVerdict {
+function failed(error: unknown): DispatchVerdict {
   const clashes = clashesOf(error)
-  if (clashes.length > 0)
-    return { kind: 'clash', clashes }
-  return { kind: 'refused', detail: error instanceof Refused ? error.message : unreachable }
+  return clashes.length > 0 ? { kind: 'clash', clashes } : { kind: 'refused', problem: problemOf(error) }
 }
 
 /** Dispatch actions as dry run and for real, and clashes in words. */
 export function useDispatch() {
   const { t } = useI18n()
-  const failed = (error: unknown) => verdictOf(error, t('fault.unreachable'))
+  const { whyOf } = useProblem()
 
   async function tryOut(act: DispatchAction): Promise<DispatchVerdict> {
     try {
@@ -45,9 +48,7 @@ export function useDispatch() {
       return { kind: 'free' }
     }
     catch (error) {
-      if (error instanceof Refused && error.status === 412)
-        return { kind: 'refused', detail: t('timetable.changedMeanwhile') }
-      return failed(error)
+      return problemOf(error)?.status === 412 ? { kind: 'changed' } : failed(error)
     }
   }
 
@@ -78,9 +79,12 @@ export function useDispatch() {
   }
 
   function verdictWords(verdict: DispatchVerdict): string[] {
-    if (verdict.kind === 'clash')
-      return clashSentences(verdict.clashes)
-    return verdict.kind === 'refused' ? [verdict.detail] : []
+    switch (verdict.kind) {
+      case 'free': return []
+      case 'clash': return clashSentences(verdict.clashes)
+      case 'changed': return [t('timetable.changedMeanwhile')]
+      case 'refused': return [whyOf(verdict.problem, 'fault.unreachable')]
+    }
   }
 
   return { tryOut, carryOut, clashSentences, verdictWords, failed }

@@ -147,11 +147,11 @@ it('keeps knocking while the hub is away', async () => {
 })
 
 it('stops at a door that will not open', async () => {
-  const problem = { type: '/problems/not-found', title: '没有这节课', status: 404, detail: '请核对课程链接。' }
+  const problem = { type: '/problems/not-found', title: 'Not Found', status: 404, detail: 'not found' }
   const { session, wires, connections } = classroom(() => Promise.reject(new Refused(problem)))
   session.start()
   await vi.advanceTimersByTimeAsync(60_000)
-  expect(connections.at(-1)).toEqual({ kind: 'refused', status: 404, detail: '请核对课程链接。' })
+  expect(connections.at(-1)).toEqual({ kind: 'refused', problem })
   expect(wires).toHaveLength(0)
 })
 

@@ -1,4 +1,5 @@
 import type { SeatRole } from '../api/model'
+import type { Problem } from '../api/problem'
 import type { ByeReason, ClientMessage, ServerMessage } from './wire'
 import { retryDelayMs } from '../api/backoff'
 import { Refused } from '../api/http'
@@ -19,7 +20,7 @@ export type Connection
     | { kind: 'connecting', attempt: number, sinceMs: number }
     | { kind: 'joined', seatId: string, role: SeatRole }
     | { kind: 'waiting', attempt: number, sinceMs: number, retryAtMs: number }
-    | { kind: 'refused', status: number, detail: string }
+    | { kind: 'refused', problem: Problem }
     | { kind: 'over', reason: 'lesson_ended' | 'replaced' }
 
 /** The part of WebSocket that this class needs. */
@@ -125,7 +126,7 @@ export class LessonSession {
       if (turn !== this.turn)
         return
       if (error instanceof Refused && FINAL_STATUSES.has(error.status))
-        this.finish({ kind: 'refused', status: error.status, detail: error.message })
+        this.finish({ kind: 'refused', problem: error.problem })
       else
         this.waitAndRetry()
       return

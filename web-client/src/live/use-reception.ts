@@ -1,5 +1,6 @@
 import type { Ref } from 'vue'
 import type { SeatView } from '../api/model'
+import type { Problem } from '../api/problem'
 import type { LineState } from '../media/connection'
 import type { LineQuality, Totals } from '../media/quality'
 import type { Reception } from '../media/receive'
@@ -31,7 +32,7 @@ export type Watching
     | { kind: 'teacher-cut', sinceMs: number }
     | { kind: 'after' }
     | { kind: 'replaced' }
-    | { kind: 'refused', status: number, detail: string }
+    | { kind: 'refused', problem: Problem }
 
 export interface ReceptionHandle extends LessonHandle {
   watching: Readonly<Ref<Watching>>
@@ -134,7 +135,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionHandle {
     const connection = handle.connection.value
     const state = handle.lesson.value?.state
     if (connection.kind === 'refused')
-      return { kind: 'refused', status: connection.status, detail: connection.detail }
+      return { kind: 'refused', problem: connection.problem }
     if (connection.kind === 'over')
       return connection.reason === 'replaced' ? { kind: 'replaced' } : { kind: 'after' }
     if (state === 'ended')
@@ -145,7 +146,7 @@ export function useReception(admit: () => Promise<Admission>): ReceptionHandle {
         : { kind: 'entering' }
     // Media may flow without the socket: the state follows what is on the screen.
     if (line.value.kind === 'refused')
-      return { kind: 'refused', status: line.value.status, detail: line.value.detail }
+      return { kind: 'refused', problem: line.value.problem }
     if (state !== 'live')
       return connection.kind === 'waiting' && line.value.kind !== 'up' ? { kind: 'cut', sinceMs: connection.sinceMs } : { kind: 'before' }
     if (line.value.kind !== 'up')

@@ -121,16 +121,17 @@ it('comes up with one request and lets go of the session when closed', async () 
 })
 
 it('brings a new token when the old one is refused, and gives up when that one is too', async () => {
-  answer = () => made(401, '{"title":"令牌过期","detail":"请重新进入。"}')
+  const problem = { type: '/problems/token-expired', title: 'Unauthorized', status: 401, detail: 'the token has expired' }
+  answer = () => made(401, JSON.stringify(problem))
   const { line: up, states } = line()
   up.open()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(asked.map(one => one.authorization)).toEqual(['Bearer old', 'Bearer new-1'])
-  expect(states.at(-1)).toEqual({ kind: 'refused', status: 401, detail: '请重新进入。' })
+  expect(states.at(-1)).toEqual({ kind: 'refused', problem })
 })
 
 it('does not knock again where the lesson cannot be had', async () => {
-  answer = () => made(406, '{"detail":"这台电脑放不了这节课的画面。"}')
+  answer = () => made(406, '{"type":"/problems/unsupported-codec","detail":"no codec in common for camera: it takes VP9"}')
   const { line: up, now } = line()
   up.open()
   await vi.advanceTimersByTimeAsync(60_000)

@@ -1,3 +1,4 @@
+import type { Problem } from '../api/problem'
 import type { SdpAnswer } from './resource'
 import { retryDelayMs } from '../api/backoff'
 import { Refused } from '../api/http'
@@ -11,7 +12,7 @@ export type LineState
     /** `byTcp`: UDP does not get through, and the packets go by TCP. */
     | { kind: 'up', sinceMs: number, byTcp: boolean }
     | { kind: 'waiting', attempt: number }
-    | { kind: 'refused', status: number, detail: string }
+    | { kind: 'refused', problem: Problem }
 
 /** The token for WHIP and WHEP. `renew` fetches a new one when the old one is refused. */
 export interface Credentials {
@@ -145,7 +146,7 @@ export class MediaConnection {
       if (refusedTwice || FINAL_STATUSES.has(error.status)) {
         this.drop()
         this.forgetFailed()
-        this.become({ kind: 'refused', status: error.status, detail: error.message })
+        this.become({ kind: 'refused', problem: error.problem })
         return
       }
     }

@@ -29,5 +29,5 @@ it('says what a look at a file has found', () => {
   const report: Imported = { rows: 2, added: 0, changed: 0, unchanged: 2, faults: [], kept: false }
   expect(verdict(report)).toBe('same')
   expect(verdict({ ...report, changed: 1, unchanged: 1 })).toBe('good')
-  expect(verdict({ ...report, added: 1, faults: [{ row: 2, column: '姓名', value: '', reason: '不能为空' }] })).toBe('bad')
+  expect(verdict({ ...report, added: 1, faults: [{ row: 2, column: 'name', value: '', reason: 'empty' }] })).toBe('bad')
 })

@@ -1,11 +1,12 @@
-import { Refused } from '../api/http'
+import type { Problem } from '../api/problem'
+import { problemOf } from '../api/http'
 import { forgetIfSignedOut } from '../api/identity'
 
-/** `detail`: the hub's own sentence; `null`: there was no answer. */
-export type Loading = { kind: 'loading' } | { kind: 'here' } | { kind: 'failed', detail: string | null }
+/** `problem`: why the hub refused; `null`: there was no answer. */
+export type Loading = { kind: 'loading' } | { kind: 'here' } | { kind: 'failed', problem: Problem | null }
 
 /** What a page shows in place of what could not be read. */
 export function failureOf(error: unknown): Loading {
   forgetIfSignedOut(error)
-  return { kind: 'failed', detail: error instanceof Refused ? error.message : null }
+  return { kind: 'failed', problem: problemOf(error) }
 }

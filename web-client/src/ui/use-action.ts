@@ -1,27 +1,39 @@
-import { shallowRef } from 'vue'
-import { useI18n } from 'vue-i18n'
-import { Refused } from '../api/http'
+import type { Problem } from '../api/problem'
+import { computed, shallowRef } from 'vue'
+import { problemOf } from '../api/http'
 import { forgetIfSignedOut } from '../api/identity'
+import { useProblem } from './problem/use-problem'
 
-/** One action of a person: under way, done, or refused with the hub's own sentence. */
+/** One action of a person: under way, done, or refused. */
 export function useAction() {
-  const { t } = useI18n()
+  const { whyOf } = useProblem()
   const busy = shallowRef(false)
-  const fault = shallowRef('')
+  /** `problem`: why the hub refused; `null`: there was no answer. */
+  const failure = shallowRef<{ problem: Problem | null } | null>(null)
+  const fault = computed(() => failure.value === null ? '' : whyOf(failure.value.problem))
+
+  function clear(): void {
+    failure.value = null
+  }
+
+  /** Something else of the page has failed, as reading what the action changes. */
+  function fail(error: unknown): void {
+    failure.value = { problem: problemOf(error) }
+  }
 
   /** Gives whether it was done; `fault` says why not. Does nothing while another one is under way. */
   async function run(action: () => Promise<unknown>): Promise<boolean> {
     if (busy.value)
       return false
     busy.value = true
-    fault.value = ''
+    clear()
     try {
       await action()
       return true
     }
     catch (error) {
       forgetIfSignedOut(error)
-      fault.value = error instanceof Refused ? error.message : t('fault.unanswered')
+      fail(error)
       return false
     }
     finally {
@@ -29,5 +41,5 @@ export function useAction() {
     }
   }
 
-  return { busy, fault, run }
+  return { busy, fault, run, clear, fail }
 }

@@ -1,3 +1,4 @@
+import type { Problem } from '../api/problem'
 import type { Listed, Query } from '../api/resource'
 import { watchDebounced } from '@vueuse/core'
 import { shallowRef } from 'vue'
@@ -9,7 +10,7 @@ import { useLatest } from './use-latest'
 export type ListState
   = | { kind: 'loading' }
     | { kind: 'here' }
-    | { kind: 'refused', detail: string }
+    | { kind: 'refused', problem: Problem }
     | { kind: 'unreachable' }
 
 /** Requests wait until typing pauses for this long. */
@@ -36,7 +37,7 @@ export function useListed<Item>(what: () => string, query: () => Query) {
       if (!isLatest())
         return
       forgetIfSignedOut(error)
-      state.value = error instanceof Refused ? { kind: 'refused', detail: error.message } : { kind: 'unreachable' }
+      state.value = error instanceof Refused ? { kind: 'refused', problem: error.problem } : { kind: 'unreachable' }
     }
   }
 

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 /// More than this is not typed in earnest, and not worth hashing.
 pub const BYTES_MAX: usize = 1_024;
 
 /// Fewer characters are tried out in a night.
 pub const CHARACTERS_MIN: usize = 10;
+
+/// Of capitals, small letters, digits and symbols so many kinds are in it.
+const KINDS_MIN: usize = 3;
 
 /// So many of the last passwords are not taken again.
 pub const HISTORY: usize = 5;
@@ -21,26 +27,39 @@ pub const FAILURES_MAX: i64 = 5;
 pub const LOCK: Duration = Duration::from_secs(15 * 60);
 
 /// What is wrong with a new password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum WeakPassword {
-    /// Too short.
-    #[error("至少 10 个字符")]
-    Short,
+    /// Fewer than [`CHARACTERS_MIN`].
+    #[error("it has fewer than {min} characters")]
+    TooShort {
+        /// Characters that it must have.
+        min: usize,
+    },
     /// Longer than [`BYTES_MAX`].
-    #[error("最多 1024 个字符")]
-    Long,
+    #[error("it has more than {max} characters")]
+    TooLong {
+        /// Characters that it may have.
+        max: usize,
+    },
     /// Other keyboards write other characters the same way, and then nobody gets in.
-    #[error("只能用英文字母、数字和英文符号")]
+    #[error("it has others than ASCII letters, digits and symbols")]
     Untypable,
-    /// Of fewer than three kinds.
-    #[error("大写字母、小写字母、数字、符号四种里至少要有三种")]
-    Uniform,
+    /// Of too few kinds: capitals, small letters, digits, symbols.
+    #[error("of capitals, small letters, digits and symbols it has fewer than {min} kinds")]
+    TooFewKinds {
+        /// Kinds that it must have.
+        min: usize,
+    },
     /// It holds a word that everybody tries first, or the name.
-    #[error("不能含有登录名或常见的弱密码")]
-    Common,
-    /// One of the last five.
-    #[error("不能与最近 5 次的密码相同")]
-    UsedBefore,
+    #[error("it holds the sign-in name or a common password")]
+    CommonPassword,
+    /// One of the last ones: see [`HISTORY`].
+    #[error("it is one of the last {last} passwords")]
+    UsedBefore {
+        /// So many of the last ones are not taken again.
+        last: usize,
+    },
 }
 
 /// What guessers begin with.
@@ -55,23 +74,23 @@ const COMMON: [&str; 16] = [
 /// [`WeakPassword`], the first that is found.
 pub fn check(password: &str, sign_in_name: &str) -> Result<(), WeakPassword> {
     if password.len() > BYTES_MAX {
-        return Err(WeakPassword::Long);
+        return Err(WeakPassword::TooLong { max: BYTES_MAX });
     }
     if !password.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(WeakPassword::Untypable);
     }
     if password.len() < CHARACTERS_MIN {
-        return Err(WeakPassword::Short);
+        return Err(WeakPassword::TooShort { min: CHARACTERS_MIN });
     }
     let has = |of: fn(&u8) -> bool| usize::from(password.bytes().any(|byte| of(&byte)));
     let symbols = |byte: &u8| !byte.is_ascii_alphanumeric();
     let kinds = has(u8::is_ascii_uppercase) + has(u8::is_ascii_lowercase) + has(u8::is_ascii_digit) + has(symbols);
-    if kinds < 3 {
-        return Err(WeakPassword::Uniform);
+    if kinds < KINDS_MIN {
+        return Err(WeakPassword::TooFewKinds { min: KINDS_MIN });
     }
     let lower = password.to_ascii_lowercase();
     let named = !sign_in_name.is_empty() && lower.contains(sign_in_name);
-    if named || COMMON.iter().any(|common| lower.contains(common)) { Err(WeakPassword::Common) } else { Ok(()) }
+    if named || COMMON.iter().any(|common| lower.contains(common)) { Err(WeakPassword::CommonPassword) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -84,11 +103,11 @@ mod tests {
         let table = [
             ("Shan-Lu-2026x", Ok(())),
             ("correct horse 7", Ok(())),
-            ("Short-1", Err(W::Short)),
-            ("alllowercase", Err(W::Uniform)),
-            ("lowercase12345", Err(W::Uniform)),
-            ("Password-2026", Err(W::Common)),
-            ("Zhangwei-2026", Err(W::Common)),
+            ("Short-1", Err(W::TooShort { min: 10 })),
+            ("alllowercase", Err(W::TooFewKinds { min: 3 })),
+            ("lowercase12345", Err(W::TooFewKinds { min: 3 })),
+            ("Password-2026", Err(W::CommonPassword)),
+            ("Zhangwei-2026", Err(W::CommonPassword)),
             ("密码密码密码密码Aa1", Err(W::Untypable)),
             ("Abcdefgh-1\0", Err(W::Untypable)),
             ("Abcdefgh-1\u{301}", Err(W::Untypable)),
@@ -96,6 +115,6 @@ mod tests {
         for (password, expected) in table {
             assert_eq!(check(password, "zhangwei"), expected, "{password:?}");
         }
-        assert_eq!(check(&"Aa1-".repeat(300_000), "x"), Err(W::Long));
+        assert_eq!(check(&"Aa1-".repeat(300_000), "x"), Err(W::TooLong { max: 1_024 }));
     }
 }

@@ -21,33 +21,66 @@ pub struct Criterion {
 }
 
 /// Criteria that make no rubric, or scores that do not fit one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum RubricError {
     /// None, or more than a reviewer can judge.
-    #[error("量表要有 1 到 {CRITERIA_MAX} 项")]
-    Count,
+    #[error("a rubric has 1 to {max} criteria")]
+    CriteriaCount {
+        /// Criteria that it may have.
+        max: usize,
+    },
     /// A name.
-    #[error("第 {0} 项的名称{1}")]
-    Name(usize, name::BadName),
+    #[error("the name of criterion {number}: {why}")]
+    CriterionName {
+        /// Whose, from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: name::BadName,
+    },
     /// A name is there twice.
-    #[error("“{0}”出现了两次")]
-    Twice(String),
+    #[error("{name} is there twice")]
+    CriterionTwice {
+        /// Which.
+        name: String,
+    },
     /// A weight or a scale out of its bounds.
-    #[error("“{0}”的权重和最高分应为 1 到 100")]
-    Bounds(String),
+    #[error("weight and highest score of {name} are 1 to {max}")]
+    CriterionBounds {
+        /// Whose.
+        name: String,
+        /// What each of them may be.
+        max: u32,
+    },
     /// The weights are not the whole.
-    #[error("各项权重之和应为 100，现在是 {0}")]
-    Weights(u32),
+    #[error("the weights sum to {sum}, and not to {whole}")]
+    WeightsSum {
+        /// What they sum to.
+        sum: u32,
+        /// What they must sum to.
+        whole: u32,
+    },
     /// Not one score for each.
-    #[error("要给全部 {0} 项打分")]
-    Scores(usize),
+    #[error("there are {count} criteria, and each has one score")]
+    ScoresCount {
+        /// How many criteria there are.
+        count: usize,
+    },
     /// Beyond the scale.
-    #[error("“{0}”最高 {1} 分")]
-    TooHigh(String, u32),
+    #[error("the highest score of {name} is {highest}")]
+    ScoreTooHigh {
+        /// Of which criterion.
+        name: String,
+        /// The highest score that it has.
+        highest: u32,
+    },
 }
 
 /// More than a reviewer can keep in mind during a lesson.
 pub const CRITERIA_MAX: usize = 20;
+
+/// The whole that weights are parts of, and the finest scale that anybody scores by.
+const HUNDRED: u32 = 100;
 
 /// The criteria as they are kept: names without spaces around them.
 ///
@@ -55,21 +88,21 @@ pub const CRITERIA_MAX: usize = 20;
 /// [`RubricError`].
 pub fn checked(criteria: Vec<Criterion>) -> Result<Vec<Criterion>, RubricError> {
     if criteria.is_empty() || criteria.len() > CRITERIA_MAX {
-        return Err(RubricError::Count);
+        return Err(RubricError::CriteriaCount { max: CRITERIA_MAX });
     }
     let mut kept: Vec<Criterion> = Vec::with_capacity(criteria.len());
     for (n, criterion) in criteria.into_iter().enumerate() {
-        let name = name::name(&criterion.name).map_err(|why| RubricError::Name(n + 1, why))?;
+        let name = name::name(&criterion.name).map_err(|why| RubricError::CriterionName { number: n + 1, why })?;
         if kept.iter().any(|other| other.name == name) {
-            return Err(RubricError::Twice(name));
+            return Err(RubricError::CriterionTwice { name });
         }
-        if !(1..=100).contains(&criterion.weight) || !(1..=100).contains(&criterion.highest) {
-            return Err(RubricError::Bounds(name));
+        if !(1..=HUNDRED).contains(&criterion.weight) || !(1..=HUNDRED).contains(&criterion.highest) {
+            return Err(RubricError::CriterionBounds { name, max: HUNDRED });
         }
         kept.push(Criterion { name, ..criterion });
     }
     let sum = kept.iter().map(|criterion| criterion.weight).sum();
-    if sum == 100 { Ok(kept) } else { Err(RubricError::Weights(sum)) }
+    if sum == HUNDRED { Ok(kept) } else { Err(RubricError::WeightsSum { sum, whole: HUNDRED }) }
 }
 
 /// Σ weight × score ÷ highest, of 100, to a tenth: 82.5 is 825.
@@ -78,12 +111,13 @@ pub fn checked(criteria: Vec<Criterion>) -> Result<Vec<Criterion>, RubricError> 
 /// [`RubricError`] where a criterion has no score, or one beyond its scale.
 pub fn tenths(criteria: &[Criterion], scores: &[u32]) -> Result<u32, RubricError> {
     if scores.len() != criteria.len() {
-        return Err(RubricError::Scores(criteria.len()));
+        return Err(RubricError::ScoresCount { count: criteria.len() });
     }
     let mut sum = 0.0;
     for (criterion, score) in criteria.iter().zip(scores) {
         if *score > criterion.highest {
-            return Err(RubricError::TooHigh(criterion.name.clone(), criterion.highest));
+            let (name, highest) = (criterion.name.clone(), criterion.highest);
+            return Err(RubricError::ScoreTooHigh { name, highest });
         }
         sum += f64::from(criterion.weight) * f64::from(*score) / f64::from(criterion.highest);
     }
@@ -136,8 +170,9 @@ mod tests {
         assert_eq!(tenths(&rubric(), &[5, 10, 5]), Ok(1_000));
         assert_eq!(tenths(&rubric(), &[0, 0, 0]), Ok(0));
         assert_eq!(tenths(&[criterion("一", 100, 3)], &[2]), Ok(667));
-        assert_eq!(tenths(&rubric(), &[4, 7]), Err(RubricError::Scores(3)));
-        assert_eq!(tenths(&rubric(), &[4, 11, 5]), Err(RubricError::TooHigh("互动".into(), 10)));
+        assert_eq!(tenths(&rubric(), &[4, 7]), Err(RubricError::ScoresCount { count: 3 }));
+        let too_high = RubricError::ScoreTooHigh { name: "互动".into(), highest: 10 };
+        assert_eq!(tenths(&rubric(), &[4, 11, 5]), Err(too_high));
     }
 
     #[test]
@@ -152,14 +187,16 @@ mod tests {
     #[test]
     fn what_is_no_rubric_is_told_why() {
         assert_eq!(checked(rubric()), Ok(rubric()));
+        let one = || "一".to_owned();
+        let bounds = || RubricError::CriterionBounds { name: one(), max: 100 };
         let table = [
-            (vec![], RubricError::Count),
-            (vec![criterion("一", 1, 1); 21], RubricError::Count),
-            (vec![criterion(" ", 100, 5)], RubricError::Name(1, name::BadName::Empty)),
-            (vec![criterion("一", 50, 5), criterion(" 一 ", 50, 5)], RubricError::Twice("一".into())),
-            (vec![criterion("一", 0, 5), criterion("二", 100, 5)], RubricError::Bounds("一".into())),
-            (vec![criterion("一", 100, 101)], RubricError::Bounds("一".into())),
-            (vec![criterion("一", 99, 5)], RubricError::Weights(99)),
+            (vec![], RubricError::CriteriaCount { max: 20 }),
+            (vec![criterion("一", 1, 1); 21], RubricError::CriteriaCount { max: 20 }),
+            (vec![criterion(" ", 100, 5)], RubricError::CriterionName { number: 1, why: name::BadName::Empty }),
+            (vec![criterion("一", 50, 5), criterion(" 一 ", 50, 5)], RubricError::CriterionTwice { name: one() }),
+            (vec![criterion("一", 0, 5), criterion("二", 100, 5)], bounds()),
+            (vec![criterion("一", 100, 101)], bounds()),
+            (vec![criterion("一", 99, 5)], RubricError::WeightsSum { sum: 99, whole: 100 }),
         ];
         for (criteria, why) in table {
             assert_eq!(checked(criteria), Err(why));

@@ -36,25 +36,26 @@ pub struct CodeInUse {
 }
 
 /// What is wrong with a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum BadCode {
     /// A bureau has a region code.
-    #[error("行政区划代码应为 6 位或 12 位数字")]
-    NotARegion,
+    #[error("a region code (行政区划代码) has 6 or 12 digits")]
+    NotARegionCode,
     /// 01 to 09 are no provinces; 11 is the first.
-    #[error("行政区划代码的前两位不是省级代码")]
+    #[error("the first two digits of the region code are no province")]
     NoSuchProvince,
     /// A province ends in 0000, a city in 00, a county in neither.
-    #[error("行政区划代码的级别与机构类型不符：省级以 0000 结尾，市级以 00 结尾，县级两者都不是")]
+    #[error("the region code is of another level: a province ends in 0000, a city in 00, a county in neither")]
     OtherLevel,
     /// A school has a school code.
-    #[error("学校(机构)标识码应为 10 位数字，前两位是办学类型，第三、四位是省级代码")]
-    NotASchool,
+    #[error("a school code (学校标识码) has 10 digits, two of the type of school and two of the province first")]
+    NotASchoolCode,
     /// The parent's region is another.
-    #[error("代码与上级的行政区划不符")]
+    #[error("the code is of another region than the parent's")]
     OtherRegion,
     /// A teaching point without a code of its own is numbered below its school.
-    #[error("教学点没有标识码时，应写上级学校的标识码加短横和两位序号，例如 2161000917-01")]
+    #[error("a teaching point without a code has its school's code, a hyphen and two digits, as 2161000917-01")]
     NotALocalId,
 }
 
@@ -94,7 +95,7 @@ pub fn check(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result
         }
         OrganisationKind::CentreSchool | OrganisationKind::School | OrganisationKind::TeachingPoint => {
             if !is_school(code) {
-                return Err(BadCode::NotASchool);
+                return Err(BadCode::NotASchoolCode);
             }
             // Digits 3 and 4 of a school are the province: digits 1 and 2 of a region, 3 and 4 of another school.
             let province = parent.and_then(|parent| parent.get(if is_school(parent) { 2..4 } else { 0..2 }));
@@ -105,7 +106,7 @@ pub fn check(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result
 
 fn region(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result<(), BadCode> {
     if !(matches!(code.len(), 6 | 12) && digits(code)) {
-        return Err(BadCode::NotARegion);
+        return Err(BadCode::NotARegionCode);
     }
     if !PROVINCES.contains(&two(&code[..2])) {
         return Err(BadCode::NoSuchProvince);
@@ -152,8 +153,8 @@ mod tests {
             (K::County, "610902", Some("610900"), Ok(())),
             (K::County, "110101", Some("110000"), Ok(())),
             (K::County, "610902001007", None, Ok(())),
-            (K::County, "61090", None, Err(B::NotARegion)),
-            (K::County, "61090２", None, Err(B::NotARegion)),
+            (K::County, "61090", None, Err(B::NotARegionCode)),
+            (K::County, "61090２", None, Err(B::NotARegionCode)),
             (K::County, "010902", None, Err(B::NoSuchProvince)),
             (K::County, "610900", None, Err(B::OtherLevel)),
             (K::City, "610902", None, Err(B::OtherLevel)),
@@ -163,13 +164,13 @@ mod tests {
             (K::School, "2161000917", Some("610902"), Ok(())),
             (K::School, "2161000917", Some("3161000001"), Ok(())),
             (K::School, "2151000917", Some("610902"), Err(B::OtherRegion)),
-            (K::CentreSchool, "216100091", None, Err(B::NotASchool)),
-            (K::CentreSchool, "0161000917", None, Err(B::NotASchool)),
+            (K::CentreSchool, "216100091", None, Err(B::NotASchoolCode)),
+            (K::CentreSchool, "0161000917", None, Err(B::NotASchoolCode)),
             (K::TeachingPoint, "2161000917-01", Some("2161000917"), Ok(())),
             (K::TeachingPoint, "2161000917-1", Some("2161000917"), Err(B::NotALocalId)),
             (K::TeachingPoint, "2161000918-01", Some("2161000917"), Err(B::NotALocalId)),
             (K::TeachingPoint, "2161000919", Some("2161000917"), Ok(())),
-            (K::TeachingPoint, "汉滨", None, Err(B::NotASchool)),
+            (K::TeachingPoint, "汉滨", None, Err(B::NotASchoolCode)),
         ];
         for (kind, code, parent, expected) in table {
             assert_eq!(check(kind, code, parent), expected, "{kind:?} {code} below {parent:?}");

@@ -1,10 +1,10 @@
 //! Tables that schools fill in: which columns they have, and what spreadsheets do to what was typed into them.
 
-use serde::Serialize;
-use utoipa::ToSchema;
+pub mod fault;
 
+use self::fault::{CellReason, Fault};
 use crate::{
-    base::words::words,
+    base::{name::BadName, words::words},
     organisation::{OrganisationKind, Stage},
 };
 
@@ -96,23 +96,13 @@ pub struct Cell {
     /// As it was typed, without spaces around it. Empty: nothing.
     pub text: String,
     /// What the spreadsheet has made of it. `None`: it is as it was typed.
-    pub spoiled: Option<&'static str>,
+    pub spoiled: Option<CellReason>,
 }
-
-/// Excel takes `1-2` for a day.
-pub const A_DATE: &str = "表格软件把它变成了日期，请把这一列设为“文本”格式后重新填写";
-
-/// `#REF!` and the like.
-pub const AN_ERROR: &str = "这个单元格是公式错误，请填写内容";
-
-const NOT_TEXT: &str = "含有看不见的控制字符，请重新填写";
-
-const TOO_LONG: &str = "太长，最多 200 个字";
 
 /// No cell of ours is longer: a name has 80 characters.
 const CELL_CHARACTERS_MAX: usize = 200;
 
-const SCIENTIFIC: &str = "表格软件把它变成了科学计数法，请把这一列设为“文本”格式后重新填写";
+const TOO_LONG: CellReason = CellReason::TooLong { max: CELL_CHARACTERS_MAX };
 
 impl Cell {
     /// A cell of text. What no column can hold is told, and cut.
@@ -123,7 +113,7 @@ impl Cell {
         if typed.chars().nth(CELL_CHARACTERS_MAX).is_some() {
             Self::spoiled(cut(CELL_CHARACTERS_MAX), TOO_LONG)
         } else if typed.chars().any(char::is_control) {
-            Self::spoiled(cut(CELL_CHARACTERS_MAX), NOT_TEXT)
+            Self::spoiled(cut(CELL_CHARACTERS_MAX), CellReason::ControlCharacters)
         } else {
             Self { text: typed.to_owned(), spoiled: None }
         }
@@ -131,7 +121,7 @@ impl Cell {
 
     /// A cell of which the spreadsheet has made something else.
     #[must_use]
-    pub fn spoiled(shown: String, why: &'static str) -> Self {
+    pub fn spoiled(shown: String, why: CellReason) -> Self {
         Self { text: shown, spoiled: Some(why) }
     }
 
@@ -163,7 +153,7 @@ impl Cell {
             before.contains('.') && before.parse::<f64>().is_ok() && after.starts_with('+')
         });
         if scientific {
-            self.spoiled = Some(SCIENTIFIC);
+            self.spoiled = Some(CellReason::Scientific);
         }
         self
     }
@@ -178,28 +168,6 @@ pub struct Line {
     pub cells: Vec<Cell>,
 }
 
-/// What is wrong with a cell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Fault {
-    /// The line in the file, from 1: the first is the heading.
-    pub row: u32,
-    /// Its heading.
-    pub column: String,
-    /// What stands there, cut after 80 characters.
-    pub value: String,
-    /// Why, in Chinese.
-    pub reason: String,
-}
-
-impl Fault {
-    /// A fault of this cell.
-    #[must_use]
-    pub fn new(row: u32, column: &str, value: &str, reason: impl Into<String>) -> Self {
-        let cut = |text: &str| text.chars().take(80).collect();
-        Self { row, column: cut(column), value: cut(value), reason: reason.into() }
-    }
-}
-
 /// Puts the cells of a file in order by its heading, and tells every cell that cannot be meant.
 #[must_use]
 pub fn lines(sheet: Sheet, file: Vec<Line>) -> (Vec<Line>, Vec<Fault>) {
@@ -207,22 +175,22 @@ pub fn lines(sheet: Sheet, file: Vec<Line>) -> (Vec<Line>, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut file = file.into_iter();
     let Some(heading) = file.next() else {
-        return (vec![], vec![Fault::new(1, columns[0].title, "", "文件是空的，第一行应为表头")]);
+        return (vec![], vec![Fault::new(1, columns[0].word, "", CellReason::FileEmpty)]);
     };
     let mut places = vec![None; columns.len()];
     for (place, cell) in heading.cells.iter().enumerate().filter(|(_, cell)| !cell.text.is_empty()) {
         let known = columns.iter().position(|column| cell.text == column.title || cell.text == column.word);
         match known {
-            None => faults.push(Fault::new(heading.row, &cell.text, &cell.text, "没有这样的列")),
+            None => faults.push(Fault::new(heading.row, &cell.text, &cell.text, CellReason::NoSuchColumn)),
             Some(known) if places[known].is_some() => {
-                faults.push(Fault::new(heading.row, &cell.text, &cell.text, "这一列出现了两次"));
+                faults.push(Fault::new(heading.row, columns[known].word, &cell.text, CellReason::ColumnTwice));
             }
             Some(known) => places[known] = Some(place),
         }
     }
     for (column, place) in columns.iter().zip(&places) {
         if column.needed && place.is_none() {
-            faults.push(Fault::new(heading.row, column.title, "", "缺少这一列"));
+            faults.push(Fault::new(heading.row, column.word, "", CellReason::ColumnMissing));
         }
     }
     if !faults.is_empty() {
@@ -242,9 +210,9 @@ pub fn lines(sheet: Sheet, file: Vec<Line>) -> (Vec<Line>, Vec<Fault>) {
         }
         for (column, cell) in columns.iter().zip(&cells) {
             if let Some(why) = cell.spoiled {
-                faults.push(Fault::new(line.row, column.title, &cell.text, why));
+                faults.push(Fault::new(line.row, column.word, &cell.text, why));
             } else if column.needed && cell.text.is_empty() {
-                faults.push(Fault::new(line.row, column.title, "", "不能为空"));
+                faults.push(Fault::new(line.row, column.word, "", BadName::Empty));
             }
         }
         good.push(Line { row: line.row, cells });
@@ -311,7 +279,7 @@ mod tests {
             (Cell::number(610_902_000_000.0), "610902000000", None),
             (Cell::text(" ２１６１０００９１７－０１　"), "2161000917-01", None),
             (Cell::text("2161000917.0"), "2161000917", None),
-            (Cell::text("6.10902E+11"), "6.10902E+11", Some(SCIENTIFIC)),
+            (Cell::text("6.10902E+11"), "6.10902E+11", Some(CellReason::Scientific)),
         ];
         for (cell, text, spoiled) in table {
             let cell = cell.narrowed();
@@ -323,7 +291,7 @@ mod tests {
     fn a_cell_that_no_column_can_hold_is_cut_and_told() {
         let long = Cell::text(&"长".repeat(201));
         assert_eq!((long.text.chars().count(), long.spoiled), (200, Some(TOO_LONG)));
-        assert_eq!(Cell::text("张\0老师"), Cell::spoiled("张老师".into(), NOT_TEXT));
+        assert_eq!(Cell::text("张\0老师"), Cell::spoiled("张老师".into(), CellReason::ControlCharacters));
     }
 
     #[test]
@@ -336,10 +304,14 @@ mod tests {
         ];
         let (good, faults) = lines(Sheet::People, file);
         assert_eq!(good, [line(2, &["2161000917", "张老师", "zhang", ""])]);
-        assert_eq!(faults, [Fault::new(4, "姓名", "", "不能为空")]);
+        assert_eq!(faults, [Fault::new(4, "name", "", BadName::Empty)]);
         let (good, faults) = lines(Sheet::People, vec![line(1, &["机构", "机构", "电话"])]);
         assert!(good.is_empty());
-        let told: Vec<_> = faults.iter().map(|fault| (fault.column.as_str(), fault.reason.as_str())).collect();
-        assert_eq!(told, [("机构", "这一列出现了两次"), ("电话", "没有这样的列"), ("姓名", "缺少这一列")]);
+        let told = [
+            Fault::new(1, "organisation", "机构", CellReason::ColumnTwice),
+            Fault::new(1, "电话", "电话", CellReason::NoSuchColumn),
+            Fault::new(1, "name", "", CellReason::ColumnMissing),
+        ];
+        assert_eq!(faults, told);
     }
 }

@@ -7,6 +7,7 @@ use jiff::{
     civil::{Date, Weekday},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::base::id::{OrganisationId, SchoolYearId, TermId};
 
@@ -44,7 +45,8 @@ pub struct Term {
 }
 
 /// A calendar that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum CalendarError {
     /// The last day comes before the first.
     #[error("{name} ends before it begins")]
@@ -53,10 +55,12 @@ pub enum CalendarError {
         name: String,
     },
     /// More weeks than a term has.
-    #[error("{name} has more than {WEEKS_MAX} weeks")]
-    TooLong {
+    #[error("{name} has more than {max} weeks")]
+    TooManyWeeks {
         /// Which term.
         name: String,
+        /// Weeks that a term may have.
+        max: u8,
     },
     /// A term that reaches out of its year.
     #[error("{name} lies outside its school year")]
@@ -64,30 +68,33 @@ pub enum CalendarError {
         /// Which term.
         name: String,
     },
-    /// Two terms of one year share a day.
-    #[error("{name} overlaps {other}")]
+    /// Two terms of one year share a day. The other one may be a bureau's, which not everybody may know of.
+    #[error("{name} overlaps another term of its school year")]
     TermsOverlap {
         /// Which term.
         name: String,
-        /// The one it overlaps.
-        other: String,
     },
     /// A day outside the term is to be made up.
     #[error("{on} makes up {taught_as}, which is not in the term")]
     MakesUpOutside {
         /// The day with lessons.
+        #[schema(value_type = String, format = Date)]
         on: Date,
         /// Whose lessons.
+        #[schema(value_type = String, format = Date)]
         taught_as: Date,
     },
     /// The lessons of one day would be given on two days.
     #[error("the lessons of {taught_as} would be given twice, on {first} and on {second}")]
     TaughtTwice {
         /// Whose lessons.
+        #[schema(value_type = String, format = Date)]
         taught_as: Date,
         /// One day.
+        #[schema(value_type = String, format = Date)]
         first: Date,
         /// The other.
+        #[schema(value_type = String, format = Date)]
         second: Date,
     },
 }
@@ -119,15 +126,15 @@ impl Term {
             return Err(CalendarError::OutsideYear { name: name() });
         }
         if self.week_number(self.last_day) > i32::from(WEEKS_MAX) {
-            return Err(CalendarError::TooLong { name: name() });
+            return Err(CalendarError::TooManyWeeks { name: name(), max: WEEKS_MAX });
         }
-        let shares_a_day = |other: &&Self| {
+        let shares_a_day = |other: &Self| {
             other.term_id != self.term_id && other.first_day <= self.last_day && self.first_day <= other.last_day
         };
-        match others.iter().find(shares_a_day) {
-            Some(other) => Err(CalendarError::TermsOverlap { name: name(), other: other.name.clone() }),
-            None => Ok(()),
+        if others.iter().any(shares_a_day) {
+            return Err(CalendarError::TermsOverlap { name: name() });
         }
+        Ok(())
     }
 
     /// True on its days, weekends and holidays among them.
@@ -362,7 +369,7 @@ mod tests {
         let early = Term { first_day: date(2026, 8, 31), ..term.clone() };
         assert!(matches!(early.check(&year, &[]), Err(CalendarError::OutsideYear { .. })));
         let long = Term { last_day: date(2027, 8, 31), ..term.clone() };
-        assert!(matches!(long.check(&year, &[]), Err(CalendarError::TooLong { .. })));
+        assert!(matches!(long.check(&year, &[]), Err(CalendarError::TooManyWeeks { max: 30, .. })));
         let backwards = Term { last_day: date(2026, 8, 1), ..term };
         assert!(matches!(backwards.check(&year, &[]), Err(CalendarError::EndsBeforeItBegins { .. })));
     }

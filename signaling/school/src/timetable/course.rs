@@ -12,6 +12,8 @@ use crate::{
     organisation::Stage,
 };
 use jiff::civil::Weekday;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The text is no known word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -205,23 +207,42 @@ pub struct Course {
 pub const WEEKLY_MAX: usize = 35;
 
 /// A course that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum CourseError {
     /// No curriculum has this subject.
-    #[error("{0} is no subject")]
-    UnknownSubject(String),
+    #[error("{subject} is no subject")]
+    UnknownSubject {
+        /// What was asked for.
+        subject: String,
+    },
     /// The stage has no such grade.
-    #[error("{0} is no grade of this stage")]
-    UnknownGrade(String),
+    #[error("{grade} is no grade of this stage")]
+    UnknownGrade {
+        /// What was asked for.
+        grade: String,
+    },
     /// No period, or more than a week has.
-    #[error("a course has 1 to {WEEKLY_MAX} periods a week")]
-    WeeklyCount,
+    #[error("a course has 1 to {max} periods a week")]
+    WeeklyCount {
+        /// Periods that it may have.
+        max: usize,
+    },
     /// Nobody teaches in a break.
-    #[error("{0} takes no lessons")]
-    NoLessonsIn(PeriodName),
+    #[error("{period} takes no lessons")]
+    NoLessonsIn {
+        /// Which.
+        #[schema(value_type = String)]
+        period: PeriodName,
+    },
     /// The same period twice in one week.
-    #[error("{0} is there twice on the same day")]
-    Twice(PeriodName),
+    #[error("{period} is there twice on the same day")]
+    #[serde(rename = "planned-twice")]
+    Twice {
+        /// Which.
+        #[schema(value_type = String)]
+        period: PeriodName,
+    },
     /// One classroom is listed twice.
     #[error("a classroom is listed twice")]
     ListensTwice,
@@ -240,23 +261,23 @@ impl Course {
     /// See [`CourseError`].
     pub fn check(&self) -> Result<(), CourseError> {
         if !SUBJECTS.contains(&self.subject.as_str()) {
-            return Err(CourseError::UnknownSubject(self.subject.clone()));
+            return Err(CourseError::UnknownSubject { subject: self.subject.clone() });
         }
         if !grade_fits(self.stage, &self.grade) {
-            return Err(CourseError::UnknownGrade(self.grade.clone()));
+            return Err(CourseError::UnknownGrade { grade: self.grade.clone() });
         }
         if self.weekly.is_empty() || self.weekly.len() > WEEKLY_MAX {
-            return Err(CourseError::WeeklyCount);
+            return Err(CourseError::WeeklyCount { max: WEEKLY_MAX });
         }
         for (n, one) in self.weekly.iter().enumerate() {
             if !one.period.kind.takes_lessons() {
-                return Err(CourseError::NoLessonsIn(one.period));
+                return Err(CourseError::NoLessonsIn { period: one.period });
             }
             let same = |other: &WeeklyPeriod| {
                 other.weekday == one.weekday && other.period == one.period && other.weeks.meets(one.weeks)
             };
             if self.weekly[..n].iter().any(same) {
-                return Err(CourseError::Twice(one.period));
+                return Err(CourseError::Twice { period: one.period });
             }
         }
         for (n, one) in self.listening.iter().enumerate() {
@@ -315,14 +336,14 @@ pub(crate) mod tests {
         assert_eq!(english().check(), Ok(()));
         type Change = fn(&mut Course);
         let table: [(Change, CourseError); 9] = [
-            (|c| c.subject = "炼金术".into(), CourseError::UnknownSubject("炼金术".into())),
-            (|c| c.grade = "七年级".into(), CourseError::UnknownGrade("七年级".into())),
-            (|c| c.weekly.clear(), CourseError::WeeklyCount),
+            (|c| c.subject = "炼金术".into(), CourseError::UnknownSubject { subject: "炼金术".into() }),
+            (|c| c.grade = "七年级".into(), CourseError::UnknownGrade { grade: "七年级".into() }),
+            (|c| c.weekly.clear(), CourseError::WeeklyCount { max: WEEKLY_MAX }),
             (
                 |c| c.weekly[0].period = "long_break-1".parse().unwrap(),
-                CourseError::NoLessonsIn("long_break-1".parse().unwrap()),
+                CourseError::NoLessonsIn { period: "long_break-1".parse().unwrap() },
             ),
-            (|c| c.weekly.push(c.weekly[0]), CourseError::Twice(PeriodName::lesson(3))),
+            (|c| c.weekly.push(c.weekly[0]), CourseError::Twice { period: PeriodName::lesson(3) }),
             (|c| c.listening.push(c.listening[0]), CourseError::ListensTwice),
             (|c| c.classroom_id = Some(c.listening[0].classroom_id), CourseError::ListensToItself),
             (|c| c.class_id = None, CourseError::DeliveryDoesNotFit),

@@ -96,13 +96,17 @@ fn valid_at_least_min() -> u16 {
 }
 
 /// A figure that no bureau can mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{figure} is at most {max}")]
-pub struct TooMuch {
-    /// Which figure.
-    pub figure: &'static str,
-    /// What it may be.
-    pub max: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum TooMuch {
+    /// It is larger than it may be.
+    #[error("{figure} is at most {max}")]
+    FigureTooLarge {
+        /// Which figure.
+        figure: &'static str,
+        /// What it may be.
+        max: u32,
+    },
 }
 
 impl RuleSet {
@@ -133,7 +137,7 @@ impl RuleSet {
             ]
         });
         match figures.into_iter().chain(of_programs).find(|(_, value, max)| value > max) {
-            Some((figure, _, max)) => Err(TooMuch { figure, max }),
+            Some((figure, _, max)) => Err(TooMuch::FigureTooLarge { figure, max }),
             None => Ok(()),
         }
     }
@@ -160,12 +164,12 @@ mod tests {
         let rules = RuleSet::default();
         assert_eq!(rules.check(), Ok(()));
         let early = RuleSet { opens_before_min: 121, ..rules.clone() };
-        assert_eq!(early.check(), Err(TooMuch { figure: "opens_before_min", max: 120 }));
+        assert_eq!(early.check(), Err(TooMuch::FigureTooLarge { figure: "opens_before_min", max: 120 }));
         let unreachable = RuleSet { valid_at_least_min: 41, ..rules.clone() };
-        assert_eq!(unreachable.check(), Err(TooMuch { figure: "valid_at_least_min", max: 40 }));
+        assert_eq!(unreachable.check(), Err(TooMuch::FigureTooLarge { figure: "valid_at_least_min", max: 40 }));
         let mut crowded = rules;
         crowded.programs[0].guests_max = 10_001;
-        assert_eq!(crowded.check(), Err(TooMuch { figure: "guests_max", max: 10_000 }));
+        assert_eq!(crowded.check(), Err(TooMuch::FigureTooLarge { figure: "guests_max", max: 10_000 }));
     }
 
     #[test]

@@ -8,8 +8,12 @@ use axum::{
 };
 use tracing::warn;
 
+use crate::http::account::problem::AccountProblem;
 use crate::http::web::cookie::{cookie, cookie_name};
-use crate::http::web::{extract::Caller, problem::ApiError};
+use crate::http::web::{
+    extract::Caller,
+    problem::{ApiError, common::CommonProblem},
+};
 use crate::secret::sha256_hex;
 use crate::{
     app::App,
@@ -44,17 +48,17 @@ impl Identity {
     /// the thing exists is not theirs to know.
     ///
     /// # Errors
-    /// [`ApiError::NotFound`].
+    /// [`CommonProblem::NotFound`].
     pub fn reach(&self, act: Permission) -> Result<Scope, ApiError> {
-        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotFound)
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| CommonProblem::NotFound.into())
     }
 
     /// What a query may reach that lists things, or makes one.
     ///
     /// # Errors
-    /// [`ApiError::NotAllowed`] where the asker may do `act` nowhere.
+    /// [`CommonProblem::NotAllowed`] where the asker may do `act` nowhere.
     pub fn scope(&self, act: Permission) -> Result<Scope, ApiError> {
-        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| ApiError::NotAllowed)
+        may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| CommonProblem::NotAllowed.into())
     }
 
     /// `person:<id>` or `classroom:<id>`, as the audit writes it.
@@ -66,9 +70,9 @@ impl Identity {
     /// The person who is signed in.
     ///
     /// # Errors
-    /// [`ApiError::NotAllowed`] where it is a classroom's device.
+    /// [`CommonProblem::NotAllowed`] where it is a classroom's device.
     pub fn person(&self) -> Result<PersonId, ApiError> {
-        self.session.asker.person_id().ok_or(ApiError::NotAllowed)
+        self.session.asker.person_id().ok_or_else(|| CommonProblem::NotAllowed.into())
     }
 
     /// The assistant who stands in the classroom, as the audit writes it. Empty: nobody was named.
@@ -102,7 +106,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let AnySession(identity) = AnySession::from_request_parts(parts, state).await?;
-        if identity.session.stage == Stage::Full { Ok(identity) } else { Err(ApiError::SetUpNeeded) }
+        if identity.session.stage == Stage::Full { Ok(identity) } else { Err(AccountProblem::SetUpNeeded.into()) }
     }
 }
 
@@ -119,10 +123,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let app = App::from_ref(state);
         let Ok(caller) = Caller::from_request_parts(parts, state).await;
-        let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(ApiError::SignedOut)?;
+        let cookie = cookie(&parts.headers, cookie_name(caller.tls)).ok_or(AccountProblem::SignedOut)?;
         let session_sha256 = sha256_hex(&cookie);
         let now = app.clock.lasting().wall;
-        let session = app.store.session(&session_sha256, now).await?.ok_or(ApiError::SignedOut)?;
+        let session = app.store.session(&session_sha256, now).await?.ok_or(AccountProblem::SignedOut)?;
         if session.asker.person_id().is_some()
             && let Err(error) = app.store.touch_session(&session, now).await
         {

@@ -11,11 +11,11 @@ use crate::{
 };
 use crate::{
     http::{
-        account::identity::Identity,
+        account::{identity::Identity, problem::AccountReason},
         web::{
             extract::{JsonBody, Nothing, PathId, QueryParams, maybe_null, named},
             list::{Listed, Listing, limit},
-            problem::{ApiError, Problems},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
             version::{IfMatch, Tagged, edited},
         },
     },
@@ -98,7 +98,7 @@ pub struct SessionListing {
 
 fn typed_sign_in_name(typed: Option<String>) -> Result<Option<String>, ApiError> {
     let check = |typed: String| name::sign_in_name(&typed);
-    typed.map(check).transpose().map_err(|why| ApiError::Invalid { field: "sign_in_name", why: why.to_string() })
+    typed.map(check).transpose().map_err(|why| invalid("sign_in_name", &why))
 }
 
 /// People whom the asker may see, by id
@@ -132,7 +132,7 @@ pub async fn add_person(
     };
     let id = person.person_id;
     let row = identity.row(&app, "add_person", format!("person:{id}"));
-    let stored = app.store.add_person(&scope, &person, row).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.add_person(&scope, &person, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/people/{id}")))
 }
 
@@ -144,7 +144,7 @@ pub async fn show_person(
     identity: Identity,
     PathId(id): PathId<PersonId>,
 ) -> Result<Tagged<StoredPerson>, ApiError> {
-    let stored = app.store.person(&identity.reach(Permission::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.person(&identity.reach(Permission::SeePeople)?, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, stored))
 }
 
@@ -180,13 +180,13 @@ async fn stands_above(
     id: PersonId,
     act: Permission,
 ) -> Result<(), ApiError> {
-    let grants = app.store.grants(scope, id).await?.ok_or(ApiError::NotFound)?;
+    let grants = app.store.grants(scope, id).await?.ok_or(CommonProblem::NotFound)?;
     let of_all = identity.session.asker.roles(identity.now).any(|grant| match act {
         Permission::EditSessions => grant.role == Role::SecurityAdministrator,
         _ => grant.role == Role::SystemAdministrator,
     });
     let theirs = |grant: &StoredGrant| grant.role.is_in_the_classroom() && scope.covers(&grant.path);
-    if of_all || grants.iter().all(theirs) { Ok(()) } else { Err(ApiError::NotAllowed) }
+    if of_all || grants.iter().all(theirs) { Ok(()) } else { Err(CommonProblem::NotAllowed.into()) }
 }
 
 /// Make a one-time link by which somebody sets their password: for a new one, and for a forgotten one
@@ -204,10 +204,10 @@ pub async fn make_set_up_link(
         Ok(scope) => scope,
         Err(_) => {
             let scope = identity.reach(Permission::EditPeople)?;
-            let grants = app.store.grants(&scope, id).await?.ok_or(ApiError::NotFound)?;
+            let grants = app.store.grants(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
             // Not even of a system administrator: the link opens the account.
             if !grants.iter().all(|grant| grant.role.is_in_the_classroom() && scope.covers(&grant.path)) {
-                return Err(ApiError::NotAllowed);
+                return Err(CommonProblem::NotAllowed.into());
             }
             scope
         }
@@ -215,7 +215,7 @@ pub async fn make_set_up_link(
     let (secret, expires_at_ms) = (unguessable(), identity.now.plus(SET_UP_LINK_VALID));
     let row = identity.row(&app, "make_set_up_link", format!("person:{id}"));
     if !app.store.insert_set_up_link(&scope, id, &sha256_hex(&secret), expires_at_ms, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     Ok((StatusCode::CREATED, Json(SetUpLink { link: format!("/enter#{secret}"), expires_at_ms })))
 }
@@ -233,7 +233,7 @@ pub async fn drop_second_factor(
     let scope = identity.reach(Permission::EditSessions)?;
     let row = identity.row(&app, "drop_second_factor", format!("person:{id}"));
     if !app.store.drop_second_factor(&scope, id, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     app.rights_changed();
     Ok(StatusCode::NO_CONTENT)
@@ -266,12 +266,12 @@ pub async fn unlock_person(
 
 async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Result<Tagged<StoredPerson>, ApiError> {
     let scope = identity.reach(Permission::EditSessions)?;
-    app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    app.store.person(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     if identity.person()? == id {
-        return Err(ApiError::NotAllowed); // Nobody locks themselves out, nor in.
+        return Err(CommonProblem::NotAllowed.into()); // Nobody locks themselves out, nor in.
     }
     let row = identity.row(app, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
-    let stored = app.store.lock(&scope, id, locked, row).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.lock(&scope, id, locked, row).await?.ok_or(CommonProblem::NotFound)?;
     app.rights_changed();
     Ok(Tagged::new(stored.version, stored))
 }
@@ -284,7 +284,7 @@ pub async fn list_roles(
     identity: Identity,
     PathId(id): PathId<PersonId>,
 ) -> Result<Json<Listed<StoredGrant>>, ApiError> {
-    let items = app.store.grants(&identity.reach(Permission::SeePeople)?, id).await?.ok_or(ApiError::NotFound)?;
+    let items = app.store.grants(&identity.reach(Permission::SeePeople)?, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Json(Listed { items, next: None }))
 }
 
@@ -299,27 +299,27 @@ pub async fn give_role(
     JsonBody(ask): JsonBody<NewGrant>,
 ) -> Result<(StatusCode, Json<GivenRole>), ApiError> {
     let scope = identity.reach(Permission::GrantRoles)?;
-    app.store.person(&scope, id).await?.ok_or(ApiError::NotFound)?;
-    let place = app.store.organisation(&scope, ask.organisation_id).await?.ok_or(ApiError::NotFound)?;
+    app.store.person(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
+    let place = app.store.organisation(&scope, ask.organisation_id).await?.ok_or(CommonProblem::NotFound)?;
     may_give_there(&identity, ask.role, &place.path)?;
     if identity.person()? == id {
-        return Err(ApiError::NotAllowed); // Nobody makes themselves more than they are.
+        return Err(CommonProblem::NotAllowed.into()); // Nobody makes themselves more than they are.
     }
     let from = ask.from_ms.unwrap_or(identity.now);
     if ask.until_ms.is_some_and(|until| until <= from) {
-        return Err(ApiError::Invalid { field: "until_ms", why: "应晚于开始时间".into() });
+        return Err(invalid("until_ms", &AccountReason::NotAfterStart));
     }
     let row = identity.row(&app, "give_role", format!("person:{id}")).saying(ask.role.as_str());
     let times = (from, ask.until_ms);
     let given = app.store.grant(&scope, id, (ask.role, ask.organisation_id), times, row).await?;
     app.rights_changed();
-    Ok((StatusCode::CREATED, Json(GivenRole { role_grant_id: given.ok_or(ApiError::NotFound)? })))
+    Ok((StatusCode::CREATED, Json(GivenRole { role_grant_id: given.ok_or(CommonProblem::NotFound)? })))
 }
 
 fn may_give_there(identity: &Identity, given: Role, path: &str) -> Result<(), ApiError> {
     let mut own = identity.session.asker.roles(identity.now);
     let may = own.any(|grant| may_give(grant.role, given) && path.starts_with(&grant.path));
-    if may { Ok(()) } else { Err(ApiError::NotAllowed) }
+    if may { Ok(()) } else { Err(CommonProblem::NotAllowed.into()) }
 }
 
 /// End a role, now
@@ -333,14 +333,14 @@ pub async fn end_role(
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::GrantRoles)?;
-    let id: PersonId = person_id.parse().map_err(|_| ApiError::NotFound)?;
-    let grant_id: GrantId = grant_id.parse().map_err(|_| ApiError::NotFound)?;
-    let grants = app.store.grants(&scope, id).await?.ok_or(ApiError::NotFound)?;
-    let grant = grants.iter().find(|grant| grant.role_grant_id == grant_id).ok_or(ApiError::NotFound)?;
+    let id: PersonId = person_id.parse().map_err(|_| CommonProblem::NotFound)?;
+    let grant_id: GrantId = grant_id.parse().map_err(|_| CommonProblem::NotFound)?;
+    let grants = app.store.grants(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
+    let grant = grants.iter().find(|grant| grant.role_grant_id == grant_id).ok_or(CommonProblem::NotFound)?;
     may_give_there(&identity, grant.role, &grant.path)?;
     let row = identity.row(&app, "end_role", format!("person:{id}")).saying(grant.role.as_str());
     if !app.store.end_grant(&scope, id, grant_id, identity.now, row.at_place(grant.path.as_str())).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     app.rights_changed();
     Ok(StatusCode::NO_CONTENT)
@@ -373,7 +373,7 @@ pub async fn end_session(
     let scope = identity.reach(Permission::EditSessions)?;
     let row = identity.row(&app, "end_session", format!("session:{id}"));
     if !app.store.end_session(Err(&scope), id, &row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     app.rights_changed();
     Ok(StatusCode::NO_CONTENT)

@@ -11,9 +11,12 @@ use crate::{
     store::{AuditRow, Seed},
 };
 use crate::{
-    http::web::{
-        extract::{Caller, JsonBody, named},
-        problem::{ApiError, Problems},
+    http::{
+        account::problem::{AccountProblem, AccountReason},
+        web::{
+            extract::{Caller, JsonBody, named},
+            problem::{ApiError, Problems, invalid},
+        },
     },
     secret::{sha256_hex, unguessable},
 };
@@ -94,26 +97,23 @@ pub async fn set_up(
     let now = app.clock.lasting();
     app.attempts.check(caller.ip(), now)?;
     if !caller.is_private() {
-        return Err(ApiError::PlainHttp);
+        return Err(AccountProblem::PlainHttp.into());
     }
     if !app.first_start.is(&ask.secret, now.wall) {
         app.attempts.failed(caller.ip(), now);
         let row = AuditRow::done(now.wall, "guest", "set_up", "hub").refused().from(caller.ip().to_string());
         app.refusals.keep(row);
-        return Err(ApiError::LinkRefused);
+        return Err(AccountProblem::LinkRefused.into());
     }
     if !app.store.is_empty().await? {
-        return Err(ApiError::AlreadySetUp);
+        return Err(AccountProblem::AlreadySetUp.into());
     }
     let kind = ask.organisation.kind;
     if !kind.may_stand_below(None) {
-        return Err(ApiError::Invalid {
-            field: "organisation.kind", why: "最上级应为省、市或县级机构".into()
-        });
+        return Err(invalid("organisation.kind", &AccountReason::NotATopKind));
     }
     if let Some(code) = &ask.organisation.code {
-        code::check(kind, code, None)
-            .map_err(|why| ApiError::Invalid { field: "organisation.code", why: why.to_string() })?;
+        code::check(kind, code, None).map_err(|why| invalid("organisation.code", &why))?;
     }
     let top = Organisation {
         organisation_id: OrganisationId::fresh(),
@@ -130,7 +130,7 @@ pub async fn set_up(
         (ask.audit_administrator, Role::AuditAdministrator),
     ];
     for (administrator, role) in three {
-        let why = |why: name::BadSignInName| ApiError::Invalid { field: "sign_in_name", why: why.to_string() };
+        let why = |why: name::BadSignInName| invalid("sign_in_name", &why);
         let person = Person {
             person_id: PersonId::fresh(),
             organisation_id,
@@ -144,7 +144,7 @@ pub async fn set_up(
     let until = now.wall.plus(SET_UP_LINK_VALID);
     let row = AuditRow::done(now.wall, "guest", "set_up", "hub").from(caller.ip().to_string());
     if !app.store.found(&system_scope::first_start(), &seed, &links, until, &row).await? {
-        return Err(ApiError::AlreadySetUp);
+        return Err(AccountProblem::AlreadySetUp.into());
     }
     app.first_start.forget();
     let [system_administrator, security_administrator, audit_administrator] =

@@ -18,11 +18,14 @@ use crate::{
 };
 use crate::{
     http::{
-        account::identity::{AnySession, actor},
+        account::{
+            identity::{AnySession, actor},
+            problem::AccountProblem,
+        },
         web::{
             cookie::cookie_name,
             extract::{Caller, JsonBody, Nothing},
-            problem::{ApiError, Problems},
+            problem::{ApiError, Problems, common::CommonProblem},
         },
     },
     secret::{sha256_hex, unguessable},
@@ -156,9 +159,8 @@ pub async fn sign_in(
             by_device(&app, &caller, id, &c, &s, now).await?
         }
         _ => {
-            return Err(ApiError::BadRequest(
-                "link，或 sign_in_name 和 password，或 device_id、challenge 和 signature".into(),
-            ));
+            let why = "either `link`, or `sign_in_name` and `password`, or `device_id`, `challenge` and `signature`";
+            return Err(CommonProblem::bad_request(why).into());
         }
     };
     needs_a_private_line(&app, &caller, &entered, now.wall).await?;
@@ -178,7 +180,7 @@ async fn needs_a_private_line(app: &App, caller: &Caller, entered: &Entered, now
     }
     let row = AuditRow::done(now, actor(entered.holder), "sign_in", "session").refused().saying("plain http");
     app.store.audit(&row.from(caller.ip().to_string())).await?;
-    Err(ApiError::PlainHttp)
+    Err(AccountProblem::PlainHttp.into())
 }
 
 async fn enter(app: &App, caller: &Caller, entered: Entered, now: Now) -> Result<Response, ApiError> {
@@ -202,7 +204,7 @@ async fn enter(app: &App, caller: &Caller, entered: Entered, now: Now) -> Result
         expires_at,
     };
     app.store.insert_session(&new, &row).await?;
-    let session = app.store.session(&session_sha256, now.wall).await?.ok_or(ApiError::SignedOut)?;
+    let session = app.store.session(&session_sha256, now.wall).await?.ok_or(AccountProblem::SignedOut)?;
     info!(actor = row.actor, "Signed in {}", row.actor);
     Ok((set_cookie(caller.tls, &cookie, lifetime), Json(Me::of(session, now.wall))).into_response())
 }
@@ -212,7 +214,7 @@ async fn by_link(app: &App, caller: &Caller, link: &str, now: Now) -> Result<Ent
         app.attempts.failed(caller.ip(), now);
         let row = AuditRow::done(now.wall, "guest", "sign_in", "link").refused().from(caller.ip().to_string());
         app.store.audit(&row).await?;
-        return Err(ApiError::LinkRefused);
+        return Err(AccountProblem::LinkRefused.into());
     };
     let stage = match purpose {
         LinkPurpose::SignIn => Stage::Full,
@@ -248,7 +250,7 @@ async fn by_password(
             } else {
                 app.store.audit(&row.saying(if locked { "locked" } else { "" })).await?;
             }
-            return Err(ApiError::SignInRefused);
+            return Err(AccountProblem::sign_in_refused().into());
         }
     };
     let stage = stage_of(app, &entered, now.wall).await?;
@@ -296,7 +298,7 @@ async fn by_device(
     app.attempts.failed(caller.ip(), now);
     let row = AuditRow::done(now.wall, "guest", "sign_in", format!("device:{device_id}"));
     app.store.audit(&row.refused().from(caller.ip().to_string())).await?;
-    Err(ApiError::SignInRefused)
+    Err(AccountProblem::sign_in_refused().into())
 }
 
 /// Who is signed in here

@@ -8,16 +8,18 @@ use utoipa::ToSchema;
 
 use crate::http::{
     account::identity::Identity,
+    dispatch::problem::DispatchReason,
     lesson::find::find,
     web::{
         extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{app::App, live::wire::ReadinessCount, store::Waiver};
 use school::{
     account::permission::{Permission, Scope},
     base::{id::LessonId, time::UnixMs},
+    dispatch::REASON_CHARS_MAX,
     lesson::{Lesson, life::LessonState},
     timetable::{
         program::{Mode, Prepared, Program, ProgramRule, ReadinessItem, is_ready},
@@ -105,24 +107,24 @@ pub async fn waive(
     let lesson = find(&app, &identity, Permission::EditTimetable, lesson_id).await?;
     // Whoever only listens answers for nothing of it.
     if !scope.covers(lesson.place()) {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let reason = ask.reason.trim();
-    if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
-        return Err(invalid("reason", "请写明原因，1 到 200 字"));
+    if !(1..=REASON_CHARS_MAX).contains(&reason.chars().count()) || reason.contains(char::is_control) {
+        return Err(invalid("reason", &DispatchReason::ReasonNeeded { max: REASON_CHARS_MAX }));
     }
     if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
         return Err(school::lesson::life::WrongState(lesson.state).into());
     }
     let asked_for = rule(&app, &scope, &lesson).await?.is_some_and(|rule| rule.readiness.contains(&ask.item));
     if !asked_for {
-        return Err(invalid("item", "这种课堂的这种模式不要求这一项"));
+        return Err(invalid("item", &DispatchReason::ItemNotAskedFor));
     }
     let (actor, name) = (identity.actor(), identity.session.name.clone());
     let waiver = Waiver { item: ask.item, actor, name, reason: reason.to_owned(), at: app.clock.wall() };
     let row = identity.row(&app, "waive_readiness", format!("lesson:{lesson_id}")).at_place(lesson.place());
     if !app.store.waive(&scope, lesson_id, &waiver, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     Ok((StatusCode::CREATED, Json(readiness(&app, &scope, &lesson).await?)))
 }
@@ -130,7 +132,7 @@ pub async fn waive(
 /// How many things of each lesson's list are met, missing and waived. Lessons that began are left out.
 ///
 /// # Errors
-/// [`ApiError::Internal`] where the store does not answer.
+/// [`CommonProblem::Internal`] where the store does not answer.
 pub(crate) async fn counts(
     app: &App,
     scope: &Scope,

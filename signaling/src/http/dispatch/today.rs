@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::http::{
     account::identity::Identity,
     lesson::days_in,
-    web::problem::{ApiError, Problems},
+    web::problem::{ApiError, Problems, common::CommonProblem},
 };
 use crate::{
     app::App,
@@ -108,8 +108,8 @@ pub struct TodayTrouble {
 pub async fn today(State(app): State<App>, identity: Identity) -> Result<Json<TodayView>, ApiError> {
     let scope = identity.reach(Permission::SeeLessons)?;
     let now = app.clock.wall();
-    let zone = Zone::named(SHANGHAI).map_err(|_| ApiError::NotFound)?;
-    let date = zone.local(now).ok_or(ApiError::NotFound)?.date();
+    let zone = Zone::named(SHANGHAI).map_err(|_| CommonProblem::NotFound)?;
+    let date = zone.local(now).ok_or(CommonProblem::NotFound)?.date();
     let mut lessons = app.store.lessons(&scope, days_in(Some(date), Some(date))?, false, None, LESSONS_MAX).await?;
     lessons.sort_by_key(|lesson| (lesson.times.starts_at, lesson.lesson_id));
     let seats_of = |lesson: &Lesson| {

@@ -4,7 +4,10 @@ use school::{account::permission::Permission, base::id::LessonId, lesson::Lesson
 
 use crate::{
     app::App,
-    http::{account::identity::Identity, web::problem::ApiError},
+    http::{
+        account::identity::Identity,
+        web::problem::{ApiError, common::CommonProblem},
+    },
 };
 
 /// A lesson with which the asker may do `act`; 404 for everyone else.
@@ -14,5 +17,5 @@ pub(crate) async fn find(
     act: Permission,
     lesson_id: LessonId,
 ) -> Result<Lesson, ApiError> {
-    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or(ApiError::NotFound)
+    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or_else(|| CommonProblem::NotFound.into())
 }

@@ -26,7 +26,7 @@ use crate::{
         lesson::find::find,
         web::{
             extract::{JsonBody, Nothing, PathId},
-            problem::{ApiError, Problems},
+            problem::{ApiError, Problems, common::CommonProblem},
         },
     },
     secret::sha256_hex,
@@ -76,14 +76,14 @@ pub async fn take(
     let now = app.clock.lasting().wall;
     let may = |act| permission::may(&identity.session.asker, act, Place::Lesson(&lesson), now);
     let (scope, kind) =
-        kinds.into_iter().find_map(|(act, kind)| Some((may(act).ok()?, kind))).ok_or(ApiError::NotFound)?;
+        kinds.into_iter().find_map(|(act, kind)| Some((may(act).ok()?, kind))).ok_or(CommonProblem::NotFound)?;
     if !lesson.state.is_in_progress() {
         return Err(WrongState(lesson.state).into());
     }
     let role = role_of(kind);
     let holder = identity.session.asker.holder;
     let seat_id = app.store.seat_of(&scope, lesson_id, holder, role.as_str(), SeatId::fresh()).await?;
-    let seat_id = seat_id.ok_or(ApiError::NotFound)?;
+    let seat_id = seat_id.ok_or(CommonProblem::NotFound)?;
     if kind == TokenKind::Observe {
         // Looking into a class is unseen by the room and always seen by the audit.
         let row = identity.row(&app, "look_into_lesson", format!("lesson:{lesson_id}")).at_place(lesson.place());

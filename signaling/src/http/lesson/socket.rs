@@ -124,7 +124,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
             tokio::select! {
                 said = unread.next() => match said {
                     Some(Outgoing::Text(text)) => if !say(&mut socket, text).await { break Ended::Gone },
-                    Some(Outgoing::Last(text)) => { say(&mut socket, text).await; break Ended::CloseReason }
+                    Some(Outgoing::Last(text)) => { say(&mut socket, text).await; break Ended::Bye }
                     None => break Ended::Deaf,
                 },
                 changed = rights.changed() => {
@@ -170,7 +170,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
     app.registry.leave(lesson_id, seat_id, name);
     match ended {
         Ended::Gone => {}
-        Ended::CloseReason => close(socket, close_code::NORMAL, "bye").await,
+        Ended::Bye => close(socket, close_code::NORMAL, "bye").await,
         Ended::Sent => {
             app.registry.close_seat(lesson_id, seat_id);
             bye(socket, CloseReason::TokenExpired).await;
@@ -242,7 +242,7 @@ enum Ended {
     /// The line or the page is gone.
     Gone,
     /// We have said goodbye.
-    CloseReason,
+    Bye,
     /// The page does not read what it is told.
     Deaf,
     /// More than [`MESSAGES_PER_SECOND_MAX`].
@@ -266,7 +266,7 @@ async fn say(socket: &mut WebSocket, text: Arc<str>) -> bool {
 }
 
 async fn bye(mut socket: WebSocket, reason: CloseReason) {
-    if say(&mut socket, text_of(&ToPage::CloseReason { reason })).await {
+    if say(&mut socket, text_of(&ToPage::Bye { reason })).await {
         close(socket, close_code::NORMAL, "bye").await;
     }
 }

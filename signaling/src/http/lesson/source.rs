@@ -12,14 +12,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::http::{
     account::identity::Identity,
-    lesson::find::find,
+    lesson::{find::find, problem::LessonReason},
     library::{
         authorize::library_reach,
+        problem::LibraryReason,
         window::{PlayView, Shown},
     },
     web::{
         extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{app::App, store::lesson::source::Source};
@@ -33,7 +34,7 @@ use school::{
         Lesson, RecordingState,
         life::{LessonState, WrongState},
     },
-    library::{NotPlayable, playable},
+    library::playable,
 };
 
 /// The routes of what lessons play.
@@ -112,14 +113,14 @@ pub async fn choose_source(
         SourceRequest::Recording { recording_id } => (recording_id, None),
         SourceRequest::Clip { clip_id } => {
             let clip = app.store.clip(&system_scope::published(), clip_id).await?;
-            let clip = clip.ok_or_else(|| invalid("clip_id", "没有这个片段，请刷新后重选"))?;
+            let clip = clip.ok_or_else(|| invalid("clip_id", &LibraryReason::NoSuchClip))?;
             (clip.recording_id, Some(clip))
         }
     };
     let entry = app.store.library_entry(&library_reach(&identity)?, recording_id).await?;
-    let entry = entry.ok_or_else(|| invalid("recording_id", "没有这个录像，或者没有向您公开"))?;
+    let entry = entry.ok_or_else(|| invalid("recording_id", &LessonReason::NoSuchRecording))?;
     if entry.state != RecordingState::Sealed {
-        return Err(invalid("recording_id", "这节课还在录制，下课后再选"));
+        return Err(invalid("recording_id", &LessonReason::StillRecording));
     }
     let recorded = app.store.lesson_of_recording(&system_scope::published(), recording_id).await?;
     let heard: Vec<_> =
@@ -129,16 +130,8 @@ pub async fn choose_source(
     let ends = receiving
         .map(|(listed, place)| (place.as_str(), heard.contains(&listed.classroom_id)))
         .chain([(lesson.place(), false)]);
-    playable(&entry.path, &entry.rights, entry.licence, published_to.as_deref(), ends).map_err(|why| {
-        invalid(
-            "recording_id",
-            match why {
-                NotPlayable::TakenDown => "这个录像已经下架",
-                NotPlayable::NotPublished => "这个录像没有发布到所有上课的学校，请先请录像的学校发布",
-                NotPlayable::Licence => "这个录像的授权方式不允许在别的学校播放",
-            },
-        )
-    })?;
+    playable(&entry.path, &entry.rights, entry.licence, published_to.as_deref(), ends)
+        .map_err(|why| invalid("recording_id", &why))?;
     let title = clip.as_ref().map_or(entry.title, |clip| clip.title.clone());
     let row = identity.row(&app, "choose_source", format!("lesson:{lesson_id}")).at_place(lesson.place());
     let row = row.saying(match &clip {
@@ -148,7 +141,7 @@ pub async fn choose_source(
     let chosen = Some((recording_id, clip.map(|clip| clip.clip_id), title));
     let scope = identity.reach(Permission::Dispatch)?;
     if !app.store.choose_source(&scope, lesson_id, chosen, person_id, &row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     view(&app, &identity, &lesson).await.map(Json)
 }
@@ -183,13 +176,13 @@ pub async fn play_source(
         return Err(WrongState(lesson.state).into());
     }
     if lesson.mode != "embedded" {
-        return Err(invalid("mode", "只有植入式的课可以在课上播放片段"));
+        return Err(invalid("mode", &LessonReason::NotEmbedded));
     }
     let from = ask.playing.then(|| app.clock.wall());
     let act = if ask.playing { "play_source" } else { "stop_source" };
     let row = identity.row(&app, act, format!("lesson:{lesson_id}")).at_place(lesson.place());
     if !app.store.play_source(&identity.reach(Permission::Teach)?, lesson_id, from, &row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     // Every page of the lesson hears that there is news of it, and looks.
     app.registry.reread(lesson_id).await?;
@@ -203,10 +196,10 @@ pub async fn media(
     Path((lesson_id, file)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let lesson_id: LessonId = lesson_id.parse().map_err(|_| ApiError::NotFound)?;
+    let lesson_id: LessonId = lesson_id.parse().map_err(|_| CommonProblem::NotFound)?;
     let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
     let source = app.store.source(&system_scope::published(), lesson_id).await?.filter(|source| !source.gone);
-    let source = source.filter(|_| may_play(&identity, &lesson)).ok_or(ApiError::NotFound)?;
+    let source = source.filter(|_| may_play(&identity, &lesson)).ok_or(CommonProblem::NotFound)?;
     let shown = Shown { recording_id: source.recording_id, window: source.window() };
     shown.file(&app, &identity.session_sha256, file, &headers).await
 }
@@ -230,19 +223,20 @@ async fn to_choose(
     let lesson = find(app, identity, Permission::Dispatch, lesson_id).await?;
     // Who only listens chooses nothing of it.
     if !scope.owns(&lesson) {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
         return Err(WrongState(lesson.state).into());
     }
     if !matches!(lesson.mode.as_str(), "recorded" | "embedded") {
-        return Err(invalid("mode", "只有录播式和植入式的课可以选录像"));
+        return Err(invalid("mode", &LessonReason::PlaysNoRecording));
     }
-    Ok((lesson, identity.person().map_err(|_| ApiError::NotFound)?))
+    Ok((lesson, identity.person().map_err(|_| CommonProblem::NotFound)?))
 }
 
 async fn view(app: &App, identity: &Identity, lesson: &Lesson) -> Result<SourceView, ApiError> {
-    let source = app.store.source(&system_scope::published(), lesson.lesson_id).await?.ok_or(ApiError::NotFound)?;
+    let source =
+        app.store.source(&system_scope::published(), lesson.lesson_id).await?.ok_or(CommonProblem::NotFound)?;
     let play = if !source.gone && may_play(identity, lesson) {
         let base = format!("/api/v1/lessons/{}/source/media", lesson.lesson_id);
         Some(Shown { recording_id: source.recording_id, window: source.window() }.playlists(app, base).await?)

@@ -25,9 +25,10 @@ use crate::{
 use crate::{
     http::{
         account::identity::{bearer, held},
+        lesson::problem::LessonProblem,
         web::{
             extract::{Caller, PathId, media_type, read_body},
-            problem::ApiError,
+            problem::{ApiError, common::CommonProblem},
         },
     },
     secret::unguessable,
@@ -68,7 +69,7 @@ pub async fn publish(
     let picture = match query.track.as_deref() {
         None | Some("camera") => TrackKind::Camera,
         Some("board") => TrackKind::Board,
-        Some(_) => return Err(ApiError::BadRequest("track 只能是 camera 或 board".into())),
+        Some(_) => return Err(CommonProblem::bad_request("`track` is `camera` or `board`").into()),
     };
     in_progress(&app, lesson_id).await?;
     let offer = read_sdp(&headers, SDP, body).await?;
@@ -102,10 +103,10 @@ pub async fn patch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let session = app.registry.resources().find(&name).ok_or(ApiError::NotFound)?;
-    let tag = headers.get(header::IF_MATCH).ok_or(ApiError::PreconditionRequired)?;
+    let session = app.registry.resources().find(&name).ok_or(CommonProblem::NotFound)?;
+    let tag = headers.get(header::IF_MATCH).ok_or(LessonProblem::IfMatchRequired)?;
     if tag != "*" && tag != etag(&session.ice_ufrag) {
-        return Err(ApiError::PreconditionFailed);
+        return Err(LessonProblem::EtagDiffers.into());
     }
     let fragment = read_sdp(&headers, FRAGMENT, body).await?;
     let hub = app.hub.clone();
@@ -165,13 +166,13 @@ async fn allowed(
     kinds: &[TokenKind],
 ) -> Result<Claims, ApiError> {
     let checked = bearer(headers).and_then(|token| app.tokens.check_for(lesson_id, token, app.clock.lasting().wall));
-    let refused = match checked {
+    let refused: ApiError = match checked {
         Ok(claims) if kinds.contains(&claims.kind) => match held(app, headers, &caller, &claims).await {
             Ok(()) => return Ok(claims),
-            Err(error) => ApiError::Token(error),
+            Err(error) => error.into(),
         },
-        Ok(_) => ApiError::WrongKind,
-        Err(error) => ApiError::Token(error),
+        Ok(_) => LessonProblem::WrongKindOfToken.into(),
+        Err(error) => error.into(),
     };
     let row = AuditRow::done(app.clock.wall(), "guest", "connect", format!("lesson:{lesson_id}"));
     app.refusals.keep(row.refused().from(caller.ip().to_string()));
@@ -186,7 +187,8 @@ async fn in_progress(app: &App, lesson_id: LessonId) -> Result<Lesson, ApiError>
         return Ok(lesson);
     }
     // The token named this lesson, so its bearer may know of it.
-    let lesson = app.store.lesson(&system_scope::bearer_of_a_token(), lesson_id).await?.ok_or(ApiError::NotFound)?;
+    let lesson =
+        app.store.lesson(&system_scope::bearer_of_a_token(), lesson_id).await?.ok_or(CommonProblem::NotFound)?;
     Err(WrongState(lesson.state).into())
 }
 
@@ -222,7 +224,7 @@ async fn connect(
         return Err(OfferError::NoRoom.into());
     }
     info!(lesson.id = %lesson_id, seat.id = %seat_id, peer = %peer, kind = ?claims.kind, "Answered peer {peer}");
-    let location = HeaderValue::try_from(format!("/sessions/{name}")).map_err(|e| ApiError::Internal(Box::new(e)))?;
+    let location = HeaderValue::try_from(format!("/sessions/{name}")).map_err(ApiError::internal)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(SDP)),
         (header::LOCATION, location),
@@ -235,19 +237,19 @@ async fn connect(
 
 /// The hub answers from its workers: waiting for it is no work for the runtime's own threads.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(Box::new(error)))
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
 
 async fn read_sdp(headers: &HeaderMap, expected: &'static str, body: Body) -> Result<String, ApiError> {
     if media_type(headers).as_deref() != Some(expected) {
-        return Err(ApiError::UnsupportedMediaType(expected));
+        return Err(CommonProblem::UnsupportedMediaType { expected }.into());
     }
     let bytes = read_body(body, limits::SDP_BYTES_MAX).await?;
-    String::from_utf8(bytes.into()).map_err(|_| OfferError::BadSdp("不是 UTF-8".into()).into())
+    String::from_utf8(bytes.into()).map_err(|_| OfferError::BadSdp("it is not UTF-8".into()).into())
 }
 
 fn read_slots(text: &str) -> Result<Vec<TrackKind>, ApiError> {
-    let unknown = || ApiError::BadRequest("slots 里只能是 voice、board、camera、stage、stage_voice".into());
+    let unknown = || CommonProblem::bad_request("`slots` are among voice, board, camera, stage and stage_voice");
     let kinds: Vec<TrackKind> = text
         .split(',')
         .take(limits::SLOTS_PER_PEER_MAX + 1)
@@ -255,7 +257,9 @@ fn read_slots(text: &str) -> Result<Vec<TrackKind>, ApiError> {
         .collect::<Result<_, _>>()
         .map_err(|_| unknown())?;
     if kinds.len() > limits::SLOTS_PER_PEER_MAX {
-        return Err(ApiError::BadRequest(format!("slots 最多 {} 个", limits::SLOTS_PER_PEER_MAX)));
+        return Err(
+            CommonProblem::bad_request(format!("there are at most {} `slots`", limits::SLOTS_PER_PEER_MAX)).into()
+        );
     }
     Ok(kinds)
 }

@@ -1,9 +1,11 @@
 //! The door of a recording: who may look into it, by whatever way they come.
 
+use super::problem::LibraryProblem;
 use crate::http::dispatch::readiness;
 use crate::http::{
     account::identity::Identity,
-    web::problem::{ApiError, GoneView},
+    retention::problem::{GoneView, RetentionProblem},
+    web::problem::{ApiError, common::CommonProblem},
 };
 use crate::{app::App, store::library::LibraryScope};
 use school::account::permission::Scope;
@@ -23,7 +25,7 @@ use school::{
 /// What the asker may know of in the library.
 ///
 /// # Errors
-/// [`ApiError::NotAllowed`] where that is nothing at all, whatever there is.
+/// [`CommonProblem::NotAllowed`] where that is nothing at all, whatever there is.
 pub(crate) fn library_scope(identity: &Identity) -> Result<LibraryScope, ApiError> {
     let asker = &identity.session.asker;
     Ok(LibraryScope {
@@ -36,17 +38,17 @@ pub(crate) fn library_scope(identity: &Identity) -> Result<LibraryScope, ApiErro
 /// The same for one thing by its id.
 ///
 /// # Errors
-/// [`ApiError::NotFound`].
+/// [`CommonProblem::NotFound`].
 pub(crate) fn library_reach(identity: &Identity) -> Result<LibraryScope, ApiError> {
-    library_scope(identity).map_err(|_| ApiError::NotFound)
+    library_scope(identity).map_err(|_| CommonProblem::NotFound.into())
 }
 
 /// The lesson of a recording that the asker may look into: taught, looked over or heard by them, or published to a place
 /// of theirs. To readers of what is published its lesson does not say who listened.
 ///
 /// # Errors
-/// [`ApiError::TakenDown`] for those who keep it, [`ApiError::RecordingDeleted`] for those who might, and
-/// [`ApiError::NotFound`] for everybody else.
+/// [`LibraryProblem::TakenDown`] for those who keep it, [`RetentionProblem::RecordingDeleted`] for those who might, and
+/// [`CommonProblem::NotFound`] for everybody else.
 pub(crate) async fn authorize_replay(
     app: &App,
     identity: &Identity,
@@ -65,40 +67,11 @@ pub(crate) async fn authorize_replay_as(
     act: Permission,
     recording_id: RecordingId,
 ) -> Result<Lesson, ApiError> {
-    let authorize_any = authorize_any(app, identity, act, recording_id).await;
-    // Whoever may know of it is told that it is gone, before anything else of it.
-    if matches!(authorize_any, Ok(_) | Err(ApiError::TakenDown { .. }))
-        && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
-    {
-        return Err(ApiError::RecordingDeleted(GoneView { rule: gone.rule, on: gone.at.map(school_day) }));
+    match door(app, identity, act, recording_id).await? {
+        Door::Open(lesson) => Ok(*lesson),
+        Door::TakenDown { reason } => Err(LibraryProblem::TakenDown { reason }.into()),
+        Door::Shut => Err(CommonProblem::NotFound.into()),
     }
-    authorize_any
-}
-
-async fn authorize_any(
-    app: &App,
-    identity: &Identity,
-    act: Permission,
-    recording_id: RecordingId,
-) -> Result<Lesson, ApiError> {
-    let rights = app.store.rights_of_recording(&system_scope::published(), recording_id).await?.unwrap_or_default();
-    if rights.taken_down.is_some() {
-        return Err(taken_down(app, identity, recording_id, rights).await?);
-    }
-    if let Ok(scope) = identity.reach(act)
-        && let Some(lesson) = app.store.lesson_of_recording(&scope, recording_id).await?
-        && may_look(app, identity, &scope, &lesson).await?
-    {
-        return Ok(lesson);
-    }
-    let readers = Readers::of(&identity.session.asker, identity.now);
-    if act != Permission::Replay || !rights.published_to.is_some_and(|place| readers.reads(place)) {
-        return Err(ApiError::NotFound);
-    }
-    let lesson = app.store.lesson_of_recording(&system_scope::published(), recording_id).await?;
-    let mut lesson = lesson.ok_or(ApiError::NotFound)?;
-    lesson.classrooms.clear();
-    Ok(lesson)
 }
 
 /// Whether [`authorize_replay_as`] lets the asker in.
@@ -111,11 +84,56 @@ pub(crate) async fn lets(
     act: Permission,
     recording_id: RecordingId,
 ) -> Result<bool, ApiError> {
-    match authorize_replay_as(app, identity, act, recording_id).await {
-        Ok(_) => Ok(true),
-        Err(ApiError::NotFound | ApiError::TakenDown { .. }) => Ok(false),
-        Err(error) => Err(error),
+    Ok(matches!(door(app, identity, act, recording_id).await?, Door::Open(_)))
+}
+
+/// How somebody finds the door of a recording.
+enum Door {
+    /// They look into it.
+    Open(Box<Lesson>),
+    /// It was taken down, and they keep it.
+    TakenDown { reason: String },
+    /// Whether there is such a recording is not theirs to know.
+    Shut,
+}
+
+async fn door(app: &App, identity: &Identity, act: Permission, recording_id: RecordingId) -> Result<Door, ApiError> {
+    let door = kept_door(app, identity, act, recording_id).await?;
+    // Whoever may know of it is told that it is gone, before anything else of it.
+    if !matches!(door, Door::Shut)
+        && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
+    {
+        let gone = GoneView { rule: gone.rule, on: gone.at.map(school_day) };
+        return Err(RetentionProblem::RecordingDeleted { gone }.into());
     }
+    Ok(door)
+}
+
+/// As if nothing were ever deleted.
+async fn kept_door(
+    app: &App,
+    identity: &Identity,
+    act: Permission,
+    recording_id: RecordingId,
+) -> Result<Door, ApiError> {
+    let rights = app.store.rights_of_recording(&system_scope::published(), recording_id).await?.unwrap_or_default();
+    if rights.taken_down.is_some() {
+        return taken_down(app, identity, recording_id, rights).await;
+    }
+    if let Ok(scope) = identity.reach(act)
+        && let Some(lesson) = app.store.lesson_of_recording(&scope, recording_id).await?
+        && may_look(app, identity, &scope, &lesson).await?
+    {
+        return Ok(Door::Open(Box::new(lesson)));
+    }
+    let readers = Readers::of(&identity.session.asker, identity.now);
+    if act != Permission::Replay || !rights.published_to.is_some_and(|place| readers.reads(place)) {
+        return Ok(Door::Shut);
+    }
+    let lesson = app.store.lesson_of_recording(&system_scope::published(), recording_id).await?;
+    let Some(mut lesson) = lesson else { return Ok(Door::Shut) };
+    lesson.classrooms.clear();
+    Ok(Door::Open(Box::new(lesson)))
 }
 
 async fn taken_down(
@@ -123,19 +141,19 @@ async fn taken_down(
     identity: &Identity,
     recording_id: RecordingId,
     rights: Rights,
-) -> Result<ApiError, ApiError> {
-    let Ok(keeps) = identity.reach(Permission::EditLibrary) else { return Ok(ApiError::NotFound) };
+) -> Result<Door, ApiError> {
+    let Ok(keeps) = identity.reach(Permission::EditLibrary) else { return Ok(Door::Shut) };
     let lesson = app.store.lesson_of_recording(&keeps, recording_id).await?;
     match (lesson.filter(|lesson| keeps.owns(lesson)), rights.taken_down) {
-        (Some(_), Some(taken_down)) => Ok(ApiError::TakenDown { reason: taken_down.reason }),
-        _ => Ok(ApiError::NotFound),
+        (Some(_), Some(taken_down)) => Ok(Door::TakenDown { reason: taken_down.reason }),
+        _ => Ok(Door::Shut),
     }
 }
 
 /// The lesson of a recording that is the asker's own in this: see [`school::account::permission::Scope::owns`].
 ///
 /// # Errors
-/// [`ApiError::NotFound`].
+/// [`CommonProblem::NotFound`].
 pub(crate) async fn own(
     app: &App,
     identity: &Identity,
@@ -144,7 +162,7 @@ pub(crate) async fn own(
 ) -> Result<Lesson, ApiError> {
     let scope = identity.reach(act)?;
     let lesson = app.store.lesson_of_recording(&scope, recording_id).await?;
-    lesson.filter(|lesson| scope.owns(lesson)).ok_or(ApiError::NotFound)
+    lesson.filter(|lesson| scope.owns(lesson)).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
 /// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks

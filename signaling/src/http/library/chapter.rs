@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     authorize::{authorize_replay, own},
+    problem::LibraryReason,
     recording::blocking,
 };
 use crate::http::{
@@ -18,7 +19,7 @@ use crate::http::{
     web::{
         extract::{JsonBody, PathId, named},
         list::Listed,
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -119,7 +120,7 @@ pub async fn add_mark(
             let location = format!("/api/v1/recordings/{recording_id}/marks/{}", mark.mark_id);
             Ok(Tagged::created(mark.version, view(mark), location))
         }
-        Marked::Full => Err(invalid("marks", &format!("一节课最多 {MARKS_MAX} 个标记"))),
+        Marked::Full => Err(invalid("marks", &LibraryReason::too_many(MARKS_MAX))),
     }
 }
 
@@ -190,19 +191,19 @@ pub(crate) async fn chapters(app: &App, recording_id: RecordingId) -> Result<Vec
 /// Two ids of a path. What is no id is not found.
 ///
 /// # Errors
-/// [`ApiError::NotFound`].
+/// [`CommonProblem::NotFound`].
 pub(crate) fn both<A: std::str::FromStr, B: std::str::FromStr>(
     Path((one, other)): &Path<(String, String)>,
 ) -> Result<(A, B), ApiError> {
-    Ok((one.parse().map_err(|_| ApiError::NotFound)?, other.parse().map_err(|_| ApiError::NotFound)?))
+    Ok((one.parse().map_err(|_| CommonProblem::NotFound)?, other.parse().map_err(|_| CommonProblem::NotFound)?))
 }
 
 /// A moment of a lesson.
 ///
 /// # Errors
-/// [`ApiError::Invalid`].
+/// [`CommonProblem::Invalid`].
 pub(crate) fn moment(at_ms: i64) -> Result<i64, ApiError> {
-    if (0..=CLIP_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(invalid("at_ms", "时间应在课内")) }
+    if (0..=CLIP_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(invalid("at_ms", &LibraryReason::OutsideTheLesson)) }
 }
 
 fn view(mark: Mark) -> MarkView {

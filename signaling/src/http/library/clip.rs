@@ -7,6 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     authorize::{authorize_replay, own},
+    problem::LibraryReason,
     recording::blocking,
     recording_may::{ClipMay, ClipsMay},
 };
@@ -15,7 +16,7 @@ use crate::http::{
     web::{
         extract::{JsonBody, PathId, named},
         list::Listed,
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -30,7 +31,7 @@ use school::{
         time::UnixMs,
     },
     lesson::{Lesson, Teacher},
-    library::clip::{CLIPS_MAX, Window},
+    library::clip::{CLIP_MS_MIN, CLIPS_MAX, Window},
 };
 
 /// The routes of clips.
@@ -117,7 +118,7 @@ pub async fn add_clip(
     };
     let row = row(&app, &identity, "cut_clip", &clip, &lesson);
     if !app.store.add_clip(&system_scope::published(), &clip, &row).await? {
-        return Err(invalid("clips", &format!("一个录像最多 {CLIPS_MAX} 个片段，请先删除不用的")));
+        return Err(invalid("clips", &LibraryReason::too_many(CLIPS_MAX)));
     }
     let location = format!("/api/v1/clips/{}", clip.clip_id);
     let may = ClipsMay::read(&app, &identity, &lesson, recording_id).await?;
@@ -179,14 +180,14 @@ pub async fn delete_clip(
 }
 
 async fn find(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
-    let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(ApiError::NotFound)?;
+    let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(CommonProblem::NotFound)?;
     let lesson = authorize_replay(app, identity, clip.recording_id).await?;
     Ok((clip, lesson))
 }
 
 /// Who keeps a recording changes its clips without looking into it.
 async fn find_to_edit(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
-    let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(ApiError::NotFound)?;
+    let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(CommonProblem::NotFound)?;
     let lesson = match own(app, identity, Permission::EditLibrary, clip.recording_id).await {
         Ok(lesson) => lesson,
         Err(_) => authorize_replay(app, identity, clip.recording_id).await?,
@@ -202,18 +203,19 @@ async fn change(
 ) -> Result<Clip, ApiError> {
     let keeps = identity.reach(Permission::EditLibrary).is_ok_and(|scope| scope.owns(&lesson));
     let row = row(app, identity, if edit.close { "delete_clip" } else { "edit_clip" }, &clip, &lesson);
-    let editor = (identity.person().map_err(|_| ApiError::NotFound)?, keeps);
+    let editor = (identity.person().map_err(|_| CommonProblem::NotFound)?, keeps);
     edited(app.store.edit_clip(&system_scope::published(), (clip.clip_id, version), editor, &edit, &row).await?)
 }
 
 /// A piece of what is there.
 async fn within(app: &App, recording_id: RecordingId, from_ms: i64, to_ms: i64) -> Result<Window, ApiError> {
-    let window = Window::new(from_ms, to_ms).ok_or_else(|| invalid("to_ms", "终点要在起点之后至少 1 秒"))?;
+    let too_short = || invalid("to_ms", &LibraryReason::ClipTooShort { min_seconds: CLIP_MS_MIN / 1_000 });
+    let window = Window::new(from_ms, to_ms).ok_or_else(too_short)?;
     let recordings = app.recordings.clone();
     let manifest = blocking(move || recordings.manifest(recording_id)).await?;
     let length_ms = manifest.map_or(0, |manifest| i64::try_from(manifest.duration_ms).unwrap_or(i64::MAX));
     if window.to_ms > length_ms {
-        return Err(invalid("to_ms", "终点超出了录像的长度"));
+        return Err(invalid("to_ms", &LibraryReason::BeyondTheRecording));
     }
     Ok(window)
 }

@@ -16,7 +16,7 @@ use crate::http::{
     account::identity::Identity,
     web::{
         extract::{JsonBody, Nothing, PathId},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem},
     },
 };
 use school::{account::permission::Permission, base::id::RecordingId};
@@ -102,7 +102,7 @@ pub async fn cancel(
     let lesson = authorize_replay_as(&app, &identity, Permission::ExportRecording, recording_id).await?;
     let composer = app.composer.clone();
     if !blocking(move || composer.cancel(recorder::RecordingId(recording_id.uuid()))).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let row = identity.row(&app, "cancel_composite", format!("recording:{recording_id}"));
     app.store.audit(&row.at_place(lesson.place())).await?;

@@ -15,6 +15,7 @@ use tokio::fs::File;
 
 use super::{
     authorize::authorize_replay_as,
+    problem::LibraryReason,
     recording::{blocking, no_secret_in_query, send},
 };
 use crate::app::App;
@@ -23,7 +24,7 @@ use crate::{
         account::identity::Identity,
         web::{
             extract::{PathId, QueryParams},
-            problem::ApiError,
+            problem::{ApiError, common::CommonProblem, invalid},
             range::{self, ByteRange},
         },
     },
@@ -53,8 +54,8 @@ pub struct DownloadQuery {
 /// `GET /api/v1/recordings/{recording_id}/download?tracks=…`
 ///
 /// # Errors
-/// [`ApiError::NotFound`] where there is nothing of these tracks in that span, or the asker may not have it;
-/// [`ApiError::RecordingDeleted`].
+/// [`CommonProblem::NotFound`] where there is nothing of these tracks in that span, or the asker may not have it;
+/// `recording-deleted`.
 pub async fn download(
     State(app): State<App>,
     identity: Identity,
@@ -71,7 +72,7 @@ pub async fn download(
     let Some((tracks, span)) = asked else {
         let composer = app.composer.clone();
         let opened = blocking(move || composer.file(recorder::RecordingId(recording_id.uuid()))).await?;
-        let file = opened.map_err(|_| ApiError::NotFound)?;
+        let file = opened.map_err(|_| CommonProblem::NotFound)?;
         note(&app, &identity, &lesson, recording_id, &ask).await?;
         let mut response = send(File::from_std(file), None, &headers, turn).await?;
         let name = disposition(&lesson, COMPOSITE, "一个画面", "mp4", None);
@@ -79,7 +80,8 @@ pub async fn download(
         return Ok(response);
     };
     let recordings = app.recordings.clone();
-    let export = blocking(move || recordings.export(recording_id, tracks, span)).await?.ok_or(ApiError::NotFound)?;
+    let export =
+        blocking(move || recordings.export(recording_id, tracks, span)).await?.ok_or(CommonProblem::NotFound)?;
     let tag = format!("\"{}\"", export.tag());
     let range = range::asked(&headers, &tag, export.size_bytes())?;
     note(&app, &identity, &lesson, recording_id, &ask).await?;
@@ -103,16 +105,13 @@ pub async fn download(
 }
 
 fn read(ask: &DownloadQuery) -> Result<(ExportTracks, Option<ExportSpan>), ApiError> {
-    let tracks = ask
-        .tracks
-        .parse()
-        .map_err(|_| ApiError::Invalid { field: "tracks", why: "应为 camera、board、both 或 voice".into() })?;
+    let tracks = ask.tracks.parse().map_err(|_| invalid("tracks", &LibraryReason::NoSuchTracks))?;
     if ask.from_ms.is_none() && ask.to_ms.is_none() {
         return Ok((tracks, None));
     }
     let span = ExportSpan { from_ms: ask.from_ms.unwrap_or(0), to_ms: ask.to_ms.unwrap_or(u64::MAX) };
     if span.from_ms >= span.to_ms {
-        return Err(ApiError::Invalid { field: "to_ms", why: "结束应在开始之后".into() });
+        return Err(invalid("to_ms", &LibraryReason::NotAfterStart));
     }
     Ok((tracks, Some(span)))
 }

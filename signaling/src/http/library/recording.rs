@@ -27,7 +27,7 @@ use crate::{
         lesson::view,
         web::{
             extract::PathId,
-            problem::{ApiError, Problems},
+            problem::{ApiError, Problems, common::CommonProblem},
             range::{self, ByteRange},
         },
     },
@@ -60,7 +60,7 @@ pub async fn show(
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<RecordingView>, ApiError> {
     let lesson = authorize_replay_as(&app, &identity, Permission::Replay, recording_id).await?;
-    let note = lesson.recording.ok_or(ApiError::NotFound)?;
+    let note = lesson.recording.ok_or(CommonProblem::NotFound)?;
     // A replay looks into a class of minors: the audit sees who did.
     let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.audit(&row).await?;
@@ -95,7 +95,7 @@ pub async fn show(
 /// `GET /api/v1/recordings/{recording_id}/media/{file}`
 ///
 /// # Errors
-/// [`ApiError::NotFound`] where there is no such file, or the asker may not have it; [`ApiError::RecordingDeleted`].
+/// [`CommonProblem::NotFound`] where there is no such file, or the asker may not have it; `recording-deleted`.
 pub async fn media(
     State(app): State<App>,
     identity: Identity,
@@ -104,12 +104,13 @@ pub async fn media(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     no_secret_in_query(&uri)?;
-    let recording_id: RecordingId = recording_id.parse().map_err(|_| ApiError::NotFound)?;
+    let recording_id: RecordingId = recording_id.parse().map_err(|_| CommonProblem::NotFound)?;
     let lesson = authorize_replay_as(&app, &identity, Permission::Replay, recording_id).await?;
     let sealed = lesson.recording.is_some_and(|note| note.state == RecordingState::Sealed);
     let recordings = app.recordings.clone();
     let mut response = if file.ends_with(".m3u8") {
-        let playlist = blocking(move || recordings.playlist(recording_id, &file)).await?.ok_or(ApiError::NotFound)?;
+        let playlist =
+            blocking(move || recordings.playlist(recording_id, &file)).await?.ok_or(CommonProblem::NotFound)?;
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
             (header::CACHE_CONTROL, HeaderValue::from_static(if sealed { "private, max-age=60" } else { "no-store" })),
@@ -118,7 +119,7 @@ pub async fn media(
     } else {
         let turn = app.segments.take(&identity.session_sha256).await?;
         let opened = blocking(move || recordings.open_media(recording_id, &file)).await?;
-        let (file, sha256) = opened.ok_or(ApiError::NotFound)?;
+        let (file, sha256) = opened.ok_or(CommonProblem::NotFound)?;
         send(File::from_std(file), Some(&sha256), &headers, turn).await?
     };
     // A query changes nothing of what is answered: with another one a cache has it already.
@@ -133,14 +134,14 @@ const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
 /// cookie alone opens a recording.
 ///
 /// # Errors
-/// [`ApiError::SecretInUrl`].
+/// [`CommonProblem::SecretInUrl`].
 pub(crate) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
     let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     let is_secret = |name: &str| {
         let name = name.to_ascii_lowercase();
         SECRETS.iter().any(|secret| name.contains(secret))
     };
-    if names.into_iter().any(is_secret) { Err(ApiError::SecretInUrl) } else { Ok(()) }
+    if names.into_iter().any(is_secret) { Err(CommonProblem::SecretInUrl.into()) } else { Ok(()) }
 }
 
 /// What others call it.
@@ -154,8 +155,7 @@ pub(crate) async fn send(
     headers: &HeaderMap,
     turn: Permit,
 ) -> Result<Response, ApiError> {
-    let fault = |error| ApiError::Internal(Box::new(error));
-    let about = file.metadata().await.map_err(fault)?;
+    let about = file.metadata().await.map_err(ApiError::internal)?;
     let size_bytes = about.len();
     // A derived file may be made anew: its length and time tell it from another.
     let made_at = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
@@ -171,7 +171,7 @@ pub(crate) async fn send(
     }
     let range = range::asked(headers, &tag, size_bytes)?;
     let part = range.unwrap_or(ByteRange { from: 0, length: size_bytes });
-    file.seek(SeekFrom::Start(part.from)).await.map_err(fault)?;
+    file.seek(SeekFrom::Start(part.from)).await.map_err(ApiError::internal)?;
     // The turn is given back with the last byte, or when nobody wants it any more.
     let bytes = ReaderStream::new(file.take(part.length)).map(move |piece| {
         let _held = &turn;
@@ -184,5 +184,5 @@ pub(crate) async fn send(
 
 /// Does on a blocking thread what touches the disk.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::Internal(Box::new(error)))
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

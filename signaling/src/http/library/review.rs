@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     authorize::{authorize_replay, own},
     chapter::{both, moment},
+    problem::LibraryReason,
 };
 use crate::http::{
     account::identity::Identity,
@@ -24,7 +25,7 @@ use crate::http::{
     web::{
         extract::{JsonBody, PathId, named},
         list::Listed,
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -223,7 +224,7 @@ pub async fn add_comment(
     let row = identity.row(&app, "comment", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("comment:{} at_ms={}", comment.comment_id, comment.at_ms));
     if !app.store.add_comment(&identity.reach(Permission::Comment)?, recording_id, &comment, &row).await? {
-        return Err(invalid("text", &format!("一节课最多 {COMMENTS_MAX} 条评语")));
+        return Err(invalid("text", &LibraryReason::TooManyComments { max: COMMENTS_MAX }));
     }
     let location = format!("/api/v1/recordings/{recording_id}/comments/{}", comment.comment_id);
     Ok(Tagged::created(1, comment_view(&identity, comment), location))
@@ -274,7 +275,8 @@ async fn change_comment(
     let act = if edit.is_some() { "edit_comment" } else { "delete_comment" };
     let row = identity.row(app, act, format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("comment:{comment_id}"));
-    let (scope, person_id) = (identity.reach(Permission::Comment)?, identity.person().map_err(|_| ApiError::NotFound)?);
+    let (scope, person_id) =
+        (identity.reach(Permission::Comment)?, identity.person().map_err(|_| CommonProblem::NotFound)?);
     edited(app.store.edit_comment(&scope, (recording_id, comment_id, version), person_id, edit, &row).await?)
 }
 
@@ -304,7 +306,7 @@ pub async fn add_rubric(
         organisation_id: ask.organisation_id,
         keeper: String::new(),
         name: named("name", &ask.name)?,
-        criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why.to_string()))?,
+        criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why))?,
     };
     let row = identity.row(&app, "add_rubric", format!("rubric:{}", rubric.rubric_id));
     let stored = edited(app.store.save_rubric(&scope, &rubric, row).await?)?;
@@ -325,14 +327,14 @@ pub async fn revise_rubric(
     JsonBody(ask): JsonBody<RubricRevision>,
 ) -> Result<Tagged<RubricView>, ApiError> {
     let scope = identity.reach(Permission::EditRubrics)?;
-    let before = app.store.rubric(&scope, &Readers::none(), rubric_id).await?.ok_or(ApiError::NotFound)?;
+    let before = app.store.rubric(&scope, &Readers::none(), rubric_id).await?.ok_or(CommonProblem::NotFound)?;
     if before.revision != revision {
-        return Err(ApiError::OtherVersion);
+        return Err(CommonProblem::OtherVersion.into());
     }
     let rubric = Rubric {
         revision: revision + 1,
         name: named("name", &ask.name)?,
-        criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why.to_string()))?,
+        criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why))?,
         ..before
     };
     let row = identity.row(&app, "revise_rubric", format!("rubric:{rubric_id}"));
@@ -364,14 +366,14 @@ pub async fn save_review(
     JsonBody(ask): JsonBody<NewReview>,
 ) -> Result<Json<Reviews>, ApiError> {
     let lesson = reviewed(&app, &identity, Permission::Review, recording_id).await?;
-    let person_id = identity.person().map_err(|_| ApiError::NotFound)?;
+    let person_id = identity.person().map_err(|_| CommonProblem::NotFound)?;
     if lesson.teacher.person_id == person_id {
-        return Err(invalid("scores", "不能给自己的课打分"));
+        return Err(invalid("scores", &LibraryReason::OwnLesson));
     }
     let (scope, readers) = (identity.reach(Permission::Review)?, Readers::of(&identity.session.asker, identity.now));
     let rubric = app.store.rubric(&scope, &readers, ask.rubric_id).await?;
-    let rubric = rubric.ok_or_else(|| invalid("rubric_id", "没有这个量表，请刷新后重选"))?;
-    let total = tenths(&rubric.criteria, &ask.scores).map_err(|why| invalid("scores", &why.to_string()))?;
+    let rubric = rubric.ok_or_else(|| invalid("rubric_id", &LibraryReason::NoSuchRubric))?;
+    let total = tenths(&rubric.criteria, &ask.scores).map_err(|why| invalid("scores", &why))?;
     let words = prose("words", &ask.words, WORDS_CHARACTERS_MAX)?;
     let row = identity.row(&app, "review_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let said = format!("rubric:{} revision={} total={}", rubric.rubric_id, rubric.revision, f64::from(total) / 10.0);
@@ -417,7 +419,7 @@ async fn reviews(app: &App, identity: &Identity, recording_id: RecordingId) -> R
 
 fn said(text: &str) -> Result<String, ApiError> {
     let text = prose("text", text, COMMENT_CHARACTERS_MAX)?;
-    if text.is_empty() { Err(invalid("text", "请写明内容")) } else { Ok(text) }
+    if text.is_empty() { Err(invalid("text", &LibraryReason::Empty)) } else { Ok(text) }
 }
 
 fn comment_view(identity: &Identity, comment: Comment) -> CommentView {

@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     authorize::own,
+    problem::{LibraryProblem, LibraryReason},
     window::{PlayView, Shown},
 };
 use crate::{
@@ -29,12 +30,12 @@ use crate::{
 };
 use crate::{
     http::{
-        account::identity::Identity,
+        account::{identity::Identity, problem::AccountProblem},
         web::{
             cookie::cookie,
             extract::{Caller, JsonBody, PathId},
             list::Listed,
-            problem::{ApiError, Problems, invalid},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
         },
     },
     secret::{sha256_hex, unguessable},
@@ -139,21 +140,21 @@ pub async fn add_share(
     let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let scope = identity.reach(Permission::EditLibrary)?;
     if !(1..=HOURS_MAX).contains(&ask.hours) {
-        return Err(invalid("hours", "有效期为 1 小时到 30 天"));
+        return Err(invalid("hours", &LibraryReason::OutOfRange { min: 1, max: i64::from(HOURS_MAX) }));
     }
     if ask.views_max.is_some_and(|views| !(1..=VIEWS_MAX).contains(&views)) {
-        return Err(invalid("views_max", "打开次数为 1 到 10000"));
+        return Err(invalid("views_max", &LibraryReason::OutOfRange { min: 1, max: VIEWS_MAX }));
     }
-    let rights = app.store.rights_of_recording(&scope, recording_id).await?.ok_or(ApiError::NotFound)?;
+    let rights = app.store.rights_of_recording(&scope, recording_id).await?.ok_or(CommonProblem::NotFound)?;
     if let Some(taken_down) = rights.taken_down {
-        return Err(ApiError::TakenDown { reason: taken_down.reason });
+        return Err(LibraryProblem::TakenDown { reason: taken_down.reason }.into());
     }
     if rights.consented_at.is_none() {
         return Err(RightsError::NoConsent.into());
     }
     if let Some(clip_id) = ask.clip_id {
         let clip = app.store.clip(&scope, clip_id).await?.filter(|clip| clip.recording_id == recording_id);
-        clip.ok_or_else(|| invalid("clip_id", "没有这个片段，请刷新后重选"))?;
+        clip.ok_or_else(|| invalid("clip_id", &LibraryReason::NoSuchClip))?;
     }
     let now = app.clock.wall();
     let share = NewShare {
@@ -167,9 +168,9 @@ pub async fn add_share(
     let row = identity.row(&app, "share_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("share:{} hours={}", share.share_id, ask.hours));
     if !app.store.add_share(&scope, &share, &row).await? {
-        return Err(invalid("shares", &format!("一个录像最多 {SHARES_MAX} 个分享链接")));
+        return Err(invalid("shares", &LibraryReason::too_many(SHARES_MAX)));
     }
-    let stored = app.store.share(&scope, share.share_id).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.share(&scope, share.share_id).await?.ok_or(CommonProblem::NotFound)?;
     // No `Location`: what holds a secret is not kept for a repeated request.
     Ok((StatusCode::CREATED, Json(view(&app, stored))))
 }
@@ -188,7 +189,7 @@ pub async fn revoke_share(
     let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let scope = identity.reach(Permission::EditLibrary)?;
     let share = app.store.share(&scope, share_id).await?.filter(|share| share.recording_id == recording_id);
-    share.ok_or(ApiError::NotFound)?;
+    share.ok_or(CommonProblem::NotFound)?;
     let row = identity.row(&app, "revoke_share", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.revoke_share(&scope, share_id, &row.saying(format!("share:{share_id}"))).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -204,9 +205,9 @@ pub async fn open_share(
     JsonBody(ask): JsonBody<ShareToken>,
 ) -> Result<Response, ApiError> {
     let (now, scope) = (app.clock.wall(), system_scope::published());
-    let claims = app.tokens.check_share(&ask.token, now).map_err(|_| ApiError::LinkRefused)?;
+    let claims = app.tokens.check_share(&ask.token, now).map_err(|_| AccountProblem::LinkRefused)?;
     let share = app.store.share(&scope, claims.share_id).await?.filter(|share| share.holds(now));
-    let share = share.ok_or(ApiError::LinkRefused)?;
+    let share = share.ok_or(AccountProblem::LinkRefused)?;
     let (lesson, shown) = shown(&app, &share).await?;
     // Whoever reloads the page does not open it a second time.
     if viewed(&app, &caller, &headers).await?.is_some_and(|viewed| viewed.share_id == share.share_id) {
@@ -220,7 +221,7 @@ pub async fn open_share(
         .saying(format!("recording:{}", share.recording_id));
     if !app.store.open_share(&scope, share.share_id, (&sha256_hex(&value), until), &row).await? {
         app.refusals.keep(row.refused());
-        return Err(ApiError::LinkRefused);
+        return Err(AccountProblem::LinkRefused.into());
     }
     let lifetime = u64::try_from(until.0 - now.0).unwrap_or_default() / 1_000;
     let secure = if caller.tls { "; Secure" } else { "" };
@@ -242,7 +243,7 @@ pub async fn show_shared(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Json<SharedView>, ApiError> {
-    let share = viewed(&app, &caller, &headers).await?.ok_or(ApiError::LinkRefused)?;
+    let share = viewed(&app, &caller, &headers).await?.ok_or(AccountProblem::LinkRefused)?;
     Ok(Json(shown(&app, &share).await?.1))
 }
 
@@ -253,7 +254,7 @@ pub async fn media(
     Path(file): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let share = viewed(&app, &caller, &headers).await?.ok_or(ApiError::LinkRefused)?;
+    let share = viewed(&app, &caller, &headers).await?.ok_or(AccountProblem::LinkRefused)?;
     lesson_of(&app, &share).await?;
     let shown = Shown { recording_id: share.recording_id, window: share.window() };
     // Each of those who look by a link has turns of their own.
@@ -272,15 +273,15 @@ async fn lesson_of(app: &App, share: &Share) -> Result<Lesson, ApiError> {
     let rights = app.store.rights_of_recording(&scope, share.recording_id).await?.unwrap_or_default();
     let gone = app.store.recording_gone(&scope, share.recording_id).await?.is_some();
     if gone || rights.taken_down.is_some() || rights.consented_at.is_none() {
-        return Err(ApiError::LinkRefused);
+        return Err(AccountProblem::LinkRefused.into());
     }
-    app.store.lesson_of_recording(&scope, share.recording_id).await?.ok_or(ApiError::LinkRefused)
+    app.store.lesson_of_recording(&scope, share.recording_id).await?.ok_or_else(|| AccountProblem::LinkRefused.into())
 }
 
 async fn shown(app: &App, share: &Share) -> Result<(Lesson, SharedView), ApiError> {
     let lesson = lesson_of(app, share).await?;
     let entry = app.store.entry_of(&system_scope::published(), share.recording_id).await?;
-    let entry = entry.ok_or(ApiError::LinkRefused)?;
+    let entry = entry.ok_or(AccountProblem::LinkRefused)?;
     let shown = Shown { recording_id: share.recording_id, window: share.window() };
     let view = SharedView {
         title: share.clip.as_ref().map_or(entry.title, |(_, _, title)| title.clone()),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::recording::{blocking, send};
 use crate::app::App;
-use crate::http::web::problem::ApiError;
+use crate::http::web::problem::{ApiError, common::CommonProblem};
 use school::{
     base::id::RecordingId,
     library::clip::{Cut, Window},
@@ -55,7 +55,7 @@ impl Shown {
     /// Its playlists, below `base`.
     ///
     /// # Errors
-    /// [`ApiError::Internal`].
+    /// [`CommonProblem::Internal`].
     pub async fn playlists(self, app: &App, base: String) -> Result<PlayView, ApiError> {
         let recordings = app.recordings.clone();
         let Self { recording_id, window } = self;
@@ -89,7 +89,7 @@ impl Shown {
     /// A playlist, or a file that one of them names. `holder` says who takes a turn at reading.
     ///
     /// # Errors
-    /// [`ApiError::NotFound`] where it lies outside of the window, too.
+    /// [`CommonProblem::NotFound`] where it lies outside of the window, too.
     pub async fn file(self, app: &App, holder: &str, file: String, headers: &HeaderMap) -> Result<Response, ApiError> {
         let recordings = app.recordings.clone();
         let Self { recording_id, window } = self;
@@ -101,7 +101,7 @@ impl Shown {
                     _ => Some(whole),
                 }
             };
-            let playlist = blocking(read).await?.ok_or(ApiError::NotFound)?;
+            let playlist = blocking(read).await?.ok_or(CommonProblem::NotFound)?;
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
                 // Who is let in may be sent out again.
@@ -118,7 +118,7 @@ impl Shown {
             recordings.open_media(recording_id, &file)
         };
         let turn = app.segments.take(holder).await?;
-        let (file, sha256) = blocking(find).await?.ok_or(ApiError::NotFound)?;
+        let (file, sha256) = blocking(find).await?.ok_or(CommonProblem::NotFound)?;
         let mut response = send(File::from_std(file), Some(&sha256), headers, turn).await?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
         Ok(response)

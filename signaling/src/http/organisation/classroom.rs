@@ -9,7 +9,7 @@ use crate::http::{
     web::{
         extract::{JsonBody, PathId, QueryParams, maybe_null, named},
         list::{Listed, Listing},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -104,7 +104,7 @@ pub async fn add_classroom(
     let (classroom_id, name) = (ClassroomId::fresh(), named("name", &ask.name)?);
     let classroom = Classroom { classroom_id, organisation_id: ask.organisation_id, name };
     let row = identity.row(&app, "add_classroom", format!("classroom:{classroom_id}"));
-    let stored = app.store.add_classroom(&scope, &classroom, row).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.add_classroom(&scope, &classroom, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/classrooms/{classroom_id}")))
 }
 
@@ -118,8 +118,11 @@ pub async fn show_classroom(
     identity: Identity,
     PathId(id): PathId<ClassroomId>,
 ) -> Result<Tagged<StoredClassroom>, ApiError> {
-    let stored =
-        app.store.classroom(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+    let stored = app
+        .store
+        .classroom(&identity.reach(Permission::SeeOrganisations)?, id)
+        .await?
+        .ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, stored))
 }
 
@@ -177,7 +180,7 @@ pub async fn add_class(
     };
     let id = class.class_id;
     let row = identity.row(&app, "add_class", format!("class:{id}"));
-    let stored = app.store.add_class(&scope, &class, row).await?.ok_or(ApiError::NotFound)?;
+    let stored = app.store.add_class(&scope, &class, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/classes/{id}")))
 }
 
@@ -191,7 +194,7 @@ pub async fn show_class(
     PathId(id): PathId<ClassId>,
 ) -> Result<Tagged<StoredClass>, ApiError> {
     let stored =
-        app.store.class(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(ApiError::NotFound)?;
+        app.store.class(&identity.reach(Permission::SeeOrganisations)?, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, stored))
 }
 

@@ -19,10 +19,11 @@ use crate::{
 use crate::{
     http::{
         account::identity::Identity,
+        organisation::problem::OrganisationReason,
         web::{
             extract::{Caller, JsonBody, PathId, QueryParams, named},
             list::{Listed, Listing},
-            problem::{ApiError, Problems},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
             version::{IfMatch, Tagged, edited},
         },
     },
@@ -119,9 +120,7 @@ pub async fn begin_enrolment(
         KeyAlgorithm::P256 => 65,
     };
     if !URL_SAFE_NO_PAD.decode(&ask.public_key).is_ok_and(|key| key.len() == length) {
-        return Err(ApiError::Invalid {
-            field: "public_key", why: format!("应为 base64url 的 {length} 字节公钥")
-        });
+        return Err(invalid("public_key", &OrganisationReason::NotAPublicKey { bytes: length }));
     }
     let letters = secret::random::<CODE_LENGTH>().map(|byte| char::from(CODE_LETTERS[usize::from(byte % 32)]));
     let code: String = letters.iter().collect();
@@ -134,7 +133,7 @@ pub async fn begin_enrolment(
     };
     let row = AuditRow::done(now.wall, "guest", "ask_to_enrol", format!("enrolment:{}", enrolment.enrolment_id));
     if !app.store.insert_enrolment(&enrolment, &row.from(caller.ip().to_string())).await? {
-        return Err(ApiError::Busy);
+        return Err(CommonProblem::Busy.into());
     }
     let (enrolment_id, expires_at_ms) = (enrolment.enrolment_id, enrolment.expires_at);
     let shown = ShownCode { enrolment_id, code: format!("{}-{}", &code[..4], &code[4..]), expires_at_ms };
@@ -148,7 +147,7 @@ pub async fn show_enrolment(
     State(app): State<App>,
     PathId(id): PathId<EnrolmentId>,
 ) -> Result<Json<Enrolment>, ApiError> {
-    let device_id = app.store.enrolment(id, app.clock.lasting().wall).await?.ok_or(ApiError::NotFound)?;
+    let device_id = app.store.enrolment(id, app.clock.lasting().wall).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Json(Enrolment { device_id }))
 }
 
@@ -200,7 +199,7 @@ pub async fn add_device(
     let stored = app.store.enrol(&scope, &code_sha256, (device_id, &name), ask.classroom_id, row).await?;
     let Some(stored) = stored else {
         app.attempts.failed(identity.caller.ip(), now);
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     };
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/devices/{device_id}")))
 }
@@ -214,7 +213,8 @@ pub async fn show_device(
     identity: Identity,
     PathId(id): PathId<DeviceId>,
 ) -> Result<Tagged<StoredDevice>, ApiError> {
-    let stored = app.store.device(&identity.reach(Permission::SeeDevices)?, id).await?.ok_or(ApiError::NotFound)?;
+    let stored =
+        app.store.device(&identity.reach(Permission::SeeDevices)?, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, stored))
 }
 

@@ -11,7 +11,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::sheet::{self, FILE_BYTES_MAX, FileKind, XLSX};
+use super::{
+    problem::{OrganisationProblem, OrganisationReason},
+    sheet::{self, FILE_BYTES_MAX, FileKind, XLSX},
+};
 use crate::{
     app::App,
     store::{
@@ -27,7 +30,7 @@ use crate::{
         account::identity::Identity,
         web::{
             extract::{QueryParams, media_type, own_origin, read_body},
-            problem::{ApiError, Problems},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
         },
     },
     secret::sha256_hex,
@@ -90,7 +93,7 @@ impl<S: Send + Sync> FromRequest<S> for Table {
         let kind = match media_type(&parts.headers).as_deref() {
             Some("text/csv") => FileKind::Csv,
             Some(XLSX) => FileKind::Xlsx,
-            _ => return Err(ApiError::UnsupportedMediaType("text/csv 或 XLSX")),
+            _ => return Err(CommonProblem::UnsupportedMediaType { expected: "text/csv or XLSX" }.into()),
         };
         Ok(Self(kind, read_body(body, FILE_BYTES_MAX).await?))
     }
@@ -161,13 +164,13 @@ async fn import(
     let sha256 = sha256_hex(&bytes);
     let file = tokio::task::spawn_blocking(move || sheet::read(kind, &bytes)).await;
     // A file that its reader stumbles over is as good as unreadable.
-    let file = file.map_err(|_| ApiError::BadRequest("文件打不开，请重新另存".into()))??;
+    let file = file.map_err(|_| CommonProblem::bad_request("the file cannot be opened"))??;
     let row = identity.row(app, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
     let imported = app.store.import(&scope, sheet, lines(sheet, file), importing.dry_run, row).await?;
     if imported.kept {
         app.rights_changed();
     } else if !importing.dry_run {
-        return Err(ApiError::BadLines(imported.faults));
+        return Err(OrganisationProblem::BadLines { faults: imported.faults }.into());
     }
     Ok(Json(imported))
 }
@@ -240,8 +243,7 @@ async fn export(
         Format::Xlsx => (FileKind::Xlsx, XLSX, "xlsx"),
     };
     let file = tokio::task::spawn_blocking(move || sheet::write(kind, sheet, &table)).await;
-    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))?;
-    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))?;
+    let file = file.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
     app.store.audit(&identity.row(app, "export", format!("{}:{taken}", sheet.as_str()))).await?;
     let name = format!("attachment; filename=\"{}.{end}\"", sheet.as_str());
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
@@ -266,8 +268,7 @@ macro_rules! all {
 }
 
 fn too_many() -> ApiError {
-    let why = format!("一次最多导出 {EXPORT_MAX} 行，请选择下级机构，分几次导出");
-    ApiError::Invalid { field: "organisation_id", why }
+    invalid("organisation_id", &OrganisationReason::ExportTooLong { max: EXPORT_MAX })
 }
 
 /// The lines of a table. What names an organisation is its code; its name, where it has none; its id, where others have

@@ -10,8 +10,12 @@ use calamine::{DataRef, Reader, Xlsx};
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::{audit, web::problem::ApiError};
-use school::organisation::sheet::{A_DATE, AN_ERROR, Cell, LINES_MAX, Line, Sheet};
+use super::problem::OrganisationReason;
+use crate::http::{
+    audit,
+    web::problem::{ApiError, common::CommonProblem, invalid},
+};
+use school::organisation::sheet::{Cell, LINES_MAX, Line, Sheet, fault::CellReason};
 
 /// A file of [`LINES_MAX`] lines is smaller.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
@@ -37,7 +41,7 @@ pub enum FileKind {
 /// Reads all lines of a file, the heading too.
 ///
 /// # Errors
-/// [`ApiError::BadRequest`], or [`ApiError::Invalid`] where it is longer or larger than we read.
+/// [`CommonProblem::BadRequest`], or [`CommonProblem::Invalid`] where it is longer or larger than we read.
 pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     match kind {
         FileKind::Csv => read_csv(bytes),
@@ -48,11 +52,11 @@ pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
 /// Waits for a turn: see [`TABLES_AT_ONCE`].
 ///
 /// # Errors
-/// [`ApiError::Busy`] where others take too long.
+/// [`CommonProblem::Busy`] where others take too long.
 pub async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
     match tokio::time::timeout(TURN_WITHIN, turns.clone().acquire_owned()).await {
         Ok(Ok(turn)) => Ok(turn),
-        _ => Err(ApiError::Busy),
+        _ => Err(CommonProblem::Busy.into()),
     }
 }
 
@@ -60,7 +64,7 @@ pub async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiErr
 const TURN_WITHIN: Duration = Duration::from_secs(20);
 
 fn too_long() -> ApiError {
-    ApiError::Invalid { field: "rows", why: format!("一次最多导入 {LINES_MAX} 行，请分成几个文件") }
+    invalid("rows", &OrganisationReason::ImportTooLong { max: LINES_MAX })
 }
 
 fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
@@ -70,7 +74,7 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
         Ok(text) => text.into(),
         Err(_) => encoding_rs::GB18030
             .decode_without_bom_handling_and_without_replacement(bytes)
-            .ok_or_else(|| ApiError::BadRequest("CSV 应为 UTF-8 或 GB 18030 编码".into()))?,
+            .ok_or_else(|| CommonProblem::bad_request("a CSV file is of UTF-8 or GB 18030"))?,
     };
     // The reader counts neither empty lines nor the two ends of CRLF as a spreadsheet does.
     let text = text.replace("\r\n", "\n");
@@ -80,7 +84,7 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     loop {
         let from = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
         let empty = text.as_bytes().get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b'\n').count();
-        if !reader.read_record(&mut record).map_err(|error| ApiError::BadRequest(error.to_string()))? {
+        if !reader.read_record(&mut record).map_err(|error| CommonProblem::bad_request(error.to_string()))? {
             break;
         }
         if lines.len() > LINES_MAX {
@@ -94,7 +98,7 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
 }
 
 fn read_xlsx(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
-    let unreadable = || ApiError::BadRequest("XLSX 文件打不开，请重新另存".into());
+    let unreadable = || CommonProblem::bad_request("the XLSX file cannot be opened");
     // Sizes in the archive's own list may lie: what is counted is what comes out.
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| unreadable())?;
     let mut left = UNPACKED_BYTES_MAX;
@@ -140,9 +144,9 @@ fn cell_from(value: &DataRef<'_>) -> Cell {
         DataRef::String(text) => Cell::text(text),
         DataRef::SharedString(text) => Cell::text(text),
         DataRef::Bool(yes) => Cell::text(if *yes { "TRUE" } else { "FALSE" }),
-        DataRef::DateTime(date) => Cell::spoiled(date.to_string(), A_DATE),
-        DataRef::DateTimeIso(date) | DataRef::DurationIso(date) => Cell::spoiled(date.clone(), A_DATE),
-        DataRef::Error(error) => Cell::spoiled(error.to_string(), AN_ERROR),
+        DataRef::DateTime(date) => Cell::spoiled(date.to_string(), CellReason::ADate),
+        DataRef::DateTimeIso(date) | DataRef::DurationIso(date) => Cell::spoiled(date.clone(), CellReason::ADate),
+        DataRef::Error(error) => Cell::spoiled(error.to_string(), CellReason::AnError),
         DataRef::Empty => Cell::default(),
     }
 }
@@ -222,7 +226,7 @@ mod tests {
         page.write_string(3, 16_383, "远").unwrap();
         let lines = read(FileKind::Xlsx, &book.save_to_buffer().unwrap()).unwrap();
         assert_eq!((lines.len(), lines[1].cells[0].text.as_str()), (3, "2161000917"));
-        assert_eq!(lines[2].cells[0].spoiled, Some(A_DATE));
+        assert_eq!(lines[2].cells[0].spoiled, Some(CellReason::ADate));
         let (gbk, ..) = encoding_rs::GB18030.encode("学校,名称\r\n安康,一班\r\n");
         assert_eq!(read(FileKind::Csv, &gbk).unwrap()[1].cells[1], Cell::text("一班"));
     }
@@ -245,28 +249,33 @@ mod tests {
         }
     }
 
+    fn is_too_long(read: Result<Vec<Line>, ApiError>) -> bool {
+        let expected = serde_json::json!({ "field": "rows", "reason": "import-too-long", "max": LINES_MAX });
+        read.is_err_and(|error| error.kind() == "invalid" && Some(error.params()) == expected.as_object())
+    }
+
     #[test]
     fn a_bomb_and_a_million_lines_are_refused_unread() {
         let bomb = bomb(1 << 30);
         assert!(bomb.len() < FILE_BYTES_MAX, "{}", bomb.len());
-        assert!(matches!(read(FileKind::Xlsx, &bomb), Err(ApiError::Invalid { field: "rows", .. })));
+        assert!(is_too_long(read(FileKind::Xlsx, &bomb)));
         let lines = "a\n".repeat(1_000_000);
         assert!(lines.len() < FILE_BYTES_MAX);
-        assert!(matches!(read(FileKind::Csv, lines.as_bytes()), Err(ApiError::Invalid { field: "rows", .. })));
+        assert!(is_too_long(read(FileKind::Csv, lines.as_bytes())));
         let mut book = Workbook::new();
         let page = book.add_worksheet();
         for row in 0..20_000 {
             page.write_string(row, 0, "甲").unwrap();
         }
         let long = book.save_to_buffer().unwrap();
-        assert!(matches!(read(FileKind::Xlsx, &long), Err(ApiError::Invalid { field: "rows", .. })));
+        assert!(is_too_long(read(FileKind::Xlsx, &long)));
     }
 
     #[test]
     fn a_file_that_is_too_long_or_none_at_all_is_refused() {
         let long = "学校,名称\r\n".repeat(LINES_MAX + 2);
-        assert!(matches!(read(FileKind::Csv, long.as_bytes()), Err(ApiError::Invalid { field: "rows", .. })));
-        assert!(matches!(read(FileKind::Xlsx, b"PK nothing"), Err(ApiError::BadRequest(_))));
+        assert!(is_too_long(read(FileKind::Csv, long.as_bytes())));
+        assert_eq!(read(FileKind::Xlsx, b"PK nothing").unwrap_err().kind(), "bad-request");
         assert!(read(FileKind::Csv, b"").unwrap().is_empty());
     }
 }

@@ -4,11 +4,12 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::problem::OrganisationReason;
 use crate::http::{
     account::identity::Identity,
     web::{
         extract::{JsonBody, PathId, named},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{app::App, store::StageConsent};
@@ -58,7 +59,7 @@ pub async fn show_stage_consent(
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<StageConsentView>, ApiError> {
     let scope = identity.reach(Permission::SeeOrganisations)?;
-    let consent = app.store.stage_consent(&scope, id).await?.ok_or(ApiError::NotFound)?;
+    let consent = app.store.stage_consent(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Json(view(id, consent)))
 }
 
@@ -76,16 +77,14 @@ pub async fn set_stage_consent(
     let scope = identity.reach(Permission::EditClassrooms)?;
     let basis = match (ask.record_on_stage, ask.basis) {
         (true, Some(basis)) => named("basis", &basis)?,
-        (true, None) => {
-            return Err(ApiError::Invalid { field: "basis", why: "录下学生要有监护人同意的依据".into() });
-        }
+        (true, None) => return Err(invalid("basis", &OrganisationReason::BasisNeeded)),
         (false, _) => String::new(),
     };
     let row = identity.row(&app, "set_stage_consent", format!("organisation:{id}"));
     let row = row.saying(if ask.record_on_stage { basis.as_str() } else { "off" });
     let consent = StageConsent { record_on_stage: ask.record_on_stage, basis, set_at: Some(row.at) };
     if !app.store.set_stage_consent(&scope, id, &consent, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     Ok(Json(view(id, consent)))
 }

@@ -17,11 +17,11 @@ use crate::http::{
         import::Format,
         sheet::{self, FileKind, XLSX},
     },
-    report::{called, seen_by},
+    report::{called, problem::ReportReason, seen_by},
     web::{
         extract::QueryParams,
         list::{self, Listed},
-        problem::{ApiError, Problems},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{
@@ -169,7 +169,7 @@ pub async fn export_lesson_reports(
         listening_verdict: exporting.listening_verdict,
     };
     let starts = days_in(exporting.from, exporting.until)?;
-    let zone = Zone::named(SHANGHAI).map_err(|_| ApiError::NotFound)?;
+    let zone = Zone::named(SHANGHAI).map_err(|_| CommonProblem::NotFound)?;
     let (mut below, mut lines) = (None, Vec::new());
     loop {
         let lessons = app.store.reported_lessons(&scope, starts.clone(), &search, below, BATCH).await?;
@@ -179,8 +179,7 @@ pub async fn export_lesson_reports(
             lines.extend(found.rows(&identity, &scope, &zone));
         }
         if lines.len() > EXPORT_MAX {
-            let why = format!("一次最多导出 {EXPORT_MAX} 行，请缩短日期范围，分几次导出");
-            return Err(ApiError::Invalid { field: "from", why });
+            return Err(invalid("from", &ReportReason::ExportTooLong { max: EXPORT_MAX }));
         }
     }
     let taken = lines.len();
@@ -189,8 +188,8 @@ pub async fn export_lesson_reports(
         Format::Xlsx => (FileKind::Xlsx, XLSX, "xlsx"),
     };
     let file = tokio::task::spawn_blocking(move || sheet::write_table(kind, &COLUMNS, &lines)).await;
-    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))?;
-    let file = file.map_err(|error| ApiError::Internal(Box::new(error)))?;
+    let file = file.map_err(ApiError::internal)?;
+    let file = file.map_err(ApiError::internal)?;
     app.store.audit(&identity.row(&app, "export_reports", format!("lesson_reports:{taken}"))).await?;
     let name = format!("attachment; filename=\"lesson-reports.{end}\"");
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())

@@ -6,10 +6,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::{
     account::identity::Identity,
+    retention::problem::{RetentionProblem, RetentionReason},
     web::{
         extract::{JsonBody, PathId, QueryParams},
         list::{self, Listed},
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{
@@ -120,7 +121,7 @@ pub async fn list_retained_recordings(
         None => None,
         Some(id) => {
             let last = app.store.retained_recording(&scope, id).await?;
-            let last = last.ok_or_else(|| ApiError::BadRequest("after".into()))?;
+            let last = last.ok_or_else(|| CommonProblem::bad_request("after names no recording"))?;
             Some((last.ended_at, last.recording_id))
         }
     };
@@ -157,13 +158,13 @@ pub async fn hold_recording(
     let retained = found(&app, &scope, id).await?;
     let (now, until) = (app.clock.wall(), ask.until_ms.map(UnixMs));
     if until.is_some_and(|until| until <= now) {
-        return Err(invalid("until_ms", "保留到的时间要在将来"));
+        return Err(invalid("until_ms", &RetentionReason::InThePast));
     }
     let (by, name) = (identity.actor(), identity.session.name.clone());
     let hold = Hold { by, name, reason: reason(&ask.reason)?, at: now, until };
     let row = identity.row(&app, "hold_recording", format!("recording:{id}"));
     if !app.store.hold_recording(&scope, id, Some(&hold), row).await? {
-        return Err(ApiError::StorageState(retained.state));
+        return Err(RetentionProblem::WrongStorageState { state: retained.state }.into());
     }
     shown(&app, &scope, id).await
 }
@@ -202,7 +203,11 @@ pub async fn ask_for_deletion(
     let deletion = Deletion { since, rule: DeletionRule::Request, by, reason: reason(&ask.reason)? };
     let row = identity.row(&app, "mark_for_deletion", format!("recording:{id}"));
     if !app.store.mark_for_deletion(&scope, id, &deletion, row).await? {
-        return Err(if retained.hold.is_some() { ApiError::Held } else { ApiError::StorageState(retained.state) });
+        let problem = match retained.hold {
+            Some(_) => RetentionProblem::RecordingHeld,
+            None => RetentionProblem::WrongStorageState { state: retained.state },
+        };
+        return Err(problem.into());
     }
     shown(&app, &scope, id).await
 }
@@ -220,13 +225,13 @@ pub async fn take_deletion_back(
     let retained = found(&app, &scope, id).await?;
     let row = identity.row(&app, "take_deletion_back", format!("recording:{id}"));
     if !app.store.unmark(&scope, id, row).await? {
-        return Err(ApiError::StorageState(retained.state));
+        return Err(RetentionProblem::WrongStorageState { state: retained.state }.into());
     }
     shown(&app, &scope, id).await
 }
 
 async fn found(app: &App, scope: &Scope, id: RecordingId) -> Result<RetainedRecording, ApiError> {
-    app.store.retained_recording(scope, id).await?.ok_or(ApiError::NotFound)
+    app.store.retained_recording(scope, id).await?.ok_or_else(|| CommonProblem::NotFound.into())
 }
 
 async fn shown(app: &App, scope: &Scope, id: RecordingId) -> Result<Json<RetainedRecordingView>, ApiError> {
@@ -234,10 +239,13 @@ async fn shown(app: &App, scope: &Scope, id: RecordingId) -> Result<Json<Retaine
     Ok(Json(retained_view(&app.store.policies(scope).await?, retained)))
 }
 
+/// One sentence or two.
+const REASON_CHARS_MAX: usize = 200;
+
 pub(crate) fn reason(typed: &str) -> Result<String, ApiError> {
     let reason = typed.trim();
-    if !(1..=200).contains(&reason.chars().count()) || reason.contains(char::is_control) {
-        return Err(invalid("reason", "请写明原因，1 到 200 字"));
+    if !(1..=REASON_CHARS_MAX).contains(&reason.chars().count()) || reason.contains(char::is_control) {
+        return Err(invalid("reason", &RetentionReason::ReasonNeeded { max: REASON_CHARS_MAX }));
     }
     Ok(reason.to_owned())
 }

@@ -7,10 +7,11 @@ use utoipa::ToSchema;
 use crate::http::{
     account::identity::Identity,
     organisation::place_of,
+    timetable::problem::TimetableReason,
     web::{
         extract::{JsonBody, named},
         list::Listed,
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::Tagged,
     },
 };
@@ -97,27 +98,29 @@ pub async fn add_bell_schedule(
     place_of(&app, &scope, ask.organisation_id).await?;
     let others: Vec<BellSchedule> =
         app.store.bell_schedules(&scope).await?.into_iter().map(|stored| stored.value).collect();
-    schedule.check(&others).map_err(|_| {
-        invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
-    })?;
+    schedule.check(&others).map_err(|why| invalid("periods", &why))?;
     let row = identity.row(&app, "add_bell_schedule", format!("bell_schedule:{}", schedule.bell_schedule_id));
     if !app.store.insert_bell_schedule(&scope, &schedule, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let location = format!("/api/v1/bell-schedules/{}", schedule.bell_schedule_id);
     Ok(Tagged::created(1, schedule_view(Versioned { value: schedule, version: 1 }), location))
 }
 
+/// Midnight at the end of a day: there is no later [`Minute`].
+const MINUTE_MAX: u16 = 24 * 60;
+
 /// `10-01`
 pub(crate) fn month_day(field: &'static str, text: &str) -> Result<MonthDay, ApiError> {
-    text.parse().map_err(|_| invalid(field, "日期写成 10-01"))
+    text.parse().map_err(|_| invalid(field, &TimetableReason::NotAMonthDay))
 }
 
 /// A period as it is kept.
 pub(crate) fn period(view: &PeriodView) -> Result<Period, ApiError> {
-    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, "时间是零点后的分钟数，最多 1440"));
+    let no_minute = TimetableReason::NotAMinute { max: MINUTE_MAX };
+    let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, &no_minute));
     Ok(Period {
-        name: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
+        name: view.period.parse().map_err(|_| invalid("period", &TimetableReason::NotAPeriod))?,
         starts: minute("starts_min", view.starts_min)?,
         ends: minute("ends_min", view.ends_min)?,
     })

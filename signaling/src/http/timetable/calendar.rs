@@ -8,10 +8,11 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::{
     account::identity::Identity,
     organisation::place_of,
+    timetable::problem::TimetableReason,
     web::{
         extract::{JsonBody, PathId, QueryParams, named},
         list::Listed,
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::Tagged,
     },
 };
@@ -147,12 +148,12 @@ pub async fn add_school_year(
         last_day: ask.last_day,
     };
     if !YEARS.contains(&year.first_day.year()) || !YEARS.contains(&year.last_day.year()) {
-        return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
+        return Err(invalid("first_day", &YEAR_OUT_OF_RANGE));
     }
-    year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
+    year.check().map_err(|why| invalid("last_day", &why))?;
     let row = identity.row(&app, "add_school_year", format!("school_year:{}", year.school_year_id));
     if !app.store.insert_school_year(&scope, &year, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let location = format!("/api/v1/school-years/{}", year.school_year_id);
     Ok(Tagged::created(1, year_view(Versioned { value: year, version: 1 }), location))
@@ -178,7 +179,7 @@ pub async fn add_term(
     let scope = identity.scope(Permission::EditTimetable)?;
     let years = app.store.school_years(&scope).await?;
     let year = years.into_iter().find(|stored| stored.value.school_year_id == ask.school_year_id);
-    let year = year.ok_or(ApiError::NotFound)?.value;
+    let year = year.ok_or(CommonProblem::NotFound)?.value;
     let term = Term {
         term_id: TermId::fresh(),
         school_year_id: ask.school_year_id,
@@ -188,11 +189,10 @@ pub async fn add_term(
     };
     let others: Vec<Term> = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value).collect();
     let others: Vec<Term> = others.into_iter().filter(|other| other.school_year_id == ask.school_year_id).collect();
-    term.check(&year, &others)
-        .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
+    term.check(&year, &others).map_err(|why| invalid("first_day", &why))?;
     let row = identity.row(&app, "add_term", format!("term:{}", term.term_id));
     if !app.store.insert_term(&scope, &term, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let location = format!("/api/v1/terms/{}", term.term_id);
     Ok(Tagged::created(1, term_view(Versioned { value: term, version: 1 }), location))
@@ -239,14 +239,13 @@ pub async fn set_holiday(
         if term.contains(day.date) {
             let days = app.store.special_days(&scope, term.first_day, term.last_day).await?;
             let own = days.into_iter().filter(|(whose, _)| *whose == ask.organisation_id).map(|(_, day)| day);
-            Calendar::new(term, own.chain([day.clone()]))
-                .map_err(|_| invalid("taught_as", "被补的那天要在同一学期、已经放假，而且只补一次"))?;
+            Calendar::new(term, own.chain([day.clone()])).map_err(|why| invalid("taught_as", &why))?;
         }
     }
     let row =
         identity.row(&app, "set_holiday", format!("organisation:{}", ask.organisation_id)).saying(format!("{day:?}"));
     if !app.store.set_special_day(&scope, ask.organisation_id, &day, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     Ok(Json(ask))
 }
@@ -264,7 +263,7 @@ pub async fn clear_holiday(
     let row = row.saying(ask.date.to_string());
     match app.store.clear_special_day(&scope, ask.organisation_id, ask.date, row).await? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::NotFound),
+        false => Err(CommonProblem::NotFound.into()),
     }
 }
 
@@ -293,13 +292,17 @@ pub async fn set_rules(
     JsonBody(ask): JsonBody<RuleSet>,
 ) -> Result<Json<RuleSet>, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    ask.check().map_err(|why| invalid("rules", &format!("{} 最多 {}", why.figure, why.max)))?;
+    ask.check().map_err(|why| invalid("rules", &why))?;
     let row = identity.row(&app, "set_rules", format!("organisation:{id}"));
-    Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(ApiError::NotFound)?))
+    Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(CommonProblem::NotFound)?))
 }
 
 /// What stands outside is a slip of the pen.
 pub(super) const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
+
+/// What is said of one that does.
+pub(super) const YEAR_OUT_OF_RANGE: TimetableReason =
+    TimetableReason::YearOutOfRange { min: *YEARS.start(), max: *YEARS.end() };
 
 pub(super) fn year_view(stored: Versioned<SchoolYear>) -> SchoolYearView {
     let Versioned { value: year, version } = stored;

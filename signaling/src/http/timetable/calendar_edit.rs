@@ -7,14 +7,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     bell_schedule::{BellScheduleView, PeriodView, month_day, period, schedule_view},
-    course::{CourseView, WeeklyView, course_problem, course_view, weekly},
+    course::{CourseView, WeeklyView, course_view, weekly},
+    problem::course_problem,
 };
 use crate::http::{
     account::identity::Identity,
-    timetable::calendar::{SchoolYearView, TermView, YEARS, term_view, year_view},
+    timetable::calendar::{SchoolYearView, TermView, YEAR_OUT_OF_RANGE, YEARS, term_view, year_view},
     web::{
         extract::{JsonBody, PathId, QueryParams, named},
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::{IfMatch, Tagged, edited},
     },
 };
@@ -78,7 +79,7 @@ pub struct CourseChange {
 
 async fn year_of(app: &App, scope: &Scope, id: SchoolYearId) -> Result<Versioned<SchoolYear>, ApiError> {
     let years = app.store.school_years(scope).await?;
-    years.into_iter().find(|stored| stored.value.school_year_id == id).ok_or(ApiError::NotFound)
+    years.into_iter().find(|stored| stored.value.school_year_id == id).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
 async fn bells_of(
@@ -88,7 +89,7 @@ async fn bells_of(
 ) -> Result<(Versioned<BellSchedule>, Vec<BellSchedule>), ApiError> {
     let (found, others): (Vec<_>, Vec<_>) =
         app.store.bell_schedules(scope).await?.into_iter().partition(|stored| stored.value.bell_schedule_id == id);
-    let found = found.into_iter().next().ok_or(ApiError::NotFound)?;
+    let found = found.into_iter().next().ok_or(CommonProblem::NotFound)?;
     Ok((found, others.into_iter().map(|stored| stored.value).collect()))
 }
 
@@ -126,12 +127,12 @@ pub async fn change_school_year(
     year.first_day = ask.first_day.unwrap_or(year.first_day);
     year.last_day = ask.last_day.unwrap_or(year.last_day);
     if !YEARS.contains(&year.first_day.year()) || !YEARS.contains(&year.last_day.year()) {
-        return Err(invalid("first_day", "学年在 2000 到 2100 年之间"));
+        return Err(invalid("first_day", &YEAR_OUT_OF_RANGE));
     }
-    year.check().map_err(|_| invalid("last_day", "最后一天早于第一天"))?;
+    year.check().map_err(|why| invalid("last_day", &why))?;
     let terms = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value);
     for term in terms.filter(|term| term.school_year_id == id) {
-        term.check(&year, &[]).map_err(|_| invalid("last_day", "已有的学期要留在学年之内"))?;
+        term.check(&year, &[]).map_err(|why| invalid("last_day", &why))?;
     }
     let row = identity.row(&app, "change_school_year", format!("school_year:{id}"));
     let version = edited(app.store.change_school_year(&scope, (&year, version), !trial.dry_run, row).await?)?;
@@ -163,7 +164,8 @@ pub async fn show_term(
     identity: Identity,
     PathId(id): PathId<TermId>,
 ) -> Result<Tagged<TermView>, ApiError> {
-    let stored = app.store.term(&identity.reach(Permission::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
+    let stored =
+        app.store.term(&identity.reach(Permission::SeeTimetable)?, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, term_view(stored)))
 }
 
@@ -180,7 +182,7 @@ pub async fn change_term(
     JsonBody(ask): JsonBody<DaysChange>,
 ) -> Result<Tagged<TermView>, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let before = app.store.term(&scope, id).await?.ok_or(ApiError::NotFound)?.value;
+    let before = app.store.term(&scope, id).await?.ok_or(CommonProblem::NotFound)?.value;
     let mut term = before.clone();
     if let Some(name) = &ask.name {
         term.name = named("name", name)?;
@@ -190,8 +192,7 @@ pub async fn change_term(
     let year = year_of(&app, &scope, term.school_year_id).await?.value;
     let others = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value);
     let others: Vec<Term> = others.filter(|other| other.school_year_id == term.school_year_id).collect();
-    term.check(&year, &others)
-        .map_err(|_| invalid("first_day", "学期要在学年之内、最多 30 周、不与别的学期重叠，最后一天不早于第一天"))?;
+    term.check(&year, &others).map_err(|why| invalid("first_day", &why))?;
     let row = identity.row(&app, "change_term", format!("term:{id}"));
     let done = app.store.change_term(&scope, (&before, &term), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
@@ -228,7 +229,7 @@ pub async fn change_course(
     JsonBody(ask): JsonBody<CourseChange>,
 ) -> Result<Tagged<CourseView>, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let before = app.store.course(&scope, id).await?.ok_or(ApiError::NotFound)?.value;
+    let before = app.store.course(&scope, id).await?.ok_or(CommonProblem::NotFound)?.value;
     let mut course = before.clone();
     if let Some(title) = &ask.title {
         course.title = named("title", title)?;
@@ -237,7 +238,7 @@ pub async fn change_course(
     course.classroom_id = ask.classroom_id.or(course.classroom_id);
     if ask.teacher_id.is_some() || ask.classroom_id.is_some() {
         let rooms: Vec<ClassroomId> = ask.classroom_id.into_iter().collect();
-        app.store.rooms_in(&scope, course.teacher_id, &rooms, &[]).await?.ok_or(ApiError::NotFound)?;
+        app.store.rooms_in(&scope, course.teacher_id, &rooms, &[]).await?.ok_or(CommonProblem::NotFound)?;
     }
     if let Some(asked) = &ask.weekly {
         course.weekly = asked.iter().map(weekly).collect::<Result<_, ApiError>>()?;
@@ -307,9 +308,7 @@ pub async fn change_bell_schedule(
     if let Some(periods) = &ask.periods {
         schedule.periods = periods.iter().map(period).collect::<Result<_, ApiError>>()?;
     }
-    schedule.check(&others).map_err(|_| {
-        invalid("periods", "节次要按时间先后、互不重叠、名称不重复；同一学校同一学段的作息在季节上不能重叠")
-    })?;
+    schedule.check(&others).map_err(|why| invalid("periods", &why))?;
     let row = identity.row(&app, "change_bell_schedule", format!("bell_schedule:{id}"));
     let done = app.store.change_bell_schedule(&scope, (&before, &schedule), version, !trial.dry_run, row).await?;
     let version = edited(done)?;

@@ -6,17 +6,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::{
     account::identity::Identity,
+    timetable::problem::{TimetableReason, course_problem},
     web::{
         extract::{JsonBody, PathId, QueryParams, named},
         list::{Listed, limit},
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
         version::Tagged,
     },
 };
-use crate::{
-    app::App,
-    store::{AgreementError, Versioned},
-};
+use crate::{app::App, store::Versioned};
 use jiff::civil::Weekday;
 use school::base::id::ClassroomId;
 use school::{
@@ -27,7 +25,7 @@ use school::{
     },
     organisation::Stage,
     timetable::{
-        course::{Course, CourseError, Listening, SUBJECTS, WEEKLY_MAX, WeeklyPeriod},
+        course::{Course, Listening, SUBJECTS, WeeklyPeriod},
         pairing::{Extent, ListeningRight, Pairing, Standing, StandingAct, Topology},
         program::{Delivery, Mode, Program},
     },
@@ -196,12 +194,12 @@ pub async fn add_course(
     JsonBody(ask): JsonBody<NewCourse>,
 ) -> Result<Tagged<CourseView>, ApiError> {
     let scope = identity.scope(Permission::EditTimetable)?;
-    app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
+    app.store.term(&scope, ask.term_id).await?.ok_or(CommonProblem::NotFound)?;
     let rooms: Vec<ClassroomId> = ask.listening.iter().map(|end| end.classroom_id).chain(ask.classroom_id).collect();
     let classes: Vec<ClassId> = ask.listening.iter().filter_map(|end| end.class_id).chain(ask.class_id).collect();
-    let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(ApiError::NotFound)?;
+    let owners = app.store.rooms_in(&scope, ask.teacher_id, &rooms, &classes).await?.ok_or(CommonProblem::NotFound)?;
     let listening = |end: &ListeningRequest| {
-        let organisation_id = *owners.get(&end.classroom_id).ok_or(ApiError::NotFound)?;
+        let organisation_id = *owners.get(&end.classroom_id).ok_or(CommonProblem::NotFound)?;
         let (classroom_id, class_id, interactive) = (end.classroom_id, end.class_id, end.interactive);
         Ok(Listening { classroom_id, class_id, organisation_id, interactive })
     };
@@ -225,7 +223,7 @@ pub async fn add_course(
     course.check().map_err(|why| course_problem(&why))?;
     let row = identity.row(&app, "add_course", format!("course:{}", course.course_id));
     if !app.store.insert_course(&scope, &course, row).await? {
-        return Err(ApiError::NotFound);
+        return Err(CommonProblem::NotFound.into());
     }
     let location = format!("/api/v1/courses/{}", course.course_id);
     Ok(Tagged::created(1, course_view(Versioned { value: course, version: 1 }), location))
@@ -240,7 +238,8 @@ pub async fn show_course(
     identity: Identity,
     PathId(id): PathId<CourseId>,
 ) -> Result<Tagged<CourseView>, ApiError> {
-    let stored = app.store.course(&identity.reach(Permission::SeeTimetable)?, id).await?.ok_or(ApiError::NotFound)?;
+    let stored =
+        app.store.course(&identity.reach(Permission::SeeTimetable)?, id).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::new(stored.version, course_view(stored)))
 }
 
@@ -271,12 +270,12 @@ pub async fn add_pairing(
     JsonBody(ask): JsonBody<NewPairing>,
 ) -> Result<Tagged<PairingView>, ApiError> {
     let scope = identity.scope(Permission::Dispatch)?;
-    app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
+    app.store.term(&scope, ask.term_id).await?.ok_or(CommonProblem::NotFound)?;
     let mut class_ids = ask.class_ids;
     class_ids.sort();
     class_ids.dedup();
     if class_ids.is_empty() || class_ids.len() > CLASSES_MAX {
-        return Err(invalid("class_ids", "要有 1 到 200 个听讲班"));
+        return Err(invalid("class_ids", &TimetableReason::ClassCount { min: 1, max: CLASSES_MAX }));
     }
     let pairing = Pairing {
         pairing_id: PairingId::fresh(),
@@ -334,7 +333,7 @@ pub async fn add_listening_right(
     JsonBody(ask): JsonBody<NewListeningRight>,
 ) -> Result<Tagged<ListeningRightView>, ApiError> {
     let scope = identity.scope(Permission::Dispatch)?;
-    app.store.term(&scope, ask.term_id).await?.ok_or(ApiError::NotFound)?;
+    app.store.term(&scope, ask.term_id).await?.ok_or(CommonProblem::NotFound)?;
     let right = ListeningRight {
         listening_right_id: ListeningRightId::fresh(),
         term_id: ask.term_id,
@@ -367,50 +366,20 @@ pub async fn change_listening_right(
     Ok(Json(right_view(app.store.change_listening_right(&scope, id, ask.act, row).await?)))
 }
 
-/// Which field to mend, and how.
-pub(crate) fn course_problem(why: &CourseError) -> ApiError {
-    let (field, words) = match why {
-        CourseError::UnknownSubject(subject) => {
-            ("subject", format!("课程方案里没有“{subject}”这门学科，请从学科表里选"))
-        }
-        CourseError::UnknownGrade(grade) => ("grade", format!("这个学段没有“{grade}”，请换年级或学段")),
-        CourseError::WeeklyCount => ("weekly", format!("每周要有 1 到 {WEEKLY_MAX} 节")),
-        CourseError::NoLessonsIn(period) => ("period", format!("{}不排课，请换一节", period.title())),
-        CourseError::Twice(period) => ("weekly", format!("同一天的{}排了两次，请去掉一次", period.title())),
-        CourseError::ListensTwice => ("listening", "同一间教室列了两次，请去掉一次".into()),
-        CourseError::ListensToItself => ("listening", "主讲教室不能听自己的课，请换一间接收教室".into()),
-        CourseError::DeliveryDoesNotFit => {
-            ("delivery", "同步课堂要有本地班，专门开课没有本地班，请改授课方式或本地班".into())
-        }
-    };
-    ApiError::Invalid { field, why: words }
-}
-
 /// A pairing with more classes is several.
 const CLASSES_MAX: usize = 200;
 
 fn id_after<T: std::str::FromStr>(after: Option<&str>) -> Result<Option<T>, ApiError> {
-    after.map(|text| text.parse().map_err(|_| ApiError::BadRequest("after".into()))).transpose()
+    after.map(|text| text.parse().map_err(|_| CommonProblem::bad_request("after is no id").into())).transpose()
 }
 
 fn extent(subjects: Option<Vec<String>>) -> Result<Extent, ApiError> {
     match subjects {
         None => Ok(Extent::WholeClass),
         Some(subjects) if subjects.is_empty() || subjects.iter().any(|one| !SUBJECTS.contains(&one.as_str())) => {
-            Err(invalid("subjects", "要有至少一门课程方案里的学科"))
+            Err(invalid("subjects", &TimetableReason::SubjectsNeeded))
         }
         Some(subjects) => Ok(Extent::Subjects(subjects)),
-    }
-}
-
-impl From<AgreementError> for ApiError {
-    fn from(error: AgreementError) -> Self {
-        match error {
-            AgreementError::NotFound => Self::NotFound,
-            AgreementError::PairedAlready(_) => Self::AlreadyThere,
-            AgreementError::WrongStanding(_) => invalid("act", "已经取消的结对或授权不能再改"),
-            AgreementError::Store(error) => error.into(),
-        }
     }
 }
 
@@ -425,8 +394,8 @@ fn subjects(extent: Extent) -> Option<Vec<String>> {
 pub(crate) fn weekly(view: &WeeklyView) -> Result<WeeklyPeriod, ApiError> {
     Ok(WeeklyPeriod {
         weekday: weekday(view.weekday)?,
-        period: view.period.parse().map_err(|_| invalid("period", "节次写成 lesson-3、early_study-1"))?,
-        weeks: view.weeks.parse().map_err(|_| invalid("weeks", "周次写成 every、odd、even 或 3-8"))?,
+        period: view.period.parse().map_err(|_| invalid("period", &TimetableReason::NotAPeriod))?,
+        weeks: view.weeks.parse().map_err(|_| invalid("weeks", &TimetableReason::NotWeeks))?,
     })
 }
 
@@ -493,5 +462,6 @@ fn right_view(right: ListeningRight) -> ListeningRightView {
 
 /// 1 to 7, as the API says it.
 pub(crate) fn weekday(number: i8) -> Result<Weekday, ApiError> {
-    Weekday::from_monday_one_offset(number).map_err(|_| invalid("weekday", "星期是 1 到 7"))
+    let none = |_| invalid("weekday", &TimetableReason::OutOfRange { min: 1, max: 7 });
+    Weekday::from_monday_one_offset(number).map_err(none)
 }

@@ -6,17 +6,18 @@ use utoipa::ToSchema;
 
 use crate::http::{
     account::identity::Identity,
-    dispatch,
+    dispatch::{clash::ClashView, problem::schedule_problem},
     organisation::place_of,
     web::{
         extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, clash::ClashView},
+        problem::{ApiError, Problems, common::CommonProblem},
     },
 };
 use crate::{app::App, scheduling::planner::plan_term, store::ScheduleError};
 use school::{
     account::permission::Permission,
     base::id::{CourseId, OrganisationId, TermId},
+    timetable::Unresolved,
 };
 
 /// Which school's term is to be planned.
@@ -55,8 +56,8 @@ pub struct LeftOutView {
     period: String,
     /// The listening end, by its place in the course. `null`: the lesson itself.
     end: Option<usize>,
-    /// Why, in Chinese.
-    why: String,
+    /// Why.
+    why: Unresolved,
 }
 
 /// Plan all lessons of a school's term in one go; what was planned before stays
@@ -70,7 +71,7 @@ pub async fn plan(
     JsonBody(ask): JsonBody<TermPlanRequest>,
 ) -> Result<Json<TermPlanView>, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
+    let term = app.store.term(&scope, term_id).await?.ok_or(CommonProblem::NotFound)?.value;
     let path = place_of(&app, &scope, ask.organisation_id).await?;
     let plan = plan_term(&app.store, &scope, &term, &path, app.clock.wall()).await?;
     let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
@@ -79,7 +80,7 @@ pub async fn plan(
         weekday: left_out.weekday.to_monday_one_offset(),
         period: left_out.period.to_string(),
         end: left_out.end,
-        why: dispatch::unresolved_words(&left_out.why),
+        why: left_out.why.clone(),
     });
     let mut view = TermPlanView {
         planned: plan.lessons.len(),
@@ -102,7 +103,7 @@ pub async fn plan(
         Err(ScheduleError::Clashes(clashes)) => {
             view.clashes = ClashView::of(&app.store, &scope, &clashes).await?;
         }
-        Err(error) => return Err(ApiError::of_schedule(&app.store, &scope, error).await),
+        Err(error) => return Err(schedule_problem(&app.store, &scope, error).await),
     }
     Ok(Json(view))
 }

@@ -9,10 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::{
     account::identity::Identity,
+    timetable::problem::TimetableReason,
     web::{
         extract::{PathId, QueryParams},
         list::Listed,
-        problem::{ApiError, Problems, invalid},
+        problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
 use crate::{
@@ -199,15 +200,15 @@ pub async fn week_grid(
     QueryParams(ask): QueryParams<GridQuery>,
 ) -> Result<Json<GridView>, ApiError> {
     let scope = identity.scope(Permission::SeeTimetable)?;
-    let term = app.store.term(&scope, ask.term).await?.ok_or(ApiError::NotFound)?.value;
+    let term = app.store.term(&scope, ask.term).await?.ok_or(CommonProblem::NotFound)?.value;
     let week_no = match (ask.week, ask.date) {
         (Some(week), None) => week,
-        (None, Some(date)) => term.week_of(date).ok_or_else(|| invalid("date", "这一天不在学期之内"))?,
-        _ => return Err(invalid("week", "请写明哪一周，或者哪一天，只写一个")),
+        (None, Some(date)) => term.week_of(date).ok_or_else(|| invalid("date", &TimetableReason::NotInTerm))?,
+        _ => return Err(invalid("week", &TimetableReason::WeekOrDate)),
     };
     let (monday, sunday) = days_of(&term, week_no)?;
     let (first, last) = ask.date.map_or((monday, sunday), |date| (date, date));
-    let no_id = |_| ApiError::NotFound;
+    let no_id = |_| CommonProblem::NotFound;
     let of = match ask.by {
         GridBy::Class => GridOf::Class(ask.id.parse().map_err(no_id)?),
         GridBy::Teacher => GridOf::Teacher(ask.id.parse().map_err(no_id)?),
@@ -232,7 +233,7 @@ pub async fn schools(
     QueryParams(ask): QueryParams<SchoolsQuery>,
 ) -> Result<Json<SchoolsView>, ApiError> {
     let scope = identity.scope(Permission::SeeTimetable)?;
-    let term = app.store.term(&scope, ask.term).await?.ok_or(ApiError::NotFound)?.value;
+    let term = app.store.term(&scope, ask.term).await?.ok_or(CommonProblem::NotFound)?.value;
     let (monday, sunday) = days_of(&term, ask.week)?;
     let path = path_of(&app, &scope, ask.organisation_id).await?;
     let mut schools: Vec<SchoolWeekView> = Vec::new();
@@ -259,7 +260,7 @@ pub async fn weeks(
     QueryParams(ask): QueryParams<WeeksQuery>,
 ) -> Result<Json<Listed<WeekView>>, ApiError> {
     let scope = identity.reach(Permission::SeeTimetable)?;
-    let term = app.store.term(&scope, term_id).await?.ok_or(ApiError::NotFound)?.value;
+    let term = app.store.term(&scope, term_id).await?.ok_or(CommonProblem::NotFound)?.value;
     let organisation_id = match ask.organisation_id {
         Some(organisation_id) => {
             path_of(&app, &scope, organisation_id).await?;
@@ -268,12 +269,12 @@ pub async fn weeks(
         None => {
             let years = app.store.school_years(&scope).await?.into_iter().map(|stored| stored.value);
             let year = years.into_iter().find(|year| year.school_year_id == term.school_year_id);
-            year.ok_or(ApiError::NotFound)?.organisation_id
+            year.ok_or(CommonProblem::NotFound)?.organisation_id
         }
     };
     let paths = app.store.paths(&scope, [organisation_id]).await?;
     let times = app.store.school_times(&scope, &term, &paths).await?;
-    let calendar = &times.get(&organisation_id).ok_or(ApiError::NotFound)?.calendar;
+    let calendar = &times.get(&organisation_id).ok_or(CommonProblem::NotFound)?.calendar;
     let day = |date: Date| {
         let special = calendar.special(date);
         let taught_as = special.and_then(|special| match special.kind {
@@ -296,16 +297,16 @@ pub async fn weeks(
 /// Monday and Sunday of a week of a term.
 fn days_of(term: &Term, week_no: u8) -> Result<(Date, Date), ApiError> {
     if !(1..=term.weeks()).contains(&week_no) {
-        return Err(invalid("week", "这个学期没有这一周"));
+        return Err(invalid("week", &TimetableReason::NoSuchWeek));
     }
-    let beyond = |_| invalid("week", "这个学期没有这一周");
+    let beyond = |_| invalid("week", &TimetableReason::NoSuchWeek);
     let monday = monday_of(term.first_day).checked_add((i64::from(week_no) - 1).weeks()).map_err(beyond)?;
     Ok((monday, monday.checked_add(6.days()).map_err(beyond)?))
 }
 
 async fn path_of(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
     let mut paths = app.store.paths(scope, [id]).await?;
-    paths.remove(&id).filter(|path| scope.covers(path)).ok_or(ApiError::NotFound)
+    paths.remove(&id).filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
 fn grid_view(zone: Cow<'static, str>, lesson: GridLesson) -> GridLessonView {

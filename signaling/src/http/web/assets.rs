@@ -7,7 +7,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use super::problem::ApiError;
+use super::problem::{ApiError, common::CommonProblem};
 
 #[derive(RustEmbed)]
 #[folder = "../web-client/dist"]
@@ -27,17 +27,18 @@ const NOT_BUILT: &str = "<!doctype html><meta charset=\"utf-8\"><title>同课</t
 pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.split('/').next().is_some_and(|first| NOT_PAGES.contains(&first)) {
-        return ApiError::NotFound.into_response();
+        return ApiError::from(CommonProblem::NotFound).into_response();
     }
     if method != Method::GET && method != Method::HEAD {
-        return ApiError::MethodNotAllowed.into_response();
+        return ApiError::from(CommonProblem::MethodNotAllowed).into_response();
     }
     if let Some(file) = WebClient::get(path) {
         let cache = if path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
         return send(file, cache, &headers);
     }
     if path.starts_with(HASHED) {
-        return ApiError::NotFound.into_response(); // A page of an older build asks for what is gone.
+        // A page of an older build asks for what is gone.
+        return ApiError::from(CommonProblem::NotFound).into_response();
     }
     match WebClient::get("index.html") {
         Some(file) => send(file, "no-cache", &headers),

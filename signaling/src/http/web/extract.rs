@@ -18,7 +18,7 @@ use axum::{
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use utoipa::ToSchema;
 
-use super::problem::ApiError;
+use super::problem::{ApiError, common::CommonProblem, invalid};
 use school::base::name;
 
 /// No request of ours is larger: a form is small.
@@ -133,15 +133,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         // A browser names the origin of every POST. Without that name only the media type tells a page of
         // ours from a form of theirs.
         if !is_json && (has_type || own_page == OwnOrigin::NotNamed) {
-            return Err(ApiError::CrossSite);
+            return Err(CommonProblem::CrossSite.into());
         }
         let bytes = read_body(body, JSON_BYTES_MAX).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         // Serde also takes a struct's fields in a row, without their names; what is described are objects.
         if text.trim_ascii_start().first() != Some(&b'{') {
-            return Err(ApiError::BadRequest("the body is no JSON object".into()));
+            return Err(CommonProblem::bad_request("the body is no JSON object").into());
         }
-        serde_json::from_slice(text).map(Self).map_err(|error| ApiError::BadRequest(error.to_string()))
+        serde_json::from_slice(text).map(Self).map_err(|error| CommonProblem::bad_request(error.to_string()).into())
     }
 }
 
@@ -157,8 +157,8 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| ApiError::NotFound)?;
-        text.parse().map(Self).map_err(|_| ApiError::NotFound)
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| CommonProblem::NotFound)?;
+        text.parse().map(Self).map_err(|_| CommonProblem::NotFound.into())
     }
 }
 
@@ -170,16 +170,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T>
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let query = Query::<T>::try_from_uri(&parts.uri);
-        query.map(|Query(asked)| Self(asked)).map_err(|error| ApiError::BadRequest(error.body_text()))
+        query.map(|Query(asked)| Self(asked)).map_err(|error| CommonProblem::bad_request(error.body_text()).into())
     }
 }
 
 /// A name in a body.
 ///
 /// # Errors
-/// [`ApiError::Invalid`] where it is none.
+/// [`CommonProblem::Invalid`] where it is none.
 pub fn named(field: &'static str, typed: &str) -> Result<String, ApiError> {
-    name::name(typed).map_err(|why| ApiError::Invalid { field, why: why.to_string() })
+    name::name(typed).map_err(|why| invalid(field, &why))
 }
 
 /// A field that may be missing, `null` or a value: it stays, it is emptied, it is set.
@@ -199,7 +199,7 @@ pub enum OwnOrigin {
 /// Compares `Origin` with the host that was asked.
 ///
 /// # Errors
-/// [`ApiError::CrossSite`] where it is another one.
+/// [`CommonProblem::CrossSite`] where it is another one.
 pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(OwnOrigin::NotNamed) };
     let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
@@ -208,20 +208,20 @@ pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError>
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|a| a.as_str()));
     match (origin.as_ref().and_then(|origin| origin.authority()), host) {
         (Some(origin), Some(host)) if origin.as_str().eq_ignore_ascii_case(host) => Ok(OwnOrigin::Ours),
-        _ => Err(ApiError::CrossSite),
+        _ => Err(CommonProblem::CrossSite.into()),
     }
 }
 
 /// Refuses what another site's page has its visitor's browser change, whatever the handler reads of the request.
 ///
 /// # Errors
-/// [`ApiError::CrossSite`] where the request changes something and comes from another site, or may: a browser names the
-/// origin of all but old forms, and those have one of three media types.
+/// [`CommonProblem::CrossSite`] where the request changes something and comes from another site, or may: a browser
+/// names the origin of all but old forms, and those have one of three media types.
 pub async fn own_pages_only(request: Request, next: Next) -> Result<Response, ApiError> {
     if !request.method().is_safe() && own_origin(request.headers(), request.uri())? == OwnOrigin::NotNamed {
         let is_form = |kind: String| FORM_TYPES.contains(&kind.as_str());
         if media_type(request.headers()).is_some_and(is_form) {
-            return Err(ApiError::CrossSite);
+            return Err(CommonProblem::CrossSite.into());
         }
     }
     Ok(next.run(request).await)
@@ -240,17 +240,17 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
 /// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
-/// [`ApiError::TooLarge`], [`ApiError::TooSlow`], or [`ApiError::BadRequest`] where the line broke.
+/// [`CommonProblem::TooLarge`], [`CommonProblem::TooSlow`], or [`CommonProblem::BadRequest`] where the line broke.
 pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     // The length that was announced is refused before a byte of it is read.
     if axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
-        return Err(ApiError::TooLarge(limit));
+        return Err(CommonProblem::TooLarge { max_bytes: limit }.into());
     }
     match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, limit)).await {
-        Err(_) => Err(ApiError::TooSlow),
+        Err(_) => Err(CommonProblem::TooSlow.into()),
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_large(&error) => Err(ApiError::TooLarge(limit)),
-        Ok(Err(error)) => Err(ApiError::BadRequest(error.to_string())),
+        Ok(Err(error)) if is_too_large(&error) => Err(CommonProblem::TooLarge { max_bytes: limit }.into()),
+        Ok(Err(error)) => Err(CommonProblem::bad_request(error.to_string()).into()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     extract::{Caller, JSON_BYTES_MAX, read_body},
-    problem::ApiError,
+    problem::{ApiError, common::CommonProblem},
 };
 use crate::{
     clock::Clock,
@@ -60,7 +60,8 @@ async fn answer(
     next: Next,
 ) -> Result<Response, ApiError> {
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
-    let key = key.ok_or_else(|| ApiError::BadRequest("Idempotency-Key 应为 1 到 100 个字符".into()))?.to_owned();
+    let why = || format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} bytes");
+    let key = key.ok_or_else(|| CommonProblem::bad_request(why()))?.to_owned();
     // Keys are each person's own, and of each session: whoever is not signed in has none to repeat.
     let Some(cookie) = cookie(request.headers(), cookie_name(caller.tls)) else { return Ok(next.run(request).await) };
     let holder = sha256_hex(&cookie);
@@ -87,7 +88,7 @@ async fn once(
     let now = state.clock.wall();
     if let Some(before) = state.store.answered(holder, key, now.minus(KEPT)).await? {
         if before.request_sha256 != request_sha256 {
-            return Err(ApiError::KeyReused);
+            return Err(CommonProblem::KeyReused.into());
         }
         let status = u16::try_from(before.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
         let mut headers = HeaderMap::new();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::problem::ApiError;
+use super::problem::{ApiError, common::CommonProblem};
 use crate::store::db::list::ListQuery;
 use school::base::id::OrganisationId;
 
@@ -13,6 +13,9 @@ pub const PAGE_MAX: u32 = 200;
 
 /// Things on one page where nobody says how many.
 const PAGE: u32 = 50;
+
+/// Nobody types more of a name.
+const TEXT_CHARACTERS_MAX: usize = 80;
 
 /// Which part of a list is asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -48,14 +51,16 @@ impl Listing {
     /// For the store: one more than asked, to see whether there is more.
     ///
     /// # Errors
-    /// [`ApiError::BadRequest`] where it makes no sense.
+    /// [`CommonProblem::BadRequest`] where it makes no sense.
     pub fn ask(self) -> Result<ListQuery, ApiError> {
         let limit = limit(self.limit)?;
         if let Some(after) = &self.after {
-            Uuid::try_parse(after).map_err(|_| ApiError::BadRequest("after".into()))?;
+            Uuid::try_parse(after).map_err(|_| CommonProblem::bad_request("`after` is no id"))?;
         }
-        if self.text.as_deref().is_some_and(|text| text.chars().count() > 80 || text.contains('\0')) {
-            return Err(ApiError::BadRequest("text".into()));
+        if self.text.as_deref().is_some_and(|text| text.chars().count() > TEXT_CHARACTERS_MAX || text.contains('\0')) {
+            return Err(
+                CommonProblem::bad_request(format!("`text` has at most {TEXT_CHARACTERS_MAX} characters")).into()
+            );
         }
         Ok(ListQuery {
             after: self.after,
@@ -71,11 +76,11 @@ impl Listing {
 /// How many are asked for.
 ///
 /// # Errors
-/// [`ApiError::BadRequest`] where it is none or too many.
+/// [`CommonProblem::BadRequest`] where it is none or too many.
 pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     match asked.unwrap_or(PAGE) {
         limit @ 1..=PAGE_MAX => Ok(limit),
-        _ => Err(ApiError::BadRequest(format!("limit 应为 1 到 {PAGE_MAX}"))),
+        _ => Err(CommonProblem::bad_request(format!("`limit` lies between 1 and {PAGE_MAX}")).into()),
     }
 }
 

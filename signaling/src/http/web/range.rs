@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::problem::ApiError;
+use super::problem::{ApiError, common::CommonProblem};
 
 /// A part of a file, never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct ByteRange {
 /// them are an attack.
 ///
 /// # Errors
-/// [`ApiError::RangeNotSatisfiable`] where it begins behind the end.
+/// [`CommonProblem::RangeNotSatisfiable`] where it begins behind the end.
 pub fn asked(headers: &HeaderMap, tag: &str, size_bytes: u64) -> Result<Option<ByteRange>, ApiError> {
     let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == tag.as_bytes());
     match headers.get(header::RANGE).and_then(|range| range.to_str().ok()).filter(|_| same) {
@@ -42,7 +42,7 @@ fn read(text: &str, size_bytes: u64) -> Result<Option<ByteRange>, ApiError> {
         _ => return Ok(None),
     };
     if first >= size_bytes {
-        return Err(ApiError::RangeNotSatisfiable { size_bytes });
+        return Err(CommonProblem::RangeNotSatisfiable { size_bytes }.into());
     }
     Ok(Some(ByteRange { from: first, length: last.min(size_bytes - 1) - first + 1 }))
 }

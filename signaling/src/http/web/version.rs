@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::problem::ApiError;
+use super::problem::{ApiError, common::CommonProblem};
 use crate::store::db::edit::Edited;
 
 /// The version that an edit was made of.
@@ -19,9 +19,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let tag = parts.headers.get(header::IF_MATCH).ok_or(ApiError::VersionNeeded)?;
+        let tag = parts.headers.get(header::IF_MATCH).ok_or(CommonProblem::VersionNeeded)?;
         let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix("\"v")?.strip_suffix('"')?.parse().ok());
-        version.map(Self).ok_or(ApiError::OtherVersion)
+        version.map(Self).ok_or_else(|| CommonProblem::OtherVersion.into())
     }
 }
 
@@ -74,11 +74,11 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
 /// What an edit came to.
 ///
 /// # Errors
-/// [`ApiError::NotFound`], [`ApiError::OtherVersion`].
+/// [`CommonProblem::NotFound`], [`CommonProblem::OtherVersion`].
 pub fn edited<T>(edited: Edited<T>) -> Result<T, ApiError> {
     match edited {
         Edited::Done(thing) => Ok(thing),
-        Edited::Gone => Err(ApiError::NotFound),
-        Edited::OtherVersion => Err(ApiError::OtherVersion),
+        Edited::Gone => Err(CommonProblem::NotFound.into()),
+        Edited::OtherVersion => Err(CommonProblem::OtherVersion.into()),
     }
 }

@@ -15,7 +15,7 @@ pub enum Output {
     /// Close this peer.
     ClosePeer(PeerId),
     /// Say goodbye on this socket.
-    CloseReason(SocketId, CloseReason),
+    Bye(SocketId, CloseReason),
     /// What flows has changed: tell everyone.
     SlotsChanged,
     /// What the seat's line has no room for has changed: tell its page.

@@ -113,7 +113,7 @@ fn a_second_page_in_the_same_seat_replaces_the_first() {
     let seat = story.seat(SeatRole::Classroom);
     let first = story.opens_page(seat);
     let second = story.opens_page(seat);
-    assert_eq!(story.outputs(), [Output::CloseReason(first, CloseReason::Replaced)]);
+    assert_eq!(story.outputs(), [Output::Bye(first, CloseReason::Replaced)]);
     // The first one's end, which comes late, does not take the second's seat away.
     story.session.handle_socket_closed(story.clock.now(), seat, first);
     assert_eq!(story.presence(seat), Some(Presence::Online));

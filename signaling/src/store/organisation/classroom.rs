@@ -70,7 +70,7 @@ impl Store {
     /// Adds a classroom. `None`: its school is not in scope.
     ///
     /// # Errors
-    /// [`PlaceError::Kind`] where the organisation is a bureau.
+    /// [`PlaceError::Place`] where the organisation is a bureau.
     pub async fn add_classroom(
         &self,
         scope: &Scope,

@@ -5,11 +5,14 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::import_line::{Bad, Did, Done, NO_SUCH_PLACE, Taking};
+use super::import_line::{Bad, Did, Done, Taking};
 use crate::store::{AuditRow, Store, StoreError, Writing};
 use school::{
     account::permission::Scope,
-    organisation::sheet::{Fault, Line, Sheet},
+    organisation::sheet::{
+        Line, Sheet,
+        fault::{CellReason, Fault},
+    },
 };
 
 /// What became of a file.
@@ -69,7 +72,7 @@ impl Store {
             }
             // A school may stand in the file before its bureau; the tree is six deep at most.
             if again.len() == before || again.is_empty() {
-                let fault = |line: &Line| Fault::new(line.row, "上级", &line.cells[3].text, NO_SUCH_PLACE);
+                let fault = |line: &Line| Fault::new(line.row, "parent", &line.cells[3].text, CellReason::NoSuchPlace);
                 told.faults.extend(again.iter().map(fault));
                 break;
             }
@@ -109,7 +112,7 @@ impl Writing {
         let done = self.take_line(taking, sheet, line).await;
         let twice = done.as_ref().ok().and_then(|done| seen.insert(done.id.clone(), line.row));
         let done = match twice {
-            Some(row) => Err(Bad::Cell("name", format!("与第 {row} 行重复，请删去一行"))),
+            Some(other_row) => Err(Bad::cell("name", CellReason::RepeatsRow { other_row })),
             None => done,
         };
         if done.is_err() {
@@ -123,7 +126,7 @@ impl Writing {
             Err(Bad::Cell(word, reason)) => {
                 let column = sheet.columns().iter().position(|column| column.word == word).unwrap_or_default();
                 let typed = line.cells[column].text.as_str();
-                Ok(Err(Some(Fault::new(line.row, sheet.columns()[column].title, typed, reason))))
+                Ok(Err(Some(Fault::new(line.row, sheet.columns()[column].word, typed, reason))))
             }
         }
     }
@@ -140,8 +143,15 @@ mod tests {
     };
     use school::{
         account::system_scope,
-        base::time::UnixMs,
-        organisation::sheet::{self, Cell},
+        base::{
+            name::{BadName, BadSignInName},
+            time::UnixMs,
+        },
+        organisation::{
+            BadPlace,
+            code::BadCode,
+            sheet::{self, Cell},
+        },
     };
 
     fn table(sheet: Sheet, rows: &[&[&str]]) -> (Vec<Line>, Vec<Fault>) {
@@ -215,7 +225,7 @@ mod tests {
             };
             store.add_person(&scope, &other, AuditRow::by_system(UnixMs(1), "add_person", "person".into())).await.unwrap();
             let told = take(&store, Sheet::People, &[&["汉滨小学", "张伟", ""]], true).await;
-            assert_eq!((told.faults[0].column.as_str(), told.faults[0].reason.as_str()), ("姓名", "有几个同名的，请写清代码、登录名或编号"));
+            assert_eq!(told.faults, [Fault::new(2, "name", "张伟", CellReason::Namesakes)]);
             let (one, two) = (person.person_id.to_string(), other.person_id.to_string());
             let both: [&[&str]; 2] = [&["汉滨小学", "张伟", "", &one], &["汉滨小学", "张伟", "", &two]];
             assert_eq!(counts(&take(&store, Sheet::People, &both, false).await), (2, 0, 0, 2));
@@ -224,14 +234,15 @@ mod tests {
             assert_eq!(counts(&take(&store, Sheet::Classes, &promoted, false).await), (1, 0, 1, 0));
             let room = store.classrooms(&scope, &ask).await.unwrap()[0].classroom_id.to_string();
             assert_eq!(counts(&take(&store, Sheet::Classrooms, &[&["汉滨小学", "美术教室", &room]], false).await), (1, 0, 1, 0));
-            for (sheet, row, column) in [
-                (Sheet::Classrooms, ["江北小学", "美术教室", room.as_str()].as_slice(), "编号"),
-                (Sheet::Classes, &["江北小学", "小学", "四年级", "1班", "", &class], "编号"),
-                (Sheet::People, &["江北小学", "张伟", "", &one], "编号"),
-                (Sheet::Organisations, &["", "汉滨小学", "学校", "610902", &room], "编号"),
+            for (sheet, row, why) in [
+                (Sheet::Classrooms, ["江北小学", "美术教室", room.as_str()].as_slice(), CellReason::NoSuchIdThere),
+                (Sheet::Classes, &["江北小学", "小学", "四年级", "1班", "", &class], CellReason::NoSuchIdThere),
+                (Sheet::People, &["江北小学", "张伟", "", &one], CellReason::NoSuchIdThere),
+                (Sheet::Organisations, &["", "汉滨小学", "学校", "610902", &room], CellReason::NoSuchId),
             ] {
                 let told = take(&store, sheet, &[row], true).await;
-                assert_eq!((told.faults.len(), told.faults[0].column.as_str()), (1, column), "{sheet:?}");
+                let id = row[row.len() - 1];
+                assert_eq!(told.faults, [Fault::new(2, "id", id, why)], "{sheet:?}");
             }
         }
 
@@ -240,7 +251,7 @@ mod tests {
             let (_, person_id) = crate::store::account::session::tests::with_a(school::organisation::Role::SchoolAdministrator, &store).await;
             let id = person_id.to_string();
             let told = take(&store, Sheet::People, &[&["汉滨区教育体育局", "别人", "", &id]], false).await;
-            assert_eq!((told.kept, told.faults[0].column.as_str()), (false, "姓名"));
+            assert_eq!((told.kept, told.faults), (false, vec![Fault::new(2, "name", "别人", CellReason::OtherRoles)]));
             assert_eq!(counts(&take(&store, Sheet::People, &[&["汉滨区教育体育局", "张老师", "", &id]], false).await), (1, 0, 0, 1));
         }
 
@@ -258,8 +269,14 @@ mod tests {
             ];
             for dry_run in [true, false] {
                 let told = take(&store, Sheet::People, &bad, dry_run).await;
-                let faults: Vec<_> = told.faults.iter().map(|fault| (fault.row, fault.column.as_str())).collect();
-                assert_eq!(faults, [(3, "机构"), (4, "登录名"), (5, "登录名"), (6, "姓名"), (7, "姓名")]);
+                let faults = [
+                    Fault::new(3, "organisation", "没有的学校", CellReason::NoSuchPlace),
+                    Fault::new(4, "sign_in_name", "zhang", CellReason::InUseElsewhere),
+                    Fault::new(5, "sign_in_name", "坏", BadSignInName::NotASignInName { min: 3, max: 32 }),
+                    Fault::new(6, "name", "好老师", CellReason::RepeatsRow { other_row: 2 }),
+                    Fault::new(7, "name", "", BadName::Empty),
+                ];
+                assert_eq!(told.faults, faults);
                 assert_eq!((told.rows, told.kept), (6, false));
             }
             let ask = ListQuery { limit: 10, ..ListQuery::default() };
@@ -270,8 +287,12 @@ mod tests {
                 &["", "县下教学点", "教学点", "610902"],
             ];
             let told = take(&store, Sheet::Organisations, &codes, true).await;
-            let faults: Vec<_> = told.faults.iter().map(|fault| (fault.row, fault.column.as_str())).collect();
-            assert_eq!(faults, [(2, "代码"), (3, "上级"), (4, "类型")]);
+            let faults = [
+                Fault::new(2, "code", "123", BadCode::NotASchoolCode),
+                Fault::new(3, "parent", "没有的县", CellReason::NoSuchPlace),
+                Fault::new(4, "kind", "教学点", BadPlace::NotBelowThere),
+            ];
+            assert_eq!(told.faults, faults);
         }
     }
 }

@@ -19,8 +19,11 @@ use school::{
         time::UnixMs,
     },
     organisation::{
-        Classroom, Organisation, Person,
-        sheet::{self, Line, Sheet},
+        BadPlace, Classroom, Organisation, Person,
+        sheet::{
+            self, Line, Sheet,
+            fault::{CellReason, FaultReason},
+        },
     },
 };
 
@@ -42,10 +45,16 @@ pub(crate) struct Done {
 /// Why a line is not taken.
 pub(crate) enum Bad {
     /// The word of its column, and why.
-    Cell(&'static str, String),
+    Cell(&'static str, FaultReason),
     /// The organisation above is not there, or not there yet.
     NoParent,
     Store(StoreError),
+}
+
+impl Bad {
+    pub fn cell(column: &'static str, why: impl Into<FaultReason>) -> Self {
+        Self::Cell(column, why.into())
+    }
 }
 
 impl From<StoreError> for Bad {
@@ -53,7 +62,7 @@ impl From<StoreError> for Bad {
         match &error {
             StoreError::Rule { kind: RuleKind::Unique, rule } => {
                 let known = ["sign_in_name", "code"].into_iter().find(|column| rule.contains(column));
-                Self::Cell(known.unwrap_or("name"), "已经在用，或者曾经用过，请换一个".into())
+                Self::cell(known.unwrap_or("name"), CellReason::InUse)
             }
             _ => Self::Store(error),
         }
@@ -64,16 +73,12 @@ impl From<PlaceError> for Bad {
     fn from(error: PlaceError) -> Self {
         match error {
             PlaceError::Store(error) => error.into(),
-            PlaceError::Code(why) => Self::Cell("code", why.to_string()),
-            PlaceError::Kind => Self::Cell("kind", error.to_string()),
-            PlaceError::BelowItself | PlaceError::NotEmpty => Self::Cell("parent", error.to_string()),
+            PlaceError::Code(why) => Self::cell("code", why),
+            PlaceError::Place(why @ BadPlace::NotBelowThere) => Self::cell("kind", why),
+            PlaceError::Place(why @ (BadPlace::BelowItself | BadPlace::NotEmpty)) => Self::cell("parent", why),
         }
     }
 }
-
-pub(crate) const NO_SUCH_PLACE: &str = "没有这个机构，或者不归您管理，请写它的代码、全称或编号";
-const NAMESAKES: &str = "有几个同名的，请写清代码、登录名或编号";
-const NO_SUCH_ID: &str = "没有这个编号，新增的请留空";
 
 /// What the lines of a table share.
 pub(crate) struct Taking<'a> {
@@ -107,8 +112,7 @@ impl Writing {
     ) -> Result<Done, Bad> {
         let (scope, now) = (taking.scope, taking.now);
         let name = read_name("name", typed)?;
-        let kind =
-            sheet::kind(kind).ok_or_else(|| Bad::Cell("kind", "应为 省、市、县、中心校、学校 或 教学点".into()))?;
+        let kind = sheet::kind(kind).ok_or_else(|| Bad::cell("kind", CellReason::NotAKind))?;
         let code = Some(code).filter(|code| !code.is_empty());
         let parent = match parent {
             "" => None,
@@ -118,7 +122,7 @@ impl Writing {
             self.organisation_meant(scope, code, &name, parent.as_ref()).await?
         } else {
             let found = self.find_organisation(scope, &[("organisation.organisation_id", id)]).await?;
-            Some(found.ok_or_else(|| Bad::Cell("id", NO_SUCH_ID.into()))?)
+            Some(found.ok_or_else(|| Bad::cell("id", CellReason::NoSuchId))?)
         };
         let Some(before) = before else {
             let organisation = Organisation {
@@ -130,11 +134,11 @@ impl Writing {
             };
             let id = organisation.organisation_id.to_string();
             let path = self.add_organisation(scope, &organisation, now).await?;
-            let path = path.ok_or_else(|| Bad::Cell("parent", "请填写上级：最上级的机构不能由您添加".into()))?;
+            let path = path.ok_or_else(|| Bad::cell("parent", CellReason::ParentNeeded))?;
             return Ok(Done { id, path, did: Did::Added });
         };
         if before.kind != kind {
-            return Err(Bad::Cell("kind", "已有机构的类型不能改".into()));
+            return Err(Bad::cell("kind", CellReason::KindStays));
         }
         let edit = OrganisationEdit {
             name: (before.name != name).then_some(name),
@@ -148,7 +152,7 @@ impl Writing {
         }
         self.take_version("organisation", "organisation_id", &id, before.version).await?;
         if !self.edit_organisation(scope, &before, &edit, now).await? {
-            return Err(Bad::Cell("parent", NO_SUCH_PLACE.into()));
+            return Err(Bad::cell("parent", CellReason::NoSuchPlace));
         }
         Ok(Done { id, path, did: Did::Changed })
     }
@@ -181,7 +185,7 @@ impl Writing {
         let asked = if id.is_empty() { ("classroom.name", name.as_str()) } else { ("classroom_id", id) };
         let Some(before) = self.find_classroom(scope, organisation_id, asked).await? else {
             if !id.is_empty() {
-                return Err(Bad::Cell("id", format!("这所学校{NO_SUCH_ID}")));
+                return Err(Bad::cell("id", CellReason::NoSuchIdThere));
             }
             let classroom = Classroom { classroom_id: ClassroomId::fresh(), organisation_id, name };
             self.insert_classroom(scope, &classroom, taking.now).await?;
@@ -203,15 +207,14 @@ impl Writing {
         [school, stage, grade, typed, room, id]: [&str; 6],
     ) -> Result<Done, Bad> {
         let (grade, name) = (read_name("grade", grade)?, read_name("name", typed)?);
-        let stage = sheet::stage(stage)
-            .ok_or_else(|| Bad::Cell("stage", "应为 学前、小学、初中、高中、中职 或 特教".into()))?;
+        let stage = sheet::stage(stage).ok_or_else(|| Bad::cell("stage", CellReason::NotAStage))?;
         let school = self.school_named(taking, school).await?;
         let (scope, organisation_id) = (taking.scope, school.organisation_id);
         let classroom_id = match room {
             "" => None,
             room => {
                 let found = self.find_classroom(scope, organisation_id, ("classroom.name", room)).await?;
-                let found = found.ok_or_else(|| Bad::Cell("classroom", "这所学校没有这间教室，请先导入教室".into()))?;
+                let found = found.ok_or_else(|| Bad::cell("classroom", CellReason::NoSuchClassroom))?;
                 Some(found.classroom_id)
             }
         };
@@ -226,14 +229,14 @@ impl Writing {
         let before: Option<StoredClass> = sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()?;
         let Some(before) = before else {
             if !id.is_empty() {
-                return Err(Bad::Cell("id", format!("这所学校{NO_SUCH_ID}")));
+                return Err(Bad::cell("id", CellReason::NoSuchIdThere));
             }
             let class = NewClass { class_id: ClassId::fresh(), organisation_id, classroom_id, stage, grade, name };
             self.insert_class(scope, &class, taking.now).await?;
             return Ok(Done { id: class.class_id.to_string(), path: school.path, did: Did::Added });
         };
         if before.stage != stage {
-            return Err(Bad::Cell("stage", "已有班级的学段不能改".into()));
+            return Err(Bad::cell("stage", CellReason::StageStays));
         }
         let id = before.class_id.to_string();
         let classroom_id = classroom_id.or(before.classroom_id);
@@ -255,17 +258,17 @@ impl Writing {
         let name = read_name("name", typed)?;
         let sign_in_name = match sign_in_name {
             "" => None,
-            typed => Some(name::sign_in_name(typed).map_err(|why| Bad::Cell("sign_in_name", why.to_string()))?),
+            typed => Some(name::sign_in_name(typed).map_err(|why| Bad::cell("sign_in_name", why))?),
         };
         let place = self.place_known(taking, organisation).await?;
-        let place = place.ok_or_else(|| Bad::Cell("organisation", NO_SUCH_PLACE.into()))?;
+        let place = place.ok_or_else(|| Bad::cell("organisation", CellReason::NoSuchPlace))?;
         let before = if id.is_empty() {
             self.person_meant(taking.scope, &place, &name, sign_in_name.as_deref()).await?
         } else {
             let at = place.organisation_id.to_string();
             let asked = [("person.person_id", id), ("person.organisation_id", at.as_str())];
             let found = self.find_people(taking.scope, &asked).await?.pop();
-            Some(found.ok_or_else(|| Bad::Cell("id", format!("这个机构{NO_SUCH_ID}")))?)
+            Some(found.ok_or_else(|| Bad::cell("id", CellReason::NoSuchIdThere))?)
         };
         let Some(before) = before else {
             let person_id = PersonId::fresh();
@@ -279,7 +282,7 @@ impl Writing {
             return Ok(Done { id, path: place.path, did: Did::Nothing });
         }
         if self.has_power(taking.scope, &id).await? {
-            return Err(Bad::Cell("name", "此人还有课堂以外或别处的角色，请在人员页面单独修改".into()));
+            return Err(Bad::cell("name", CellReason::OtherRoles));
         }
         let mut sql = Sql::new("update person set version = version + 1, name = ");
         sql.bind(name).push(", sign_in_name = ").bind(sign_in_name).push(" where person_id = ").bind(id.as_str());
@@ -299,7 +302,7 @@ impl Writing {
             && let Some(found) = self.find_people(scope, &[("sign_in_name", sign_in_name)]).await?.pop()
         {
             let here = found.organisation_id == place.organisation_id;
-            let elsewhere = || Bad::Cell("sign_in_name", "已经是另一个机构的人的登录名，请换一个".into());
+            let elsewhere = || Bad::cell("sign_in_name", CellReason::InUseElsewhere);
             return if here { Ok(Some(found)) } else { Err(elsewhere()) };
         }
         let id = place.organisation_id.to_string();
@@ -310,7 +313,7 @@ impl Writing {
             found.retain(|person| person.sign_in_name.is_none());
         }
         if found.len() > 1 {
-            return Err(Bad::Cell("name", NAMESAKES.into()));
+            return Err(Bad::cell("name", CellReason::Namesakes));
         }
         Ok(found.pop())
     }
@@ -346,12 +349,8 @@ impl Writing {
 
     async fn school_named(&mut self, taking: &mut Taking<'_>, text: &str) -> Result<StoredOrganisation, Bad> {
         let school = self.place_known(taking, text).await?;
-        let school = school.ok_or_else(|| Bad::Cell("organisation", NO_SUCH_PLACE.into()))?;
-        if school.kind.teaches() {
-            Ok(school)
-        } else {
-            Err(Bad::Cell("organisation", "教育局没有教室和班级，请写学校".into()))
-        }
+        let school = school.ok_or_else(|| Bad::cell("organisation", CellReason::NoSuchPlace))?;
+        if school.kind.teaches() { Ok(school) } else { Err(Bad::cell("organisation", CellReason::NotASchool)) }
     }
 
     /// The one open organisation in scope of which all of this is true.
@@ -368,7 +367,7 @@ impl Writing {
         sql.push(" limit 2");
         let mut found = sql.query().fetch_all(self.on()).await.map_err(StoreError::from)?;
         if found.len() > 1 {
-            return Err(Bad::Cell("name", NAMESAKES.into()));
+            return Err(Bad::cell("name", CellReason::Namesakes));
         }
         Ok(found.pop().as_ref().map(organisation_from).transpose()?)
     }
@@ -409,5 +408,5 @@ impl Writing {
 }
 
 fn read_name(column: &'static str, typed: &str) -> Result<String, Bad> {
-    name::name(typed).map_err(|why| Bad::Cell(column, why.to_string()))
+    name::name(typed).map_err(|why| Bad::cell(column, why))
 }

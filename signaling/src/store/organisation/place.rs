@@ -10,7 +10,7 @@ use school::{
     account::permission::Scope,
     base::{id::OrganisationId, time::UnixMs},
     organisation::{
-        Organisation, OrganisationKind,
+        BadPlace, Organisation, OrganisationKind,
         code::{self, BadCode},
     },
 };
@@ -35,7 +35,7 @@ pub struct StoredOrganisation {
     pub path: String,
 }
 
-/// What is wrong with a place in the tree.
+/// Why the tree is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// The store.
@@ -44,15 +44,9 @@ pub enum PlaceError {
     /// The code.
     #[error(transparent)]
     Code(#[from] BadCode),
-    /// A school below a teaching point, a county below a school.
-    #[error("这一级机构不能放在这个上级之下")]
-    Kind,
-    /// A node cannot be moved below itself.
-    #[error("不能移到自己的下级")]
-    BelowItself,
-    /// What is open stands below it.
-    #[error("下级还有未撤销的机构、教室或班级，请先撤销它们")]
-    NotEmpty,
+    /// The place in the tree.
+    #[error(transparent)]
+    Place(#[from] BadPlace),
 }
 
 /// What is changed of an organisation. `None`: it stays.
@@ -185,7 +179,7 @@ impl Writing {
             Some(id) => self.organisation(id).await?,
         };
         if !organisation.kind.may_stand_below(parent.as_ref().map(|parent| parent.kind)) {
-            return Err(PlaceError::Kind);
+            return Err(BadPlace::NotBelowThere.into());
         }
         if let Some(code) = &organisation.code {
             code::check(organisation.kind, code, parent.as_ref().and_then(|parent| parent.code.as_deref()))?;
@@ -210,10 +204,10 @@ impl Writing {
         if let Some(parent_id) = edit.parent_id.filter(|parent_id| Some(*parent_id) != before.parent_id) {
             let Some(above) = self.path(scope, parent_id).await? else { return Ok(false) };
             if above.starts_with(&before.path) {
-                return Err(PlaceError::BelowItself);
+                return Err(BadPlace::BelowItself.into());
             }
             if !before.kind.may_stand_below(parent.as_ref().map(|parent| parent.kind)) {
-                return Err(PlaceError::Kind);
+                return Err(BadPlace::NotBelowThere.into());
             }
             self.move_below(before, parent_id, &above).await?;
         }
@@ -268,7 +262,7 @@ impl Writing {
             sql.push(table).push(" where closed_at_ms is null and ").push(column).push(" = ").bind(id.to_string());
             sql.push(" limit 1");
             if sql.optional_on(self.on()).await?.is_some() {
-                return Err(PlaceError::NotEmpty);
+                return Err(BadPlace::NotEmpty.into());
             }
         }
         Ok(())
@@ -277,7 +271,7 @@ impl Writing {
     /// Bureaus have no classrooms and no classes.
     pub(crate) async fn needs_a_school(&mut self, id: OrganisationId) -> Result<(), PlaceError> {
         let teaches = self.organisation(id).await?.is_some_and(|organisation| organisation.kind.teaches());
-        if teaches { Ok(()) } else { Err(PlaceError::Kind) }
+        if teaches { Ok(()) } else { Err(BadPlace::NotBelowThere.into()) }
     }
 }
 

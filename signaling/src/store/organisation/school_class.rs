@@ -94,7 +94,7 @@ impl Store {
     /// Adds a class. `None`: its school, or its room, is not in scope.
     ///
     /// # Errors
-    /// [`PlaceError::Kind`] where the organisation is a bureau.
+    /// [`PlaceError::Place`] where the organisation is a bureau.
     pub async fn add_class(
         &self,
         scope: &Scope,

@@ -21,7 +21,7 @@ use school::{
 
 words!(
     /// What stands on a year, a term, a course or a bell schedule.
-    Standing {
+    Dependents {
         /// Its terms.
         Terms = "terms",
         /// Courses of the term.
@@ -38,7 +38,7 @@ words!(
 #[error("{count} {} stand on it", .what.as_str())]
 pub struct StandsOn {
     /// What.
-    pub what: Standing,
+    pub what: Dependents,
     /// How many.
     pub count: i64,
 }
@@ -136,7 +136,7 @@ impl Store {
         really: bool,
         row: AuditRow,
     ) -> Result<Edited<i64>, EditError> {
-        self.delete(scope, Thing::Year(id), version, really, row, &[("term", Standing::Terms)]).await
+        self.delete(scope, Thing::Year(id), version, really, row, &[("term", Dependents::Terms)]).await
     }
 
     /// Changes a term. Its year and the other terms must be looked at before.
@@ -163,7 +163,7 @@ impl Store {
             sql.push(" and (held_on < ").bind(term.first_day.to_string());
             sql.push(" or held_on > ").bind(term.last_day.to_string()).push(")");
         }
-        editing.none(&sql, Standing::Lessons).await?;
+        editing.none(&sql, Dependents::Lessons).await?;
         let mut sql = Sql::new("update term set name = ");
         sql.bind(term.name.as_str()).push(", first_day = ").bind(term.first_day.to_string()).push(", last_day = ");
         thing.find(sql.bind(term.last_day.to_string())).run(editing.writing.on()).await?;
@@ -182,10 +182,10 @@ impl Store {
         row: AuditRow,
     ) -> Result<Edited<i64>, EditError> {
         let standing = [
-            ("lesson", Standing::Lessons),
-            ("course", Standing::Courses),
-            ("pairing", Standing::Agreements),
-            ("listening_right", Standing::Agreements),
+            ("lesson", Dependents::Lessons),
+            ("course", Dependents::Courses),
+            ("pairing", Dependents::Agreements),
+            ("listening_right", Dependents::Agreements),
         ];
         self.delete(scope, Thing::Term(id), version, really, row, &standing).await
     }
@@ -211,7 +211,7 @@ impl Store {
         if renamed != *course {
             let mut sql = Sql::new("select count(*) as n from lesson where state in ('scheduled', 'open', 'live')");
             sql.push(" and course_id = ").bind(course.course_id.to_string());
-            editing.none(&sql, Standing::Lessons).await?;
+            editing.none(&sql, Dependents::Lessons).await?;
         }
         let mut sql = Sql::new("update course set title = ");
         sql.bind(course.title.as_str()).push(", teacher_id = ").bind(course.teacher_id.to_string());
@@ -237,7 +237,7 @@ impl Store {
         really: bool,
         row: AuditRow,
     ) -> Result<Edited<i64>, EditError> {
-        self.delete(scope, Thing::Course(id), version, really, row, &[("lesson", Standing::Lessons)]).await
+        self.delete(scope, Thing::Course(id), version, really, row, &[("lesson", Dependents::Lessons)]).await
     }
 
     /// Changes a bell schedule: its name always; its bells and its season only while no lesson to come rings by it.
@@ -326,7 +326,7 @@ impl Store {
         version: i64,
         really: bool,
         row: AuditRow,
-        standing: &[(&str, Standing)],
+        standing: &[(&str, Dependents)],
     ) -> Result<Edited<i64>, EditError> {
         let mut editing = match self.edit(scope, thing, version, really).await? {
             Edited::Done(editing) => editing,
@@ -375,13 +375,13 @@ impl Store {
                 count += row.try_get::<i64, _>("n")?;
             }
         }
-        if count > 0 { Err(StandsOn { what: Standing::Lessons, count }.into()) } else { Ok(()) }
+        if count > 0 { Err(StandsOn { what: Dependents::Lessons, count }.into()) } else { Ok(()) }
     }
 }
 
 impl Editing {
     /// Goes on only where a count comes to none.
-    async fn none(&mut self, sql: &Sql, what: Standing) -> Result<(), EditError> {
+    async fn none(&mut self, sql: &Sql, what: Dependents) -> Result<(), EditError> {
         let counted = sql.optional_on(self.writing.on()).await?;
         let count: i64 = counted.map_or(Ok(0), |row| row.try_get("n")).map_err(StoreError::from)?;
         if count > 0 { Err(StandsOn { what, count }.into()) } else { Ok(()) }

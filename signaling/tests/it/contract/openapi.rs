@@ -1,6 +1,10 @@
 //! The document in the repository is the one that the routes describe, and no route goes without a description.
 
-use std::{collections::BTreeSet, env, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::Path,
+};
 
 use crate::fixtures::school::School;
 use axum::http::{Method, StatusCode};
@@ -100,7 +104,32 @@ fn what_is_answered_is_complete_and_what_is_asked_may_leave_out_what_may_be_null
     assert!(document["components"]["schemas"]["CourseView"].get("additionalProperties").is_none());
     assert!(required("LessonView", "recording") && required("Listed_LessonView", "next"));
     assert!(required("NewCourse", "title") && !required("NewCourse", "class_id"));
-    assert!(!required("Problem", "clashes"));
+    assert!(required("Problem", "type") && !required("Problem", "clashes"));
+}
+
+#[test]
+fn a_type_of_problem_is_described_once_and_a_reason_has_the_same_parameters_wherever_it_is_given() {
+    let document: Value = serde_json::to_value(document::document()).unwrap();
+    let (mut kinds, mut reasons) = (BTreeSet::new(), BTreeMap::new());
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for variant in schema["oneOf"].as_array().into_iter().flatten() {
+            let parts = variant["allOf"].as_array().cloned().unwrap_or_else(|| vec![variant.clone()]);
+            let fields = parts.iter().filter_map(|part| part["properties"].as_object()).flatten();
+            let fields: BTreeMap<&str, &Value> = fields.map(|(field, schema)| (field.as_str(), schema)).collect();
+            let word = |field: &str| fields.get(field).and_then(|schema| schema["enum"][0].as_str()).map(str::to_owned);
+            if name.ends_with("Problem") {
+                let kind = word("type").unwrap_or_else(|| panic!("{name}: {variant}"));
+                assert!(kinds.insert(kind.clone()), "{kind} twice: {name}");
+            }
+            if let Some(reason) = word("reason") {
+                let params: BTreeSet<String> = fields.keys().map(|&field| field.to_owned()).collect();
+                let known: &BTreeSet<String> = reasons.entry(reason.clone()).or_insert_with(|| params.clone());
+                assert_eq!(known, &params, "{reason}: {name}");
+            }
+        }
+    }
+    assert!(kinds.contains("not-found") && kinds.contains("wrong-lesson-state") && kinds.contains("double-booked"));
+    assert_eq!(reasons["reason-needed"], BTreeSet::from(["max", "reason"].map(str::to_owned)));
 }
 
 #[tokio::test]

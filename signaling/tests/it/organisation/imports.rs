@@ -97,13 +97,8 @@ async fn a_dry_run_keeps_nothing_and_a_bad_line_keeps_all_of_a_file_out() {
             })
             .collect()
     };
-    assert_eq!(
-        told(&report),
-        [
-            "2 机构 没有这个机构，或者不归您管理，请写它的代码、全称或编号",
-            "3 登录名 登录名应为 3 到 32 个小写字母、数字、点、横线或下划线，以字母或数字开头",
-        ],
-    );
+    assert_eq!(told(&report), ["2 organisation no-such-place", "3 sign_in_name not-a-sign-in-name"]);
+    assert_eq!((&report["faults"][1]["min"], &report["faults"][1]["max"]), (&3.into(), &32.into()), "{report}");
     assert_eq!((&report["rows"], &report["added"], &report["kept"]), (&3.into(), &1.into(), &false.into()));
     let refused = send(&school, real, &admin, "text/csv", people).await;
     assert_eq!(refused.problem(), (422, "bad-lines".into()));

@@ -158,7 +158,8 @@ on_both! {
         let town = &bureau.county.schools()[0];
         let planned = bureau.plan().await;
         assert_eq!(planned["planned"], planned["scheduled"]);
-        assert!(planned["left_out"].as_array().unwrap().iter().any(|left| left["why"] == "2026-09-25 放假（中秋节）"));
+        let off = json!({ "reason": "off", "date": "2026-09-25", "name": "中秋节" });
+        assert!(planned["left_out"].as_array().unwrap().iter().any(|left| left["why"] == off), "{planned}");
         assert_eq!(bureau.plan().await["scheduled"], 0);
         let by_teacher = bureau.week(6, "teacher", &town.teachers[0].0.to_string()).await;
         let told: Vec<_> = by_teacher.iter().map(|lesson| (lesson["weekday"].clone(), lesson["date"].clone())).collect();
@@ -195,8 +196,11 @@ on_both! {
         assert_eq!((kept.len(), refused.len()), (1, 99));
         for problem in refused {
             assert_eq!(problem["type"], "/problems/double-booked");
-            assert!(problem["detail"].as_str().unwrap().contains("《英语 三年级 加课》"), "{problem}");
-            assert!(problem["clashes"].as_array().unwrap().iter().all(|clash| clash["with"] == kept[0]));
+            let clashes = problem["clashes"].as_array().unwrap();
+            assert!(!clashes.is_empty(), "{problem}");
+            assert!(clashes.iter().all(|clash| {
+                clash["with"] == kept[0] && clash["with_title"] == "英语 三年级 加课"
+            }), "{problem}");
         }
     }
 
@@ -211,7 +215,9 @@ on_both! {
             "kind": "move", "lesson_id": wednesday["lesson_id"], "date": date, "period": period, "classroom_id": null } });
         // Week 5's Friday is a holiday; a teacher's own lesson of week 4 stands in the way elsewhere.
         let (status, problem) = bureau.post("/dispatch/acts", drag("2026-10-02", "lesson-2", true)).await;
-        assert_eq!((status, problem["detail"].as_str().unwrap()), (422, "请检查“节次”：2026-10-02 放假（国庆节）。"));
+        assert_eq!((status, &problem["type"], &problem["field"]), (422, &json!("/problems/invalid"), &json!("period")));
+        assert_eq!((&problem["reason"], &problem["date"], &problem["name"]),
+            (&json!("off"), &json!("2026-10-02"), &json!("国庆节")), "{problem}");
         let other = bureau.week(4, "teacher", &teacher).await.remove(0);
         let (status, dry) = bureau.post("/dispatch/acts", drag("2026-09-23", "lesson-3", true)).await;
         assert_eq!((status, &dry["clashes"][0]["with"]), (200, &other["lesson_id"]), "{dry}");
@@ -293,7 +299,17 @@ on_both! {
         off["act"]["from"] = json!(to);
         let (status, dry) = bureau.post("/dispatch/acts", off).await;
         assert_eq!((status, dry["left"].as_array().unwrap().len()), (200, before.len()), "{dry}");
-        assert!(dry["left"][0]["why"].as_str().unwrap().contains("国庆节"), "{dry}");
+        let why = json!({ "reason": "off", "date": "2026-10-02", "name": "国庆节" });
+        assert!(dry["left"].as_array().unwrap().iter().all(|left| left["why"] == why), "{dry}");
+        // Whoever does not say that some may stay is told how many do, and why one of them.
+        let mut off = act(false, false);
+        off["act"]["to"] = json!("2026-10-02");
+        off["act"]["from"] = json!(to);
+        let (status, problem) = bureau.post("/dispatch/acts", off).await;
+        let (field, count) = (json!("to"), json!(before.len()));
+        assert_eq!((status, &problem["field"], &problem["reason"]), (422, &field, &json!("lessons-stay")), "{problem}");
+        assert_eq!((&problem["count"], &problem["lesson_title"], &problem["because"]),
+            (&count, &dry["left"][0]["title"], &why), "{problem}");
     }
 
     async fn a_lesson_sent_twice_with_one_key_is_there_once(database) {
@@ -383,29 +399,31 @@ on_both! {
         let (term, town) = (&bureau.county.terms[0], &bureau.county.schools()[0]);
         let cookie = bureau.scheduler.clone();
         let edit = async |method, path: &str, body| bureau.edit(method, path, &cookie, 1, body).await;
-        let refused = |(status, problem): (u16, Value), because: &str| {
+        let refused = |(status, problem): (u16, Value), what: &str| {
             assert_eq!((status, &problem["type"]), (409, &json!("/problems/stands-on")), "{problem}");
-            assert!(problem["detail"].as_str().unwrap().contains(because), "{problem}");
+            assert_eq!(problem["what"], what, "{problem}");
+            assert!(problem["count"].as_i64().unwrap() > 0, "{problem}");
         };
         let path = format!("/terms/{}", term.term_id);
-        refused(edit(Method::PATCH, &path, json!({ "last_day": "2026-10-30" })).await, "节课已经按它排好");
-        refused(edit(Method::PATCH, &format!("{path}?dry_run=true"), json!({ "last_day": "2026-10-30" })).await, "节课");
-        refused(edit(Method::DELETE, &path, Value::Null).await, "节课");
-        refused(edit(Method::DELETE, &format!("/school-years/{}", term.school_year_id), Value::Null).await, "学期");
+        refused(edit(Method::PATCH, &path, json!({ "last_day": "2026-10-30" })).await, "lessons");
+        let tried = format!("{path}?dry_run=true");
+        refused(edit(Method::PATCH, &tried, json!({ "last_day": "2026-10-30" })).await, "lessons");
+        refused(edit(Method::DELETE, &path, Value::Null).await, "lessons");
+        refused(edit(Method::DELETE, &format!("/school-years/{}", term.school_year_id), Value::Null).await, "terms");
         let courses = bureau.get(&format!("/courses?term_id={}&limit=200", term.term_id)).await;
         let courses = courses["items"].as_array().unwrap();
         let course = courses.iter().find(|course| course["organisation_id"] == json!(town.organisation_id)).unwrap();
         let path = format!("/courses/{}", course["course_id"].as_str().unwrap());
         let weekly = json!({ "weekly": [{ "weekday": 1, "period": "lesson-1", "weeks": "every" }] });
-        refused(edit(Method::PATCH, &path, weekly).await, "节课");
-        refused(edit(Method::DELETE, &path, Value::Null).await, "节课");
+        refused(edit(Method::PATCH, &path, weekly).await, "lessons");
+        refused(edit(Method::DELETE, &path, Value::Null).await, "lessons");
         for bells in bureau.get("/bell-schedules").await["items"].as_array().unwrap() {
             if bells["organisation_id"] != json!(bureau.county.bureau().organisation_id) || bells["stage"] != json!("primary") {
                 continue;
             }
             let path = format!("/bell-schedules/{}", bells["bell_schedule_id"].as_str().unwrap());
             let periods = json!({ "periods": [{ "period": "lesson-1", "starts_min": 500, "ends_min": 540 }] });
-            refused(edit(Method::PATCH, &path, periods).await, "节课");
+            refused(edit(Method::PATCH, &path, periods).await, "lessons");
         }
         // A name goes nowhere near a lesson.
         let (status, kept) = edit(Method::PATCH, &path, json!({ "title": "英语 新名" })).await;

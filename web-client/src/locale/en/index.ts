@@ -6,6 +6,9 @@ import { dispatch } from './dispatch'
 import { lesson } from './lesson'
 import { library } from './library'
 import { organisation } from './organisation'
+import { field } from './problem/field'
+import { reason } from './problem/reason'
+import { problem } from './problem/type'
 import { replay } from './replay'
 import { report } from './report'
 import { retention } from './retention'
@@ -32,16 +35,6 @@ export const en: Words = {
     codecTitle: 'This browser cannot show the lesson',
     codec: 'This browser cannot show the teacher’s pictures. Please open this page in a recent Chromium, Chrome or Edge.',
   },
-  gone: {
-    recording: {
-      title: 'This recording was deleted', going: 'The recording of this lesson is being deleted, and can be watched no more.',
-      retention: 'The recording of this lesson was deleted on {day}, when its time was over. The audit has a record of it.', request: 'The recording of this lesson was deleted on {day}, because that was asked for. The audit has a record of it.',
-    },
-    report: {
-      title: 'This report was deleted', going: 'Attendance and report of this lesson are being deleted, and can be seen no more.',
-      retention: 'Attendance and report of this lesson were deleted on {day}, when their time was over. The audit has a record of it.', request: 'Attendance and report of this lesson were deleted on {day}, because that was asked for. The audit has a record of it.',
-    },
-  },
   console: {
     navigation: 'Where to', fold: 'Fold', unfold: 'Unfold',
     nav: { today: 'Today', timetable: 'Timetable', dispatch: 'Dispatch', recordings: 'Recordings', reports: 'Reports', storage: 'Storage', organisations: 'Schools', people: 'People', devices: 'Devices', tables: 'Tables', audit: 'Audit' },
@@ -54,9 +47,12 @@ export const en: Words = {
   ...audit,
   ...classroom,
   ...dispatch,
+  ...field,
   ...lesson,
   ...library,
   ...organisation,
+  ...problem,
+  ...reason,
   ...replay,
   ...report,
   ...retention,

@@ -37,6 +37,10 @@ export const organisation: typeof words = {
       organisations: 'Columns: 代码 code, 名称 name, 类型 kind, 上级 parent (code or full name), 编号 id', classrooms: 'Columns: 学校 organisation (code or full name), 名称 name, 编号 id',
       classes: 'Columns: 学校 organisation (code or full name), 学段 stage, 年级 grade, 名称 name, 教室 classroom, 编号 id', people: 'Columns: 机构 organisation (code or full name), 姓名 name, 登录名 sign_in_name, 编号 id. Roles are given on the people page by the security administrator.',
     },
+    headings: {
+      organisations: { code: '代码 code', name: '名称 name', kind: '类型 kind', parent: '上级 parent', id: '编号 id' }, classrooms: { organisation: '学校 organisation', name: '名称 name', id: '编号 id' },
+      classes: { organisation: '学校 organisation', stage: '学段 stage', grade: '年级 grade', name: '名称 name', classroom: '教室 classroom', id: '编号 id' }, people: { organisation: '机构 organisation', name: '姓名 name', sign_in_name: '登录名 sign_in_name', id: '编号 id' },
+    },
     choose: 'Choose a CSV or XLSX file', chooseOther: 'Another file', wrongFile: 'Only .csv or .xlsx files. Please save an old .xls as .xlsx first.', looking: 'Checking…',
     counts: '{rows} lines: {added} new, {changed} changed, {unchanged} unchanged', bad: '{count} mistakes: no line will be taken in. Please mend them by their line numbers and choose the file again.', same: 'It is as everything is already; nothing to take in.',
     take: 'Take in', taken: 'Taken in.', row: 'Line', column: 'Column', value: 'What stands there', reason: 'What to do',

@@ -5,6 +5,9 @@ import { dispatch } from './dispatch'
 import { lesson } from './lesson'
 import { library } from './library'
 import { organisation } from './organisation'
+import { field } from './problem/field'
+import { reason } from './problem/reason'
+import { problem } from './problem/type'
 import { replay } from './replay'
 import { report } from './report'
 import { retention } from './retention'
@@ -31,16 +34,6 @@ export const zhCN = {
     codecTitle: '这个浏览器放不了这节课',
     codec: '这个浏览器放不出老师的画面。请改用新版的 Chromium、Chrome 或 Edge 打开本页。',
   },
-  gone: {
-    recording: {
-      title: '录像已经删除', going: '这节课的录像正在删除，不能再看。',
-      retention: '这节课的录像已按保存期限于 {day}删除，审计里有记录。', request: '这节课的录像已按申请于 {day}删除，审计里有记录。',
-    },
-    report: {
-      title: '课堂报告已经删除', going: '这节课的考勤和课堂报告正在删除，不能再看。',
-      retention: '这节课的考勤和课堂报告已按保存期限于 {day}删除，审计里有记录。', request: '这节课的考勤和课堂报告已按申请于 {day}删除，审计里有记录。',
-    },
-  },
   console: {
     navigation: '去哪里', fold: '收起', unfold: '展开',
     nav: { today: '今日', timetable: '课表', dispatch: '调度', recordings: '录像', reports: '报告', storage: '存储', organisations: '学校', people: '人员', devices: '设备', tables: '表格', audit: '审计' },
@@ -53,9 +46,12 @@ export const zhCN = {
   ...audit,
   ...classroom,
   ...dispatch,
+  ...field,
   ...lesson,
   ...library,
   ...organisation,
+  ...problem,
+  ...reason,
   ...replay,
   ...report,
   ...retention,

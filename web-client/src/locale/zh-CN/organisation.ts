@@ -35,6 +35,10 @@ export const organisation = {
       organisations: '列：代码、名称、类型（省、市、县、中心校、学校、教学点）、上级（写代码或全称）、编号', classrooms: '列：学校（写代码或全称）、名称、编号',
       classes: '列：学校（写代码或全称）、学段、年级、名称、教室、编号', people: '列：机构（写代码或全称）、姓名、登录名、编号。角色请在人员页面由安全管理员授予。',
     },
+    headings: {
+      organisations: { code: '代码', name: '名称', kind: '类型', parent: '上级', id: '编号' }, classrooms: { organisation: '学校', name: '名称', id: '编号' },
+      classes: { organisation: '学校', stage: '学段', grade: '年级', name: '名称', classroom: '教室', id: '编号' }, people: { organisation: '机构', name: '姓名', sign_in_name: '登录名', id: '编号' },
+    },
     choose: '选择 CSV 或 XLSX 文件', chooseOther: '换一个文件', wrongFile: '只能选 .csv 或 .xlsx 文件。旧的 .xls 请先另存为 .xlsx。', looking: '正在检查…',
     counts: '共 {rows} 行：新增 {added}，修改 {changed}，不变 {unchanged}', bad: '有 {count} 处错误，一行也不会导入。请按行号改好，再选一次文件。', same: '和现在的一样，不用导入。',
     take: '导入', taken: '已导入。', row: '行号', column: '列', value: '填的内容', reason: '怎么改',
