@@ -29,6 +29,7 @@ use crate::{
         key_locks::KeyLocks,
         recent_exports::RecentExports,
         retention::RetentionState,
+        rights_watch::RightsWatch,
     },
     store::{AuditRow, Database, Store, StoreError},
 };
@@ -77,7 +78,8 @@ pub struct App {
     pub clock: Clock,
     /// The CA that classroom PCs may trust, as PEM. `None`: the certificate is a real one.
     pub ca_pem: Option<Arc<str>>,
-    rights: Arc<watch::Sender<u64>>,
+    /// Says that sessions, devices or roles have ended.
+    pub rights: RightsWatch,
     stopping: watch::Sender<bool>,
 }
 
@@ -182,7 +184,7 @@ impl App {
             exported: Arc::default(),
             secrets,
             first_start: Arc::default(),
-            rights: Arc::new(watch::Sender::new(0)),
+            rights: RightsWatch::default(),
             refusals,
             clock,
             ca_pem,
@@ -237,17 +239,6 @@ impl App {
                 Err(error) => error!(error = chain(&error), "The audit's old rows could not be taken out"),
             }
         }
-    }
-
-    /// Somebody's session, device or role has ended: whoever holds a line open looks again whether they may.
-    pub fn rights_changed(&self) {
-        self.rights.send_modify(|count| *count += 1);
-    }
-
-    /// Tells when to look again.
-    #[must_use]
-    pub fn watch_rights(&self) -> watch::Receiver<u64> {
-        self.rights.subscribe()
     }
 
     /// Resolves when the hub is told to stop.

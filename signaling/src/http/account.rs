@@ -1,5 +1,6 @@
 //! One's own account: password, second factor, sessions, and who stands in the classroom.
 
+pub mod app;
 pub mod identity;
 pub mod person;
 pub mod problem;
@@ -10,6 +11,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::account::app::AccountApp;
 use crate::http::{
     account::{
         identity::{AnySession, Identity},
@@ -22,7 +24,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{app::App, secret, store::account::person::StoredSession};
+use crate::{secret, store::account::person::StoredSession};
 use school::{
     account::{
         password::{self, WeakPassword},
@@ -82,7 +84,7 @@ fn weak(why: WeakPassword) -> ApiError {
 #[utoipa::path(put, path = "/me/password", tag = "me", request_body = NewPassword,
     responses((status = 200, body = SetUp), Problems))]
 pub async fn set_password(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     AnySession(identity): AnySession,
     JsonBody(ask): JsonBody<NewPassword>,
 ) -> Result<Json<SetUp>, ApiError> {
@@ -97,7 +99,7 @@ pub async fn set_password(
         let hashes = credentials.password.iter().map(|(hash, _)| hash.clone()).collect();
         if !app.secrets.is_one_of(&current, hashes).await? {
             app.attempts.failed(identity.caller.ip(), now);
-            app.refusals.keep(identity.row(&app, "set_password", format!("person:{person_id}")).refused());
+            app.refusals.keep(identity.row(&app.clock, "set_password", format!("person:{person_id}")).refused());
             return Err(AccountProblem::sign_in_refused().into());
         }
     }
@@ -106,9 +108,9 @@ pub async fn set_password(
         return Err(weak(WeakPassword::UsedBefore { last: password::HISTORY }));
     }
     let hash = app.secrets.hash(&ask.new).await?;
-    let row = identity.row(&app, "set_password", format!("person:{person_id}"));
+    let row = identity.row(&app.clock, "set_password", format!("person:{person_id}"));
     app.store.set_password(person_id, &hash, Some(identity.session.session_id), &row).await?;
-    app.rights_changed();
+    app.rights.changed();
     finish(&app, &identity, person_id).await
 }
 
@@ -116,14 +118,14 @@ pub async fn set_password(
 #[utoipa::path(post, path = "/me/second-factor", tag = "me", request_body = Nothing,
     responses((status = 200, body = ShownSecret), Problems))]
 pub async fn begin_second_factor(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     AnySession(identity): AnySession,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<ShownSecret>, ApiError> {
     let person_id = identity.person()?;
     let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
     let bytes = secret::random::<{ totp::SECRET_BYTES }>();
-    let row = identity.row(&app, "begin_second_factor", format!("person:{person_id}"));
+    let row = identity.row(&app.clock, "begin_second_factor", format!("person:{person_id}"));
     if !app.store.begin_second_factor(person_id, &app.secrets.seal(&bytes), &row).await? {
         return Err(CommonProblem::AlreadyThere.into());
     }
@@ -136,7 +138,7 @@ pub async fn begin_second_factor(
 #[utoipa::path(put, path = "/me/second-factor", tag = "me", request_body = Code,
     responses((status = 200, body = SetUp), Problems))]
 pub async fn confirm_second_factor(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     AnySession(identity): AnySession,
     JsonBody(ask): JsonBody<Code>,
 ) -> Result<Json<SetUp>, ApiError> {
@@ -154,16 +156,16 @@ pub async fn confirm_second_factor(
         app.attempts.failed(identity.caller.ip(), now);
         return Err(invalid("code", &AccountReason::WrongCode));
     }
-    app.store.audit(&identity.row(&app, "bind_second_factor", format!("person:{person_id}"))).await?;
+    app.store.audit(&identity.row(&app.clock, "bind_second_factor", format!("person:{person_id}"))).await?;
     finish(&app, &identity, person_id).await
 }
 
 /// Whoever was setting up and has everything now signs in anew, with it.
-async fn finish(app: &App, identity: &Identity, person_id: PersonId) -> Result<Json<SetUp>, ApiError> {
+async fn finish(app: &AccountApp, identity: &Identity, person_id: PersonId) -> Result<Json<SetUp>, ApiError> {
     let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
     let complete = stage_of(app, &credentials, app.clock.lasting().wall).await? == Stage::Full;
     if complete && identity.session.stage == Stage::SetUp {
-        let row = identity.row(app, "finish_set_up", format!("person:{person_id}"));
+        let row = identity.row(&app.clock, "finish_set_up", format!("person:{person_id}"));
         app.store.delete_session(&identity.session_sha256, &row).await?;
     }
     Ok(Json(SetUp { complete }))
@@ -173,7 +175,7 @@ async fn finish(app: &App, identity: &Identity, person_id: PersonId) -> Result<J
 #[utoipa::path(get, path = "/me/sessions", tag = "me",
     responses((status = 200, body = Listed<StoredSession>), Problems))]
 pub async fn list_own_sessions(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
 ) -> Result<Json<Listed<StoredSession>>, ApiError> {
     let items = app.store.own_sessions(identity.person()?, identity.now).await?;
@@ -184,16 +186,16 @@ pub async fn list_own_sessions(
 #[utoipa::path(delete, path = "/me/sessions/{session_id}", tag = "me", params(("session_id" = SessionId, Path)),
     responses((status = 204), Problems))]
 pub async fn end_own_session(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<SessionId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let row = identity.row(&app, "end_session", format!("session:{id}"));
+    let row = identity.row(&app.clock, "end_session", format!("session:{id}"));
     if !app.store.end_session(Ok(identity.person()?), id, &row).await? {
         return Err(CommonProblem::NotFound.into());
     }
-    app.rights_changed();
+    app.rights.changed();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -201,7 +203,7 @@ pub async fn end_own_session(
 #[utoipa::path(get, path = "/me/assistants", tag = "me",
     responses((status = 200, body = Listed<MyAssistant>), Problems))]
 pub async fn list_assistants(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
 ) -> Result<Json<Listed<MyAssistant>>, ApiError> {
     let classroom_id = identity.session.asker.classroom_id().ok_or(CommonProblem::NotAllowed)?;
@@ -214,12 +216,12 @@ pub async fn list_assistants(
 #[utoipa::path(put, path = "/me/assistant", tag = "me", request_body = Assistant,
     responses((status = 204), Problems))]
 pub async fn name_assistant(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<Assistant>,
 ) -> Result<StatusCode, ApiError> {
     let classroom_id = identity.session.asker.classroom_id().ok_or(CommonProblem::NotAllowed)?;
-    let mut row = identity.row(&app, "name_assistant", format!("classroom:{classroom_id}"));
+    let mut row = identity.row(&app.clock, "name_assistant", format!("classroom:{classroom_id}"));
     if let Some(person_id) = ask.person_id {
         let known = app.store.assistants_of(classroom_id, identity.now).await?;
         if !known.iter().any(|(id, _)| *id == person_id) {

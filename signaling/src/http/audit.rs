@@ -1,5 +1,6 @@
 //! The audit: searched, and exported as a table.
 
+pub mod app;
 pub mod problem;
 
 use std::{collections::HashMap, fmt::Write};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use self::problem::AuditReason;
+use crate::http::audit::app::AuditApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -22,12 +24,9 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{
-    app::App,
-    store::{
-        Outcome,
-        audit::{AuditLine, AuditSearch},
-    },
+use crate::store::{
+    Outcome,
+    audit::{AuditLine, AuditSearch},
 };
 use school::{
     account::permission::{Permission, Scope},
@@ -110,7 +109,7 @@ impl AuditEntry {
 }
 
 /// What is named in these lines, with its name.
-async fn names(app: &App, scope: &Scope, lines: &[AuditLine]) -> Result<HashMap<String, String>, ApiError> {
+async fn names(app: &AuditApp, scope: &Scope, lines: &[AuditLine]) -> Result<HashMap<String, String>, ApiError> {
     let named = lines.iter().flat_map(|line| [line.actor.as_str(), &line.beside, &line.object]);
     Ok(app.store.names(scope, named).await?)
 }
@@ -138,7 +137,7 @@ impl AuditListing {
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditListing), extensions(("x-act" = json!("see_audit"))),
     responses((status = 200, body = Listed<AuditEntry>), Problems))]
 pub async fn list_audit(
-    State(app): State<App>,
+    State(app): State<AuditApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<AuditListing>,
 ) -> Result<Json<Listed<AuditEntry>>, ApiError> {
@@ -155,7 +154,7 @@ pub async fn list_audit(
     extensions(("x-act" = json!("see_audit"))),
     responses((status = 200, content_type = "text/csv", body = String), Problems))]
 pub async fn export_audit(
-    State(app): State<App>,
+    State(app): State<AuditApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<AuditListing>,
 ) -> Result<Response, ApiError> {
@@ -185,7 +184,7 @@ pub async fn export_audit(
             return Err(invalid("from_ms", &AuditReason::ExportTooLong { max: EXPORT_MAX }));
         }
     }
-    app.store.audit(&identity.row(&app, "export_audit", format!("audit:{taken}"))).await?;
+    app.store.audit(&identity.row(&app.clock, "export_audit", format!("audit:{taken}"))).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""),

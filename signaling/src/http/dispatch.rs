@@ -1,5 +1,6 @@
 //! The dispatch console: lessons put on a date, moved, swapped, substituted and called off.
 
+pub mod app;
 pub mod clash;
 pub mod problem;
 pub mod readiness;
@@ -20,6 +21,7 @@ use self::{
     clash::ClashView,
     problem::{DispatchReason, schedule_problem, stays_because},
 };
+use crate::http::dispatch::app::DispatchApp;
 use crate::http::{
     account::identity::Identity,
     organisation::place_of,
@@ -32,7 +34,6 @@ use crate::http::{
     },
 };
 use crate::{
-    app::App,
     live::actor::Actor,
     scheduling::dispatcher::{self, Refusal},
     store::Change,
@@ -197,7 +198,7 @@ pub struct TransitionView {
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched, description = "a dry run"), (status = 201, body = Dispatched), Problems))]
 pub async fn schedule(
-    State(app): State<App>,
+    State(app): State<DispatchApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewLessonRequest>,
 ) -> Result<Response, ApiError> {
@@ -239,7 +240,7 @@ pub async fn schedule(
         let clashes = ClashView::of(&app.store, &scope, &clashes).await?;
         return Ok((StatusCode::OK, Json(Dispatched::all(lesson_ids, clashes))).into_response());
     }
-    let row = identity.row(&app, "schedule_lesson", format!("lesson:{}", lesson_ids[0]));
+    let row = identity.row(&app.clock, "schedule_lesson", format!("lesson:{}", lesson_ids[0]));
     let location = format!("/api/v1/lessons/{}", lesson_ids[0]);
     match app.store.schedule(&scope, &[lesson], row).await {
         Ok(_) => Ok(Tagged::created(1, Dispatched::all(lesson_ids, Vec::new()), location).into_response()),
@@ -252,7 +253,7 @@ pub async fn schedule(
     params(("if-match" = Option<String>, Header)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched), Problems))]
 pub async fn act(
-    State(app): State<App>,
+    State(app): State<DispatchApp>,
     identity: Identity,
     version: Option<IfMatch>,
     JsonBody(ask): JsonBody<DispatchRequest>,
@@ -294,7 +295,7 @@ pub async fn act(
         return Ok(Json(Dispatched::all(lesson_ids, Vec::new())));
     }
     let object = lesson_ids.first().map_or_else(|| "lesson".to_owned(), |id| format!("lesson:{id}"));
-    let row = identity.row(&app, name, object);
+    let row = identity.row(&app.clock, name, object);
     match app.store.change_lessons(&scope, &changes, &reason, row).await {
         Ok(()) => {
             for lesson_id in &lesson_ids {
@@ -315,9 +316,9 @@ struct DayMove {
     dry_run: bool,
 }
 
-async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) -> Result<Dispatched, ApiError> {
+async fn move_day(app: &DispatchApp, identity: &Identity, scope: &Scope, of: DayMove) -> Result<Dispatched, ApiError> {
     let store = &app.store;
-    let path = &place_of(app, scope, of.organisation_id).await?;
+    let path = &place_of(&app.store, scope, of.organisation_id).await?;
     if of.from == of.to {
         return Err(invalid("to", &DispatchReason::SameDay));
     }
@@ -339,7 +340,7 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
         let clashes = ClashView::of(store, scope, &clashes).await?;
         return Ok(Dispatched { lesson_ids: free, clashes, left });
     }
-    let row = identity.row(app, "move_day", format!("organisation:{}", of.organisation_id));
+    let row = identity.row(&app.clock, "move_day", format!("organisation:{}", of.organisation_id));
     let row = row.saying(format!("{} -> {}", of.from, of.to));
     let moved = if of.leave_clashing && !changes.is_empty() {
         store.change_free_lessons(scope, &changes, row).await
@@ -364,7 +365,7 @@ async fn move_day(app: &App, identity: &Identity, scope: &Scope, of: DayMove) ->
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = Listed<TransitionView>), Problems))]
 pub async fn transitions(
-    State(app): State<App>,
+    State(app): State<DispatchApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<Listed<TransitionView>>, ApiError> {
@@ -381,7 +382,7 @@ pub async fn transitions(
 }
 
 async fn changes(
-    app: &App,
+    app: &DispatchApp,
     scope: &Scope,
     deed: &DispatchActionRequest,
 ) -> Result<(Vec<Change>, String, &'static str), Refusal> {
@@ -430,14 +431,14 @@ async fn changes(
 }
 
 /// A refusal that is against a rule of the bureau is noted in the audit; one that is a slip is not.
-fn refused(app: &App, identity: &Identity, refusal: Refusal) -> ApiError {
+fn refused(app: &DispatchApp, identity: &Identity, refusal: Refusal) -> ApiError {
     let against_a_rule = matches!(
         refusal,
         Refusal::Dispatch(DispatchError::OutsideServeScope { .. } | DispatchError::ReceiverLimit(_))
             | Refusal::NoListeningRight(_)
     );
     if against_a_rule {
-        app.refusals.keep(identity.row(app, "dispatch", "lesson".into()).saying(refusal.to_string()).refused());
+        app.refusals.keep(identity.row(&app.clock, "dispatch", "lesson".into()).saying(refusal.to_string()).refused());
     }
     refusal.into()
 }

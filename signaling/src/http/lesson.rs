@@ -1,5 +1,6 @@
 //! Lessons: which there are, and the teacher's start and end.
 
+pub mod app;
 pub mod find;
 pub mod problem;
 pub mod seat;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use self::{find::find, problem::LessonReason};
+use crate::http::lesson::app::LessonApp;
 use crate::http::{
     account::identity::Identity,
     dispatch::readiness,
@@ -27,12 +29,11 @@ use crate::http::{
     },
 };
 use crate::{
-    app::App,
     live::{
         actor::Actor,
         wire::{LessonView, May},
     },
-    store::LessonCursor,
+    store::{LessonCursor, Store},
 };
 use school::{
     account::permission::Permission,
@@ -71,7 +72,7 @@ pub struct Page {
     extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = Listed<LessonView>), Problems))]
 pub async fn list(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     QueryParams(page): QueryParams<Page>,
 ) -> Result<Json<Listed<LessonView>>, ApiError> {
@@ -83,11 +84,11 @@ pub async fn list(
     let more = lessons.len() > limit as usize;
     lessons.truncate(limit as usize);
     let next = lessons.last().filter(|_| more).map(write_cursor);
-    let counts = readiness::counts(&app, &scope, &lessons).await?;
+    let counts = readiness::counts(&app.store, app.clock.wall(), &scope, &lessons).await?;
     let mut items = Vec::with_capacity(lessons.len());
     for lesson in &lessons {
         let readiness = counts.get(&lesson.lesson_id).copied();
-        items.push(LessonView { readiness, ..view(&app, &identity, lesson).await? });
+        items.push(LessonView { readiness, ..view(&app.store, app.clock.wall(), &identity, lesson).await? });
     }
     Ok(Json(Listed { items, next }))
 }
@@ -97,15 +98,20 @@ pub async fn list(
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = LessonView), Problems))]
 pub async fn show(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
-    let counts =
-        readiness::counts(&app, &identity.reach(Permission::SeeLessons)?, std::slice::from_ref(&lesson)).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeLessons, lesson_id).await?;
+    let counts = readiness::counts(
+        &app.store,
+        app.clock.wall(),
+        &identity.reach(Permission::SeeLessons)?,
+        std::slice::from_ref(&lesson),
+    )
+    .await?;
     let readiness = counts.get(&lesson_id).copied();
-    Ok(Json(LessonView { readiness, ..view(&app, &identity, &lesson).await? }))
+    Ok(Json(LessonView { readiness, ..view(&app.store, app.clock.wall(), &identity, &lesson).await? }))
 }
 
 /// Begin the lesson now: its teacher does, where no bell does
@@ -113,14 +119,14 @@ pub async fn show(
     request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = LessonView), Problems))]
 pub async fn start(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::Teach, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::Teach, lesson_id).await?;
     let lesson = app.registry.start(lesson, &actor(&identity)).await?;
-    Ok(Json(view(&app, &identity, &lesson).await?))
+    Ok(Json(view(&app.store, app.clock.wall(), &identity, &lesson).await?))
 }
 
 /// End the lesson now
@@ -128,22 +134,26 @@ pub async fn start(
     request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = LessonView), Problems))]
 pub async fn end(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Json<LessonView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::Teach, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::Teach, lesson_id).await?;
     let lesson = app.registry.end(lesson, &actor(&identity)).await?;
-    Ok(Json(view(&app, &identity, &lesson).await?))
+    Ok(Json(view(&app.store, app.clock.wall(), &identity, &lesson).await?))
 }
 
 /// The lesson as the asker sees it.
-pub(super) async fn view(app: &App, identity: &Identity, lesson: &Lesson) -> Result<LessonView, ApiError> {
-    let now = app.clock.wall();
+pub(super) async fn view(
+    store: &Store,
+    now: UnixMs,
+    identity: &Identity,
+    lesson: &Lesson,
+) -> Result<LessonView, ApiError> {
     let mut may = May::of(&identity.session.asker, lesson, now);
     // Those who listened may by the right they had then: what is offered here is what the replay's own door lets in.
-    may.replay = may.replay && may_look(app, identity, &identity.reach(Permission::Replay)?, lesson).await?;
+    may.replay = may.replay && may_look(store, identity, &identity.reach(Permission::Replay)?, lesson).await?;
     Ok(LessonView::new(lesson, may, now))
 }
 

@@ -1,5 +1,6 @@
 //! The library: finding recordings, saying what they are about, and who may see them.
 
+pub mod app;
 pub(crate) mod authorize;
 pub mod chapter;
 pub mod clip;
@@ -22,6 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::lesson::days_in;
+use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
     library::{
@@ -176,7 +178,7 @@ pub struct RecordingEdit {
     extensions(("x-act" = json!("see_library"))),
     responses((status = 200, body = Listed<RecordingCard>), Problems))]
 pub async fn list_recordings(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     QueryParams(page): QueryParams<LibraryPage>,
 ) -> Result<Json<Listed<RecordingCard>>, ApiError> {
@@ -195,7 +197,7 @@ pub async fn list_recordings(
     extensions(("x-act" = json!("see_library"))),
     responses((status = 200, body = LibraryCounts), Problems))]
 pub async fn count_recordings(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     QueryParams(page): QueryParams<LibraryPage>,
 ) -> Result<Json<LibraryCounts>, ApiError> {
@@ -217,7 +219,7 @@ pub async fn count_recordings(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_library"))),
     responses((status = 200, body = RecordingCard), Problems))]
 pub async fn show_card(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Tagged<RecordingCard>, ApiError> {
@@ -230,7 +232,7 @@ pub async fn show_card(
     extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = RecordingCard), Problems))]
 pub async fn edit_recording(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     IfMatch(version): IfMatch,
@@ -243,7 +245,7 @@ pub async fn edit_recording(
         points: ask.points.map(points).transpose()?,
         licence: ask.licence,
     };
-    let row = identity.row(&app, "edit_recording", format!("recording:{recording_id}"));
+    let row = identity.row(&app.clock, "edit_recording", format!("recording:{recording_id}"));
     edited(app.store.edit_entry(&scope, (recording_id, version), &edit, row).await?)?;
     card(&app, &identity, recording_id).await
 }
@@ -254,7 +256,7 @@ pub async fn edit_recording(
     extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = RecordingCard), Problems))]
 pub async fn change_rights(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     IfMatch(version): IfMatch,
@@ -268,7 +270,7 @@ pub async fn change_rights(
         }
     }
     let person_id = identity.person().map_err(|_| CommonProblem::NotFound)?;
-    let row = identity.row(&app, act.name(), format!("recording:{recording_id}"));
+    let row = identity.row(&app.clock, act.name(), format!("recording:{recording_id}"));
     match app.store.change_rights(&scope, person_id, (recording_id, version), &act, row).await {
         Ok(done) => edited(done)?,
         Err(ChangeRightsError::Rights(why)) => return Err(why.into()),
@@ -331,7 +333,11 @@ fn points(typed: Vec<String>) -> Result<Vec<String>, ApiError> {
     Ok(points)
 }
 
-async fn card(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Tagged<RecordingCard>, ApiError> {
+async fn card(
+    app: &LibraryApp,
+    identity: &Identity,
+    recording_id: RecordingId,
+) -> Result<Tagged<RecordingCard>, ApiError> {
     let scope = library_reach(identity)?;
     let entry = app.store.library_entry(&scope, recording_id).await?.ok_or(CommonProblem::NotFound)?;
     let card = cards(app, identity, &scope, vec![entry]).await?.pop().ok_or(CommonProblem::NotFound)?;
@@ -339,7 +345,7 @@ async fn card(app: &App, identity: &Identity, recording_id: RecordingId) -> Resu
 }
 
 async fn cards(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     scope: &LibraryScope,
     entries: Vec<LibraryEntry>,

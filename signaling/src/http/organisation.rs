@@ -1,5 +1,6 @@
 //! The tree of bureaus and schools.
 
+pub mod app;
 pub mod classroom;
 pub mod device;
 pub mod import;
@@ -11,6 +12,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::http::organisation::app::OrganisationApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -20,9 +22,9 @@ use crate::http::{
         version::{IfMatch, Tagged, edited},
     },
 };
-use crate::{
-    app::App,
-    store::organisation::place::{OrganisationEdit, StoredOrganisation},
+use crate::store::{
+    Store,
+    organisation::place::{OrganisationEdit, StoredOrganisation},
 };
 use school::{
     account::permission::{Permission, Scope},
@@ -64,7 +66,7 @@ pub struct OrganisationChange {
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredOrganisation>), Problems))]
 pub async fn list_organisations(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<Listing>,
 ) -> Result<Json<Listed<StoredOrganisation>>, ApiError> {
@@ -78,7 +80,7 @@ pub async fn list_organisations(
     extensions(("x-act" = json!("edit_organisations"))),
     responses((status = 201, body = StoredOrganisation), Problems))]
 pub async fn add_organisation(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewOrganisation>,
 ) -> Result<Tagged<StoredOrganisation>, ApiError> {
@@ -91,7 +93,7 @@ pub async fn add_organisation(
         code: ask.code,
     };
     let id = organisation.organisation_id;
-    let row = identity.row(&app, "add_organisation", format!("organisation:{id}"));
+    let row = identity.row(&app.clock, "add_organisation", format!("organisation:{id}"));
     let stored = app.store.add_organisation(&scope, &organisation, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/organisations/{id}")))
 }
@@ -102,7 +104,7 @@ pub async fn add_organisation(
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = StoredOrganisation), Problems))]
 pub async fn show_organisation(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Tagged<StoredOrganisation>, ApiError> {
@@ -117,7 +119,7 @@ pub async fn show_organisation(
     request_body = OrganisationChange, extensions(("x-act" = json!("edit_organisations"))),
     responses((status = 200, body = StoredOrganisation), Problems))]
 pub async fn change_organisation(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
     IfMatch(version): IfMatch,
@@ -126,7 +128,7 @@ pub async fn change_organisation(
     let scope = identity.reach(Permission::EditOrganisations)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let edit = OrganisationEdit { name, code: ask.code, parent_id: ask.parent_id, close: ask.closed };
-    let row = identity.row(&app, "change_organisation", format!("organisation:{id}")).saying(format!("{edit:?}"));
+    let row = identity.row(&app.clock, "change_organisation", format!("organisation:{id}")).saying(format!("{edit:?}"));
     let stored = edited(app.store.edit_organisation(&scope, id, version, &edit, row).await?)?;
     Ok(Tagged::new(stored.version, stored))
 }
@@ -137,7 +139,7 @@ pub async fn change_organisation(
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredOrganisation>), Problems))]
 pub async fn list_children(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
     QueryParams(listing): QueryParams<Listing>,
@@ -156,7 +158,7 @@ pub async fn list_children(
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<CodeInUse>), Problems))]
 pub async fn list_codes(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<Listed<CodeInUse>>, ApiError> {
@@ -169,7 +171,7 @@ pub async fn list_codes(
 ///
 /// # Errors
 /// [`CommonProblem::NotFound`] where the asker's act does not reach it.
-pub(crate) async fn place_of(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
-    let path = app.store.paths(scope, [id]).await?.remove(&id);
+pub(crate) async fn place_of(store: &Store, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
+    let path = store.paths(scope, [id]).await?.remove(&id);
     path.filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())
 }

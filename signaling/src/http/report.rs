@@ -1,5 +1,6 @@
 //! The report of a lesson: who was there, how well they saw, whether it counts, and how each figure came about.
 
+pub mod app;
 pub mod list;
 pub mod problem;
 
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::problem::ReportReason;
+use crate::http::report::app::ReportApp;
 use crate::http::{
     account::identity::Identity,
     lesson::find::find,
@@ -25,10 +27,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{
-    app::App,
-    store::{NewHeadCount, report::chain::head_count_words},
-};
+use crate::store::{NewHeadCount, report::chain::head_count_words};
 use school::base::zone::school_day;
 use school::{
     account::permission::{Permission, Place, Scope, may},
@@ -125,11 +124,11 @@ pub struct LessonReportView {
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, body = LessonReportView), Problems))]
 pub async fn show_report(
-    State(app): State<App>,
+    State(app): State<ReportApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<LessonReportView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::SeeReports, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeReports, lesson_id).await?;
     let scope = identity.reach(Permission::SeeReports)?;
     audit_view(&app, &identity, &lesson).await?;
     let stored = app.store.report(&scope, lesson_id).await?;
@@ -244,11 +243,11 @@ pub struct LessonQuality {
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, body = LessonQuality), Problems))]
 pub async fn show_quality(
-    State(app): State<App>,
+    State(app): State<ReportApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<LessonQuality>, ApiError> {
-    let lesson = find(&app, &identity, Permission::SeeReports, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeReports, lesson_id).await?;
     let scope = identity.reach(Permission::SeeReports)?;
     audit_view(&app, &identity, &lesson).await?;
     let mut windows: BTreeMap<End, Vec<Sample>> =
@@ -311,12 +310,12 @@ pub struct NewHeads {
     operation_id = "count_heads", params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("attend"))),
     responses((status = 201, body = HeadCount), Problems))]
 pub async fn count_heads(
-    State(app): State<App>,
+    State(app): State<ReportApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(ask): JsonBody<NewHeads>,
 ) -> Result<Response, ApiError> {
-    let lesson = find(&app, &identity, Permission::Attend, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::Attend, lesson_id).await?;
     let classroom_id = identity.session.asker.classroom_id().ok_or(CommonProblem::NotFound)?;
     let now = app.clock.wall();
     let counts = match lesson.state {
@@ -334,7 +333,7 @@ pub async fn count_heads(
     let count = HeadCount { pupils: ask.pupils, at_ms: now, by };
     let head_count_id = Uuid::now_v7().to_string();
     let words = head_count_words(&classroom_id.to_string(), i64::from(count.pupils), now.0, &count.by);
-    let row = identity.row(&app, "count_heads", format!("lesson:{lesson_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "count_heads", format!("lesson:{lesson_id}")).at_place(lesson.place());
     let row = row.saying(format!("{head_count_id} {words}"));
     let new = NewHeadCount { head_count_id, lesson_id, classroom_id, count };
     if !app.store.save_head_count(&identity.reach(Permission::Attend)?, &new, &row).await? {
@@ -348,7 +347,7 @@ pub async fn count_heads(
 const COUNTS_UNTIL: std::time::Duration = std::time::Duration::from_secs(2 * 3600);
 
 /// The report of a lesson that has none yet, as it stands.
-async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonReport, ApiError> {
+async fn so_far(app: &ReportApp, scope: &Scope, lesson: &Lesson) -> Result<LessonReport, ApiError> {
     let unkept = app.registry.sample_buffer(|sample_buffer| sample_buffer.of(lesson.lesson_id));
     let collected = app.store.collected(scope, lesson, unkept).await?;
     let rules = app.store.rules_at(scope, lesson.place()).await?;
@@ -359,16 +358,16 @@ async fn so_far(app: &App, scope: &Scope, lesson: &Lesson) -> Result<LessonRepor
 ///
 /// # Errors
 /// [`RetentionProblem::ReportDeleted`] where the time of a lesson's report was over.
-async fn still_there(app: &App, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
+async fn still_there(app: &ReportApp, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
     let gone = app.store.attendance_gone(scope, lesson_id).await?;
     let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(school_day(at)) });
     gone.map_or(Ok(()), |gone| Err(RetentionProblem::ReportDeleted { gone }.into()))
 }
 
 /// Whoever looks into the attendance of a class of minors is seen by the audit.
-async fn audit_view(app: &App, identity: &Identity, lesson: &Lesson) -> Result<(), ApiError> {
+async fn audit_view(app: &ReportApp, identity: &Identity, lesson: &Lesson) -> Result<(), ApiError> {
     let object = format!("lesson:{}", lesson.lesson_id);
-    Ok(app.store.audit(&identity.row(app, "look_into_report", object).at_place(lesson.place())).await?)
+    Ok(app.store.audit(&identity.row(&app.clock, "look_into_report", object).at_place(lesson.place())).await?)
 }
 
 /// The listening ends that the asker may know of: whoever teaches, or looks over the school that does, all of them;

@@ -1,5 +1,6 @@
 //! 存储: what recordings take, how long they stay, who holds them, and what will go.
 
+pub mod app;
 pub mod problem;
 pub mod retained;
 
@@ -13,6 +14,7 @@ use self::{
     problem::RetentionReason,
     retained::{Reasoned, reason},
 };
+use crate::http::retention::app::RetentionApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -22,13 +24,10 @@ use crate::http::{
         version::{IfMatch, Tagged, edited},
     },
 };
-use crate::{
-    app::App,
-    store::retention::{
-        policy::Policies,
-        run::{RetentionRun, RunOutcome},
-        storage::SchoolUse,
-    },
+use crate::store::retention::{
+    policy::Policies,
+    run::{RetentionRun, RunOutcome},
+    storage::SchoolUse,
 };
 use school::base::zone::school_day;
 use school::{
@@ -172,7 +171,7 @@ pub struct SchoolPage {
 /// How the storage stands
 #[utoipa::path(get, path = "/storage", tag = "storage", extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = StorageView), Problems))]
-pub async fn show_storage(State(app): State<App>, identity: Identity) -> Result<Json<StorageView>, ApiError> {
+pub async fn show_storage(State(app): State<RetentionApp>, identity: Identity) -> Result<Json<StorageView>, ApiError> {
     let scope = identity.scope(Permission::SeeStorage)?;
     let totals = app.store.retained_totals(&scope).await?;
     let run = app.store.retention_run(&scope).await?;
@@ -202,7 +201,7 @@ pub async fn show_storage(State(app): State<App>, identity: Identity) -> Result<
     extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = Listed<SchoolUseView>), Problems))]
 pub async fn list_school_use(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     QueryParams(page): QueryParams<SchoolPage>,
 ) -> Result<Json<Listed<SchoolUseView>>, ApiError> {
@@ -219,7 +218,7 @@ pub async fn list_school_use(
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = QuotaView), Problems))]
 pub async fn show_quota(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Tagged<QuotaView>, ApiError> {
@@ -234,7 +233,7 @@ pub async fn show_quota(
     params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_storage"))), responses((status = 200, body = QuotaView), Problems))]
 pub async fn set_quota(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
     IfMatch(version): IfMatch,
@@ -248,7 +247,7 @@ pub async fn set_quota(
         return Err(invalid("days", &RetentionReason::QuotaDaysOutOfRange { min: 1, max: DAYS_MAX }));
     }
     let quota = Quota { gigabytes: ask.gigabytes, days: ask.days };
-    let row = identity.row(&app, "set_quota", format!("organisation:{id}"));
+    let row = identity.row(&app.clock, "set_quota", format!("organisation:{id}"));
     let version = edited(app.store.set_quota(&scope, id, quota, version, row).await?)?;
     Ok(Tagged::new(version, ask))
 }
@@ -258,7 +257,7 @@ pub async fn set_quota(
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = PolicyView), Problems))]
 pub async fn show_policy(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Tagged<PolicyView>, ApiError> {
@@ -276,7 +275,7 @@ pub async fn show_policy(
     params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_storage"))), responses((status = 200, body = PolicyView), Problems))]
 pub async fn set_policy(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
     IfMatch(version): IfMatch,
@@ -284,7 +283,7 @@ pub async fn set_policy(
 ) -> Result<Tagged<PolicyView>, ApiError> {
     let scope = identity.reach(Permission::EditStorage)?;
     policy.check().map_err(|why| invalid(why.field, &why))?;
-    let row = identity.row(&app, "set_retention_policy", format!("organisation:{id}"));
+    let row = identity.row(&app.clock, "set_retention_policy", format!("organisation:{id}"));
     let version = edited(app.store.set_policy(&scope, id, &policy, version, row).await?)?;
     Ok(Tagged::new(version, PolicyView { set_here: true, policy }))
 }
@@ -294,7 +293,7 @@ pub async fn set_policy(
     extensions(("x-act" = json!("edit_storage"))),
     responses((status = 202, body = RetentionRunView), Problems))]
 pub async fn confirm_retention(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<Reasoned>,
 ) -> Result<(StatusCode, Json<RetentionRunView>), ApiError> {
@@ -304,28 +303,28 @@ pub async fn confirm_retention(
     if !tops.iter().all(|path| scope.covers(path)) {
         return Err(CommonProblem::NotAllowed.into());
     }
-    let row = identity.row(&app, "confirm_retention", "hub".to_owned()).saying(reason(&ask.reason)?);
+    let row = identity.row(&app.clock, "confirm_retention", "hub".to_owned()).saying(reason(&ask.reason)?);
     app.store.confirm_retention(&scope, &identity.actor(), &row).await?;
     app.retention.run_soon(app.clock.now());
     let run = app.store.retention_run(&scope).await?;
     Ok((StatusCode::ACCEPTED, Json(run_view(&app, &run))))
 }
 
-async fn place(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
+async fn place(app: &RetentionApp, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
     let mut paths = app.store.paths(scope, [id]).await?;
     paths.remove(&id).filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
-fn today(app: &App) -> Date {
+fn today(app: &RetentionApp) -> Date {
     school_day(app.clock.wall())
 }
 
-fn disk(app: &App) -> Option<DiskState> {
+fn disk(app: &RetentionApp) -> Option<DiskState> {
     Some(app.recordings.disk()).filter(|disk| disk.total_bytes > 0)
 }
 
 /// Of the whole hub: its schools share one disk.
-async fn forecast(app: &App) -> Result<ForecastView, ApiError> {
+async fn forecast(app: &RetentionApp) -> Result<ForecastView, ApiError> {
     let view = |kind, days| Ok(ForecastView { kind, days });
     let Some(disk) = disk(app) else { return view(ForecastKind::Unknown, None) };
     let (scope, today) = (system_scope::retention(), today(app));
@@ -340,7 +339,7 @@ async fn forecast(app: &App) -> Result<ForecastView, ApiError> {
     }
 }
 
-fn run_view(app: &App, run: &RetentionRun) -> RetentionRunView {
+fn run_view(app: &RetentionApp, run: &RetentionRun) -> RetentionRunView {
     RetentionRunView {
         ran_at_ms: run.ran_at,
         outcome: run.outcome,

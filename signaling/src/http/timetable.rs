@@ -1,5 +1,6 @@
 //! The timetable: school years, terms, bells, courses, the week that is looked at, a term planned at once.
 
+pub mod app;
 pub mod bell_schedule;
 pub mod calendar;
 pub mod calendar_edit;

@@ -8,3 +8,4 @@ pub mod first_start;
 pub mod key_locks;
 pub mod recent_exports;
 pub mod retention;
+pub mod rights_watch;

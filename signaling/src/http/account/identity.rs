@@ -17,9 +17,10 @@ use crate::http::web::{
 use crate::secret::sha256_hex;
 use crate::{
     app::App,
+    clock::Clock,
     error_chain::chain,
     live::token::{Claims, TokenError},
-    store::{AuditRow, Session},
+    store::{AuditRow, Session, Store},
 };
 use school::{
     account::{
@@ -82,8 +83,8 @@ impl Identity {
 
     /// A line for the audit.
     #[must_use]
-    pub fn row(&self, app: &App, act: &'static str, object: String) -> AuditRow {
-        let mut row = AuditRow::done(app.clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
+    pub fn row(&self, clock: &Clock, act: &'static str, object: String) -> AuditRow {
+        let mut row = AuditRow::done(clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
         row.beside = self.beside();
         row
     }
@@ -167,14 +168,20 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
 ///
 /// # Errors
 /// [`TokenError::OtherHolder`].
-pub async fn held(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Result<(), TokenError> {
+pub async fn held(
+    store: &Store,
+    clock: &Clock,
+    headers: &HeaderMap,
+    caller: &Caller,
+    claims: &Claims,
+) -> Result<(), TokenError> {
     let Some(expected) = &claims.session else { return Ok(()) };
     let cookie = cookie(headers, cookie_name(caller.tls)).ok_or(TokenError::OtherHolder)?;
     let session_sha256 = sha256_hex(&cookie);
     if sha256_hex(&session_sha256) != *expected {
         return Err(TokenError::OtherHolder);
     }
-    match app.store.session(&session_sha256, app.clock.lasting().wall).await {
+    match store.session(&session_sha256, clock.lasting().wall).await {
         Ok(Some(session)) if session.device_id == claims.device_id => Ok(()),
         Ok(_) => Err(TokenError::OtherHolder),
         Err(_) => Ok(()),

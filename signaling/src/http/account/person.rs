@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::set_up::SET_UP_LINK_VALID;
-use crate::{
-    app::App,
-    store::account::person::{PersonEdit, StoredGrant, StoredPerson, StoredSession},
-};
+use crate::http::account::app::AccountApp;
+use crate::store::account::person::{PersonEdit, StoredGrant, StoredPerson, StoredSession};
 use crate::{
     http::{
         account::{identity::Identity, problem::AccountReason},
@@ -105,7 +103,7 @@ fn typed_sign_in_name(typed: Option<String>) -> Result<Option<String>, ApiError>
 #[utoipa::path(get, path = "/people", tag = "people", params(Listing), extensions(("x-act" = json!("see_people"))),
     responses((status = 200, body = Listed<StoredPerson>), Problems))]
 pub async fn list_people(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<Listing>,
 ) -> Result<Json<Listed<StoredPerson>>, ApiError> {
@@ -119,7 +117,7 @@ pub async fn list_people(
     extensions(("x-act" = json!("edit_people"))),
     responses((status = 201, body = StoredPerson), Problems))]
 pub async fn add_person(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewPerson>,
 ) -> Result<Tagged<StoredPerson>, ApiError> {
@@ -131,7 +129,7 @@ pub async fn add_person(
         sign_in_name: typed_sign_in_name(ask.sign_in_name)?,
     };
     let id = person.person_id;
-    let row = identity.row(&app, "add_person", format!("person:{id}"));
+    let row = identity.row(&app.clock, "add_person", format!("person:{id}"));
     let stored = app.store.add_person(&scope, &person, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/people/{id}")))
 }
@@ -140,7 +138,7 @@ pub async fn add_person(
 #[utoipa::path(get, path = "/people/{person_id}", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("see_people"))), responses((status = 200, body = StoredPerson), Problems))]
 pub async fn show_person(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
 ) -> Result<Tagged<StoredPerson>, ApiError> {
@@ -154,7 +152,7 @@ pub async fn show_person(
     request_body = PersonChange, extensions(("x-act" = json!("edit_people"))),
     responses((status = 200, body = StoredPerson), Problems))]
 pub async fn change_person(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
     IfMatch(version): IfMatch,
@@ -165,16 +163,16 @@ pub async fn change_person(
     let sign_in_name = ask.sign_in_name.map(typed_sign_in_name).transpose()?;
     let edit = PersonEdit { name, sign_in_name, close: ask.closed };
     stands_above(&app, &identity, &scope, id, Permission::EditPeople).await?;
-    let row = identity.row(&app, "change_person", format!("person:{id}")).saying(format!("{edit:?}"));
+    let row = identity.row(&app.clock, "change_person", format!("person:{id}")).saying(format!("{edit:?}"));
     let stored = edited(app.store.edit_person(&scope, id, version, &edit, row).await?)?;
-    app.rights_changed();
+    app.rights.changed();
     Ok(Tagged::new(stored.version, stored))
 }
 
 /// Whoever keeps the people of a school keeps its teachers, not those who look over its shoulder: nobody reaches a
 /// power through the account of somebody who has it.
 async fn stands_above(
-    app: &App,
+    app: &AccountApp,
     identity: &Identity,
     scope: &Scope,
     id: PersonId,
@@ -195,7 +193,7 @@ async fn stands_above(
     extensions(("x-act" = json!(["edit_sessions", "edit_people"]))),
     responses((status = 201, body = SetUpLink), Problems))]
 pub async fn make_set_up_link(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
@@ -213,7 +211,7 @@ pub async fn make_set_up_link(
         }
     };
     let (secret, expires_at_ms) = (unguessable(), identity.now.plus(SET_UP_LINK_VALID));
-    let row = identity.row(&app, "make_set_up_link", format!("person:{id}"));
+    let row = identity.row(&app.clock, "make_set_up_link", format!("person:{id}"));
     if !app.store.insert_set_up_link(&scope, id, &sha256_hex(&secret), expires_at_ms, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -225,17 +223,17 @@ pub async fn make_set_up_link(
     params(("person_id" = PersonId, Path)), extensions(("x-act" = json!("edit_sessions"))),
     responses((status = 204), Problems))]
 pub async fn drop_second_factor(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::EditSessions)?;
-    let row = identity.row(&app, "drop_second_factor", format!("person:{id}"));
+    let row = identity.row(&app.clock, "drop_second_factor", format!("person:{id}"));
     if !app.store.drop_second_factor(&scope, id, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
-    app.rights_changed();
+    app.rights.changed();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -244,7 +242,7 @@ pub async fn drop_second_factor(
     request_body = Nothing, extensions(("x-act" = json!("edit_sessions"))),
     responses((status = 200, body = StoredPerson), Problems))]
 pub async fn lock_person(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
@@ -256,7 +254,7 @@ pub async fn lock_person(
 #[utoipa::path(delete, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("edit_sessions"))), responses((status = 200, body = StoredPerson), Problems))]
 pub async fn unlock_person(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
@@ -264,15 +262,20 @@ pub async fn unlock_person(
     lock(&app, &identity, id, false).await
 }
 
-async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Result<Tagged<StoredPerson>, ApiError> {
+async fn lock(
+    app: &AccountApp,
+    identity: &Identity,
+    id: PersonId,
+    locked: bool,
+) -> Result<Tagged<StoredPerson>, ApiError> {
     let scope = identity.reach(Permission::EditSessions)?;
     app.store.person(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     if identity.person()? == id {
         return Err(CommonProblem::NotAllowed.into()); // Nobody locks themselves out, nor in.
     }
-    let row = identity.row(app, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
+    let row = identity.row(&app.clock, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
     let stored = app.store.lock(&scope, id, locked, row).await?.ok_or(CommonProblem::NotFound)?;
-    app.rights_changed();
+    app.rights.changed();
     Ok(Tagged::new(stored.version, stored))
 }
 
@@ -280,7 +283,7 @@ async fn lock(app: &App, identity: &Identity, id: PersonId, locked: bool) -> Res
 #[utoipa::path(get, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("see_people"))), responses((status = 200, body = Listed<StoredGrant>), Problems))]
 pub async fn list_roles(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
 ) -> Result<Json<Listed<StoredGrant>>, ApiError> {
@@ -293,7 +296,7 @@ pub async fn list_roles(
     request_body = NewGrant, extensions(("x-act" = json!("grant_roles"))),
     responses((status = 201, body = GivenRole), Problems))]
 pub async fn give_role(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<PersonId>,
     JsonBody(ask): JsonBody<NewGrant>,
@@ -309,10 +312,10 @@ pub async fn give_role(
     if ask.until_ms.is_some_and(|until| until <= from) {
         return Err(invalid("until_ms", &AccountReason::NotAfterStart));
     }
-    let row = identity.row(&app, "give_role", format!("person:{id}")).saying(ask.role.as_str());
+    let row = identity.row(&app.clock, "give_role", format!("person:{id}")).saying(ask.role.as_str());
     let times = (from, ask.until_ms);
     let given = app.store.grant(&scope, id, (ask.role, ask.organisation_id), times, row).await?;
-    app.rights_changed();
+    app.rights.changed();
     Ok((StatusCode::CREATED, Json(GivenRole { role_grant_id: given.ok_or(CommonProblem::NotFound)? })))
 }
 
@@ -327,7 +330,7 @@ fn may_give_there(identity: &Identity, given: Role, path: &str) -> Result<(), Ap
     params(("person_id" = PersonId, Path), ("role_grant_id" = GrantId, Path)),
     extensions(("x-act" = json!("grant_roles"))), responses((status = 204), Problems))]
 pub async fn end_role(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     axum::extract::Path((person_id, grant_id)): axum::extract::Path<(String, String)>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
@@ -338,11 +341,11 @@ pub async fn end_role(
     let grants = app.store.grants(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     let grant = grants.iter().find(|grant| grant.role_grant_id == grant_id).ok_or(CommonProblem::NotFound)?;
     may_give_there(&identity, grant.role, &grant.path)?;
-    let row = identity.row(&app, "end_role", format!("person:{id}")).saying(grant.role.as_str());
+    let row = identity.row(&app.clock, "end_role", format!("person:{id}")).saying(grant.role.as_str());
     if !app.store.end_grant(&scope, id, grant_id, identity.now, row.at_place(grant.path.as_str())).await? {
         return Err(CommonProblem::NotFound.into());
     }
-    app.rights_changed();
+    app.rights.changed();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -351,7 +354,7 @@ pub async fn end_role(
     extensions(("x-act" = json!("edit_sessions"))),
     responses((status = 200, body = Listed<StoredSession>), Problems))]
 pub async fn list_sessions(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<SessionListing>,
 ) -> Result<Json<Listed<StoredSession>>, ApiError> {
@@ -365,16 +368,16 @@ pub async fn list_sessions(
 #[utoipa::path(delete, path = "/sessions/{session_id}", tag = "people", params(("session_id" = SessionId, Path)),
     extensions(("x-act" = json!("edit_sessions"))), responses((status = 204), Problems))]
 pub async fn end_session(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     identity: Identity,
     PathId(id): PathId<SessionId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::EditSessions)?;
-    let row = identity.row(&app, "end_session", format!("session:{id}"));
+    let row = identity.row(&app.clock, "end_session", format!("session:{id}"));
     if !app.store.end_session(Err(&scope), id, &row).await? {
         return Err(CommonProblem::NotFound.into());
     }
-    app.rights_changed();
+    app.rights.changed();
     Ok(StatusCode::NO_CONTENT)
 }

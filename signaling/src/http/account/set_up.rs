@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 use utoipa::ToSchema;
 
-use crate::{
-    app::App,
-    store::{AuditRow, Seed},
-};
+use crate::http::account::app::AccountApp;
+use crate::store::{AuditRow, Seed};
 use crate::{
     http::{
         account::problem::{AccountProblem, AccountReason},
@@ -82,7 +80,7 @@ pub struct SetUpLinks {
 /// Whether the hub still has to be set up
 #[utoipa::path(get, path = "/set-up", tag = "sign-in", security(()),
     responses((status = 200, body = SetUpState), Problems))]
-pub async fn show_set_up(State(app): State<App>) -> Result<Json<SetUpState>, ApiError> {
+pub async fn show_set_up(State(app): State<AccountApp>) -> Result<Json<SetUpState>, ApiError> {
     Ok(Json(SetUpState { needed: app.store.is_empty().await? }))
 }
 
@@ -90,7 +88,7 @@ pub async fn show_set_up(State(app): State<App>) -> Result<Json<SetUpState>, Api
 #[utoipa::path(post, path = "/set-up", tag = "sign-in", request_body = NewHub, security(()),
     responses((status = 201, body = SetUpLinks), Problems))]
 pub async fn set_up(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     caller: Caller,
     JsonBody(ask): JsonBody<NewHub>,
 ) -> Result<(StatusCode, Json<SetUpLinks>), ApiError> {

@@ -12,10 +12,8 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 use utoipa::ToSchema;
 
-use crate::{
-    app::App,
-    store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials},
-};
+use crate::http::account::app::AccountApp;
+use crate::store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials};
 use crate::{
     http::{
         account::{
@@ -142,7 +140,7 @@ struct Entered {
 #[utoipa::path(post, path = "/sign-in", tag = "sign-in", request_body = SignIn, security(()),
     responses((status = 200, body = Me), Problems))]
 pub async fn sign_in(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     caller: Caller,
     JsonBody(ask): JsonBody<SignIn>,
 ) -> Result<Response, ApiError> {
@@ -168,7 +166,12 @@ pub async fn sign_in(
 }
 
 /// A password or cookie of somebody who has power is not sent where others on the line can read it.
-async fn needs_a_private_line(app: &App, caller: &Caller, entered: &Entered, now: UnixMs) -> Result<(), ApiError> {
+async fn needs_a_private_line(
+    app: &AccountApp,
+    caller: &Caller,
+    entered: &Entered,
+    now: UnixMs,
+) -> Result<(), ApiError> {
     let Holder::Person(person_id) = entered.holder else { return Ok(()) };
     if caller.is_private() {
         return Ok(());
@@ -183,7 +186,7 @@ async fn needs_a_private_line(app: &App, caller: &Caller, entered: &Entered, now
     Err(AccountProblem::PlainHttp.into())
 }
 
-async fn enter(app: &App, caller: &Caller, entered: Entered, now: Now) -> Result<Response, ApiError> {
+async fn enter(app: &AccountApp, caller: &Caller, entered: Entered, now: Now) -> Result<Response, ApiError> {
     let lifetime = match (entered.holder, entered.stage) {
         (Holder::Classroom(_), _) => DEVICE_SESSION,
         (Holder::Person(_), Stage::Full) => PERSON_SESSION,
@@ -209,7 +212,7 @@ async fn enter(app: &App, caller: &Caller, entered: Entered, now: Now) -> Result
     Ok((set_cookie(caller.tls, &cookie, lifetime), Json(Me::of(session, now.wall))).into_response())
 }
 
-async fn by_link(app: &App, caller: &Caller, link: &str, now: Now) -> Result<Entered, ApiError> {
+async fn by_link(app: &AccountApp, caller: &Caller, link: &str, now: Now) -> Result<Entered, ApiError> {
     let Some((holder, purpose)) = app.store.use_sign_in_link(&sha256_hex(link), now.wall).await? else {
         app.attempts.failed(caller.ip(), now);
         let row = AuditRow::done(now.wall, "guest", "sign_in", "link").refused().from(caller.ip().to_string());
@@ -224,7 +227,7 @@ async fn by_link(app: &App, caller: &Caller, link: &str, now: Now) -> Result<Ent
 }
 
 async fn by_password(
-    app: &App,
+    app: &AccountApp,
     caller: &Caller,
     typed_name: &str,
     typed: &str,
@@ -259,7 +262,7 @@ async fn by_password(
 
 /// Whoever has bound a second factor shows a fresh code of it. Nobody uses one twice.
 async fn code_is_right(
-    app: &App,
+    app: &AccountApp,
     credentials: &Credentials,
     code: Option<&str>,
     now: UnixMs,
@@ -271,7 +274,7 @@ async fn code_is_right(
 }
 
 /// What somebody with the right password may do: everything, or first set what is missing.
-pub(crate) async fn stage_of(app: &App, credentials: &Credentials, now: UnixMs) -> Result<Stage, ApiError> {
+pub(crate) async fn stage_of(app: &AccountApp, credentials: &Credentials, now: UnixMs) -> Result<Stage, ApiError> {
     let expired = credentials.password.as_ref().is_none_or(|(_, set)| now >= set.plus(password::VALID));
     let bound = credentials.second_factor.as_ref().is_some_and(|factor| factor.confirmed);
     let grants = app.store.grants_of(credentials.person_id).await?;
@@ -280,7 +283,7 @@ pub(crate) async fn stage_of(app: &App, credentials: &Credentials, now: UnixMs) 
 }
 
 async fn by_device(
-    app: &App,
+    app: &AccountApp,
     caller: &Caller,
     device_id: DeviceId,
     challenge: &str,
@@ -311,13 +314,13 @@ pub async fn me(AnySession(identity): AnySession) -> Json<Me> {
 #[utoipa::path(post, path = "/sign-out", tag = "sign-in", request_body = Nothing,
     responses((status = 204), Problems))]
 pub async fn sign_out(
-    State(app): State<App>,
+    State(app): State<AccountApp>,
     AnySession(identity): AnySession,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Response, ApiError> {
-    let row = identity.row(&app, "sign_out", "session".into());
+    let row = identity.row(&app.clock, "sign_out", "session".into());
     app.store.delete_session(&identity.session_sha256, &row).await?;
-    app.rights_changed();
+    app.rights.changed();
     Ok((StatusCode::NO_CONTENT, set_cookie(identity.caller.tls, "", Duration::ZERO)).into_response())
 }
 

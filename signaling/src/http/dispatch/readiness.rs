@@ -6,6 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::dispatch::app::DispatchApp;
 use crate::http::{
     account::identity::Identity,
     dispatch::problem::DispatchReason,
@@ -15,7 +16,10 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{app::App, live::wire::ReadinessCount, store::Waiver};
+use crate::{
+    live::wire::ReadinessCount,
+    store::{Store, Waiver},
+};
 use school::{
     account::permission::{Permission, Scope},
     base::{id::LessonId, time::UnixMs},
@@ -85,11 +89,11 @@ pub struct NewWaiver {
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = ReadinessView), Problems))]
 pub async fn show(
-    State(app): State<App>,
+    State(app): State<DispatchApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<ReadinessView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeLessons, lesson_id).await?;
     Ok(Json(readiness(&app, &identity.reach(Permission::SeeLessons)?, &lesson).await?))
 }
 
@@ -98,13 +102,13 @@ pub async fn show(
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 201, body = ReadinessView), Problems))]
 pub async fn waive(
-    State(app): State<App>,
+    State(app): State<DispatchApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(ask): JsonBody<NewWaiver>,
 ) -> Result<(StatusCode, Json<ReadinessView>), ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let lesson = find(&app, &identity, Permission::EditTimetable, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::EditTimetable, lesson_id).await?;
     // Whoever only listens answers for nothing of it.
     if !scope.covers(lesson.place()) {
         return Err(CommonProblem::NotFound.into());
@@ -116,13 +120,13 @@ pub async fn waive(
     if !matches!(lesson.state, LessonState::Scheduled | LessonState::Open) {
         return Err(school::lesson::life::WrongState(lesson.state).into());
     }
-    let asked_for = rule(&app, &scope, &lesson).await?.is_some_and(|rule| rule.readiness.contains(&ask.item));
+    let asked_for = rule(&app.store, &scope, &lesson).await?.is_some_and(|rule| rule.readiness.contains(&ask.item));
     if !asked_for {
         return Err(invalid("item", &DispatchReason::ItemNotAskedFor));
     }
     let (actor, name) = (identity.actor(), identity.session.name.clone());
     let waiver = Waiver { item: ask.item, actor, name, reason: reason.to_owned(), at: app.clock.wall() };
-    let row = identity.row(&app, "waive_readiness", format!("lesson:{lesson_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "waive_readiness", format!("lesson:{lesson_id}")).at_place(lesson.place());
     if !app.store.waive(&scope, lesson_id, &waiver, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -134,7 +138,8 @@ pub async fn waive(
 /// # Errors
 /// [`CommonProblem::Internal`] where the store does not answer.
 pub(crate) async fn counts(
-    app: &App,
+    store: &Store,
+    now: UnixMs,
     scope: &Scope,
     lessons: &[Lesson],
 ) -> Result<HashMap<LessonId, ReadinessCount>, ApiError> {
@@ -144,13 +149,13 @@ pub(crate) async fn counts(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let prepared = app.store.prepared(scope, &ids, app.clock.wall()).await?;
-    let waivers = app.store.waivers(scope, &ids).await?;
+    let prepared = store.prepared(scope, &ids, now).await?;
+    let waivers = store.waivers(scope, &ids).await?;
     let mut rules: HashMap<&str, RuleSet> = HashMap::new();
     let mut counts = HashMap::new();
     for lesson in lessons {
         if !rules.contains_key(lesson.place()) {
-            rules.insert(lesson.place(), app.store.rules_at(scope, lesson.place()).await?);
+            rules.insert(lesson.place(), store.rules_at(scope, lesson.place()).await?);
         }
         let rule = rules.get(lesson.place()).and_then(|rules| program_rule(rules, lesson));
         let (Some(rule), Some(prepared)) = (rule, prepared.get(&lesson.lesson_id)) else { continue };
@@ -167,12 +172,12 @@ pub(crate) async fn counts(
     Ok(counts)
 }
 
-async fn readiness(app: &App, scope: &Scope, lesson: &Lesson) -> Result<ReadinessView, ApiError> {
+async fn readiness(app: &DispatchApp, scope: &Scope, lesson: &Lesson) -> Result<ReadinessView, ApiError> {
     let ids = [lesson.lesson_id];
     let prepared: Prepared =
         app.store.prepared(scope, &ids, app.clock.wall()).await?.remove(&lesson.lesson_id).unwrap_or_default();
     let mut waivers = app.store.waivers(scope, &ids).await?.remove(&lesson.lesson_id).unwrap_or_default();
-    let list = rule(app, scope, lesson).await?.map(|rule| rule.readiness(&prepared, &waived(Some(&waivers))));
+    let list = rule(&app.store, scope, lesson).await?.map(|rule| rule.readiness(&prepared, &waived(Some(&waivers))));
     let list = list.unwrap_or_default();
     let mut items = Vec::new();
     for one in &list {
@@ -192,8 +197,8 @@ async fn readiness(app: &App, scope: &Scope, lesson: &Lesson) -> Result<Readines
 }
 
 /// What the lesson's program asks for in its mode. `None`: the bureau does not use it so.
-pub(crate) async fn rule(app: &App, scope: &Scope, lesson: &Lesson) -> Result<Option<ProgramRule>, ApiError> {
-    Ok(program_rule(&app.store.rules_at(scope, lesson.place()).await?, lesson).cloned())
+pub(crate) async fn rule(store: &Store, scope: &Scope, lesson: &Lesson) -> Result<Option<ProgramRule>, ApiError> {
+    Ok(program_rule(&store.rules_at(scope, lesson.place()).await?, lesson).cloned())
 }
 
 fn program_rule<'a>(rules: &'a RuleSet, lesson: &Lesson) -> Option<&'a ProgramRule> {

@@ -7,15 +7,13 @@ use recorder::DiskLevel;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::http::dispatch::app::DispatchApp;
 use crate::http::{
     account::identity::Identity,
     lesson::days_in,
     web::problem::{ApiError, Problems, common::CommonProblem},
 };
-use crate::{
-    app::App,
-    live::wire::{Keeping, May, Presence, SeatRole, SeatView},
-};
+use crate::live::wire::{Keeping, May, Presence, SeatRole, SeatView};
 use school::{
     account::permission::{Asker, Permission},
     base::{
@@ -105,7 +103,7 @@ pub struct TodayTrouble {
 /// 今日: what is on, who is missing, whose line is in trouble, what was lost, what comes next
 #[utoipa::path(get, path = "/today", tag = "lessons", extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = TodayView), Problems))]
-pub async fn today(State(app): State<App>, identity: Identity) -> Result<Json<TodayView>, ApiError> {
+pub async fn today(State(app): State<DispatchApp>, identity: Identity) -> Result<Json<TodayView>, ApiError> {
     let scope = identity.reach(Permission::SeeLessons)?;
     let now = app.clock.wall();
     let zone = Zone::named(SHANGHAI).map_err(|_| CommonProblem::NotFound)?;

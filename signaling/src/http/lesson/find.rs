@@ -3,19 +3,19 @@
 use school::{account::permission::Permission, base::id::LessonId, lesson::Lesson};
 
 use crate::{
-    app::App,
     http::{
         account::identity::Identity,
         web::problem::{ApiError, common::CommonProblem},
     },
+    store::Store,
 };
 
 /// A lesson with which the asker may do `act`; 404 for everyone else.
 pub(crate) async fn find(
-    app: &App,
+    store: &Store,
     identity: &Identity,
     act: Permission,
     lesson_id: LessonId,
 ) -> Result<Lesson, ApiError> {
-    app.store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or_else(|| CommonProblem::NotFound.into())
+    store.lesson(&identity.reach(act)?, lesson_id).await?.ok_or_else(|| CommonProblem::NotFound.into())
 }

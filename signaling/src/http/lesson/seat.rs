@@ -12,13 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    app::App,
-    live::{
-        table::role_of,
-        token::{Claims, TokenKind},
-        wire::SeatRole,
-    },
+use crate::http::lesson::app::LessonApp;
+use crate::live::{
+    table::role_of,
+    token::{Claims, TokenKind},
+    wire::SeatRole,
 };
 use crate::{
     http::{
@@ -61,12 +59,12 @@ const TICKET_MARGIN: Duration = Duration::from_secs(5 * 60);
     request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("watch"))),
     responses((status = 201, body = SeatTicket), Problems))]
 pub async fn take(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Response, ApiError> {
-    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeLessons, lesson_id).await?;
     // Whoever teaches it and may watch it as well comes to teach.
     let kinds = [
         (Permission::Teach, TokenKind::Publish),
@@ -86,7 +84,7 @@ pub async fn take(
     let seat_id = seat_id.ok_or(CommonProblem::NotFound)?;
     if kind == TokenKind::Observe {
         // Looking into a class is unseen by the room and always seen by the audit.
-        let row = identity.row(&app, "look_into_lesson", format!("lesson:{lesson_id}")).at_place(lesson.place());
+        let row = identity.row(&app.clock, "look_into_lesson", format!("lesson:{lesson_id}")).at_place(lesson.place());
         app.store.audit(&row).await?;
     }
     let claims = Claims {

@@ -13,8 +13,8 @@ use axum::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
+use crate::http::lesson::app::LessonApp;
 use crate::{
-    app::App,
     error_chain::chain,
     live::{
         table::{Joined, SeatRefused, text_of},
@@ -62,7 +62,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// `GET /api/v1/lessons/{lesson_id}/socket`
 pub async fn open(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     caller: Caller,
     place: HeldPlace,
     PathId(lesson_id): PathId<LessonId>,
@@ -83,13 +83,13 @@ pub async fn open(
     }))
 }
 
-async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap, mut socket: WebSocket) {
+async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: HeaderMap, mut socket: WebSocket) {
     let Some((token, had)) = hello(&mut socket).await else {
         return close(socket, close_code::POLICY, "hello").await;
     };
-    let mut rights = app.watch_rights();
+    let mut rights = app.rights.watch();
     let checked = match app.tokens.check_for(lesson_id, &token, app.clock.lasting().wall) {
-        Ok(claims) => held(&app, &headers, &caller, &claims).await.map(|()| claims),
+        Ok(claims) => held(&app.store, &app.clock, &headers, &caller, &claims).await.map(|()| claims),
         Err(error) => Err(error),
     };
     let claims = match checked {
@@ -182,7 +182,7 @@ async fn serve(app: App, caller: Caller, lesson_id: LessonId, headers: HeaderMap
 }
 
 /// Marks this moment of a lesson that is live, in lesson time. `None`: it is not, or has as many marks as it may.
-async fn mark(app: &App, caller: &Caller, lesson_id: LessonId) -> Option<i64> {
+async fn mark(app: &LessonApp, caller: &Caller, lesson_id: LessonId) -> Option<i64> {
     let lesson = app.registry.lesson(lesson_id).filter(|lesson| lesson.state == LessonState::Live)?;
     let (recording_id, now) = (lesson.recording?.recording_id, app.clock.wall());
     let at_ms = (now.0 - lesson.live_at?.0).max(0);
@@ -201,7 +201,7 @@ async fn mark(app: &App, caller: &Caller, lesson_id: LessonId) -> Option<i64> {
 }
 
 /// A lesson is work: its teacher is not signed out for not clicking. At most once a minute this writes.
-async fn stay_signed_in(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) {
+async fn stay_signed_in(app: &LessonApp, headers: &HeaderMap, caller: &Caller, claims: &Claims) {
     if claims.session.is_none() || claims.classroom_id.is_some() {
         return;
     }
@@ -214,7 +214,7 @@ async fn stay_signed_in(app: &App, headers: &HeaderMap, caller: &Caller, claims:
 
 /// Until when whoever sits here may, as far as one can tell now: until the first of their roles, or their session, ends
 /// by its date. `None`: they may not.
-async fn may_stay(app: &App, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Option<UnixMs> {
+async fn may_stay(app: &LessonApp, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Option<UnixMs> {
     if claims.session.is_none() {
         return Some(UnixMs(i64::MAX));
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use crate::http::lesson::app::LessonApp;
 use crate::http::{
     account::identity::Identity,
     lesson::{find::find, problem::LessonReason},
@@ -90,11 +91,11 @@ pub struct PlayingRequest {
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = SourceView), Problems))]
 pub async fn show_source(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<Json<SourceView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeLessons, lesson_id).await?;
     view(&app, &identity, &lesson).await.map(Json)
 }
 
@@ -103,7 +104,7 @@ pub async fn show_source(
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = SourceView), Problems))]
 pub async fn choose_source(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(ask): JsonBody<SourceRequest>,
@@ -133,7 +134,7 @@ pub async fn choose_source(
     playable(&entry.path, &entry.rights, entry.licence, published_to.as_deref(), ends)
         .map_err(|why| invalid("recording_id", &why))?;
     let title = clip.as_ref().map_or(entry.title, |clip| clip.title.clone());
-    let row = identity.row(&app, "choose_source", format!("lesson:{lesson_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "choose_source", format!("lesson:{lesson_id}")).at_place(lesson.place());
     let row = row.saying(match &clip {
         Some(clip) => format!("recording:{recording_id} clip:{}", clip.clip_id),
         None => format!("recording:{recording_id}"),
@@ -151,12 +152,12 @@ pub async fn choose_source(
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 204), Problems))]
 pub async fn clear_source(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
 ) -> Result<StatusCode, ApiError> {
     let (lesson, person_id) = to_choose(&app, &identity, lesson_id).await?;
-    let row = identity.row(&app, "clear_source", format!("lesson:{lesson_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "clear_source", format!("lesson:{lesson_id}")).at_place(lesson.place());
     app.store.choose_source(&identity.reach(Permission::Dispatch)?, lesson_id, None, person_id, &row).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -166,12 +167,12 @@ pub async fn clear_source(
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = SourceView), Problems))]
 pub async fn play_source(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     PathId(lesson_id): PathId<LessonId>,
     JsonBody(ask): JsonBody<PlayingRequest>,
 ) -> Result<Json<SourceView>, ApiError> {
-    let lesson = find(&app, &identity, Permission::Teach, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::Teach, lesson_id).await?;
     if lesson.state != LessonState::Live {
         return Err(WrongState(lesson.state).into());
     }
@@ -180,7 +181,7 @@ pub async fn play_source(
     }
     let from = ask.playing.then(|| app.clock.wall());
     let act = if ask.playing { "play_source" } else { "stop_source" };
-    let row = identity.row(&app, act, format!("lesson:{lesson_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, act, format!("lesson:{lesson_id}")).at_place(lesson.place());
     if !app.store.play_source(&identity.reach(Permission::Teach)?, lesson_id, from, &row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -191,17 +192,17 @@ pub async fn play_source(
 
 /// `GET /api/v1/lessons/{lesson_id}/source/media/{file}`
 pub async fn media(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     identity: Identity,
     Path((lesson_id, file)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let lesson_id: LessonId = lesson_id.parse().map_err(|_| CommonProblem::NotFound)?;
-    let lesson = find(&app, &identity, Permission::SeeLessons, lesson_id).await?;
+    let lesson = find(&app.store, &identity, Permission::SeeLessons, lesson_id).await?;
     let source = app.store.source(&system_scope::published(), lesson_id).await?.filter(|source| !source.gone);
     let source = source.filter(|_| may_play(&identity, &lesson)).ok_or(CommonProblem::NotFound)?;
     let shown = Shown { recording_id: source.recording_id, window: source.window() };
-    shown.file(&app, &identity.session_sha256, file, &headers).await
+    shown.file(&app.recordings, &app.segments, &identity.session_sha256, file, &headers).await
 }
 
 /// Whoever sits in the lesson, or looks over it, while it is in progress.
@@ -215,12 +216,12 @@ fn may_play(identity: &Identity, lesson: &Lesson) -> bool {
 
 /// A lesson whose source may be chosen: it plays one, and has not begun.
 async fn to_choose(
-    app: &App,
+    app: &LessonApp,
     identity: &Identity,
     lesson_id: LessonId,
 ) -> Result<(Lesson, school::base::id::PersonId), ApiError> {
     let scope = identity.reach(Permission::Dispatch)?;
-    let lesson = find(app, identity, Permission::Dispatch, lesson_id).await?;
+    let lesson = find(&app.store, identity, Permission::Dispatch, lesson_id).await?;
     // Who only listens chooses nothing of it.
     if !scope.owns(&lesson) {
         return Err(CommonProblem::NotFound.into());
@@ -234,12 +235,16 @@ async fn to_choose(
     Ok((lesson, identity.person().map_err(|_| CommonProblem::NotFound)?))
 }
 
-async fn view(app: &App, identity: &Identity, lesson: &Lesson) -> Result<SourceView, ApiError> {
+async fn view(app: &LessonApp, identity: &Identity, lesson: &Lesson) -> Result<SourceView, ApiError> {
     let source =
         app.store.source(&system_scope::published(), lesson.lesson_id).await?.ok_or(CommonProblem::NotFound)?;
     let play = if !source.gone && may_play(identity, lesson) {
         let base = format!("/api/v1/lessons/{}/source/media", lesson.lesson_id);
-        Some(Shown { recording_id: source.recording_id, window: source.window() }.playlists(app, base).await?)
+        Some(
+            Shown { recording_id: source.recording_id, window: source.window() }
+                .playlists(&app.recordings, base)
+                .await?,
+        )
     } else {
         None
     };

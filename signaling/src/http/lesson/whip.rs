@@ -14,14 +14,7 @@ use serde::Deserialize;
 use sfu::{Answered, OfferError, Patched, TrackKind, limits};
 use tracing::info;
 
-use crate::{
-    app::App,
-    live::{
-        session::{GuestUse, Purpose},
-        token::{Claims, TokenKind},
-    },
-    store::AuditRow,
-};
+use crate::http::lesson::app::LessonApp;
 use crate::{
     http::{
         account::identity::{bearer, held},
@@ -32,6 +25,13 @@ use crate::{
         },
     },
     secret::unguessable,
+};
+use crate::{
+    live::{
+        session::{GuestUse, Purpose},
+        token::{Claims, TokenKind},
+    },
+    store::AuditRow,
 };
 use school::{
     account::system_scope,
@@ -58,7 +58,7 @@ pub struct WhepQuery {
 
 /// `POST /whip/{lesson_id}`
 pub async fn publish(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     caller: Caller,
     PathId(lesson_id): PathId<LessonId>,
     Query(query): Query<WhipQuery>,
@@ -79,7 +79,7 @@ pub async fn publish(
 
 /// `POST /whep/{lesson_id}`
 pub async fn play(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     caller: Caller,
     PathId(lesson_id): PathId<LessonId>,
     Query(query): Query<WhepQuery>,
@@ -98,7 +98,7 @@ pub async fn play(
 
 /// `PATCH /sessions/{name}`: candidates, or an ICE restart (RFC 9725 §4.3).
 pub async fn patch(
-    State(app): State<App>,
+    State(app): State<LessonApp>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -123,7 +123,7 @@ pub async fn patch(
 }
 
 /// `DELETE /sessions/{name}`: ends it. It is 200 also where it has ended already, so that a client may repeat itself.
-pub async fn leave(State(app): State<App>, Path(name): Path<String>) -> StatusCode {
+pub async fn leave(State(app): State<LessonApp>, Path(name): Path<String>) -> StatusCode {
     if let Some(session) = app.registry.resources().take(&name) {
         app.registry.with_session(session.lesson_id, |seats, now| seats.handle_peer_left(now, session.peer));
         app.hub.close_peer(session.peer);
@@ -159,7 +159,7 @@ pub async fn cross_origin(request: axum::extract::Request, next: axum::middlewar
 
 /// Who, and may they: refusals are kept in the audit.
 async fn allowed(
-    app: &App,
+    app: &LessonApp,
     caller: Caller,
     lesson_id: LessonId,
     headers: &HeaderMap,
@@ -167,10 +167,12 @@ async fn allowed(
 ) -> Result<Claims, ApiError> {
     let checked = bearer(headers).and_then(|token| app.tokens.check_for(lesson_id, token, app.clock.lasting().wall));
     let refused: ApiError = match checked {
-        Ok(claims) if kinds.contains(&claims.kind) => match held(app, headers, &caller, &claims).await {
-            Ok(()) => return Ok(claims),
-            Err(error) => error.into(),
-        },
+        Ok(claims) if kinds.contains(&claims.kind) => {
+            match held(&app.store, &app.clock, headers, &caller, &claims).await {
+                Ok(()) => return Ok(claims),
+                Err(error) => error.into(),
+            }
+        }
         Ok(_) => LessonProblem::WrongKindOfToken.into(),
         Err(error) => error.into(),
     };
@@ -180,7 +182,7 @@ async fn allowed(
 }
 
 /// The lesson where it is open or live; a problem that says what it is instead.
-async fn in_progress(app: &App, lesson_id: LessonId) -> Result<Lesson, ApiError> {
+async fn in_progress(app: &LessonApp, lesson_id: LessonId) -> Result<Lesson, ApiError> {
     if let Some(lesson) = app.registry.lesson(lesson_id)
         && lesson.state.is_in_progress()
     {
@@ -193,7 +195,7 @@ async fn in_progress(app: &App, lesson_id: LessonId) -> Result<Lesson, ApiError>
 }
 
 async fn connect(
-    app: &App,
+    app: &LessonApp,
     claims: &Claims,
     guest_had: Option<SeatId>,
     purpose: Purpose,

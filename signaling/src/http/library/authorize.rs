@@ -2,12 +2,13 @@
 
 use super::problem::LibraryProblem;
 use crate::http::dispatch::readiness;
+use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
     retention::problem::{GoneView, RetentionProblem},
     web::problem::{ApiError, common::CommonProblem},
 };
-use crate::{app::App, store::library::LibraryScope};
+use crate::store::{Store, library::LibraryScope};
 use school::account::permission::Scope;
 use school::base::id::ClassId;
 use school::base::zone::school_day;
@@ -50,7 +51,7 @@ pub(crate) fn library_reach(identity: &Identity) -> Result<LibraryScope, ApiErro
 /// [`LibraryProblem::TakenDown`] for those who keep it, [`RetentionProblem::RecordingDeleted`] for those who might, and
 /// [`CommonProblem::NotFound`] for everybody else.
 pub(crate) async fn authorize_replay(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     recording_id: RecordingId,
 ) -> Result<Lesson, ApiError> {
@@ -62,7 +63,7 @@ pub(crate) async fn authorize_replay(
 /// # Errors
 /// As [`look`].
 pub(crate) async fn authorize_replay_as(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     act: Permission,
     recording_id: RecordingId,
@@ -79,7 +80,7 @@ pub(crate) async fn authorize_replay_as(
 /// # Errors
 /// Where it cannot be told.
 pub(crate) async fn lets(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     act: Permission,
     recording_id: RecordingId,
@@ -97,7 +98,12 @@ enum Door {
     Shut,
 }
 
-async fn door(app: &App, identity: &Identity, act: Permission, recording_id: RecordingId) -> Result<Door, ApiError> {
+async fn door(
+    app: &LibraryApp,
+    identity: &Identity,
+    act: Permission,
+    recording_id: RecordingId,
+) -> Result<Door, ApiError> {
     let door = kept_door(app, identity, act, recording_id).await?;
     // Whoever may know of it is told that it is gone, before anything else of it.
     if !matches!(door, Door::Shut)
@@ -111,7 +117,7 @@ async fn door(app: &App, identity: &Identity, act: Permission, recording_id: Rec
 
 /// As if nothing were ever deleted.
 async fn kept_door(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     act: Permission,
     recording_id: RecordingId,
@@ -122,7 +128,7 @@ async fn kept_door(
     }
     if let Ok(scope) = identity.reach(act)
         && let Some(lesson) = app.store.lesson_of_recording(&scope, recording_id).await?
-        && may_look(app, identity, &scope, &lesson).await?
+        && may_look(&app.store, identity, &scope, &lesson).await?
     {
         return Ok(Door::Open(Box::new(lesson)));
     }
@@ -137,7 +143,7 @@ async fn kept_door(
 }
 
 async fn taken_down(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     recording_id: RecordingId,
     rights: Rights,
@@ -155,7 +161,7 @@ async fn taken_down(
 /// # Errors
 /// [`CommonProblem::NotFound`].
 pub(crate) async fn own(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     act: Permission,
     recording_id: RecordingId,
@@ -167,22 +173,27 @@ pub(crate) async fn own(
 
 /// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
 /// over its school, and who could hear it.
-pub(crate) async fn may_look(app: &App, identity: &Identity, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+pub(crate) async fn may_look(
+    store: &Store,
+    identity: &Identity,
+    scope: &Scope,
+    lesson: &Lesson,
+) -> Result<bool, ApiError> {
     let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
-    Ok(teaches || scope.covers(lesson.place()) || had_the_right(app, scope, lesson).await?)
+    Ok(teaches || scope.covers(lesson.place()) || had_the_right(store, scope, lesson).await?)
 }
 
 /// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays
 /// its own, also after the right was frozen or cancelled.
-async fn had_the_right(app: &App, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
-    if !readiness::rule(app, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
+async fn had_the_right(store: &Store, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
+    if !readiness::rule(store, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
         return Ok(true);
     }
-    let Some(heard) = app.store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
+    let Some(heard) = store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
     // Rights are given for a term: a lesson outside of any was put there for the classrooms that it lists.
     let (Some(term_id), Some(live_at)) = (heard.term_id, lesson.live_at) else { return Ok(!heard.classes.is_empty()) };
     let class_ids: Vec<ClassId> = heard.classes.iter().copied().flatten().collect();
-    let rights = app.store.rights_of_classes(scope, term_id, &class_ids).await?;
+    let rights = store.rights_of_classes(scope, term_id, &class_ids).await?;
     let (teaching_id, subject) = (heard.teaching_id, lesson.subject.as_str());
     Ok(class_ids
         .into_iter()

@@ -14,6 +14,7 @@ use super::{
     problem::LibraryReason,
     recording::blocking,
 };
+use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -91,7 +92,7 @@ pub struct MarkEdit {
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = Listed<ChapterView>), Problems))]
 pub async fn list_chapters(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<ChapterView>>, ApiError> {
@@ -104,7 +105,7 @@ pub async fn list_chapters(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 201, body = MarkView), Problems))]
 pub async fn add_mark(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<NewMark>,
@@ -112,7 +113,7 @@ pub async fn add_mark(
     let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let title = ask.title.map(|title| named("title", &title)).transpose()?.unwrap_or_default();
     let mark = Mark { mark_id: MarkId::fresh(), at_ms: moment(ask.at_ms)?, title, version: 1 };
-    let row = identity.row(&app, "mark_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "mark_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("at_ms={}", mark.at_ms));
     let scope = identity.reach(Permission::EditLibrary)?;
     match app.store.add_mark(&scope, recording_id, identity.person()?, mark, &row).await? {
@@ -130,7 +131,7 @@ pub async fn add_mark(
     extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = MarkView), Problems))]
 pub async fn edit_mark(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     path: Path<(String, String)>,
     IfMatch(version): IfMatch,
@@ -140,7 +141,7 @@ pub async fn edit_mark(
     let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
     let title = ask.title.map(|title| named("title", &title)).transpose()?;
     let at_ms = ask.at_ms.map(moment).transpose()?;
-    let row = identity.row(&app, "edit_mark", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "edit_mark", format!("recording:{recording_id}")).at_place(lesson.place());
     let scope = identity.reach(Permission::EditLibrary)?;
     let mark = app.store.edit_mark(&scope, (recording_id, mark_id, version), (at_ms, title), &row).await?;
     let mark = edited(mark)?;
@@ -153,21 +154,21 @@ pub async fn edit_mark(
     extensions(("x-act" = json!("edit_library"))),
     responses((status = 204), Problems))]
 pub async fn delete_mark(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     path: Path<(String, String)>,
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     let (recording_id, mark_id): (RecordingId, MarkId) = both(&path)?;
     let lesson = own(&app, &identity, Permission::EditLibrary, recording_id).await?;
-    let row = identity.row(&app, "delete_mark", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "delete_mark", format!("recording:{recording_id}")).at_place(lesson.place());
     let scope = identity.reach(Permission::EditLibrary)?;
     edited(app.store.delete_mark(&scope, (recording_id, mark_id, version), &row).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a recording can be entered by, for whoever was let in.
-pub(crate) async fn chapters(app: &App, recording_id: RecordingId) -> Result<Vec<ChapterView>, ApiError> {
+pub(crate) async fn chapters(app: &LibraryApp, recording_id: RecordingId) -> Result<Vec<ChapterView>, ApiError> {
     let recordings = app.recordings.clone();
     let manifest = blocking(move || recordings.manifest(recording_id)).await?;
     let seen = manifest.into_iter().flat_map(|manifest| manifest.chapters).map(|chapter| {

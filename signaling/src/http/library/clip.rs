@@ -11,6 +11,7 @@ use super::{
     recording::blocking,
     recording_may::{ClipMay, ClipsMay},
 };
+use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -85,7 +86,7 @@ pub struct ClipChange {
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = Listed<ClipView>), Problems))]
 pub async fn list_clips(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<ClipView>>, ApiError> {
@@ -100,7 +101,7 @@ pub async fn list_clips(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 201, body = ClipView), Problems))]
 pub async fn add_clip(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<NewClip>,
@@ -130,7 +131,7 @@ pub async fn add_clip(
     params(("clip_id" = ClipId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = ClipView), Problems))]
 pub async fn show_clip(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(clip_id): PathId<ClipId>,
 ) -> Result<Tagged<ClipView>, ApiError> {
@@ -144,7 +145,7 @@ pub async fn show_clip(
     params(("clip_id" = ClipId, Path), ("if-match" = String, Header)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = ClipView), Problems))]
 pub async fn edit_clip(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(clip_id): PathId<ClipId>,
     IfMatch(version): IfMatch,
@@ -169,7 +170,7 @@ pub async fn edit_clip(
     params(("clip_id" = ClipId, Path), ("if-match" = String, Header)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 204), Problems))]
 pub async fn delete_clip(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(clip_id): PathId<ClipId>,
     IfMatch(version): IfMatch,
@@ -179,14 +180,14 @@ pub async fn delete_clip(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
+async fn find(app: &LibraryApp, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
     let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(CommonProblem::NotFound)?;
     let lesson = authorize_replay(app, identity, clip.recording_id).await?;
     Ok((clip, lesson))
 }
 
 /// Who keeps a recording changes its clips without looking into it.
-async fn find_to_edit(app: &App, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
+async fn find_to_edit(app: &LibraryApp, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
     let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(CommonProblem::NotFound)?;
     let lesson = match own(app, identity, Permission::EditLibrary, clip.recording_id).await {
         Ok(lesson) => lesson,
@@ -196,7 +197,7 @@ async fn find_to_edit(app: &App, identity: &Identity, clip_id: ClipId) -> Result
 }
 
 async fn change(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     (clip, version, lesson): (Clip, i64, Lesson),
     edit: ClipEdit,
@@ -208,7 +209,7 @@ async fn change(
 }
 
 /// A piece of what is there.
-async fn within(app: &App, recording_id: RecordingId, from_ms: i64, to_ms: i64) -> Result<Window, ApiError> {
+async fn within(app: &LibraryApp, recording_id: RecordingId, from_ms: i64, to_ms: i64) -> Result<Window, ApiError> {
     let too_short = || invalid("to_ms", &LibraryReason::ClipTooShort { min_seconds: CLIP_MS_MIN / 1_000 });
     let window = Window::new(from_ms, to_ms).ok_or_else(too_short)?;
     let recordings = app.recordings.clone();
@@ -220,9 +221,15 @@ async fn within(app: &App, recording_id: RecordingId, from_ms: i64, to_ms: i64) 
     Ok(window)
 }
 
-fn row(app: &App, identity: &Identity, act: &'static str, clip: &Clip, lesson: &Lesson) -> crate::store::AuditRow {
+fn row(
+    app: &LibraryApp,
+    identity: &Identity,
+    act: &'static str,
+    clip: &Clip,
+    lesson: &Lesson,
+) -> crate::store::AuditRow {
     let said = format!("clip:{} {}-{}", clip.clip_id, clip.window.from_ms, clip.window.to_ms);
-    identity.row(app, act, format!("recording:{}", clip.recording_id)).at_place(lesson.place()).saying(said)
+    identity.row(&app.clock, act, format!("recording:{}", clip.recording_id)).at_place(lesson.place()).saying(said)
 }
 
 fn view(clip: Clip, may: ClipsMay) -> ClipView {

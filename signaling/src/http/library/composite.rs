@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{authorize::authorize_replay_as, recording::blocking};
-use crate::app::App;
+use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -52,7 +52,7 @@ pub struct CompositeView {
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("export_recording"))),
     responses((status = 200, body = CompositeView), Problems))]
 pub async fn show(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<CompositeView>, ApiError> {
@@ -66,7 +66,7 @@ pub async fn show(
     extensions(("x-act" = json!("export_recording"))),
     responses((status = 200, body = CompositeView), Problems))]
 pub async fn make(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     JsonBody(Nothing {}): JsonBody<Nothing>,
@@ -80,7 +80,7 @@ pub async fn make(
     });
     match begun.await? {
         Ok(()) => {
-            let row = identity.row(&app, "make_composite", format!("recording:{recording_id}"));
+            let row = identity.row(&app.clock, "make_composite", format!("recording:{recording_id}"));
             app.store.audit(&row.at_place(lesson.place())).await?;
         }
         Err(CompositeRefused::Ready) => {} // As it was asked for.
@@ -95,7 +95,7 @@ pub async fn make(
     operation_id = "cancel_composite", params(("recording_id" = RecordingId, Path)),
     extensions(("x-act" = json!("export_recording"))), responses((status = 204), Problems))]
 pub async fn cancel(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<StatusCode, ApiError> {
@@ -104,12 +104,12 @@ pub async fn cancel(
     if !blocking(move || composer.cancel(recorder::RecordingId(recording_id.uuid()))).await? {
         return Err(CommonProblem::NotFound.into());
     }
-    let row = identity.row(&app, "cancel_composite", format!("recording:{recording_id}"));
+    let row = identity.row(&app.clock, "cancel_composite", format!("recording:{recording_id}"));
     app.store.audit(&row.at_place(lesson.place())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn view(app: &App, recording_id: RecordingId) -> Result<Json<CompositeView>, ApiError> {
+async fn view(app: &LibraryApp, recording_id: RecordingId) -> Result<Json<CompositeView>, ApiError> {
     let composer = Arc::clone(&app.composer);
     let state = blocking(move || composer.state(recorder::RecordingId(recording_id.uuid()))).await?;
     let (state, percent, size_bytes) = match state {

@@ -18,7 +18,7 @@ use super::{
     problem::LibraryReason,
     recording::{blocking, no_secret_in_query, send},
 };
-use crate::app::App;
+use crate::http::library::app::LibraryApp;
 use crate::{
     http::{
         account::identity::Identity,
@@ -57,7 +57,7 @@ pub struct DownloadQuery {
 /// [`CommonProblem::NotFound`] where there is nothing of these tracks in that span, or the asker may not have it;
 /// `recording-deleted`.
 pub async fn download(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     QueryParams(ask): QueryParams<DownloadQuery>,
@@ -145,7 +145,7 @@ fn bytes(
 
 /// A download leaves the hub and its rules: the audit sees who took what.
 async fn note(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     lesson: &Lesson,
     recording_id: RecordingId,
@@ -154,7 +154,7 @@ async fn note(
     let ms = |ms: Option<u64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
     let what = format!("{} {}-{}", ask.tracks, ms(ask.from_ms), ms(ask.to_ms));
     if app.exported.is_new(format!("{} {recording_id} {what}", identity.session_sha256), identity.now) {
-        let row = identity.row(app, "export_recording", format!("recording:{recording_id}"));
+        let row = identity.row(&app.clock, "export_recording", format!("recording:{recording_id}"));
         app.store.audit(&row.at_place(lesson.place()).saying(what)).await?;
     }
     Ok(())

@@ -20,7 +20,8 @@ use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 
 use super::{authorize::authorize_replay_as, recording_may::RecordingMay};
-use crate::{app::App, live::wire::LessonView};
+use crate::http::library::app::LibraryApp;
+use crate::live::wire::LessonView;
 use crate::{
     http::{
         account::identity::Identity,
@@ -55,14 +56,15 @@ pub struct RecordingView {
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = RecordingView), Problems))]
 pub async fn show(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<RecordingView>, ApiError> {
     let lesson = authorize_replay_as(&app, &identity, Permission::Replay, recording_id).await?;
     let note = lesson.recording.ok_or(CommonProblem::NotFound)?;
     // A replay looks into a class of minors: the audit sees who did.
-    let row = identity.row(&app, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row =
+        identity.row(&app.clock, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.audit(&row).await?;
     let recordings = app.recordings.clone();
     let manifest = blocking(move || recordings.manifest(recording_id)).await?;
@@ -70,7 +72,7 @@ pub async fn show(
     let mut shown = RecordingView {
         recording_id,
         state: note.state,
-        lesson: view(&app, &identity, &lesson).await?,
+        lesson: view(&app.store, app.clock.wall(), &identity, &lesson).await?,
         duration_ms: 0,
         main_playlist: None,
         board_playlist: None,
@@ -97,7 +99,7 @@ pub async fn show(
 /// # Errors
 /// [`CommonProblem::NotFound`] where there is no such file, or the asker may not have it; `recording-deleted`.
 pub async fn media(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     Path((recording_id, file)): Path<(String, String)>,
     uri: Uri,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::authorize::lets;
-use crate::app::App;
+use crate::http::library::app::LibraryApp;
 use crate::http::{account::identity::Identity, web::problem::ApiError};
 use school::{
     account::permission::Permission,
@@ -58,7 +58,7 @@ impl RecordingMay {
 
     /// For somebody who was let in to look into the recording of this lesson.
     pub(crate) async fn looking(
-        app: &App,
+        app: &LibraryApp,
         identity: &Identity,
         lesson: &Lesson,
         recording_id: RecordingId,
@@ -88,7 +88,7 @@ pub(crate) struct ClipsMay {
 impl ClipsMay {
     /// For somebody who was let in to the recording of this lesson, to look into it or to keep it.
     pub(crate) async fn read(
-        app: &App,
+        app: &LibraryApp,
         identity: &Identity,
         lesson: &Lesson,
         recording_id: RecordingId,

@@ -19,6 +19,7 @@ use super::{
     chapter::{both, moment},
     problem::LibraryReason,
 };
+use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
     library::prose,
@@ -191,7 +192,7 @@ pub struct NewReview {
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Listed<CommentView>), Problems))]
 pub async fn list_comments(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<CommentView>>, ApiError> {
@@ -206,7 +207,7 @@ pub async fn list_comments(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("comment"))),
     responses((status = 201, body = CommentView), Problems))]
 pub async fn add_comment(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<NewComment>,
@@ -221,7 +222,7 @@ pub async fn add_comment(
         edited_at: None,
         version: 1,
     };
-    let row = identity.row(&app, "comment", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "comment", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("comment:{} at_ms={}", comment.comment_id, comment.at_ms));
     if !app.store.add_comment(&identity.reach(Permission::Comment)?, recording_id, &comment, &row).await? {
         return Err(invalid("text", &LibraryReason::TooManyComments { max: COMMENTS_MAX }));
@@ -237,7 +238,7 @@ pub async fn add_comment(
     extensions(("x-act" = json!("comment"))),
     responses((status = 200, body = CommentView), Problems))]
 pub async fn edit_comment(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     path: Path<(String, String)>,
     IfMatch(version): IfMatch,
@@ -254,7 +255,7 @@ pub async fn edit_comment(
     extensions(("x-act" = json!("comment"))),
     responses((status = 204), Problems))]
 pub async fn delete_comment(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     path: Path<(String, String)>,
     IfMatch(version): IfMatch,
@@ -264,7 +265,7 @@ pub async fn delete_comment(
 }
 
 async fn change_comment(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     path: &Path<(String, String)>,
     version: i64,
@@ -273,7 +274,7 @@ async fn change_comment(
     let (recording_id, comment_id): (RecordingId, CommentId) = both(path)?;
     let lesson = own(app, identity, Permission::Comment, recording_id).await?;
     let act = if edit.is_some() { "edit_comment" } else { "delete_comment" };
-    let row = identity.row(app, act, format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, act, format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("comment:{comment_id}"));
     let (scope, person_id) =
         (identity.reach(Permission::Comment)?, identity.person().map_err(|_| CommonProblem::NotFound)?);
@@ -283,7 +284,10 @@ async fn change_comment(
 /// Rubrics that are kept where the asker works, and by the bureaus above
 #[utoipa::path(get, path = "/rubrics", tag = "reviews", extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Listed<RubricView>), Problems))]
-pub async fn list_rubrics(State(app): State<App>, identity: Identity) -> Result<Json<Listed<RubricView>>, ApiError> {
+pub async fn list_rubrics(
+    State(app): State<LibraryApp>,
+    identity: Identity,
+) -> Result<Json<Listed<RubricView>>, ApiError> {
     let scope = identity.scope(Permission::SeeReviews)?;
     let readers = Readers::of(&identity.session.asker, identity.now);
     let rubrics = app.store.rubrics(&scope, &readers).await?;
@@ -295,7 +299,7 @@ pub async fn list_rubrics(State(app): State<App>, identity: Identity) -> Result<
     extensions(("x-act" = json!("edit_rubrics"))),
     responses((status = 201, body = RubricView), Problems))]
 pub async fn add_rubric(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewRubric>,
 ) -> Result<Tagged<RubricView>, ApiError> {
@@ -308,7 +312,7 @@ pub async fn add_rubric(
         name: named("name", &ask.name)?,
         criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why))?,
     };
-    let row = identity.row(&app, "add_rubric", format!("rubric:{}", rubric.rubric_id));
+    let row = identity.row(&app.clock, "add_rubric", format!("rubric:{}", rubric.rubric_id));
     let stored = edited(app.store.save_rubric(&scope, &rubric, row).await?)?;
     let location = format!("/api/v1/rubrics/{}", stored.rubric_id);
     Ok(Tagged::created(stored.revision, rubric_view(stored), location))
@@ -320,7 +324,7 @@ pub async fn add_rubric(
     extensions(("x-act" = json!("edit_rubrics"))),
     responses((status = 200, body = RubricView), Problems))]
 pub async fn revise_rubric(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(rubric_id): PathId<RubricId>,
     IfMatch(revision): IfMatch,
@@ -337,7 +341,7 @@ pub async fn revise_rubric(
         criteria: checked(ask.criteria).map_err(|why| invalid("criteria", &why))?,
         ..before
     };
-    let row = identity.row(&app, "revise_rubric", format!("rubric:{rubric_id}"));
+    let row = identity.row(&app.clock, "revise_rubric", format!("rubric:{rubric_id}"));
     let stored = edited(app.store.save_rubric(&scope, &rubric, row).await?)?;
     Ok(Tagged::new(stored.revision, rubric_view(stored)))
 }
@@ -347,7 +351,7 @@ pub async fn revise_rubric(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Reviews), Problems))]
 pub async fn list_reviews(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Reviews>, ApiError> {
@@ -360,7 +364,7 @@ pub async fn list_reviews(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("review"))),
     responses((status = 200, body = Reviews), Problems))]
 pub async fn save_review(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<NewReview>,
@@ -375,7 +379,8 @@ pub async fn save_review(
     let rubric = rubric.ok_or_else(|| invalid("rubric_id", &LibraryReason::NoSuchRubric))?;
     let total = tenths(&rubric.criteria, &ask.scores).map_err(|why| invalid("scores", &why))?;
     let words = prose("words", &ask.words, WORDS_CHARACTERS_MAX)?;
-    let row = identity.row(&app, "review_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row =
+        identity.row(&app.clock, "review_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let said = format!("rubric:{} revision={} total={}", rubric.rubric_id, rubric.revision, f64::from(total) / 10.0);
     let stored = (&ask.scores[..], words.as_str());
     app.store.save_review(&scope, recording_id, (&rubric, person_id), stored, &row.saying(said)).await?;
@@ -387,7 +392,7 @@ const WORDS_CHARACTERS_MAX: usize = 2_000;
 
 /// A recording that the asker may say something of: they may see what others say, and look into it.
 async fn reviewed(
-    app: &App,
+    app: &LibraryApp,
     identity: &Identity,
     act: Permission,
     recording_id: RecordingId,
@@ -397,7 +402,7 @@ async fn reviewed(
     Ok(lesson)
 }
 
-async fn reviews(app: &App, identity: &Identity, recording_id: RecordingId) -> Result<Reviews, ApiError> {
+async fn reviews(app: &LibraryApp, identity: &Identity, recording_id: RecordingId) -> Result<Reviews, ApiError> {
     let stored = app.store.reviews(&identity.reach(Permission::SeeReviews)?, recording_id).await?;
     let mut by_revision: BTreeMap<(RubricId, i64), Vec<&Review>> = BTreeMap::new();
     for review in &stored {

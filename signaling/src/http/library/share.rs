@@ -20,6 +20,7 @@ use super::{
     problem::{LibraryProblem, LibraryReason},
     window::{PlayView, Shown},
 };
+use crate::http::library::app::LibraryApp;
 use crate::{
     app::App,
     live::token::ShareClaims,
@@ -118,7 +119,7 @@ pub struct SharedView {
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = Listed<ShareView>), Problems))]
 pub async fn list_shares(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
 ) -> Result<Json<Listed<ShareView>>, ApiError> {
@@ -132,7 +133,7 @@ pub async fn list_shares(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 201, body = ShareView), Problems))]
 pub async fn add_share(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     PathId(recording_id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<NewShareRequest>,
@@ -165,7 +166,7 @@ pub async fn add_share(
         expires_at: now.plus(Duration::from_secs(u64::from(ask.hours) * 3_600)),
         views_max: ask.views_max,
     };
-    let row = identity.row(&app, "share_recording", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "share_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     let row = row.saying(format!("share:{} hours={}", share.share_id, ask.hours));
     if !app.store.add_share(&scope, &share, &row).await? {
         return Err(invalid("shares", &LibraryReason::too_many(SHARES_MAX)));
@@ -181,7 +182,7 @@ pub async fn add_share(
     extensions(("x-act" = json!("edit_library"))),
     responses((status = 204), Problems))]
 pub async fn revoke_share(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     identity: Identity,
     path: Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
@@ -190,7 +191,7 @@ pub async fn revoke_share(
     let scope = identity.reach(Permission::EditLibrary)?;
     let share = app.store.share(&scope, share_id).await?.filter(|share| share.recording_id == recording_id);
     share.ok_or(CommonProblem::NotFound)?;
-    let row = identity.row(&app, "revoke_share", format!("recording:{recording_id}")).at_place(lesson.place());
+    let row = identity.row(&app.clock, "revoke_share", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.revoke_share(&scope, share_id, &row.saying(format!("share:{share_id}"))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -199,7 +200,7 @@ pub async fn revoke_share(
 #[utoipa::path(post, path = "/shared", tag = "shares", request_body = ShareToken, security(()),
     responses((status = 200, body = SharedView), Problems))]
 pub async fn open_share(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     caller: Caller,
     headers: HeaderMap,
     JsonBody(ask): JsonBody<ShareToken>,
@@ -239,7 +240,7 @@ pub async fn open_share(
 /// What the cookie of an opened link shows
 #[utoipa::path(get, path = "/shared", tag = "shares", responses((status = 200, body = SharedView), Problems))]
 pub async fn show_shared(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Json<SharedView>, ApiError> {
@@ -249,7 +250,7 @@ pub async fn show_shared(
 
 /// `GET /api/v1/shared/media/{file}`
 pub async fn media(
-    State(app): State<App>,
+    State(app): State<LibraryApp>,
     caller: Caller,
     Path(file): Path<String>,
     headers: HeaderMap,
@@ -259,16 +260,16 @@ pub async fn media(
     let shown = Shown { recording_id: share.recording_id, window: share.window() };
     // Each of those who look by a link has turns of their own.
     let holder = cookie(&headers, view_cookie_name(caller.tls)).map(sha256_hex).unwrap_or_default();
-    shown.file(&app, &holder, file, &headers).await
+    shown.file(&app.recordings, &app.segments, &holder, file, &headers).await
 }
 
-async fn viewed(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Option<Share>, ApiError> {
+async fn viewed(app: &LibraryApp, caller: &Caller, headers: &HeaderMap) -> Result<Option<Share>, ApiError> {
     let Some(cookie) = cookie(headers, view_cookie_name(caller.tls)) else { return Ok(None) };
     Ok(app.store.viewed(&system_scope::published(), &sha256_hex(cookie), app.clock.wall()).await?)
 }
 
 /// The lesson behind a share. What is deleted or taken down, or whose teacher does not agree any more, is shown to nobody.
-async fn lesson_of(app: &App, share: &Share) -> Result<Lesson, ApiError> {
+async fn lesson_of(app: &LibraryApp, share: &Share) -> Result<Lesson, ApiError> {
     let scope = system_scope::published();
     let rights = app.store.rights_of_recording(&scope, share.recording_id).await?.unwrap_or_default();
     let gone = app.store.recording_gone(&scope, share.recording_id).await?.is_some();
@@ -278,7 +279,7 @@ async fn lesson_of(app: &App, share: &Share) -> Result<Lesson, ApiError> {
     app.store.lesson_of_recording(&scope, share.recording_id).await?.ok_or_else(|| AccountProblem::LinkRefused.into())
 }
 
-async fn shown(app: &App, share: &Share) -> Result<(Lesson, SharedView), ApiError> {
+async fn shown(app: &LibraryApp, share: &Share) -> Result<(Lesson, SharedView), ApiError> {
     let lesson = lesson_of(app, share).await?;
     let entry = app.store.entry_of(&system_scope::published(), share.recording_id).await?;
     let entry = entry.ok_or(AccountProblem::LinkRefused)?;
@@ -292,12 +293,12 @@ async fn shown(app: &App, share: &Share) -> Result<(Lesson, SharedView), ApiErro
         licence: entry.licence,
         recorded_at_ms: entry.started_at,
         expires_at_ms: share.expires_at,
-        play: shown.playlists(app, "/api/v1/shared/media".into()).await?,
+        play: shown.playlists(&app.recordings, "/api/v1/shared/media".into()).await?,
     };
     Ok((lesson, view))
 }
 
-fn view(app: &App, share: Share) -> ShareView {
+fn view(app: &LibraryApp, share: Share) -> ShareView {
     let holds = share.holds(app.clock.wall()) && share.views_max.is_none_or(|max| share.views < max);
     let claims = ShareClaims { share_id: share.share_id, exp: share.expires_at };
     ShareView {

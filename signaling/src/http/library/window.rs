@@ -12,8 +12,11 @@ use tokio::fs::File;
 use utoipa::ToSchema;
 
 use super::recording::{blocking, send};
-use crate::app::App;
-use crate::http::web::problem::{ApiError, common::CommonProblem};
+use crate::{
+    http::web::problem::{ApiError, common::CommonProblem},
+    live::recording::Recordings,
+    state::concurrency::ConcurrencyLimit,
+};
 use school::{
     base::id::RecordingId,
     library::clip::{Cut, Window},
@@ -56,8 +59,8 @@ impl Shown {
     ///
     /// # Errors
     /// [`CommonProblem::Internal`].
-    pub async fn playlists(self, app: &App, base: String) -> Result<PlayView, ApiError> {
-        let recordings = app.recordings.clone();
+    pub async fn playlists(self, recordings: &Recordings, base: String) -> Result<PlayView, ApiError> {
+        let recordings = recordings.clone();
         let Self { recording_id, window } = self;
         let read = move || {
             let manifest = recordings.manifest(recording_id)?;
@@ -90,8 +93,15 @@ impl Shown {
     ///
     /// # Errors
     /// [`CommonProblem::NotFound`] where it lies outside of the window, too.
-    pub async fn file(self, app: &App, holder: &str, file: String, headers: &HeaderMap) -> Result<Response, ApiError> {
-        let recordings = app.recordings.clone();
+    pub async fn file(
+        self,
+        recordings: &Recordings,
+        segments: &ConcurrencyLimit,
+        holder: &str,
+        file: String,
+        headers: &HeaderMap,
+    ) -> Result<Response, ApiError> {
+        let recordings = recordings.clone();
         let Self { recording_id, window } = self;
         if file.ends_with(".m3u8") {
             let read = move || {
@@ -117,7 +127,7 @@ impl Shown {
             }
             recordings.open_media(recording_id, &file)
         };
-        let turn = app.segments.take(holder).await?;
+        let turn = segments.take(holder).await?;
         let (file, sha256) = blocking(find).await?.ok_or(CommonProblem::NotFound)?;
         let mut response = send(File::from_std(file), Some(&sha256), headers, turn).await?;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));

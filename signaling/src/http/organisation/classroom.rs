@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::http::organisation::app::OrganisationApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -13,12 +14,9 @@ use crate::http::{
         version::{IfMatch, Tagged, edited},
     },
 };
-use crate::{
-    app::App,
-    store::organisation::{
-        classroom::{ClassroomEdit, StoredClassroom},
-        school_class::{ClassEdit, NewClass, StoredClass},
-    },
+use crate::store::organisation::{
+    classroom::{ClassroomEdit, StoredClassroom},
+    school_class::{ClassEdit, NewClass, StoredClass},
 };
 use school::{
     account::permission::Permission,
@@ -82,7 +80,7 @@ pub struct ClassChange {
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredClassroom>), Problems))]
 pub async fn list_classrooms(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<Listing>,
 ) -> Result<Json<Listed<StoredClassroom>>, ApiError> {
@@ -96,14 +94,14 @@ pub async fn list_classrooms(
     extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 201, body = StoredClassroom), Problems))]
 pub async fn add_classroom(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewClassroom>,
 ) -> Result<Tagged<StoredClassroom>, ApiError> {
     let scope = identity.scope(Permission::EditClassrooms)?;
     let (classroom_id, name) = (ClassroomId::fresh(), named("name", &ask.name)?);
     let classroom = Classroom { classroom_id, organisation_id: ask.organisation_id, name };
-    let row = identity.row(&app, "add_classroom", format!("classroom:{classroom_id}"));
+    let row = identity.row(&app.clock, "add_classroom", format!("classroom:{classroom_id}"));
     let stored = app.store.add_classroom(&scope, &classroom, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/classrooms/{classroom_id}")))
 }
@@ -114,7 +112,7 @@ pub async fn add_classroom(
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = StoredClassroom), Problems))]
 pub async fn show_classroom(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<ClassroomId>,
 ) -> Result<Tagged<StoredClassroom>, ApiError> {
@@ -132,7 +130,7 @@ pub async fn show_classroom(
     request_body = ClassroomChange, extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = StoredClassroom), Problems))]
 pub async fn change_classroom(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<ClassroomId>,
     IfMatch(version): IfMatch,
@@ -141,7 +139,7 @@ pub async fn change_classroom(
     let scope = identity.reach(Permission::EditClassrooms)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let edit = ClassroomEdit { name, close: ask.closed };
-    let row = identity.row(&app, "change_classroom", format!("classroom:{id}")).saying(format!("{edit:?}"));
+    let row = identity.row(&app.clock, "change_classroom", format!("classroom:{id}")).saying(format!("{edit:?}"));
     let stored = edited(app.store.edit_classroom(&scope, id, version, &edit, row).await?)?;
     Ok(Tagged::new(stored.version, stored))
 }
@@ -151,7 +149,7 @@ pub async fn change_classroom(
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredClass>), Problems))]
 pub async fn list_classes(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<Listing>,
 ) -> Result<Json<Listed<StoredClass>>, ApiError> {
@@ -165,7 +163,7 @@ pub async fn list_classes(
     extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 201, body = StoredClass), Problems))]
 pub async fn add_class(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<AddedClass>,
 ) -> Result<Tagged<StoredClass>, ApiError> {
@@ -179,7 +177,7 @@ pub async fn add_class(
         name: named("name", &ask.name)?,
     };
     let id = class.class_id;
-    let row = identity.row(&app, "add_class", format!("class:{id}"));
+    let row = identity.row(&app.clock, "add_class", format!("class:{id}"));
     let stored = app.store.add_class(&scope, &class, row).await?.ok_or(CommonProblem::NotFound)?;
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/classes/{id}")))
 }
@@ -189,7 +187,7 @@ pub async fn add_class(
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = StoredClass), Problems))]
 pub async fn show_class(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<ClassId>,
 ) -> Result<Tagged<StoredClass>, ApiError> {
@@ -204,7 +202,7 @@ pub async fn show_class(
     request_body = ClassChange, extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = StoredClass), Problems))]
 pub async fn change_class(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<ClassId>,
     IfMatch(version): IfMatch,
@@ -214,7 +212,7 @@ pub async fn change_class(
     let grade = ask.grade.as_deref().map(|grade| named("grade", grade)).transpose()?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let edit = ClassEdit { classroom_id: ask.classroom_id, grade, name, close: ask.closed };
-    let row = identity.row(&app, "change_class", format!("class:{id}")).saying(format!("{edit:?}"));
+    let row = identity.row(&app.clock, "change_class", format!("class:{id}")).saying(format!("{edit:?}"));
     let stored = edited(app.store.edit_class(&scope, id, version, &edit, row).await?)?;
     Ok(Tagged::new(stored.version, stored))
 }

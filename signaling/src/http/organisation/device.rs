@@ -8,14 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    app::App,
-    secret,
-    store::{
-        AuditRow,
-        organisation::device::{KeyAlgorithm, NewEnrolment, StoredDevice},
-    },
-};
+use crate::http::organisation::app::OrganisationApp;
 use crate::{
     http::{
         account::identity::Identity,
@@ -28,6 +21,13 @@ use crate::{
         },
     },
     secret::sha256_hex,
+};
+use crate::{
+    secret,
+    store::{
+        AuditRow,
+        organisation::device::{KeyAlgorithm, NewEnrolment, StoredDevice},
+    },
 };
 use school::{
     account::permission::Permission,
@@ -108,7 +108,7 @@ pub struct Challenge {
 #[utoipa::path(post, path = "/enrolments", tag = "devices", request_body = Enrol, security(()),
     responses((status = 201, body = ShownCode), Problems))]
 pub async fn begin_enrolment(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     caller: Caller,
     JsonBody(ask): JsonBody<Enrol>,
 ) -> Result<(axum::http::StatusCode, Json<ShownCode>), ApiError> {
@@ -144,7 +144,7 @@ pub async fn begin_enrolment(
 #[utoipa::path(get, path = "/enrolments/{enrolment_id}", tag = "devices", security(()),
     params(("enrolment_id" = EnrolmentId, Path)), responses((status = 200, body = Enrolment), Problems))]
 pub async fn show_enrolment(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     PathId(id): PathId<EnrolmentId>,
 ) -> Result<Json<Enrolment>, ApiError> {
     let device_id = app.store.enrolment(id, app.clock.lasting().wall).await?.ok_or(CommonProblem::NotFound)?;
@@ -155,7 +155,7 @@ pub async fn show_enrolment(
 #[utoipa::path(post, path = "/device-challenges", tag = "devices", request_body = Knock, security(()),
     responses((status = 201, body = Challenge), Problems))]
 pub async fn challenge(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     caller: Caller,
     JsonBody(ask): JsonBody<Knock>,
 ) -> Result<(axum::http::StatusCode, Json<Challenge>), ApiError> {
@@ -171,7 +171,7 @@ pub async fn challenge(
     extensions(("x-act" = json!("see_devices"))),
     responses((status = 200, body = Listed<StoredDevice>), Problems))]
 pub async fn list_devices(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<Listing>,
 ) -> Result<Json<Listed<StoredDevice>>, ApiError> {
@@ -185,7 +185,7 @@ pub async fn list_devices(
     extensions(("x-act" = json!("edit_devices"))),
     responses((status = 201, body = StoredDevice), Problems))]
 pub async fn add_device(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewDevice>,
 ) -> Result<Tagged<StoredDevice>, ApiError> {
@@ -195,7 +195,7 @@ pub async fn add_device(
     let (device_id, name) = (DeviceId::fresh(), named("name", &ask.name)?);
     let code: String = ask.code.chars().filter(char::is_ascii_alphanumeric).take(CODE_LENGTH + 1).collect();
     let code_sha256 = sha256_hex(code.to_ascii_uppercase());
-    let row = identity.row(&app, "enrol_device", format!("device:{device_id}"));
+    let row = identity.row(&app.clock, "enrol_device", format!("device:{device_id}"));
     let stored = app.store.enrol(&scope, &code_sha256, (device_id, &name), ask.classroom_id, row).await?;
     let Some(stored) = stored else {
         app.attempts.failed(identity.caller.ip(), now);
@@ -209,7 +209,7 @@ pub async fn add_device(
     extensions(("x-act" = json!("see_devices"))),
     responses((status = 200, body = StoredDevice), Problems))]
 pub async fn show_device(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<DeviceId>,
 ) -> Result<Tagged<StoredDevice>, ApiError> {
@@ -224,7 +224,7 @@ pub async fn show_device(
     request_body = DeviceChange, extensions(("x-act" = json!("edit_devices"))),
     responses((status = 200, body = StoredDevice), Problems))]
 pub async fn change_device(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<DeviceId>,
     IfMatch(version): IfMatch,
@@ -233,9 +233,9 @@ pub async fn change_device(
     let scope = identity.reach(Permission::EditDevices)?;
     let name = ask.name.as_deref().map(|name| named("name", name)).transpose()?;
     let act = if ask.revoked { "revoke_device" } else { "change_device" };
-    let row = identity.row(&app, act, format!("device:{id}"));
+    let row = identity.row(&app.clock, act, format!("device:{id}"));
     let stored = edited(app.store.edit_device(&scope, id, version, (name.as_deref(), ask.revoked), row).await?)?;
-    app.rights_changed();
+    app.rights.changed();
     Ok(Tagged::new(stored.version, stored))
 }
 

@@ -15,14 +15,12 @@ use super::{
     problem::{OrganisationProblem, OrganisationReason},
     sheet::{self, FILE_BYTES_MAX, FileKind, XLSX},
 };
-use crate::{
-    app::App,
-    store::{
-        account::person::StoredPerson,
-        db::list::ListQuery,
-        organisation::{
-            classroom::StoredClassroom, import::Imported, place::StoredOrganisation, school_class::StoredClass,
-        },
+use crate::http::organisation::app::OrganisationApp;
+use crate::store::{
+    account::person::StoredPerson,
+    db::list::ListQuery,
+    organisation::{
+        classroom::StoredClassroom, import::Imported, place::StoredOrganisation, school_class::StoredClass,
     },
 };
 use crate::{
@@ -104,7 +102,7 @@ impl<S: Send + Sync> FromRequest<S> for Table {
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_organisations"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_organisations(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(importing): QueryParams<Importing>,
     table: Table,
@@ -117,7 +115,7 @@ pub async fn import_organisations(
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_classrooms(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(importing): QueryParams<Importing>,
     table: Table,
@@ -130,7 +128,7 @@ pub async fn import_classrooms(
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_classes(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(importing): QueryParams<Importing>,
     table: Table,
@@ -143,7 +141,7 @@ pub async fn import_classes(
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_people"))),
     responses((status = 200, body = Imported), Problems))]
 pub async fn import_people(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(importing): QueryParams<Importing>,
     table: Table,
@@ -152,7 +150,7 @@ pub async fn import_people(
 }
 
 async fn import(
-    app: &App,
+    app: &OrganisationApp,
     identity: &Identity,
     sheet: Sheet,
     act: Permission,
@@ -165,10 +163,10 @@ async fn import(
     let file = tokio::task::spawn_blocking(move || sheet::read(kind, &bytes)).await;
     // A file that its reader stumbles over is as good as unreadable.
     let file = file.map_err(|_| CommonProblem::bad_request("the file cannot be opened"))??;
-    let row = identity.row(app, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
+    let row = identity.row(&app.clock, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
     let imported = app.store.import(&scope, sheet, lines(sheet, file), importing.dry_run, row).await?;
     if imported.kept {
-        app.rights_changed();
+        app.rights.changed();
     } else if !importing.dry_run {
         return Err(OrganisationProblem::BadLines { faults: imported.faults }.into());
     }
@@ -181,7 +179,7 @@ async fn import(
     responses((status = 200, content((String = "text/csv"),
         (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_organisations(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
@@ -194,7 +192,7 @@ pub async fn export_organisations(
     responses((status = 200, content((String = "text/csv"),
         (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_classrooms(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
@@ -207,7 +205,7 @@ pub async fn export_classrooms(
     responses((status = 200, content((String = "text/csv"),
         (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_classes(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
@@ -220,7 +218,7 @@ pub async fn export_classes(
     responses((status = 200, content((String = "text/csv"),
         (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_people(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     QueryParams(exporting): QueryParams<Exporting>,
 ) -> Result<Response, ApiError> {
@@ -228,7 +226,7 @@ pub async fn export_people(
 }
 
 async fn export(
-    app: &App,
+    app: &OrganisationApp,
     identity: &Identity,
     sheet: Sheet,
     act: Permission,
@@ -244,7 +242,7 @@ async fn export(
     };
     let file = tokio::task::spawn_blocking(move || sheet::write(kind, sheet, &table)).await;
     let file = file.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
-    app.store.audit(&identity.row(app, "export", format!("{}:{taken}", sheet.as_str()))).await?;
+    app.store.audit(&identity.row(&app.clock, "export", format!("{}:{taken}", sheet.as_str()))).await?;
     let name = format!("attachment; filename=\"{}.{end}\"", sheet.as_str());
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
 }
@@ -274,7 +272,7 @@ fn too_many() -> ApiError {
 /// The lines of a table. What names an organisation is its code; its name, where it has none; its id, where others have
 /// that name too.
 async fn table(
-    app: &App,
+    app: &OrganisationApp,
     scope: &Scope,
     sheet: Sheet,
     below: Option<OrganisationId>,

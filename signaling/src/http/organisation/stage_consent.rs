@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::OrganisationReason;
+use crate::http::organisation::app::OrganisationApp;
 use crate::http::{
     account::identity::Identity,
     web::{
@@ -12,7 +13,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{app::App, store::StageConsent};
+use crate::store::StageConsent;
 use school::{
     account::permission::Permission,
     base::{id::OrganisationId, time::UnixMs},
@@ -54,7 +55,7 @@ fn view(organisation_id: OrganisationId, consent: StageConsent) -> StageConsentV
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = StageConsentView), Problems))]
 pub async fn show_stage_consent(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<StageConsentView>, ApiError> {
@@ -69,7 +70,7 @@ pub async fn show_stage_consent(
     extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = StageConsentView), Problems))]
 pub async fn set_stage_consent(
-    State(app): State<App>,
+    State(app): State<OrganisationApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
     JsonBody(ask): JsonBody<NewStageConsent>,
@@ -80,7 +81,7 @@ pub async fn set_stage_consent(
         (true, None) => return Err(invalid("basis", &OrganisationReason::BasisNeeded)),
         (false, _) => String::new(),
     };
-    let row = identity.row(&app, "set_stage_consent", format!("organisation:{id}"));
+    let row = identity.row(&app.clock, "set_stage_consent", format!("organisation:{id}"));
     let row = row.saying(if ask.record_on_stage { basis.as_str() } else { "off" });
     let consent = StageConsent { record_on_stage: ask.record_on_stage, basis, set_at: Some(row.at) };
     if !app.store.set_stage_consent(&scope, id, &consent, row).await? {

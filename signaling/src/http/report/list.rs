@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::http::report::app::ReportApp;
 use crate::http::{
     account::identity::Identity,
     lesson::{days_in, read_cursor, write_cursor},
@@ -24,10 +25,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{
-    app::App,
-    store::report::{ReportSearch, StoredReport},
-};
+use crate::store::report::{ReportSearch, StoredReport};
 use school::{
     account::permission::{Permission, Place, Scope, may},
     base::{
@@ -129,7 +127,7 @@ pub struct ReportLine {
     extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, body = Listed<ReportLine>), Problems))]
 pub async fn list_lesson_reports(
-    State(app): State<App>,
+    State(app): State<ReportApp>,
     identity: Identity,
     QueryParams(listing): QueryParams<ReportListing>,
 ) -> Result<Json<Listed<ReportLine>>, ApiError> {
@@ -157,7 +155,7 @@ pub async fn list_lesson_reports(
     responses((status = 200, content((String = "text/csv"),
         (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), Problems))]
 pub async fn export_lesson_reports(
-    State(app): State<App>,
+    State(app): State<ReportApp>,
     identity: Identity,
     QueryParams(exporting): QueryParams<ReportExporting>,
 ) -> Result<Response, ApiError> {
@@ -190,7 +188,7 @@ pub async fn export_lesson_reports(
     let file = tokio::task::spawn_blocking(move || sheet::write_table(kind, &COLUMNS, &lines)).await;
     let file = file.map_err(ApiError::internal)?;
     let file = file.map_err(ApiError::internal)?;
-    app.store.audit(&identity.row(&app, "export_reports", format!("lesson_reports:{taken}"))).await?;
+    app.store.audit(&identity.row(&app.clock, "export_reports", format!("lesson_reports:{taken}"))).await?;
     let name = format!("attachment; filename=\"lesson-reports.{end}\"");
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
 }
@@ -235,7 +233,7 @@ struct Found {
 }
 
 impl Found {
-    async fn of(app: &App, scope: &Scope, lessons: Vec<Lesson>) -> Result<Vec<Self>, ApiError> {
+    async fn of(app: &ReportApp, scope: &Scope, lessons: Vec<Lesson>) -> Result<Vec<Self>, ApiError> {
         let ids: Vec<LessonId> = lessons.iter().map(|lesson| lesson.lesson_id).collect();
         let mut reports = app.store.reports(scope, &ids).await?;
         let mut schools = app.store.teaching_schools(scope, &ids).await?;

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::http::retention::app::RetentionApp;
 use crate::http::{
     account::identity::Identity,
     retention::problem::{RetentionProblem, RetentionReason},
@@ -13,10 +14,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{
-    app::App,
-    store::retention::{Deletion, Hold, RetainedFilter, RetainedRecording, policy::Policies},
-};
+use crate::store::retention::{Deletion, Hold, RetainedFilter, RetainedRecording, policy::Policies};
 use school::{
     account::permission::{Permission, Scope},
     base::{
@@ -111,7 +109,7 @@ pub struct RetainedPage {
     extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = Listed<RetainedRecordingView>), Problems))]
 pub async fn list_retained_recordings(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     QueryParams(page): QueryParams<RetainedPage>,
 ) -> Result<Json<Listed<RetainedRecordingView>>, ApiError> {
@@ -137,7 +135,7 @@ pub async fn list_retained_recordings(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn show_retained_recording(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<RecordingId>,
 ) -> Result<Json<RetainedRecordingView>, ApiError> {
@@ -149,7 +147,7 @@ pub async fn show_retained_recording(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn hold_recording(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<NewHold>,
@@ -162,7 +160,7 @@ pub async fn hold_recording(
     }
     let (by, name) = (identity.actor(), identity.session.name.clone());
     let hold = Hold { by, name, reason: reason(&ask.reason)?, at: now, until };
-    let row = identity.row(&app, "hold_recording", format!("recording:{id}"));
+    let row = identity.row(&app.clock, "hold_recording", format!("recording:{id}"));
     if !app.store.hold_recording(&scope, id, Some(&hold), row).await? {
         return Err(RetentionProblem::WrongStorageState { state: retained.state }.into());
     }
@@ -174,14 +172,14 @@ pub async fn hold_recording(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn release_recording(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<RecordingId>,
 ) -> Result<Json<RetainedRecordingView>, ApiError> {
     let scope = identity.reach(Permission::EditStorage)?;
     let retained = found(&app, &scope, id).await?;
     if retained.hold.is_some() {
-        let row = identity.row(&app, "release_recording", format!("recording:{id}"));
+        let row = identity.row(&app.clock, "release_recording", format!("recording:{id}"));
         app.store.hold_recording(&scope, id, None, row).await?;
     }
     shown(&app, &scope, id).await
@@ -192,7 +190,7 @@ pub async fn release_recording(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn ask_for_deletion(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<RecordingId>,
     JsonBody(ask): JsonBody<Reasoned>,
@@ -201,7 +199,7 @@ pub async fn ask_for_deletion(
     let retained = found(&app, &scope, id).await?;
     let (since, by) = (app.clock.wall(), identity.actor());
     let deletion = Deletion { since, rule: DeletionRule::Request, by, reason: reason(&ask.reason)? };
-    let row = identity.row(&app, "mark_for_deletion", format!("recording:{id}"));
+    let row = identity.row(&app.clock, "mark_for_deletion", format!("recording:{id}"));
     if !app.store.mark_for_deletion(&scope, id, &deletion, row).await? {
         let problem = match retained.hold {
             Some(_) => RetentionProblem::RecordingHeld,
@@ -217,24 +215,24 @@ pub async fn ask_for_deletion(
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
 pub async fn take_deletion_back(
-    State(app): State<App>,
+    State(app): State<RetentionApp>,
     identity: Identity,
     PathId(id): PathId<RecordingId>,
 ) -> Result<Json<RetainedRecordingView>, ApiError> {
     let scope = identity.reach(Permission::EditStorage)?;
     let retained = found(&app, &scope, id).await?;
-    let row = identity.row(&app, "take_deletion_back", format!("recording:{id}"));
+    let row = identity.row(&app.clock, "take_deletion_back", format!("recording:{id}"));
     if !app.store.unmark(&scope, id, row).await? {
         return Err(RetentionProblem::WrongStorageState { state: retained.state }.into());
     }
     shown(&app, &scope, id).await
 }
 
-async fn found(app: &App, scope: &Scope, id: RecordingId) -> Result<RetainedRecording, ApiError> {
+async fn found(app: &RetentionApp, scope: &Scope, id: RecordingId) -> Result<RetainedRecording, ApiError> {
     app.store.retained_recording(scope, id).await?.ok_or_else(|| CommonProblem::NotFound.into())
 }
 
-async fn shown(app: &App, scope: &Scope, id: RecordingId) -> Result<Json<RetainedRecordingView>, ApiError> {
+async fn shown(app: &RetentionApp, scope: &Scope, id: RecordingId) -> Result<Json<RetainedRecordingView>, ApiError> {
     let retained = found(app, scope, id).await?;
     Ok(Json(retained_view(&app.store.policies(scope).await?, retained)))
 }

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::timetable::app::TimetableApp;
 use crate::http::{
     account::identity::Identity,
     organisation::place_of,
@@ -15,7 +16,7 @@ use crate::http::{
         version::Tagged,
     },
 };
-use crate::{app::App, store::Versioned};
+use crate::store::Versioned;
 use school::{
     account::permission::Permission,
     base::{
@@ -69,7 +70,7 @@ pub struct BellScheduleView {
 #[utoipa::path(get, path = "/bell-schedules", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<BellScheduleView>), Problems))]
 pub async fn list_bell_schedules(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
 ) -> Result<Json<Listed<BellScheduleView>>, ApiError> {
     let stored = app.store.bell_schedules(&identity.scope(Permission::SeeTimetable)?).await?;
@@ -81,7 +82,7 @@ pub async fn list_bell_schedules(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 201, body = BellScheduleView), Problems))]
 pub async fn add_bell_schedule(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewBellSchedule>,
 ) -> Result<Tagged<BellScheduleView>, ApiError> {
@@ -95,11 +96,11 @@ pub async fn add_bell_schedule(
         periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
     };
     // What its bells are up to is not asked of those who may not set them.
-    place_of(&app, &scope, ask.organisation_id).await?;
+    place_of(&app.store, &scope, ask.organisation_id).await?;
     let others: Vec<BellSchedule> =
         app.store.bell_schedules(&scope).await?.into_iter().map(|stored| stored.value).collect();
     schedule.check(&others).map_err(|why| invalid("periods", &why))?;
-    let row = identity.row(&app, "add_bell_schedule", format!("bell_schedule:{}", schedule.bell_schedule_id));
+    let row = identity.row(&app.clock, "add_bell_schedule", format!("bell_schedule:{}", schedule.bell_schedule_id));
     if !app.store.insert_bell_schedule(&scope, &schedule, row).await? {
         return Err(CommonProblem::NotFound.into());
     }

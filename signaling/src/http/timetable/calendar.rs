@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::http::timetable::app::TimetableApp;
 use crate::http::{
     account::identity::Identity,
     organisation::place_of,
@@ -16,7 +17,7 @@ use crate::http::{
         version::Tagged,
     },
 };
-use crate::{app::App, store::Versioned};
+use crate::store::Versioned;
 use school::{
     account::permission::Permission,
     base::id::{OrganisationId, SchoolYearId, TermId},
@@ -123,7 +124,7 @@ pub struct WhichDay {
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<SchoolYearView>), Problems))]
 pub async fn list_school_years(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
 ) -> Result<Json<Listed<SchoolYearView>>, ApiError> {
     let stored = app.store.school_years(&identity.scope(Permission::SeeTimetable)?).await?;
@@ -135,7 +136,7 @@ pub async fn list_school_years(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 201, body = SchoolYearView), Problems))]
 pub async fn add_school_year(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewSchoolYear>,
 ) -> Result<Tagged<SchoolYearView>, ApiError> {
@@ -151,7 +152,7 @@ pub async fn add_school_year(
         return Err(invalid("first_day", &YEAR_OUT_OF_RANGE));
     }
     year.check().map_err(|why| invalid("last_day", &why))?;
-    let row = identity.row(&app, "add_school_year", format!("school_year:{}", year.school_year_id));
+    let row = identity.row(&app.clock, "add_school_year", format!("school_year:{}", year.school_year_id));
     if !app.store.insert_school_year(&scope, &year, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -162,7 +163,10 @@ pub async fn add_school_year(
 /// Terms that hold for what the asker sees, the latest first
 #[utoipa::path(get, path = "/terms", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<TermView>), Problems))]
-pub async fn list_terms(State(app): State<App>, identity: Identity) -> Result<Json<Listed<TermView>>, ApiError> {
+pub async fn list_terms(
+    State(app): State<TimetableApp>,
+    identity: Identity,
+) -> Result<Json<Listed<TermView>>, ApiError> {
     let stored = app.store.terms(&identity.scope(Permission::SeeTimetable)?).await?;
     Ok(Json(Listed { items: stored.into_iter().map(term_view).collect(), next: None }))
 }
@@ -172,7 +176,7 @@ pub async fn list_terms(State(app): State<App>, identity: Identity) -> Result<Js
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 201, body = TermView), Problems))]
 pub async fn add_term(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewTerm>,
 ) -> Result<Tagged<TermView>, ApiError> {
@@ -190,7 +194,7 @@ pub async fn add_term(
     let others: Vec<Term> = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value).collect();
     let others: Vec<Term> = others.into_iter().filter(|other| other.school_year_id == ask.school_year_id).collect();
     term.check(&year, &others).map_err(|why| invalid("first_day", &why))?;
-    let row = identity.row(&app, "add_term", format!("term:{}", term.term_id));
+    let row = identity.row(&app.clock, "add_term", format!("term:{}", term.term_id));
     if !app.store.insert_term(&scope, &term, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -203,7 +207,7 @@ pub async fn add_term(
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<Holiday>), Problems))]
 pub async fn list_holidays(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(days): QueryParams<Days>,
 ) -> Result<Json<Listed<Holiday>>, ApiError> {
@@ -225,12 +229,12 @@ pub async fn list_holidays(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = Holiday), Problems))]
 pub async fn set_holiday(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<Holiday>,
 ) -> Result<Json<Holiday>, ApiError> {
     let scope = identity.scope(Permission::EditTimetable)?;
-    place_of(&app, &scope, ask.organisation_id).await?;
+    place_of(&app.store, &scope, ask.organisation_id).await?;
     let kind = ask.taught_as.map_or(DayKind::Off, |date| DayKind::TaughtAs { date });
     let day = SpecialDay { date: ask.date, kind, name: named("name", &ask.name)? };
     // A calendar that contradicts itself would stop every plan: refuse it here, where it can be mended.
@@ -242,8 +246,9 @@ pub async fn set_holiday(
             Calendar::new(term, own.chain([day.clone()])).map_err(|why| invalid("taught_as", &why))?;
         }
     }
-    let row =
-        identity.row(&app, "set_holiday", format!("organisation:{}", ask.organisation_id)).saying(format!("{day:?}"));
+    let row = identity
+        .row(&app.clock, "set_holiday", format!("organisation:{}", ask.organisation_id))
+        .saying(format!("{day:?}"));
     if !app.store.set_special_day(&scope, ask.organisation_id, &day, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -254,12 +259,12 @@ pub async fn set_holiday(
 #[utoipa::path(delete, path = "/holidays", tag = "timetable", params(WhichDay),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
 pub async fn clear_holiday(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(ask): QueryParams<WhichDay>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.scope(Permission::EditTimetable)?;
-    let row = identity.row(&app, "clear_holiday", format!("organisation:{}", ask.organisation_id));
+    let row = identity.row(&app.clock, "clear_holiday", format!("organisation:{}", ask.organisation_id));
     let row = row.saying(ask.date.to_string());
     match app.store.clear_special_day(&scope, ask.organisation_id, ask.date, row).await? {
         true => Ok(StatusCode::NO_CONTENT),
@@ -272,12 +277,12 @@ pub async fn clear_holiday(
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = RuleSet), Problems))]
 pub async fn show_rules(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
 ) -> Result<Json<RuleSet>, ApiError> {
     let scope = identity.reach(Permission::SeeTimetable)?;
-    let path = place_of(&app, &scope, id).await?;
+    let path = place_of(&app.store, &scope, id).await?;
     Ok(Json(app.store.rules_at(&scope, &path).await?))
 }
 
@@ -286,14 +291,14 @@ pub async fn show_rules(
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = RuleSet), Problems))]
 pub async fn set_rules(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<OrganisationId>,
     JsonBody(ask): JsonBody<RuleSet>,
 ) -> Result<Json<RuleSet>, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
     ask.check().map_err(|why| invalid("rules", &why))?;
-    let row = identity.row(&app, "set_rules", format!("organisation:{id}"));
+    let row = identity.row(&app.clock, "set_rules", format!("organisation:{id}"));
     Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(CommonProblem::NotFound)?))
 }
 

@@ -10,6 +10,7 @@ use super::{
     course::{CourseView, WeeklyView, course_view, weekly},
     problem::course_problem,
 };
+use crate::http::timetable::app::TimetableApp;
 use crate::http::{
     account::identity::Identity,
     timetable::calendar::{SchoolYearView, TermView, YEAR_OUT_OF_RANGE, YEARS, term_view, year_view},
@@ -19,7 +20,7 @@ use crate::http::{
         version::{IfMatch, Tagged, edited},
     },
 };
-use crate::{app::App, store::Versioned};
+use crate::store::Versioned;
 use school::{
     account::permission::{Permission, Scope},
     base::id::{BellScheduleId, ClassroomId, CourseId, PersonId, SchoolYearId, TermId},
@@ -77,13 +78,13 @@ pub struct CourseChange {
     weekly: Option<Vec<WeeklyView>>,
 }
 
-async fn year_of(app: &App, scope: &Scope, id: SchoolYearId) -> Result<Versioned<SchoolYear>, ApiError> {
+async fn year_of(app: &TimetableApp, scope: &Scope, id: SchoolYearId) -> Result<Versioned<SchoolYear>, ApiError> {
     let years = app.store.school_years(scope).await?;
     years.into_iter().find(|stored| stored.value.school_year_id == id).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
 async fn bells_of(
-    app: &App,
+    app: &TimetableApp,
     scope: &Scope,
     id: BellScheduleId,
 ) -> Result<(Versioned<BellSchedule>, Vec<BellSchedule>), ApiError> {
@@ -98,7 +99,7 @@ async fn bells_of(
     params(("school_year_id" = SchoolYearId, Path)), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = SchoolYearView), Problems))]
 pub async fn show_school_year(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<SchoolYearId>,
 ) -> Result<Tagged<SchoolYearView>, ApiError> {
@@ -112,7 +113,7 @@ pub async fn show_school_year(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = SchoolYearView), Problems))]
 pub async fn change_school_year(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<SchoolYearId>,
     IfMatch(version): IfMatch,
@@ -134,7 +135,7 @@ pub async fn change_school_year(
     for term in terms.filter(|term| term.school_year_id == id) {
         term.check(&year, &[]).map_err(|why| invalid("last_day", &why))?;
     }
-    let row = identity.row(&app, "change_school_year", format!("school_year:{id}"));
+    let row = identity.row(&app.clock, "change_school_year", format!("school_year:{id}"));
     let version = edited(app.store.change_school_year(&scope, (&year, version), !trial.dry_run, row).await?)?;
     Ok(Tagged::new(version, year_view(Versioned { value: year, version })))
 }
@@ -144,14 +145,14 @@ pub async fn change_school_year(
     params(("school_year_id" = SchoolYearId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
 pub async fn remove_school_year(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<SchoolYearId>,
     IfMatch(version): IfMatch,
     QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let row = identity.row(&app, "remove_school_year", format!("school_year:{id}"));
+    let row = identity.row(&app.clock, "remove_school_year", format!("school_year:{id}"));
     edited(app.store.delete_school_year(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -160,7 +161,7 @@ pub async fn remove_school_year(
 #[utoipa::path(get, path = "/terms/{term_id}", tag = "timetable", params(("term_id" = TermId, Path)),
     extensions(("x-act" = json!("see_timetable"))), responses((status = 200, body = TermView), Problems))]
 pub async fn show_term(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<TermId>,
 ) -> Result<Tagged<TermView>, ApiError> {
@@ -174,7 +175,7 @@ pub async fn show_term(
     params(("term_id" = TermId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 200, body = TermView), Problems))]
 pub async fn change_term(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<TermId>,
     IfMatch(version): IfMatch,
@@ -193,7 +194,7 @@ pub async fn change_term(
     let others = app.store.terms(&scope).await?.into_iter().map(|stored| stored.value);
     let others: Vec<Term> = others.filter(|other| other.school_year_id == term.school_year_id).collect();
     term.check(&year, &others).map_err(|why| invalid("first_day", &why))?;
-    let row = identity.row(&app, "change_term", format!("term:{id}"));
+    let row = identity.row(&app.clock, "change_term", format!("term:{id}"));
     let done = app.store.change_term(&scope, (&before, &term), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
     Ok(Tagged::new(version, term_view(Versioned { value: term, version })))
@@ -204,14 +205,14 @@ pub async fn change_term(
     params(("term_id" = TermId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
 pub async fn remove_term(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<TermId>,
     IfMatch(version): IfMatch,
     QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let row = identity.row(&app, "remove_term", format!("term:{id}"));
+    let row = identity.row(&app.clock, "remove_term", format!("term:{id}"));
     edited(app.store.delete_term(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -221,7 +222,7 @@ pub async fn remove_term(
     params(("course_id" = CourseId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 200, body = CourseView), Problems))]
 pub async fn change_course(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<CourseId>,
     IfMatch(version): IfMatch,
@@ -244,7 +245,7 @@ pub async fn change_course(
         course.weekly = asked.iter().map(weekly).collect::<Result<_, ApiError>>()?;
     }
     course.check().map_err(|why| course_problem(&why))?;
-    let row = identity.row(&app, "change_course", format!("course:{id}"));
+    let row = identity.row(&app.clock, "change_course", format!("course:{id}"));
     let done = app.store.change_course(&scope, (&before, &course), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
     Ok(Tagged::new(version, course_view(Versioned { value: course, version })))
@@ -255,14 +256,14 @@ pub async fn change_course(
     params(("course_id" = CourseId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
 pub async fn remove_course(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<CourseId>,
     IfMatch(version): IfMatch,
     QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let row = identity.row(&app, "remove_course", format!("course:{id}"));
+    let row = identity.row(&app.clock, "remove_course", format!("course:{id}"));
     edited(app.store.delete_course(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -272,7 +273,7 @@ pub async fn remove_course(
     params(("bell_schedule_id" = BellScheduleId, Path)), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = BellScheduleView), Problems))]
 pub async fn show_bell_schedule(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<BellScheduleId>,
 ) -> Result<Tagged<BellScheduleView>, ApiError> {
@@ -287,7 +288,7 @@ pub async fn show_bell_schedule(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = BellScheduleView), Problems))]
 pub async fn change_bell_schedule(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<BellScheduleId>,
     IfMatch(version): IfMatch,
@@ -309,7 +310,7 @@ pub async fn change_bell_schedule(
         schedule.periods = periods.iter().map(period).collect::<Result<_, ApiError>>()?;
     }
     schedule.check(&others).map_err(|why| invalid("periods", &why))?;
-    let row = identity.row(&app, "change_bell_schedule", format!("bell_schedule:{id}"));
+    let row = identity.row(&app.clock, "change_bell_schedule", format!("bell_schedule:{id}"));
     let done = app.store.change_bell_schedule(&scope, (&before, &schedule), version, !trial.dry_run, row).await?;
     let version = edited(done)?;
     Ok(Tagged::new(version, schedule_view(Versioned { value: schedule, version })))
@@ -321,14 +322,14 @@ pub async fn change_bell_schedule(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 204), Problems))]
 pub async fn remove_bell_schedule(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<BellScheduleId>,
     IfMatch(version): IfMatch,
     QueryParams(trial): QueryParams<Trial>,
 ) -> Result<StatusCode, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
-    let row = identity.row(&app, "remove_bell_schedule", format!("bell_schedule:{id}"));
+    let row = identity.row(&app.clock, "remove_bell_schedule", format!("bell_schedule:{id}"));
     edited(app.store.delete_bell_schedule(&scope, (id, version), !trial.dry_run, row).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::http::timetable::app::TimetableApp;
 use crate::http::{
     account::identity::Identity,
     timetable::problem::{TimetableReason, course_problem},
@@ -14,7 +15,7 @@ use crate::http::{
         version::Tagged,
     },
 };
-use crate::{app::App, store::Versioned};
+use crate::store::Versioned;
 use jiff::civil::Weekday;
 use school::base::id::ClassroomId;
 use school::{
@@ -173,7 +174,7 @@ pub struct StandingRequest {
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<CourseView>), Problems))]
 pub async fn list_courses(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(ask): QueryParams<OfTerm>,
 ) -> Result<Json<Listed<CourseView>>, ApiError> {
@@ -189,7 +190,7 @@ pub async fn list_courses(
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 201, body = CourseView), Problems))]
 pub async fn add_course(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewCourse>,
 ) -> Result<Tagged<CourseView>, ApiError> {
@@ -221,7 +222,7 @@ pub async fn add_course(
         listening: ask.listening.iter().map(listening).collect::<Result<_, ApiError>>()?,
     };
     course.check().map_err(|why| course_problem(&why))?;
-    let row = identity.row(&app, "add_course", format!("course:{}", course.course_id));
+    let row = identity.row(&app.clock, "add_course", format!("course:{}", course.course_id));
     if !app.store.insert_course(&scope, &course, row).await? {
         return Err(CommonProblem::NotFound.into());
     }
@@ -234,7 +235,7 @@ pub async fn add_course(
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = CourseView), Problems))]
 pub async fn show_course(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<CourseId>,
 ) -> Result<Tagged<CourseView>, ApiError> {
@@ -248,7 +249,7 @@ pub async fn show_course(
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<PairingView>), Problems))]
 pub async fn list_pairings(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(ask): QueryParams<OfTerm>,
 ) -> Result<Json<Listed<PairingView>>, ApiError> {
@@ -265,7 +266,7 @@ pub async fn list_pairings(
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 201, body = PairingView), Problems))]
 pub async fn add_pairing(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewPairing>,
 ) -> Result<Tagged<PairingView>, ApiError> {
@@ -286,7 +287,7 @@ pub async fn add_pairing(
         extent: extent(ask.subjects)?,
         standing: Standing::Active,
     };
-    let row = identity.row(&app, "add_pairing", format!("pairing:{}", pairing.pairing_id));
+    let row = identity.row(&app.clock, "add_pairing", format!("pairing:{}", pairing.pairing_id));
     app.store.insert_pairing(&scope, &pairing, row).await?;
     let location = format!("/api/v1/pairings/{}", pairing.pairing_id);
     Ok(Tagged::created(1, pairing_view(Versioned { value: pairing, version: 1 }), location))
@@ -297,13 +298,13 @@ pub async fn add_pairing(
     params(("pairing_id" = PairingId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = PairingView), Problems))]
 pub async fn change_pairing(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<PairingId>,
     JsonBody(ask): JsonBody<StandingRequest>,
 ) -> Result<Json<PairingView>, ApiError> {
     let scope = identity.reach(Permission::Dispatch)?;
-    let row = identity.row(&app, "change_pairing", format!("pairing:{id}")).saying(ask.act.as_str());
+    let row = identity.row(&app.clock, "change_pairing", format!("pairing:{id}")).saying(ask.act.as_str());
     Ok(Json(pairing_view(app.store.change_pairing(&scope, id, ask.act, row).await?)))
 }
 
@@ -312,7 +313,7 @@ pub async fn change_pairing(
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<ListeningRightView>), Problems))]
 pub async fn list_listening_rights(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(ask): QueryParams<OfTerm>,
 ) -> Result<Json<Listed<ListeningRightView>>, ApiError> {
@@ -328,7 +329,7 @@ pub async fn list_listening_rights(
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 201, body = ListeningRightView), Problems))]
 pub async fn add_listening_right(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     JsonBody(ask): JsonBody<NewListeningRight>,
 ) -> Result<Tagged<ListeningRightView>, ApiError> {
@@ -344,7 +345,7 @@ pub async fn add_listening_right(
         standing: Standing::Active,
         ended_at: None,
     };
-    let row = identity.row(&app, "add_listening_right", format!("listening_right:{}", right.listening_right_id));
+    let row = identity.row(&app.clock, "add_listening_right", format!("listening_right:{}", right.listening_right_id));
     app.store.insert_listening_right(&scope, &right, row).await?;
     let location = format!("/api/v1/listening-rights/{}", right.listening_right_id);
     Ok(Tagged::created(1, right_view(right), location))
@@ -356,13 +357,14 @@ pub async fn add_listening_right(
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = ListeningRightView), Problems))]
 pub async fn change_listening_right(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(id): PathId<ListeningRightId>,
     JsonBody(ask): JsonBody<StandingRequest>,
 ) -> Result<Json<ListeningRightView>, ApiError> {
     let scope = identity.reach(Permission::Dispatch)?;
-    let row = identity.row(&app, "change_listening_right", format!("listening_right:{id}")).saying(ask.act.as_str());
+    let row =
+        identity.row(&app.clock, "change_listening_right", format!("listening_right:{id}")).saying(ask.act.as_str());
     Ok(Json(right_view(app.store.change_listening_right(&scope, id, ask.act, row).await?)))
 }
 

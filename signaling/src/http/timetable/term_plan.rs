@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::timetable::app::TimetableApp;
 use crate::http::{
     account::identity::Identity,
     dispatch::{clash::ClashView, problem::schedule_problem},
@@ -13,7 +14,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem},
     },
 };
-use crate::{app::App, scheduling::planner::plan_term, store::ScheduleError};
+use crate::{scheduling::planner::plan_term, store::ScheduleError};
 use school::{
     account::permission::Permission,
     base::id::{CourseId, OrganisationId, TermId},
@@ -65,14 +66,14 @@ pub struct LeftOutView {
     params(("term_id" = TermId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = TermPlanView), Problems))]
 pub async fn plan(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(term_id): PathId<TermId>,
     JsonBody(ask): JsonBody<TermPlanRequest>,
 ) -> Result<Json<TermPlanView>, ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
     let term = app.store.term(&scope, term_id).await?.ok_or(CommonProblem::NotFound)?.value;
-    let path = place_of(&app, &scope, ask.organisation_id).await?;
+    let path = place_of(&app.store, &scope, ask.organisation_id).await?;
     let plan = plan_term(&app.store, &scope, &term, &path, app.clock.wall()).await?;
     let left_out = plan.left_out.iter().map(|(course_id, left_out)| LeftOutView {
         course_id: *course_id,
@@ -89,7 +90,7 @@ pub async fn plan(
         left_out: left_out.collect(),
         clashes: Vec::new(),
     };
-    let row = identity.row(&app, "plan_term", format!("term:{term_id}"));
+    let row = identity.row(&app.clock, "plan_term", format!("term:{term_id}"));
     let done = match ask.dry_run {
         true => {
             let fresh = app.store.unplanned(&scope, plan.lessons).await?;

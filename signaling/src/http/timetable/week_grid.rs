@@ -7,6 +7,7 @@ use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::http::timetable::app::TimetableApp;
 use crate::http::{
     account::identity::Identity,
     timetable::problem::TimetableReason,
@@ -16,10 +17,7 @@ use crate::http::{
         problem::{ApiError, Problems, common::CommonProblem, invalid},
     },
 };
-use crate::{
-    app::App,
-    store::{GridDay, GridLesson, GridOf},
-};
+use crate::store::{GridDay, GridLesson, GridOf};
 use school::{
     account::permission::{Permission, Scope},
     base::{
@@ -195,7 +193,7 @@ pub struct WeekDayView {
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = GridView), Problems))]
 pub async fn week_grid(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(ask): QueryParams<GridQuery>,
 ) -> Result<Json<GridView>, ApiError> {
@@ -228,7 +226,7 @@ pub async fn week_grid(
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = SchoolsView), Problems))]
 pub async fn schools(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     QueryParams(ask): QueryParams<SchoolsQuery>,
 ) -> Result<Json<SchoolsView>, ApiError> {
@@ -254,7 +252,7 @@ pub async fn schools(
     params(("term_id" = TermId, Path), WeeksQuery), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<WeekView>), Problems))]
 pub async fn weeks(
-    State(app): State<App>,
+    State(app): State<TimetableApp>,
     identity: Identity,
     PathId(term_id): PathId<TermId>,
     QueryParams(ask): QueryParams<WeeksQuery>,
@@ -304,7 +302,7 @@ fn days_of(term: &Term, week_no: u8) -> Result<(Date, Date), ApiError> {
     Ok((monday, monday.checked_add(6.days()).map_err(beyond)?))
 }
 
-async fn path_of(app: &App, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
+async fn path_of(app: &TimetableApp, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
     let mut paths = app.store.paths(scope, [id]).await?;
     paths.remove(&id).filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())
 }

@@ -1,6 +1,7 @@
 //! The cookie of a session.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
+use axum_extra::extract::CookieJar;
 
 /// On TLS the browser itself holds the cookie to this host, to `Secure` and to the whole path.
 #[must_use]
@@ -11,11 +12,5 @@ pub fn cookie_name(tls: bool) -> &'static str {
 /// A cookie of this name. `None`: there is none.
 #[must_use]
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let mut values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    values.find_map(|value| {
-        value.split(';').find_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name).then(|| value.to_owned())
-        })
-    })
+    CookieJar::from_headers(headers).get(name).map(|cookie| cookie.value().to_owned())
 }
