@@ -37,7 +37,7 @@ const FLOORS = [
   ['server: config', 'signaling/src/config/'],
   ['server: store features', 'signaling/src/store/'],
   ['server: store base', 'signaling/src/store/db/'],
-  ['server: base', ...['clock', 'error_chain', 'data_dir', 'secret'].map(name => `signaling/src/${name}.rs`)],
+  ['server: base', ...['clock', 'error_chain', 'data_dir', 'rate_limit', 'secret'].map(name => `signaling/src/${name}.rs`)],
   ['school rules', 'signaling/school/'],
   ['school rules: base', 'signaling/school/src/base/'],
   ['recorder', 'recorder/'],

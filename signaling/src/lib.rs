@@ -21,6 +21,7 @@ pub mod http;
 pub mod jobs;
 pub mod listener;
 pub mod live;
+pub mod rate_limit;
 pub mod router;
 pub mod sample;
 pub mod scheduling;

@@ -168,15 +168,8 @@ impl Session {
     /// [`TooManyOffers`] where the hub shall not be asked.
     pub fn handle_offer(&mut self, now: Now, seat_id: SeatId) -> Result<(), TooManyOffers> {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return Ok(()) };
-        let (since, offers) = &mut seat.offers;
-        let passed = now.steady.saturating_duration_since(*since);
-        if passed >= MINUTE {
-            (*since, *offers) = (now.steady, 0);
-        } else if *offers >= OFFERS_PER_MINUTE_MAX {
-            return Err(TooManyOffers { retry_after: MINUTE - passed });
-        }
-        *offers += 1;
-        Ok(())
+        let taken = seat.offers.take(now.steady, OFFERS_PER_MINUTE_MAX, MINUTE);
+        taken.map_err(|retry_after| TooManyOffers { retry_after })
     }
 
     /// The hub has answered this seat's offer. The seat's peer for the same thing before it is closed.

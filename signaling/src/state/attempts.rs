@@ -1,12 +1,11 @@
 //! How often one network address may try.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, time::Duration};
 
 use dashmap::DashMap;
 use school::base::time::Now;
+
+use crate::rate_limit::RateLimit;
 
 /// Too many attempts from this address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +21,7 @@ pub struct TooManyAttempts {
 #[derive(Debug)]
 pub struct Attempts {
     per_minute: u32,
-    by_address: DashMap<IpAddr, (Instant, u32)>,
+    by_address: DashMap<IpAddr, RateLimit>,
 }
 
 /// Wrong links, passwords and signatures from one address.
@@ -48,25 +47,20 @@ impl Attempts {
     /// # Errors
     /// [`TooManyAttempts`].
     pub fn check(&self, address: IpAddr, now: Now) -> Result<(), TooManyAttempts> {
-        let Some(entry) = self.by_address.get(&address) else { return Ok(()) };
-        let (since, failures) = *entry;
-        let passed = now.steady.saturating_duration_since(since);
-        if failures >= self.per_minute && passed < MINUTE {
-            return Err(TooManyAttempts { retry_after: MINUTE - passed });
-        }
-        Ok(())
+        let limit = self.by_address.get(&address).map(|entry| *entry);
+        limit
+            .map_or(Ok(()), |limit| limit.check(now.steady, self.per_minute, MINUTE))
+            .map_err(|retry_after| TooManyAttempts { retry_after })
     }
 
     /// Counts one.
     pub fn failed(&self, address: IpAddr, now: Now) {
-        let is_fresh = |since: Instant| now.steady.saturating_duration_since(since) < MINUTE;
         if self.by_address.len() >= ADDRESSES_MAX {
-            self.by_address.retain(|_, (since, _)| is_fresh(*since));
+            self.by_address.retain(|_, limit| !limit.is_over(now.steady, MINUTE));
         }
         if self.by_address.len() >= ADDRESSES_MAX {
             self.by_address.clear();
         }
-        let mut entry = self.by_address.entry(address).or_insert((now.steady, 0));
-        *entry = if is_fresh(entry.0) { (entry.0, entry.1 + 1) } else { (now.steady, 1) };
+        self.by_address.entry(address).or_insert_with(|| RateLimit::new(now.steady)).count(now.steady, MINUTE);
     }
 }

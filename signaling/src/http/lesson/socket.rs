@@ -33,6 +33,7 @@ use crate::{
             problem::ApiError,
         },
     },
+    rate_limit::RateLimit,
     secret::sha256_hex,
 };
 use school::{
@@ -42,11 +43,13 @@ use school::{
     },
     base::{
         id::{LessonId, MarkId},
-        time::{Now, UnixMs},
+        time::UnixMs,
     },
     lesson::life::LessonState,
     library::chapter::Mark,
 };
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A socket that does not say hello by then is not a page of ours.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -115,7 +118,7 @@ async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: Hea
     let mut may_until = UnixMs(0);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut pace = Pace::new(app.clock.now());
+    let mut messages = RateLimit::new(app.clock.now().steady);
     let mut patience = Instant::now() + SILENT_AFTER;
     let ended = if say(&mut socket, text_of(&welcome)).await { None } else { Some(Ended::Gone) };
     let ended = match ended {
@@ -142,7 +145,7 @@ async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: Hea
                 heard = timeout_at(patience, socket.recv()) => {
                     let Ok(Some(Ok(message))) = heard else { break Ended::Gone };
                     patience = Instant::now() + SILENT_AFTER;
-                    if !pace.allows(app.clock.now()) { break Ended::TooFast }
+                    if messages.take(app.clock.now().steady, MESSAGES_PER_SECOND_MAX, SECOND).is_err() { break Ended::TooFast }
                     match message {
                         Message::Text(text) => match serde_json::from_str(text.as_str()) {
                             Ok(FromPage::Ping { sent_ms }) => {
@@ -274,24 +277,4 @@ async fn bye(mut socket: WebSocket, reason: CloseReason) {
 async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
     let _ = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
-}
-
-/// Counts messages by the second.
-struct Pace {
-    since: Now,
-    messages: u32,
-}
-
-impl Pace {
-    fn new(now: Now) -> Self {
-        Self { since: now, messages: 0 }
-    }
-
-    fn allows(&mut self, now: Now) -> bool {
-        if now.steady.saturating_duration_since(self.since.steady) >= Duration::from_secs(1) {
-            *self = Self::new(now);
-        }
-        self.messages += 1;
-        self.messages <= MESSAGES_PER_SECOND_MAX
-    }
 }

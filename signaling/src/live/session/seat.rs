@@ -12,9 +12,12 @@ use super::{
     output::Output,
     sitter::{Purpose, Sitter, SocketId},
 };
-use crate::live::{
-    presence::{Figures, Line, PagePresence},
-    wire::{Presence, Report, SeatRole, SeatView},
+use crate::{
+    live::{
+        presence::{Figures, Line, PagePresence},
+        wire::{Presence, Report, SeatRole, SeatView},
+    },
+    rate_limit::RateLimit,
 };
 
 /// A page reports every 5 s; two missed reports and the third is late: what it said no longer counts.
@@ -36,7 +39,7 @@ pub(super) struct Seat {
     pub(super) had_page: bool,
     pub(super) peers: Vec<Peer>,
     /// Offers since the beginning of a minute.
-    pub(super) offers: (Instant, u32),
+    pub(super) offers: RateLimit,
     pub(super) report: Option<(Instant, Report)>,
     pub(super) seen: PagePresence,
     pub(super) empty_since: Instant,
@@ -64,7 +67,7 @@ impl Seat {
             media: false,
             had_page: false,
             peers: Vec::new(),
-            offers: (now.steady, 0),
+            offers: RateLimit::new(now.steady),
             report: None,
             seen: PagePresence::new(now),
             empty_since: now.steady,
