@@ -7,12 +7,12 @@ use sfu::{Hub, HubConfig, HubEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{error, info, warn};
 
-use crate::http::web::idempotency::Idempotency;
 use crate::{
     clock::Clock,
     config::s3::S3,
     data_dir::{self, DataDirError},
     error_chain::chain,
+    http::web::idempotency::Idempotency,
     live::{
         bell::ring::BELL_TICK,
         recording::{self, Recordings, SealKey},

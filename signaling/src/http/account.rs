@@ -11,20 +11,23 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::account::app::AccountApp;
-use crate::http::{
-    account::{
-        identity::{AnySession, Identity},
-        problem::{AccountProblem, AccountReason},
-        sign_in::{MyAssistant, stage_of},
+use crate::{
+    http::{
+        account::{
+            app::AccountApp,
+            identity::{AnySession, Identity},
+            problem::{AccountProblem, AccountReason},
+            sign_in::{MyAssistant, stage_of},
+        },
+        web::{
+            extract::{JsonBody, Nothing, PathId},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
-    web::{
-        extract::{JsonBody, Nothing, PathId},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-    },
+    secret,
+    store::account::person::StoredSession,
 };
-use crate::{secret, store::account::person::StoredSession};
 use school::{
     account::{
         password::{self, WeakPassword},

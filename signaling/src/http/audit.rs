@@ -15,18 +15,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use self::problem::AuditReason;
-use crate::http::audit::app::AuditApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::QueryParams,
-        list::{Listed, limit},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
+use crate::{
+    http::{
+        account::identity::Identity,
+        audit::app::AuditApp,
+        web::{
+            extract::QueryParams,
+            list::{Listed, limit},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
-};
-use crate::store::{
-    Outcome,
-    audit::{AuditLine, AuditSearch},
+    store::{
+        Outcome,
+        audit::{AuditLine, AuditSearch},
+    },
 };
 use school::{
     account::permission::{Permission, Scope},

@@ -21,19 +21,19 @@ use self::{
     clash::ClashView,
     problem::{DispatchReason, schedule_problem, stays_because},
 };
-use crate::http::dispatch::app::DispatchApp;
-use crate::http::{
-    account::identity::Identity,
-    organisation::place_of,
-    timetable::{course::ListeningRequest, problem::TimetableReason},
-    web::{
-        extract::{JsonBody, PathId, named},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged},
-    },
-};
 use crate::{
+    http::{
+        account::identity::Identity,
+        dispatch::app::DispatchApp,
+        organisation::place_of,
+        timetable::{course::ListeningRequest, problem::TimetableReason},
+        web::{
+            extract::{JsonBody, PathId, named},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged},
+        },
+    },
     live::actor::Actor,
     scheduling::dispatcher::{self, Refusal},
     store::Change,

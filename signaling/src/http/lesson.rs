@@ -17,18 +17,18 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use self::{find::find, problem::LessonReason};
-use crate::http::lesson::app::LessonApp;
-use crate::http::{
-    account::identity::Identity,
-    dispatch::readiness,
-    library::authorize::may_look,
-    web::{
-        extract::{JsonBody, Nothing, PathId, QueryParams},
-        list::{self, Listed},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-    },
-};
 use crate::{
+    http::{
+        account::identity::Identity,
+        dispatch::readiness,
+        lesson::app::LessonApp,
+        library::authorize::may_look,
+        web::{
+            extract::{JsonBody, Nothing, PathId, QueryParams},
+            list::{self, Listed},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
+    },
     live::{
         actor::Actor,
         wire::{LessonView, May},

@@ -23,23 +23,23 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::lesson::days_in;
-use crate::http::library::app::LibraryApp;
-use crate::http::{
-    account::identity::Identity,
-    library::{
-        authorize::{library_reach, library_scope},
-        problem::LibraryReason,
-        recording_may::RecordingMay,
-    },
-    web::{
-        extract::{JsonBody, PathId, QueryParams, named},
-        list::{self, Listed},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged, edited},
-    },
-};
 use crate::{
     app::App,
+    http::{
+        account::identity::Identity,
+        library::{
+            app::LibraryApp,
+            authorize::{library_reach, library_scope},
+            problem::LibraryReason,
+            recording_may::RecordingMay,
+        },
+        web::{
+            extract::{JsonBody, PathId, QueryParams, named},
+            list::{self, Listed},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
     store::library::{
         Facet, LibraryCursor, LibraryEntry, LibraryFilter, LibraryScope,
         edit::{ChangeRightsError, EntryEdit},

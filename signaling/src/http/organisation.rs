@@ -12,19 +12,21 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::http::organisation::app::OrganisationApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::{JsonBody, PathId, QueryParams, maybe_null, named},
-        list::{Listed, Listing},
-        problem::{ApiError, Problems, common::CommonProblem},
-        version::{IfMatch, Tagged, edited},
+use crate::{
+    http::{
+        account::identity::Identity,
+        organisation::app::OrganisationApp,
+        web::{
+            extract::{JsonBody, PathId, QueryParams, maybe_null, named},
+            list::{Listed, Listing},
+            problem::{ApiError, Problems, common::CommonProblem},
+            version::{IfMatch, Tagged, edited},
+        },
     },
-};
-use crate::store::{
-    Store,
-    organisation::place::{OrganisationEdit, StoredOrganisation},
+    store::{
+        Store,
+        organisation::place::{OrganisationEdit, StoredOrganisation},
+    },
 };
 use school::{
     account::permission::{Permission, Scope},

@@ -17,24 +17,26 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::problem::ReportReason;
-use crate::http::report::app::ReportApp;
-use crate::http::{
-    account::identity::Identity,
-    lesson::find::find,
-    retention::problem::{GoneView, RetentionProblem},
-    web::{
-        extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
+use crate::{
+    http::{
+        account::identity::Identity,
+        lesson::find::find,
+        report::app::ReportApp,
+        retention::problem::{GoneView, RetentionProblem},
+        web::{
+            extract::{JsonBody, PathId},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
+    store::{NewHeadCount, report::chain::head_count_words},
 };
-use crate::store::{NewHeadCount, report::chain::head_count_words};
-use school::base::zone::school_day;
 use school::{
     account::permission::{Permission, Place, Scope, may},
     base::{
         formula::Formula,
         id::{ClassroomId, LessonId, RecordingId},
         time::UnixMs,
+        zone::school_day,
     },
     lesson::{
         Lesson,

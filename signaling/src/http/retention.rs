@@ -14,28 +14,29 @@ use self::{
     problem::RetentionReason,
     retained::{Reasoned, reason},
 };
-use crate::http::retention::app::RetentionApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::{JsonBody, PathId, QueryParams},
-        list::{self, Listed},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged, edited},
+use crate::{
+    http::{
+        account::identity::Identity,
+        retention::app::RetentionApp,
+        web::{
+            extract::{JsonBody, PathId, QueryParams},
+            list::{self, Listed},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
+    store::retention::{
+        policy::Policies,
+        run::{RetentionRun, RunOutcome},
+        storage::SchoolUse,
     },
 };
-use crate::store::retention::{
-    policy::Policies,
-    run::{RetentionRun, RunOutcome},
-    storage::SchoolUse,
-};
-use school::base::zone::school_day;
 use school::{
     account::{
         permission::{Permission, Scope},
         system_scope,
     },
-    base::{id::OrganisationId, time::UnixMs},
+    base::{id::OrganisationId, time::UnixMs, zone::school_day},
     retention::{
         RetentionPolicy,
         forecast::{Forecast, Outlook},

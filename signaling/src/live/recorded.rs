@@ -7,8 +7,10 @@ use sfu::tap::TapReceiver;
 use tracing::{error, warn};
 
 use super::{recording::Recording, registry::Registry, wire::Keeping};
-use crate::error_chain::chain;
-use crate::store::{AuditRow, StoreError};
+use crate::{
+    error_chain::chain,
+    store::{AuditRow, StoreError},
+};
 use school::{
     account::system_scope,
     base::id::{LessonId, RecordingId},

@@ -25,10 +25,10 @@ use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use super::wire::Keeping;
-use crate::error_chain::chain;
 use crate::{
     config::s3::S3,
     data_dir::{self, DataDirError},
+    error_chain::chain,
 };
 use school::base::id::RecordingId;
 

@@ -27,10 +27,10 @@ use super::{
     unread::{Outgoing, unread},
     wire::{CloseReason, Report, SeatRole, ToPage},
 };
-use crate::error_chain::chain;
-use crate::live::recording::finish;
 use crate::{
     clock::Clock,
+    error_chain::chain,
+    live::recording::finish,
     store::{AuditRow, Store, StoreError},
 };
 use school::{

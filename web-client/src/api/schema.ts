@@ -4562,6 +4562,11 @@ export interface components {
         OrganisationKind: "province" | "city" | "county" | "centre_school" | "school" | "teaching_point";
         /** @description What the tree and its tables refuse. */
         OrganisationProblem: {
+            /** @enum {string} */
+            type: "unreadable-file";
+            /** @description Why, in English, as its reader says it. */
+            why: string;
+        } | {
             /** @description Each bad cell. */
             faults: components["schemas"]["Fault"][];
             /** @enum {string} */

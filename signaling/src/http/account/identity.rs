@@ -8,18 +8,20 @@ use axum::{
 };
 use tracing::warn;
 
-use crate::http::account::problem::AccountProblem;
-use crate::http::web::cookie::{cookie, cookie_name};
-use crate::http::web::{
-    extract::Caller,
-    problem::{ApiError, common::CommonProblem},
-};
-use crate::secret::sha256_hex;
 use crate::{
     app::App,
     clock::Clock,
     error_chain::chain,
+    http::{
+        account::problem::AccountProblem,
+        web::{
+            cookie::{cookie, cookie_name},
+            extract::Caller,
+            problem::{ApiError, common::CommonProblem},
+        },
+    },
     live::token::{Claims, TokenError},
+    secret::sha256_hex,
     store::{AuditRow, Session, Store},
 };
 use school::{

@@ -5,11 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::set_up::SET_UP_LINK_VALID;
-use crate::http::account::app::AccountApp;
-use crate::store::account::person::{PersonEdit, StoredGrant, StoredPerson, StoredSession};
 use crate::{
     http::{
-        account::{identity::Identity, problem::AccountReason},
+        account::{app::AccountApp, identity::Identity, problem::AccountReason},
         web::{
             extract::{JsonBody, Nothing, PathId, QueryParams, maybe_null, named},
             list::{Listed, Listing, limit},
@@ -18,6 +16,7 @@ use crate::{
         },
     },
     secret::{sha256_hex, unguessable},
+    store::account::person::{PersonEdit, StoredGrant, StoredPerson, StoredSession},
 };
 use school::{
     account::permission::{Permission, Scope, may_give},

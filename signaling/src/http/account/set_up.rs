@@ -6,17 +6,19 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Duration;
 use utoipa::ToSchema;
 
-use crate::http::account::app::AccountApp;
-use crate::store::{AuditRow, Seed};
 use crate::{
     http::{
-        account::problem::{AccountProblem, AccountReason},
+        account::{
+            app::AccountApp,
+            problem::{AccountProblem, AccountReason},
+        },
         web::{
             extract::{Caller, JsonBody, named},
             problem::{ApiError, Problems, invalid},
         },
     },
     secret::{sha256_hex, unguessable},
+    store::{AuditRow, Seed},
 };
 use school::{
     account::system_scope,

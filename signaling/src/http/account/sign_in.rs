@@ -12,11 +12,10 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 use utoipa::ToSchema;
 
-use crate::http::account::app::AccountApp;
-use crate::store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials};
 use crate::{
     http::{
         account::{
+            app::AccountApp,
             identity::{AnySession, actor},
             problem::AccountProblem,
         },
@@ -27,6 +26,7 @@ use crate::{
         },
     },
     secret::{sha256_hex, unguessable},
+    store::{AuditRow, LinkPurpose, NewSession, Session, account::Credentials},
 };
 use school::{
     account::{

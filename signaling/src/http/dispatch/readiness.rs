@@ -6,17 +6,16 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::dispatch::app::DispatchApp;
-use crate::http::{
-    account::identity::Identity,
-    dispatch::problem::DispatchReason,
-    lesson::find::find,
-    web::{
-        extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-    },
-};
 use crate::{
+    http::{
+        account::identity::Identity,
+        dispatch::{app::DispatchApp, problem::DispatchReason},
+        lesson::find::find,
+        web::{
+            extract::{JsonBody, PathId},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
+    },
     live::wire::ReadinessCount,
     store::{Store, Waiver},
 };

@@ -7,13 +7,15 @@ use recorder::DiskLevel;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::dispatch::app::DispatchApp;
-use crate::http::{
-    account::identity::Identity,
-    lesson::days_in,
-    web::problem::{ApiError, Problems, common::CommonProblem},
+use crate::{
+    http::{
+        account::identity::Identity,
+        dispatch::app::DispatchApp,
+        lesson::days_in,
+        web::problem::{ApiError, Problems, common::CommonProblem},
+    },
+    live::wire::{Keeping, May, Presence, SeatRole, SeatView},
 };
-use crate::live::wire::{Keeping, May, Presence, SeatRole, SeatView};
 use school::{
     account::permission::{Asker, Permission},
     base::{

@@ -12,20 +12,19 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::lesson::app::LessonApp;
-use crate::live::{
-    table::role_of,
-    token::{Claims, TokenKind},
-    wire::SeatRole,
-};
 use crate::{
     http::{
         account::identity::Identity,
-        lesson::find::find,
+        lesson::{app::LessonApp, find::find},
         web::{
             extract::{JsonBody, Nothing, PathId},
             problem::{ApiError, Problems, common::CommonProblem},
         },
+    },
+    live::{
+        table::role_of,
+        token::{Claims, TokenKind},
+        wire::SeatRole,
     },
     secret::sha256_hex,
 };

@@ -13,28 +13,26 @@ use axum::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use crate::http::lesson::app::LessonApp;
 use crate::{
     error_chain::chain,
-    live::{
-        table::{Joined, SeatRefused, text_of},
-        token::{Claims, TokenKind},
-        unread::Outgoing,
-        wire::{CloseReason, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
-    },
-    store::{AuditRow, library::mark::Marked},
-};
-use crate::{
     http::{
         account::identity::held,
+        lesson::app::LessonApp,
         web::{
             cookie::{cookie, cookie_name},
             extract::{Caller, HeldPlace, PathId, own_origin},
             problem::ApiError,
         },
     },
+    live::{
+        table::{Joined, SeatRefused, text_of},
+        token::{Claims, TokenKind},
+        unread::Outgoing,
+        wire::{CloseReason, FromPage, MESSAGE_BYTES_MAX, MESSAGES_PER_SECOND_MAX, ToPage},
+    },
     rate_limit::RateLimit,
     secret::sha256_hex,
+    store::{AuditRow, library::mark::Marked},
 };
 use school::{
     account::{

@@ -10,21 +10,23 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::http::lesson::app::LessonApp;
-use crate::http::{
-    account::identity::Identity,
-    lesson::{find::find, problem::LessonReason},
-    library::{
-        authorize::library_reach,
-        problem::LibraryReason,
-        window::{PlayView, Shown},
+use crate::{
+    app::App,
+    http::{
+        account::identity::Identity,
+        lesson::{app::LessonApp, find::find, problem::LessonReason},
+        library::{
+            authorize::library_reach,
+            problem::LibraryReason,
+            window::{PlayView, Shown},
+        },
+        web::{
+            extract::{JsonBody, PathId},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
-    web::{
-        extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-    },
+    store::lesson::source::Source,
 };
-use crate::{app::App, store::lesson::source::Source};
 use school::{
     account::{permission::Permission, system_scope},
     base::{

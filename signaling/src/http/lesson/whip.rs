@@ -14,23 +14,20 @@ use serde::Deserialize;
 use sfu::{Answered, OfferError, Patched, TrackKind, limits};
 use tracing::info;
 
-use crate::http::lesson::app::LessonApp;
 use crate::{
     http::{
         account::identity::{bearer, held},
-        lesson::problem::LessonProblem,
+        lesson::{app::LessonApp, problem::LessonProblem},
         web::{
             extract::{Caller, PathId, media_type, read_body},
             problem::{ApiError, common::CommonProblem},
         },
     },
-    secret::unguessable,
-};
-use crate::{
     live::{
         session::{GuestUse, Purpose},
         token::{Claims, TokenKind},
     },
+    secret::unguessable,
     store::AuditRow,
 };
 use school::{

@@ -1,26 +1,28 @@
 //! The door of a recording: who may look into it, by whatever way they come.
 
 use super::problem::LibraryProblem;
-use crate::http::dispatch::readiness;
-use crate::http::library::app::LibraryApp;
-use crate::http::{
-    account::identity::Identity,
-    retention::problem::{GoneView, RetentionProblem},
-    web::problem::{ApiError, common::CommonProblem},
+use crate::{
+    http::{
+        account::identity::Identity,
+        dispatch::readiness,
+        library::app::LibraryApp,
+        retention::problem::{GoneView, RetentionProblem},
+        web::problem::{ApiError, common::CommonProblem},
+    },
+    store::{Store, library::LibraryScope},
 };
-use crate::store::{Store, library::LibraryScope};
-use school::account::permission::Scope;
-use school::base::id::ClassId;
-use school::base::zone::school_day;
-use school::timetable::pairing::{Hearing, may_replay};
 use school::{
     account::{
-        permission::{Permission, Place, Readers, may},
+        permission::{Permission, Place, Readers, Scope, may},
         system_scope,
     },
-    base::id::RecordingId,
+    base::{
+        id::{ClassId, RecordingId},
+        zone::school_day,
+    },
     lesson::Lesson,
     library::Rights,
+    timetable::pairing::{Hearing, may_replay},
 };
 
 /// What the asker may know of in the library.

@@ -14,17 +14,20 @@ use super::{
     problem::LibraryReason,
     recording::blocking,
 };
-use crate::http::library::app::LibraryApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::{JsonBody, PathId, named},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged, edited},
+use crate::{
+    app::App,
+    http::{
+        account::identity::Identity,
+        library::app::LibraryApp,
+        web::{
+            extract::{JsonBody, PathId, named},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged, edited},
+        },
     },
+    store::library::mark::Marked,
 };
-use crate::{app::App, store::library::mark::Marked};
 use school::{
     account::{permission::Permission, system_scope},
     base::id::{MarkId, RecordingId},

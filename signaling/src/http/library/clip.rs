@@ -11,18 +11,18 @@ use super::{
     recording::blocking,
     recording_may::{ClipMay, ClipsMay},
 };
-use crate::http::library::app::LibraryApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::{JsonBody, PathId, named},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged, edited},
-    },
-};
 use crate::{
     app::App,
+    http::{
+        account::identity::Identity,
+        library::app::LibraryApp,
+        web::{
+            extract::{JsonBody, PathId, named},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
     store::library::clip::{Clip, ClipEdit},
 };
 use school::{

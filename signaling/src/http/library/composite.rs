@@ -11,9 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{authorize::authorize_replay_as, recording::blocking};
-use crate::http::library::app::LibraryApp;
 use crate::http::{
     account::identity::Identity,
+    library::app::LibraryApp,
     web::{
         extract::{JsonBody, Nothing, PathId},
         problem::{ApiError, Problems, common::CommonProblem},

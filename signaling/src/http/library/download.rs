@@ -18,10 +18,10 @@ use super::{
     problem::LibraryReason,
     recording::{blocking, no_secret_in_query, send},
 };
-use crate::http::library::app::LibraryApp;
 use crate::{
     http::{
         account::identity::Identity,
+        library::app::LibraryApp,
         web::{
             extract::{PathId, QueryParams},
             problem::{ApiError, common::CommonProblem, invalid},

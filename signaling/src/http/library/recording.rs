@@ -20,18 +20,18 @@ use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 
 use super::{authorize::authorize_replay_as, recording_may::RecordingMay};
-use crate::http::library::app::LibraryApp;
-use crate::live::wire::LessonView;
 use crate::{
     http::{
         account::identity::Identity,
         lesson::view,
+        library::app::LibraryApp,
         web::{
             extract::PathId,
             problem::{ApiError, Problems, common::CommonProblem},
             range::{self, ByteRange},
         },
     },
+    live::wire::LessonView,
     state::concurrency::Permit,
 };
 use school::{account::permission::Permission, base::id::RecordingId, lesson::RecordingState};

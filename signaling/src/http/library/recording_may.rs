@@ -5,8 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::authorize::lets;
-use crate::http::library::app::LibraryApp;
-use crate::http::{account::identity::Identity, web::problem::ApiError};
+use crate::http::{account::identity::Identity, library::app::LibraryApp, web::problem::ApiError};
 use school::{
     account::permission::Permission,
     base::id::{PersonId, RecordingId},

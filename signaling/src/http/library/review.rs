@@ -19,19 +19,18 @@ use super::{
     chapter::{both, moment},
     problem::LibraryReason,
 };
-use crate::http::library::app::LibraryApp;
-use crate::http::{
-    account::identity::Identity,
-    library::prose,
-    web::{
-        extract::{JsonBody, PathId, named},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged, edited},
-    },
-};
 use crate::{
     app::App,
+    http::{
+        account::identity::Identity,
+        library::{app::LibraryApp, prose},
+        web::{
+            extract::{JsonBody, PathId, named},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged, edited},
+        },
+    },
     store::library::{
         comment::{COMMENT_CHARACTERS_MAX, COMMENTS_MAX, Comment},
         review::{Review, Rubric},

@@ -20,18 +20,11 @@ use super::{
     problem::{LibraryProblem, LibraryReason},
     window::{PlayView, Shown},
 };
-use crate::http::library::app::LibraryApp;
 use crate::{
     app::App,
-    live::token::ShareClaims,
-    store::{
-        AuditRow,
-        library::share::{NewShare, SHARES_MAX, Share},
-    },
-};
-use crate::{
     http::{
         account::{identity::Identity, problem::AccountProblem},
+        library::app::LibraryApp,
         web::{
             cookie::cookie,
             extract::{Caller, JsonBody, PathId},
@@ -39,7 +32,12 @@ use crate::{
             problem::{ApiError, Problems, common::CommonProblem, invalid},
         },
     },
+    live::token::ShareClaims,
     secret::{sha256_hex, unguessable},
+    store::{
+        AuditRow,
+        library::share::{NewShare, SHARES_MAX, Share},
+    },
 };
 use school::{
     account::{permission::Permission, system_scope},

@@ -4,19 +4,21 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::http::organisation::app::OrganisationApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::{JsonBody, PathId, QueryParams, maybe_null, named},
-        list::{Listed, Listing},
-        problem::{ApiError, Problems, common::CommonProblem},
-        version::{IfMatch, Tagged, edited},
+use crate::{
+    http::{
+        account::identity::Identity,
+        organisation::app::OrganisationApp,
+        web::{
+            extract::{JsonBody, PathId, QueryParams, maybe_null, named},
+            list::{Listed, Listing},
+            problem::{ApiError, Problems, common::CommonProblem},
+            version::{IfMatch, Tagged, edited},
+        },
     },
-};
-use crate::store::organisation::{
-    classroom::{ClassroomEdit, StoredClassroom},
-    school_class::{ClassEdit, NewClass, StoredClass},
+    store::organisation::{
+        classroom::{ClassroomEdit, StoredClassroom},
+        school_class::{ClassEdit, NewClass, StoredClass},
+    },
 };
 use school::{
     account::permission::Permission,

@@ -8,11 +8,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::organisation::app::OrganisationApp;
 use crate::{
     http::{
         account::identity::Identity,
-        organisation::problem::OrganisationReason,
+        organisation::{app::OrganisationApp, problem::OrganisationReason},
         web::{
             extract::{Caller, JsonBody, PathId, QueryParams, named},
             list::{Listed, Listing},
@@ -20,10 +19,7 @@ use crate::{
             version::{IfMatch, Tagged, edited},
         },
     },
-    secret::sha256_hex,
-};
-use crate::{
-    secret,
+    secret::{self, sha256_hex},
     store::{
         AuditRow,
         organisation::device::{KeyAlgorithm, NewEnrolment, StoredDevice},

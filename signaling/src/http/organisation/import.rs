@@ -12,26 +12,26 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    problem::{OrganisationProblem, OrganisationReason},
+    problem::{OrganisationProblem, OrganisationReason, unreadable},
     sheet::{self, FILE_BYTES_MAX, FileKind, XLSX},
-};
-use crate::http::organisation::app::OrganisationApp;
-use crate::store::{
-    account::person::StoredPerson,
-    db::list::ListQuery,
-    organisation::{
-        classroom::StoredClassroom, import::Imported, place::StoredOrganisation, school_class::StoredClass,
-    },
 };
 use crate::{
     http::{
         account::identity::Identity,
+        organisation::app::OrganisationApp,
         web::{
             extract::{QueryParams, media_type, own_origin, read_body},
             problem::{ApiError, Problems, common::CommonProblem, invalid},
         },
     },
     secret::sha256_hex,
+    store::{
+        account::person::StoredPerson,
+        db::list::ListQuery,
+        organisation::{
+            classroom::StoredClassroom, import::Imported, place::StoredOrganisation, school_class::StoredClass,
+        },
+    },
 };
 use school::{
     account::permission::{Permission, Scope},
@@ -162,7 +162,7 @@ async fn import(
     let sha256 = sha256_hex(&bytes);
     let file = tokio::task::spawn_blocking(move || sheet::read(kind, &bytes)).await;
     // A file that its reader stumbles over is as good as unreadable.
-    let file = file.map_err(|_| CommonProblem::bad_request("the file cannot be opened"))??;
+    let file = file.map_err(|_| unreadable("its reader gave up"))??;
     let row = identity.row(&app.clock, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
     let imported = app.store.import(&scope, sheet, lines(sheet, file), importing.dry_run, row).await?;
     if imported.kept {

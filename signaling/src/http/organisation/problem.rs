@@ -14,6 +14,12 @@ use school::organisation::{BadPlace, sheet::fault::Fault};
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum OrganisationProblem {
+    /// A file that is given as a table cannot be read as one.
+    #[error("the file cannot be read: {why}")]
+    UnreadableFile {
+        /// Why, in English, as its reader says it.
+        why: String,
+    },
     /// Lines of a table are bad, and so nothing of it was kept.
     #[error("{} cells of the table are bad, and nothing of it was kept", .faults.len())]
     BadLines {
@@ -25,9 +31,15 @@ pub enum OrganisationProblem {
 impl Problem for OrganisationProblem {
     fn status(&self) -> StatusCode {
         match self {
+            Self::UnreadableFile { .. } => StatusCode::BAD_REQUEST,
             Self::BadLines { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
+}
+
+/// A file that cannot be read: why, in English.
+pub(super) fn unreadable(why: impl Into<String>) -> OrganisationProblem {
+    OrganisationProblem::UnreadableFile { why: why.into() }
 }
 
 /// Why a field of the tree or of its tables must be written otherwise. Names, codes and places have `BadName`,

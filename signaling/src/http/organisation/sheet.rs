@@ -10,7 +10,7 @@ use calamine::{DataRef, Reader, Xlsx};
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::problem::OrganisationReason;
+use super::problem::{OrganisationReason, unreadable};
 use crate::http::{
     audit,
     web::problem::{ApiError, common::CommonProblem, invalid},
@@ -41,7 +41,8 @@ pub enum FileKind {
 /// Reads all lines of a file, the heading too.
 ///
 /// # Errors
-/// [`CommonProblem::BadRequest`], or [`CommonProblem::Invalid`] where it is longer or larger than we read.
+/// [`UnreadableFile`](super::problem::OrganisationProblem::UnreadableFile), or [`CommonProblem::Invalid`] where it is longer
+/// or larger than we read.
 pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     match kind {
         FileKind::Csv => read_csv(bytes),
@@ -74,7 +75,7 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
         Ok(text) => text.into(),
         Err(_) => encoding_rs::GB18030
             .decode_without_bom_handling_and_without_replacement(bytes)
-            .ok_or_else(|| CommonProblem::bad_request("a CSV file is of UTF-8 or GB 18030"))?,
+            .ok_or_else(|| unreadable("a CSV file is of UTF-8 or GB 18030"))?,
     };
     // The reader counts neither empty lines nor the two ends of CRLF as a spreadsheet does.
     let text = text.replace("\r\n", "\n");
@@ -84,7 +85,7 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     loop {
         let from = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
         let empty = text.as_bytes().get(from..).unwrap_or_default().iter().take_while(|byte| **byte == b'\n').count();
-        if !reader.read_record(&mut record).map_err(|error| CommonProblem::bad_request(error.to_string()))? {
+        if !reader.read_record(&mut record).map_err(|error| unreadable(error.to_string()))? {
             break;
         }
         if lines.len() > LINES_MAX {
@@ -98,24 +99,24 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
 }
 
 fn read_xlsx(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
-    let unreadable = || CommonProblem::bad_request("the XLSX file cannot be opened");
+    let no_xlsx = || unreadable("it is no XLSX file");
     // Sizes in the archive's own list may lie: what is counted is what comes out.
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| unreadable())?;
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| no_xlsx())?;
     let mut left = UNPACKED_BYTES_MAX;
     for n in 0..archive.len() {
-        let part = archive.by_index(n).map_err(|_| unreadable())?;
-        let taken = std::io::copy(&mut part.take(left), &mut std::io::sink()).map_err(|_| unreadable())?;
+        let part = archive.by_index(n).map_err(|_| no_xlsx())?;
+        let taken = std::io::copy(&mut part.take(left), &mut std::io::sink()).map_err(|_| no_xlsx())?;
         left -= taken;
         if left == 0 {
             return Err(too_long());
         }
     }
-    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| unreadable())?;
-    let first = book.sheet_names().first().cloned().ok_or_else(unreadable)?;
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| no_xlsx())?;
+    let first = book.sheet_names().first().cloned().ok_or_else(no_xlsx)?;
     // Cell by cell: a whole range would be as large as its farthest cell says.
-    let mut cells = book.worksheet_cells_reader(&first).map_err(|_| unreadable())?;
+    let mut cells = book.worksheet_cells_reader(&first).map_err(|_| no_xlsx())?;
     let mut lines: Vec<Line> = Vec::new();
-    while let Some(found) = cells.next_cell().map_err(|_| unreadable())? {
+    while let Some(found) = cells.next_cell().map_err(|_| no_xlsx())? {
         let (row, column) = found.get_position();
         let cell = cell_from(found.get_value());
         let column = column as usize;
@@ -275,7 +276,7 @@ mod tests {
     fn a_file_that_is_too_long_or_none_at_all_is_refused() {
         let long = "学校,名称\r\n".repeat(LINES_MAX + 2);
         assert!(is_too_long(read(FileKind::Csv, long.as_bytes())));
-        assert_eq!(read(FileKind::Xlsx, b"PK nothing").unwrap_err().kind(), "bad-request");
+        assert_eq!(read(FileKind::Xlsx, b"PK nothing").unwrap_err().kind(), "unreadable-file");
         assert!(read(FileKind::Csv, b"").unwrap().is_empty());
     }
 }

@@ -5,15 +5,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::OrganisationReason;
-use crate::http::organisation::app::OrganisationApp;
-use crate::http::{
-    account::identity::Identity,
-    web::{
-        extract::{JsonBody, PathId, named},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
+use crate::{
+    http::{
+        account::identity::Identity,
+        organisation::app::OrganisationApp,
+        web::{
+            extract::{JsonBody, PathId, named},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
+    store::StageConsent,
 };
-use crate::store::StageConsent;
 use school::{
     account::permission::Permission,
     base::{id::OrganisationId, time::UnixMs},

@@ -10,22 +10,23 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::report::app::ReportApp;
-use crate::http::{
-    account::identity::Identity,
-    lesson::{days_in, read_cursor, write_cursor},
-    organisation::{
-        import::Format,
-        sheet::{self, FileKind, XLSX},
+use crate::{
+    http::{
+        account::identity::Identity,
+        lesson::{days_in, read_cursor, write_cursor},
+        organisation::{
+            import::Format,
+            sheet::{self, FileKind, XLSX},
+        },
+        report::{app::ReportApp, called, problem::ReportReason, seen_by},
+        web::{
+            extract::QueryParams,
+            list::{self, Listed},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
-    report::{called, problem::ReportReason, seen_by},
-    web::{
-        extract::QueryParams,
-        list::{self, Listed},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-    },
+    store::report::{ReportSearch, StoredReport},
 };
-use crate::store::report::{ReportSearch, StoredReport};
 use school::{
     account::permission::{Permission, Place, Scope, may},
     base::{

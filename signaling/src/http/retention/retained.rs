@@ -4,17 +4,21 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::retention::app::RetentionApp;
-use crate::http::{
-    account::identity::Identity,
-    retention::problem::{RetentionProblem, RetentionReason},
-    web::{
-        extract::{JsonBody, PathId, QueryParams},
-        list::{self, Listed},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
+use crate::{
+    http::{
+        account::identity::Identity,
+        retention::{
+            app::RetentionApp,
+            problem::{RetentionProblem, RetentionReason},
+        },
+        web::{
+            extract::{JsonBody, PathId, QueryParams},
+            list::{self, Listed},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
+    store::retention::{Deletion, Hold, RetainedFilter, RetainedRecording, policy::Policies},
 };
-use crate::store::retention::{Deletion, Hold, RetainedFilter, RetainedRecording, policy::Policies};
 use school::{
     account::permission::{Permission, Scope},
     base::{

@@ -4,19 +4,20 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::timetable::app::TimetableApp;
-use crate::http::{
-    account::identity::Identity,
-    organisation::place_of,
-    timetable::problem::TimetableReason,
-    web::{
-        extract::{JsonBody, named},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::Tagged,
+use crate::{
+    http::{
+        account::identity::Identity,
+        organisation::place_of,
+        timetable::{app::TimetableApp, problem::TimetableReason},
+        web::{
+            extract::{JsonBody, named},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::Tagged,
+        },
     },
+    store::Versioned,
 };
-use crate::store::Versioned;
 use school::{
     account::permission::Permission,
     base::{

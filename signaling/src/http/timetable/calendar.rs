@@ -5,19 +5,20 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::timetable::app::TimetableApp;
-use crate::http::{
-    account::identity::Identity,
-    organisation::place_of,
-    timetable::problem::TimetableReason,
-    web::{
-        extract::{JsonBody, PathId, QueryParams, named},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::Tagged,
+use crate::{
+    http::{
+        account::identity::Identity,
+        organisation::place_of,
+        timetable::{app::TimetableApp, problem::TimetableReason},
+        web::{
+            extract::{JsonBody, PathId, QueryParams, named},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::Tagged,
+        },
     },
+    store::Versioned,
 };
-use crate::store::Versioned;
 use school::{
     account::permission::Permission,
     base::id::{OrganisationId, SchoolYearId, TermId},

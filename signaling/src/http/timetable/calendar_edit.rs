@@ -10,17 +10,21 @@ use super::{
     course::{CourseView, WeeklyView, course_view, weekly},
     problem::course_problem,
 };
-use crate::http::timetable::app::TimetableApp;
-use crate::http::{
-    account::identity::Identity,
-    timetable::calendar::{SchoolYearView, TermView, YEAR_OUT_OF_RANGE, YEARS, term_view, year_view},
-    web::{
-        extract::{JsonBody, PathId, QueryParams, named},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::{IfMatch, Tagged, edited},
+use crate::{
+    http::{
+        account::identity::Identity,
+        timetable::{
+            app::TimetableApp,
+            calendar::{SchoolYearView, TermView, YEAR_OUT_OF_RANGE, YEARS, term_view, year_view},
+        },
+        web::{
+            extract::{JsonBody, PathId, QueryParams, named},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::{IfMatch, Tagged, edited},
+        },
     },
+    store::Versioned,
 };
-use crate::store::Versioned;
 use school::{
     account::permission::{Permission, Scope},
     base::id::{BellScheduleId, ClassroomId, CourseId, PersonId, SchoolYearId, TermId},

@@ -4,24 +4,27 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::timetable::app::TimetableApp;
-use crate::http::{
-    account::identity::Identity,
-    timetable::problem::{TimetableReason, course_problem},
-    web::{
-        extract::{JsonBody, PathId, QueryParams, named},
-        list::{Listed, limit},
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
-        version::Tagged,
+use crate::{
+    http::{
+        account::identity::Identity,
+        timetable::{
+            app::TimetableApp,
+            problem::{TimetableReason, course_problem},
+        },
+        web::{
+            extract::{JsonBody, PathId, QueryParams, named},
+            list::{Listed, limit},
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+            version::Tagged,
+        },
     },
+    store::Versioned,
 };
-use crate::store::Versioned;
 use jiff::civil::Weekday;
-use school::base::id::ClassroomId;
 use school::{
     account::permission::Permission,
     base::{
-        id::{ClassId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
+        id::{ClassId, ClassroomId, CourseId, ListeningRightId, OrganisationId, PairingId, PersonId, TermId},
         time::UnixMs,
     },
     organisation::Stage,

@@ -4,17 +4,20 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::timetable::app::TimetableApp;
-use crate::http::{
-    account::identity::Identity,
-    dispatch::{clash::ClashView, problem::schedule_problem},
-    organisation::place_of,
-    web::{
-        extract::{JsonBody, PathId},
-        problem::{ApiError, Problems, common::CommonProblem},
+use crate::{
+    http::{
+        account::identity::Identity,
+        dispatch::{clash::ClashView, problem::schedule_problem},
+        organisation::place_of,
+        timetable::app::TimetableApp,
+        web::{
+            extract::{JsonBody, PathId},
+            problem::{ApiError, Problems, common::CommonProblem},
+        },
     },
+    scheduling::planner::plan_term,
+    store::ScheduleError,
 };
-use crate::{scheduling::planner::plan_term, store::ScheduleError};
 use school::{
     account::permission::Permission,
     base::id::{CourseId, OrganisationId, TermId},

@@ -7,17 +7,18 @@ use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::timetable::app::TimetableApp;
-use crate::http::{
-    account::identity::Identity,
-    timetable::problem::TimetableReason,
-    web::{
-        extract::{PathId, QueryParams},
-        list::Listed,
-        problem::{ApiError, Problems, common::CommonProblem, invalid},
+use crate::{
+    http::{
+        account::identity::Identity,
+        timetable::{app::TimetableApp, problem::TimetableReason},
+        web::{
+            extract::{PathId, QueryParams},
+            list::Listed,
+            problem::{ApiError, Problems, common::CommonProblem, invalid},
+        },
     },
+    store::{GridDay, GridLesson, GridOf},
 };
-use crate::store::{GridDay, GridLesson, GridOf};
 use school::{
     account::permission::{Permission, Scope},
     base::{

@@ -8,12 +8,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    state::key_locks::KeyLocks,
-    store::{Store, db::idempotency::Answered},
-};
-use crate::{
     http::web::cookie::{cookie, cookie_name},
     secret::sha256_hex,
+    state::key_locks::KeyLocks,
+    store::{Store, db::idempotency::Answered},
 };
 use axum::{
     body::Body,

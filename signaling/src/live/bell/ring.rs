@@ -12,13 +12,15 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::Bell;
-use crate::error_chain::chain;
-use crate::live::{
-    actor::{Actor, TransitionError, act_of},
-    registry::Registry,
-    table::InProgress,
+use crate::{
+    error_chain::chain,
+    live::{
+        actor::{Actor, TransitionError, act_of},
+        registry::Registry,
+        table::InProgress,
+    },
+    store::StoreError,
 };
-use crate::store::StoreError;
 use school::{
     account::system_scope,
     base::time::{Now, UnixMs},

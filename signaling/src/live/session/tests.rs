@@ -3,8 +3,7 @@
 use sfu::{Codec, RoomId, WorkerId, event::GoneReason, stats::SlotStats};
 
 use super::*;
-use crate::clock::Clock;
-use crate::live::wire::Presence;
+use crate::{clock::Clock, live::wire::Presence};
 use school::base::time::UnixMs;
 
 struct Story {

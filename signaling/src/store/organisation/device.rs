@@ -4,8 +4,11 @@ use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
-use crate::store::db::{edit::Edited, list::ListQuery};
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
+use crate::store::{
+    AuditRow, Sql, Store, StoreError, Writing,
+    db::{edit::Edited, list::ListQuery},
+    word, word_or_null,
+};
 use school::{
     account::permission::Scope,
     base::{

@@ -1,11 +1,14 @@
 //! The tree, as those who keep it see and change it.
 
-use crate::store::db::{edit::Edited, list::ListQuery};
+use crate::store::{
+    AuditRow, Sql, Store, StoreError, Writing,
+    db::{edit::Edited, list::ListQuery},
+    word, word_or_null,
+};
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
 use utoipa::ToSchema;
 
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, word, word_or_null};
 use school::{
     account::permission::Scope,
     base::{id::OrganisationId, time::UnixMs},

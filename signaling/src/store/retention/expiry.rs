@@ -3,12 +3,13 @@
 
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::db::column::unsigned;
-use crate::store::report::chain::{RETIRE_ATTENDANCE, RETIRE_SAMPLES};
 use crate::store::{
     AuditRow, RuleKind, Sql, Store, StoreError, Writing,
-    db::column::instant_or_null,
-    report::{EndRow, ReportRow, SELECT_END, SELECT_REPORT, chain::Edited},
+    db::column::{instant_or_null, unsigned},
+    report::{
+        EndRow, ReportRow, SELECT_END, SELECT_REPORT,
+        chain::{Edited, RETIRE_ATTENDANCE, RETIRE_SAMPLES},
+    },
     word,
 };
 use school::{

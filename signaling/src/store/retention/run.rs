@@ -2,8 +2,11 @@
 
 use sqlx::Row;
 
-use crate::store::db::column::{unsigned, whole};
-use crate::store::{AuditRow, Sql, Store, StoreError, Writing, db::column::instant_or_null, word};
+use crate::store::{
+    AuditRow, Sql, Store, StoreError, Writing,
+    db::column::{instant_or_null, unsigned, whole},
+    word,
+};
 use school::{
     account::permission::Scope,
     base::{time::UnixMs, words::words},

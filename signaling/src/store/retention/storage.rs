@@ -1,14 +1,16 @@
 //! How much recordings take: of each school and each day, beside what each school may.
 
-use crate::store::db::column::{bound, unsigned, whole};
+use crate::store::{
+    AuditRow, Sql, Store, StoreError,
+    db::{
+        column::{bound, instant_or_null, unsigned, whole},
+        edit::Edited,
+    },
+    word, word_or_null,
+};
 use jiff::civil::Date;
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::{
-    AuditRow, Sql, Store, StoreError,
-    db::{column::instant_or_null, edit::Edited},
-    word, word_or_null,
-};
 use school::{
     account::permission::Scope,
     base::{

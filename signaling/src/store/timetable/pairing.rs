@@ -2,8 +2,9 @@
 
 use sqlx::{Row, any::AnyRow};
 
-use crate::store::db::column::instant_or_null;
-use crate::store::{AuditRow, Sql, Store, StoreError, Versioned, Writing, word, word_or_null};
+use crate::store::{
+    AuditRow, Sql, Store, StoreError, Versioned, Writing, db::column::instant_or_null, word, word_or_null,
+};
 use school::{
     account::permission::Scope,
     base::{

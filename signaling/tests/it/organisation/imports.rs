@@ -122,7 +122,7 @@ async fn a_file_of_another_kind_or_size_is_refused() {
     let long = send(&school, dry, &admin, "text/csv", "a\n".repeat(1_000_000)).await;
     assert_eq!(long.problem(), (422, "invalid".into()));
     let broken = send(&school, dry, &admin, XLSX, "PK nothing").await;
-    assert_eq!(broken.problem(), (400, "bad-request".into()));
+    assert_eq!(broken.problem(), (400, "unreadable-file".into()));
     let teacher = school.teacher().await;
     assert_eq!(send(&school, dry, &teacher, "text/csv", people).await.status, 403);
 }

@@ -48,7 +48,7 @@ const PROBLEMS: { [Type in ProblemType]: Extract<KnownProblem, { type: Type }> |
   'no-ffmpeg': { type: 'no-ffmpeg' }, 'composite-busy': { type: 'composite-busy' }, 'not-two-pictures': { type: 'not-two-pictures' }, 'composite-refused': { type: 'composite-refused' },
   'recording-held': { type: 'recording-held' }, 'wrong-storage-state': { type: 'wrong-storage-state', state: 'pending_deletion' }, 'recording-deleted': { type: 'recording-deleted', gone }, 'report-deleted': { type: 'report-deleted', gone },
   'double-booked': { type: 'double-booked', clashes: [clash] }, 'receiver-limit': { type: 'receiver-limit', interactive: true, may_watch: true, max: 3, asked: 5 },
-  'stands-on': { type: 'stands-on', what: 'lessons', count: 2 }, 'bad-lines': { type: 'bad-lines', faults: [{ row: 2, column: 'name', value: '', reason: 'empty' }] },
+  'stands-on': { type: 'stands-on', what: 'lessons', count: 2 }, 'unreadable-file': { type: 'unreadable-file', why: 'it is no XLSX file' }, 'bad-lines': { type: 'bad-lines', faults: [{ row: 2, column: 'name', value: '', reason: 'empty' }] },
 }
 
 /** One of each reason, likewise. */

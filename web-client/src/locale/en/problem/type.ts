@@ -109,6 +109,7 @@ export const problem: typeof words = {
         lessons: 'One lesson is planned by it. Please move it or call it off in Dispatch first. | {count} lessons are planned by it. Please move them or call them off in Dispatch first.',
       },
     },
+    'unreadable-file': { title: 'The file cannot be read', why: 'The file cannot be read; no line was taken in. Please save it again as XLSX, or as CSV in UTF-8, and take it in again.' },
     'bad-lines': { title: 'Some lines are wrong', why: 'One mistake: no line was taken in. Please mend it by its line number and take the table in again. | {count} mistakes: no line was taken in. Please mend them by their line numbers and take the table in again.' },
   },
 }

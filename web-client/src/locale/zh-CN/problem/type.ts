@@ -105,6 +105,7 @@ export const problem = {
         agreements: '有 {count} 份结对或收听授权在里面，请换一个学期，再修改。', lessons: '有 {count} 节课已经按它排好，请先在调度里调开或停掉这些课，再修改。',
       },
     },
+    'unreadable-file': { title: '文件打不开', why: '这个文件读不出来，一行也没有导入。请用表格软件另存为 XLSX 或 UTF-8 的 CSV，再导入一次。' },
     'bad-lines': { title: '表格里有错误的行', why: '有 {count} 处错误，一行也没有导入。请按列出的行号改好，再导入一次。' },
   },
 }
