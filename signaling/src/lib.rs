@@ -1,15 +1,14 @@
-//! The front door of 同课 and the binary `tongke`: who may come in, which lessons are on, what pages are told.
+//! The server of 同课 (Tongke) and the binary `tongke`: accounts, timetable, lessons in progress, library and reports.
 //!
-//! The way in is [`app::App`], put together by `main` from a checked [`config::Config`]. The way of one request:
-//! [`listener`] accepts it, [`router`] finds its handler in [`http`], [`http::account::identity`] says who asks,
-//! [`school::account::permission`] whether they may, [`school`] decides, [`store`] keeps, [`http::web::problem`] words what went
-//! wrong. A lesson in progress is [`live`]: the [`live::registry`] holds its room in the hub, its seats
-//! ([`live::session`], pure), its sockets and its recording. What is seen of its ends waits on the [`live::sample_buffer`] for the
-//! [`jobs::reports`], which keeps it and works out the report when the lesson is over.
+//! `main` builds [`app::App`] from a checked [`config::Config`]. A request is accepted by [`listener`] and routed by [`router`] to
+//! its handler in [`http`]. [`http::account::identity`] authenticates the caller, [`school::account::permission`] authorises,
+//! [`school`] decides, [`store`] writes, and [`http::web::problem`] answers refusals. [`live`] holds lessons in progress: the
+//! [`live::registry`] has each lesson's room in the hub, its seats ([`live::session`], pure), its sockets and its recording.
+//! Attendance samples wait in the [`live::sample_buffer`] for [`jobs::reports`], which stores them and computes the report when the
+//! lesson is over. [`jobs::retention`] deletes recordings and data when their retention ends.
 //!
-//! What recordings take, and how long they stay, the [`jobs::retention`] sees to.
-//! Rims, which alone touch clocks, files and ports: [`clock`], [`keep`], [`listener::certificate`], [`listener`].
-//! Deliberately not here: media ([`sfu`]), what is kept of it ([`recorder`]), pupils (nowhere).
+//! Only these modules touch clocks, files and ports: [`clock`], [`data_dir`], [`listener::certificate`], [`listener`]. Media is in
+//! [`sfu`], recordings in [`recorder`].
 
 pub mod app;
 pub mod cli;

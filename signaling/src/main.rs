@@ -189,8 +189,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn configured(told: ConfigSource) -> Result<Config, ExitCode> {
-    told.said.or_file(told.config.as_deref()).and_then(ConfigArgs::check).map_err(|error| {
+fn configured(source: ConfigSource) -> Result<Config, ExitCode> {
+    source.said.or_file(source.config.as_deref()).and_then(ConfigArgs::check).map_err(|error| {
         eprintln!("tongke: {error}");
         ExitCode::from(EXIT_USAGE)
     })
@@ -226,8 +226,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(files) => certificate::given(files)?,
         None => certificate::own(&config.data, &config.announce, clock.wall())?,
     };
+    let chosen =
+        if config.listen.port() == 0 { Some(listener::listen_for_both(config.listen.ip()).await?) } else { None };
     let hub = HubConfig {
-        listen: config.listen,
+        listen: chosen.as_ref().map_or(Ok(config.listen), TcpListener::local_addr)?,
         announce: config.announce.clone(),
         tcp: true,
         workers: config.workers,
@@ -236,8 +238,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (ca_pem, s3) = (certificate.ca_pem.clone(), config.s3.as_ref());
     let app = App::open_mirrored(&config.data, &config.database, hub, clock, ca_pem, s3).await?;
 
-    // One port number for both: media on UDP, which may have been chosen by the system, and pages on TCP.
-    let https = listen(SocketAddr::new(config.listen.ip(), app.hub.media_address().port())).await?;
+    // One port number for both: media on UDP and pages on TCP.
+    let https = match chosen {
+        Some(https) => https,
+        None => listen(config.listen).await?,
+    };
     let http = match config.http {
         Some(address) => Some(listen(address).await?),
         None => None,

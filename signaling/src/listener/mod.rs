@@ -26,7 +26,7 @@ use hyper_util::{
 use sfu::{Arrival, Hub};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
     sync::watch,
     time::{Instant, timeout, timeout_at},
 };
@@ -101,6 +101,23 @@ impl Drop for Place {
 /// As the system says.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// How many port numbers of the system's choice are tried.
+const PORTS_TRIED_MAX: usize = 32;
+
+/// Opens a port number of the system's choice that is free on UDP too, where media go.
+///
+/// # Errors
+/// Where a port cannot be opened, or none of [`PORTS_TRIED_MAX`] is free on both.
+pub async fn listen_for_both(ip: IpAddr) -> io::Result<TcpListener> {
+    for _ in 0..PORTS_TRIED_MAX {
+        let tcp = listen(SocketAddr::new(ip, 0)).await?;
+        if UdpSocket::bind(tcp.local_addr()?).await.is_ok() {
+            return Ok(tcp);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port number is free on TCP and on UDP"))
 }
 
 /// Serves one listener until `stop` turns true. `media` takes the connections that carry media; `None`: none do here.

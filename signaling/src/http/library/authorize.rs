@@ -63,7 +63,7 @@ pub(crate) async fn authorize_replay(
 /// The same for another act. What is published is replayed, and nothing else.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`authorize_replay`].
 pub(crate) async fn authorize_replay_as(
     app: &LibraryApp,
     identity: &Identity,

@@ -91,7 +91,12 @@ impl<S: Send + Sync> FromRequest<S> for Table {
         let kind = match media_type(&parts.headers).as_deref() {
             Some("text/csv") => FileKind::Csv,
             Some(XLSX) => FileKind::Xlsx,
-            _ => return Err(CommonProblem::UnsupportedMediaType { expected: "text/csv or XLSX" }.into()),
+            _ => {
+                return Err(CommonProblem::UnsupportedMediaType {
+                    expected: "text/csv, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                }
+                .into());
+            }
         };
         Ok(Self(kind, read_body(body, FILE_BYTES_MAX).await?))
     }

@@ -281,7 +281,7 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             assert!(!answer.status.is_server_error(), "{told}");
             // A device that nobody enrolled is not found either; a version that has moved on shows that one may.
             let wrong_code = path == "/devices" && method == "POST";
-            let authorize_any = !matches!(answer.status.as_u16(), 401 | 403 | 404);
+            let allowed = !matches!(answer.status.as_u16(), 401 | 403 | 404);
             // One disk is everybody's: who answers for all of it stands at the top, and nobody here does.
             let of_the_hub = path == "/storage/confirmations";
             // A teacher lists lessons: those of their own, of which this one has none.
@@ -298,7 +298,7 @@ async fn each_role_may_at_its_own_place_what_its_line_says() {
             // What somebody said is theirs to change, and nobody else's.
             let anothers = path.ends_with("/comments/{comment_id}");
             assert_eq!(
-                authorize_any || (wrong_code && answer.status == 404),
+                allowed || (wrong_code && answer.status == 404),
                 may(act, *role) && !anothers && !of_the_hub || own_lessons || wrong_code && answer.status == 404,
                 "{told}"
             );

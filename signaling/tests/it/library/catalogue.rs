@@ -156,8 +156,8 @@ on_both! {
             assert_eq!(ids(offered), text(&looks), "{who} is offered");
             for recording_id in &all {
                 // What is listed is what the door lets in, and its card is shown to nobody else.
-                let authorize_any = county.get(&of(*recording_id, ""), &cookie).await.status == StatusCode::OK;
-                assert_eq!(authorize_any, looks.contains(recording_id), "{who} {recording_id}");
+                let allowed = county.get(&of(*recording_id, ""), &cookie).await.status == StatusCode::OK;
+                assert_eq!(allowed, looks.contains(recording_id), "{who} {recording_id}");
                 let card = county.get(&of(*recording_id, "/card"), &cookie).await.status == StatusCode::OK;
                 assert_eq!(card, knows.contains(recording_id), "{who} {recording_id}");
             }

@@ -39,7 +39,7 @@ const POLICY: RetentionPolicy =
 
 /// A lesson that was taught, recorded and reported, with a clip of it.
 #[derive(Clone, Copy)]
-struct ConfigSource {
+struct TaughtLesson {
     lesson_id: LessonId,
     recording_id: RecordingId,
     clip_id: ClipId,
@@ -65,7 +65,7 @@ impl Hub {
     }
 
     /// Lessons one after the other, all of them on the first day.
-    async fn tell(&self, lessons: usize) -> Vec<ConfigSource> {
+    async fn tell(&self, lessons: usize) -> Vec<TaughtLesson> {
         let (app, author) = (&self.0.app, self.author());
         let mut told = Vec::new();
         for n in 0..lessons {
@@ -82,7 +82,7 @@ impl Hub {
             let clip = Clip { clip_id, recording_id, window, title, author, made_at, version: 1 };
             let row = AuditRow::by_system(MORNING, "cut_clip", format!("recording:{recording_id}"));
             assert!(app.store.add_clip(&system_scope::sample(), &clip, &row).await.unwrap());
-            told.push(ConfigSource { lesson_id, recording_id, clip_id });
+            told.push(TaughtLesson { lesson_id, recording_id, clip_id });
         }
         app.registry.flush_attendance().await.unwrap();
         reports::round(app).await.unwrap();
@@ -112,7 +112,7 @@ impl Hub {
         self.0.app.store.confirm_retention(&system_scope::console(), "person:x", &row).await.unwrap();
     }
 
-    async fn hold(&self, told: ConfigSource, held: bool) {
+    async fn hold(&self, told: TaughtLesson, held: bool) {
         let (at, id) = (self.0.clock.wall(), told.recording_id);
         let hold = Hold { by: "person:x".into(), name: "李主任".into(), reason: "取证".into(), at, until: None };
         let row = AuditRow::done(at, "person:x", "hold_recording", format!("recording:{id}"));
@@ -132,17 +132,17 @@ impl Hub {
         self.0.app.store.verify_attendance(&system_scope::console(), None).await.unwrap().unwrap()
     }
 
-    async fn has_clip(&self, told: ConfigSource) -> bool {
+    async fn has_clip(&self, told: TaughtLesson) -> bool {
         self.0.app.store.clip(&system_scope::published(), told.clip_id).await.unwrap().is_some()
     }
 
-    async fn rights(&self, told: ConfigSource, cookie: &str, version: i64, act: serde_json::Value) {
+    async fn rights(&self, told: TaughtLesson, cookie: &str, version: i64, act: serde_json::Value) {
         let path = format!("/api/v1/recordings/{}/rights", told.recording_id);
         let answer = self.0.ask("POST", &path, cookie, Some(version), &act.to_string()).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
-    async fn play(&self, to_come: LessonId, told: Option<ConfigSource>) {
+    async fn play(&self, to_come: LessonId, told: Option<TaughtLesson>) {
         let row = AuditRow::by_system(self.0.clock.wall(), "choose_source", format!("lesson:{to_come}"));
         let chosen = told.map(|told| (told.recording_id, Some(told.clip_id), "导入".to_owned()));
         let scope = system_scope::sample();
@@ -225,8 +225,8 @@ on_both! {
         let told = hub.tell(3).await;
         let [plain, held, also_plain] = told[..] else { panic!("three were told") };
         hub.hold(held, true).await;
-        let path = |told: ConfigSource, what: &str| format!("/api/v1/lessons/{}/{what}", told.lesson_id);
-        let get = async |told: ConfigSource, what: &str| {
+        let path = |told: TaughtLesson, what: &str| format!("/api/v1/lessons/{}/{what}", told.lesson_id);
+        let get = async |told: TaughtLesson, what: &str| {
             hub.0.get(&path(told, what), &hub.0.teacher(0, 0).await).await.json()
         };
         assert_eq!(hub.run_on(30).await.2, 0, "the first ends forty minutes after the hour at which the run looks");

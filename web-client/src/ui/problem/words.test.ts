@@ -132,7 +132,7 @@ it('writes days and periods as the page does', () => {
   expect(because(REASONS.off, 'zh-CN')).toBe('2026 年 10 月 1 日放假（国庆节）')
   expect(because(REASONS['taken-for'], 'en')).toBe('10 October 2026 has the lessons of 5 October 2026')
   expect(because(REASONS['no-such-period'], 'zh-CN')).toBe('冬季作息里没有第8节')
-  expect(because(REASONS['periods-overlap'], 'en')).toBe('Period 3 and Long break overlap')
+  expect(because(REASONS['periods-overlap'], 'en')).toBe('Long break begins before Period 3 ends; periods go in the order of the day and do not overlap')
   expect(because(REASONS['period-twice'], 'zh-CN')).toBe('晚自习2写了两次')
   expect(because({ reason: 'taught-twice', taught_as: '2026-10-05', first: '2026-10-05', second: '2026-10-17' }, 'zh-CN')).toBe('2026 年 10 月 5 日没有放假，不用补它的课')
 })
@@ -150,7 +150,7 @@ it('names each lesson that has what is wanted once, and none that is not theirs 
   const titled = (...titles: string[]) => ({ type: 'double-booked', clashes: titles.map(with_title => ({ ...clash, with_title })) }) as const
   expect(told(titled('语文', '英语', '语文', ''), 'zh-CN').why).toBe('教师、教室、班级或设备在这个时间已经有课：《英语》、《语文》。请换一节，或先调开那节课。')
   expect(told(titled('English', 'Art'), 'en').why).toContain('at this time: “Art”, “English”.')
-  expect(told(titled(''), 'zh-CN').why).toContain('已经有课：别的课节。')
+  expect(told(titled(''), 'zh-CN').why).toContain('已经有别的课。')
 })
 
 it('counts in both languages', () => {
@@ -166,8 +166,8 @@ it('falls back to the English text, in brackets, where a newer hub says what thi
   expect(told({ type: 'moon-full' }, 'en')).toEqual({ title: 'It did not work', why: 'The server did not accept the request (in English).' })
   expect(told({ type: 'invalid', field: 'name', reason: 'moonlit' } as { type: string }, 'zh-CN').why).toBe('请检查“名称”（in English）。')
   expect(told({ type: 'wrong-lesson-state', state: 'dreaming' } as { type: string }, 'en')).toEqual({ title: 'Not at this moment', why: 'The server did not accept the request (in English).' })
-  expect(told({ type: 'double-booked' }, 'zh-CN').why).toContain('别的课节')
-  expect(because({ reason: 'moonlit' }, 'zh-CN')).toBe('原因是 moonlit')
+  expect(told({ type: 'double-booked' }, 'zh-CN').why).toContain('已经有别的课。')
+  expect(because({ reason: 'moonlit' }, 'zh-CN')).toBe('原因不明（moonlit），请刷新页面后再看')
   // Not the hub's own answer.
   expect(problemWords({ type: 'about:blank', title: 'Bad Gateway', status: 502, detail: '' }, strict('en'), 'en').why).toBe('The server did not accept the request (Bad Gateway).')
   expect(problemWords({ type: 'toString', title: '', status: 500, detail: '' }, strict('en'), 'en').why).toBe('The server did not accept the request (500).')

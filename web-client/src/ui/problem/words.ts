@@ -6,7 +6,8 @@ import { periodName } from '../../locale/period'
 import { dateName } from '../../locale/time'
 import { zhCN } from '../../locale/zh-CN'
 
-// A problem in the words of the page: made of its type and the parameters beside it, and never of the hub's English text.
+// A problem in the words of the page, made of its type and the parameters beside it. The hub's English text stands only in
+// brackets, where a program alone can have caused it.
 
 /** What happened, and what to do. */
 export interface ProblemWords {

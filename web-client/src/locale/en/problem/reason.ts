@@ -7,7 +7,7 @@ import type { reason as words } from '../../zh-CN/problem/reason'
 export const reason: typeof words = {
   reason: {
     /** A code that this page does not know. */
-    unknown: 'the reason is {reason}',
+    unknown: 'for a reason that this page does not know ({reason}); please reload it',
     // Of whatever is typed.
     'empty': 'it has to be filled in',
     'too-long': { any: 'at most {max} characters', new: 'at most {max} characters' },
@@ -106,7 +106,7 @@ export const reason: typeof words = {
     'taught-twice': { any: 'the lessons of {taught_as} can be given once, not on both {first} and {second}', not_off: '{taught_as} is no holiday, so its lessons are given on the day itself' },
     'period-count': '“{name}” needs 1 to {max} periods',
     'period-ends-before-it-begins': '{period} ends before it begins',
-    'periods-overlap': '{first} and {second} overlap',
+    'periods-overlap': '{second} begins before {first} ends; periods go in the order of the day and do not overlap',
     'period-twice': '{period} is there twice',
     'seasons-meet': '“{name}” and “{other}” hold at the same time of the year; one school and stage can have only one of them on a day',
     'not-a-month-day': 'days are written 10-01',

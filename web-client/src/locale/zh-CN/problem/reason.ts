@@ -5,7 +5,7 @@
 export const reason = {
   reason: {
     /** A code that this page does not know. */
-    unknown: '原因是 {reason}',
+    unknown: '原因不明（{reason}），请刷新页面后再看',
     // Of whatever is typed.
     'empty': '不能为空',
     'too-long': { any: '最多 {max} 个字', new: '最多 {max} 个字符' },
@@ -103,7 +103,7 @@ export const reason = {
     'taught-twice': { any: '{taught_as}的课只补一次，现在 {first}和 {second}都补', not_off: '{taught_as}没有放假，不用补它的课' },
     'period-count': '“{name}”要有 1 到 {max} 节',
     'period-ends-before-it-begins': '{period}的下课早于上课',
-    'periods-overlap': '{first}和{second}重叠',
+    'periods-overlap': '{second}的开始早于{first}的结束，节次要按时间先后、互不重叠',
     'period-twice': '{period}写了两次',
     'seasons-meet': '“{name}”和“{other}”在季节上重叠，同一学校同一学段同一天只能有一份作息',
     'not-a-month-day': '日期写成 10-01',
@@ -113,7 +113,7 @@ export const reason = {
     'not-in-term': '这一天不在学期之内',
     'week-or-date': '请写明哪一周，或者哪一天，只写一个',
     'no-such-week': '这个学期没有这一周',
-    'figure-too-large': '{figure}最多 {max}',
+    'figure-too-large': '{figure}不能超过 {max}',
     // Of courses and agreements.
     'class-count': '要有 {min} 到 {max} 个听讲班',
     'subjects-needed': '要有至少一门课程方案里的学科',
@@ -144,7 +144,7 @@ export const reason = {
   },
   /** What a bureau sets, as `figure-too-large` names it. */
   figure: {
-    opens_before_min: '提前开放的分钟数', closes_after_min: '拖堂的分钟数', missed_after_min: '多少分钟以后算没有开成', join_grace_min: '多少分钟以内不算迟到', shared_at_least_min: '两端作息至少重合的分钟数', archives_after_days: '下课后归档的天数',
-    leave_grace_min: '多少分钟以内不算早退', valid_out_of_min: '有效授课的计划分钟数', valid_at_least_min: '有效授课的最少分钟数', programs: '课堂规则的条数', interactive_max: '互动接收教室的个数', watch_only_max: '只看接收教室的个数', guests_max: '来宾的人数', readiness: '准备事项的条数',
+    opens_before_min: '提前开放的分钟数', closes_after_min: '拖堂的分钟数', missed_after_min: '算作没有开成之前的分钟数', join_grace_min: '迟到的宽限分钟数', shared_at_least_min: '两端作息重合的分钟数下限', archives_after_days: '下课后归档的天数',
+    leave_grace_min: '早退的宽限分钟数', valid_out_of_min: '有效授课的计划分钟数', valid_at_least_min: '有效授课的分钟数下限', programs: '课堂规则的条数', interactive_max: '互动接收教室的个数', watch_only_max: '只看接收教室的个数', guests_max: '来宾的人数', readiness: '准备事项的条数',
   },
 }

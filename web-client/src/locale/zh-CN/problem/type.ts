@@ -92,7 +92,7 @@ export const problem = {
     // Of the timetable, of dispatch and of organisations.
     'double-booked': {
       title: '时间冲突',
-      why: { named: '教师、教室、班级或设备在这个时间已经有课：{titles}。请换一节，或先调开那节课。', hidden: '教师、教室、班级或设备在这个时间已经有课：别的课节。请换一节，或先调开那节课。' },
+      why: { named: '教师、教室、班级或设备在这个时间已经有课：{titles}。请换一节，或先调开那节课。', hidden: '教师、教室、班级或设备在这个时间已经有别的课。请换一节，或先调开那节课。' },
     },
     'receiver-limit': {
       title: '接收教室太多',
