@@ -47,8 +47,10 @@ impl School {
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopped) = watch::channel(false);
         let (app, door) = runtime.block_on(async {
+            let listener = listener::listen_for_both(Ipv4Addr::LOCALHOST.into()).await.unwrap();
+            let door = listener.local_addr().unwrap();
             let hub = HubConfig {
-                listen: (Ipv4Addr::LOCALHOST, 0).into(),
+                listen: door,
                 announce: vec![Ipv4Addr::LOCALHOST.into()],
                 tcp: true,
                 workers,
@@ -58,8 +60,6 @@ impl School {
             let app = App::open(folder.path(), &Database::file(&database_file(folder.path())), hub, clock, None)
                 .await
                 .unwrap();
-            let listener = listener::listen(app.hub.media_address()).await.unwrap();
-            let door = listener.local_addr().unwrap();
             let router = router::router(app.clone());
             tokio::spawn(listener::serve(
                 listener,

@@ -1,4 +1,5 @@
 // The real binary on an empty data folder with its sample county, as a newcomer would start it.
+import { createSocket } from 'node:dgram'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -25,13 +26,33 @@ export interface Sample {
 /** The program under test: the debug build, or the one that TONGKE names. */
 export const binary = process.env.TONGKE ?? fileURLToPath(new URL('../../../target/debug/tongke', import.meta.url))
 
+// Below the ports that Linux gives to outgoing connections (32768 and up): none of them is taken while a hub is down that
+// a test has killed. Each process begins elsewhere.
+const PORTS_END = 32_768
+let nextPort = 16_000 + (process.pid % 1_600) * 10
+
 async function freePort(): Promise<number> {
+  while (nextPort < PORTS_END) {
+    const port = nextPort++
+    if (await isFreeOnTcp(port) && await isFreeOnUdp(port)) return port
+  }
+  throw new Error('no free port')
+}
+
+function isFreeOnTcp(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
+  return new Promise(resolve => {
+    server.once('error', () => { resolve(false) })
+    server.listen(port, '127.0.0.1', () => server.close(() => { resolve(true) }))
+  })
+}
+
+function isFreeOnUdp(port: number): Promise<boolean> {
+  const socket = createSocket('udp4')
+  return new Promise(resolve => {
+    socket.once('error', () => { socket.close(() => { resolve(false) }) })
+    socket.bind(port, '127.0.0.1', () => socket.close(() => { resolve(true) }))
+  })
 }
 
 export class TestHub {
