@@ -1,4 +1,4 @@
-//! Everything that a request may need, put together once.
+//! The application state: everything a request handler needs.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -35,55 +35,55 @@ use crate::{
 };
 use axum::extract::FromRef;
 
-/// The running hub behind its front door. Cheap to clone.
+/// State of the running hub. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// What is kept.
+    /// The database.
     pub store: Store,
     /// The media plane.
     pub hub: Hub,
     /// The lessons in progress.
     pub registry: Registry,
-    /// What remains of lessons.
+    /// The recordings.
     pub recordings: Recordings,
-    /// What they take, and how long they stay.
+    /// State of the retention job.
     pub retention: RetentionState,
-    /// Puts board and camera into one frame.
+    /// Composes board and camera into one frame.
     pub composer: Arc<Composer>,
     /// Signs and checks tokens.
     pub tokens: Arc<TokenSigner>,
-    /// Failed attempts to sign in.
+    /// Rate limit of failed sign-ins.
     pub attempts: Arc<Attempts>,
-    /// Devices that asked to be let in.
+    /// Rate limit of enrolments.
     pub enrolments: Arc<Attempts>,
-    /// What devices are asked to sign.
+    /// Challenges that devices have to sign.
     pub challenges: Arc<Challenges>,
-    /// Creates under way.
+    /// Locks of idempotency keys.
     pub under_way: Arc<KeyLocks>,
-    /// Turns at reading and writing tables.
+    /// Permits to read and write tables, for the whole hub.
     pub tables: Arc<Semaphore>,
-    /// Each session's turns at whole recordings.
+    /// Permits to download recordings, per session.
     pub downloads: Arc<ConcurrencyLimit>,
-    /// Each session's turns at segments.
+    /// Permits to read segments, per session.
     pub segments: Arc<ConcurrencyLimit>,
-    /// What was exported lately.
+    /// Exports that were audited recently.
     pub exported: Arc<RecentExports>,
-    /// Passwords and second factors.
+    /// Hashes passwords and seals second factors.
     pub secrets: Arc<Secrets>,
-    /// The secret of the first start. `None`: the hub has its administrators.
+    /// The setup secret of the first start. `None`: the hub has its administrators.
     pub first_start: Arc<FirstStart>,
-    /// Refusals on their way to the audit.
+    /// Queue of refusals for the audit.
     pub refusals: Refusals,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// The CA that classroom PCs may trust, as PEM. `None`: the certificate is a real one.
+    /// The CA that classroom PCs import, as PEM. `None`: the certificate was configured.
     pub ca_pem: Option<Arc<str>>,
-    /// Says that sessions, devices or roles have ended.
+    /// Notifies of sessions, devices and roles that have ended.
     pub rights: RightsWatch,
     stopping: watch::Sender<bool>,
 }
 
-/// The hub cannot start.
+/// Why the hub cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The data folder.
@@ -103,21 +103,21 @@ pub enum OpenError {
     Hub(#[from] sfu::StartError),
 }
 
-/// Events between the hub's workers and the registry. A thousand classrooms that join at the bell make 3,000.
+/// Queue of events from the hub's workers to the registry. A thousand classrooms that join at the bell make 3,000.
 const EVENTS_MAX: usize = 65_536;
 
-/// A hub that has just started has better things to do.
+/// Delay after a start, so that background work does not compete with it.
 const RETIRE_AFTER: Duration = Duration::from_secs(3600);
 const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// Refusals that wait to be written. A flood of them must not fill the disk, and its first thousand tell enough.
+/// Queue of refusals to be audited. Beyond it a flood is only counted: it must not fill the disk.
 const REFUSALS_MAX: usize = 1_024;
 
 impl App {
-    /// Opens the database and everything in the data folder, starts the media plane and takes up the lessons in progress.
+    /// Opens the database and the data folder, starts the media plane and restores the lessons in progress.
     ///
     /// # Errors
-    /// [`OpenError`] says which part could not start.
+    /// [`OpenError`]: which part could not start.
     pub async fn open(
         data: &Path,
         database: &Database,
@@ -128,10 +128,10 @@ impl App {
         Self::open_mirrored(data, database, hub, clock, ca_pem, None).await
     }
 
-    /// As [`App::open`], with a bucket into which recordings are copied.
+    /// As [`App::open`], with a bucket to which recordings are copied.
     ///
     /// # Errors
-    /// [`OpenError`] says which part could not start.
+    /// [`OpenError`]: which part could not start.
     pub async fn open_mirrored(
         data: &Path,
         database: &Database,
@@ -204,7 +204,7 @@ impl App {
         Ok(app)
     }
 
-    /// Beats the lessons' clock until the hub stops.
+    /// Runs the lessons' tick until the hub stops.
     pub async fn beat(self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -224,7 +224,7 @@ impl App {
         }
     }
 
-    /// Once a day takes out of the audit what is older than `kept`, until the hub stops.
+    /// Deletes audit rows older than `kept` once a day, until the hub stops.
     pub async fn retire_audit(self, kept: Duration) {
         let mut days = tokio::time::interval_at(tokio::time::Instant::now() + RETIRE_AFTER, RETIRE_EVERY);
         loop {
@@ -241,17 +241,17 @@ impl App {
         }
     }
 
-    /// Resolves when the hub is told to stop.
+    /// Resolves when the hub is stopped.
     pub async fn stopping(&self) {
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
-    /// Tells everyone that the hub goes away, closes recordings so that the next start goes on with them, stops the
-    /// media plane and closes the store.
+    /// Stops the hub: closes sockets, suspends recordings so that the next start resumes them, stops the media plane
+    /// and closes the store.
     pub async fn shut_down(&self) {
         self.stopping.send_replace(true);
         self.registry.say_bye(CloseReason::ShuttingDown);
-        // A store that does not answer holds nobody up for long.
+        // A store that does not answer must not delay the stop for long.
         match tokio::time::timeout(Duration::from_secs(2), self.registry.flush_attendance()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => error!(error = chain(&error), "The last of the attendance could not be kept"),
@@ -268,7 +268,7 @@ impl App {
     }
 }
 
-/// Called on the hub's threads: it must not block.
+/// Called on the hub's threads: must not block.
 fn save_event(events: &mpsc::Sender<HubEvent>, event: HubEvent) {
     if events.try_send(event).is_err() {
         metrics::counter!("tongke_hub_events_dropped_total").increment(1);
@@ -286,7 +286,7 @@ async fn route_events(app: App, mut inbox: mpsc::Receiver<HubEvent>) {
     }
 }
 
-/// Refusals go to the audit from behind a bounded queue: whoever is refused cannot make the hub wait for the disk.
+/// Refusals are audited through a bounded queue: a refused caller cannot make the hub wait for the disk.
 #[derive(Clone, Debug)]
 pub struct Refusals {
     queue: mpsc::Sender<AuditRow>,
@@ -298,7 +298,7 @@ impl Refusals {
         (Self { queue }, refused)
     }
 
-    /// Keeps one, or counts it where a flood of them is on its way.
+    /// Queues a refusal, or counts it if the queue is full.
     pub fn keep(&self, row: AuditRow) {
         metrics::counter!("tongke_refusals_total", "act" => row.act).increment(1);
         if self.queue.try_send(row).is_err() {

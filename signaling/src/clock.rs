@@ -1,4 +1,4 @@
-//! **Rim.** The only place where the front door reads a clock.
+//! **Rim.** The only place in this crate that reads a clock.
 #![expect(clippy::disallowed_methods, reason = "this is the clock that the rest is told")]
 
 use std::{
@@ -11,18 +11,18 @@ use std::{
 
 use school::base::time::{Now, UnixMs};
 
-/// Tells the time: the machine's, or one that a test turns by hand.
+/// Reads the time: of the machine, or of a manual clock in tests.
 #[derive(Clone, Debug)]
 pub struct Clock {
     by_hand: Option<Arc<Hand>>,
     lasting: Arc<Lasting>,
 }
 
-/// What the time of expiries is reckoned from.
+/// Base of the time that expiries are computed from.
 #[derive(Debug)]
 struct Lasting {
     start: Now,
-    /// How far it is ahead of the start and what the steady clock has gone since, in milliseconds.
+    /// Offset ahead of the start plus the steady clock's elapsed time, in milliseconds.
     ahead_ms: AtomicI64,
 }
 
@@ -46,7 +46,7 @@ impl Clock {
         Self { by_hand: None, lasting: Lasting::from(machine()) }
     }
 
-    /// A clock that stands at `wall` until [`Clock::turn`] moves it.
+    /// A manual clock that stands at `wall` until [`Clock::turn`] moves it.
     #[must_use]
     pub fn standing_at(wall: UnixMs) -> Self {
         let start = Now { wall, steady: Instant::now() };
@@ -54,21 +54,21 @@ impl Clock {
         Self { by_hand: Some(Arc::new(hand)), lasting: Lasting::from(start) }
     }
 
-    /// Moves a standing clock forward. The machine's own clock does not let itself be turned.
+    /// Moves a manual clock forward. No effect on the machine's clock.
     pub fn turn(&self, by: Duration) {
         if let Some(hand) = &self.by_hand {
             hand.turned_ms.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
 
-    /// Lets a standing clock's wall clock jump, forward or back, while the steady one stays: somebody set it wrong.
+    /// Moves a manual clock's wall clock, forward or back, while the steady one stays, as if it were set wrong.
     pub fn jump(&self, by_ms: i64) {
         if let Some(hand) = &self.by_hand {
             hand.jumped_ms.fetch_add(by_ms, Ordering::Relaxed);
         }
     }
 
-    /// Both clocks at once.
+    /// Wall clock and steady clock, read together.
     #[must_use]
     pub fn now(&self) -> Now {
         if let Some(hand) = &self.by_hand {
@@ -79,9 +79,9 @@ impl Clock {
         machine()
     }
 
-    /// The time by which links, sessions, roles and tokens are given and end. It never goes back, not even over a restart
-    /// where [`Clock::not_before`] was told; so what has ended stays ended, whatever becomes of the wall clock. It follows
-    /// the wall clock ahead where that is corrected, and goes by the steady clock where it jumps by more than an hour.
+    /// The time for issue and expiry of links, sessions, roles and tokens. It never goes back, nor over a restart if
+    /// [`Clock::not_before`] was called; so what has expired stays expired, whatever the wall clock does. It follows
+    /// the wall clock's corrections forward, and follows the steady clock if the wall clock jumps by more than an hour.
     #[must_use]
     pub fn lasting(&self) -> Now {
         let (now, start) = (self.now(), self.lasting.start);
@@ -92,7 +92,7 @@ impl Clock {
         Now { wall: UnixMs(plain.0.saturating_add(ahead_ms)), ..now }
     }
 
-    /// An earlier hub has seen this time already.
+    /// Sets a lower bound: an earlier run of the hub has already used this time.
     pub fn not_before(&self, seen: UnixMs) {
         let ahead_ms = seen.0.saturating_sub(self.lasting.start.wall.0);
         self.lasting.ahead_ms.fetch_max(ahead_ms, Ordering::Relaxed);
@@ -110,7 +110,7 @@ fn machine() -> Now {
     Now { wall: UnixMs(0).plus(since_1970), steady: Instant::now() }
 }
 
-/// Somebody's hand or a broken time server moves a clock by more.
+/// Largest forward correction that is followed: a manual error or a broken time server moves a clock by more.
 const CORRECTION_MS: i64 = 3_600_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the hub is told before it starts: flags, environment, a TOML file, in this order, then the defaults.
+//! Configuration: flags, environment, a TOML file, in this order of precedence, then the defaults.
 
 pub mod s3;
 
@@ -18,18 +18,18 @@ use crate::{
     store::{Database, NotADatabase},
 };
 
-/// How the log is written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Text lines.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What was said, by flag or environment or file. Nothing is said twice: the first that speaks is heard.
+/// Settings from flags, environment or file. The first source that has a setting wins.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ConfigArgs {
@@ -45,16 +45,16 @@ pub struct ConfigArgs {
     /// A plain HTTP listener, for loopback and reverse proxies
     #[arg(long, env = "TONGKE_HTTP", value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
-    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto: https` are believed
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto: https` are trusted
     #[arg(long, env = "TONGKE_TRUSTED_PROXY", value_name = "IP", num_args = 1.., value_delimiter = ',')]
     trusted_proxy: Option<Vec<IpAddr>>,
-    /// Address that clients reach this machine by [default: those of its interfaces]
+    /// Address at which clients reach this machine [default: those of its interfaces]
     #[arg(long, env = "TONGKE_ANNOUNCE", value_name = "IP", num_args = 1.., value_delimiter = ',')]
     announce: Option<Vec<IpAddr>>,
-    /// Figures and probes, for operations only [default: 127.0.0.1:9443]
+    /// Metrics and probes, for operations only [default: 127.0.0.1:9443]
     #[arg(long, env = "TONGKE_METRICS", value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
-    /// Certificate chain, as PEM [default: one of our own making]
+    /// Certificate chain, as PEM [default: a generated one]
     #[arg(long, env = "TONGKE_CERT", value_name = "FILE")]
     cert: Option<PathBuf>,
     /// Its private key, as PEM
@@ -63,70 +63,70 @@ pub struct ConfigArgs {
     /// Media workers, each a thread [default: 1]
     #[arg(long, env = "TONGKE_WORKERS", value_name = "N")]
     workers: Option<usize>,
-    /// Connections at once, before new ones are refused [default: 2000 for each worker]
+    /// Concurrent connections, before new ones are refused [default: 2000 for each worker]
     #[arg(long, env = "TONGKE_MAX_SEATS", value_name = "N")]
     max_seats: Option<usize>,
-    /// How the log is written [default: text]
+    /// Format of the log [default: text]
     #[arg(long, env = "TONGKE_LOG", value_name = "FORMAT", value_enum)]
     log: Option<LogFormat>,
-    /// Days that the audit is kept, 180 at least [default: 400]
+    /// Days of audit retention, 180 at least [default: 400]
     #[arg(long, env = "TONGKE_AUDIT_DAYS", value_name = "N")]
     audit_days: Option<u32>,
-    /// A bucket into which every recording is copied, as https://HOST/BUCKET
+    /// A bucket to which every recording is copied, as https://HOST/BUCKET
     #[arg(long, env = "TONGKE_S3", value_name = "URL")]
     s3: Option<String>,
     /// The bucket's region [default: us-east-1]
     #[arg(long, env = "TONGKE_S3_REGION", value_name = "NAME")]
     s3_region: Option<String>,
-    /// Two lines, the bucket's access key and its secret, that only the hub may read [default: of the environment,
+    /// File readable by the hub only, two lines: the bucket's access key and secret [default: from the environment,
     /// TONGKE_S3_ACCESS_KEY and TONGKE_S3_SECRET_KEY]
     #[arg(long, env = "TONGKE_S3_CREDENTIALS", value_name = "FILE")]
     s3_credentials: Option<PathBuf>,
-    /// Megabits a second that copying may take of the line [default: 200]
+    /// Bandwidth limit of copying, in megabits per second [default: 200]
     #[arg(long, env = "TONGKE_S3_MBIT", value_name = "N")]
     s3_mbit: Option<u32>,
-    /// Days that media stays on the disk once the bucket has confirmed it, 1 at least [default: until the disk runs short]
+    /// Days that media stays on disk after the bucket has confirmed it, 1 at least [default: until the disk runs short]
     #[arg(long, env = "TONGKE_S3_LOCAL_DAYS", value_name = "N")]
     s3_local_days: Option<u32>,
-    /// Make a small county with a lesson that is open now, and write DIR/sample.json
+    /// Create a small sample county with a lesson that is open now, and write DIR/sample.json
     #[arg(long, env = "TONGKE_SAMPLE", num_args = 0..=1, default_missing_value = "true")]
     sample: Option<bool>,
 }
 
-/// What the hub does, whole and checked.
+/// The complete, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Folder for the database, keys and recordings.
     pub data: PathBuf,
-    /// Where the tables are.
+    /// The database.
     pub database: Database,
     /// HTTPS on TCP, media on UDP.
     pub listen: SocketAddr,
-    /// Plain HTTP. `None`: there is none.
+    /// Plain HTTP. `None`: no such listener.
     pub http: Option<SocketAddr>,
-    /// Proxies that are believed whom they speak for, and that it was encrypted.
+    /// Reverse proxies trusted for the client's address, and for whether it used TLS.
     pub trusted_proxies: Vec<IpAddr>,
     /// Addresses for candidates and certificate. Empty: those of the machine.
     pub announce: Vec<IpAddr>,
-    /// Figures and probes.
+    /// Address of metrics and probes.
     pub metrics: SocketAddr,
-    /// A real certificate. `None`: one of our own making.
+    /// A configured certificate. `None`: a generated one.
     pub certificate: Option<CertificateFiles>,
-    /// Media workers.
+    /// Number of media workers.
     pub workers: usize,
-    /// Connections at once. `None`: what the workers carry.
+    /// Limit of concurrent connections. `None`: the workers' capacity.
     pub max_seats: Option<usize>,
-    /// How the log is written.
+    /// Format of the log.
     pub log: LogFormat,
-    /// How long the audit is kept.
+    /// Retention of audit rows.
     pub audit_retained: Duration,
-    /// Where recordings are copied to. `None`: nowhere.
+    /// Bucket for copies of recordings. `None`: no copies.
     pub s3: Option<S3>,
-    /// Make the sample county.
+    /// Create the sample county.
     pub sample: bool,
 }
 
-/// A certificate from elsewhere.
+/// Files of a configured certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The chain, as PEM.
@@ -135,78 +135,78 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// Why the hub cannot start with what it was told. One sentence each.
+/// Why the configuration is refused. One sentence each.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file is not there or cannot be read.
+    /// The file is missing or unreadable.
     #[error("cannot read the configuration file {0}")]
     File(PathBuf),
-    /// The file is no TOML, or says what we do not know.
+    /// The file is not TOML, or has an unknown setting.
     #[error("the configuration file {path} cannot be understood: {why}")]
     Toml {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: String,
     },
-    /// No data folder.
+    /// No data folder is set.
     #[error("say with --data which folder the database and the recordings live in")]
     NoData,
-    /// No database.
+    /// The database URL is invalid.
     #[error("--database: {0}")]
     NotADatabase(#[from] NotADatabase),
     /// The data folder is a file.
     #[error("{0} is not a folder")]
     DataIsAFile(PathBuf),
-    /// One of `--cert` and `--key` alone.
+    /// Only one of `--cert` and `--key` is set.
     #[error("--cert and --key belong together: give both or none")]
     HalfACertificate,
-    /// A certificate file is not there.
+    /// A certificate file is missing.
     #[error("there is no file {0}")]
     NoFile(PathBuf),
-    /// Two listeners on one port.
+    /// Two listeners share a port.
     #[error("{0} is given to two listeners")]
     SamePort(SocketAddr),
-    /// An address that nobody can send to.
+    /// An address that cannot be a destination.
     #[error("{0} cannot be announced to clients")]
     CannotAnnounce(IpAddr),
-    /// No worker or more than a machine has.
+    /// No worker, or more than the limit.
     #[error("--workers must be between 1 and {WORKERS_MAX}")]
     Workers,
-    /// An audit that forgets too early.
+    /// Audit retention is too short or too long.
     #[error("--audit-days must be between {AUDIT_DAYS_MIN} and {AUDIT_DAYS_MAX}: the law asks for half a year of logs")]
     AuditDays,
     /// The bucket's URL names no bucket.
     #[error("--s3 is https://HOST/BUCKET, without a user, a query or anything behind the bucket's name")]
     NotABucket,
-    /// Nobody may ask the bucket.
+    /// No credentials for the bucket are set.
     #[error("--s3 needs keys: --s3-credentials FILE, or TONGKE_S3_ACCESS_KEY and TONGKE_S3_SECRET_KEY")]
     NoCredentials,
-    /// The file of keys.
+    /// The credentials file is invalid.
     #[error("--s3-credentials: {0}")]
     Credentials(String),
-    /// A rate or a number of days that makes no sense.
+    /// A rate or number of days is out of range.
     #[error("--s3-mbit is between 1 and {S3_MBIT_MAX}, --s3-local-days between 1 and {AUDIT_DAYS_MAX}")]
     S3Figures,
-    /// Something is said of a bucket, but not which.
+    /// Bucket settings without a bucket.
     #[error("--s3-region, --s3-credentials, --s3-mbit and --s3-local-days say something of --s3, which is not given")]
     NoS3,
-    /// No seat at all.
+    /// The limit of connections is zero.
     #[error("--max-seats must be at least 1")]
     MaxSeats,
 }
 
-/// A worker's name is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
+/// A worker's ID is a byte (`sfu::WorkerId`), and no machine that we know has more cores to spare.
 const WORKERS_MAX: usize = 128;
 
-/// The store holds to it too: [`crate::store::audit::chain::AUDIT_KEPT_MIN`].
+/// The store enforces it too: [`crate::store::audit::chain::AUDIT_KEPT_MIN`].
 const AUDIT_DAYS_MIN: u32 = 180;
 const AUDIT_DAYS_MAX: u32 = 36_500;
 
-/// A school year, and a month to look at it.
+/// A school year, and a month to review it.
 const AUDIT_DAYS: u32 = 400;
 
-/// Copying takes a fifth of a gigabit line, where nobody says what there is.
+/// By default copying takes a fifth of a gigabit line.
 const S3_MBIT: u32 = 200;
 const S3_MBIT_MAX: u32 = 100_000;
 
@@ -214,7 +214,7 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 84
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
 
 impl ConfigArgs {
-    /// Whatever is not said here is as `file` says.
+    /// Fills in unset settings from `file`.
     ///
     /// # Errors
     /// [`ConfigError::File`], [`ConfigError::Toml`].
@@ -247,16 +247,16 @@ impl ConfigArgs {
         })
     }
 
-    /// What is said of a bucket alone, for commands that need no more.
+    /// Bucket settings only, for commands that need no others.
     #[must_use]
     pub fn of_bucket(s3: Option<String>, s3_region: Option<String>, s3_credentials: Option<PathBuf>) -> Self {
         Self { s3, s3_region, s3_credentials, ..Self::default() }
     }
 
-    /// The bucket alone.
+    /// The bucket's configuration.
     ///
     /// # Errors
-    /// [`ConfigError`], the first that is found.
+    /// [`ConfigError`], the first found.
     pub fn s3(&self) -> Result<Option<S3>, ConfigError> {
         let Some(url) = &self.s3 else {
             let unsaid = self.s3_region.is_none()
@@ -288,7 +288,7 @@ impl ConfigArgs {
         }))
     }
 
-    /// Keys are told by a file or the environment, never by a flag: others on the machine can read what was typed.
+    /// Keys come from a file or the environment, never from a flag: other users of the machine can read command lines.
     fn keys(&self) -> Result<(String, SecretString), ConfigError> {
         let said = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let Some(file) = &self.s3_credentials else {
@@ -305,10 +305,10 @@ impl ConfigArgs {
         }
     }
 
-    /// The whole configuration, checked: nothing was opened yet.
+    /// Checks the whole configuration, without opening anything.
     ///
     /// # Errors
-    /// [`ConfigError`], the first that is found.
+    /// [`ConfigError`], the first found.
     pub fn check(self) -> Result<Config, ConfigError> {
         let s3 = self.s3()?;
         let data = self.data.ok_or(ConfigError::NoData)?;

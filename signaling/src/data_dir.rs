@@ -1,4 +1,4 @@
-//! **Rim.** Small files of the data folder: keys, certificates, the sample's notes.
+//! **Rim.** Small files in the data folder: keys, certificates, the sample's notes.
 #![expect(clippy::disallowed_methods, reason = "the front door's own files are read and written here")]
 
 use std::{
@@ -8,51 +8,51 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A small file cannot be kept.
+/// Why a small file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// It cannot be read.
     #[error("cannot read {path}")]
     Read {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
     /// It cannot be written.
     #[error("cannot write {path}")]
     Write {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Others on this machine can read a secret.
+    /// Other users of this machine can read a secret.
     #[error("{path} can be read by others: run `chmod 600` on it")]
     Exposed {
-        /// Which.
+        /// Its path.
         path: PathBuf,
     },
-    /// Another process works in this data folder.
+    /// Another process uses this data folder.
     #[error("another hub is running in {path}")]
     Taken {
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
     },
     /// It holds no key.
     #[error("{path} holds no key")]
     NotAKey {
-        /// Which.
+        /// Its path.
         path: PathBuf,
     },
 }
 
-/// Makes a folder that only the hub may look into.
+/// Creates a folder that only the hub can read.
 ///
 /// # Errors
-/// [`DataDirError::Write`] where it cannot be made.
+/// [`DataDirError::Write`] if it cannot be created.
 pub fn folder(path: &Path) -> Result<(), DataDirError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -61,11 +61,11 @@ pub fn folder(path: &Path) -> Result<(), DataDirError> {
         .map_err(|source| DataDirError::Write { path: path.to_owned(), source })
 }
 
-/// Takes a data folder for as long as the answer is kept: two hubs would write the same recordings. However a process
-/// ends, what it took is free again.
+/// Locks a data folder until the returned value is dropped: two hubs would write the same recordings. The lock ends
+/// with its process, however that ends.
 ///
 /// # Errors
-/// [`DataDirError::Taken`] where another process has it.
+/// [`DataDirError::Taken`] if another process holds the lock.
 pub fn alone(data: &Path) -> Result<fs::File, DataDirError> {
     let path = data.join("hub.lock");
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -77,10 +77,10 @@ pub fn alone(data: &Path) -> Result<fs::File, DataDirError> {
     }
 }
 
-/// Reads a file. `None`: there is none.
+/// Reads a file. `None`: it does not exist.
 ///
 /// # Errors
-/// [`DataDirError::Read`] where it is there but cannot be read.
+/// [`DataDirError::Read`] if it exists but cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, DataDirError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -89,10 +89,10 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, DataDirError> {
     }
 }
 
-/// Writes a file of which nobody ever sees a half: beside it first, then renamed. `mode` as in `chmod`.
+/// Writes a file atomically: to a temporary file beside it, then renamed. `mode` as in `chmod`.
 ///
 /// # Errors
-/// [`DataDirError::Write`] where it cannot be written.
+/// [`DataDirError::Write`] if it cannot be written.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DataDirError> {
     let beside = path.with_extension("new");
     let write = || -> io::Result<()> {
@@ -105,7 +105,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DataDirError> {
     write().map_err(|source| DataDirError::Write { path: path.to_owned(), source })
 }
 
-/// A new file, written piece by piece beside its place and put there when it is whole.
+/// A new file, written in parts to a temporary file and renamed when complete.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
@@ -114,10 +114,10 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Begins one that only the hub may read.
+    /// Creates one that only the hub can read.
     ///
     /// # Errors
-    /// [`DataDirError::Write`] where it cannot be made.
+    /// [`DataDirError::Write`] if it cannot be created.
     pub fn begin(path: &Path) -> Result<Self, DataDirError> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
@@ -128,10 +128,10 @@ impl NewFile {
         Ok(Self { path: path.to_owned(), beside, file: io::BufWriter::new(file) })
     }
 
-    /// It is whole, and stays.
+    /// Completes the file: moves it to its path.
     ///
     /// # Errors
-    /// [`DataDirError::Write`] where it cannot be written or renamed.
+    /// [`DataDirError::Write`] if it cannot be written or renamed.
     pub fn finish(mut self) -> Result<(), DataDirError> {
         let mut finish = || {
             self.file.flush()?;
@@ -153,25 +153,25 @@ impl Write for NewFile {
     }
 }
 
-/// A file, to be read line by line.
+/// Opens a file to be read line by line.
 ///
 /// # Errors
-/// [`DataDirError::Read`] where it is not there or cannot be read.
+/// [`DataDirError::Read`] if it does not exist or cannot be read.
 pub fn lines(path: &Path) -> Result<io::BufReader<fs::File>, DataDirError> {
     let file = fs::File::open(path).map_err(|source| DataDirError::Read { path: path.to_owned(), source })?;
     Ok(io::BufReader::new(file))
 }
 
-/// Whether there is nothing in a folder, or no folder.
+/// Whether a folder is empty or does not exist.
 #[must_use]
 pub fn is_empty(path: &Path) -> bool {
     fs::read_dir(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |mut files| files.next().is_none())
 }
 
-/// Reads a secret, or makes and keeps it on the first run.
+/// Reads a secret, or creates and writes it on the first run.
 ///
 /// # Errors
-/// [`DataDirError`] where it cannot be read or written, or where others can read it.
+/// [`DataDirError`] if it cannot be read or written, or other users can read it.
 pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, DataDirError> {
     let Some(bytes) = read(path)? else {
         let bytes = make();
@@ -185,10 +185,10 @@ pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Da
     Ok(bytes)
 }
 
-/// Reads a secret that somebody put there for the hub.
+/// Reads a secret file that an operator provides.
 ///
 /// # Errors
-/// [`DataDirError`] where it cannot be read, or where others can read it.
+/// [`DataDirError`] if it cannot be read, or other users can read it.
 pub fn given_secret(path: &Path) -> Result<Vec<u8>, DataDirError> {
     let missing = || DataDirError::Read { path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
     if read(path)?.is_none() {
@@ -197,7 +197,7 @@ pub fn given_secret(path: &Path) -> Result<Vec<u8>, DataDirError> {
     secret(path, Vec::new)
 }
 
-/// The database file of a data folder, where no other database is named.
+/// The database file of a data folder, if no other database is configured.
 #[must_use]
 pub fn database_file(data: &Path) -> PathBuf {
     data.join("tongke.sqlite")

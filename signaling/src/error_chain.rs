@@ -1,4 +1,4 @@
-//! Errors in logs.
+//! Formatting of errors for logs.
 
 /// An error with its causes, for one log line.
 #[must_use]

@@ -1,4 +1,4 @@
-//! `tongke`: reads what it is told, starts everything in order, and stops it in order.
+//! The `tongke` binary: reads the configuration, starts the parts in order, and stops them in order.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -52,26 +52,26 @@ struct Cli {
 enum Command {
     /// Run the hub
     Serve(ConfigSource),
-    /// Say whether `serve` would start with this, and with what
+    /// Check the configuration for `serve`, and print it
     CheckConfig(ConfigSource),
     /// Write the OpenAPI document of /api/v1
     Openapi,
-    /// Check what must not have been touched
+    /// Verify that stored data was not altered
     Verify {
         #[command(subcommand)]
         what: Verified,
     },
-    /// List the recordings, or put one in order
+    /// List the recordings, or export or repair one
     Recordings(recordings::Recordings),
-    /// Write tables and keys into an empty folder, also while the hub runs. Copy DIR/recordings beside it
+    /// Write tables and keys into an empty folder, also while the hub runs. Copy DIR/recordings separately
     Backup {
         #[command(flatten)]
         hub: Hub,
-        /// The folder
+        /// The backup's folder
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-    /// Read a backup into an empty data folder, and an empty database
+    /// Restore a backup into an empty data folder and an empty database
     Restore {
         #[command(flatten)]
         hub: Hub,
@@ -79,28 +79,28 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
     },
-    /// Make a one-time link by which somebody sets their password: for the last administrator who forgot theirs
+    /// Make a one-time link to set a password: for the last administrator, who forgot theirs
     SetUpLink {
         #[command(flatten)]
         hub: Hub,
-        /// Whose
+        /// Sign-in name of the person
         #[arg(long, value_name = "NAME")]
         sign_in_name: String,
-        /// Their phone is lost: the second factor is bound anew as well
+        /// Reset the second factor too, for a lost phone
         #[arg(long)]
         drop_second_factor: bool,
-        /// How the hub is reached
+        /// Base URL of the hub
         #[arg(long, default_value = "https://localhost:8443", value_name = "URL")]
         base_url: String,
     },
-    /// Make a fresh one-time link for everyone with this role: for lost ones
+    /// Make a new one-time link for everyone with this role, for lost ones
     SignInLink {
         #[command(flatten)]
         hub: Hub,
-        /// For whom
+        /// Role of the people
         #[arg(long, value_enum)]
         role: LinkRole,
-        /// How the hub is reached
+        /// Base URL of the hub
         #[arg(long, default_value = "https://localhost:8443", value_name = "URL")]
         base_url: String,
     },
@@ -108,15 +108,15 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Verified {
-    /// Every row of the audit, in its chain
+    /// Every audit row, by the hash chain
     Audit(Hub),
-    /// A recording's journal, in its chain and beside the database, and every file that it names. The hub may be running
+    /// A recording's journal, by its hash chain and against the database, and every file in it. The hub may be running
     Recording(recordings::Verify),
-    /// Every row of attendance, against the audit
+    /// Every attendance row, against the audit
     Attendance {
         #[command(flatten)]
         hub: Hub,
-        /// Of one lesson alone
+        /// Of one lesson only
         #[arg(long, value_name = "ID")]
         lesson: Option<LessonId>,
     },
@@ -139,10 +139,10 @@ enum LinkRole {
     BureauOfficer,
 }
 
-/// `EX_USAGE` of sysexits.h: what we were told makes no sense.
+/// `EX_USAGE` of sysexits.h: the configuration is invalid.
 const EXIT_USAGE: u8 = 64;
 
-/// Connections that are still answering when the hub stops are given this long.
+/// Grace period for connections in use when the hub stops.
 const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -205,7 +205,7 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
         }
     };
     let done = runtime.block_on(work);
-    // Whatever still runs in the background has nothing left to say.
+    // Remaining background tasks have nothing left to do.
     runtime.shutdown_timeout(Duration::from_millis(200));
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -238,7 +238,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (ca_pem, s3) = (certificate.ca_pem.clone(), config.s3.as_ref());
     let app = App::open_mirrored(&config.data, &config.database, hub, clock, ca_pem, s3).await?;
 
-    // One port number for both: media on UDP and pages on TCP.
+    // One port number for both: media on UDP, pages on TCP.
     let https = match chosen {
         Some(https) => https,
         None => listen(config.listen).await?,
@@ -252,7 +252,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (https_at, http_at) = (https.local_addr()?, http.as_ref().map(TcpListener::local_addr).transpose()?);
     let base_url = base_url(&config, https_at, http_at);
     greet(https_at.port(), &certificate, &base_url);
-    // Before the first request is answered: whoever sees that the hub is ready finds the sample.
+    // Before the first request is answered: when the hub is ready, the sample is there.
     if config.sample {
         match sample::prepare(&app, &config.data, &base_url).await {
             Ok((sample, prepared)) => {
@@ -328,7 +328,7 @@ async fn wait_for_the_end() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How a browser reaches this hub: by the plain listener where there is one, because nothing has to be trusted first.
+/// Base URL for browsers: of the plain listener if there is one, since it needs no trusted certificate.
 fn base_url(config: &Config, https: SocketAddr, http: Option<SocketAddr>) -> String {
     let host = |address: SocketAddr| match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => None,

@@ -1,11 +1,11 @@
-//! A fixed window that counts: failed sign-ins of an address, offers of a seat, messages of a page.
+//! A fixed-window rate limit: failed sign-ins of an address, offers of a seat, messages of a page.
 //!
-//! Not a token bucket of a library: of sign-ins only failures count, which are known after the check, and the time is
+//! Not a library's token bucket: for sign-ins only failures count, which are known after the check, and the time is
 //! the caller's.
 
 use std::time::{Duration, Instant};
 
-/// How many there were since the window began.
+/// Number of events since the window began.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     since: Instant,
@@ -13,21 +13,21 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// A window that begins now, with nothing in it.
+    /// An empty window that begins now.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self { since: now, count: 0 }
     }
 
-    /// Whether fewer than `max` were counted within `per`.
+    /// Checks that fewer than `max` were counted within `per`.
     ///
     /// # Errors
-    /// How long until the window ends.
+    /// Time until the window ends, if the limit is reached.
     pub fn check(&self, now: Instant, max: u32, per: Duration) -> Result<(), Duration> {
         if self.count >= max && !self.is_over(now, per) { Err(per - self.passed(now)) } else { Ok(()) }
     }
 
-    /// Counts one, in a new window where the last one is over.
+    /// Counts one, in a new window if the last has ended.
     pub fn count(&mut self, now: Instant, per: Duration) {
         if self.is_over(now, per) {
             *self = Self::new(now);
@@ -35,17 +35,17 @@ impl RateLimit {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Counts one where that is allowed.
+    /// Checks the limit, and counts one if it is not reached.
     ///
     /// # Errors
-    /// How long until the window ends.
+    /// Time until the window ends, if the limit is reached.
     pub fn take(&mut self, now: Instant, max: u32, per: Duration) -> Result<(), Duration> {
         self.check(now, max, per)?;
         self.count(now, per);
         Ok(())
     }
 
-    /// Whether the window is over.
+    /// Whether the window has ended.
     #[must_use]
     pub fn is_over(&self, now: Instant, per: Duration) -> bool {
         self.passed(now) >= per

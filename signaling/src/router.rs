@@ -1,4 +1,4 @@
-//! Which path leads where, and what every answer carries.
+//! Routes and the headers of every answer.
 
 use axum::{
     Router,
@@ -33,7 +33,7 @@ use crate::{
     store::AuditRow,
 };
 
-/// Everything that the public listeners answer.
+/// The router of the public listeners.
 pub fn router(app: App) -> Router {
     let (described, _) = described().split_for_parts();
     let api = described
@@ -67,7 +67,7 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The paths of `/api/v1` that the OpenAPI document leaves out, each with its reason.
+/// Paths of `/api/v1` left out of the OpenAPI document, each with its reason.
 pub const UNDESCRIBED: [(&str, &str); 5] = [
     ("/lessons/{lesson_id}/socket", "a WebSocket: its messages are those of `live::wire`"),
     ("/recordings/{recording_id}/media/{file}", "playlists and segments, as the playlists name them (RFC 8216)"),
@@ -76,7 +76,7 @@ pub const UNDESCRIBED: [(&str, &str); 5] = [
     ("/lessons/{lesson_id}/source/media/{file}", "the same, of what a lesson plays"),
 ];
 
-/// The routes of `/api/v1` that the OpenAPI document describes.
+/// Routes of `/api/v1` in the OpenAPI document.
 pub fn described() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(set_up::show_set_up, set_up::set_up))
@@ -173,7 +173,7 @@ async fn ca(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, "application/x-x509-ca-cert")], pem.to_string()).into_response())
 }
 
-/// What somebody who is signed in was refused goes to the audit: with it, a search for what is not theirs.
+/// Audits what an authenticated caller was refused, which shows a search for others' data.
 async fn note_refusals(State(app): State<App>, caller: Caller, mut request: Request, next: Next) -> Response {
     let asking = Asking::default();
     request.extensions_mut().insert(asking.clone());
@@ -196,7 +196,7 @@ async fn never_stored(request: Request, next: Next) -> Response {
     response
 }
 
-/// hls.js works in a worker made from a blob and feeds the video from one. (Trusted types would forbid that worker.)
+/// hls.js runs in a worker made from a blob and feeds the video from one. (Trusted types would forbid that worker.)
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; worker-src 'self' blob:; \
 style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; \
 font-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'self'";
@@ -219,7 +219,7 @@ async fn on_every_answer(State(app): State<App>, caller: Caller, request: Reques
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // A browser that was told this about a certificate of our own making would lock its user out for a year.
+    // HSTS with a generated certificate would lock a browser's user out for a year.
     if caller.tls && app.ca_pem.is_none() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

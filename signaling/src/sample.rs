@@ -1,4 +1,4 @@
-//! A small county to try everything with: a centre school, two teaching points, and a lesson that is open now.
+//! A small sample county: a centre school, two teaching points, and a lesson that is open now.
 
 use std::{path::Path, time::Duration};
 
@@ -34,10 +34,10 @@ use school::{
     timetable::{rules::RuleSet, two_ends::Span},
 };
 
-/// Links and tokens of the sample end after a day: it is no way to run a school.
+/// The sample's links and tokens expire after a day: it is not for production.
 pub const SAMPLE_VALID: Duration = Duration::from_secs(24 * 3600);
 
-/// A newcomer who reads first and tries later still finds the lesson open.
+/// Long enough that a newcomer who reads first and tries later still finds the lesson open.
 const SAMPLE_LESSON: Duration = Duration::from_secs(4 * 3600);
 
 const SAMPLE_GUESTS: u32 = 3_000;
@@ -45,7 +45,7 @@ const SAMPLE_GUESTS: u32 = 3_000;
 /// The file in the data folder, for scripts and tests.
 const SAMPLE_FILE: &str = "sample.json";
 
-/// What `sample.json` says.
+/// The contents of `sample.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of the file")]
 pub struct Sample {
@@ -70,37 +70,37 @@ pub struct SignInLinks {
     pub teacher: String,
     pub classrooms: Vec<String>,
     pub bureau_officer: String,
-    /// Keeps the timetable of the whole county. `None`: the sample was made before there was one.
+    /// For the timetable administrator of the county. `None`: the sample is older than the timetable.
     #[serde(default)]
     pub scheduler: Option<String>,
 }
 
-/// What `--sample` found.
+/// What `--sample` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prepared {
-    /// An empty folder: the county is new.
+    /// The data folder was empty: the county is new.
     County,
-    /// The county was there, its lesson still goes on: tokens and links are new.
+    /// The county existed and its lesson is in progress: tokens and links are new.
     Links,
-    /// The county was there, its lesson had ended: there is a new one.
+    /// The county existed and its lesson had ended: the lesson is new.
     Lesson,
 }
 
 /// The sample cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file.
+    /// The file cannot be read or written.
     #[error(transparent)]
     Keep(#[from] DataDirError),
-    /// The folder holds a county of someone's own.
+    /// The folder has another county.
     #[error("the data folder is not empty and holds no sample: --sample leaves it alone")]
     NotASample,
 }
 
-/// Makes the county in an empty folder, or refreshes the links of the one that is there. Writes `sample.json`.
+/// Creates the county in an empty folder, or renews the links of an existing one. Writes `sample.json`.
 ///
 /// # Errors
 /// See [`SampleError`].
@@ -125,8 +125,8 @@ pub async fn prepare(app: &App, data: &Path, base_url: &str) -> Result<(Sample, 
     Ok((sample, prepared))
 }
 
-/// Gives the sample county its schools, terms and bells, and every lesson that is still to come, where it has none.
-/// Answers how many lessons there are.
+/// Creates the sample county's schools, terms, bells and future lessons, if it has none. Returns the number of
+/// lessons.
 ///
 /// # Errors
 /// See [`SampleError`].
@@ -141,7 +141,7 @@ pub async fn timetable(app: &App) -> Result<usize, SampleError> {
     let mut lessons = 0;
     for term in &county.terms {
         let mut plan = plan_term(store, &scope, term, &format!("/{bureau}/"), now).await?;
-        // A lesson that should be open by now would come without its bell.
+        // Excludes lessons that should be open by now.
         plan.lessons.retain(|new| new.times.opens_at > now);
         let row = AuditRow::by_system(now, "plan_term", format!("term:{}", term.term_id));
         lessons += match store.schedule(&scope, &plan.lessons, row).await {
@@ -160,7 +160,7 @@ pub async fn timetable(app: &App) -> Result<usize, SampleError> {
 /// Makes a one-time link that signs `holder` in.
 ///
 /// # Errors
-/// [`StoreError`] where it cannot be kept.
+/// [`StoreError`] if it cannot be stored.
 pub async fn sign_in_link(store: &Store, base_url: &str, holder: Holder, now: UnixMs) -> Result<String, StoreError> {
     let secret = unguessable();
     let row = AuditRow::by_system(now, "make_sign_in_link", actor(holder));
@@ -205,7 +205,7 @@ async fn make_county(store: &Store, now: UnixMs) -> Result<(), StoreError> {
     store.seed(&system_scope::sample(), &seed, now).await
 }
 
-/// A lesson with the teacher and the classrooms of the one before, or with all there are.
+/// A lesson with the teacher and classrooms of the previous one, or with all there are.
 async fn make_lesson(app: &App, before: Option<Lesson>, now: UnixMs) -> Result<Lesson, SampleError> {
     let scope = system_scope::sample();
     let (teacher, classrooms) = match before {
@@ -228,7 +228,7 @@ async fn make_lesson(app: &App, before: Option<Lesson>, now: UnixMs) -> Result<L
         teacher,
         state: LessonState::Open,
         times: LessonTimes::by_hand(&RuleSet::default(), Span { starts_at: now, ends_at: now.plus(SAMPLE_LESSON) }),
-        // Whoever tries the sample presses the button: there is no bell at two in the morning.
+        // Started by hand: there is no bell at two in the morning.
         runs_by: RunsBy::Teacher,
         live_at: None,
         ended_at: None,
@@ -239,7 +239,7 @@ async fn make_lesson(app: &App, before: Option<Lesson>, now: UnixMs) -> Result<L
     };
     let row = AuditRow::by_system(now, "schedule_lesson", format!("lesson:{}", lesson.lesson_id));
     app.store.insert_lesson(&system_scope::sample(), &lesson, &row).await?;
-    // With the schools' names, as the store lists them.
+    // Includes the schools' names, as the store lists them.
     let lesson = app.store.lesson(&system_scope::sample(), lesson.lesson_id).await?.ok_or(SampleError::NotASample)?;
     app.registry.take_up(lesson.clone());
     Ok(lesson)

@@ -1,4 +1,4 @@
-//! Passwords are hashed and second factors sealed here, away from the threads that answer requests.
+//! Hashes passwords and seals second factors, off the request threads.
 
 use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
@@ -17,25 +17,25 @@ use tokio::sync::Semaphore;
 
 use crate::data_dir::{self, DataDirError};
 
-/// argon2id as OWASP asks for it: 19 MiB, two passes, one lane; some 35 ms.
+/// OWASP's parameters for argon2id: 19 MiB, two passes, one lane; some 35 ms.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 
-/// Hashes at once. Lessons begin at the bell, and passwords may wait for a core.
+/// Concurrent hashes. Lessons begin at the bell, and passwords may wait for a core.
 const HASHES_MAX: usize = 2;
 
-/// Whoever has waited this long for a hash is better told to come again.
+/// Longest wait for a hash, before the caller is refused.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Those who wait. A hundred of them are three seconds of work.
+/// Callers waiting. A hundred are three seconds of work.
 const WAITING_MAX: usize = 100;
 
-/// The key file in the data folder, readable by the hub alone.
+/// The key file in the data folder, readable by the hub only.
 const KEY_FILE: &str = "seal.key";
 
-/// Too many wait for a hash.
+/// Too many callers wait for a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many wait for a password to be hashed")]
 pub struct TooBusy;
@@ -45,15 +45,15 @@ pub struct Secrets {
     key: RandomizedNonceKey,
     running: Arc<Semaphore>,
     waiting: Semaphore,
-    /// What a name without a password is compared with, so that it takes as long.
+    /// Compared with if a name has no password, so that the time is the same.
     nobody: String,
 }
 
 impl Secrets {
-    /// Reads the sealing key of this data folder, or makes it on the first run.
+    /// Reads the sealing key of this data folder, or creates it on the first run.
     ///
     /// # Errors
-    /// [`DataDirError`] where the file cannot be read or written, or holds no key.
+    /// [`DataDirError`] if the file cannot be read or written, or holds no key.
     pub fn open(data: &Path) -> Result<Self, DataDirError> {
         let path = data.join(KEY_FILE);
         let bytes = data_dir::secret(&path, || random::<32>().to_vec())?;
@@ -66,16 +66,16 @@ impl Secrets {
     /// Hashes a new password.
     ///
     /// # Errors
-    /// [`TooBusy`].
+    /// [`TooBusy`] if too many wait, or the wait was too long.
     pub async fn hash(&self, password: &str) -> Result<String, TooBusy> {
         let password = password.to_owned();
         self.work(move || hash_now(&password, &random())).await?.ok_or(TooBusy)
     }
 
-    /// Whether `password` is one of those that `hashes` were made of. Without hashes it takes as long as with one.
+    /// Whether `password` matches one of `hashes`. Without hashes it takes as long as with one.
     ///
     /// # Errors
-    /// [`TooBusy`].
+    /// [`TooBusy`] if too many wait, or the wait was too long.
     pub async fn is_one_of(&self, password: &str, hashes: Vec<String>) -> Result<bool, TooBusy> {
         let password = password.to_owned();
         let hashes = if hashes.is_empty() { vec![self.nobody.clone()] } else { hashes };
@@ -95,7 +95,7 @@ impl Secrets {
         hashed.await.map_err(|_| TooBusy)
     }
 
-    /// Seals a small secret for the store.
+    /// Encrypts a small secret for the store.
     #[must_use]
     pub fn seal(&self, secret: &[u8]) -> String {
         let mut bytes = secret.to_vec();
@@ -106,7 +106,7 @@ impl Secrets {
         STANDARD_NO_PAD.encode(sealed)
     }
 
-    /// Opens what was sealed. `None`: it was sealed with another key, or was changed.
+    /// Decrypts a sealed secret. `None`: it was sealed with another key, or was altered.
     #[must_use]
     pub fn open_sealed(&self, sealed: &str) -> Option<Vec<u8>> {
         let mut bytes = STANDARD_NO_PAD.decode(sealed).ok()?;
@@ -116,16 +116,16 @@ impl Secrets {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Cryptographically random bytes.
 #[must_use]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0_u8; N];
-    // The system's generator does not fail once it was seeded; without it nothing here may go on.
+    // The system's generator does not fail once seeded; without it the hub must not continue.
     SystemRandom::new().fill(&mut bytes).expect("the system has a random generator");
     bytes
 }
 
-/// In the PHC string format, so that parameters may change and old hashes still be read.
+/// In the PHC string format, so that parameters may change and old hashes can still be checked.
 fn hash_now(password: &str, salt: &[u8; SALT_BYTES]) -> Option<String> {
     let out = stretch(password, salt, MEMORY_KIB, PASSES)?;
     let (salt, out) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(out));
@@ -154,16 +154,16 @@ fn stretch(password: &str, salt: &[u8], memory_kib: u32, passes: u32) -> Option<
     Some(out)
 }
 
-/// 256 bits that cannot be guessed, as text for URLs, headers and cookies.
+/// 256 random bits, as text for URLs, headers and cookies.
 #[must_use]
 pub fn unguessable() -> String {
     let mut bytes = [0_u8; 32];
-    // The system's generator does not fail once it was seeded; without it nothing here may go on.
+    // The system's generator does not fail once seeded; without it the hub must not continue.
     SystemRandom::new().fill(&mut bytes).expect("the system has a random generator");
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What the store keeps of a secret.
+/// Digest of a secret, as stored.
 #[must_use]
 pub fn sha256_hex(secret: impl AsRef<[u8]>) -> String {
     digest(&SHA256, secret.as_ref()).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {

@@ -1,4 +1,4 @@
-//! Logs, and figures for Prometheus on a listener of their own.
+//! Logs, and Prometheus metrics on a separate listener.
 
 use std::io::IsTerminal;
 
@@ -10,11 +10,11 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::{app::App, config::LogFormat, router::probes};
 
-/// Begins to log, to standard error. `RUST_LOG` chooses what; `info` without it.
+/// Starts logging to standard error. `RUST_LOG` sets the filter; `info` by default.
 pub fn begin_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let registry = tracing_subscriber::registry().with(filter);
-    // A second call, as in tests, changes nothing.
+    // A second call, as in tests, has no effect.
     let _ = match format {
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal();
@@ -24,13 +24,13 @@ pub fn begin_log(format: LogFormat) {
     };
 }
 
-/// Begins to count. `None`: this process counts already.
+/// Starts metrics. `None`: they were started already in this process.
 #[must_use]
 pub fn begin_metrics() -> Option<PrometheusHandle> {
     PrometheusBuilder::new().install_recorder().ok()
 }
 
-/// What the operations' listener answers: `/metrics` and the probes, none of which is for the public.
+/// Routes of the operations listener: `/metrics` and the probes, none of which is public.
 pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
     let metrics = move |State(app): State<App>| {
         let figures = figures.clone();
@@ -48,7 +48,7 @@ pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
             metrics::gauge!("tongke_recordings_paused").set(paused as f64);
             let disk = app.recordings.disk();
             metrics::gauge!("tongke_disk_free_bytes").set(disk.free_bytes as f64);
-            // 0 is fine, 4 is paused.
+            // 0: ok, 4: paused.
             metrics::gauge!("tongke_disk_level").set(f64::from(disk.level as u8));
             let text = figures.as_ref().map(PrometheusHandle::render).unwrap_or_default();
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
@@ -57,7 +57,7 @@ pub fn router(app: App, figures: Option<PrometheusHandle>) -> Router {
     Router::new().route("/metrics", get(metrics)).merge(probes()).with_state(app)
 }
 
-/// Takes over what the hub's workers counted.
+/// Publishes the hub's statistics as metrics.
 fn note(stats: &HubStats) {
     metrics::gauge!("tongke_rooms").set(stats.rooms as f64);
     metrics::gauge!("tongke_publishers").set(stats.peers.values().filter(|peer| peer.publishes).count() as f64);
@@ -75,7 +75,7 @@ fn note(stats: &HubStats) {
     }
 }
 
-/// How far the bucket is behind.
+/// Publishes how far the bucket is behind.
 fn note_mirror(status: &MirrorStatus) {
     metrics::gauge!("tongke_mirror_waiting_objects").set(status.lag.objects as f64);
     metrics::gauge!("tongke_mirror_waiting_bytes").set(status.lag.bytes as f64);
@@ -86,5 +86,5 @@ fn note_mirror(status: &MirrorStatus) {
     metrics::counter!("tongke_mirror_bytes_total").absolute(status.sent_bytes);
 }
 
-/// The DTLS crate warns of every extension in a browser's greeting that it does not use.
+/// The DTLS crate warns of every extension in a browser's ClientHello that it does not use.
 const DEFAULT_FILTER: &str = "info,rtc_dtls=error";

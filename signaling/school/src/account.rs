@@ -1,4 +1,4 @@
-//! Who may sign in, and what a role may do where.
+//! Accounts: sign-in rules, sessions and permissions.
 
 pub mod password;
 pub mod permission;

@@ -1,4 +1,4 @@
-//! What every rule stands on: ids, time, names, words.
+//! Types that all rules share: ids, time, names, word enums.
 
 pub mod formula;
 pub mod id;

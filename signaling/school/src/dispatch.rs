@@ -1,4 +1,4 @@
-//! 排课 and 调度: a lesson as dispatch sees it, and the acts of the dispatch console. What it takes up is in
+//! 排课 and 调度: a lesson as dispatch sees it, and the actions of the dispatch console. Its resource bookings are in
 //! [`crate::dispatch::booking`].
 
 pub mod booking;
@@ -18,35 +18,35 @@ use crate::{
     timetable::{course::Listening, program::ProgramRule, two_ends::Span},
 };
 
-/// A lesson as dispatch sees it: who, where, when.
+/// A lesson as dispatch sees it: participants, place, time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DispatchedLesson {
-    /// Which.
+    /// The lesson.
     pub lesson_id: LessonId,
     /// The broadcasting school.
     pub organisation_id: OrganisationId,
-    /// Where it is in its life.
+    /// State in the lesson's life.
     pub state: LessonState,
-    /// Who teaches.
+    /// The lead teacher.
     pub teacher_id: PersonId,
-    /// Where. `None`: from the teacher's own laptop.
+    /// The broadcasting classroom. `None`: the teacher's own laptop.
     pub classroom_id: Option<ClassroomId>,
-    /// The class in that room. `None`: there is none.
+    /// The class in that room. `None`: no class.
     pub class_id: Option<ClassId>,
-    /// Devices that it takes up beside those of its rooms.
+    /// Devices booked in addition to those of its rooms.
     pub device_ids: Vec<DeviceId>,
-    /// Its place in the timetable. `None`: it was put outside the periods.
+    /// Its place in the timetable. `None`: outside the periods.
     pub slot: Option<Slot>,
     /// From bell to bell.
     pub span: Span,
-    /// Who listens.
+    /// The receiving classrooms and classes.
     pub listening: Vec<Listening>,
-    /// Counts changes, from 1.
+    /// Version, from 1; raised with each change.
     pub version: i64,
 }
 
 words!(
-    /// Why a lesson is called off.
+    /// Kind of reason for cancelling a lesson.
     CancelKind {
         /// 教师请假
         TeacherAway = "teacher_away",
@@ -63,47 +63,47 @@ words!(
     }
 );
 
-/// 因故: a kind, and words of the person who answers for it.
+/// 因故: a kind, and a text by the person responsible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelReason {
-    /// Of what kind.
+    /// Its kind.
     pub kind: CancelKind,
-    /// In words, 1 to 200 characters.
+    /// Its text, 1 to 200 characters.
     pub words: String,
 }
 
-/// One thing that dispatch does to lessons.
+/// One action of dispatch on a lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DispatchAction {
-    /// 代课: another teacher takes it.
+    /// 代课: another teacher takes over.
     Substitute {
-        /// Who.
+        /// The new teacher.
         teacher_id: PersonId,
     },
-    /// 调课: to another period, and perhaps another room.
+    /// 调课: to another period, and optionally another room.
     Move {
-        /// Where to in the timetable.
+        /// The new place in the timetable.
         slot: Slot,
-        /// From bell to bell by the rule.
+        /// From bell to bell, by the rules.
         span: Span,
-        /// Into which room. `None`: the same.
+        /// The new room. `None`: unchanged.
         classroom_id: Option<ClassroomId>,
     },
     /// 停课
     Cancel(CancelReason),
 }
 
-/// Why dispatch does not do it.
+/// Why a dispatch action is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DispatchError {
-    /// The lesson is open, live or over: it stays where it is.
+    /// The lesson is open, live or over and cannot be moved.
     #[error("a lesson that is {} stays as it is", .0.as_str())]
     WrongState(LessonState),
-    /// Nothing is moved into the past.
+    /// The new time is in the past.
     #[error("the new time is over already")]
     InThePast,
-    /// A reason is missing, or is a novel.
+    /// The reason is empty or too long.
     #[error("a reason has 1 to {REASON_CHARS_MAX} characters")]
     Reason,
     /// More receiving classrooms than the rule allows.
@@ -112,35 +112,35 @@ pub enum DispatchError {
     /// A receiving school lies outside the radiation scope.
     #[error("a receiving school lies outside the radiation scope")]
     OutsideServeScope {
-        /// Which.
+        /// The school.
         organisation_id: OrganisationId,
     },
-    /// The program asks for a class in each receiving room.
+    /// The program requires a class in each receiving room.
     #[error("a receiving classroom has no class in it")]
     NoListeningClass {
-        /// Which.
+        /// The classroom.
         classroom_id: ClassroomId,
     },
 }
 
-/// A reason is one sentence or two.
+/// Maximum length of a reason, in characters: one or two sentences.
 pub const REASON_CHARS_MAX: usize = 200;
 
-/// 接收端数量上限: one receiving classroom too many.
+/// 接收端数量上限: too many receiving classrooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{asked} receiving classrooms are asked for, {max} are allowed")]
 pub struct ReceiverLimit {
-    /// It is about those that can be called on stage; else about those that watch only.
+    /// True: the limit of interactive classrooms; false: of those that watch only.
     pub interactive: bool,
-    /// How many are asked for.
+    /// Requested number.
     pub asked: u32,
-    /// How many are allowed.
+    /// Allowed number.
     pub max: u32,
-    /// There is room for it among those that watch only.
+    /// There is capacity for it among those that watch only.
     pub may_watch: bool,
 }
 
-/// Whether a program's rule admits these receiving classrooms.
+/// Checks the receiving classrooms against the rule of a program.
 ///
 /// # Errors
 /// [`DispatchError::ReceiverLimit`], [`DispatchError::NoListeningClass`], [`DispatchError::OutsideServeScope`].
@@ -175,11 +175,11 @@ pub fn admit(
     Ok(())
 }
 
-/// The lesson after an act.
+/// The lesson after an action.
 ///
 /// # Errors
-/// See [`DispatchError`]. A lesson that is open may still get another teacher or be called off, but is not moved:
-/// classrooms sit in it.
+/// See [`DispatchError`]. An open lesson can still get another teacher or be cancelled, but cannot be moved: classrooms
+/// have seats in it.
 pub fn after(lesson: &DispatchedLesson, act: &DispatchAction, now: UnixMs) -> Result<DispatchedLesson, DispatchError> {
     let mut after = lesson.clone();
     match act {
@@ -213,10 +213,10 @@ pub fn after(lesson: &DispatchedLesson, act: &DispatchAction, now: UnixMs) -> Re
     Ok(after)
 }
 
-/// 对调: each takes the other's place in the timetable. Rooms, teachers and classes stay with their lesson.
+/// 对调: the two lessons swap their places in the timetable. Rooms, teachers and classes stay with their lesson.
 ///
 /// # Errors
-/// As for [`after`], for either.
+/// As for [`after`], for either lesson.
 pub fn swap(
     one: &DispatchedLesson,
     other: &DispatchedLesson,

@@ -1,4 +1,4 @@
-//! Lessons, samples and a county that exist nowhere: for the sample county and for tests of every crate above.
+//! Fictitious lessons, samples and a county: for the sample county and for tests of every crate above.
 
 pub mod county;
 
@@ -15,7 +15,7 @@ use crate::{
     timetable::{rules::RuleSet, two_ends::Span},
 };
 
-/// An open lesson that its teacher starts, of 40 minutes from 1,000,000 s after 1970 on.
+/// An open lesson of 40 minutes that its teacher starts, beginning 1,000,000 s after 1970.
 #[must_use]
 pub fn lesson_of(teacher: PersonId, classrooms: &[ClassroomId]) -> Lesson {
     Lesson {
@@ -47,7 +47,7 @@ pub fn lesson_of(teacher: PersonId, classrooms: &[ClassroomId]) -> Lesson {
     }
 }
 
-/// Five seconds of an end, `shown_ms` of them on its screen; every other figure is unknown.
+/// A five-second sample of an end with `shown_ms` on screen; every other figure is unknown.
 #[must_use]
 pub fn sample(from_s: i64, shown_ms: u32) -> Sample {
     Sample {

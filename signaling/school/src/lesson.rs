@@ -1,4 +1,4 @@
-//! One dated teaching event, as everyone in it knows it.
+//! A lesson: one dated teaching event, with its participants and recording.
 
 pub mod bell_clock;
 pub mod life;
@@ -14,49 +14,49 @@ use crate::{
     lesson::life::{LessonState, LessonTimes, RunsBy, Standing},
 };
 
-/// The lead teacher, as the lesson names them.
+/// The lead teacher of a lesson.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Teacher {
-    /// Who.
+    /// The person.
     pub person_id: PersonId,
     /// 张老师
     pub name: String,
 }
 
-/// A receiving classroom, as the lesson lists it.
+/// A receiving classroom of a lesson.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ListedClassroom {
-    /// Which.
+    /// The classroom.
     pub classroom_id: ClassroomId,
-    /// What its school calls it.
+    /// Its name in its school.
     pub name: String,
     /// Its school or teaching point.
     pub school: String,
 }
 
-/// Whether a recording still grows.
+/// Whether a recording is still being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
-    /// It still grows.
+    /// Still being written.
     Recording,
-    /// Complete: no byte of it changes any more.
+    /// Complete; never changes again.
     Sealed,
 }
 
-/// What is kept of the lesson.
+/// The recording of a lesson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecordingNote {
-    /// Which.
+    /// The recording.
     pub recording_id: RecordingId,
-    /// Whether it still grows.
+    /// Whether it is still being written.
     pub state: RecordingState,
 }
 
-/// A lesson with everything that its rules ask for.
+/// A lesson with everything that its rules need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lesson {
-    /// Its name in the store.
+    /// Its id in the store.
     pub lesson_id: LessonId,
     /// 英语 三年级 第3课
     pub title: String,
@@ -68,30 +68,30 @@ pub struct Lesson {
     pub program: String,
     /// `live`, `recorded`, `embedded` or `observed`.
     pub mode: String,
-    /// Who teaches it.
+    /// The lead teacher.
     pub teacher: Teacher,
-    /// Where it is in its life.
+    /// State in its life.
     pub state: LessonState,
-    /// When it opens, starts, ends and is ended.
+    /// Instants at which it opens, starts, ends and closes.
     pub times: LessonTimes,
-    /// Who starts it.
+    /// What starts it.
     pub runs_by: RunsBy,
-    /// When it went live. `None`: not yet.
+    /// When it went live. `None`: not yet live.
     pub live_at: Option<UnixMs>,
-    /// When it ended. `None`: not yet.
+    /// When it ended. `None`: not yet ended.
     pub ended_at: Option<UnixMs>,
-    /// Who listens.
+    /// The receiving classrooms.
     pub classrooms: Vec<ListedClassroom>,
-    /// Paths of the school that teaches and of those that listen, as the store knows them.
+    /// Paths of the teaching school and of the receiving schools, as in the store.
     pub places: Vec<String>,
-    /// How many guests may watch at once. 0: it is not open to guests.
+    /// Maximum number of concurrent guests. 0: not open to guests.
     pub guests_max: u32,
-    /// What is kept. `None`: it never went live.
+    /// Its recording. `None`: it never went live.
     pub recording: Option<RecordingNote>,
 }
 
 impl Lesson {
-    /// The path of the school whose lesson it is. Empty: it does not come from the store.
+    /// The path of the teaching school. Empty: the lesson is not from the store.
     #[must_use]
     pub fn place(&self) -> &str {
         self.places.first().map_or("", String::as_str)

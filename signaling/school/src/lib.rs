@@ -1,7 +1,7 @@
-//! The rules of the school: who may do what, when a lesson is, whether it counts, how long its recording stays.
+//! Rules of the school: permissions, timetable, verdicts on lessons, retention of recordings.
 //!
-//! No file, socket or SQL: the crate depends on nothing that does them, and the time is handed in, which Clippy holds it to
-//! (`.clippy.toml`). One exception: fresh ids carry the clock (UUIDv7). A folder for each feature, by the same names as in the front door's `http` and `store`.
+//! No file, socket or SQL: the crate depends on nothing that does I/O, and time is passed in; Clippy enforces it
+//! (`.clippy.toml`). Exception: fresh ids carry the clock (UUIDv7). Folders are named as in the hub's `http`, `store`.
 
 pub mod account;
 pub mod base;

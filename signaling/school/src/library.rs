@@ -1,4 +1,4 @@
-//! The library: licences, who may see a recording beyond those it was made for, and what a search looks for.
+//! Library: licences, access to a recording beyond its own lesson's participants, and search text.
 
 pub mod chapter;
 pub mod clip;
@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use crate::base::{id::OrganisationId, time::UnixMs, words::words};
 
 words!(
-    /// What others may do with a recording that they see.
+    /// What others may do with a recording they can see.
     Licence {
-        /// 保留所有权利: look at it here.
+        /// 保留所有权利: view it here only.
         AllRightsReserved = "all_rights_reserved",
         /// 仅供教学: play it to classes.
         TeachingOnly = "teaching_only",
@@ -26,78 +26,78 @@ words!(
 );
 
 words!(
-    /// How far a recording may be seen.
+    /// Who may see a recording.
     RecordingStanding {
-        /// By its school, and by those who listened.
+        /// Its school, and those who listened.
         Kept = "kept",
-        /// The same; its teacher has agreed that it be shown to others.
+        /// The same; its teacher has consented to publishing.
         Consented = "consented",
-        /// By everybody who teaches or looks into lessons at a place, and below it.
+        /// Everyone who teaches or observes lessons at a place, and below it.
         Published = "published",
-        /// By nobody.
+        /// No one.
         TakenDown = "taken_down",
     }
 );
 
 words!(
-    /// On whose side somebody stands who changes the rights of a recording.
+    /// The role in which a person changes the rights of a recording.
     Side {
-        /// The teacher whose lesson it is.
+        /// The teacher of the lesson.
         Author = "author",
-        /// Who keeps the library of the school.
+        /// An editor of the school's library.
         Keeper = "keeper",
     }
 );
 
-/// Nobody sees it any more.
+/// A recording that was taken down: no one sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenDown {
-    /// Since when.
+    /// When.
     pub at: UnixMs,
-    /// By which side: the same side alone puts it back.
+    /// By which side: only the same side can put it back.
     pub by: Side,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
-/// Who may see a recording, beyond its school and those who listened.
+/// Access to a recording, beyond its school and those who listened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// When its teacher agreed that others see it. `None`: they have not.
+    /// When its teacher consented to publishing. `None`: no consent.
     pub consented_at: Option<UnixMs>,
-    /// To which place. `None`: to none.
+    /// The place it is published to. `None`: not published.
     pub published_to: Option<OrganisationId>,
-    /// `None`: it is not taken down.
+    /// `None`: not taken down.
     pub taken_down: Option<TakenDown>,
 }
 
-/// What is done to the rights of a recording.
+/// A change of a recording's rights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RightsAct {
-    /// Its teacher agrees that others see it.
+    /// Its teacher consents to publishing.
     Consent {},
-    /// Its teacher does not agree any more: what was published is published no longer.
+    /// Its teacher withdraws consent: the recording is no longer published.
     WithdrawConsent {},
-    /// It is shown to everybody who teaches or looks into lessons at this place and below.
+    /// Publish to everyone who teaches or observes lessons at this place and below.
     Publish {
         /// Its school, or a bureau above it.
         to: OrganisationId,
     },
-    /// It is shown to its school and those who listened alone.
+    /// Restrict to its school and those who listened.
     Unpublish {},
-    /// Nobody sees it any more.
+    /// Hide from everyone.
     TakeDown {
-        /// Why, 1 to 200 characters.
+        /// Reason, 1 to 200 characters.
         #[schema(min_length = 1, max_length = 200)]
         reason: String,
     },
-    /// Whoever saw it sees it again.
+    /// Restore the access it had before it was taken down.
     PutBack {},
 }
 
 impl RightsAct {
-    /// What the audit calls it.
+    /// Its name in audit rows.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -111,35 +111,35 @@ impl RightsAct {
     }
 }
 
-/// Why rights are not changed.
+/// Why a change of rights is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum RightsError {
-    /// Its teacher alone can.
+    /// Only its teacher can do this.
     #[error("only the teacher whose lesson it is can do this")]
     OnlyTheAuthor,
-    /// Who keeps the library of its school alone can.
+    /// Only an editor of its school's library can do this.
     #[error("only who keeps the school's library can do this")]
     OnlyTheKeeper,
-    /// Its teacher has not agreed.
+    /// Its teacher has not consented.
     #[error("its teacher has not agreed")]
     NoConsent,
-    /// It does not fit.
+    /// The change does not fit the standing.
     #[error("a recording that is {} cannot do this", .standing.as_str())]
     WrongStanding {
-        /// How far it may be seen.
+        /// Its standing.
         standing: RecordingStanding,
     },
-    /// The other side took it down.
+    /// It was taken down by the other side.
     #[error("it was taken down by the other side: the {}", .side.as_str())]
     OtherSide {
-        /// Which: it alone puts it back.
+        /// The side that took it down: only that side can put it back.
         side: Side,
     },
 }
 
 impl Rights {
-    /// How far it may be seen.
+    /// Its standing.
     #[must_use]
     pub fn standing(&self) -> RecordingStanding {
         match self {
@@ -150,10 +150,10 @@ impl Rights {
         }
     }
 
-    /// The rights after an act by somebody who stands on these sides. What is so already stays as it is.
+    /// The rights after a change by a person with these sides. A change that is already in effect does nothing.
     ///
     /// # Errors
-    /// [`RightsError`].
+    /// [`RightsError`] where the side, the consent or the standing does not allow it.
     pub fn after(&self, act: &RightsAct, sides: &[Side], now: UnixMs) -> Result<Self, RightsError> {
         let standing = self.standing();
         let author = || if sides.contains(&Side::Author) { Ok(()) } else { Err(RightsError::OnlyTheAuthor) };
@@ -179,7 +179,7 @@ impl Rights {
             }
             RightsAct::Unpublish {} => Ok(Self { published_to: None, ..self.clone() }),
             RightsAct::TakeDown { reason } => {
-                // Who keeps the library answers for it; a teacher takes down what is their own.
+                // A library editor acts for the library even if also the teacher; a teacher takes down their own.
                 let by = if sides.contains(&Side::Keeper) { Side::Keeper } else { Side::Author };
                 let taken_down = TakenDown { at: now, by, reason: reason.trim().to_owned() };
                 Ok(Self { taken_down: Some(self.taken_down.clone().unwrap_or(taken_down)), ..self.clone() })
@@ -194,27 +194,27 @@ impl Rights {
     }
 }
 
-/// Why a recording is not played in a lesson.
+/// Why a recording cannot be played in a lesson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum NotPlayable {
     /// It was taken down.
     #[error("it was taken down")]
     TakenDown,
-    /// One of the lesson's ends lies where it is not seen.
+    /// An end of the lesson is outside the place it is published to.
     #[error("it is not published to every end of the lesson")]
     NotPublished,
-    /// Beyond its own school it may be looked at, and not played.
+    /// Its licence allows viewing but not playing beyond its own school.
     #[error("its licence does not allow it")]
     Licence,
 }
 
 /// Whether a lesson may play a recording of the school at `home`. Each end of the lesson is the path of its school, and
-/// whether its classroom heard the recorded lesson itself. At its own school and below, and to those who heard it,
-/// a recording is played as it is; elsewhere it must be published there, under a licence that says so.
+/// whether its classroom listened to the recorded lesson. At its own school and below, and for those who listened, a
+/// recording can be played as it is; elsewhere it must be published there, under a licence that allows playing.
 ///
 /// # Errors
-/// [`NotPlayable`].
+/// [`NotPlayable`] with the reason.
 pub fn playable<'a>(
     home: &str,
     rights: &Rights,
@@ -237,7 +237,7 @@ pub fn playable<'a>(
     Ok(())
 }
 
-/// A form of a text in which a search finds it however it was typed: small letters, half-width signs, single spaces.
+/// Normalises text for search: lower case, half-width characters, single spaces.
 #[must_use]
 pub fn normalised(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -252,7 +252,7 @@ pub fn normalised(text: &str) -> String {
     plain.trim_end().to_owned()
 }
 
-/// Ａ is A, ！ is !: an input method leaves them behind.
+/// Half-width form of a full-width character: Ａ is A, ！ is !. Input methods produce them.
 fn half_width(c: char) -> Option<char> {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
@@ -260,19 +260,19 @@ fn half_width(c: char) -> Option<char> {
     }
 }
 
-/// The words of a search: each must be found, wherever it stands.
+/// The words of a search: each must occur, in any order.
 #[must_use]
 pub fn words_of(text: &str) -> Vec<String> {
     normalised(text).split(' ').filter(|word| !word.is_empty()).take(WORDS_MAX).map(str::to_owned).collect()
 }
 
-/// Nobody remembers more of what they look for; each word is one more look at every recording.
+/// Maximum words of a search; each word is one more condition on every recording.
 pub const WORDS_MAX: usize = 8;
 
-/// 知识点 of one recording: a lesson of 40 minutes has three.
+/// Maximum 知识点 of a recording: a lesson of 40 minutes has about three.
 pub const POINTS_MAX: usize = 20;
 
-/// A summary is read in a list, not studied.
+/// Maximum length of a summary, in characters: it is shown in a list.
 pub const SUMMARY_CHARACTERS_MAX: usize = 1_000;
 
 #[cfg(test)]
@@ -317,7 +317,7 @@ mod tests {
             assert_eq!(down.after(&RightsAct::PutBack {}, other, NOW), Err(RightsError::OtherSide { side: by[0] }));
             assert_eq!(down.after(&RightsAct::PutBack {}, by, NOW), Ok(published.clone()), "as it was");
             assert_eq!(down.after(&take_down, other, NOW), Ok(down.clone()), "the first reason stands");
-            // Consent that is withdrawn meanwhile does not come back.
+            // Consent withdrawn in the meantime is not restored.
             let withdrawn = down.after(&RightsAct::WithdrawConsent {}, author, NOW).unwrap();
             assert_eq!(withdrawn.after(&RightsAct::PutBack {}, both, NOW), Ok(Rights::default()));
         }

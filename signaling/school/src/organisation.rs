@@ -1,4 +1,4 @@
-//! The tree of bureaus and schools, and who belongs to it.
+//! The tree of bureaus and schools, and its people and roles.
 
 pub mod code;
 pub mod serve_scope;
@@ -14,7 +14,7 @@ use crate::base::{
 };
 
 words!(
-    /// What a node of the tree is.
+    /// Kind of a tree node.
     OrganisationKind {
         /// 省
         Province = "province",
@@ -32,7 +32,7 @@ words!(
 );
 
 impl OrganisationKind {
-    /// Whether a node of this kind may stand right below one of kind `parent`. `None`: at the top.
+    /// Whether a node of this kind may be a direct child of one of kind `parent`. `None`: at the root.
     #[must_use]
     pub fn may_stand_below(self, parent: Option<Self>) -> bool {
         use OrganisationKind::{CentreSchool, City, County, Province, School, TeachingPoint};
@@ -47,24 +47,24 @@ impl OrganisationKind {
         )
     }
 
-    /// A place where lessons are taught: it has classrooms and classes.
+    /// Whether lessons are taught here: it has classrooms and classes.
     #[must_use]
     pub fn teaches(self) -> bool {
         matches!(self, Self::CentreSchool | Self::School | Self::TeachingPoint)
     }
 }
 
-/// What is wrong with a place in the tree.
+/// Why a place in the tree is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum BadPlace {
-    /// A school below a teaching point, a county below a school, a classroom in a bureau.
+    /// Kind and parent do not fit: a school below a teaching point, a county below a school, a classroom in a bureau.
     #[error("what is of this kind does not stand below that parent")]
     NotBelowThere,
     /// A node cannot be moved below itself.
     #[error("it cannot be moved below itself")]
     BelowItself,
-    /// What is open stands below it.
+    /// Open organisations, classrooms or classes are below it.
     #[error("organisations, classrooms or classes below it are still open")]
     NotEmpty,
 }
@@ -72,26 +72,26 @@ pub enum BadPlace {
 /// A bureau, a school or a teaching point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organisation {
-    /// Its name in the store.
+    /// Its id in the store.
     pub organisation_id: OrganisationId,
-    /// What it belongs to. `None`: the top.
+    /// Its parent. `None`: it is a root.
     pub parent_id: Option<OrganisationId>,
-    /// What it is.
+    /// Its kind.
     pub kind: OrganisationKind,
     /// Its full official name.
     pub name: String,
-    /// Region or school code. `None`: it has none, as many teaching points.
+    /// Region or school code. `None`: no code, as for many teaching points.
     pub code: Option<String>,
 }
 
 /// A room with a PC and a big screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classroom {
-    /// Its name in the store.
+    /// Its id in the store.
     pub classroom_id: ClassroomId,
-    /// Whose it is.
+    /// Its school.
     pub organisation_id: OrganisationId,
-    /// What the school calls it.
+    /// Its name in the school.
     pub name: String,
 }
 
@@ -114,7 +114,7 @@ words!(
 );
 
 words!(
-    /// What a person does here, at a place in the tree and below it.
+    /// A person's role at a place in the tree and below it.
     Role {
         /// 主讲教师
         LeadTeacher = "lead_teacher",
@@ -122,11 +122,11 @@ words!(
         Assistant = "assistant",
         /// 学校管理员
         SchoolAdministrator = "school_administrator",
-        /// 调度员: keeps the timetable across schools
+        /// 调度员: edits the timetable across schools
         Scheduler = "scheduler",
-        /// 巡课员: looks into lessons and recordings
+        /// 巡课员: observes lessons and replays recordings
         Patrol = "patrol",
-        /// 评课员: looks into recordings
+        /// 评课员: replays and reviews recordings
         Reviewer = "reviewer",
         /// 系统管理员
         SystemAdministrator = "system_administrator",
@@ -134,25 +134,25 @@ words!(
         SecurityAdministrator = "security_administrator",
         /// 审计管理员
         AuditAdministrator = "audit_administrator",
-        /// 运维员: keeps machines running and sees no content
+        /// 运维员: maintains machines and has no access to content
         Operator = "operator",
     }
 );
 
 impl Role {
-    /// One of the three that no person holds two of (三权分立).
+    /// One of the three roles of which a person holds at most one (三权分立).
     #[must_use]
     pub fn is_separated(self) -> bool {
         matches!(self, Self::SystemAdministrator | Self::SecurityAdministrator | Self::AuditAdministrator)
     }
 
-    /// Whoever holds it signs in with a second factor: administrators, and those who look into classes of minors.
+    /// Requires a second factor: administrators, and observers of classes of minors.
     #[must_use]
     pub fn needs_second_factor(self) -> bool {
         self.is_separated() || matches!(self, Self::SchoolAdministrator | Self::Patrol | Self::Reviewer)
     }
 
-    /// Whoever holds it may teach for an hour without touching the page; others are signed out sooner.
+    /// A classroom role: an hour of teaching without page input is normal, so its idle timeout is longer.
     #[must_use]
     pub fn is_in_the_classroom(self) -> bool {
         matches!(self, Self::LeadTeacher | Self::Assistant)
@@ -160,7 +160,7 @@ impl Role {
 }
 
 words!(
-    /// How a page of lessons meets whoever is signed in: the first of these that they are.
+    /// The caller's part in a list of lessons: the first that applies.
     Part {
         /// 主讲教师
         LeadTeacher = "lead_teacher",
@@ -171,43 +171,43 @@ words!(
     }
 );
 
-/// Someone who signs in.
+/// A person who signs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Their name in the store.
+    /// Their id in the store.
     pub person_id: PersonId,
-    /// Where they belong.
+    /// Their organisation.
     pub organisation_id: OrganisationId,
     /// 张老师
     pub name: String,
-    /// What they type to sign in. `None`: they come by links alone.
+    /// Name to sign in by. `None`: they sign in by links only.
     pub sign_in_name: Option<String>,
 }
 
-/// A role that somebody holds at a place and everywhere below it.
+/// A role that a person holds at a place and below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Which.
+    /// The role.
     pub role: Role,
-    /// Where.
+    /// The place.
     pub organisation_id: OrganisationId,
     /// The path of that place.
     pub path: String,
-    /// From when on.
+    /// Start.
     pub from: UnixMs,
-    /// Until when. `None`: until it is ended.
+    /// End. `None`: until revoked.
     pub until: Option<UnixMs>,
 }
 
 impl Grant {
-    /// Whether it holds at `now`.
+    /// Whether it is in force at `now`.
     #[must_use]
     pub fn holds(&self, now: UnixMs) -> bool {
         self.from <= now && self.until.is_none_or(|until| now < until)
     }
 }
 
-/// Who a session or a sign-in link speaks for.
+/// The holder of a session or a sign-in link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holder {
     /// A teacher or an officer.

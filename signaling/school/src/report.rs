@@ -1,4 +1,4 @@
-//! What a lesson came to: who was there, how well they saw, and whether it counts, for each of its ends.
+//! Lesson reports: attendance, quality and verdict for each end of a lesson.
 
 pub mod attendance;
 pub mod quality;
@@ -35,12 +35,12 @@ use crate::{
     },
 };
 
-/// One end of a lesson, by the name under which its figures are kept.
+/// One end of a lesson; its figures are stored under this key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum End {
-    /// Where it is taught.
+    /// The broadcasting end.
     Teacher,
-    /// Where it is listened to.
+    /// A receiving classroom.
     Classroom(ClassroomId),
 }
 
@@ -61,62 +61,62 @@ impl FromStr for End {
     }
 }
 
-/// How many pupils sat in a classroom, as somebody there counted them.
+/// Number of pupils in a classroom, as counted by a person there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeadCount {
-    /// How many. Nobody's name.
+    /// The number; no names.
     pub pupils: u32,
-    /// When.
+    /// When it was counted.
     pub at_ms: UnixMs,
-    /// What the assistant teacher who stood there is called. Empty: nobody was named, and the device alone says so.
+    /// Name of the assistant teacher who counted. Empty: not named; only the device is known.
     pub by: String,
 }
 
-/// More pupils fit into no classroom.
+/// Maximum of a head count: no classroom seats more.
 pub const PUPILS_MAX: u32 = 500;
 
-/// Everything that was collected of a lesson.
+/// Data collected of a lesson.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collected {
-    /// What was seen of each end, in any order.
+    /// Samples of each end, in any order.
     pub windows: BTreeMap<End, Vec<Sample>>,
-    /// When the hubs that saw it were started, those that were restarted while it ran among them.
+    /// Start times of the hubs that observed it, including restarts during the lesson.
     pub runs: BTreeSet<UnixMs>,
-    /// The newest count of each classroom.
+    /// The latest head count of each classroom.
     pub heads: BTreeMap<ClassroomId, HeadCount>,
-    /// Until when each classroom could come without being late. One without such a window has the grace of the rules.
+    /// Until when each classroom may join without being late. Without an entry, the grace of the rules applies.
     pub late_after: BTreeMap<ClassroomId, UnixMs>,
 }
 
-/// What one end came to.
+/// Report of one end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndReport {
-    /// Which.
+    /// The end.
     pub end: End,
-    /// Whether it was there.
+    /// Its attendance.
     pub attendance: Attendance,
-    /// Whether the lesson counts there.
+    /// Its verdict.
     pub judged: Judged,
-    /// How well it saw.
+    /// Its quality.
     pub quality: RolledUp,
-    /// How many pupils there were. `None`: nobody counted.
+    /// Its head count. `None`: not counted.
     pub heads: Option<HeadCount>,
 }
 
-/// What a lesson came to.
+/// Report of a lesson.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LessonReport {
-    /// Which lesson.
+    /// The lesson.
     pub lesson_id: LessonId,
-    /// The figures that it was judged by.
+    /// Version of the bureau's rules that were applied.
     pub figures_version: u32,
-    /// From when it went live to when it ended, or to now. `None`: it never went live.
+    /// From going live to its end, or to now. `None`: it never went live.
     pub held: Option<Span>,
-    /// The end that teaches first, then each that listens, as the lesson lists them.
+    /// The broadcasting end first, then the receiving ends in the lesson's order.
     pub ends: Vec<EndReport>,
 }
 
-/// Works a lesson's report out. It may still be running: then it is the report so far.
+/// Computes a lesson's report. For a running lesson it is the report so far.
 #[must_use]
 pub fn work_out(lesson: &Lesson, collected: &Collected, rules: &RuleSet, now: UnixMs) -> LessonReport {
     let held =
@@ -152,7 +152,7 @@ pub fn work_out(lesson: &Lesson, collected: &Collected, rules: &RuleSet, now: Un
     for listed in &lesson.classrooms {
         let classroom_id = listed.classroom_id;
         let end = End::Classroom(classroom_id);
-        // A lesson that began late makes nobody late who came with it.
+        // Where the lesson began late, a classroom present at that time is not late.
         let own = collected.late_after.get(&classroom_id).copied().unwrap_or_else(|| grace(began)).max(began);
         let attendance = attended(end, own);
         ends.push(EndReport {
@@ -166,7 +166,7 @@ pub fn work_out(lesson: &Lesson, collected: &Collected, rules: &RuleSet, now: Un
     LessonReport { lesson_id: lesson.lesson_id, figures_version: rules.version, held, ends }
 }
 
-/// A lesson that was put away is judged as it ended.
+/// An archived lesson is judged by the state in which it ended.
 fn put_away(lesson: &Lesson) -> LessonState {
     match lesson.state {
         LessonState::Archived if lesson.ended_at.is_some() => LessonState::Ended,
@@ -174,7 +174,7 @@ fn put_away(lesson: &Lesson) -> LessonState {
     }
 }
 
-/// Every formula of a lesson's report.
+/// All formulas of a lesson's report.
 pub const FORMULAS: [Formula; 10] = [
     attendance::PRESENT,
     attendance::CAME_AND_LEFT,
@@ -202,7 +202,7 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
-    /// Of 40 minutes, held from its bell to its bell; three classrooms listen.
+    /// A 40-minute lesson, held from bell to bell, with three receiving classrooms.
     fn held() -> (Lesson, [ClassroomId; 3]) {
         let classrooms = [ClassroomId::fresh(), ClassroomId::fresh(), ClassroomId::fresh()];
         let mut lesson = lesson_of(PersonId::fresh(), &classrooms);
@@ -212,7 +212,7 @@ mod tests {
         (lesson, classrooms)
     }
 
-    /// Windows that touch, from minute to minute of the lesson.
+    /// Adjacent windows, between two minutes of the lesson.
     fn shown(lesson: &Lesson, from: i64, until: i64) -> Vec<Sample> {
         let at = |minute: i64| UnixMs(lesson.times.starts_at.0 + minute * MINUTE);
         let part = |from: i64| {

@@ -1,5 +1,5 @@
-//! How long each class of data is kept, what holds it, and how it goes: seen by everybody for a week before, a few at a
-//! time, and leaving a line behind.
+//! Retention: how long each class of data is retained, what holds it, and how it is deleted: announced for a week, a
+//! few items at a time, each with an audit row.
 
 pub mod forecast;
 pub mod quota;
@@ -13,73 +13,73 @@ use utoipa::ToSchema;
 use crate::base::{time::UnixMs, words::words};
 
 words!(
-    /// Data that is kept for a time of its own. The audit has its own, which no bureau sets.
+    /// A class of data with its own retention. Audit rows have a fixed retention that no bureau sets.
     DataClass {
         /// Pictures and sound of lessons.
         Recordings = "recordings",
-        /// Pieces of them that somebody cut out.
+        /// Clips cut from recordings.
         Clips = "clips",
-        /// Measurements of lines and pictures, every five seconds.
+        /// Measurements of connection and picture quality, every five seconds.
         Samples = "samples",
-        /// Who was there, and the reports of lessons.
+        /// Attendance and lesson reports.
         Attendance = "attendance",
     }
 );
 
-/// How long a bureau's schools keep what they have.
+/// Retention policy of a bureau's schools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionPolicy {
-    /// Days after its lesson. `null`: for ever.
+    /// Recordings: days after the lesson. `null`: unlimited.
     #[schema(minimum = 7, maximum = 36500)]
     pub recordings_days: Option<u32>,
-    /// Days after it was cut. `null`: for ever.
+    /// Clips: days after they were cut. `null`: unlimited.
     #[schema(minimum = 7, maximum = 36500)]
     pub clips_days: Option<u32>,
-    /// Days after its lesson.
+    /// Samples: days after the lesson.
     #[schema(minimum = 7, maximum = 36500)]
     pub samples_days: Option<u32>,
-    /// Days after its lesson. `null`: for ever.
+    /// Attendance: days after the lesson. `null`: unlimited.
     #[schema(minimum = 180, maximum = 36500)]
     pub attendance_days: Option<u32>,
 }
 
 impl Default for RetentionPolicy {
-    /// What shows minors goes after a month unless its bureau says otherwise (《儿童个人信息网络保护规定》 §12: no longer than
-    /// needed); what was chosen for the library or for a lesson to come stays. Reports are asked for a year later.
+    /// Recordings of minors: a month unless the bureau decides otherwise (《儿童个人信息网络保护规定》 §12: no longer than
+    /// needed), except those chosen for the library or a future lesson. Reports are needed a year later.
     fn default() -> Self {
         Self { recordings_days: Some(30), clips_days: None, samples_days: Some(30), attendance_days: Some(1_100) }
     }
 }
 
-/// What is wrong with every [`NoPolicy`]. A variant says it, because a struct's tag is not described.
+/// The reason of every [`NoPolicy`]. An enum, because the OpenAPI schema does not include the tag of a struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoPolicyReason {
-    /// Fewer days than data must be kept, or more than anybody means.
+    /// Fewer days than the required minimum, or more than the maximum.
     PolicyDaysOutOfRange,
 }
 
-/// A number of days that no bureau can mean.
+/// A number of days is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[error("{field} is between {min} and {max}, or null for ever")]
 pub struct NoPolicy {
-    /// Which.
+    /// The data class.
     #[serde(skip)]
     pub field: &'static str,
-    /// Why: always the same.
+    /// The reason; always the same.
     pub reason: NoPolicyReason,
-    /// At least.
+    /// Minimum days.
     pub min: u32,
-    /// At most.
+    /// Maximum days.
     pub max: u32,
 }
 
 impl RetentionPolicy {
-    /// Whether every number can be meant.
+    /// Validates every number.
     ///
     /// # Errors
-    /// [`NoPolicy`] names the first that cannot.
+    /// [`NoPolicy`] with the first number out of range.
     pub fn check(&self) -> Result<(), NoPolicy> {
         let fields = [
             ("recordings_days", self.recordings_days, DAYS_MIN),
@@ -92,7 +92,7 @@ impl RetentionPolicy {
         bad.map_or(Ok(()), |(field, _, min)| Err(NoPolicy { field, reason, min, max: DAYS_MAX }))
     }
 
-    /// How long this class is kept. `None`: for ever.
+    /// Retention of this class. `None`: unlimited.
     #[must_use]
     pub fn kept(&self, class: DataClass) -> Option<Duration> {
         let days = match class {
@@ -106,19 +106,19 @@ impl RetentionPolicy {
 }
 
 words!(
-    /// Where a recording is on its way.
+    /// Storage state of a recording.
     StorageState {
-        /// Its lesson goes on.
+        /// Its lesson is running.
         Live = "live",
-        /// It is over, and complete.
+        /// Its lesson is over, and the recording is complete.
         Sealed = "sealed",
-        /// It is a day old, and in the bucket as a whole where there is one.
+        /// A day old, and fully in the bucket if there is one.
         Archived = "archived",
-        /// It will be deleted; until then it is seen, and can be taken back.
+        /// Announced for deletion; until then visible and can be unmarked.
         Pending = "pending_deletion",
-        /// It is being deleted: from here there is no way back.
+        /// Being deleted; cannot be undone.
         Deleting = "deleting",
-        /// It is gone. What is left is a line of the audit.
+        /// Deleted; only an audit row is left.
         Deleted = "deleted",
     }
 );
@@ -126,49 +126,49 @@ words!(
 words!(
     /// Why a recording is to be deleted.
     DeletionRule {
-        /// Its time is over.
+        /// Its retention has expired.
         Retention = "retention",
-        /// Somebody with the right to say so asked for it: a guardian, a school.
+        /// An entitled person requested it: a guardian, a school.
         Request = "request",
     }
 );
 
-/// A recording, as far as retention goes.
+/// A recording as retention sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetainedItem {
-    /// Where it is.
+    /// Its state.
     pub state: StorageState,
-    /// When its lesson ended. While it goes on: when it began.
+    /// When its lesson ended; for a running lesson, when it began.
     pub ended_at: UnixMs,
-    /// Somebody holds it until then; until the end of time where they have not said. `None`: nobody does.
+    /// End of its hold; the maximum time for a hold without an end. `None`: not held.
     pub held_until: Option<UnixMs>,
-    /// It was chosen: for the library, for a lesson to come.
+    /// Chosen for the library or for a future lesson.
     pub is_chosen: bool,
-    /// Everything of it is in the bucket, or there is none.
+    /// Fully copied to the bucket, or there is no bucket.
     pub is_mirrored: bool,
-    /// Since when it is to be deleted, and why. `None`: it is not.
+    /// When it was marked for deletion, and why. `None`: not marked.
     pub pending: Option<(UnixMs, DeletionRule)>,
-    /// How many daily runs have seen it so.
+    /// Number of daily runs since it was marked.
     pub runs_pending: u32,
 }
 
-/// What is to be done with it.
+/// A retention step of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RetentionStep {
-    /// It is archived from now on.
+    /// Archive it.
     Archive,
-    /// It is to be deleted in a week.
+    /// Mark it for deletion in a week.
     Mark,
-    /// It is not to be deleted after all: it is held, chosen, or kept for longer.
+    /// Unmark it: it is held, chosen, or retained for longer.
     Unmark,
-    /// The week is over.
+    /// Delete it: the week is over.
     Delete,
-    /// It was being deleted when the hub stopped.
+    /// Finish a deletion that was interrupted by a stop of the hub.
     Finish,
 }
 
 impl RetainedItem {
-    /// The step that is due at `now`. `None`: nothing is.
+    /// The step due at `now`. `None`: no step.
     #[must_use]
     pub fn due(&self, policy: &RetentionPolicy, now: UnixMs) -> Option<RetentionStep> {
         use RetentionStep as S;
@@ -178,7 +178,7 @@ impl RetainedItem {
         match (self.state, self.pending) {
             (StorageState::Live | StorageState::Deleted, _) => None,
             (StorageState::Deleting, _) => Some(S::Finish),
-            // Who asked for it has a reason that outlasts a policy, and yields to a hold alone.
+            // A request overrides the policy and yields only to a hold.
             (StorageState::Pending, Some((since, rule))) => {
                 let stays = held || (rule == DeletionRule::Retention && !over);
                 let seen = now >= since.plus(PENDING) && self.runs_pending >= PENDING_RUNS;
@@ -191,7 +191,7 @@ impl RetainedItem {
         }
     }
 
-    /// When it will be deleted if nobody does anything. `None`: not as things stand.
+    /// When it will be deleted if nothing changes. `None`: no deletion is planned.
     #[must_use]
     pub fn deletes_at(&self, policy: &RetentionPolicy) -> Option<UnixMs> {
         match (self.state, self.pending) {
@@ -206,29 +206,29 @@ impl RetainedItem {
     }
 }
 
-/// What has an age: a recording, a clip, the samples or the attendance of a lesson. All but recordings go by it alone,
-/// on the day when it is over: they are what is left of a recording, and nobody is warned of them a second time.
+/// Anything that expires: a recording, a clip, or the samples or attendance of a lesson. All but recordings are deleted
+/// by age only, on the day they expire: their recording's deletion was announced, and no second notice is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpiringItem {
-    /// Of which class.
+    /// Its class.
     pub class: DataClass,
-    /// When its lesson ended, or it was cut.
+    /// When its lesson ended, or when it was cut.
     pub since: UnixMs,
-    /// Somebody holds its recording until then; until the end of time where they have not said. `None`: nobody does, or
-    /// there is no recording.
+    /// End of its recording's hold; the maximum time for a hold without an end. `None`: not held, or there is no
+    /// recording.
     pub held_until: Option<UnixMs>,
-    /// It is published, or a lesson to come plays it.
+    /// It is published, or a future lesson plays it.
     pub is_chosen: bool,
 }
 
 impl ExpiringItem {
-    /// Whether somebody holds it.
+    /// Whether it is held.
     #[must_use]
     pub fn is_held(&self, now: UnixMs) -> bool {
         self.held_until.is_some_and(|until| now < until)
     }
 
-    /// Whether its time is over, and nothing spares it.
+    /// Whether it has expired and nothing prevents its deletion.
     #[must_use]
     pub fn is_due(&self, policy: &RetentionPolicy, now: UnixMs) -> bool {
         let over = policy.kept(self.class).is_some_and(|kept| now >= self.since.plus(kept));
@@ -236,28 +236,28 @@ impl ExpiringItem {
     }
 }
 
-/// How many of `all` items one run may take a step with that ends in a deletion. Confirmed: all of them.
+/// Maximum of `all` items that one run may move towards deletion. If confirmed: all of them.
 #[must_use]
 pub fn run_bound(all: usize, confirmed: bool) -> usize {
     if confirmed { all } else { all.div_ceil(20) }
 }
 
-/// A day.
+/// One day.
 pub const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// What is to be deleted is seen so long before, and can be taken back.
+/// Time between marking and deletion, in which an item is visible and can be unmarked.
 pub const PENDING: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// And by so many daily runs: a clock that was set ahead makes no week.
+/// Number of daily runs required as well, so that a clock set ahead cannot shorten the week.
 pub const PENDING_RUNS: u32 = 7;
 
-/// Nobody can look at what is gone before the week is over.
+/// Minimum days of retention: no shorter than the week of notice.
 const DAYS_MIN: u32 = 7;
 
-/// Reports are kept as long as the logs that stand behind them.
+/// Minimum days of attendance retention: as long as the logs behind it.
 const ATTENDANCE_DAYS_MIN: u32 = 180;
 
-/// A hundred years.
+/// Maximum days of retention: a hundred years.
 const DAYS_MAX: u32 = 36_500;
 
 #[cfg(test)]

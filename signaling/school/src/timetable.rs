@@ -1,4 +1,4 @@
-//! From "week 5, Wednesday, period 3" to an instant, and from a course's weekly periods to dated lessons.
+//! Resolves "week 5, Wednesday, period 3" to an instant, and a course's weekly periods to dated lessons.
 
 pub mod bell_schedule;
 pub mod calendar;
@@ -30,14 +30,14 @@ use crate::{
     },
 };
 
-/// What a school's day goes by.
+/// Everything that determines a school's lesson times.
 #[derive(Clone, Debug)]
 pub struct SchoolTime {
     /// Its term with holidays and swapped days.
     pub calendar: Calendar,
-    /// Its bells, and those it inherits.
+    /// Its bell schedules, own and inherited.
     pub bells: Bells,
-    /// Its clock.
+    /// Its time zone.
     pub zone: Zone,
 }
 
@@ -50,78 +50,78 @@ pub struct Slot {
     pub weekday: Weekday,
     /// 第几节
     pub period: PeriodName,
-    /// The day it is really given on: another one where the day was swapped.
+    /// The actual date: differs from the plan where the day was swapped.
     pub date: Date,
     /// From bell to bell.
     pub span: Span,
-    /// By which schedule.
+    /// The bell schedule that applies.
     pub bell_schedule_id: BellScheduleId,
 }
 
-/// Why a period of the plan has no date and time.
+/// Why a planned period has no date and time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum Unresolved {
-    /// The term does not reach there.
+    /// The term has no such day.
     #[error("the term has no such day in week {week_no}")]
     NotInTerm {
-        /// Which week. 0, and so nothing to be shown: a date was asked for.
+        /// Week number. 0, and not shown: a date was requested.
         #[serde(skip)]
         week_no: u8,
     },
-    /// A holiday that nobody makes up.
+    /// A holiday that is not made up.
     #[error("{date} is off: {name}")]
     Off {
-        /// Which day.
+        /// The day.
         #[schema(value_type = String, format = Date)]
         date: Date,
-        /// Which holiday.
+        /// The holiday.
         name: String,
     },
-    /// The day is taken for another day's lessons.
+    /// The day is used for another day's lessons.
     #[error("{date} is taken for the lessons of {other}")]
     TakenFor {
-        /// Which day.
+        /// The day.
         #[schema(value_type = String, format = Date)]
         date: Date,
-        /// Whose lessons.
+        /// The day whose lessons are given.
         #[schema(value_type = String, format = Date)]
         other: Date,
     },
-    /// No bell schedule holds on that day.
+    /// No bell schedule applies on that day.
     #[error("no bell schedule holds on {date}")]
     NoBells {
-        /// Which day.
+        /// The day.
         #[schema(value_type = String, format = Date)]
         date: Date,
     },
-    /// The schedule of that day has no such period.
+    /// That day's schedule has no such period.
     #[error("{schedule} has no {period}")]
     NoSuchPeriod {
-        /// Which schedule.
+        /// The schedule.
         schedule: String,
-        /// Which period.
+        /// The period.
         #[schema(value_type = String)]
         period: PeriodName,
     },
-    /// No receiving period shares enough of the lesson.
+    /// No receiving period overlaps the lesson enough.
     #[error("the bells of both ends share {shared_min} minutes, at least {needed_min} are needed")]
     TooLittleShared {
-        /// Minutes that they share.
+        /// Longest overlap, in minutes.
         shared_min: i64,
-        /// Minutes that they must.
+        /// Required overlap, in minutes.
         needed_min: i64,
     },
-    /// Nobody is left to be taught.
+    /// No class can listen.
     #[error("nobody can listen that day")]
     NobodyListens,
-    /// The class has no right to listen to this course in this term.
+    /// The class has no listening right for this course in this term.
     #[error("the class has no right to listen")]
     NoListeningRight,
 }
 
 impl SchoolTime {
-    /// When a period of the plan is given.
+    /// Resolves a planned period.
     ///
     /// # Errors
     /// See [`Unresolved`].
@@ -140,7 +140,7 @@ impl SchoolTime {
         Ok(Slot { week_no, weekday, period, date, span, bell_schedule_id: schedule.bell_schedule_id })
     }
 
-    /// The period that a date's lessons are given in, whatever the plan's week: for lessons put on a date by hand.
+    /// The period on a date, regardless of the planned week: for lessons put on a date by hand.
     ///
     /// # Errors
     /// See [`Unresolved`].
@@ -155,10 +155,10 @@ impl SchoolTime {
         self.resolve(stage, week_no, planned.weekday(), period)
     }
 
-    /// This school's own period that shares most of a lesson given elsewhere.
+    /// This school's own period with the longest overlap with a lesson given elsewhere.
     ///
     /// # Errors
-    /// [`Unresolved::Off`] or [`Unresolved::NoBells`] where nobody is there, [`Unresolved::TooLittleShared`].
+    /// [`Unresolved::Off`] or [`Unresolved::NoBells`] without lessons that day, [`Unresolved::TooLittleShared`].
     pub fn receiving(&self, stage: Stage, date: Date, lesson: Span, rules: &RuleSet) -> Result<Span, Unresolved> {
         if let Some(SpecialDay { kind: DayKind::Off, name, .. }) = self.calendar.special(date) {
             return Err(Unresolved::Off { date, name: name.clone() });
@@ -168,7 +168,7 @@ impl SchoolTime {
             let starts_at = self.zone.instant(date, period.starts)?;
             Some(Span { starts_at, ends_at: self.zone.instant(date, period.ends)? })
         });
-        // The earlier of two that share the same: a class rather leaves early than late.
+        // On a tie the earlier period: a class should leave early rather than late.
         let best = spans.max_by_key(|span| (span.shared_ms(lesson), -span.starts_at.0));
         let (shared_min, needed_min) =
             (best.map_or(0, |span| span.shared_ms(lesson) / 60_000), i64::from(rules.shared_at_least_min));
@@ -176,20 +176,20 @@ impl SchoolTime {
     }
 }
 
-/// A lesson as the timetable plans it.
+/// A planned lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedLesson {
     /// 第几次课 of its course, from 1.
     pub number: u16,
     /// The broadcasting end's period.
     pub slot: Slot,
-    /// From the bell to the one that ends it by the rule.
+    /// From the starting bell to the ending bell by the rules.
     pub span: Span,
-    /// Who listens, by place in the course's list, and when each may come in.
+    /// Receiving ends, by index in the course's list, and their join windows.
     pub listening: Vec<(usize, Span)>,
 }
 
-/// A period of the plan that became no lesson, or one that a classroom cannot listen to.
+/// A planned period that became no lesson, or that a classroom cannot listen to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// 第几周
@@ -198,27 +198,27 @@ pub struct LeftOut {
     pub weekday: Weekday,
     /// 第几节
     pub period: PeriodName,
-    /// The receiving end, by place in the course's list. `None`: the lesson itself.
+    /// The receiving end, by index in the course's list. `None`: the lesson itself.
     pub end: Option<usize>,
-    /// Why.
+    /// The reason.
     pub why: Unresolved,
 }
 
 /// A term of one course.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CoursePlan {
-    /// Its lessons, the earliest first.
+    /// Its lessons, in order of time.
     pub lessons: Vec<PlannedLesson>,
-    /// What could not be planned, to be shown and decided by people.
+    /// What could not be planned, for a person to decide.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Turns a course's weekly periods into a term of dated lessons.
+/// Expands a course's weekly periods into a term of dated lessons.
 ///
-/// `schools` holds the time of the broadcasting school and of each receiving one; a receiving school that is not in it
-/// goes by the broadcasting school's bells. `barred` classes have no right to listen: they are named once, with the
-/// first period they would have heard. Periods before the first or after the last day of the term are silently none:
-/// every term has them.
+/// `schools` holds the times of the broadcasting school and of each receiving one; a receiving school not in it uses
+/// the broadcasting school's bells. `barred` classes have no listening right: each is reported once, with its first
+/// period. Periods before the first or after the last day of the term are skipped without report: every term has
+/// them.
 #[must_use]
 pub fn plan(
     course: &Course,
@@ -268,7 +268,7 @@ pub fn plan(
                     span: shared.span,
                     listening: listening.into_iter().zip(shared.join_windows).collect(),
                 }),
-                // The rule ends the lesson before one end could use it.
+                // The rule ends the lesson before the overlap with one end is long enough.
                 Err(few) => plan.left_out.push(left_out(
                     None,
                     Unresolved::TooLittleShared { shared_min: few.shared_min, needed_min: few.needed_min },
@@ -300,7 +300,7 @@ mod tests {
         },
     };
 
-    /// Periods of 40 minutes with 10 between them, from `first` on.
+    /// Periods of 40 minutes with breaks of 10, starting at `first`.
     fn school(organisation_id: OrganisationId, first: (u16, u16), days: &[SpecialDay]) -> SchoolTime {
         let first = Minute::at(first.0, first.1).unwrap().after_midnight();
         let at = |n: u16| Minute::new(first + n).unwrap();
@@ -355,7 +355,7 @@ mod tests {
         let clock = |at| zone.local(at).unwrap().time().to_string();
         let fifth = &plan.lessons[4];
         assert_eq!((clock(fifth.span.starts_at), clock(fifth.span.ends_at)), ("09:40:00".into(), "10:20:00".into()));
-        // Their third period is 10:00 to 10:40: they may come in from 9:30 to 10:10.
+        // Their third period is 10:00 to 10:40: the join window is 9:30 to 10:10.
         let window = fifth.listening[0].1;
         assert_eq!((clock(window.starts_at), clock(window.ends_at)), ("09:30:00".into(), "10:10:00".into()));
     }
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(synchronous.lessons.len(), 7);
         assert!(synchronous.lessons[1].listening.is_empty());
         assert_eq!((synchronous.left_out[0].end, synchronous.left_out[0].week_no), (Some(0), 2));
-        // A dedicated lesson without its only listener is none.
+        // A dedicated lesson without its only receiving class is not planned.
         course.delivery = Delivery::Dedicated;
         course.class_id = None;
         let dedicated = plan(&course, &schools, &rules, &HashSet::new());

@@ -1,7 +1,7 @@
-//! A backup: a folder with the tables as lines of JSON and the keys without which tokens and second factors are lost.
+//! Backups: a folder with the tables as JSON lines, and the keys without which tokens and second factors are lost.
 //!
-//! It is taken while the hub runs, and opens in either store. Recordings are files that never change once they are
-//! sealed: whoever backs up copies their folder beside it.
+//! A backup can be made while the hub runs, and be restored into either store. Recordings are files, immutable once
+//! sealed: their folder is to be copied separately.
 
 use std::path::Path;
 
@@ -12,36 +12,36 @@ use crate::{
 
 const TABLES: &str = "tables.jsonl";
 
-/// Keys of the data folder. The certificate is made anew where it is of our own making.
+/// Keys in the data folder. A generated certificate is not backed up: it is generated again.
 const KEYS: [&str; 5] = ["token.key", "seal.key", "recording.key", "ca.pem", "ca.key"];
 
-/// Keys are small.
+/// Size limit of a key file, in bytes.
 const KEY_BYTES_MAX: usize = 64 * 1024;
 
-/// A backup cannot be made or restored.
+/// Why a backup cannot be made or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// A file.
+    /// A file cannot be read or written.
     #[error(transparent)]
     Keep(#[from] DataDirError),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The tables.
+    /// The tables cannot be written or read.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// There is something already.
+    /// The destination is not empty.
     #[error("{0} is not empty")]
     NotEmpty(String),
-    /// The folder holds no backup.
+    /// The folder has no backup.
     #[error("{0} holds no backup of ours")]
     NotABackup(String),
 }
 
-/// Writes a backup of the hub's `data` folder and `store` into the empty folder `to`. Answers the lines of its tables.
+/// Writes a backup of the hub's `data` folder and `store` to the empty folder `to`. Returns the number of rows.
 ///
 /// # Errors
-/// [`BackupError`].
+/// [`BackupError`], by cause.
 pub async fn back_up(store: &Store, data: &Path, to: &Path) -> Result<u64, BackupError> {
     if !data_dir::is_empty(to) {
         return Err(BackupError::NotEmpty(to.display().to_string()));
@@ -52,17 +52,17 @@ pub async fn back_up(store: &Store, data: &Path, to: &Path) -> Result<u64, Backu
             data_dir::write(&to.join(key), &bytes, 0o600)?;
         }
     }
-    // The tables come last: where they are, the backup is whole.
+    // The tables are written last: if they are there, the backup is complete.
     let mut file = NewFile::begin(&to.join(TABLES))?;
     let lines = store.copy_out(&mut file).await?;
     file.finish()?;
     Ok(lines)
 }
 
-/// Reads the backup in `from` into the empty folder `data` and an empty database. Answers the lines of its tables.
+/// Restores the backup in `from` to the empty folder `data` and an empty database. Returns the number of rows.
 ///
 /// # Errors
-/// [`BackupError`]. Where the tables cannot be read nothing of them is kept.
+/// [`BackupError`], by cause. If the tables cannot be read, no row is stored.
 pub async fn restore(from: &Path, data: &Path, database: Option<Database>) -> Result<u64, BackupError> {
     let tables = from.join(TABLES);
     if !tables.is_file() {

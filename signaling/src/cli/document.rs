@@ -1,4 +1,4 @@
-//! The OpenAPI document: what [`crate::router::described`] says of itself, and what it cannot say.
+//! The OpenAPI document: generated from [`crate::router::described`], and completed here.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ use school::{
     },
 };
 
-/// The document that describes [`described`].
+/// The OpenAPI document of [`described`].
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
@@ -51,10 +51,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
             license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
         servers((url = "/api/v1")),
         components(schemas(
-            // What only a query names is not collected by itself.
+            // Schemas used in queries only are not collected by utoipa.
             week_grid::GridBy, import::Format,
-            // Nor are the parameters of a problem: those of its type, and, where a field is not acceptable, those of
-            // the reason.
+            // Nor are the parameters of a problem: those of its type and, if a field is not acceptable, those of the
+            // reason.
             ProblemBody, CommonProblem, AccountProblem, DispatchProblem, LessonProblem, LibraryProblem,
             OrganisationProblem, RetentionProblem, TimetableProblem,
             AccountReason, AuditReason, BadCode, BadName, BadPlace, BadSignInName, BellScheduleError, CalendarError,
@@ -73,7 +73,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     complete(&document).unwrap_or(document)
 }
 
-/// Says of answers what a macro that sees one struct cannot. `None`: the document is none, which a test would show.
+/// Adds what utoipa's per-struct macros cannot know. `None`: the result is no OpenAPI document; a test would show it.
 fn complete(document: &utoipa::openapi::OpenApi) -> Option<utoipa::openapi::OpenApi> {
     let mut value = serde_json::to_value(document).ok()?;
     let asked = asked(&value);
@@ -93,7 +93,7 @@ fn complete(document: &utoipa::openapi::OpenApi) -> Option<utoipa::openapi::Open
         let is_answered = !asked.contains(name);
         mend(schema, &described, is_answered);
         for variant in schema["oneOf"].as_array_mut().into_iter().flatten().filter(|_| !is_answered) {
-            // Serde refuses what it does not know in each of them.
+            // Serde refuses unknown fields in each variant.
             if variant["type"] == "object" {
                 variant["additionalProperties"] = false.into();
             }
@@ -102,7 +102,7 @@ fn complete(document: &utoipa::openapi::OpenApi) -> Option<utoipa::openapi::Open
     serde_json::from_value(value).ok()
 }
 
-/// The schemas that requests are made of. In them, what may be null may be left out too.
+/// The names of request schemas. In them, nullable fields are optional too.
 fn asked(document: &Value) -> BTreeSet<String> {
     let mut waiting = Vec::new();
     for item in document["paths"].as_object().into_iter().flat_map(Map::values) {
@@ -139,7 +139,7 @@ fn mend(schema: &mut Value, described: &Map<String, Value>, is_answered: bool) {
     }
     match schema {
         Value::Object(fields) => {
-            // A schema that asks for nothing and `true` mean the same; utoipa writes the first and reads only the second.
+            // An empty schema means the same as `true`; utoipa writes the first and reads only the second.
             let asks_for_nothing = |any: &Map<String, Value>| any.keys().all(|word| word == "description");
             if fields.get("additionalProperties").and_then(Value::as_object).is_some_and(asks_for_nothing) {
                 fields.insert("additionalProperties".to_owned(), true.into());
@@ -154,8 +154,8 @@ fn mend(schema: &mut Value, described: &Map<String, Value>, is_answered: bool) {
     }
 }
 
-/// A struct inside another, written as one. The inner one alone refuses what it does not know, and so would refuse the
-/// outer one's fields. `None`: it holds none.
+/// Merges a flattened struct into its outer one. By itself the inner one refuses unknown fields, and so would refuse
+/// the outer one's. `None`: nothing is flattened.
 fn flattened(schema: &Value, schemas: &Map<String, Value>) -> Option<Value> {
     let parts = schema["allOf"].as_array()?;
     let (mut properties, mut required) = (Map::new(), BTreeSet::new());
@@ -170,7 +170,7 @@ fn flattened(schema: &Value, schemas: &Map<String, Value>) -> Option<Value> {
         "properties": properties }))
 }
 
-/// Serde writes a field that holds nothing as `null`; it leaves none out.
+/// Serde writes an empty field as `null`, and never omits one.
 fn require_what_may_be_null(object: &mut Map<String, Value>) {
     let Some(properties) = object.get("properties").and_then(Value::as_object) else { return };
     let is_null = |schema: &Value| schema["type"] == "null";

@@ -1,4 +1,4 @@
-//! What the command line does besides serving.
+//! Commands besides `serve`.
 
 pub mod backup;
 pub mod document;

@@ -1,4 +1,4 @@
-//! What somebody at the hub's own console asks of its recordings.
+//! Commands for recordings: list, verify, export, repair.
 
 use std::{
     collections::HashMap,
@@ -29,22 +29,22 @@ use recorder::{
 use school::{account::system_scope, base::id::LessonId};
 use serde::Serialize;
 
-/// A hub that may be running.
+/// The data folder and database of a hub, which may be running.
 #[derive(Args)]
 pub struct Hub {
     /// The hub's data folder
     #[arg(long, env = "TONGKE_DATA", value_name = "DIR")]
     pub data: PathBuf,
-    /// Its database, where it is not in the data folder
+    /// Its database, if not in the data folder
     #[arg(long, env = "TONGKE_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 }
 
 impl Hub {
-    /// Opens its database.
+    /// Opens the hub's database.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If it does not exist or cannot be opened.
     pub async fn store(&self) -> anyhow::Result<Store> {
         let database = match &self.database {
             Some(url) => url.parse()?,
@@ -57,7 +57,7 @@ impl Hub {
         Ok(Store::open(&database).await?)
     }
 
-    /// True: it is named, or lies in the data folder.
+    /// Whether a database is configured or lies in the data folder.
     fn has_database(&self) -> bool {
         self.database.is_some() || data_dir::database_file(&self.data).is_file()
     }
@@ -67,16 +67,16 @@ impl Hub {
     }
 }
 
-/// The bucket that holds copies, where some of the recordings are there alone.
+/// The bucket with the copies, for recordings evicted from the disk.
 #[derive(Args)]
 pub struct Bucket {
-    /// As `serve` takes it
+    /// As in `serve`
     #[arg(long, env = "TONGKE_S3", value_name = "URL")]
     s3: Option<String>,
-    /// As `serve` takes it
+    /// As in `serve`
     #[arg(long, env = "TONGKE_S3_REGION", value_name = "NAME")]
     s3_region: Option<String>,
-    /// As `serve` takes it
+    /// As in `serve`
     #[arg(long, env = "TONGKE_S3_CREDENTIALS", value_name = "FILE")]
     s3_credentials: Option<PathBuf>,
 }
@@ -88,17 +88,17 @@ impl Bucket {
     }
 }
 
-/// The recordings of a data folder, and the key by which they were signed, if there is one yet.
+/// The recordings of a data folder, with the key that signed them, if there is one yet.
 fn archive(data: &Path, bucket: Option<bucket::Bucket>) -> anyhow::Result<Arc<Archive>> {
     let key = SealKey::existing(data)?;
     anyhow::ensure!(data.join("recordings").is_dir(), "there are no recordings in {}", data.display());
     Ok(recording::archive(data, key.map(|key| Arc::new(key) as Arc<dyn Signer>), bucket)?)
 }
 
-/// Looks for whatever was touched in a recording: in its folder, and beside what the database keeps of it.
+/// Verifies that a recording was not altered: its folder, and against the database.
 #[derive(Args)]
 pub struct Verify {
-    /// As `recordings` lists it
+    /// As listed by `recordings`
     #[arg(value_name = "ID")]
     recording: RecordingId,
     #[command(flatten)]
@@ -107,7 +107,7 @@ pub struct Verify {
     hub: Hub,
 }
 
-/// What the database keeps of a recording.
+/// Checkpoints and seal digest of a recording in the database.
 #[derive(Default)]
 struct StoredSeal {
     checkpoints: Vec<Checkpoint>,
@@ -132,13 +132,13 @@ impl StoredSeal {
 }
 
 impl Verify {
-    /// Says so where nothing was touched.
+    /// Prints a summary if nothing was altered.
     ///
     /// # Errors
-    /// Names the first thing that does not fit.
+    /// The first mismatch.
     pub async fn run(self) -> anyhow::Result<()> {
         let archive = archive(&self.hub.data, self.bucket.open()?)?;
-        // Before the folder: a recording that goes on is never behind what is kept of it.
+        // Read before the folder: a recording in progress is never behind its stored checkpoints.
         let kept = if self.hub.has_database() { Some(StoredSeal::of(&self.hub, self.recording).await?) } else { None };
         let beside = kept.as_ref().map_or((&[][..], None), |kept| (&kept.checkpoints[..], kept.seal_sha256.as_deref()));
         let whole = archive.verify_beside(self.recording, beside.0, beside.1)?.map_err(anyhow::Error::new)?;
@@ -168,7 +168,7 @@ impl Verify {
     }
 }
 
-/// Lists the recordings, or does something with one.
+/// Lists the recordings, or exports or repairs one.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Recordings {
@@ -176,22 +176,22 @@ pub struct Recordings {
     act: Option<RecordingCommand>,
     #[command(flatten)]
     hub: Option<Hub>,
-    /// For programs, not for reading
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Subcommand)]
 enum RecordingCommand {
-    /// Copy a recording that is over into a folder: segments, journal and seal, verified where they lie
+    /// Copy a finished recording into a folder: segments, journal and seal, verified after copying
     Export {
-        /// As `recordings` lists it
+        /// As listed by `recordings`
         #[arg(value_name = "ID")]
         recording: RecordingId,
-        /// Where to; a folder named like the recording is made in it
+        /// Destination; a folder named after the recording is created in it
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
-        /// As one MP4 file beside it, too: camera, board, both or voice. May be given again
+        /// Also write one MP4 file: camera, board, both or voice. Can be repeated
         #[arg(long, value_name = "TRACKS")]
         mp4: Vec<ExportTracks>,
         #[command(flatten)]
@@ -199,9 +199,9 @@ enum RecordingCommand {
         #[command(flatten)]
         bucket: Bucket,
     },
-    /// Put a recording in order that was left half written. The hub does so itself when it starts
+    /// Repair a recording left half written. The hub does so itself at start
     Repair {
-        /// As `recordings` lists it
+        /// As listed by `recordings`
         #[arg(value_name = "ID")]
         recording: RecordingId,
         #[command(flatten)]
@@ -210,10 +210,10 @@ enum RecordingCommand {
 }
 
 impl Recordings {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
-    /// Says why it cannot.
+    /// If the command fails.
     pub async fn run(self) -> anyhow::Result<()> {
         match (self.act, self.hub) {
             (Some(RecordingCommand::Export { recording, to, mp4, hub, bucket }), _) => {
@@ -226,15 +226,15 @@ impl Recordings {
     }
 }
 
-/// A recording as it is listed.
+/// A listed recording.
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]
     recording: RecordingSummary,
-    /// `None`: no lesson of the database.
+    /// `None`: no lesson in the database has it.
     lesson_id: Option<LessonId>,
     title: Option<String>,
-    /// `None`: it cannot be read.
+    /// `None`: unreadable.
     copies: Option<Copies>,
 }
 
@@ -281,7 +281,7 @@ async fn repair(recording: RecordingId, hub: &Hub) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whoever takes a recording of minors away is in the audit before the first byte.
+/// An export of a recording of minors is audited before the first byte is copied.
 async fn export(
     recording: RecordingId,
     to: PathBuf,
@@ -318,7 +318,7 @@ async fn export(
     Ok(())
 }
 
-/// A title comes last: how wide Chinese is depends on the terminal.
+/// The title is the last column: the width of Chinese text depends on the terminal.
 fn table(lines: &[Line]) -> String {
     let mut table = format!(
         "{:36}  {:20}  {:>8}  {:11}  {:>9}  {:>4}  {:9}  LESSON\n",
@@ -346,7 +346,7 @@ fn table(lines: &[Line]) -> String {
     table
 }
 
-/// Where all of a recording's media can be had.
+/// Where all media of a recording can be found.
 fn whereabouts(copies: Copies) -> &'static str {
     match (copies.here == copies.named, copies.mirrored) {
         (true, true) => "disk + s3",

@@ -1,4 +1,4 @@
-//! Where recordings are copied to.
+//! Configuration of the bucket for copies of recordings.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ pub struct S3 {
     pub endpoint: String,
     /// Its name.
     pub bucket: String,
-    /// As the store calls it.
+    /// Its region, as its provider names it.
     pub region: String,
-    /// Who asks.
+    /// Access key ID.
     pub access_key: String,
-    /// By which they are known.
+    /// Secret key.
     pub secret_key: SecretString,
-    /// What copying may take of the line.
+    /// Bandwidth limit of copying, in bytes per second.
     pub bytes_per_second: u64,
-    /// How long media stays here once the bucket has confirmed it. `None`: until the disk runs short.
+    /// How long media stays on disk after the bucket has confirmed it. `None`: until the disk runs short.
     pub local: Option<Duration>,
 }
 
 impl PartialEq for S3 {
-    /// The secret is compared as well.
+    /// Compares the secret too.
     fn eq(&self, other: &Self) -> bool {
         let all = |s3: &Self| {
             let secret = s3.secret_key.expose_secret().to_owned();

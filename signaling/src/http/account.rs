@@ -1,4 +1,4 @@
-//! One's own account: password, second factor, sessions, and who stands in the classroom.
+//! The caller's own account: password, second factor, sessions, and the assistant of a classroom session.
 
 pub mod app;
 pub mod identity;
@@ -41,29 +41,29 @@ use school::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
-    /// The one in use. Not asked of whoever came by a set-up link.
+    /// The current password. Not needed in a session from a set-up link.
     current: Option<String>,
     #[schema(min_length = 10, max_length = 1024)]
     new: String,
 }
 
-/// What is still missing.
+/// Progress of setting up an account.
 #[derive(Serialize, ToSchema)]
 pub struct SetUp {
-    /// `true`: everything is set. Sign in with it now.
+    /// `true`: set-up is complete; sign in with the new credentials.
     complete: bool,
 }
 
-/// A second factor, for the authenticator app. It is shown once.
+/// The secret of a new second factor, for the authenticator app. It is shown once.
 #[derive(Serialize, ToSchema)]
 pub struct ShownSecret {
-    /// Base32, to be typed.
+    /// Base32, for manual entry.
     secret: String,
-    /// To be drawn as a QR code.
+    /// For a QR code.
     otpauth_url: String,
 }
 
-/// A code of the authenticator app.
+/// A code from the authenticator app.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
@@ -71,11 +71,11 @@ pub struct Code {
     code: String,
 }
 
-/// Who stands in the classroom now.
+/// The assistant who is present in the classroom.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assistant {
-    /// `null`: nobody does any more.
+    /// `null`: there is none.
     person_id: Option<PersonId>,
 }
 
@@ -83,7 +83,7 @@ fn weak(why: WeakPassword) -> ApiError {
     invalid("new", &why)
 }
 
-/// Set one's password. Everywhere else one is signed out
+/// Set the caller's password; ends all their other sessions
 #[utoipa::path(put, path = "/me/password", tag = "me", request_body = NewPassword,
     responses((status = 200, body = SetUp), Problems))]
 pub async fn set_password(
@@ -117,7 +117,7 @@ pub async fn set_password(
     finish(&app, &identity, person_id).await
 }
 
-/// Begin to bind a second factor
+/// Start binding a second factor
 #[utoipa::path(post, path = "/me/second-factor", tag = "me", request_body = Nothing,
     responses((status = 200, body = ShownSecret), Problems))]
 pub async fn begin_second_factor(
@@ -137,7 +137,7 @@ pub async fn begin_second_factor(
     Ok(Json(ShownSecret { secret, otpauth_url }))
 }
 
-/// Confirm it with a code
+/// Confirm the second factor with a code
 #[utoipa::path(put, path = "/me/second-factor", tag = "me", request_body = Code,
     responses((status = 200, body = SetUp), Problems))]
 pub async fn confirm_second_factor(
@@ -163,7 +163,7 @@ pub async fn confirm_second_factor(
     finish(&app, &identity, person_id).await
 }
 
-/// Whoever was setting up and has everything now signs in anew, with it.
+/// Ends a set-up session once set-up is complete: the person then signs in with the new credentials.
 async fn finish(app: &AccountApp, identity: &Identity, person_id: PersonId) -> Result<Json<SetUp>, ApiError> {
     let credentials = app.store.credentials(person_id).await?.ok_or(AccountProblem::SignedOut)?;
     let complete = stage_of(app, &credentials, app.clock.lasting().wall).await? == Stage::Full;
@@ -174,7 +174,7 @@ async fn finish(app: &AccountApp, identity: &Identity, person_id: PersonId) -> R
     Ok(Json(SetUp { complete }))
 }
 
-/// Where one is signed in
+/// List the caller's sessions
 #[utoipa::path(get, path = "/me/sessions", tag = "me",
     responses((status = 200, body = Listed<StoredSession>), Problems))]
 pub async fn list_own_sessions(
@@ -185,7 +185,7 @@ pub async fn list_own_sessions(
     Ok(Json(Listed { items, next: None }))
 }
 
-/// Sign out somewhere else
+/// End one of the caller's sessions
 #[utoipa::path(delete, path = "/me/sessions/{session_id}", tag = "me", params(("session_id" = SessionId, Path)),
     responses((status = 204), Problems))]
 pub async fn end_own_session(
@@ -202,7 +202,7 @@ pub async fn end_own_session(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Those who may stand in this classroom
+/// List the assistants of this classroom
 #[utoipa::path(get, path = "/me/assistants", tag = "me",
     responses((status = 200, body = Listed<MyAssistant>), Problems))]
 pub async fn list_assistants(
@@ -215,7 +215,7 @@ pub async fn list_assistants(
     Ok(Json(Listed { items, next: None }))
 }
 
-/// Say who stands in this classroom: the audit names the device and the person
+/// Set the assistant who is present in this classroom; audit rows then name the device and the assistant
 #[utoipa::path(put, path = "/me/assistant", tag = "me", request_body = Assistant,
     responses((status = 204), Problems))]
 pub async fn name_assistant(

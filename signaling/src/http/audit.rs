@@ -1,4 +1,4 @@
-//! The audit: searched, and exported as a table.
+//! The audit: search and CSV export.
 
 pub mod app;
 pub mod problem;
@@ -35,48 +35,48 @@ use school::{
     base::time::UnixMs,
 };
 
-/// Lines of one export. Whoever needs more asks for less time at once.
+/// Rows per export, at most. A larger export must be split by time.
 const EXPORT_MAX: u32 = 50_000;
 
-/// No line of ours has a longer word in these columns.
+/// Longest search text in bytes; no stored value of these columns is longer.
 const TEXT_BYTES_MAX: usize = 200;
 
-/// Lines read from the store at once.
+/// Rows read from the store per query.
 const BATCH: u32 = 2_000;
 
-/// What is looked for. Whatever is missing, every line has.
+/// Search filters. A missing field does not filter.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditListing {
     /// `next` of the page before.
     after: Option<i64>,
-    /// At most so many, 1 to 200. Missing: 50 in a list, all in an export.
+    /// Page size, 1 to 200. Missing: 50 in a list, no limit in an export.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `person:<id>`, `classroom:<id>`, `guest`, `publisher` or `system`.
     actor: Option<String>,
-    /// As `sign_in`.
+    /// For example `sign_in`.
     act: Option<String>,
-    /// As `lesson:<id>`.
+    /// For example `lesson:<id>`.
     object: Option<String>,
     outcome: Option<Outcome>,
-    /// Not before.
+    /// Inclusive.
     from_ms: Option<UnixMs>,
-    /// Before.
+    /// Exclusive.
     until_ms: Option<UnixMs>,
 }
 
-/// One line.
+/// One audit row.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `AuditLine`")]
 pub struct AuditEntry {
     pub seq: i64,
     pub at_ms: UnixMs,
     pub actor: String,
-    /// What whoever acted is called now. `null`: it has no name, or one that is not the asker's to know.
+    /// The actor's current name. `null`: it has none, or the caller may not see it.
     pub actor_name: Option<String>,
-    /// The assistant teacher who stood there. Empty: nobody was named.
+    /// The assistant teacher at the device. Empty: none was named.
     pub beside: String,
     pub beside_name: Option<String>,
     pub act: String,
@@ -85,7 +85,7 @@ pub struct AuditEntry {
     pub outcome: Outcome,
     pub detail: String,
     pub address: String,
-    /// SHA-256 of this line and, through it, of all before it.
+    /// SHA-256 over this row and the hash of the row before.
     pub sha256: String,
 }
 
@@ -110,7 +110,7 @@ impl AuditEntry {
     }
 }
 
-/// What is named in these lines, with its name.
+/// Names of the actors, assistants and objects in these rows.
 async fn names(app: &AuditApp, scope: &Scope, lines: &[AuditLine]) -> Result<HashMap<String, String>, ApiError> {
     let named = lines.iter().flat_map(|line| [line.actor.as_str(), &line.beside, &line.object]);
     Ok(app.store.names(scope, named).await?)
@@ -135,7 +135,7 @@ impl AuditListing {
     }
 }
 
-/// Lines of the audit, the newest first
+/// List audit rows, newest first
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditListing), extensions(("x-act" = json!("see_audit"))),
     responses((status = 200, body = Listed<AuditEntry>), Problems))]
 pub async fn list_audit(
@@ -151,7 +151,7 @@ pub async fn list_audit(
     Ok(Json(Listed::new(entries, limit, |entry: &AuditEntry| entry.seq.to_string())))
 }
 
-/// Lines of the audit as CSV, the newest first. The audit sees that it was taken
+/// Export audit rows as CSV, newest first; the export itself is audited
 #[utoipa::path(get, path = "/exports/audit", tag = "audit", params(AuditListing),
     extensions(("x-act" = json!("see_audit"))),
     responses((status = 200, content_type = "text/csv", body = String), Problems))]
@@ -161,7 +161,7 @@ pub async fn export_audit(
     QueryParams(listing): QueryParams<AuditListing>,
 ) -> Result<Response, ApiError> {
     let scope = identity.scope(Permission::SeeAudit)?;
-    // Without a limit it takes all, with one the very lines that the list shows.
+    // Without a limit all rows; with one, exactly the rows that the list shows.
     let mut left = listing.limit.map(|asked| limit(Some(asked))).transpose()?.unwrap_or(u32::MAX);
     let (mut below, search) = (listing.after, listing.search()?);
     let mut text = String::from(
@@ -194,8 +194,8 @@ pub async fn export_audit(
     Ok((headers, text).into_response())
 }
 
-/// A cell that no spreadsheet takes for a formula. One that looks guarded already is guarded once more, so that
-/// [`unguarded`] gives back what was there.
+/// A CSV cell that no spreadsheet evaluates as a formula. A cell that looks escaped already is escaped once more, so
+/// that [`unguarded`] restores the original.
 #[must_use]
 pub fn cell(text: &str) -> String {
     let guard = if text.trim_start_matches('\'').starts_with(FORMULA) { "'" } else { "" };
@@ -203,10 +203,10 @@ pub fn cell(text: &str) -> String {
     if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
 }
 
-/// What spreadsheets take for a formula's beginning, those of China the full-width ones too.
+/// Characters that start a formula in a spreadsheet, with the full-width forms that Chinese ones accept.
 const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
-/// A cell without the mark that [`cell`] puts before what looks like a formula.
+/// Inverse of [`cell`]: removes the leading quote before a formula character.
 #[must_use]
 pub fn unguarded(text: &str) -> &str {
     text.strip_prefix('\'').filter(|rest| rest.trim_start_matches('\'').starts_with(FORMULA)).unwrap_or(text)

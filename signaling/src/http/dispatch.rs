@@ -1,4 +1,4 @@
-//! The dispatch console: lessons put on a date, moved, swapped, substituted and called off.
+//! The dispatch console: schedule, move, swap, substitute and cancel lessons.
 
 pub mod app;
 pub mod clash;
@@ -54,12 +54,12 @@ use school::{
     },
 };
 
-/// A lesson to be put on a date.
+/// A lesson to be scheduled on a date.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLessonRequest {
     term_id: TermId,
-    /// The school that teaches.
+    /// The teaching school.
     organisation_id: OrganisationId,
     #[schema(min_length = 1, max_length = 80)]
     title: String,
@@ -76,93 +76,93 @@ pub struct NewLessonRequest {
     delivery: Delivery,
     #[schema(value_type = String, format = Date)]
     date: Date,
-    /// `lesson-3`
+    /// For example `lesson-3`.
     period: String,
     #[schema(max_items = 2000)]
     listening: Vec<ListeningRequest>,
-    /// Devices that it takes up beside those of its rooms.
+    /// Devices it occupies besides those of its rooms.
     #[serde(default)]
     #[schema(max_items = 20)]
     device_ids: Vec<DeviceId>,
-    /// Only say what it would clash with.
+    /// Dry run: only report the clashes.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What is to be done with lessons.
+/// A dispatch action.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DispatchActionRequest {
     /// 代课
     Substitute {
-        /// Which lesson.
+        /// The lesson.
         lesson_id: LessonId,
-        /// Who takes it.
+        /// The substitute teacher.
         teacher_id: PersonId,
     },
-    /// 调课: dragged to another cell of the grid.
+    /// 调课: to another cell of the grid.
     Move {
-        /// Which lesson.
+        /// The lesson.
         lesson_id: LessonId,
-        /// To which day.
+        /// The new day.
         #[schema(value_type = String, format = Date)]
         date: Date,
-        /// `lesson-3`
+        /// For example `lesson-3`.
         period: String,
-        /// Into which room. `null`: the same.
+        /// The new room. `null`: unchanged.
         classroom_id: Option<ClassroomId>,
     },
     /// 对调
     Swap {
-        /// Which lesson.
+        /// The lesson.
         lesson_id: LessonId,
-        /// With which.
+        /// The other lesson.
         with: LessonId,
-        /// The version of that one, as it was seen. `null`: whatever it is now.
+        /// Expected version of the other lesson. `null`: any.
         with_version: Option<i64>,
     },
     /// 停课
     Cancel {
-        /// Which lesson.
+        /// The lesson.
         lesson_id: LessonId,
-        /// Why.
+        /// The reason.
         reason: CancelReason,
     },
-    /// Every lesson of a day to another day, each in its period.
+    /// 整天调课: all lessons of a day to another day, each in its period.
     MoveDay {
-        /// The lessons that cannot be given there stay where they are; else nothing is moved.
+        /// Lessons that do not fit on the new day stay; without it, nothing is moved if one does not fit.
         #[serde(default)]
         leave_clashing: bool,
-        /// The school, or everything below a bureau.
+        /// A school, or a bureau with all below it.
         organisation_id: OrganisationId,
-        /// From which day.
+        /// The old day.
         #[schema(value_type = String, format = Date)]
         from: Date,
-        /// To which.
+        /// The new day.
         #[schema(value_type = String, format = Date)]
         to: Date,
     },
 }
 
-/// An act of dispatch.
+/// A dispatch request.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchRequest {
-    /// What.
+    /// The action.
     act: DispatchActionRequest,
-    /// Only say what it would clash with.
+    /// Dry run: only report the clashes.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What came of it.
+/// Result of a dispatch request.
 #[derive(Serialize, ToSchema)]
 pub struct Dispatched {
-    /// The lessons that were changed or are new; in a dry run those that would be.
+    /// Lessons changed or created; in a dry run, those that would be.
     lesson_ids: Vec<LessonId>,
-    /// What they would clash with; in a dry run, or where lessons that clash stay, for else they are refused.
+    /// Clashes, in a dry run or where clashing lessons may stay. Otherwise clashes refuse the request.
     clashes: Vec<ClashView>,
-    /// Lessons of the day that stay where they are, because they cannot be given on the other.
+    /// Lessons of the day that stay because they do not fit on the new one.
     left: Vec<LeftView>,
 }
 
@@ -177,12 +177,12 @@ impl Dispatched {
 pub struct LeftView {
     lesson_id: LessonId,
     title: String,
-    /// Why: `reason` and what belongs to it. A `reason` may also be the last part of a problem's `type`.
+    /// `reason` with its parameters. A `reason` may also be the last part of a problem's `type`.
     #[schema(additional_properties)]
     why: Map<String, Value>,
 }
 
-/// A step that a lesson took.
+/// A state transition of a lesson.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Transition`")]
 pub struct TransitionView {
@@ -193,7 +193,7 @@ pub struct TransitionView {
     pub reason: String,
 }
 
-/// Put a lesson on a date
+/// Schedule a lesson on a date
 #[utoipa::path(post, path = "/dispatch/lessons", tag = "dispatch", request_body = NewLessonRequest,
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched, description = "a dry run"), (status = 201, body = Dispatched), Problems))]
@@ -248,7 +248,7 @@ pub async fn schedule(
     }
 }
 
-/// Substitute, move, swap, call off, or move a whole day. Whatever is done to one lesson needs its version in `If-Match`
+/// Substitute, move, swap or cancel a lesson, or move a day; an action on one lesson needs its version in `If-Match`
 #[utoipa::path(post, path = "/dispatch/acts", tag = "dispatch", request_body = DispatchRequest,
     params(("if-match" = Option<String>, Header)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = Dispatched), Problems))]
@@ -273,7 +273,7 @@ pub async fn act(
         let clashes = ClashView::of(&app.store, &scope, &clashes).await?;
         return Ok(Json(Dispatched::all(lesson_ids, clashes)));
     }
-    // The same versions are asked for again where the change is written.
+    // The same versions are checked again when the change is written.
     let IfMatch(seen) = version.ok_or(CommonProblem::VersionNeeded)?;
     let also_seen = match &ask.act {
         DispatchActionRequest::Swap { with_version, .. } => *with_version,
@@ -286,7 +286,7 @@ pub async fn act(
     {
         return Err(CommonProblem::OtherVersion.into());
     }
-    // What sits in a room is called off there, so that everybody in it is told.
+    // A lesson with a live session is cancelled through the session, so that its participants are notified.
     if let ([change], DispatchActionRequest::Cancel { .. }) = (&changes[..], &ask.act)
         && let Some(lesson) = app.registry.lesson(change.before.lesson_id)
     {
@@ -307,7 +307,7 @@ pub async fn act(
     }
 }
 
-/// 整天调课: of which place, from when to when.
+/// 整天调课: organisation and days.
 struct DayMove {
     organisation_id: OrganisationId,
     from: Date,
@@ -360,7 +360,7 @@ async fn move_day(app: &DispatchApp, identity: &Identity, scope: &Scope, of: Day
     }
 }
 
-/// Every step that a lesson took: when, by whom, why
+/// List a lesson's state transitions with time, actor and reason
 #[utoipa::path(get, path = "/lessons/{lesson_id}/transitions", tag = "lessons",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = Listed<TransitionView>), Problems))]
@@ -425,12 +425,12 @@ async fn changes(
             let words = format!("{}: {}", reason.kind.as_str(), reason.words.trim());
             (vec![Change { before, after, times: None, join_windows: None }], words, "cancel_lesson")
         }
-        // It has rules of its own: some may stay.
+        // Handled separately: some of its lessons may stay.
         DispatchActionRequest::MoveDay { .. } => return Err(Refusal::NotFound),
     })
 }
 
-/// A refusal that is against a rule of the bureau is noted in the audit; one that is a slip is not.
+/// Turns a refusal into a problem; one against a rule of the bureau also gets an audit row.
 fn refused(app: &DispatchApp, identity: &Identity, refusal: Refusal) -> ApiError {
     let against_a_rule = matches!(
         refusal,

@@ -1,4 +1,4 @@
-//! Lessons: which there are, and the teacher's start and end.
+//! Lessons: list and show them, start and end them.
 
 pub mod app;
 pub mod find;
@@ -45,15 +45,15 @@ use school::{
     lesson::Lesson,
 };
 
-/// Which part of the list is asked for.
+/// Pagination and filters of lessons.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(pattern = "^[A-Za-z0-9_-]{60,80}$")]
     after: Option<String>,
-    /// At most so many, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// Only lessons that start on this day or later.
@@ -62,12 +62,12 @@ pub struct Page {
     /// Only lessons that start on this day or earlier.
     #[param(value_type = Option<String>, format = Date)]
     until: Option<Date>,
-    /// Only lessons of which something is recorded.
+    /// Only lessons that have a recording.
     #[serde(default)]
     recorded: bool,
 }
 
-/// Lessons that the asker may see, the latest start first
+/// List the lessons that the caller may see, latest start first
 #[utoipa::path(get, path = "/lessons", tag = "lessons", params(Page), operation_id = "list_lessons",
     extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = Listed<LessonView>), Problems))]
@@ -93,7 +93,7 @@ pub async fn list(
     Ok(Json(Listed { items, next }))
 }
 
-/// One lesson
+/// Show a lesson
 #[utoipa::path(get, path = "/lessons/{lesson_id}", tag = "lessons", operation_id = "show_lesson",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = LessonView), Problems))]
@@ -114,7 +114,7 @@ pub async fn show(
     Ok(Json(LessonView { readiness, ..view(&app.store, app.clock.wall(), &identity, &lesson).await? }))
 }
 
-/// Begin the lesson now: its teacher does, where no bell does
+/// Start a lesson now, where it does not start by the bell
 #[utoipa::path(post, path = "/lessons/{lesson_id}/start", tag = "lessons", operation_id = "start_lesson",
     request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = LessonView), Problems))]
@@ -129,7 +129,7 @@ pub async fn start(
     Ok(Json(view(&app.store, app.clock.wall(), &identity, &lesson).await?))
 }
 
-/// End the lesson now
+/// End a lesson now
 #[utoipa::path(post, path = "/lessons/{lesson_id}/end", tag = "lessons", operation_id = "end_lesson",
     request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = LessonView), Problems))]
@@ -144,7 +144,7 @@ pub async fn end(
     Ok(Json(view(&app.store, app.clock.wall(), &identity, &lesson).await?))
 }
 
-/// The lesson as the asker sees it.
+/// The lesson as the caller sees it.
 pub(super) async fn view(
     store: &Store,
     now: UnixMs,
@@ -152,7 +152,7 @@ pub(super) async fn view(
     lesson: &Lesson,
 ) -> Result<LessonView, ApiError> {
     let mut may = May::of(&identity.session.asker, lesson, now);
-    // Those who listened may by the right they had then: what is offered here is what the replay's own door lets in.
+    // Listeners may replay by the listening right they had then: the same check as that of the replay routes.
     may.replay = may.replay && may_look(store, identity, &identity.reach(Permission::Replay)?, lesson).await?;
     Ok(LessonView::new(lesson, may, now))
 }
@@ -161,7 +161,7 @@ fn actor(identity: &Identity) -> Actor {
     Actor { actor: identity.actor(), address: identity.caller.ip().to_string() }
 }
 
-/// From the first midnight of these days to the last, by the clock that holds where no school has set one.
+/// From midnight at the start of `from` to midnight at the end of `until`, in the default time zone (Shanghai).
 pub(super) fn days_in(from: Option<Date>, until: Option<Date>) -> Result<Range<UnixMs>, ApiError> {
     let beyond = || invalid("from", &LessonReason::DateOutOfRange);
     let zone = Zone::named(SHANGHAI).map_err(|_| beyond())?;

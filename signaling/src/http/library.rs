@@ -1,4 +1,4 @@
-//! The library: finding recordings, saying what they are about, and who may see them.
+//! The library: searching recordings, editing their metadata and their publication rights.
 
 pub mod app;
 pub(crate) mod authorize;
@@ -66,18 +66,18 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(change_rights))
 }
 
-/// What is looked for in the library, and which part of the list.
+/// Filters and pagination of the library.
 #[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LibraryPage {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(pattern = "^[A-Za-z0-9_-]{60,80}$")]
     after: Option<String>,
-    /// At most so many, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Each of its words is in title, subject, grade, teacher, knowledge points or summary.
+    /// Each word must occur in title, subject, grade, teacher, knowledge points or summary.
     #[param(max_length = 80)]
     text: Option<String>,
     school_year_id: Option<SchoolYearId>,
@@ -91,24 +91,24 @@ pub struct LibraryPage {
     #[param(max_length = 80)]
     point: Option<String>,
     teacher_id: Option<PersonId>,
-    /// The school, or everything below a bureau.
+    /// A school, or a bureau with everything below it.
     organisation_id: Option<OrganisationId>,
-    /// Only what was recorded on this day or later.
+    /// Only recordings made on this day or later.
     #[param(value_type = Option<String>, format = Date)]
     from: Option<Date>,
-    /// Only what was recorded on this day or earlier.
+    /// Only recordings made on this day or earlier.
     #[param(value_type = Option<String>, format = Date)]
     until: Option<Date>,
 }
 
-/// A place, as a recording names it.
+/// An organisation with its name.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NamedPlace {
     organisation_id: OrganisationId,
     name: String,
 }
 
-/// A recording, as the library's card says it.
+/// A recording, as listed in the library.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RecordingCard {
     recording_id: RecordingId,
@@ -120,46 +120,46 @@ pub struct RecordingCard {
     school: NamedPlace,
     term_id: Option<TermId>,
     started_at_ms: UnixMs,
-    /// From its lesson's start to its end; so far, where it goes on.
+    /// From the lesson's start to its end, or to now while it is in progress.
     length_ms: i64,
     state: RecordingState,
     licence: Licence,
     standing: RecordingStanding,
-    /// When its teacher agreed that others see it. `null`: they have not.
+    /// When its teacher consented to publication. `null`: no consent.
     consented_at_ms: Option<UnixMs>,
-    /// The place to whose people it is shown. `null`: to none.
+    /// The organisation to whose people it is published. `null`: not published.
     published_to: Option<NamedPlace>,
-    /// Why it is taken down. `null`: it is not.
+    /// Why it was taken down. `null`: it is not taken down.
     taken_down_reason: Option<String>,
     summary: String,
     /// 知识点
     points: Vec<String>,
     may: RecordingMay,
-    /// Counts its edits: the ETag.
+    /// Version number: the ETag.
     version: i64,
 }
 
-/// How many recordings have one value.
+/// Number of recordings with one value of a facet.
 #[derive(Serialize, ToSchema)]
 pub struct FacetCountView {
     facet: Facet,
-    /// What is filtered by: an id, or the word itself.
+    /// The value to filter by: an id, or the text itself.
     value: String,
-    /// What people call it.
+    /// The display name of the value.
     name: String,
     count: i64,
 }
 
-/// How many recordings were found, and of what.
+/// Number of matching recordings, in total and by facet.
 #[derive(Serialize, ToSchema)]
 pub struct LibraryCounts {
-    /// All that fit.
+    /// All matching recordings.
     total: i64,
-    /// At most 50 values of each kind, the most frequent first.
+    /// At most 50 values of each facet, the most frequent first.
     facets: Vec<FacetCountView>,
 }
 
-/// What is changed of a recording. What is left out stays.
+/// An edit of a recording. Missing fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordingEdit {
@@ -173,7 +173,7 @@ pub struct RecordingEdit {
     licence: Option<Licence>,
 }
 
-/// Recordings that the asker may know of, the latest first
+/// List the recordings that the caller may know of, latest first
 #[utoipa::path(get, path = "/recordings", tag = "library", params(LibraryPage),
     extensions(("x-act" = json!("see_library"))),
     responses((status = 200, body = Listed<RecordingCard>), Problems))]
@@ -192,7 +192,7 @@ pub async fn list_recordings(
     Ok(Json(Listed { items: cards(&app, &identity, &scope, entries).await?, next }))
 }
 
-/// How many recordings fit, by school year, term, grade, subject, school, teacher and knowledge point
+/// Count matching recordings by school year, term, grade, subject, school, teacher and knowledge point
 #[utoipa::path(get, path = "/recording-counts", tag = "library", params(LibraryPage),
     extensions(("x-act" = json!("see_library"))),
     responses((status = 200, body = LibraryCounts), Problems))]
@@ -201,7 +201,7 @@ pub async fn count_recordings(
     identity: Identity,
     QueryParams(page): QueryParams<LibraryPage>,
 ) -> Result<Json<LibraryCounts>, ApiError> {
-    // Asked as the list is, although all is counted: what the list refuses is refused here.
+    // Pagination is not used here, but validated as for the list.
     page.after.as_deref().map(read_cursor).transpose()?;
     list::limit(page.limit)?;
     let (total, facets) = app.store.library_facets(&library_scope(&identity)?, &page.ask()?).await?;
@@ -214,7 +214,7 @@ pub async fn count_recordings(
     Ok(Json(LibraryCounts { total, facets: facets.into_iter().map(view).collect() }))
 }
 
-/// One recording's card
+/// Show the library entry of a recording
 #[utoipa::path(get, path = "/recordings/{recording_id}/card", tag = "library",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_library"))),
     responses((status = 200, body = RecordingCard), Problems))]
@@ -226,7 +226,7 @@ pub async fn show_card(
     card(&app, &identity, recording_id).await
 }
 
-/// Say what a recording is called and what it is about
+/// Edit the title and metadata of a recording
 #[utoipa::path(patch, path = "/recordings/{recording_id}", tag = "library", request_body = RecordingEdit,
     params(("recording_id" = RecordingId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_library"))),
@@ -250,7 +250,7 @@ pub async fn edit_recording(
     card(&app, &identity, recording_id).await
 }
 
-/// Agree to publishing, publish, take down, put back. What is taken down is hidden at once, wherever it is shown
+/// Consent to publication, publish, take down or restore a recording; taking down hides it everywhere at once
 #[utoipa::path(post, path = "/recordings/{recording_id}/rights", tag = "library", request_body = RightsAct,
     params(("recording_id" = RecordingId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_library"))),
@@ -305,13 +305,13 @@ impl LibraryPage {
     }
 }
 
-/// Why something is taken down: a sentence.
+/// Maximum length of the reason for taking down, in characters.
 const REASON_CHARACTERS_MAX: usize = 200;
 
-/// A text of some sentences.
+/// Validates and trims a multi-line text.
 ///
 /// # Errors
-/// [`CommonProblem::Invalid`] where it is too long, or holds what cannot be read.
+/// [`CommonProblem::Invalid`] where it is too long or holds control characters.
 pub(super) fn prose(field: &'static str, typed: &str, characters_max: usize) -> Result<String, ApiError> {
     let text = typed.trim();
     if text.chars().count() > characters_max {
@@ -351,13 +351,13 @@ async fn cards(
     entries: Vec<LibraryEntry>,
 ) -> Result<Vec<RecordingCard>, ApiError> {
     let ids: Vec<RecordingId> = entries.iter().map(|entry| entry.recording_id).collect();
-    // What they may know of, what they may look into and what they may take away are three things.
+    // Seeing, replaying and exporting are separate permissions.
     let among = async |act: Permission, scope: LibraryScope| match identity.reach(act) {
         Ok(below) => app.store.library_among(&LibraryScope { below, ..scope }, &ids).await,
         Err(_) => Ok(BTreeSet::new()),
     };
     let replays = among(Permission::Replay, scope.clone()).await?;
-    // What is published is replayed, and nothing else.
+    // Publication allows replay only, not export.
     let exports =
         among(Permission::ExportRecording, LibraryScope { readers: Readers::none(), ..scope.clone() }).await?;
     let view = |entry: LibraryEntry| {

@@ -1,4 +1,4 @@
-//! The front door's resources: a folder for each feature, by the names that `store` and the rules use, and `web` beneath.
+//! HTTP resources: one module per feature, named as in `store` and the rules; `web` holds what they share.
 
 pub mod account;
 pub mod audit;

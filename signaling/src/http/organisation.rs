@@ -34,11 +34,11 @@ use school::{
     organisation::{Organisation, OrganisationKind, code::CodeInUse},
 };
 
-/// A node to be added.
+/// A node of the tree to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrganisation {
-    /// What it stands below. `null`: at the top.
+    /// The parent node. `null`: a top-level node.
     parent_id: Option<OrganisationId>,
     kind: OrganisationKind,
     #[schema(min_length = 1, max_length = 80)]
@@ -47,23 +47,23 @@ pub struct NewOrganisation {
     code: Option<String>,
 }
 
-/// What is to be changed; what is missing stays.
+/// Changes to a node; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrganisationChange {
     #[schema(min_length = 1, max_length = 80)]
     name: Option<String>,
-    /// `null` ends the code in use.
+    /// `null` removes the current code.
     #[serde(default, deserialize_with = "maybe_null")]
     #[schema(value_type = Option<String>)]
     code: Option<Option<String>>,
     parent_id: Option<OrganisationId>,
-    /// `true` closes it, for good.
+    /// `true` closes it permanently.
     #[serde(default)]
     closed: bool,
 }
 
-/// Organisations that the asker may see, by id
+/// List the organisations that the caller may see, by id
 #[utoipa::path(get, path = "/organisations", tag = "organisations", params(Listing),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredOrganisation>), Problems))]
@@ -100,7 +100,7 @@ pub async fn add_organisation(
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/organisations/{id}")))
 }
 
-/// One node
+/// Show one node
 #[utoipa::path(get, path = "/organisations/{organisation_id}", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
@@ -115,7 +115,7 @@ pub async fn show_organisation(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Rename, recode, move or close a node
+/// Change a node's name, code or parent, or close it
 #[utoipa::path(patch, path = "/organisations/{organisation_id}", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
     request_body = OrganisationChange, extensions(("x-act" = json!("edit_organisations"))),
@@ -135,7 +135,7 @@ pub async fn change_organisation(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Nodes right below one
+/// List the child nodes of a node
 #[utoipa::path(get, path = "/organisations/{organisation_id}/children", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path), Listing),
     extensions(("x-act" = json!("see_organisations"))),
@@ -154,7 +154,7 @@ pub async fn list_children(
     Ok(Json(Listed::new(found, ask.limit, |stored| stored.organisation_id.to_string())))
 }
 
-/// Every code that a node has had
+/// List all codes that a node has had
 #[utoipa::path(get, path = "/organisations/{organisation_id}/codes", tag = "organisations",
     params(("organisation_id" = OrganisationId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
@@ -169,10 +169,10 @@ pub async fn list_codes(
     Ok(Json(Listed { items: app.store.codes(&scope, id).await?, next: None }))
 }
 
-/// Where an organisation stands in the tree.
+/// Path of an organisation in the tree.
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`] where the asker's act does not reach it.
+/// [`CommonProblem::NotFound`] where the caller's scope does not cover it.
 pub(crate) async fn place_of(store: &Store, scope: &Scope, id: OrganisationId) -> Result<String, ApiError> {
     let path = store.paths(scope, [id]).await?.remove(&id);
     path.filter(|path| scope.covers(path)).ok_or_else(|| CommonProblem::NotFound.into())

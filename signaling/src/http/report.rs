@@ -1,4 +1,4 @@
-//! The report of a lesson: who was there, how well they saw, whether it counts, and how each figure came about.
+//! Lesson reports: attendance, quality and verdict of each end, and how each figure is calculated.
 
 pub mod app;
 pub mod list;
@@ -56,7 +56,7 @@ use school::{
 /// One end of a lesson.
 #[derive(Serialize, ToSchema)]
 pub struct EndReportView {
-    /// `null`: the end that teaches.
+    /// `null`: the teaching end.
     classroom_id: Option<ClassroomId>,
     /// The teacher's or the classroom's name.
     name: String,
@@ -64,26 +64,26 @@ pub struct EndReportView {
     school: String,
     state: AttendanceState,
     judged: Judged,
-    /// When the lesson was on its screen first. `null`: never.
+    /// When the lesson was first on its screen. `null`: never.
     came_at_ms: Option<UnixMs>,
-    /// When it was there last.
+    /// When the lesson was last on its screen.
     left_at_ms: Option<UnixMs>,
-    /// For how long it was there, in milliseconds.
+    /// Time present, in milliseconds.
     present_ms: i64,
-    /// How long after the lesson's beginning it came, in milliseconds.
+    /// Time from the start of the lesson to its arrival, in milliseconds.
     came_after_ms: i64,
-    /// How long before the lesson's end it left, in milliseconds.
+    /// Time from its departure to the end of the lesson, in milliseconds.
     left_before_ms: i64,
-    /// Whiles in which it was not there, between coming and leaving.
+    /// Intervals of absence between arrival and departure.
     interruptions: Vec<Interruption>,
-    /// Whiles in which it was.
+    /// Intervals of presence.
     there: Vec<Span>,
     quality: RolledUp,
-    /// How many pupils somebody there counted. `null`: nobody has.
+    /// Pupils counted by hand. `null`: not counted.
     heads: Option<HeadCount>,
 }
 
-/// What a lesson came to.
+/// The report of a lesson.
 #[derive(Serialize, ToSchema)]
 pub struct LessonReportView {
     lesson_id: LessonId,
@@ -95,33 +95,33 @@ pub struct LessonReportView {
     state: LessonState,
     starts_at_ms: UnixMs,
     ends_at_ms: UnixMs,
-    /// From when it went live. `null`: it never did.
+    /// When it went live. `null`: never.
     began_at_ms: Option<UnixMs>,
-    /// Until when it ran, or now.
+    /// When it ended, or now.
     ended_at_ms: Option<UnixMs>,
-    /// Why it was called off. Empty: it was not, or nobody said.
+    /// Why it was cancelled. Empty: not cancelled, or no reason given.
     reason: String,
-    /// `null`: it was not recorded, or the asker may not see that.
+    /// `null`: not recorded, or the caller may not see the recording.
     recording_id: Option<RecordingId>,
-    /// When it was worked out. `null`: the lesson is not over, and this is how it stands.
+    /// When the report was calculated. `null`: the lesson is not over and the report is provisional.
     worked_out_at_ms: Option<UnixMs>,
-    /// SHA-256 of the report as the audit holds it. `null`: it is not worked out yet.
+    /// SHA-256 of the report in the audit. `null`: provisional report.
     sha256: Option<String>,
-    /// When the windows that it was worked out from were deleted by their policy. `null`: they are there.
+    /// When its sample windows were deleted by the retention policy. `null`: still stored.
     samples_deleted_at_ms: Option<UnixMs>,
-    /// The version of the bureau's figures that it goes by.
+    /// Version of the bureau's figures that it was calculated with.
     figures_version: u32,
-    /// The end that teaches.
+    /// The teaching end.
     broadcast: EndReportView,
-    /// The ends that listen, of those that the asker may know of.
+    /// The listening ends that the caller may see.
     classrooms: Vec<EndReportView>,
-    /// How many others listen.
+    /// Number of other listening ends.
     others: usize,
-    /// How each figure comes about, in words.
+    /// The formula of each figure as text.
     formulas: Vec<Formula>,
 }
 
-/// What a lesson came to, or how it stands: attendance, quality and verdicts of its ends, with their formulas
+/// Show a lesson's report, final or provisional: attendance, quality and verdict of each end, with the formulas
 #[utoipa::path(get, path = "/lessons/{lesson_id}/report", tag = "reports", operation_id = "show_lesson_report",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, body = LessonReportView), Problems))]
@@ -185,62 +185,62 @@ pub async fn show_report(
     }))
 }
 
-/// The windows of one end, a column for each figure. `null`: not told in that window.
+/// Sample windows of one end, one column per figure. `null`: not reported in that window.
 #[derive(Default, Serialize, ToSchema)]
 pub struct QualitySeries {
-    /// `null`: the end that teaches.
+    /// `null`: the teaching end.
     classroom_id: Option<ClassroomId>,
     /// The teacher's or the classroom's name.
     name: String,
-    /// When each window began.
+    /// Start of each window.
     at_ms: Vec<UnixMs>,
-    /// How long it was, in milliseconds.
+    /// Length of each window in milliseconds.
     span_ms: Vec<i64>,
-    /// For how long of it the lesson was on the screen, in milliseconds.
+    /// Time in the window with the lesson on the screen, in milliseconds.
     shown_ms: Vec<u32>,
-    /// Why it was not for the rest.
+    /// Why the lesson was not on the screen for the rest.
     cause: Vec<Option<Cause>>,
-    /// Share of packets lost on the way to the page, 0 to 1.
+    /// Packet loss on the way to the page, 0 to 1.
     loss: Vec<Option<f64>>,
-    /// The same by the hub's figures.
+    /// Packet loss as measured by the hub, 0 to 1.
     hub_loss: Vec<Option<f64>>,
-    /// Round trip in milliseconds.
+    /// Round-trip time in milliseconds.
     rtt_ms: Vec<Option<f64>>,
-    /// Jitter of the voice in milliseconds.
+    /// Audio jitter in milliseconds.
     jitter_ms: Vec<Option<f64>>,
-    /// How long the voice waits before it is played, in milliseconds.
+    /// Audio jitter-buffer delay in milliseconds.
     buffer_ms: Vec<Option<f64>>,
-    /// Voice score, 1 to 4.5.
+    /// Voice quality (MOS), 1 to 4.5.
     mos: Vec<Option<f64>>,
-    /// Share of the sound that was made up, 0 to 1.
+    /// Share of concealed audio samples, 0 to 1.
     concealed: Vec<Option<f64>>,
-    /// Pictures in a second.
+    /// Frames per second.
     fps: Vec<Option<f64>>,
-    /// Height of the largest picture.
+    /// Height of the largest picture in pixels.
     height: Vec<Option<u16>>,
     /// Freezes that ended in the window.
     freezes: Vec<Option<u32>>,
-    /// How long they were, in milliseconds.
+    /// Their total length in milliseconds.
     frozen_ms: Vec<Option<u32>>,
-    /// The camera's layer, 0 the smallest.
+    /// Simulcast layer of the camera, 0 the smallest.
     layer: Vec<Option<u8>>,
-    /// Pictures that the line had no room for.
+    /// Streams paused for lack of bandwidth.
     spared: Vec<Option<u8>>,
-    /// Thousands of bits per second.
+    /// Bit rate in kbit/s.
     kbps: Vec<Option<u32>>,
 }
 
-/// How well each end saw a lesson, window by window.
+/// Quality of a lesson at each end, by window.
 #[derive(Serialize, ToSchema)]
 pub struct LessonQuality {
     lesson_id: LessonId,
-    /// From when it went live. `null`: it never did.
+    /// When it went live. `null`: never.
     began_at_ms: Option<UnixMs>,
-    /// The end that teaches first.
+    /// The teaching end first.
     ends: Vec<QualitySeries>,
 }
 
-/// How well each end saw a lesson: series of five-second windows
+/// Show a lesson's quality at each end as series of five-second windows
 #[utoipa::path(get, path = "/lessons/{lesson_id}/quality", tag = "reports", operation_id = "show_lesson_quality",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, body = LessonQuality), Problems))]
@@ -298,16 +298,16 @@ impl QualitySeries {
     }
 }
 
-/// How many pupils sit in the asking classroom.
+/// Head count of the caller's classroom.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewHeads {
-    /// Counted by hand, 0 to 500. No names.
+    /// Counted by hand, 0 to 500. Contains no names.
     #[schema(maximum = 500)]
     pupils: u32,
 }
 
-/// Say how many pupils sit in one's classroom: its device does, by the hand of whoever stands there
+/// Report the head count of the device's own classroom, counted by hand
 #[utoipa::path(post, path = "/lessons/{lesson_id}/head-counts", tag = "reports", request_body = NewHeads,
     operation_id = "count_heads", params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("attend"))),
     responses((status = 201, body = HeadCount), Problems))]
@@ -345,10 +345,10 @@ pub async fn count_heads(
     Ok((StatusCode::CREATED, location, Json(new.count)).into_response())
 }
 
-/// Whoever forgot to count may do so until then.
+/// Head counts are accepted for this long after the lesson closes.
 const COUNTS_UNTIL: std::time::Duration = std::time::Duration::from_secs(2 * 3600);
 
-/// The report of a lesson that has none yet, as it stands.
+/// The provisional report of a lesson without a stored one.
 async fn so_far(app: &ReportApp, scope: &Scope, lesson: &Lesson) -> Result<LessonReport, ApiError> {
     let unkept = app.registry.sample_buffer(|sample_buffer| sample_buffer.of(lesson.lesson_id));
     let collected = app.store.collected(scope, lesson, unkept).await?;
@@ -356,28 +356,28 @@ async fn so_far(app: &ReportApp, scope: &Scope, lesson: &Lesson) -> Result<Lesso
     Ok(work_out(lesson, &collected, &rules, app.clock.wall()))
 }
 
-/// A report that is not kept is still to be worked out, unless it was deleted.
+/// Checks that a report which is not stored is yet to be calculated and was not deleted.
 ///
 /// # Errors
-/// [`RetentionProblem::ReportDeleted`] where the time of a lesson's report was over.
+/// [`RetentionProblem::ReportDeleted`] where the report was deleted by the retention policy.
 async fn still_there(app: &ReportApp, scope: &Scope, lesson_id: LessonId) -> Result<(), ApiError> {
     let gone = app.store.attendance_gone(scope, lesson_id).await?;
     let gone = gone.map(|at| GoneView { rule: DeletionRule::Retention, on: Some(school_day(at)) });
     gone.map_or(Ok(()), |gone| Err(RetentionProblem::ReportDeleted { gone }.into()))
 }
 
-/// Whoever looks into the attendance of a class of minors is seen by the audit.
+/// Writes an audit row: attendance of minors was read.
 async fn audit_view(app: &ReportApp, identity: &Identity, lesson: &Lesson) -> Result<(), ApiError> {
     let object = format!("lesson:{}", lesson.lesson_id);
     Ok(app.store.audit(&identity.row(&app.clock, "look_into_report", object).at_place(lesson.place())).await?)
 }
 
-/// The listening ends that the asker may know of: whoever teaches, or looks over the school that does, all of them;
-/// whoever only listens, their own.
+/// The listening ends that the caller may see: all for the teacher and where the scope covers the teaching school,
+/// otherwise those in the caller's scope.
 pub(super) fn seen_by(identity: &Identity, scope: &Scope, lesson: &Lesson) -> HashSet<ClassroomId> {
     let teaches = identity.session.asker.person_id() == Some(lesson.teacher.person_id);
     let all = teaches || scope.covers(lesson.place());
-    // Behind the school that teaches stand those of the classrooms, in their order.
+    // `places`: the teaching school first, then those of the classrooms in their order.
     let listed = lesson.classrooms.iter().zip(lesson.places.iter().skip(1));
     listed.filter(|(_, path)| all || scope.covers(path)).map(|(listed, _)| listed.classroom_id).collect()
 }

@@ -1,4 +1,4 @@
-//! 存储: what recordings take, how long they stay, who holds them, and what will go.
+//! 存储: storage use, quotas, retention policies and the retention run.
 
 pub mod app;
 pub mod problem;
@@ -45,131 +45,131 @@ use school::{
     },
 };
 
-/// How the hub's storage stands. Bytes and recordings are those of the asker's schools; disk, bucket and forecast are the
-/// whole hub's.
+/// Storage status of the hub. Bytes and recordings are those of the caller's schools; disk, bucket and forecast are
+/// those of the whole hub.
 #[derive(Serialize, ToSchema)]
 pub struct StorageView {
     used_bytes: u64,
     recordings: u64,
-    /// To be deleted within a week, and still to be taken back.
+    /// Marked for deletion within a week; the deletion can still be revoked.
     pending: u64,
-    /// The disk that recordings lie on. `null`: nobody has looked yet.
+    /// The disk that holds the recordings. `null`: not measured yet.
     disk: Option<DiskState>,
     forecast: ForecastView,
-    /// `null`: recordings are not copied into a bucket.
+    /// `null`: no bucket is configured.
     mirror: Option<MirrorView>,
     retention: RetentionRunView,
 }
 
-/// How long the disk will last, from what the last four weeks took.
+/// Forecast of the free disk space, from the last four weeks' recordings.
 #[derive(Serialize, ToSchema)]
 pub struct ForecastView {
     kind: ForecastKind,
-    /// Days from today on which it is used up. `null`: see `kind`.
+    /// Days from today until the disk is full. `null`: see `kind`.
     days: Option<u32>,
 }
 
-/// What is known of the disk's future.
+/// Kind of a forecast.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForecastKind {
-    /// Less than a week was recorded so far, or the disk is not looked at.
+    /// Less than a week has been recorded, or the disk is not measured.
     Unknown,
-    /// It lasts so many days.
+    /// The disk is full after `days`.
     Days,
-    /// It lasts two years and more.
+    /// The space lasts two years or more.
     Enough,
 }
 
-/// How the bucket keeps up.
+/// Status of the copy in the bucket.
 #[derive(Serialize, ToSchema)]
 pub struct MirrorView {
-    /// It fails since then. `null`: it answers.
+    /// Failing since then. `null`: the bucket responds.
     failing_since_ms: Option<UnixMs>,
-    /// What is not there yet.
+    /// Objects not yet copied.
     waiting_objects: u64,
     waiting_bytes: u64,
-    /// How long the oldest of it has waited.
+    /// Age of the oldest object not yet copied.
     oldest_waits_ms: u64,
-    /// Objects that can never go there: other bytes have their name. Somebody must look.
+    /// Objects that cannot be copied: other bytes have that name in the bucket. Needs an operator.
     alarms: u32,
 }
 
-/// How the last daily run of retention ended.
+/// Result of the last daily retention run.
 #[derive(Serialize, ToSchema)]
 pub struct RetentionRunView {
-    /// `null`: it never ran.
+    /// `null`: it has never run.
     ran_at_ms: Option<UnixMs>,
     outcome: RunOutcome,
-    /// Recordings that are to be deleted in a week.
+    /// Recordings marked for deletion in a week.
     marked: u64,
-    /// Recordings that were deleted.
+    /// Recordings deleted.
     deleted: u64,
-    /// Clips that were deleted.
+    /// Clips deleted.
     clips: u64,
-    /// Lessons of which the samples were deleted.
+    /// Lessons whose samples were deleted.
     samples: u64,
-    /// Lessons of which the attendance was deleted.
+    /// Lessons whose attendance was deleted.
     attendance: u64,
-    /// Due, but more than one run does without somebody's word.
+    /// Due, but above the limit of one run without a confirmation.
     held_back: u64,
-    /// How far the wall clock is off now. 0: it can be believed.
+    /// Deviation of the wall clock now. 0: the clock is trusted.
     clock_off_ms: i64,
-    /// Somebody has answered for the next run.
+    /// The next run has been confirmed.
     confirmed: bool,
 }
 
-/// What a school keeps, and may keep.
+/// A school's storage use and quota.
 #[derive(Serialize, ToSchema)]
 pub struct SchoolUseView {
     organisation_id: OrganisationId,
     name: String,
     recordings: u64,
     used_bytes: u64,
-    /// Days since its oldest recording.
+    /// Age of its oldest recording in days.
     oldest_days: u32,
     quota: QuotaView,
-    /// Of the nearer bound, in per mille. `null`: nothing is bounded.
+    /// Fill of the quota that is nearer to its limit, in per mille. `null`: no quota.
     fill_per_mille: Option<u32>,
-    /// `null`: there is room.
+    /// `null`: below every threshold.
     notice: Option<QuotaNotice>,
-    /// What holds for it.
+    /// The policy in force.
     policy: RetentionPolicy,
 }
 
-/// What a school may keep.
+/// A school's storage quota.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaView {
-    /// In units of 10⁹ bytes. `null`: no bound.
+    /// In units of 10⁹ bytes. `null`: no limit.
     #[schema(minimum = 1, maximum = 1000000)]
     gigabytes: Option<u32>,
-    /// How old its oldest recording may be. `null`: no bound.
+    /// Maximum age of its oldest recording. `null`: no limit.
     #[schema(minimum = 1, maximum = 36500)]
     days: Option<u32>,
 }
 
-/// The policy of an organisation.
+/// The retention policy of an organisation.
 #[derive(Serialize, ToSchema)]
 pub struct PolicyView {
-    /// It is set here. Otherwise it comes from above, or with the program.
+    /// Set at this organisation. Otherwise it is inherited, or the default.
     set_here: bool,
     policy: RetentionPolicy,
 }
 
-/// Which part of the list of schools.
+/// Page of the list of schools.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SchoolPage {
     /// `next` of the page before.
     after: Option<OrganisationId>,
-    /// At most so many, 1 to 200.
+    /// Page size, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
-/// How the storage stands
+/// Show the storage status
 #[utoipa::path(get, path = "/storage", tag = "storage", extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = StorageView), Problems))]
 pub async fn show_storage(State(app): State<RetentionApp>, identity: Identity) -> Result<Json<StorageView>, ApiError> {
@@ -197,7 +197,7 @@ pub async fn show_storage(State(app): State<RetentionApp>, identity: Identity) -
     }))
 }
 
-/// What each school keeps
+/// List the storage use of each school
 #[utoipa::path(get, path = "/storage/schools", tag = "storage", params(SchoolPage),
     extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = Listed<SchoolUseView>), Problems))]
@@ -214,7 +214,7 @@ pub async fn list_school_use(
     Ok(Json(Listed::new(items, limit, |school: &SchoolUseView| school.organisation_id.to_string())))
 }
 
-/// What an organisation may keep
+/// Show an organisation's storage quota
 #[utoipa::path(get, path = "/storage/quotas/{organisation_id}", tag = "storage",
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = QuotaView), Problems))]
@@ -229,7 +229,7 @@ pub async fn show_quota(
     Ok(Tagged::new(version, QuotaView { gigabytes: quota.gigabytes, days: quota.days }))
 }
 
-/// Set what an organisation may keep: it is told at 80, 95 and 100 %, and no running lesson is ever cut off
+/// Set an organisation's storage quota: it gets notices at 80, 95 and 100 %; a running lesson is never interrupted
 #[utoipa::path(put, path = "/storage/quotas/{organisation_id}", tag = "storage", request_body = QuotaView,
     params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_storage"))), responses((status = 200, body = QuotaView), Problems))]
@@ -253,7 +253,7 @@ pub async fn set_quota(
     Ok(Tagged::new(version, ask))
 }
 
-/// How long an organisation's schools keep what they have
+/// Show the retention policy of an organisation's schools
 #[utoipa::path(get, path = "/storage/policies/{organisation_id}", tag = "storage",
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = PolicyView), Problems))]
@@ -271,7 +271,7 @@ pub async fn show_policy(
     Ok(Tagged::new(version, PolicyView { set_here, policy }))
 }
 
-/// Set how long an organisation's schools keep what they have
+/// Set the retention policy of an organisation's schools
 #[utoipa::path(put, path = "/storage/policies/{organisation_id}", tag = "storage", request_body = RetentionPolicy,
     params(("organisation_id" = OrganisationId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_storage"))), responses((status = 200, body = PolicyView), Problems))]
@@ -289,7 +289,7 @@ pub async fn set_policy(
     Ok(Tagged::new(version, PolicyView { set_here: true, policy }))
 }
 
-/// Answer for the next run of retention: for the clock as it is, and for all that is due
+/// Confirm the next retention run: the clock as it is, and all that is due
 #[utoipa::path(post, path = "/storage/confirmations", tag = "storage", request_body = Reasoned,
     extensions(("x-act" = json!("edit_storage"))),
     responses((status = 202, body = RetentionRunView), Problems))]
@@ -299,7 +299,7 @@ pub async fn confirm_retention(
     JsonBody(ask): JsonBody<Reasoned>,
 ) -> Result<(StatusCode, Json<RetentionRunView>), ApiError> {
     let scope = identity.scope(Permission::EditStorage)?;
-    // It speaks for every school of the hub.
+    // The confirmation applies to every school of the hub.
     let tops = app.store.tops(&system_scope::retention()).await?;
     if !tops.iter().all(|path| scope.covers(path)) {
         return Err(CommonProblem::NotAllowed.into());
@@ -324,7 +324,7 @@ fn disk(app: &RetentionApp) -> Option<DiskState> {
     Some(app.recordings.disk()).filter(|disk| disk.total_bytes > 0)
 }
 
-/// Of the whole hub: its schools share one disk.
+/// Forecast of the whole hub: its schools share one disk.
 async fn forecast(app: &RetentionApp) -> Result<ForecastView, ApiError> {
     let view = |kind, days| Ok(ForecastView { kind, days });
     let Some(disk) = disk(app) else { return view(ForecastKind::Unknown, None) };
@@ -372,11 +372,11 @@ fn school_view(policies: &Policies, school: SchoolUse) -> SchoolUseView {
     }
 }
 
-/// A petabyte for one school is a slip of the pen.
+/// A petabyte for one school: more is taken for a typing error.
 const GIGABYTES_MAX: u32 = 1_000_000;
 
-/// A hundred years: more is a slip of the pen.
+/// A hundred years: more is taken for a typing error.
 const DAYS_MAX: u32 = 36_500;
 
-/// Four weeks, and a day for the edges.
+/// Four weeks and one day of margin.
 const LOOKS_BACK_DAYS: i32 = 29;

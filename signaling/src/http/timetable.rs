@@ -1,4 +1,4 @@
-//! The timetable: school years, terms, bells, courses, the week that is looked at, a term planned at once.
+//! The timetable: school years, terms, bell schedules, courses, the week grid and term planning.
 
 pub mod app;
 pub mod bell_schedule;

@@ -1,4 +1,4 @@
-//! What every route uses: reading requests, who asks, lists, edits, limits, problems.
+//! Shared by all routes: extractors, cookies, lists, edits, idempotency, byte ranges, problems.
 
 pub mod assets;
 pub mod cookie;

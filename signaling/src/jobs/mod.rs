@@ -1,4 +1,4 @@
-//! What runs beside the requests: reports, retention.
+//! Background jobs: reports, retention.
 
 pub mod reports;
 pub mod retention;

@@ -1,4 +1,4 @@
-//! Attendance on its way to the store, and the reports of lessons that are over: a task of its own, in nobody's way.
+//! Stores attendance samples and computes the reports of ended lessons, in a task of its own.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::{
 };
 use school::{account::system_scope, report::work_out};
 
-/// How often what was seen is written down: a hub that is killed loses no more of it.
+/// Interval at which samples are stored: a killed hub loses no more than this.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Reports of one round. A bell ends 200 lessons of a county at once; the last of them is reported ten seconds later.
+/// Reports per round. A bell ends 200 lessons of a county at once; the last of them is reported ten seconds later.
 const REPORTS_A_ROUND: i64 = 50;
 
-/// A store that did not answer is asked again after this.
+/// Delay before a failed write to the store is tried again.
 const TRIES_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// Keeps attendance until the hub stops.
+/// Stores attendance until the hub stops.
 pub async fn run(app: App) {
     let mut rests = EVERY;
     loop {
@@ -43,17 +43,17 @@ pub async fn run(app: App) {
     }
 }
 
-/// Writes down what was seen, and works out the reports that are due.
+/// Stores samples, and computes the reports that are due.
 ///
 /// # Errors
-/// [`StoreError`] where the store does not answer: what was not kept is kept next time.
+/// [`StoreError`] if the store does not answer; the next round tries again.
 pub async fn round(app: &App) -> Result<(), StoreError> {
     app.registry.flush_attendance().await?;
     let (scope, now) = (system_scope::bell(), app.clock.wall());
     for lesson in app.store.lessons_to_report(&scope, now, REPORTS_A_ROUND).await? {
         let lesson_id = lesson.lesson_id;
         if !app.registry.sample_buffer(|sample_buffer| sample_buffer.is_kept(lesson_id)) {
-            continue; // Its last windows came a moment ago.
+            continue; // Its last windows have just come and are not stored yet.
         }
         let collected = app.store.collected(&scope, &lesson, Vec::new()).await?;
         let rules = app.store.rules_at(&scope, lesson.place()).await?;

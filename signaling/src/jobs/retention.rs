@@ -1,9 +1,9 @@
-//! Keeps count of what recordings take, and takes away what may go: once a minute it counts, once a day it goes through
-//! what retention says. Whether the clock can be believed for that is [`TrustedClock`]'s to say, what is due is said in
-//! [`retention`](school::retention); here both meet the disk, the bucket and the store.
+//! Retention job: measures recordings once a minute, and once a day deletes what has expired. `TrustedClock` decides
+//! whether the wall clock can be trusted for that, [`retention`](school::retention) what is due; this job applies it to
+//! disk, bucket and store.
 //!
-//! Whatever it does may be interrupted anywhere. A recording that is being deleted says so in the store before the first
-//! file goes, and the next run finishes it; its tombstone is written when nothing of it is left.
+//! It may be interrupted anywhere. A recording is marked as being deleted in the store before its first file is gone,
+//! and the next run finishes it; its tombstone is written when all of it is gone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ use school::{
 };
 
 impl App {
-    /// Keeps count and goes through retention until the hub stops.
+    /// Measures recordings and applies retention until the hub stops.
     pub async fn archive_store(self) {
         let mut rounds = tokio::time::interval(ROUND_EVERY);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -51,10 +51,10 @@ impl App {
         }
     }
 
-    /// One round: counts, and does what is due.
+    /// One round: measures, and does what is due.
     ///
     /// # Errors
-    /// [`StoreError`] where the store does not answer; the next round tries again.
+    /// [`StoreError`] if the store does not answer; the next round tries again.
     pub async fn round(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.retention.note_time(&self.clock);
@@ -94,7 +94,7 @@ impl App {
         Ok(())
     }
 
-    /// Counts what is new, and which schools are full.
+    /// Measures new recordings, and updates which schools are over their quota.
     async fn count(&self) -> Result<(), StoreError> {
         let scope = system_scope::retention();
         let mut counted = Vec::new();
@@ -140,7 +140,7 @@ impl App {
         Ok(())
     }
 
-    /// Adds up what retention will remove on each day to come.
+    /// Sums up what retention will delete on each coming day.
     async fn look_ahead(&self) -> Result<(), StoreError> {
         let scope = system_scope::retention();
         let policies = self.store.policies(&scope).await?;
@@ -160,7 +160,7 @@ impl App {
         Ok(())
     }
 
-    /// Removes local copies that the bucket has confirmed: of what is old enough, and the oldest first while the disk runs
+    /// Evicts local copies that the bucket has confirmed: those old enough, and the oldest first while the disk runs
     /// short.
     async fn evict(&self) -> Result<(), StoreError> {
         let Some(mirror) = self.recordings.mirror() else { return Ok(()) };
@@ -175,7 +175,7 @@ impl App {
             for retained in page.iter().filter(|retained| retained.is_mirrored) {
                 let old = self.recordings.local_kept().is_some_and(|local| now >= retained.ended_at.plus(local));
                 if !old && !self.recordings.disk().is_short() {
-                    return Ok(()); // All that come after are younger.
+                    return Ok(()); // All later ones are younger.
                 }
                 let id = recorder::RecordingId(retained.recording_id.uuid());
                 match mirror.evict(id).await {
@@ -187,11 +187,11 @@ impl App {
         }
     }
 
-    /// Goes through all recordings: marks what is over, deletes what was marked for a week, finishes what was begun. Then
-    /// through clips, samples and attendance, which go by their age alone: once a day, however often the hub is started.
+    /// Goes through all recordings: marks what has expired, deletes what was marked a week ago, finishes what it began;
+    /// then through clips, samples and attendance, which expire by age alone. Once a day, despite restarts.
     ///
     /// # Errors
-    /// [`StoreError`] where the store does not answer; what was begun is finished by the next run.
+    /// [`StoreError`] if the store does not answer; the next run finishes what was begun.
     pub async fn go_through_retention(&self) -> Result<RetentionRun, StoreError> {
         let scope = system_scope::retention();
         let now = self.clock.now();
@@ -206,7 +206,7 @@ impl App {
             self.store.save_retention_run(&scope, &run).await?;
             return Ok(run);
         }
-        // A hub that is started again and again does not make days of it.
+        // Restarts do not count as days.
         let too_early = before.ran_at.is_some_and(|ran_at| now.wall < ran_at.plus(RUN_APART));
         if !too_early || confirmed {
             self.store.count_run(&scope).await?;
@@ -258,7 +258,7 @@ impl App {
         Ok(run)
     }
 
-    /// Goes through a class that goes by its age alone, and deletes what is due.
+    /// Goes through a data class that expires by age alone, and deletes what is due.
     async fn expire_records(
         &self,
         class: DataClass,
@@ -298,7 +298,7 @@ impl App {
         }
     }
 
-    /// Takes one step with one recording. False: it was not possible now.
+    /// Takes one step with one recording. False: it is not possible now.
     async fn take(&self, retained: &RetainedRecording, step: RetentionStep, now: UnixMs) -> Result<bool, StoreError> {
         let (scope, id) = (system_scope::retention(), retained.recording_id);
         let row = |act| AuditRow::by_system(now, act, format!("recording:{id}"));
@@ -321,7 +321,7 @@ impl App {
         }
     }
 
-    /// Files first, so that nothing is copied any more, then objects, then the tombstone. False: the next run goes on.
+    /// Files first, so that no more is copied, then objects, then the tombstone. False: the next run continues.
     async fn erase(&self, retained: &RetainedRecording, now: UnixMs) -> Result<bool, StoreError> {
         let (recordings, recording_id) = (self.recordings.clone(), retained.recording_id);
         let id = recorder::RecordingId(recording_id.uuid());
@@ -343,15 +343,15 @@ impl App {
     }
 }
 
-/// What a running recording takes is known to the minute.
+/// Interval at which the size of a running recording is measured.
 const ROUND_EVERY: Duration = Duration::from_secs(60);
 
 const RUN_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const EVICT_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Runs nearer than this are one, as far as the week before a deletion goes.
+/// Runs closer together than this count as one for the week before a deletion.
 const RUN_APART: Duration = Duration::from_secs(20 * 3_600);
 
-/// Read in one statement.
+/// Recordings read per statement.
 const COUNTED_AT_ONCE: u32 = 500;
 const SCHOOLS_AT_ONCE: u32 = 500;

@@ -1,4 +1,4 @@
-//! **Rim.** TLS from the first minute: a CA of the data folder's own, and a certificate for this machine.
+//! **Rim.** TLS from the first start: a CA of the data folder, and a certificate for this machine.
 #![expect(clippy::disallowed_methods, reason = "asks the system for its own address, sends nothing")]
 
 use std::{
@@ -23,53 +23,53 @@ use crate::{
 };
 use school::base::time::UnixMs;
 
-/// What the TLS listener needs, and what people are told about it.
+/// TLS configuration of the listener, and what is shown to people about it.
 pub struct Certificate {
-    /// For the listener.
+    /// Configuration for the listener.
     pub tls: Arc<ServerConfig>,
-    /// The CA as PEM, where the certificate is of our own making.
+    /// The CA as PEM. `None`: the certificate was configured.
     pub ca_pem: Option<Arc<str>>,
-    /// SHA-256 of what people are to compare: the CA, or the certificate from elsewhere.
+    /// SHA-256 that people compare: of the CA, or of the configured certificate.
     pub fingerprint: String,
 }
 
-/// The certificate cannot be made or used.
+/// The certificate cannot be generated or used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// A file.
+    /// A file cannot be read or written.
     #[error(transparent)]
     Keep(#[from] DataDirError),
-    /// It could not be made.
+    /// It cannot be generated.
     #[error("cannot make a certificate")]
     Make(#[from] rcgen::Error),
     /// A file holds no certificate, or no key.
     #[error("{0} holds no usable certificate or key")]
     Unreadable(PathBuf),
-    /// Certificate and key do not belong together.
+    /// Certificate and key do not match.
     #[error("the certificate cannot be used")]
     Tls(#[from] rustls::Error),
 }
 
-/// Browsers refuse certificates that are valid for longer.
+/// Browsers refuse certificates with a longer validity.
 const SERVER_VALID: Duration = Duration::from_secs(397 * 24 * 3600);
-/// A classroom PC learns to trust the CA once.
+/// The CA is imported on a classroom PC once.
 const CA_VALID: Duration = Duration::from_secs(3_650 * 24 * 3600);
-/// The certificate is made anew this long before it ends.
+/// The certificate is renewed this long before it expires.
 const RENEW_BEFORE: Duration = Duration::from_secs(60 * 24 * 3600);
-/// A classroom PC's clock may be behind.
+/// Validity begins this long in the past: a classroom PC's clock may be behind.
 const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// What a kept certificate was made for.
+/// What the stored certificate was generated for.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct MadeFor {
     names: Vec<String>,
     ends_at: UnixMs,
 }
 
-/// Uses the files that were given.
+/// Uses the configured files.
 ///
 /// # Errors
-/// [`CertificateError`] where they are no certificate with its key.
+/// [`CertificateError`] if they are no certificate with its key.
 pub fn given(files: &CertificateFiles) -> Result<Certificate, CertificateError> {
     let read = |path: &Path| data_dir::read(path)?.ok_or_else(|| CertificateError::Unreadable(path.to_owned()));
     let chain = chain_of(&read(&files.cert)?, &files.cert)?;
@@ -78,11 +78,11 @@ pub fn given(files: &CertificateFiles) -> Result<Certificate, CertificateError> 
     Ok(Certificate { tls: server_config(chain, key)?, ca_pem: None, fingerprint })
 }
 
-/// Uses the certificate of this data folder; makes the CA on the first run, and the certificate where it is missing,
-/// near its end, or made for other addresses.
+/// Uses the certificate of this data folder. Generates the CA on the first run, and the certificate if it is missing,
+/// close to expiry, or was generated for other addresses.
 ///
 /// # Errors
-/// [`CertificateError`] where it cannot be kept.
+/// [`CertificateError`] if it cannot be generated, read or written.
 pub fn own(data: &Path, announce: &[IpAddr], now: UnixMs) -> Result<Certificate, CertificateError> {
     let folder = data.join("tls");
     data_dir::folder(&folder)?;
@@ -121,10 +121,10 @@ pub fn own(data: &Path, announce: &[IpAddr], now: UnixMs) -> Result<Certificate,
     Ok(Certificate { tls: server_config(chain, key)?, ca_pem: Some(ca_pem.into()), fingerprint })
 }
 
-/// The address by which this machine reaches others. `None`: it has no network.
+/// This machine's source address for outgoing traffic. `None`: it has no network.
 #[must_use]
 pub fn machine_address() -> Option<IpAddr> {
-    // Connecting a UDP socket sends nothing: it only asks the routing table.
+    // Connecting a UDP socket sends nothing: it only queries the routing table.
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     let address = socket.local_addr().ok()?.ip();

@@ -1,4 +1,4 @@
-//! **Rim.** The listeners: TLS and plain, each connection bounded in time and number before a byte of it is believed.
+//! **Rim.** The listeners, TLS and plain: every connection is limited in time and number before it is read.
 
 mod strict;
 
@@ -37,40 +37,40 @@ use tracing::{debug, warn};
 use self::strict::Strict;
 use crate::http::web::extract::{Caller, HeldPlace};
 
-/// A TLS handshake, or a request's headers, that take longer are not meant to end.
+/// Timeout of a TLS handshake, and of a request's headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// A media connection (ICE-TCP) begins with a whole check, and browsers send it at once.
+/// Timeout of the first bytes. A media connection (ICE-TCP) begins with a whole check, which browsers send at once.
 const CHECK_WITHIN: Duration = Duration::from_secs(5);
 
-/// A browser that is left open may keep its connection for this long between two requests.
+/// Idle timeout between two requests of a connection.
 const IDLE_FOR: Duration = Duration::from_secs(60);
 
-/// A school comes from one address: fifty classrooms with four connections each. A reverse proxy bounds its own callers.
+/// A school has one address: fifty classrooms with four connections each. A reverse proxy limits its own callers.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 200;
 
-/// Beyond this the machine has better things to do with its memory.
+/// Connections of all addresses together, to limit memory.
 const CONNECTIONS_MAX: usize = 10_000;
 
 /// Streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
 
-/// Connections open now, by network address, over all listeners.
+/// Open connections by network address, over all listeners.
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
     by_address: Arc<DashMap<IpAddr, usize>>,
     all: Arc<AtomicUsize>,
 }
 
-/// One connection's place. Dropping it makes room.
+/// A connection's slot. Dropping it releases it.
 struct Place {
     connections: Connections,
     address: IpAddr,
 }
 
 impl Connections {
-    /// A place for one more. `None`: this address, or everyone together, has enough. Who comes from the machine itself,
-    /// or is one of our `proxies`, is many: only everyone together bounds them.
+    /// Takes a slot. `None`: the limit of this address, or of all together, is reached. Loopback and our `proxies`
+    /// stand for many callers: only the limit of all together applies to them.
     fn place(&self, address: IpAddr, proxies: &[IpAddr]) -> Option<Place> {
         let place = Place { connections: self.clone(), address };
         let all = self.all.fetch_add(1, Ordering::Relaxed) + 1;
@@ -98,18 +98,18 @@ impl Drop for Place {
 /// Opens a port for HTTP or HTTPS.
 ///
 /// # Errors
-/// As the system says.
+/// Those of the system.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// How many port numbers of the system's choice are tried.
+/// System-assigned ports that are tried.
 const PORTS_TRIED_MAX: usize = 32;
 
-/// Opens a port number of the system's choice that is free on UDP too, where media go.
+/// Opens a system-assigned port that is free on UDP too, which media use.
 ///
 /// # Errors
-/// Where a port cannot be opened, or none of [`PORTS_TRIED_MAX`] is free on both.
+/// If a port cannot be opened, or none of those tried is free on both.
 pub async fn listen_for_both(ip: IpAddr) -> io::Result<TcpListener> {
     for _ in 0..PORTS_TRIED_MAX {
         let tcp = listen(SocketAddr::new(ip, 0)).await?;
@@ -120,8 +120,8 @@ pub async fn listen_for_both(ip: IpAddr) -> io::Result<TcpListener> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no port number is free on TCP and on UDP"))
 }
 
-/// Serves one listener until `stop` turns true. `media` takes the connections that carry media; `None`: none do here.
-/// `proxies` are believed whom they speak for, and that it was encrypted.
+/// Serves one listener until `stop` turns true. `media` takes media connections; `None`: this listener has none.
+/// `proxies` are trusted for the client's address, and for whether it used TLS.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -139,7 +139,7 @@ pub async fn serve(
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, as a rule: some will be closed in a moment.
+                // Usually out of file descriptors: some will be closed soon.
                 warn!(%error, "A connection could not be accepted: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -173,19 +173,19 @@ pub async fn serve(
     }
 }
 
-/// What a connection begins with.
+/// How a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beginning {
-    /// A TLS handshake or an HTTP request. Whatever else it is, those who read them refuse it.
+    /// A TLS handshake or an HTTP request. Anything else is refused by their parsers.
     Request,
     /// The length of a frame that may hold a connectivity check (RFC 4571).
     Check,
-    /// It said nothing in time, or has gone.
+    /// No data in time, or closed.
     Nothing,
 }
 
 impl Beginning {
-    /// Looks at the first byte without taking it.
+    /// Peeks at the first byte.
     async fn of(stream: &TcpStream, opened: Instant) -> Self {
         let mut first = [0];
         match timeout_at(opened + HEADERS_WITHIN, stream.peek(&mut first)).await {
@@ -200,7 +200,7 @@ impl Beginning {
     }
 }
 
-/// Does a stream begin with a framed binding request (RFC 8489 §5)? Nothing of it is authenticated yet.
+/// Whether a stream begins with a framed binding request (RFC 8489 §5). It is not authenticated yet.
 fn is_check(head: [u8; CHECK_HEAD_BYTES]) -> bool {
     let [length_high, length_low, kind_high, kind_low, body_high, body_low, cookie @ ..] = head;
     let length = u16::from_be_bytes([length_high, length_low]);
@@ -208,7 +208,7 @@ fn is_check(head: [u8; CHECK_HEAD_BYTES]) -> bool {
     [kind_high, kind_low] == [0, 1] && cookie == STUN_COOKIE && length == body.saturating_add(STUN_HEADER_BYTES)
 }
 
-/// Gives a connection that begins with a check to the hub, which knows whether it is authentic.
+/// Hands a connection that begins with a check to the hub, which authenticates it.
 async fn hand_over(mut stream: TcpStream, from: SocketAddr, opened: Instant, place: Place, media: &Hub) {
     let mut head = [0; CHECK_HEAD_BYTES];
     let read = timeout_at(opened + CHECK_WITHIN, stream.read_exact(&mut head)).await;
@@ -225,12 +225,12 @@ async fn hand_over(mut stream: TcpStream, from: SocketAddr, opened: Instant, pla
     }
 }
 
-/// A frame's length, and a STUN message's type, length and magic cookie.
+/// Length of a frame, and a STUN message's type, length and magic cookie.
 const CHECK_HEAD_BYTES: usize = 10;
 const STUN_HEADER_BYTES: u16 = 20;
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
-/// Who is here, and the place they take. An upgraded connection takes the place along.
+/// The client's address and its slot. An upgraded connection keeps the slot.
 #[derive(Clone)]
 struct Visit {
     caller: Caller,
@@ -238,7 +238,7 @@ struct Visit {
     place: HeldPlace,
 }
 
-/// What one connection has asked so far.
+/// Request state of one connection.
 #[derive(Default)]
 struct Requested {
     begun: AtomicUsize,
@@ -290,13 +290,13 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 && wants_upgrade
                 && answer.status() != StatusCode::SWITCHING_PROTOCOLS
             {
-                // What comes behind an upgrade is not looked at any more.
+                // Data after an upgrade is not inspected.
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             answer
         }
     });
-    // Which HTTP it is was settled by TLS. Waiting for a first byte to tell has no time limit in hyper.
+    // TLS has negotiated the HTTP version. Hyper has no timeout on a first byte to detect it.
     let builder = Builder::new(TokioExecutor::new());
     let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_headers(64);
@@ -326,7 +326,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// Resolves where no request has begun in time: hyper counts from a request's first byte only.
+/// Resolves if no request begins in time: hyper counts from a request's first byte only.
 async fn says_nothing(asked: &Requested) {
     tokio::time::sleep(HEADERS_WITHIN).await;
     if asked.begun.load(Ordering::Relaxed) > 0 {
@@ -334,7 +334,7 @@ async fn says_nothing(asked: &Requested) {
     }
 }
 
-/// Resolves where nothing was asked for [`IDLE_FOR`].
+/// Resolves after [`IDLE_FOR`] without a request.
 async fn idles(asked: &Requested) {
     let mut before = 0;
     loop {
@@ -347,7 +347,7 @@ async fn idles(asked: &Requested) {
     }
 }
 
-/// Resolves when the hub stops, or has stopped already.
+/// Resolves when the hub stops, or at once if it has stopped.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,8 +1,8 @@
-//! HTTP/1.1 read strictly before hyper reads it kindly.
+//! Strict HTTP/1.1 framing checks ahead of hyper's lenient parser.
 //!
-//! Hyper lets a request have a length *and* chunks, and lines that end in LF alone. Whoever stands between us and the
-//! page may read those otherwise, and then one request hides in another's body (RFC 9112 §6.1, §11.2). What is
-//! ambiguous is spoilt on its way in: a head so that hyper answers 400 and closes, a body so that it closes.
+//! Hyper accepts a request with a length *and* chunks, and lines that end in LF alone. An intermediary may read those
+//! otherwise, and then one request hides in another's body (RFC 9112 §6.1, §11.2: request smuggling). Ambiguous input
+//! is corrupted before hyper reads it: a head so that hyper answers 400 and closes, a body so that it closes.
 
 use std::{
     io,
@@ -12,25 +12,25 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection whose bytes are looked at on their way in.
+/// A connection whose incoming bytes are checked.
 pub(super) struct Strict<S> {
     stream: S,
     reading: Reading,
 }
 
 impl<S> Strict<S> {
-    /// Of HTTP/1.1.
+    /// For HTTP/1.1.
     pub(super) fn http1(stream: S) -> Self {
         Self { stream, reading: Reading::Head(Head::default()) }
     }
 
-    /// Of HTTP/2, whose frames have one length each: it is let through.
+    /// For HTTP/2, whose frames have one length each: passed through.
     pub(super) fn http2(stream: S) -> Self {
         Self { stream, reading: Reading::LetThrough }
     }
 }
 
-/// Where in a request the next byte stands.
+/// Position of the next byte in a request.
 #[derive(Debug)]
 enum Reading {
     Head(Head),
@@ -46,7 +46,7 @@ enum Reading {
     Chunk {
         left: u64,
     },
-    /// The CRLF behind a chunk: so many of its bytes have come.
+    /// The CRLF after a chunk, and how many of its bytes have come.
     ChunkEnd {
         come: u8,
     },
@@ -54,16 +54,16 @@ enum Reading {
         line_bytes: usize,
         after_cr: bool,
     },
-    /// A socket's frames, or HTTP/2.
+    /// WebSocket frames, or HTTP/2.
     LetThrough,
-    /// A head that holds a byte which no head may hold. Once it has ended hyper reads it from its beginning, finds the
-    /// byte and answers 400: so what follows stays as it is.
+    /// The head has an invalid byte. Hyper parses the head from its beginning once it has ended, finds the byte and
+    /// answers 400: later bytes pass unchanged.
     Refused,
-    /// A body of which nothing more may be read.
+    /// A body that must not be read further.
     Spoilt,
 }
 
-/// What is known of the lines above a body.
+/// State of the lines before a body.
 #[derive(Debug, Default)]
 struct Head {
     line: Vec<u8>,
@@ -75,14 +75,14 @@ struct Head {
     upgrades: bool,
 }
 
-/// Of a line no more is kept: the two headers that matter are shorter.
+/// Bytes kept of a line: the two headers that matter are shorter.
 const LINE_KEPT_MAX: usize = 80;
 
-/// Something is ambiguous.
+/// The framing is ambiguous.
 struct Ambiguous;
 
 impl Reading {
-    /// Looks at bytes as they come, and spoils the first that makes them ambiguous.
+    /// Checks bytes as they come, and corrupts the first ambiguous one.
     fn look(&mut self, bytes: &mut [u8]) {
         let mut at = 0;
         while at < bytes.len() {
@@ -105,7 +105,7 @@ impl Reading {
                         Ok(Some(next)) => *self = next,
                         Ok(None) => {}
                         Err(Ambiguous) => {
-                            bytes[at] = 0; // No token, no header and no chunk has one: hyper gives up here.
+                            bytes[at] = 0; // Invalid in every token, header and chunk: hyper stops here.
                             *self = if matches!(self, Self::Head(_)) { Self::Refused } else { Self::Spoilt };
                         }
                     }
@@ -176,7 +176,7 @@ impl Head {
                 self.after_cr = true;
                 Ok(None)
             }
-            // A header that goes on in the next line: one reader joins them, another sees two.
+            // A header continued on the next line (obs-fold): one parser joins them, another sees two.
             (b' ' | b'\t', false) if self.line_bytes == 0 => Err(Ambiguous),
             (_, false) => {
                 self.line_bytes += 1;
@@ -223,7 +223,7 @@ impl Head {
         match self.length {
             _ if self.is_chunked => Reading::chunk_size(),
             Some(left) if left > 0 => Reading::Body { left },
-            // Where it is not taken up, the connection is closed after the answer: see `speak`.
+            // If the upgrade is refused, the connection is closed after the answer: see `speak`.
             _ if self.upgrades => Reading::LetThrough,
             _ => Reading::Head(Self::default()),
         }
@@ -272,7 +272,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
 mod tests {
     use super::*;
 
-    /// Whether it is let through, however it is cut into pieces.
+    /// Whether these bytes pass, however they are split.
     fn passes(text: &str) -> bool {
         let verdicts: Vec<bool> = (1..=text.len().min(7))
             .map(|size| {

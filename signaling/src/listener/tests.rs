@@ -1,4 +1,4 @@
-//! Connections that mean ill, on a clock that jumps to whatever is waited for next.
+//! Hostile connections, on a clock that jumps to the next deadline.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -38,7 +38,7 @@ fn one_address_cannot_take_every_place() {
     assert!(place(IpAddr::from([203, 0, 113, 8])).is_some());
     places.pop();
     assert!(place(school).is_some());
-    // The machine itself and a proxy of ours speak for many; everyone together is bounded all the same.
+    // Loopback and a trusted proxy stand for many clients; only the total limit applies.
     for many in [IpAddr::from([127, 0, 0, 1]), IpAddr::from([203, 0, 113, 9])] {
         places.extend((0..CONNECTIONS_PER_ADDRESS_MAX + 1).map(|_| place(many).unwrap()));
     }
@@ -49,7 +49,7 @@ fn one_address_cannot_take_every_place() {
     assert_eq!(connections.all.load(Ordering::Relaxed), 0);
 }
 
-/// Speaks with someone over a pipe, on a clock that jumps to whatever is waited for next.
+/// A client over a pipe, on a clock that jumps to the next deadline.
 fn visitor(router: &Router) -> tokio::io::DuplexStream {
     let (theirs, ours) = tokio::io::duplex(4_096);
     let caller = Caller { address: ([10, 0, 0, 1], 1).into(), tls: false, plain_before: false };
@@ -93,7 +93,7 @@ async fn a_connection_that_has_asked_may_ask_again_until_it_idles() {
     assert!(begin.elapsed() < Duration::from_secs(160 + 121), "{:?}", begin.elapsed());
 }
 
-/// What comes back for these bytes, until the connection is closed.
+/// The answer to these bytes, until the connection is closed.
 async fn answers_to(router: &Router, said: &[u8]) -> String {
     let mut visitor = visitor(router);
     let _ = visitor.write_all(said).await;
@@ -126,11 +126,11 @@ async fn no_request_hides_in_the_body_of_another() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{headers:?}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "and closed: {headers:?}: {answer}");
     }
-    // A body that is ambiguous only where it goes on: nothing behind it is read.
+    // A body that becomes ambiguous later: nothing after that is read.
     let torn = format!("POST / HTTP/1.1\r\nHost: school\r\n{chunked}\r\n3\nabc\n0\n\n{hidden}");
     let answer = answers_to(&router, torn.as_bytes()).await;
     assert!(!answer.contains("200 OK") && answer.matches("HTTP/1.1").count() <= 1, "{answer}");
-    // And what is meant well comes through, one request behind another.
+    // Valid requests pass, pipelined.
     let well = format!("POST / HTTP/1.1\r\nHost: school\r\n{chunked}\r\n5\r\nhello\r\n0\r\n\r\n{hidden}");
     let answer = answers_to(&router, well.as_bytes()).await;
     assert!(answer.contains("hello") && answer.contains("the hidden one was answered"), "{answer}");
@@ -145,7 +145,7 @@ async fn behind_an_upgrade_that_is_not_taken_up_nothing_is_read() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.matches("HTTP/1.1").count() == 1, "{answer}");
 }
 
-/// Frames of HTTP/2 (RFC 9113 §4.1), as somebody writes them who keeps no rule.
+/// HTTP/2 frames (RFC 9113 §4.1), without regard to the protocol's rules.
 mod frame {
     pub const DATA: u8 = 0;
     pub const HEADERS: u8 = 1;
@@ -176,14 +176,14 @@ mod frame {
     pub const POST: u8 = 0x83;
 }
 
-/// What came back over HTTP/2, counted by the kind of frame. `ended`: the other side closed.
+/// The answer over HTTP/2, counted by frame type. `ended`: the other side closed.
 #[derive(Debug, Default)]
 struct Heard {
     kinds: std::collections::BTreeMap<u8, usize>,
     ended: bool,
 }
 
-/// Says the preface and these frames to a hub over HTTP/2, and hears what comes back until it closes or is silent.
+/// Sends the preface and these frames over HTTP/2, and reads until the hub closes or sends no more.
 async fn over_http2(router: Router, frames: Vec<u8>) -> Heard {
     let (theirs, ours) = tokio::io::duplex(1 << 20);
     let caller = Caller { address: ([10, 0, 0, 1], 1).into(), tls: true, plain_before: false };
@@ -209,7 +209,7 @@ async fn over_http2(router: Router, frames: Vec<u8>) -> Heard {
                 heard.ended = true;
                 break;
             }
-            Err(_) => break, // It is silent, and open.
+            Err(_) => break, // Open, without data.
         }
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let mut payload = vec![0; length];
@@ -249,7 +249,7 @@ async fn streams_that_are_opened_and_reset_at_once_end_the_connection() {
 async fn headers_that_never_end_end_the_connection() {
     let (router, begun) = counting();
     let mut frames = frame::of(frame::HEADERS, 0, 1, &frame::request(frame::GET));
-    // A literal header that is not indexed, again and again (RFC 7541 §6.2.2).
+    // A literal header without indexing, repeated (RFC 7541 §6.2.2).
     let mut more = vec![0, 1, b'x', 100];
     more.extend([b'y'; 100]);
     for _ in 0..10_000 {
@@ -287,7 +287,7 @@ async fn empty_frames_and_pings_without_end_cost_no_memory_and_hold_up_nobody() 
     }
     let heard = over_http2(router.clone(), frames).await;
     assert!(heard.kinds.get(&frame::PING).copied().unwrap_or_default() <= 1_001, "{heard:?}");
-    // Somebody else is answered meanwhile.
+    // Another client is answered meanwhile.
     let well = b"POST / HTTP/1.1\r\nHost: school\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
     assert!(answers_to(&router, well).await.ends_with("hello"));
 }

@@ -1,20 +1,20 @@
-//! Who moves a lesson on, and why that cannot be.
+//! The actor of a lesson transition, and why a transition fails.
 
 use crate::store::StoreError;
 use school::lesson::life::{Step, WrongState};
 
-/// Why a lesson cannot be moved on.
+/// Why a lesson transition fails.
 #[derive(Debug, thiserror::Error)]
 pub enum TransitionError {
-    /// The step does not fit.
+    /// The lesson's state does not allow this step.
     #[error(transparent)]
     WrongState(#[from] WrongState),
-    /// It could not be kept.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Who moves a lesson on, for the audit.
+/// The actor of a lesson transition, for the audit row.
 #[derive(Clone, Debug)]
 pub struct Actor {
     /// `person:<id>`, `publisher` or `system`.
@@ -24,14 +24,14 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The bell.
+    /// The bell (system actor).
     #[must_use]
     pub fn system() -> Self {
         Self { actor: "system".into(), address: String::new() }
     }
 }
 
-/// What the audit calls a step.
+/// The audit action of a step.
 pub(super) fn act_of(step: Step) -> &'static str {
     match step {
         Step::Open => "open_lesson",

@@ -1,4 +1,4 @@
-//! Attendance on its way from the roll to the store.
+//! Writes attendance samples from the buffer to the store.
 
 use school::account::system_scope;
 
@@ -6,10 +6,10 @@ use super::registry::Registry;
 use crate::store::StoreError;
 
 impl Registry {
-    /// Writes down what was seen.
+    /// Writes the buffered attendance samples to the store.
     ///
     /// # Errors
-    /// [`StoreError`] where the store does not answer.
+    /// [`StoreError`] if the store does not answer.
     pub async fn flush_attendance(&self) -> Result<(), StoreError> {
         loop {
             let rows = self.sample_buffer(|sample_buffer| sample_buffer.on_their_way(ROWS_AT_ONCE));
@@ -26,5 +26,5 @@ impl Registry {
     }
 }
 
-/// Rows of one transaction: a county's lessons of two seconds, or what has waited while the store was away.
+/// Rows per transaction: two seconds of a county's lessons, or the backlog after a store outage.
 const ROWS_AT_ONCE: usize = 2_000;

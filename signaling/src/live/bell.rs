@@ -1,4 +1,4 @@
-//! What the bell remembers between two looks at its clock. What it does is in [`ring`].
+//! State of the bell between two ticks. Its actions are in [`ring`].
 
 pub mod ring;
 
@@ -13,12 +13,12 @@ use school::{
     timetable::rules::RuleSet,
 };
 
-/// What the bell remembers.
+/// State of the bell between two ticks.
 pub(in crate::live) struct Bell {
     pub(in crate::live) clock: BellClock,
     pub(in crate::live) read_at: Option<Instant>,
     pub(in crate::live) rests_until: Option<Instant>,
-    /// Steps on their way.
+    /// Lessons with a transition under way.
     pub(in crate::live) moving: BTreeSet<LessonId>,
     pub(in crate::live) archives_after: Duration,
 }

@@ -1,4 +1,4 @@
-//! The lesson in progress: who sits in it, what flows, and what everyone is told.
+//! Lessons in progress: seats, media, messages to pages, recording, attendance.
 
 pub mod actor;
 pub mod attendance;

@@ -1,4 +1,4 @@
-//! What is seen of the ends of a lesson, window by window: pages' reports joined with the hub's figures. Pure.
+//! Attendance windows of the ends of a lesson: page reports combined with the hub's statistics. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use school::{
     },
 };
 
-/// A page that could not speak for a while tells of so much of it at most.
+/// Longest span that one report may cover, in milliseconds.
 const TOLD_AT_ONCE_MS: i64 = 15_000;
 
-/// A page whose socket ends this soon after its last word was there until then; one that is silent for longer was not.
+/// A page whose socket closes within this time of its last report counts as present until then, else not.
 const WORD_HOLDS_FOR: Duration = Duration::from_millis(7_500);
 
-/// What the hub knows of one connection. Figures come every two seconds.
+/// The hub's statistics of one connection, updated every two seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Figures {
     /// Share of packets lost.
@@ -42,21 +42,21 @@ impl Figures {
     }
 }
 
-/// How a receiving connection stands.
+/// State of a receiving connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Line {
-    /// There is none, or it is not up.
+    /// No connection, or not connected.
     Down,
-    /// It is up. `None`: no figures yet.
+    /// Connected. `None`: no statistics yet.
     Up(Option<Figures>),
 }
 
-/// Follows what one page tells.
+/// Presence of one page, from its reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PagePresence {
-    /// Until where its time is accounted for.
+    /// Time up to which windows have been produced.
     until: UnixMs,
-    /// Its last word, and whether the lesson was on its screen then.
+    /// When the last report came, and whether it had the lesson on screen.
     last: Option<(Instant, bool)>,
 }
 
@@ -65,16 +65,16 @@ impl PagePresence {
         Self { until: now.wall, last: None }
     }
 
-    /// A page has come, or come back: what it tells begins now.
+    /// A page has connected or reconnected: its presence starts now.
     pub(super) fn begin(&mut self, now: Now) {
         *self = Self::new(now);
     }
 
-    /// A page's word about the time behind it. `None`: there is no time that it could be about.
+    /// Turns a report into a window. `None`: the window would be empty.
     pub(super) fn word(&mut self, now: Now, report: &Report, line: Line, teacher_sends: bool) -> Option<Sample> {
         let span_ms = whole(report.span_ms, TOLD_AT_ONCE_MS).unwrap_or(WINDOW_MS);
         let from = UnixMs(now.wall.0.saturating_sub(span_ms)).max(self.until);
-        // The wall clock may have gone back: what was told already is not told again.
+        // The wall clock may have gone back: no time is reported twice.
         self.until = self.until.max(now.wall);
         let span_ms = now.wall.0.saturating_sub(from.0);
         if span_ms <= 0 {
@@ -121,7 +121,7 @@ impl PagePresence {
         })
     }
 
-    /// The page is gone, or the lesson is over. `None`: its last word is too old, or was that it saw nothing.
+    /// The page has disconnected or the lesson has ended. `None`: the last report is too old or had nothing on screen.
     pub(super) fn end(&mut self, now: Now) -> Option<Sample> {
         let (at, shown) = self.last.take()?;
         let from = self.until;
@@ -134,14 +134,14 @@ impl PagePresence {
     }
 }
 
-/// Follows what the teacher sends.
+/// Presence of the teacher, from what they send.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TeacherPresence {
     since: Option<(UnixMs, bool)>,
 }
 
 impl TeacherPresence {
-    /// How it stands. Answers the window that ends with it: when it changes, and every five seconds.
+    /// Updates the state. Returns the window that ends now: on a change, and every five seconds.
     pub(super) fn poll(&mut self, now: Now, sends: bool, figures: Option<Figures>) -> Option<Sample> {
         let Some((from, sent)) = self.since else {
             self.since = Some((now.wall, sends));
@@ -154,7 +154,7 @@ impl TeacherPresence {
         self.window(from, now.wall, sent, figures)
     }
 
-    /// The lesson is over.
+    /// The lesson has ended.
     pub(super) fn end(&mut self, now: Now, figures: Option<Figures>) -> Option<Sample> {
         let (from, sent) = self.since.take()?;
         self.window(from, now.wall, sent, figures)
@@ -163,7 +163,7 @@ impl TeacherPresence {
     fn window(self, from: UnixMs, until: UnixMs, sent: bool, figures: Option<Figures>) -> Option<Sample> {
         let span_ms = until.0.saturating_sub(from.0);
         if span_ms <= 0 || span_ms > TOLD_AT_ONCE_MS {
-            return None; // The wall clock was set, or the hub slept.
+            return None; // The wall clock was set, or the hub was suspended.
         }
         let figures = figures.filter(|_| sent);
         Some(Sample {
@@ -177,7 +177,7 @@ impl TeacherPresence {
 }
 
 impl Figures {
-    /// Of the connections of one teacher, camera and board.
+    /// Combines the connections of one teacher, camera and board.
     pub(super) fn together(all: impl Iterator<Item = Self>) -> Option<Self> {
         all.reduce(|a, b| Self { loss: a.loss.max(b.loss), kbps: a.kbps.saturating_add(b.kbps), ..a })
     }
@@ -211,13 +211,13 @@ fn nothing(from: UnixMs, until: UnixMs) -> Sample {
     }
 }
 
-// A page is not to be believed: figures that nothing can have are none.
+// Page reports are untrusted: impossible values become `None`.
 
 fn share(told: Option<f64>) -> Option<f64> {
     told.filter(|share| (0.0..=1.0).contains(share))
 }
 
-/// A minute is longer than any line of ours takes.
+/// At most one minute: no real connection has more.
 fn milliseconds(told: Option<f64>) -> Option<f64> {
     told.filter(|ms| (0.0..=60_000.0).contains(ms))
 }
@@ -264,7 +264,7 @@ mod tests {
         let seen = page.word(at(start, 5_000), &report(5_000.0, 5_000.0), UP, true).unwrap();
         assert_eq!((seen.from, seen.until), (start.wall, at(start, 5_000).wall));
         assert_eq!((seen.shown_ms, seen.cause, seen.hub_loss, seen.layer), (5_000, None, Some(0.01), Some(1)));
-        // What it claims while nothing is sent to it does not count.
+        // Time on screen that is claimed while nothing is sent does not count.
         let down = page.word(at(start, 10_000), &report(5_000.0, 5_000.0), Line::Down, true).unwrap();
         assert_eq!((down.shown_ms, down.cause), (0, Some(Cause::Line)));
         let idle = Line::Up(Some(Figures::default()));
@@ -290,11 +290,11 @@ mod tests {
     fn no_time_is_told_twice_and_no_more_than_there_was() {
         let start = start();
         let mut page = PagePresence::new(start);
-        // It came a second ago and claims a minute.
+        // Connected one second ago, claims a minute.
         let seen = page.word(at(start, 1_000), &report(60_000.0, 60_000.0), UP, true).unwrap();
         assert_eq!((seen.span_ms(), seen.shown_ms), (1_000, 1_000));
         assert_eq!(page.word(at(start, 1_000), &report(5_000.0, 5_000.0), UP, true), None, "the same moment again");
-        // It slept for ten minutes: fifteen seconds of them at most are told.
+        // Suspended for ten minutes: at most fifteen seconds count.
         let slept = page.word(at(start, 601_000), &report(600_000.0, 600_000.0), UP, true).unwrap();
         assert_eq!(slept.span_ms(), TOLD_AT_ONCE_MS);
         let mad = Report {

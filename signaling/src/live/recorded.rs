@@ -1,4 +1,4 @@
-//! What lessons in progress record: begun, followed, suspended, sealed.
+//! Recording of lessons in progress: start, checkpoint, suspend, seal.
 
 use std::sync::atomic::Ordering;
 
@@ -17,23 +17,23 @@ use school::{
 };
 
 impl Registry {
-    /// What of a lesson is recorded: a class on stage only where every school that listens has said so.
+    /// Tracks to record: classes on stage only if every listening school has consented.
     pub(super) async fn kept(&self, lesson_id: LessonId) -> TrackSelection {
         match self.shared.store.stage_is_recorded(&system_scope::bell(), lesson_id).await {
             Ok(stage) => TrackSelection { stage, ..TrackSelection::default() },
             Err(error) => {
-                // Nobody knows what they have said: what is not recorded harms no child.
+                // Consent is unknown: fail closed and do not record children.
                 error!(error = chain(&error), "A lesson is recorded without its stage");
                 TrackSelection::default()
             }
         }
     }
 
-    /// Copies what recordings say of how far they have come into the store, on a task of its own: lessons do not wait for a
-    /// store that is busy.
+    /// Copies the recordings' checkpoints into the store, in a task of its own: lessons do not wait for a busy
+    /// store.
     pub(super) fn save_checkpoints(&self) {
         if self.shared.checkpointing.swap(true, Ordering::AcqRel) {
-            return; // The one before is still at it.
+            return; // The previous run is still busy.
         }
         let registry = self.clone();
         tokio::spawn(async move {
@@ -65,7 +65,7 @@ impl Registry {
         Ok(())
     }
 
-    /// How many lessons are recorded whole, in part, and not at all for want of room.
+    /// Number of lessons recorded in full, in part, and paused for lack of disk space.
     #[must_use]
     pub fn recordings(&self) -> (usize, usize, usize) {
         let keeping: Vec<Keeping> =
@@ -74,13 +74,13 @@ impl Registry {
         (count(Keeping::Recording), count(Keeping::Lean), count(Keeping::Paused))
     }
 
-    /// How the recording of a lesson in progress is doing. `None`: nothing is recorded.
+    /// Recording state of a lesson in progress. `None`: nothing is recorded.
     #[must_use]
     pub fn keeping(&self, lesson_id: LessonId) -> Option<Keeping> {
         self.entry(lesson_id)?.table().recording.as_ref().and_then(Recording::keeping)
     }
 
-    /// Closes every recording so that the next start can go on with it.
+    /// Suspends every recording so that the next start can resume it.
     pub async fn suspend_recordings(&self) {
         let recordings: Vec<Recording> =
             self.shared.lessons.iter().filter_map(|entry| entry.table().recording.take()).collect();
@@ -99,7 +99,7 @@ impl Registry {
         match self.shared.recordings.record(recording_id, tap, kept) {
             Ok(recording) => Some(recording),
             Err(error) => {
-                // The lesson goes on: a lesson without a recording is better than none.
+                // The lesson goes on without a recording.
                 error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot begin");
                 None
             }
@@ -115,7 +115,7 @@ impl Registry {
     }
 }
 
-/// What the audit calls it when a recording is complete, and how the digest of its seal stands in that line.
+/// The audit action for a sealed recording, whose row has the digest of its seal.
 pub const SEAL_RECORDING: &str = "seal_recording";
 /// See [`SEAL_RECORDING`].
 pub const SEAL_SHA256: &str = "sha256 ";

@@ -1,4 +1,4 @@
-//! The thin way to the recorder: what a lesson in progress and its replay ask of it, in this crate's words.
+//! Adapter to the recorder for live lessons and replay.
 
 use std::{
     collections::BTreeSet,
@@ -32,10 +32,10 @@ use crate::{
 };
 use school::base::id::RecordingId;
 
-/// The recordings of a data folder. What was given away is read from the bucket, where there is one.
+/// The recordings of a data folder. Evicted segments are read from the bucket, if there is one.
 ///
 /// # Errors
-/// As the archive says.
+/// Those of the archive.
 pub fn archive(
     data: &Path,
     signer: Option<Arc<dyn Signer>>,
@@ -52,10 +52,10 @@ pub fn archive(
     )
 }
 
-/// A bucket as it was configured. Nothing is asked yet.
+/// Builds a bucket from its configuration, without a request.
 ///
 /// # Errors
-/// Where its address makes no sense.
+/// If its address is invalid.
 pub fn bucket(s3: &S3) -> Result<Bucket, BucketError> {
     Bucket::at(&BucketAddress {
         endpoint: s3.endpoint.clone(),
@@ -66,46 +66,46 @@ pub fn bucket(s3: &S3) -> Result<Bucket, BucketError> {
     })
 }
 
-/// What the bucket has confirmed, in the data folder.
+/// The record of what the bucket has confirmed, in the data folder.
 pub const RECEIPTS_FILE: &str = "mirror.receipts";
 
-/// Every recording of this hub. Cheap to clone; its calls touch the disk, so they belong on a blocking thread.
+/// All recordings of this hub. Cheap to clone; calls block on the disk and belong on a blocking thread.
 #[derive(Clone)]
 pub struct Recordings {
     archive: Arc<Archive>,
     mirror: Option<Arc<Mirror>>,
     local: Option<Duration>,
-    /// Paths of schools whose quota is used up.
+    /// Paths of schools over their quota.
     full: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// What a recording takes.
+/// Size of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// Of its whole segments.
+    /// Bytes of its complete segments.
     pub size_bytes: u64,
-    /// As far as the longest track reaches.
+    /// Length of the longest track.
     pub duration_ms: u64,
-    /// SHA-256 of its seal, in hex. `None`: it has none yet.
+    /// SHA-256 of its seal, in hex. `None`: not sealed yet.
     pub seal_sha256: Option<String>,
 }
 
-/// A recording that grows.
+/// A recording that is being written.
 pub struct Recording {
     recorder: Recorder,
 }
 
-/// The key that seals this hub's recordings. It stays in the data folder, and apart from that of the tokens: tokens may
-/// be given another key at any time, recordings are checked with theirs for years.
+/// The key that seals this hub's recordings. It stays in the data folder and is separate from the token key: the token
+/// key may be rotated at any time, recordings are verified with this one for years.
 pub struct SealKey {
     pair: Ed25519KeyPair,
 }
 
 impl SealKey {
-    /// Reads the key of a data folder, or makes it on the first run.
+    /// Reads the key of a data folder, or creates it on the first run.
     ///
     /// # Errors
-    /// [`DataDirError`] where the file cannot be read or written, or holds no key.
+    /// [`DataDirError`] if the file cannot be read or written, or holds no key.
     pub fn open(data: &Path) -> Result<Self, DataDirError> {
         let path = data.join(KEY_FILE);
         let document = data_dir::secret(&path, || {
@@ -117,7 +117,7 @@ impl SealKey {
         Ok(Self { pair })
     }
 
-    /// Reads the key of a data folder. `None`: no hub that signs has run there yet.
+    /// Reads the key of a data folder. `None`: no signing hub has run there yet.
     ///
     /// # Errors
     /// As [`SealKey::open`].
@@ -136,15 +136,15 @@ impl Signer for SealKey {
     }
 }
 
-/// The key file in the data folder, readable by the hub alone.
+/// The key file in the data folder, readable by the hub only.
 const KEY_FILE: &str = "recording.key";
 
 impl Recordings {
-    /// Opens the folder of recordings in a data folder, and looks after its disk from now on. Those that end are signed
-    /// with `key`, and copied into the bucket where there is one.
+    /// Opens the recordings of a data folder and monitors their disk from now on. Finished recordings are signed with
+    /// `key` and copied to the bucket, if there is one.
     ///
     /// # Errors
-    /// As the archive says.
+    /// Those of the archive.
     pub fn open(data: &Path, key: SealKey, s3: Option<(&S3, Bucket)>) -> Result<Self, ArchiveError> {
         let bucket = s3.as_ref().map(|(_, bucket)| bucket.clone());
         let archive = archive(data, Some(Arc::new(key)), bucket)?;
@@ -157,12 +157,12 @@ impl Recordings {
         Ok(Self { archive, mirror: mirror.transpose()?, local, full: Arc::default() })
     }
 
-    /// From now on these schools, by their paths, have used up their quota.
+    /// Sets the paths of the schools over their quota.
     pub fn fill(&self, full: BTreeSet<String>) {
         *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
     }
 
-    /// Whether the school with this path has used up its quota.
+    /// Whether the school with this path is over its quota.
     #[must_use]
     pub fn is_full(&self, path: &str) -> bool {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
@@ -174,13 +174,13 @@ impl Recordings {
         self.mirror.as_ref()
     }
 
-    /// How long media stays here once the bucket has confirmed it. `None`: until the disk runs short.
+    /// How long media stays on disk after the bucket has confirmed it. `None`: until the disk runs short.
     #[must_use]
     pub fn local_kept(&self) -> Option<Duration> {
         self.local
     }
 
-    /// What a recording takes. Nothing, where nothing is durable yet.
+    /// Size of a recording. Zero if nothing is durable yet.
     #[must_use]
     pub fn measure(&self, recording_id: RecordingId) -> Measured {
         let (size_bytes, duration_ms) = self.archive.measure(named(recording_id)).unwrap_or_default();
@@ -188,7 +188,7 @@ impl Recordings {
         Measured { size_bytes, duration_ms, seal_sha256 }
     }
 
-    /// Removes a recording from the disk for good. False: it is being written, or the disk refuses.
+    /// Deletes a recording from the disk. False: it is being written, or the disk failed.
     #[must_use]
     pub fn remove(&self, recording_id: RecordingId) -> bool {
         match self.archive.remove(named(recording_id)) {
@@ -200,30 +200,30 @@ impl Recordings {
         }
     }
 
-    /// How full the recordings' disk is, as of the last look: every other second.
+    /// Disk usage of the recordings, measured every two seconds.
     #[must_use]
     pub fn disk(&self) -> DiskState {
         self.archive.disk_state()
     }
 
-    /// SHA-256 of a recording's seal, in hex. `None`: it has none, or it cannot be read.
+    /// SHA-256 of a recording's seal, in hex. `None`: not sealed, or unreadable.
     #[must_use]
     pub fn seal_sha256(&self, recording_id: RecordingId) -> Option<String> {
         self.found(recording_id, self.archive.seal_sha256(named(recording_id))).flatten()
     }
 
-    /// Mends what a killed hub left half written. Answers how many recordings may go on.
+    /// Repairs what a killed hub left half written. Returns how many recordings can be resumed.
     ///
     /// # Errors
-    /// As the archive says.
+    /// Those of the archive.
     pub fn recover(&self) -> Result<usize, ArchiveError> {
         Ok(self.archive.recover()?.len())
     }
 
-    /// Begins a recording, or goes on with one.
+    /// Starts or resumes a recording.
     ///
     /// # Errors
-    /// As the archive says.
+    /// Those of the archive.
     pub fn record(
         &self,
         recording_id: RecordingId,
@@ -233,11 +233,11 @@ impl Recordings {
         Ok(Recording { recorder: self.archive.record_selection(named(recording_id), tap, kept)? })
     }
 
-    /// Completes a recording whose lesson is over and that nobody writes any more. True: it is complete now.
+    /// Seals a recording whose lesson is over and that has no writer. True: it is sealed now.
     #[must_use]
     pub fn seal(&self, recording_id: RecordingId) -> bool {
         match self.archive.seal(named(recording_id)) {
-            // Killed between the seal and our note of it, or before the first byte.
+            // The hub was killed between the seal and its note, or before the first byte.
             Ok(_) | Err(ArchiveError::Sealed { .. } | ArchiveError::NoRecording { .. }) => true,
             Err(error) => {
                 error!(recording.id = %recording_id, error = chain(&error), "Recording {recording_id} cannot be sealed");
@@ -246,25 +246,25 @@ impl Recordings {
         }
     }
 
-    /// What a recording holds. `None`: nothing yet, or it cannot be read.
+    /// Manifest of a recording. `None`: nothing yet, or unreadable.
     #[must_use]
     pub fn manifest(&self, recording_id: RecordingId) -> Option<Manifest> {
         self.found(recording_id, self.archive.manifest(named(recording_id)))
     }
 
-    /// A playlist by the name that the manifest tells. `None`: there is none of that name.
+    /// A playlist by its name in the manifest. `None`: no such playlist.
     #[must_use]
     pub fn playlist(&self, recording_id: RecordingId, name: &str) -> Option<String> {
         self.found(recording_id, self.archive.playlist(named(recording_id), name))
     }
 
-    /// An init segment or a segment, opened, and its SHA-256 in hex. `None`: there is none of that name.
+    /// An init segment or a segment, opened, and its SHA-256 in hex. `None`: no such file.
     #[must_use]
     pub fn open_media(&self, recording_id: RecordingId, name: &str) -> Option<(File, String)> {
         self.found(recording_id, self.archive.open_media(named(recording_id), name))
     }
 
-    /// The recording, or a span of it, as an MP4 file. `None`: nothing of these tracks lies there.
+    /// The recording, or a span of it, as an MP4 file. `None`: no media of these tracks.
     #[must_use]
     pub fn export(
         &self,
@@ -288,7 +288,7 @@ impl Recordings {
 }
 
 impl Recording {
-    /// How it is doing. `None`: it has stopped.
+    /// State of the recording. `None`: it has stopped.
     #[must_use]
     pub fn keeping(&self) -> Option<Keeping> {
         match self.recorder.status().state {
@@ -299,13 +299,13 @@ impl Recording {
         }
     }
 
-    /// The newest word on how far its journal has come. `None`: the first is not due yet.
+    /// The newest journal checkpoint. `None`: the first is not due yet.
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         self.recorder.checkpoint()
     }
 
-    /// Ends it: complete, and never changed again. True: it is sealed.
+    /// Ends the recording and seals it; it is immutable from then on. True: it is sealed.
     #[must_use]
     pub fn finish(self) -> bool {
         let recording_id = self.recorder.id();
@@ -321,7 +321,7 @@ impl Recording {
         }
     }
 
-    /// Closes it so that the next start goes on with it.
+    /// Closes the recording so that the next start resumes it.
     pub fn suspend(self) {
         let recording_id = self.recorder.id();
         if let Err(error) = self.recorder.suspend() {
@@ -334,7 +334,7 @@ fn named(recording_id: RecordingId) -> recorder::RecordingId {
     recorder::RecordingId(recording_id.uuid())
 }
 
-/// Seals it on a thread that may wait for the disk. False: the next start tries again.
+/// Seals it on a blocking thread. False: the next start tries again.
 pub(super) async fn finish(recording: Recording) -> bool {
     tokio::task::spawn_blocking(move || recording.finish()).await.unwrap_or(false)
 }

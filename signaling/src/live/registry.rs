@@ -1,4 +1,4 @@
-//! Every lesson in progress: its room in the hub, its seats, its sockets. What it records stands in `recorded.rs`.
+//! The registry of lessons in progress: hub room, seats and sockets of each. Recording is in `recorded.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -46,13 +46,13 @@ use school::{
     retention::quota::is_optional,
 };
 
-/// How often seats are looked at: what others see of a seat is at most this old.
+/// Interval of the tick; seat updates that pages receive are at most this old.
 pub const TICK: Duration = Duration::from_millis(500);
 
-/// Every so many ticks the hub's figures are read.
+/// Ticks between two reads of the hub's statistics.
 const TICKS_PER_ROUND: u64 = 4;
 
-/// Every lesson in progress. Cheap to clone.
+/// The lessons in progress. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
     pub(super) shared: Arc<Shared>,
@@ -69,7 +69,7 @@ pub(super) struct Shared {
     resources: Resources,
     sample_buffer: Mutex<SampleBuffer>,
     sockets: AtomicU64,
-    /// Checkpoints are on their way into the store.
+    /// A write of checkpoints to the store is under way.
     pub(super) checkpointing: AtomicBool,
 }
 
@@ -94,17 +94,17 @@ impl Registry {
         }
     }
 
-    /// Takes up every lesson that is open or live, after a start of the hub: rooms are opened again, and recordings
-    /// that a killed hub left are gone on with or sealed.
+    /// Restores every open or live lesson after a start of the hub: opens their rooms, and resumes or seals recordings
+    /// that a killed hub left.
     ///
     /// # Errors
-    /// [`StoreError`] where the lessons cannot be read.
+    /// [`StoreError`] if the lessons cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         for lesson in self.shared.store.lessons_in_progress(&system_scope::bell()).await? {
             let kept = self.kept(lesson.lesson_id).await;
             self.resume_recording(lesson, kept);
         }
-        // Their lessons are over: the hub was killed while it sealed them.
+        // These lessons are over: the hub was killed while it sealed their recordings.
         for recording_id in self.shared.store.unsealed_recordings(&system_scope::bell()).await? {
             let recordings = self.shared.recordings.clone();
             if tokio::task::spawn_blocking(move || recordings.seal(recording_id)).await.unwrap_or(false) {
@@ -114,8 +114,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Opens a room for a lesson that is open or live. Harmless where it has one. One that is live already is recorded on
-    /// without a class on stage: see [`Registry::restore`].
+    /// Opens a room for an open or live lesson. No effect if it has one. A lesson that is already live is recorded
+    /// without classes on stage: see [`Registry::restore`].
     pub fn take_up(&self, lesson: Lesson) {
         self.resume_recording(lesson, TrackSelection::default());
     }
@@ -147,16 +147,16 @@ impl Registry {
         drop(entry);
     }
 
-    /// A lesson in progress. `None`: it is not.
+    /// A lesson in progress. `None`: not in progress.
     #[must_use]
     pub fn lesson(&self, lesson_id: LessonId) -> Option<Lesson> {
         Some(self.entry(lesson_id)?.table().lesson.clone())
     }
 
-    /// Reads a lesson in progress again: dispatch gave it another teacher. Harmless where it is not in progress.
+    /// Reloads a lesson in progress after dispatch changed its teacher. No effect if it is not in progress.
     ///
     /// # Errors
-    /// [`StoreError`] where it cannot be read.
+    /// [`StoreError`] if it cannot be read.
     pub async fn reread(&self, lesson_id: LessonId) -> Result<(), StoreError> {
         let Some(entry) = self.entry(lesson_id) else { return Ok(()) };
         let _moving = entry.moving.lock().await;
@@ -168,37 +168,37 @@ impl Registry {
         Ok(())
     }
 
-    /// Its room in the hub. `None`: it is not in progress.
+    /// The lesson's room in the hub. `None`: not in progress.
     #[must_use]
     pub fn room(&self, lesson_id: LessonId) -> Option<RoomId> {
         Some(self.entry(lesson_id)?.room)
     }
 
-    /// The session URLs of WHIP and WHEP.
+    /// The WHIP and WHEP session URLs.
     #[must_use]
     pub fn resources(&self) -> &Resources {
         &self.shared.resources
     }
 
-    /// Closes a peer, and its URL with it: the hub says nothing of a peer that never came.
+    /// Closes a peer and removes its URL: the hub sends no event for a peer that never connected.
     pub fn close_peer(&self, peer: PeerId) {
         self.shared.resources.forget(peer);
         self.shared.hub.close_peer(peer);
     }
 
-    /// Ends the media of a seat whose holder may not stay.
+    /// Closes the media of a seat whose holder is no longer authorised.
     pub fn close_seat(&self, lesson_id: LessonId, seat_id: SeatId) {
         self.with_session(lesson_id, |session, _| session.expel(seat_id));
     }
 
-    /// How many lessons are in progress, and how many sockets listen.
+    /// Number of lessons in progress, and of open sockets.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let sockets = self.shared.lessons.iter().map(|entry| entry.table().sockets.len()).sum();
         (self.shared.lessons.len(), sockets)
     }
 
-    /// Starts a lesson: it is live, and recorded from now on.
+    /// Starts a lesson: it becomes live and is recorded from now on.
     ///
     /// # Errors
     /// See [`TransitionError`].
@@ -213,10 +213,10 @@ impl Registry {
         if lesson.state == before {
             return Ok(lesson);
         }
-        // A school that has used up its quota still has the lessons of its timetable recorded.
+        // Lessons of the timetable are recorded even if the school is over its quota.
         let left_out = is_optional(lesson.runs_by) && self.shared.recordings.is_full(lesson.place());
         let kept = self.kept(lesson.lesson_id).await;
-        // Armed since the lesson opened: it runs before anything is written down, so that the first word is in it.
+        // Recording starts before the transition is stored, so that it has the lesson's first word.
         let (recording_id, recording) = {
             let mut table = entry.table();
             let recording_id = table.armed;
@@ -230,7 +230,7 @@ impl Registry {
         let row = self.row(actor, "start_lesson", &lesson).saying(if left_out { "not recorded: quota" } else { "" });
         let moved = self.shared.store.move_lesson(&system_scope::bell(), &lesson, before, begins, &row).await;
         if !matches!(moved, Ok(true)) {
-            // The next try goes on with it.
+            // The next attempt uses it.
             entry.table().recording = recording;
             return if moved? { Ok(lesson) } else { Err(WrongState(before).into()) };
         }
@@ -242,7 +242,7 @@ impl Registry {
         Ok(lesson)
     }
 
-    /// Ends a lesson: its recording is sealed, everyone is told, the room is closed.
+    /// Ends a lesson: seals its recording, notifies its pages and closes its room.
     ///
     /// # Errors
     /// See [`TransitionError`].
@@ -250,7 +250,7 @@ impl Registry {
         self.close(lesson, Step::End, "", actor).await
     }
 
-    /// Takes the last step of a lesson in progress: it ends, it is called off, or it is missed.
+    /// Takes a lesson in progress to its last state: ended, cancelled or missed.
     ///
     /// # Errors
     /// See [`TransitionError`].
@@ -285,7 +285,7 @@ impl Registry {
         }
         let recording = {
             let mut table = entry.table();
-            table.lesson = lesson.clone(); // From here on nobody joins.
+            table.lesson = lesson.clone(); // No one can join from here on.
             table.recording.take()
         };
         let sealed = match recording {
@@ -312,7 +312,7 @@ impl Registry {
         Ok(lesson)
     }
 
-    /// Takes the seat that a token speaks of, for its media.
+    /// Takes the seat named in a token, for media.
     ///
     /// # Errors
     /// See [`SeatRefused`].
@@ -323,7 +323,7 @@ impl Registry {
         entry.table().sit(self.shared.clock.now(), claims, guest_had, usage)
     }
 
-    /// Asks the session of a lesson something, and does what it answers. `None`: the lesson is not in progress.
+    /// Calls `ask` on a lesson's session and applies its outputs. `None`: the lesson is not in progress.
     pub fn with_session<T>(&self, lesson_id: LessonId, ask: impl FnOnce(&mut Session, Now) -> T) -> Option<T> {
         let entry = self.entry(lesson_id)?;
         let now = self.shared.clock.now();
@@ -333,7 +333,7 @@ impl Registry {
         Some(answer)
     }
 
-    /// Lets a page's socket in.
+    /// Opens a page's socket.
     ///
     /// # Errors
     /// See [`SeatRefused`].
@@ -348,7 +348,7 @@ impl Registry {
         table.session.handle_socket_opened(now, seat_id, socket);
         self.reconcile(&mut table);
         if let Some(keeping) = table.keeping.filter(|_| role == SeatRole::Teacher) {
-            // Its first word after the welcome.
+            // Sent right after the welcome.
             let _ = page.send(Outgoing::Text(text_of(&ToPage::Keeping { keeping })));
         }
         table.sockets.insert(socket, Listener { role, page });
@@ -363,7 +363,7 @@ impl Registry {
         Ok(Joined { socket, seat_id, welcome, unread })
     }
 
-    /// A page's socket has ended.
+    /// A page's socket has closed.
     pub fn leave(&self, lesson_id: LessonId, seat_id: SeatId, socket: SocketId) {
         let Some(entry) = self.entry(lesson_id) else { return };
         let mut table = entry.table();
@@ -372,12 +372,12 @@ impl Registry {
         self.reconcile(&mut table);
     }
 
-    /// A page says how it goes.
+    /// A page has sent a report.
     pub fn report(&self, lesson_id: LessonId, seat_id: SeatId, report: Report) {
         self.with_session(lesson_id, |session, now| session.handle_report(now, seat_id, report));
     }
 
-    /// Something happened on the wire. Lessons that go live by it do so on a task of their own.
+    /// Handles a hub event. A lesson that goes live because of it does so in a task of its own.
     pub fn handle_hub_event(&self, event: &HubEvent) {
         let (HubEvent::PeerConnected { room, .. }
         | HubEvent::PeerGone { room, .. }
@@ -390,7 +390,7 @@ impl Registry {
         self.with_session(lesson_id, |session, now| session.handle_hub_event(now, event));
     }
 
-    /// One beat of the lessons' own clock: seats that nobody comes back to, news of seats, figures.
+    /// Runs one tick of all lessons: expired seats, seat updates, statistics.
     pub async fn tick(&self, count: u64) {
         let now = self.shared.clock.now();
         let round = count.is_multiple_of(TICKS_PER_ROUND);
@@ -413,19 +413,19 @@ impl Registry {
         }
     }
 
-    /// Asks the roll something, or tells it. It is held for as long as `ask` takes.
+    /// Calls `ask` on the sample buffer, which stays locked until it returns.
     pub fn sample_buffer<T>(&self, ask: impl FnOnce(&mut SampleBuffer) -> T) -> T {
         ask(&mut self.shared.sample_buffer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says goodbye to every socket.
+    /// Sends `bye` to every socket and closes it.
     pub fn say_bye(&self, reason: CloseReason) {
         for entry in &self.shared.lessons {
             entry.table().say_bye(reason);
         }
     }
 
-    /// Does what the session answered. Sockets are told at once; the hub is asked without waiting for it.
+    /// Applies the session's outputs. Socket messages are queued; calls to the hub do not wait.
     fn reconcile(&self, table: &mut Table) {
         let mut slots_changed = false;
         while let Some(output) = table.session.poll_output() {
@@ -438,14 +438,14 @@ impl Registry {
                 }
                 Output::SlotsChanged => slots_changed = true,
                 Output::PausedChanged(seat_id) => table.send_paused(seat_id),
-                // A lesson of the timetable waits for the bell, whatever its encoder sends.
+                // A lesson of the timetable starts at the bell only, whatever its encoder sends.
                 Output::GoLive
                     if table.lesson.state == LessonState::Open && table.lesson.runs_by == RunsBy::Teacher =>
                 {
                     self.go_live(table.lesson.clone());
                 }
                 Output::GoLive => {}
-                // Before it begins nobody can be missing.
+                // Attendance counts from the start of the lesson.
                 Output::Seen(end, sample) if table.lesson.state == LessonState::Live => {
                     self.sample_buffer(|sample_buffer| sample_buffer.note(table.lesson.lesson_id, end, sample));
                 }
@@ -463,7 +463,7 @@ impl Registry {
         let start = async move {
             let actor = Actor { actor: "publisher".into(), address: String::new() };
             match registry.start(lesson, &actor).await {
-                Ok(_) | Err(TransitionError::WrongState(_)) => {} // It ended in the same moment.
+                Ok(_) | Err(TransitionError::WrongState(_)) => {} // It has just ended.
                 Err(error) => error!(error = chain(&error), "A publisher's lesson could not be started"),
             }
         };

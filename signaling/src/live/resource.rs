@@ -7,60 +7,60 @@ use sfu::{Answered, PeerId};
 
 use school::base::id::LessonId;
 
-/// Every session URL that leads somewhere. Bounded by the hub, which bounds its peers.
+/// The session URLs in use. Bounded by the hub's limit on peers.
 #[derive(Debug, Default)]
 pub struct Resources {
     by_name: DashMap<String, Resource>,
     by_peer: DashMap<PeerId, String>,
 }
 
-/// What one session URL leads to.
+/// The target of a session URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// Its lesson.
     pub lesson_id: LessonId,
     /// Its peer.
     pub peer: PeerId,
-    /// Our ICE user fragment, of which RFC 9725 §4.3.1 makes the entity tag.
+    /// The hub's ICE user fragment, from which RFC 9725 §4.3.1 makes the entity tag.
     pub ice_ufrag: Arc<str>,
 }
 
 impl Resources {
-    /// Makes the URL of a new peer lead to it. `name` is the URL's unguessable part.
+    /// Registers the URL of a new peer. `name` is the URL's unguessable part.
     pub fn insert(&self, name: String, lesson_id: LessonId, answered: &Answered) {
         let resource = Resource { lesson_id, peer: answered.peer, ice_ufrag: answered.ice_ufrag.as_str().into() };
         self.by_peer.insert(answered.peer, name.clone());
         self.by_name.insert(name, resource);
     }
 
-    /// Where a URL leads. `None`: nowhere, or nowhere any more.
+    /// The target of a URL. `None`: unknown or expired.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Resource> {
         self.by_name.get(name).map(|resource| resource.clone())
     }
 
-    /// ICE was restarted: the entity tag is another.
+    /// ICE was restarted: the entity tag changes.
     pub fn restarted(&self, name: &str, ice_ufrag: &str) {
         if let Some(mut resource) = self.by_name.get_mut(name) {
             resource.ice_ufrag = ice_ufrag.into();
         }
     }
 
-    /// The client has left by its URL, which leads nowhere from now on.
+    /// The client has deleted its session: removes the URL.
     pub fn take(&self, name: &str) -> Option<Resource> {
         let (_, resource) = self.by_name.remove(name)?;
         self.by_peer.remove(&resource.peer);
         Some(resource)
     }
 
-    /// The peer has gone, and its URL with it.
+    /// The peer has gone: removes its URL.
     pub fn forget(&self, peer: PeerId) {
         if let Some((_, name)) = self.by_peer.remove(&peer) {
             self.by_name.remove(&name);
         }
     }
 
-    /// The lesson has ended, and its URLs with it.
+    /// The lesson has ended: removes its URLs.
     pub fn forget_lesson(&self, lesson_id: LessonId) {
         self.by_name.retain(|_, resource| resource.lesson_id != lesson_id);
         self.by_peer.retain(|_, name| self.by_name.contains_key(name));

@@ -1,5 +1,5 @@
-//! The roll: windows of all lessons on their way to the store, a row for each end and minute. Pure, bounded, and in no
-//! lesson's way: rows wait here while the store is away, and one that is written twice is written once.
+//! The sample buffer: attendance windows of all lessons before they are stored, one row per end and minute. Pure and
+//! bounded. Rows wait here during a store outage; writing a row again is idempotent.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use school::{
     report::{End, quality::Sample, window},
 };
 
-/// A row holds so much time.
+/// Duration of a row, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
 
-/// And so many windows: a page that tells every change of a bad minute.
+/// Windows per row: enough for a page that reports every change of a bad minute.
 const WINDOWS_MAX: usize = 40;
 
-/// Rows that wait: 200 lessons with five ends each for more than an hour and a half, some 60 MB. Beyond, the oldest goes.
+/// Rows buffered: 200 lessons with five ends each for more than 1.5 hours, some 60 MB. Beyond, the oldest is dropped.
 const ROWS_MAX: usize = 100_000;
 
-/// Windows on their way to the store.
+/// Attendance windows that are to be stored.
 #[derive(Debug)]
 pub struct SampleBuffer {
     run: UnixMs,
@@ -31,26 +31,26 @@ type Key = (LessonId, End, UnixMs);
 #[derive(Debug, Default)]
 struct Row {
     windows: Vec<Sample>,
-    /// How many of them the store has.
+    /// How many of them are stored.
     kept: usize,
 }
 
-/// A row on its way: what is written, and how much that is.
+/// A row to be written, and its number of windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PendingRow {
-    /// As the store keeps it.
+    /// The row as stored.
     pub minute: Minute,
     windows: usize,
 }
 
 impl SampleBuffer {
-    /// An empty one, of a hub that was started at `run`.
+    /// An empty buffer, of a hub started at `run`.
     #[must_use]
     pub fn new(run: UnixMs) -> Self {
         Self { run, rows: BTreeMap::new(), forgotten: 0 }
     }
 
-    /// One more window of an end.
+    /// Adds a window of an end.
     pub fn note(&mut self, lesson_id: LessonId, end: End, sample: Sample) {
         let begun = (lesson_id, end, UnixMs(i64::MIN))..=(lesson_id, end, sample.from);
         let open = self.rows.range_mut(begun).next_back().filter(|(key, row)| {
@@ -62,7 +62,7 @@ impl SampleBuffer {
             row.windows.push(sample);
             return;
         }
-        // Where the wall clock went back, a row of that name may be there: it keeps its windows, and this one goes.
+        // After the wall clock went back, a row with this key may exist: it is left as is and this window is dropped.
         self.rows.entry((lesson_id, end, sample.from)).or_insert_with(|| Row { windows: vec![sample], kept: 0 });
         if self.rows.len() > ROWS_MAX {
             let oldest = self.rows.iter().min_by_key(|(key, _)| key.2).map(|(key, _)| *key);
@@ -70,14 +70,14 @@ impl SampleBuffer {
         }
     }
 
-    /// Rows of which the store does not have everything, at most `limit`.
+    /// Rows with windows that are not stored yet, at most `limit`.
     #[must_use]
     pub fn on_their_way(&self, limit: usize) -> Vec<PendingRow> {
         let behind = self.rows.iter().filter(|(_, row)| row.kept < row.windows.len());
         behind.take(limit).map(|(key, row)| self.row(key, row)).collect()
     }
 
-    /// The store has these now.
+    /// Marks rows as stored.
     pub fn arrived(&mut self, rows: &[PendingRow]) {
         for row in rows {
             let key = (row.minute.lesson_id, row.minute.end, row.minute.from);
@@ -85,7 +85,7 @@ impl SampleBuffer {
                 kept.kept = kept.kept.max(row.windows);
             }
         }
-        // A row that is whole and kept is the store's alone. The newest of each end is still being written.
+        // Drops rows that are complete and stored. The newest of each end is still being filled.
         let mut newer: Option<(LessonId, End)> = None;
         let mut whole = Vec::new();
         for (key, row) in self.rows.iter().rev() {
@@ -100,19 +100,19 @@ impl SampleBuffer {
         }
     }
 
-    /// Everything here of one lesson, whether the store has it or not.
+    /// All buffered rows of a lesson, stored or not.
     #[must_use]
     pub fn of(&self, lesson_id: LessonId) -> Vec<Minute> {
         self.rows_of(lesson_id).map(|(key, row)| self.row(key, row).minute).collect()
     }
 
-    /// Whether the store has everything of this lesson.
+    /// Whether all windows of this lesson are stored.
     #[must_use]
     pub fn is_kept(&self, lesson_id: LessonId) -> bool {
         self.rows_of(lesson_id).all(|(_, row)| row.kept == row.windows.len())
     }
 
-    /// A lesson is over, and its report worked out.
+    /// The lesson's report is computed: drops its rows.
     pub fn forget(&mut self, lesson_id: LessonId) {
         let keys: Vec<Key> = self.rows_of(lesson_id).map(|(key, _)| *key).collect();
         for key in keys {
@@ -120,13 +120,13 @@ impl SampleBuffer {
         }
     }
 
-    /// Rows that were given up because too many waited, ever.
+    /// Total rows dropped because the buffer was full.
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.forgotten
     }
 
-    /// Rows that wait here, kept or not.
+    /// Rows in the buffer, stored or not.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows.len()
@@ -159,7 +159,7 @@ mod tests {
         let from: Vec<i64> = rows.iter().map(|row| row.minute.from.0).collect();
         assert_eq!(from, [0, 60_000, 120_000]);
         assert!(rows.iter().all(|row| row.minute.run == UnixMs(7)));
-        // One more comes while they are written: it is written next time, with its whole row.
+        // A window is added during the write: the next write has the row with it.
         sample_buffer.note(lesson_id, End::Teacher, sample(150, 5_000));
         sample_buffer.arrived(&rows);
         assert_eq!(sample_buffer.rows(), 1, "the last minute is not over");

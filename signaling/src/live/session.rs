@@ -1,7 +1,7 @@
 //! The seats of one lesson and what flows between them: a pure state machine.
 //!
-//! It is told what happened and when; it answers through [`Session::poll_output`]. A seat outlives its socket and its
-//! peers by [`SEAT_KEPT_FOR`]; a guest without a page has nothing to come back with, so theirs goes with its peer.
+//! It takes events with their time; its outputs are read with [`Session::poll_output`]. A seat outlives its socket and
+//! peers by [`SEAT_KEPT_FOR`]; a guest without a page cannot reconnect, so that seat is removed with its peer.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -28,33 +28,33 @@ use school::{
     report::End,
 };
 
-/// A seat is kept this long after its last socket and peer: a page that lost its line comes back to it.
+/// How long a seat is reserved after its last socket and peer, so that a disconnected page can return to it.
 pub const SEAT_KEPT_FOR: Duration = Duration::from_secs(120);
 
-/// Offers of one seat in a minute. A teacher's page makes two at a time, camera and board, and one on a line that breaks
-/// every three seconds makes forty a minute.
+/// Offers of one seat per minute. A teacher's page makes two at a time, camera and board; on a line that breaks every
+/// three seconds that is forty a minute.
 pub const OFFERS_PER_MINUTE_MAX: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a guest wants a seat for. Each is bounded by itself: a page takes one of both.
+/// What a guest uses a seat for. Each has its own limit: a page takes one of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuestUse {
     /// The page's socket.
     Socket,
-    /// Picture and sound.
+    /// Video and audio.
     Media,
 }
 
-/// As many guests as the lesson allows are here.
+/// The lesson's limit of guests is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("every guest seat is taken")]
 pub struct GuestsFull;
 
-/// A seat has made [`OFFERS_PER_MINUTE_MAX`] in this minute: whatever makes them is in a loop.
+/// A seat has made [`OFFERS_PER_MINUTE_MAX`] offers in this minute: its client is in a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this seat has made too many offers")]
 pub struct TooManyOffers {
-    /// When its next minute begins.
+    /// Time until the next minute begins.
     pub retry_after: Duration,
 }
 
@@ -87,15 +87,15 @@ impl Session {
         }
     }
 
-    /// Takes a seat that is the sitter's own, or finds them in it already.
+    /// Takes the sitter's own seat. No effect if they are in it already.
     pub fn sit(&mut self, now: Now, sitter: Sitter) {
         self.seats.entry(sitter.seat_id).or_insert_with(|| Seat::new(now, sitter));
     }
 
-    /// Takes a guest seat: the one a page had, where it is still there, else a new one.
+    /// Takes a guest seat: the one that the page had, if it still exists, else a new one.
     ///
     /// # Errors
-    /// [`GuestsFull`] where the lesson allows no more.
+    /// [`GuestsFull`] if the lesson's limit is reached.
     pub fn sit_guest(
         &mut self,
         now: Now,
@@ -120,7 +120,7 @@ impl Session {
         Ok(seat_id)
     }
 
-    /// Gives up a seat that nobody came to sit in: the offer behind it was refused.
+    /// Releases a guest seat that has no socket and no peer, because its offer was refused.
     pub fn stand_up(&mut self, seat_id: SeatId) {
         if let Some(seat) = self.seats.get(&seat_id)
             && seat.sitter.role == SeatRole::Guest
@@ -130,19 +130,19 @@ impl Session {
         }
     }
 
-    /// Empties a seat whose holder may not stay: their media end now.
+    /// Closes the media of a seat whose holder is no longer authorised.
     pub fn expel(&mut self, seat_id: SeatId) {
         if let Some(seat) = self.seats.get_mut(&seat_id) {
             self.outputs.extend(seat.peers.drain(..).map(|peer| Output::ClosePeer(peer.peer)));
         }
     }
 
-    /// A page has said hello. The page before it in this seat is told that it was replaced.
+    /// A page has opened its socket. The previous page in this seat is closed as replaced.
     pub fn handle_socket_opened(&mut self, now: Now, seat_id: SeatId, socket: SocketId) {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
         self.outputs.extend(seat.last_seen(now));
         seat.seen.begin(now);
-        // A page that has just come knows of nothing spared: the next figures tell it.
+        // A new page knows of no paused tracks: the next statistics update it.
         seat.peers.iter_mut().for_each(|peer| peer.paused.clear());
         if let Some(before) = seat.socket.replace(socket) {
             self.outputs.push_back(Output::Bye(before, CloseReason::Replaced));
@@ -151,7 +151,7 @@ impl Session {
         seat.report = None;
     }
 
-    /// A page's socket has ended.
+    /// A page's socket has closed.
     pub fn handle_socket_closed(&mut self, now: Now, seat_id: SeatId, socket: SocketId) {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
         if seat.socket == Some(socket) {
@@ -162,17 +162,17 @@ impl Session {
         }
     }
 
-    /// A seat makes an offer, which costs the hub keys and a port's worth of state.
+    /// Counts an offer of a seat; each costs the hub keys and state.
     ///
     /// # Errors
-    /// [`TooManyOffers`] where the hub shall not be asked.
+    /// [`TooManyOffers`] if the seat is over its limit.
     pub fn handle_offer(&mut self, now: Now, seat_id: SeatId) -> Result<(), TooManyOffers> {
         let Some(seat) = self.seats.get_mut(&seat_id) else { return Ok(()) };
         let taken = seat.offers.take(now.steady, OFFERS_PER_MINUTE_MAX, MINUTE);
         taken.map_err(|retry_after| TooManyOffers { retry_after })
     }
 
-    /// The hub has answered this seat's offer. The seat's peer for the same thing before it is closed.
+    /// The hub has answered this seat's offer. The seat's previous peer for the same purpose is closed.
     pub fn handle_peer_answered(&mut self, seat_id: SeatId, peer: PeerId, purpose: Purpose) {
         let Some(seat) = self.seats.get_mut(&seat_id) else {
             self.outputs.push_back(Output::ClosePeer(peer));
@@ -196,12 +196,12 @@ impl Session {
         }
     }
 
-    /// A peer was closed by its own side's DELETE.
+    /// The client closed its peer with DELETE.
     pub fn handle_peer_left(&mut self, now: Now, peer: PeerId) {
         self.forget_peer(Some(now), peer);
     }
 
-    /// Something happened on the wire.
+    /// Handles a hub event.
     pub fn handle_hub_event(&mut self, now: Now, event: &HubEvent) {
         match *event {
             HubEvent::PeerConnected { peer, .. } => {
@@ -212,7 +212,7 @@ impl Session {
             HubEvent::PeerGone { peer, .. } => self.forget_peer(Some(now), peer),
             HubEvent::TrackStarted { peer, kind, codec, .. } => {
                 let Some(Purpose::Publish { auto_start, .. }) = self.peer_mut(peer).map(|known| known.purpose) else {
-                    return; // It was replaced or closed a moment ago.
+                    return; // It has just been replaced or closed.
                 };
                 self.publishers.insert(kind, peer);
                 let slot = Slot { flowing: true, codec: Some(codec) };
@@ -227,7 +227,7 @@ impl Session {
         }
     }
 
-    /// A page says how it goes.
+    /// A page has sent a report.
     pub fn handle_report(&mut self, now: Now, seat_id: SeatId, report: Report) {
         let teacher_sends = self.teacher_sends();
         let Some(seat) = self.seats.get_mut(&seat_id) else { return };
@@ -239,7 +239,7 @@ impl Session {
         seat.report = Some((now.steady, report));
     }
 
-    /// The lesson is over: what was seen of its ends until now.
+    /// The lesson is over: produces the last windows of its ends.
     pub fn handle_end(&mut self, now: Now) {
         for seat in self.seats.values_mut() {
             self.outputs.extend(seat.last_seen(now));
@@ -249,7 +249,7 @@ impl Session {
         self.outputs.extend(window.map(|window| Output::Seen(End::Teacher, window)));
     }
 
-    /// The hub's newest figures of one peer.
+    /// The hub's latest statistics of one peer.
     pub fn handle_line(&mut self, peer: PeerId, line: &PeerStats) {
         let Some(known) = self.peer_mut(peer) else { return };
         known.loss = line.loss;
@@ -262,7 +262,7 @@ impl Session {
         }
     }
 
-    /// What a seat's line has no room for, and the socket to tell it on. `None`: its page is not here.
+    /// The tracks paused on a seat's line, and the socket to send them to. `None`: its page is not connected.
     #[must_use]
     pub fn paused(&self, seat_id: SeatId) -> Option<(SocketId, Vec<TrackKind>)> {
         let seat = self.seats.get(&seat_id)?;
@@ -271,7 +271,7 @@ impl Session {
         Some((seat.socket?, paused))
     }
 
-    /// Gives up seats that nobody came back to, and sees to the teacher.
+    /// Removes expired seats and updates the teacher's presence.
     pub fn handle_timeout(&mut self, now: Now) {
         let (sends, figures) = (self.teacher_sends(), self.teacher_figures());
         let window = self.teacher_seen.poll(now, sends, figures);
@@ -281,12 +281,12 @@ impl Session {
         });
     }
 
-    /// What is to be done. Drain to `None`.
+    /// The next output. Drain to `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// What flows.
+    /// The slots, and which of them flow.
     #[must_use]
     pub fn slots(&self) -> Slots {
         self.slots
@@ -301,7 +301,7 @@ impl Session {
         })
     }
 
-    /// Who is here, teacher first. Observers are not shown to the room, guests are many and have no name.
+    /// The seats in use, teacher first. Observers are hidden from the room, guests are many and have no name.
     #[must_use]
     pub fn seats(&self, now: Now) -> Vec<SeatView> {
         let mut views: Vec<SeatView> = self
@@ -314,7 +314,7 @@ impl Session {
         views
     }
 
-    /// Who is here, where that differs from the answer before.
+    /// The seats in use. `None`: unchanged since the last call.
     pub fn seats_if_changed(&mut self, now: Now) -> Option<Vec<SeatView>> {
         let views = self.seats(now);
         (views != self.told).then(|| {
@@ -332,7 +332,7 @@ impl Session {
         Figures::together(self.publishing().filter_map(|peer| peer.figures))
     }
 
-    /// Something of the teacher's flows. A connection of which there are no figures yet is believed.
+    /// A track of the teacher flows. A connection without statistics yet counts as flowing.
     fn teacher_sends(&self) -> bool {
         self.publishing().any(|peer| peer.figures.is_none_or(Figures::flows))
     }
@@ -341,7 +341,7 @@ impl Session {
         let guests = self.seats.values().filter(|seat| seat.sitter.role == SeatRole::Guest);
         match usage {
             GuestUse::Media => guests.filter(|seat| seat.media).count(),
-            // A lost page's seat waits for it, and so counts.
+            // A disconnected page's seat is reserved for it, and so counts.
             GuestUse::Socket => guests.filter(|seat| seat.socket.is_some() || !seat.media).count(),
         }
     }
@@ -351,7 +351,7 @@ impl Session {
         seat.peers.iter_mut().find(|known| known.peer == peer)
     }
 
-    /// `now`: the seat may have become empty. `None`: it was given a new peer in the same breath.
+    /// `now`: the seat may have become empty. `None`: it has just been given a new peer.
     fn forget_peer(&mut self, now: Option<Now>, peer: PeerId) {
         let Some(seat_id) = self.peers.remove(&peer) else { return };
         for kind in TrackKind::ALL {
@@ -370,7 +370,7 @@ impl Session {
 
     fn end_track(&mut self, peer: PeerId, kind: TrackKind) {
         if self.publishers.get(&kind) != Some(&peer) {
-            return; // Another publisher has this slot by now.
+            return; // Another publisher has taken this slot.
         }
         self.publishers.remove(&kind);
         self.slots.of(kind).flowing = false;

@@ -1,4 +1,4 @@
-//! One lesson in progress: its seats and the sockets that listen to it, under one lock.
+//! One lesson in progress: its seats and its open sockets, under one lock.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -40,40 +40,40 @@ pub enum SeatRefused {
 /// One lesson in progress.
 pub struct InProgress {
     pub(super) room: RoomId,
-    /// Held while the lesson goes from one state to the next, so that it does so once.
+    /// Held during a transition, so that each happens once.
     pub(super) moving: tokio::sync::Mutex<()>,
     table: Mutex<Table>,
 }
 
-/// What is known of it now.
+/// Its current state.
 pub(super) struct Table {
     pub(super) lesson: Lesson,
     pub(super) session: Session,
     pub(super) sockets: BTreeMap<SocketId, Listener>,
     pub(super) recording: Option<Recording>,
-    /// How the recording was doing when teachers were last told.
+    /// The recording state last sent to teachers.
     pub(super) keeping: Option<Keeping>,
-    /// How many records the newest checkpoint speaks of that the store keeps.
+    /// Records of the newest checkpoint in the store.
     pub(super) checkpointed: u64,
-    /// The name that its recording will have.
+    /// The ID that its recording will have.
     pub(super) armed: RecordingId,
 }
 
-/// One page that listens.
+/// An open socket.
 pub(super) struct Listener {
     pub(super) role: SeatRole,
     pub(super) page: MessageQueue,
 }
 
-/// A socket that was let in.
+/// A socket that was accepted.
 pub struct Joined {
-    /// Its own name.
+    /// Its ID.
     pub socket: SocketId,
     /// The seat it sits in.
     pub seat_id: SeatId,
     /// The first message.
     pub welcome: ToPage,
-    /// All further messages. They end where the page did not read them.
+    /// All further messages. They end if the page does not read them.
     pub unread: Unread,
 }
 
@@ -83,7 +83,7 @@ impl InProgress {
     }
 
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere left the seats as they were: they are worth more than the panic.
+        // A panic elsewhere leaves the seats intact, so a poisoned lock is used on.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,12 +137,12 @@ impl Table {
     pub(super) fn send_paused(&mut self, seat_id: SeatId) {
         let Some((socket, kinds)) = self.session.paused(seat_id) else { return };
         if let Some(listener) = self.sockets.get(&socket) {
-            // A page that does not read is let go of with the next word to everybody.
+            // If its queue is full, the next message to all closes the socket.
             let _ = listener.page.send(Outgoing::Text(text_of(&ToPage::Spared { kinds })));
         }
     }
 
-    /// Tells teachers how the recording is doing, where that has changed.
+    /// Sends teachers the recording state if it has changed.
     pub(super) fn send_keeping(&mut self) {
         let keeping = self.recording.as_ref().and_then(Recording::keeping);
         if self.keeping == keeping {
@@ -152,7 +152,7 @@ impl Table {
         let Some(keeping) = keeping else { return };
         let text = text_of(&ToPage::Keeping { keeping });
         for listener in self.sockets.values().filter(|listener| listener.role == SeatRole::Teacher) {
-            // A page that does not read is let go of with the next word to everybody.
+            // If its queue is full, the next message to all closes the socket.
             let _ = listener.page.send(Outgoing::Text(text.clone()));
         }
     }
@@ -163,7 +163,7 @@ impl Table {
         }
     }
 
-    /// Writes each message once per role, and lets go of sockets whose queue is full.
+    /// Serialises each message once per role, and closes sockets whose queue is full.
     fn send_by_role(&mut self, message: impl Fn(&Self, SeatRole) -> ToPage) {
         let mut texts: HashMap<SeatRole, Arc<str>> = HashMap::new();
         let mut deaf = Vec::new();
@@ -189,12 +189,12 @@ impl Table {
 
 impl Listener {
     pub(super) fn say_last(self, reason: CloseReason) {
-        // A full queue: its socket ends with the queue, without the word.
+        // If the queue is full, the socket closes without this message.
         let _ = self.page.send(Outgoing::Last(text_of(&ToPage::Bye { reason })));
     }
 }
 
-/// The seat that a token of this kind sits in.
+/// The seat role of a token kind.
 #[must_use]
 pub fn role_of(kind: TokenKind) -> SeatRole {
     match kind {
@@ -205,14 +205,14 @@ pub fn role_of(kind: TokenKind) -> SeatRole {
     }
 }
 
-/// A message as it goes over the socket.
+/// A message as JSON text.
 #[must_use]
 pub fn text_of(message: &ToPage) -> Arc<str> {
     // Messages are plain fields: they always have a JSON form.
     serde_json::to_string(message).unwrap_or_default().into()
 }
 
-/// Guests see the teacher's seat alone: which classes are in trouble is not theirs to know.
+/// Guests see the teacher's seat only: connection problems of classes are not shown to them.
 pub(super) fn seats_for(role: SeatRole, seats: &[SeatView]) -> Vec<SeatView> {
     seats.iter().filter(|seat| role != SeatRole::Guest || seat.role == SeatRole::Teacher).cloned().collect()
 }

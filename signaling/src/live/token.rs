@@ -1,4 +1,4 @@
-//! What lets a seat onto the wire: short claims, signed with Ed25519.
+//! Tokens that authorise a seat's media and socket: short claims, signed with Ed25519.
 //!
 //! A token is `base64url(claims as JSON) "." base64url(signature)`. It travels in an `Authorization` header or in the
 //! socket's first message, never in a URL. There is one algorithm and one key, so there is nothing to negotiate.
@@ -16,7 +16,7 @@ use school::base::{
     time::UnixMs,
 };
 
-/// What the bearer may do.
+/// What the bearer is authorised to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenKind {
@@ -26,65 +26,65 @@ pub enum TokenKind {
     Receive,
     /// Receive as a guest: every POST takes one guest seat.
     Guest,
-    /// Receive unseen, for the bureau.
+    /// Receive as the bureau's observer, not shown to the room.
     Observe,
 }
 
-/// What a token says. Unknown fields are refused: a newer hub's token may mean something that we cannot check.
+/// The claims of a token. Unknown fields are refused: a newer hub's token may have restrictions unknown here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// What the bearer may do.
+    /// Kind of token.
     pub kind: TokenKind,
-    /// In which lesson.
+    /// The lesson.
     pub lesson_id: LessonId,
-    /// In which seat. `None` only for guests, who get one per use.
+    /// The seat. `None` only for guests, who get one per use.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seat_id: Option<SeatId>,
-    /// Which classroom sits there.
+    /// The classroom in this seat.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub classroom_id: Option<ClassroomId>,
-    /// SHA-256 of the session that it was given to: nobody else may use it. `None`: whoever has it, as guests do.
+    /// SHA-256 of the session it was issued to: no other may use it. `None`: any bearer, as for guests.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session: Option<String>,
-    /// The device that it was given to.
+    /// The device it was issued to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device_id: Option<DeviceId>,
     /// The lesson goes live with this publisher's first packet: an encoder has no start button.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub auto_start: bool,
-    /// When it stops being accepted, in milliseconds UTC.
+    /// Expiry, in milliseconds UTC.
     pub exp: UnixMs,
-    /// Its own name, for the audit.
+    /// Its ID, for the audit.
     pub jti: Uuid,
 }
 
-/// What the link of a share says. How often it may be opened, and whether it was taken back, the store knows.
+/// The claims of a share's link. The store has its limit of uses and whether it was revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShareClaims {
-    /// Which share.
+    /// The share.
     pub share_id: ShareId,
-    /// When it stops being accepted, in milliseconds UTC.
+    /// Expiry, in milliseconds UTC.
     pub exp: UnixMs,
 }
 
-/// Why a token is not accepted.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// There is none.
+    /// There is no token.
     #[error("there is no token")]
     Missing,
-    /// It is not ours, or was changed on the way.
+    /// It is malformed, or its signature is invalid.
     #[error("the token is not ours")]
     Forged,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It was given to somebody else, or they have been signed out.
+    /// It was issued to another session, or that session was signed out.
     #[error("the token was given to somebody else")]
     OtherHolder,
-    /// It belongs to another lesson.
+    /// It was issued for another lesson.
     #[error("the token belongs to another lesson")]
     OtherLesson,
 }
@@ -94,17 +94,17 @@ pub struct TokenSigner {
     pair: Ed25519KeyPair,
 }
 
-/// Claims are some 300 bytes. A longer text is not ours, and not worth decoding.
+/// Claims are some 300 bytes. A longer text is not a token of this hub and is not decoded.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
-/// The key file in the data folder, readable by the hub alone.
+/// The key file in the data folder, readable by the hub only.
 const KEY_FILE: &str = "token.key";
 
 impl TokenSigner {
-    /// Reads the key of this data folder, or makes it on the first run.
+    /// Reads the key of this data folder, or creates it on the first run.
     ///
     /// # Errors
-    /// [`data_dir::DataDirError`] where the file cannot be read or written, or holds no key.
+    /// [`data_dir::DataDirError`] if the file cannot be read or written, or holds no key.
     pub fn open(data: &Path) -> Result<Self, data_dir::DataDirError> {
         let path = data.join(KEY_FILE);
         let document = data_dir::secret(&path, || {
@@ -116,13 +116,13 @@ impl TokenSigner {
         Ok(Self { pair })
     }
 
-    /// Writes a token.
+    /// Signs a token.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
         self.signed(claims)
     }
 
-    /// Writes the token of a share's link.
+    /// Signs the token of a share's link.
     #[must_use]
     pub fn sign_share(&self, claims: &ShareClaims) -> String {
         self.signed(claims)
@@ -135,7 +135,7 @@ impl TokenSigner {
         format!("{body}.{signature}")
     }
 
-    /// Checks a token: first the signature, then its time.
+    /// Checks a token: first the signature, then its expiry.
     ///
     /// # Errors
     /// [`TokenError::Forged`] or [`TokenError::Expired`].
@@ -147,7 +147,7 @@ impl TokenSigner {
         if claims.exp <= now { Err(TokenError::Expired) } else { Ok(claims) }
     }
 
-    /// Checks the token of a share's link: first the signature, then its time. One kind of claims reads no other.
+    /// Checks the token of a share's link: first the signature, then its expiry. Other kinds of claims are refused.
     ///
     /// # Errors
     /// [`TokenError::Forged`] or [`TokenError::Expired`].
@@ -172,7 +172,7 @@ impl TokenSigner {
     /// Checks a token for one lesson.
     ///
     /// # Errors
-    /// [`TokenError`], [`TokenError::OtherLesson`] among them.
+    /// [`TokenError`], including [`TokenError::OtherLesson`].
     pub fn check_for(&self, lesson_id: LessonId, token: &str, now: UnixMs) -> Result<Claims, TokenError> {
         let claims = self.check(token, now)?;
         if claims.lesson_id == lesson_id { Ok(claims) } else { Err(TokenError::OtherLesson) }
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(signer.check(&token, UnixMs(999)), Ok(claims.clone()));
         assert_eq!(signer.check(&token, UnixMs(1_000)), Err(TokenError::Expired));
         assert_eq!(signer.check_for(LessonId::fresh(), &token, UnixMs(1)), Err(TokenError::OtherLesson));
-        // The key outlives a restart.
+        // The key survives a restart.
         assert_eq!(TokenSigner::open(folder.path()).unwrap().check(&token, UnixMs(999)), Ok(claims));
     }
 

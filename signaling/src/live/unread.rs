@@ -1,4 +1,4 @@
-//! What one page has been told and has not read yet: bounded in messages and in bytes.
+//! The queue of unread messages of one page, bounded in messages and bytes.
 
 use std::sync::{
     Arc,
@@ -7,32 +7,32 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-/// Seats change at most twice a second, so a page with this much unread has not read for two minutes.
+/// Seats change at most twice a second, so a page with this many unread has not read for two minutes.
 pub const MESSAGES_MAX: usize = 256;
 
-/// The seats of a hundred classrooms are some 20 KiB, told twice a second: half a minute of that.
+/// The seats of a hundred classrooms are some 20 KiB, sent twice a second: half a minute of that.
 pub const BYTES_MAX: usize = 1 << 20;
 
-/// What a socket is given to send.
+/// An item for a socket to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outgoing {
-    /// One message, written once for all who get it.
+    /// One message, shared by all its receivers.
     Text(Arc<str>),
-    /// The last message; close after it.
+    /// The last message; the socket closes after it.
     Last(Arc<str>),
 }
 
-/// The page does not read.
+/// The queue is full: the page does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Where messages for one page go in. Dropping it ends the page's socket once it has read what is there.
+/// Sending end of a page's queue. Dropping it ends the page's socket after the queued messages.
 pub struct MessageQueue {
     queue: mpsc::Sender<Outgoing>,
     bytes: Arc<AtomicUsize>,
 }
 
-/// Where they come out.
+/// Receiving end.
 pub struct Unread {
     queue: mpsc::Receiver<Outgoing>,
     bytes: Arc<AtomicUsize>,
@@ -50,10 +50,10 @@ impl MessageQueue {
     /// Adds one message, without waiting.
     ///
     /// # Errors
-    /// [`Full`], also where the page has gone.
+    /// [`Full`]: the queue is full or the page has gone.
     pub fn send(&self, said: Outgoing) -> Result<(), Full> {
         let size = said.size();
-        // One end adds, the other only takes away: the sum may have become smaller meanwhile, never larger.
+        // One end only adds, the other only removes: the sum may have shrunk meanwhile, never grown.
         if self.bytes.load(Ordering::Relaxed) + size > BYTES_MAX {
             return Err(Full);
         }
@@ -66,7 +66,7 @@ impl MessageQueue {
 }
 
 impl Unread {
-    /// The next message. `None`: there will be no more, because the page did not read or was sent away.
+    /// The next message. `None`: no more, because the page did not read or was closed.
     pub async fn next(&mut self) -> Option<Outgoing> {
         let said = self.queue.recv().await?;
         self.bytes.fetch_sub(said.size(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The socket's messages: JSON texts, told apart by `type`.
+//! The socket's messages: JSON texts with a `type` tag.
 
 use serde::{Deserialize, Serialize};
 use sfu::{Codec, TrackKind};
@@ -14,164 +14,164 @@ use school::{
     timetable::program::{Mode, Program},
 };
 
-/// A message is small; whoever sends more than this is not our page.
+/// Largest message from a page, in bytes. The hub's pages send less.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// A page sends a ping and a report every 5 s; 20 a second is a loop gone wild.
+/// A page sends a ping and a report every 5 s; at 20 a second it is in a loop.
 pub const MESSAGES_PER_SECOND_MAX: u32 = 20;
 
-/// What a page says.
+/// A message from a page.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FromPage {
-    /// The first message: here is my token.
+    /// The first message, with the page's token.
     Hello {
         /// From the seat ticket, or the guest's link.
         token: String,
-        /// The guest seat that this page had before its line broke. Others' seats are in their token.
+        /// The guest seat that this page had before it lost its connection. Other seats are in their token.
         seat_id: Option<SeatId>,
     },
-    /// Are you there?
+    /// Measures the round trip.
     Ping {
-        /// The page's own clock, given back as it came.
+        /// The page's own clock, returned unchanged.
         sent_ms: f64,
     },
-    /// How it goes, every 5 s.
+    /// A report, every 5 s.
     Report(Report),
     /// 标记: the teacher marks this moment of the lesson.
     Mark {},
 }
 
-/// What a page sees and hears, since its last report: every 5 s, and at once when the lesson comes onto its screen or goes
-/// from it. `None`: it cannot tell.
+/// Playback statistics of a page since its last report: sent every 5 s, and at once when the lesson appears on its
+/// screen or leaves it. `None`: not measured.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Report {
-    /// How long ago the last report was, in milliseconds.
+    /// Time since the last report, in milliseconds.
     pub span_ms: Option<f64>,
-    /// For how long of that the lesson was on the screen: in the foreground, its sound on, and a picture or the voice
-    /// playing.
+    /// How much of that the lesson was on the screen, in milliseconds: page in the foreground, audio on, and video or
+    /// voice playing.
     pub shown_ms: Option<f64>,
-    /// It is on the screen now: where it was there for a part only, that is the end of it.
+    /// It is on the screen now: if it was there for a part only, then for the last part.
     pub shown_last: Option<bool>,
-    /// Frames drawn.
+    /// Frames shown.
     pub frames_shown: Option<f64>,
     /// The page is in the foreground.
     pub visible: Option<bool>,
-    /// Share of the sound that was made up, 0 to 1.
+    /// Share of the audio that was concealed, 0 to 1.
     pub concealed_share: Option<f64>,
-    /// Freezes of the picture.
+    /// Number of video freezes.
     pub freezes: Option<f64>,
-    /// How long they were, in milliseconds.
+    /// Total duration of the freezes, in milliseconds.
     pub frozen_ms: Option<f64>,
-    /// Frames that came and were not drawn.
+    /// Frames received and not shown.
     pub frames_dropped: Option<f64>,
     /// Share of packets lost, 0 to 1.
     pub loss: Option<f64>,
     /// Round trip in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// Jitter of the voice in milliseconds.
+    /// Jitter of the voice, in milliseconds.
     pub jitter_ms: Option<f64>,
-    /// How long the voice waits before it is played, in milliseconds.
+    /// Jitter buffer delay of the voice, in milliseconds.
     pub buffer_ms: Option<f64>,
-    /// Width of the largest picture.
+    /// Width of the largest video, in pixels.
     pub width: Option<f64>,
-    /// Its height.
+    /// Its height, in pixels.
     pub height: Option<f64>,
-    /// Media plays; false while the browser waits for a press of a key.
+    /// Media plays; false while the browser's autoplay policy waits for a key press.
     pub playing: Option<bool>,
 }
 
-/// What the hub says.
+/// A message from the hub.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToPage {
     /// The answer to `hello`.
     Welcome {
-        /// The seat that this page sits in.
+        /// The page's seat.
         seat_id: SeatId,
-        /// In which role.
+        /// The role of the seat.
         role: SeatRole,
         /// The lesson.
         lesson: Box<LessonView>,
-        /// Who is here.
+        /// The seats in use.
         seats: Vec<SeatView>,
-        /// What flows.
+        /// State of the slots.
         slots: Slots,
-        /// The hub's clock.
+        /// The hub's clock, in milliseconds UTC.
         now_ms: UnixMs,
     },
     /// The lesson has changed.
     Lesson {
-        /// As it is now.
+        /// Its current state.
         lesson: Box<LessonView>,
     },
-    /// Who is here has changed.
+    /// The seats in use have changed.
     Seats {
-        /// As it is now.
+        /// The seats in use.
         seats: Vec<SeatView>,
     },
-    /// What flows has changed.
+    /// The slots have changed.
     Slots {
-        /// As it is now.
+        /// State of the slots.
         slots: Slots,
     },
-    /// What this seat's line has no room for has changed.
+    /// The tracks paused on this seat's line have changed.
     Spared {
-        /// What flows in the lesson, but not to this seat now. Empty: all of it does.
+        /// Tracks that flow in the lesson but are paused for this seat. Empty: none is paused.
         kinds: Vec<TrackKind>,
     },
-    /// How the recording is doing has changed. Teachers alone are told.
+    /// The state of the recording has changed. Sent to teachers only.
     Keeping {
-        /// As it is now.
+        /// Its current state.
         keeping: Keeping,
     },
     /// The answer to `ping`.
     Pong {
-        /// As it came.
+        /// As received.
         sent_ms: f64,
-        /// The hub's clock.
+        /// The hub's clock, in milliseconds UTC.
         now_ms: UnixMs,
     },
     /// The answer to `mark`.
     Marked {
-        /// When, in lesson time. `None`: the lesson is not live, or has as many marks as it may.
+        /// Time of the mark, in lesson time. `None`: the lesson is not live, or its limit of marks is reached.
         at_ms: Option<i64>,
     },
     /// The last message.
     Bye {
-        /// Why.
+        /// The reason.
         reason: CloseReason,
     },
 }
 
-/// How the recording of a lesson is doing.
+/// State of a lesson's recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Keeping {
-    /// All of it is kept.
+    /// Every track is recorded.
     Recording,
-    /// The disk fills: voice and board are kept, the camera or what is on stage is not.
+    /// The disk fills: voice and board are recorded, the camera or the stage is not.
     Lean,
-    /// The disk has no room. It goes on by itself when there is.
+    /// The disk is full. Recording resumes by itself when there is space.
     Paused,
 }
 
-/// Why the hub ends a socket.
+/// Reason for which the hub closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The lesson is over.
     LessonEnded,
-    /// The seat was taken from elsewhere.
+    /// The seat was taken by another page.
     Replaced,
-    /// The token is not accepted any more: ask for a new ticket.
+    /// The token is no longer accepted: request a new ticket.
     TokenExpired,
-    /// The hub restarts: come back in a moment.
+    /// The hub restarts: reconnect.
     ShuttingDown,
 }
 
-/// Who sits in a seat.
+/// Role of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatRole {
@@ -179,14 +179,14 @@ pub enum SeatRole {
     Teacher,
     /// A receiving classroom.
     Classroom,
-    /// Someone of the bureau: seen by the audit, unseen by the room.
+    /// An observer of the bureau: recorded in the audit, hidden from the room.
     Observer,
-    /// Someone with the guests' link.
+    /// A guest with a share link.
     Guest,
 }
 
 impl SeatRole {
-    /// The word on the wire and in the store.
+    /// The name on the wire and in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -198,47 +198,47 @@ impl SeatRole {
     }
 }
 
-/// How well a seat's line holds.
+/// Connection quality of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
-    /// All is well.
+    /// Connected, with good quality.
     Online,
-    /// It is here, but it loses or waits.
+    /// Connected, with loss or delay.
     Weak,
-    /// It was here and may come back.
+    /// Disconnected; it may reconnect.
     Lost,
 }
 
-/// A seat, as others see it.
+/// A seat as shown to others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SeatView {
-    /// Which.
+    /// The seat.
     pub seat_id: SeatId,
-    /// Who sits there.
+    /// Its role.
     pub role: SeatRole,
     /// The teacher's or the classroom's name.
     pub name: String,
-    /// The classroom, where it is one.
+    /// The classroom. `None`: not a classroom's seat.
     pub classroom_id: Option<ClassroomId>,
-    /// How well its line holds.
+    /// Its connection quality.
     pub presence: Presence,
-    /// Picture and sound arrive there.
+    /// It receives video and audio.
     pub receiving: bool,
-    /// When it was first taken.
+    /// When it was first taken, in milliseconds UTC.
     pub joined_at_ms: UnixMs,
 }
 
-/// What flows in one slot.
+/// State of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Slot {
-    /// Something flows.
+    /// Media flows.
     pub flowing: bool,
-    /// How it is encoded. `None`: nothing flowed yet.
+    /// Codec. `None`: nothing has flowed yet.
     pub codec: Option<Codec>,
 }
 
-/// What flows in every slot.
+/// State of every slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are those of `TrackKind`")]
 pub struct Slots {
@@ -250,10 +250,10 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// The slot of a kind.
+    /// The slot of a track kind.
     pub fn of(&mut self, kind: TrackKind) -> &mut Slot {
         match kind {
-            // Mixed voices never flow.
+            // The mixed voice is never sent.
             TrackKind::Voice | TrackKind::MixedVoice => &mut self.voice,
             TrackKind::Board => &mut self.board,
             TrackKind::Camera => &mut self.camera,
@@ -263,7 +263,7 @@ impl Slots {
     }
 }
 
-/// What the reader of a lesson may do with it.
+/// The reader's permissions in a lesson.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Act`")]
 pub struct May {
@@ -274,7 +274,7 @@ pub struct May {
 }
 
 impl May {
-    /// What `asker` may do. Replay needs something to replay.
+    /// The permissions of `asker`. Replay also needs a recording.
     #[must_use]
     pub fn of(asker: &Asker, lesson: &Lesson, now: UnixMs) -> Self {
         let may = |act| permission::may(asker, act, Place::Lesson(lesson), now).is_ok();
@@ -287,7 +287,7 @@ impl May {
     }
 }
 
-/// How a readiness list stands, counted.
+/// Counts of a readiness list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "each is what it says")]
 pub struct ReadinessCount {
@@ -296,7 +296,7 @@ pub struct ReadinessCount {
     pub waived: u32,
 }
 
-/// A lesson, as one reader sees it.
+/// A lesson as shown to one reader.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Lesson`")]
 pub struct LessonView {
@@ -319,14 +319,14 @@ pub struct LessonView {
     pub classrooms: Vec<ListedClassroom>,
     pub guests_max: u32,
     pub recording: Option<RecordingNote>,
-    /// How its readiness list stands. `null`: it began already, or its bureau asks for nothing.
+    /// Counts of its readiness list. `null`: the lesson has begun, or its bureau requires nothing.
     pub readiness: Option<ReadinessCount>,
     pub may: May,
     pub now_ms: UnixMs,
 }
 
 impl LessonView {
-    /// The lesson as one with these rights sees it at `now`.
+    /// The lesson as shown at `now` to a reader with these permissions.
     #[must_use]
     pub fn new(lesson: &Lesson, may: May, now: UnixMs) -> Self {
         Self {

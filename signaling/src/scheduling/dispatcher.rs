@@ -1,4 +1,4 @@
-//! Lessons that people put into the timetable and move there: from what is asked to what the store keeps.
+//! Dispatch: places lessons in the timetable by hand and moves them there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,33 +28,33 @@ use school::{
     },
 };
 
-/// Why dispatch does not do what is asked.
+/// Why dispatch refuses a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// A lesson, school, person, room or class is not in scope.
     #[error("it is not there")]
     NotFound,
-    /// The day or the period has no bell.
+    /// The bells have no time for this day or period.
     #[error(transparent)]
     Unresolved(#[from] Unresolved),
-    /// What is asked for cannot be a lesson.
+    /// The request is not a valid lesson.
     #[error(transparent)]
     Course(#[from] CourseError),
-    /// A rule of dispatch is against it.
+    /// A rule of dispatch forbids it.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
-    /// The bureau does not use the program in this mode.
+    /// The bureau's rules do not have the program in this mode.
     #[error("the bureau does not use this program in this mode")]
     NoRule,
-    /// A class has no right to listen.
+    /// A class has no listening right.
     #[error("a class has no right to listen")]
     NoListeningRight(ClassId),
-    /// The database.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A period on a date, as both ends share it.
+/// A period on a date, with the time that both ends share.
 struct Placed {
     slot: Slot,
     span: Span,
@@ -62,7 +62,7 @@ struct Placed {
     rules: RuleSet,
 }
 
-/// A lesson that is put on a date by hand. `asked.weekly` is not looked at.
+/// A lesson placed on a date by hand. `asked.weekly` is ignored.
 ///
 /// # Errors
 /// See [`Refusal`].
@@ -81,7 +81,7 @@ pub async fn place(
     let mut organisations: HashSet<OrganisationId> = asked.listening.iter().map(|end| end.organisation_id).collect();
     organisations.insert(asked.organisation_id);
     let paths = store.paths(scope, organisations).await?;
-    // Whatever is wrong with a foreign school's day is not theirs to know.
+    // Errors in another school's day are not disclosed.
     if !paths.get(&asked.organisation_id).is_some_and(|path| scope.covers(path)) {
         return Err(Refusal::NotFound);
     }
@@ -134,7 +134,7 @@ pub async fn place(
     })
 }
 
-/// Where an act would bring a lesson: to another date and period where `to` says one.
+/// The change that moves a lesson to another date and period.
 ///
 /// # Errors
 /// See [`Refusal`].
@@ -150,11 +150,11 @@ pub async fn move_to(
     moves(store, scope, &[asked], now).await?.pop().ok_or(Refusal::NotFound)?
 }
 
-/// Where the lessons of a day would come on another day, each in its period: those that have one. A lesson that cannot be
-/// given there is answered by why not.
+/// The changes that move the lessons of a day to another day, each in its period; lessons without a period are left
+/// out. A lesson that cannot be moved comes with its refusal.
 ///
 /// # Errors
-/// See [`Refusal`]: [`Refusal::Store`] alone.
+/// [`Refusal::Store`] only, of [`Refusal`].
 pub async fn move_day(
     store: &Store,
     scope: &Scope,
@@ -175,14 +175,14 @@ pub async fn move_day(
     Ok((changes, stay))
 }
 
-/// A lesson, where it is to be given, and in which room; `None`: the same.
+/// A lesson, its new date and period, and its new room; `None`: the same room.
 struct Wanted<'a> {
     lesson: &'a DispatchedLesson,
     to: (Date, PeriodName),
     classroom_id: Option<ClassroomId>,
 }
 
-/// Everything that many lessons need is read once, whatever their number.
+/// Batch: what the lessons need is read once, whatever their number.
 async fn moves(
     store: &Store,
     scope: &Scope,
@@ -216,7 +216,7 @@ async fn moves(
     Ok(asked.iter().map(moved).collect())
 }
 
-/// What the days of some schools go by in a term.
+/// Day times and rules of some schools in a term.
 struct Ground {
     times: HashMap<OrganisationId, SchoolTime>,
     rules: HashMap<OrganisationId, RuleSet>,

@@ -1,4 +1,4 @@
-//! Lessons put into the timetable: a term at once, or one by hand. From what is asked to what the store keeps.
+//! Scheduling: plans the lessons of a term, and places or moves single lessons by hand.
 
 pub mod dispatcher;
 pub mod planner;

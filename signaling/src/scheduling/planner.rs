@@ -1,4 +1,4 @@
-//! A term of dated lessons, from what the store knows of courses, calendars, bells and rules.
+//! Plans a term's dated lessons from courses, calendars, bells and rules in the store.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,24 +20,24 @@ use school::{
     },
 };
 
-/// What a term becomes.
+/// The plan of a term.
 #[derive(Clone, Debug, Default)]
 pub struct TermPlan {
-    /// Its lessons. Those that were planned before are among them; the store leaves them out.
+    /// Its lessons. Those planned before are included; the store skips them.
     pub lessons: Vec<NewLesson>,
-    /// What became no lesson, and why: people decide.
+    /// What became no lesson, and why; resolved by hand.
     pub left_out: Vec<(CourseId, LeftOut)>,
-    /// How many lessons would have begun already. Nobody can give them any more, and they would be a term of missed ones.
+    /// Number of lessons that would have begun already. They are not planned: each would be stored only to be missed.
     pub past: usize,
 }
 
 /// Courses read at once.
 const COURSES_A_READ: i64 = 500;
 
-/// Plans every course that schools below `path` teach in a term: what has not begun at `now`.
+/// Plans the courses that schools below `path` teach in a term, from `now` on.
 ///
 /// # Errors
-/// [`StoreError`] where the database refuses.
+/// [`StoreError`] if the database fails.
 pub async fn plan_term(
     store: &Store,
     scope: &Scope,
@@ -58,10 +58,10 @@ pub async fn plan_term(
     plan_courses(store, scope, term, &courses, now).await
 }
 
-/// Plans these courses of a term: what has not begun at `now`. Lessons are numbered from the first of the term on.
+/// Plans these courses of a term from `now` on. Lessons are numbered from the first of the term.
 ///
 /// # Errors
-/// [`StoreError`] where the database refuses.
+/// [`StoreError`] if the database fails.
 pub async fn plan_courses(
     store: &Store,
     scope: &Scope,
@@ -101,10 +101,10 @@ pub async fn plan_courses(
     Ok(all)
 }
 
-/// Classes asked for at once.
+/// Classes per query.
 const CLASSES_A_READ: usize = 500;
 
-/// The rights of every class that listens to one of these courses.
+/// Listening rights of the classes in these courses.
 async fn rights(
     store: &Store,
     scope: &Scope,
@@ -122,7 +122,7 @@ async fn rights(
     Ok(rights)
 }
 
-/// The classes of a course whose right was never given or has ended.
+/// The classes of a course without a listening right, or whose right has ended.
 fn barred(course: &Course, rights: &HashMap<ClassId, Vec<ListeningRight>>) -> HashSet<ClassId> {
     let (term_id, teaching_id, subject) = (course.term_id, course.organisation_id, course.subject.as_str());
     let may = |class_id: &ClassId| {

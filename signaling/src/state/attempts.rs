@@ -1,4 +1,4 @@
-//! How often one network address may try.
+//! Limit of attempts per network address.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -11,41 +11,41 @@ use crate::rate_limit::RateLimit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many attempts")]
 pub struct TooManyAttempts {
-    /// When to try again.
+    /// Time until the next attempt.
     pub retry_after: Duration,
 }
 
 /// Attempts within the last minute, by network address.
 ///
-/// Of sign-ins only failures count: at the bell a whole school signs in from one address.
+/// For sign-ins only failures count: at the bell a whole school signs in from one address.
 #[derive(Debug)]
 pub struct Attempts {
     per_minute: u32,
     by_address: DashMap<IpAddr, RateLimit>,
 }
 
-/// Wrong links, passwords and signatures from one address.
+/// Invalid links, passwords and signatures per minute from one address.
 pub const FAILURES_PER_MINUTE: u32 = 10;
 
-/// A school of fifty classrooms enrols in one go, from one address.
+/// Enrolments per minute from one address: a school of fifty classrooms enrols at once.
 pub const ENROLMENTS_PER_MINUTE: u32 = 100;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Addresses remembered at once. Beyond it the old ones are forgotten early, which costs a guesser's minute at most.
+/// Addresses tracked. Beyond it old ones are dropped early, which resets a guesser's minute at most.
 const ADDRESSES_MAX: usize = 10_000;
 
 impl Attempts {
-    /// So many a minute.
+    /// A limit of `per_minute` attempts.
     #[must_use]
     pub fn of(per_minute: u32) -> Self {
         Self { per_minute, by_address: DashMap::new() }
     }
 
-    /// Whether one more may be made.
+    /// Checks whether another attempt is allowed.
     ///
     /// # Errors
-    /// [`TooManyAttempts`].
+    /// [`TooManyAttempts`] if the limit is reached.
     pub fn check(&self, address: IpAddr, now: Now) -> Result<(), TooManyAttempts> {
         let limit = self.by_address.get(&address).map(|entry| *entry);
         limit
@@ -53,7 +53,7 @@ impl Attempts {
             .map_err(|retry_after| TooManyAttempts { retry_after })
     }
 
-    /// Counts one.
+    /// Counts an attempt.
     pub fn failed(&self, address: IpAddr, now: Now) {
         if self.by_address.len() >= ADDRESSES_MAX {
             self.by_address.retain(|_, limit| !limit.is_over(now.steady, MINUTE));

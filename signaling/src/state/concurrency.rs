@@ -1,45 +1,45 @@
-//! How much of one kind a single session may have under way at once.
+//! Limit of concurrent requests of one kind per session.
 
 use std::{sync::Arc, time::Duration};
 
 use dashmap::DashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Turns of one kind, counted for each session on its own: one that opens a thousand connections slows itself.
+/// A limit per session: a client with a thousand connections slows only itself.
 #[derive(Debug)]
 pub struct ConcurrencyLimit {
     each: usize,
     held: DashMap<String, Arc<Semaphore>>,
 }
 
-/// The session has as many of these under way as it may.
+/// The session has reached its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {max} at once")]
 pub struct TooManyAtOnce {
-    /// How many it may.
+    /// The limit.
     pub max: usize,
 }
 
-/// A turn in hand. Dropping it gives it back.
+/// A permit. Dropping it releases it.
 #[derive(Debug)]
 pub struct Permit {
     _permit: OwnedSemaphorePermit,
 }
 
 impl ConcurrencyLimit {
-    /// So many at once for each session.
+    /// A limit of `each` per session.
     #[must_use]
     pub fn of(each: usize) -> Self {
         Self { each, held: DashMap::new() }
     }
 
-    /// A turn for a session, waited for a moment: a player that seeks lets go of one request as it sends the next.
+    /// Waits briefly for a permit: a player that seeks cancels one request as it sends the next.
     ///
     /// # Errors
-    /// [`TooManyAtOnce`] where all of its turns stay taken.
+    /// [`TooManyAtOnce`] if no permit becomes free in time.
     pub async fn take(&self, session: &str) -> Result<Permit, TooManyAtOnce> {
         if self.held.len() >= SESSIONS_MAX {
-            // Whoever holds a turn holds its semaphore too.
+            // A permit holds its semaphore too.
             self.held.retain(|_, turns| Arc::strong_count(turns) > 1);
         }
         let turns = self.held.entry(session.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.each))).clone();
@@ -50,19 +50,19 @@ impl ConcurrencyLimit {
     }
 }
 
-/// A browser's request that was given up is noticed in much less.
+/// Longest wait for a permit. A request cancelled by the browser is noticed in much less.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// Sessions remembered before those without a turn are forgotten.
+/// Sessions tracked before those without a permit are dropped.
 const SESSIONS_MAX: usize = 4_096;
 
-/// Tables that are read or written at once, of the whole hub. Each may take some hundred megabytes for a moment.
+/// Tables read or written at once, in the whole hub. Each may take some hundred megabytes for a moment.
 pub const TABLES_AT_ONCE: usize = 2;
 
-/// Whole recordings or spans of them. One is being saved, one is being looked at.
+/// Downloads per session of recordings or spans of them: one is saved while one is played.
 pub const DOWNLOADS_AT_ONCE: usize = 2;
 
-/// Segments. A player reads three tracks, and the next of each while it reads one.
+/// Segment requests per session. A player reads three tracks, and prefetches the next segment of each.
 pub const SEGMENTS_AT_ONCE: usize = 6;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The secret of the first start.
+//! The setup secret of the first start.
 
 use std::sync::Mutex;
 
@@ -12,20 +12,20 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// The secret is good for so long after the start. The next start shows a new one.
+/// Validity of the secret after a start. The next start makes a new one.
 const SECRET_VALID: Duration = Duration::from_secs(15 * 60);
 
-/// The secret of the first start.
+/// The setup secret.
 #[derive(Debug, Default)]
 pub struct FirstStart {
     secret: Mutex<Option<(String, UnixMs)>>,
 }
 
 impl FirstStart {
-    /// Makes the secret that the console shows. `None`: the hub has its people already.
+    /// Makes the secret that is printed on the console. `None`: the hub has its administrators already.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn begin(&self, store: &Store, clock: &Clock) -> Result<Option<String>, StoreError> {
         if !store.is_empty().await? {
             return Ok(None);
@@ -39,12 +39,12 @@ impl FirstStart {
         self.secret.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The secret is used up.
+    /// Uses up the secret.
     pub(crate) fn forget(&self) {
         *self.lock() = None;
     }
 
-    /// Whether this is the secret, and still good.
+    /// Whether this is the secret, unused and unexpired.
     #[must_use]
     pub fn is(&self, secret: &str, now: UnixMs) -> bool {
         self.lock().as_ref().is_some_and(|(expected, until)| {

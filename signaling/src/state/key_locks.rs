@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-/// Requests under way, by holder and key: the second waits for the first.
+/// Locks by holder and key: a second request with the same key waits for the first.
 #[derive(Debug, Default)]
 pub struct KeyLocks {
     /// Each is held while its request is answered.

@@ -1,5 +1,5 @@
-//! What the front door remembers in memory, each kind bounded: who tried how often, what is under way, what was told.
-//! Below `http` and above the store, so that [`App`](crate::app::App) can hold it.
+//! In-memory state of the HTTP API, each kind bounded: attempts, challenges, concurrency limits, recent exports.
+//! It is below `http` and above the store, so that [`App`](crate::app::App) can hold it.
 
 pub mod attempts;
 pub mod challenges;

@@ -1,18 +1,18 @@
-//! Exports that the audit has been told of lately.
+//! Exports that were audited recently.
 
 use std::time::Duration;
 
 use dashmap::DashMap;
 use school::base::time::UnixMs;
 
-/// What was exported last by whom, so that a player that reads one file in fifty ranges is one line of the audit.
+/// Time of the last request per export key, so that a player that reads one file in fifty ranges makes one audit row.
 #[derive(Debug, Default)]
 pub struct RecentExports {
     by: DashMap<String, UnixMs>,
 }
 
 impl RecentExports {
-    /// Whether this is the first such export in a while.
+    /// Whether this export needs an audit row: there was no such export recently.
     #[must_use]
     pub fn is_new(&self, what: String, now: UnixMs) -> bool {
         if self.by.len() >= EXPORTS_REMEMBERED {
@@ -26,10 +26,10 @@ impl RecentExports {
     }
 }
 
-/// A lesson watched from its file is one look, however often the page seeks in it.
+/// Export requests closer together than this make one audit row: a player may seek as often as it likes.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
-/// Beyond it every request is told, which costs the audit lines and nobody their download.
+/// Exports tracked. Beyond it every request makes an audit row; no download fails.
 const EXPORTS_REMEMBERED: usize = 4_096;
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
     fn a_player_that_reads_in_ranges_is_one_line_of_the_audit() {
         let lately = RecentExports::default();
         let at = |s: i64| UnixMs(s * 1_000);
-        // Each look counts from the one before: a film of an hour is told once, and so is a page left open.
+        // The interval counts from the last request: an hour-long film, or a page left open, makes one row.
         let told = [0, 1, 300, 901, 902].map(|s| lately.is_new("a".into(), at(s)));
         assert_eq!(told, [true, false, false, true, false]);
         assert!(lately.is_new("b".into(), at(1)));

@@ -1,4 +1,4 @@
-//! What retention remembers between its rounds: what the wall clock is worth, when it runs next, what will go.
+//! In-memory state of the retention job: trust in the wall clock, times of the next runs, forecast.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,32 +15,32 @@ use tracing::warn;
 
 use crate::{clock::Clock, data_dir, error_chain::chain};
 
-/// See the module. Cheap to clone.
+/// State of the retention job. Cheap to clone.
 #[derive(Clone)]
 pub struct RetentionState {
     state: Arc<Mutex<State>>,
 }
 
-/// The inside, for the job.
+/// The state itself, for the job.
 pub(crate) struct State {
-    /// What the wall clock is worth.
+    /// Whether the wall clock can be trusted.
     pub(crate) clock: TrustedClock,
     note: PathBuf,
-    /// When retention is gone through next, by the steady clock.
+    /// Next retention run, by the steady clock.
     pub(crate) runs_at: Instant,
-    /// When recordings are evicted next.
+    /// Next eviction of local copies.
     pub(crate) evicts_at: Instant,
-    /// When it is looked ahead next.
+    /// Next forecast.
     pub(crate) looks_at: Instant,
-    /// What retention will remove, and when.
+    /// Forecast: bytes that retention will delete, by date.
     pub(crate) leaving: Vec<(Date, u64)>,
 }
 
 impl RetentionState {
-    /// At the start of a hub, in its data folder.
+    /// The state at the start of a hub with this data folder.
     ///
     /// # Errors
-    /// Where the note of an earlier hub cannot be read.
+    /// [`data_dir::DataDirError`] if the time noted by an earlier run of the hub cannot be read.
     pub fn begin(data: &Path, clock: &Clock) -> Result<Self, data_dir::DataDirError> {
         let (note, now) = (data.join(SEEN_FILE), clock.now());
         let seen =
@@ -59,29 +59,29 @@ impl RetentionState {
         Ok(Self { state: Arc::new(Mutex::new(state)) })
     }
 
-    /// What the wall clock is worth.
+    /// Whether the wall clock can be trusted.
     #[must_use]
     pub fn trust(&self, now: Now) -> Trust {
         self.state().clock.poll(now)
     }
 
-    /// What retention will remove on which day, as of the last hour.
+    /// Bytes that retention will delete, by date; at most an hour old.
     #[must_use]
     pub fn leaving(&self) -> Vec<(Date, u64)> {
         self.state().leaving.clone()
     }
 
-    /// Somebody answers for the clock and for all that is due: the next round goes through it.
+    /// An administrator confirms the clock and what is due: the next round runs retention.
     pub fn run_soon(&self, now: Now) {
         self.state().runs_at = now.steady;
     }
 
-    /// The inside, under its lock.
+    /// Locks the state.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the time, as long as it can be believed: what is noted is what a later start is measured by.
+    /// Writes the time to the data folder if the clock is trusted: a later start compares its clock with it.
     pub(crate) fn note_time(&self, clock: &Clock) {
         let (now, state) = (clock.now(), self.state());
         if state.clock.poll(now) != Trust::Trusted {
@@ -93,8 +93,8 @@ impl RetentionState {
     }
 }
 
-/// The time that was noted last.
+/// File with the last trusted time.
 const SEEN_FILE: &str = "clock.seen";
 
-/// A hub that has just started has better things to do.
+/// Delay after a start, so that retention does not compete with it.
 const FIRST_RUN_AFTER: Duration = Duration::from_secs(3_600);

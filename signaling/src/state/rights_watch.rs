@@ -1,10 +1,10 @@
-//! Says that a session, a device or a role has ended, to all who hold a line open.
+//! Notifies open connections that a session, device or role has ended.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// One change after another of what people may do. Cheap to clone.
+/// Broadcasts changes of rights. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RightsWatch(Arc<watch::Sender<u64>>);
 
@@ -15,12 +15,12 @@ impl Default for RightsWatch {
 }
 
 impl RightsWatch {
-    /// A session, device or role has ended: open lines check again whether they may stay.
+    /// A session, device or role has ended: open connections check their rights again.
     pub fn changed(&self) {
         self.0.send_modify(|count| *count += 1);
     }
 
-    /// Resolves at each change.
+    /// Resolves at the next change.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.0.subscribe()

@@ -1,4 +1,4 @@
-//! Passwords, second factors, and the locks of names that were guessed at.
+//! Passwords, second factors, and locks of sign-in names after failed sign-ins.
 
 pub mod person;
 pub(crate) mod session;
@@ -19,46 +19,46 @@ use school::{
     organisation::Holder,
 };
 
-/// Failures that are older than this are forgotten.
+/// Failures older than this no longer count, in milliseconds.
 const FAILURES_KEPT_MS: i64 = 24 * 3600 * 1000;
 
-/// What a person signs in with.
+/// Sign-in credentials of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// Who.
+    /// The person.
     pub person_id: PersonId,
-    /// What they type. `None`: nothing yet.
+    /// Sign-in name. `None`: they have none yet.
     pub sign_in_name: Option<String>,
-    /// The hash of the password, and when it was set. `None`: they have set none.
+    /// Hash of the password, and when it was set. `None`: none is set.
     pub password: Option<(String, UnixMs)>,
-    /// The second factor. `None`: they have bound none.
+    /// The second factor. `None`: none is bound.
     pub second_factor: Option<SecondFactor>,
 }
 
-/// A second factor.
+/// A TOTP second factor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecondFactor {
     /// The sealed secret.
     pub sealed_secret: String,
-    /// A code of it came back.
+    /// Confirmed by a valid code.
     pub confirmed: bool,
-    /// Codes of this step and earlier ones are used up.
+    /// Codes of this step and earlier ones are used.
     pub last_step: i64,
 }
 
 impl Store {
-    /// What somebody with this sign-in name signs in with. `None`: nobody here has it.
+    /// Credentials by sign-in name. `None`: nobody has this name.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn credentials_of_name(&self, sign_in_name: &str) -> Result<Option<Credentials>, StoreError> {
         self.credentials_where("sign_in_name", sign_in_name).await
     }
 
-    /// What this person signs in with. `None`: they are not here.
+    /// Credentials of a person. `None`: no such person.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn credentials(&self, person_id: PersonId) -> Result<Option<Credentials>, StoreError> {
         self.credentials_where("person.person_id", &person_id.to_string()).await
     }
@@ -92,10 +92,10 @@ impl Store {
         }))
     }
 
-    /// Whether this name is locked, be there somebody who has it or not.
+    /// Whether this sign-in name is locked, whether or not anyone has it.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn is_locked(&self, sign_in_name: &str, now: UnixMs) -> Result<bool, StoreError> {
         let mut sql = Sql::new("select 1 from sign_in_failure where sign_in_name = ");
         sql.bind(sign_in_name).push(" and locked_until_ms > ").bind(now.0);
@@ -105,7 +105,7 @@ impl Store {
     /// Counts a failure; the fifth in a row locks the name.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn sign_in_failed(&self, sign_in_name: &str, row: AuditRow) -> Result<(), StoreError> {
         let now = row.at;
         let mut writing = self.write().await?;
@@ -127,10 +127,10 @@ impl Store {
         writing.commit(&row).await
     }
 
-    /// Uses up a code of the second factor. False: somebody was faster with it.
+    /// Marks a code of the second factor as used. False: it was used already.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn use_code(&self, person_id: PersonId, step: i64, confirms: Option<UnixMs>) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new("update second_factor set last_step = ");
@@ -144,10 +144,10 @@ impl Store {
         Ok(used)
     }
 
-    /// The hashes of the last passwords, the one in use among them.
+    /// Hashes of the last passwords, including the current one.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn last_passwords(&self, person_id: PersonId) -> Result<Vec<String>, StoreError> {
         let mut sql = Sql::new("select hash from password_before where person_id = ");
         sql.bind(person_id.to_string()).push(" order by changed_at_ms desc limit ");
@@ -156,10 +156,10 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get("hash")?)).collect()
     }
 
-    /// Sets a password, forgets the oldest of its history, frees the name, and signs out everywhere but here.
+    /// Sets a password, deletes the oldest of its history, unlocks the name, and ends all other sessions.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn set_password(
         &self,
         person_id: PersonId,
@@ -190,10 +190,10 @@ impl Store {
         writing.commit(row).await
     }
 
-    /// Keeps a second factor that is to be confirmed. False: one was confirmed already.
+    /// Stores an unconfirmed second factor. False: a confirmed one exists.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn begin_second_factor(
         &self,
         person_id: PersonId,
@@ -211,10 +211,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a second factor away: the phone is lost. False: the person is not in scope.
+    /// Removes a second factor, for a lost phone. False: the person is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn drop_second_factor(&self, scope: &Scope, id: PersonId, row: AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let Some(person) = writing.person(scope, id).await? else { return Ok(false) };
@@ -225,11 +225,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Locks somebody out, and signs them out everywhere; or lets them in again, as well where too many wrong passwords
-    /// keep them out. `None`: the person is not in scope, or has left.
+    /// Locks an account and ends all its sessions; or unlocks it, including a lock after too many wrong passwords.
+    /// `None`: the person is not in scope, or has left.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lock(
         &self,
         scope: &Scope,
@@ -254,10 +254,10 @@ impl Store {
         Ok(stored)
     }
 
-    /// Makes a one-time link by which somebody sets their password, and frees their name. False: not in scope.
+    /// Stores a one-time link to set a password, and unlocks the name. False: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_set_up_link(
         &self,
         scope: &Scope,
@@ -286,7 +286,7 @@ impl Writing {
         Ok(())
     }
 
-    /// The name's failures are over.
+    /// Clears the failures of the person's sign-in name.
     pub(crate) async fn signed_in(&mut self, id: PersonId) -> Result<(), StoreError> {
         self.unlock(id).await
     }

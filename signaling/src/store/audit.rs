@@ -1,4 +1,4 @@
-//! What was done and refused, by whom. Rows are only ever added, each chained to the one before by SHA-256.
+//! Audit rows: acts done and refused, with their actor. Append-only, each chained to the previous one by SHA-256.
 
 pub mod chain;
 pub(crate) mod name;
@@ -16,40 +16,40 @@ use school::{
 };
 
 words!(
-    /// How an act went.
+    /// Result of an act.
     Outcome {
-        /// It was done.
+        /// Done.
         Done = "done",
-        /// It was refused.
+        /// Refused.
         Refused = "refused",
     }
 );
 
-/// One line, to be written.
+/// An audit row to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRow {
-    /// When.
+    /// Time of the act.
     pub at: UnixMs,
     /// `person:<id>`, `classroom:<id>`, `guest`, `publisher` or `system`.
     pub actor: String,
-    /// The assistant teacher who stands in the classroom that acts. Empty: nobody was named.
+    /// The assistant teacher present in the acting classroom. Empty: none was named.
     pub beside: String,
-    /// What: `sign_in`, `start_lesson`, `look_into_recording`.
+    /// Act: `sign_in`, `start_lesson`, `look_into_recording`.
     pub act: &'static str,
-    /// What it was done to, as `lesson:<id>`.
+    /// Object of the act, as `lesson:<id>`.
     pub object: String,
-    /// The path of the organisation that it belongs to. Empty: the hub itself.
+    /// Path of the organisation that the object belongs to. Empty: the hub itself.
     pub place: String,
-    /// How it went.
+    /// Result.
     pub outcome: Outcome,
-    /// What else there is to know, in a few words. Never a secret.
+    /// Short further detail. Never a secret.
     pub detail: String,
-    /// The network address it came from; empty for the system itself.
+    /// Network address of the request; empty for the system itself.
     pub address: String,
 }
 
 impl AuditRow {
-    /// Something that `actor` did to `object`.
+    /// An act of `actor` on `object`.
     #[must_use]
     pub fn done(at: UnixMs, actor: impl Into<String>, act: &'static str, object: impl Into<String>) -> Self {
         Self {
@@ -65,34 +65,34 @@ impl AuditRow {
         }
     }
 
-    /// Something that the hub did of itself.
+    /// An act of the hub itself.
     #[must_use]
     pub fn by_system(at: UnixMs, act: &'static str, object: String) -> Self {
         Self::done(at, "system", act, object)
     }
 
-    /// It was refused.
+    /// Marks it as refused.
     #[must_use]
     pub fn refused(mut self) -> Self {
         self.outcome = Outcome::Refused;
         self
     }
 
-    /// From this network address.
+    /// Sets the network address.
     #[must_use]
     pub fn from(mut self, address: impl Into<String>) -> Self {
         self.address = address.into();
         self
     }
 
-    /// At the organisation with this path.
+    /// Sets the path of the organisation.
     #[must_use]
     pub fn at_place(mut self, path: impl Into<String>) -> Self {
         self.place = path.into();
         self
     }
 
-    /// With a few words more, at most [`DETAIL_CHARACTERS_MAX`] of them kept.
+    /// Sets the detail, cut to [`DETAIL_CHARACTERS_MAX`].
     #[must_use]
     pub fn saying(mut self, detail: impl AsRef<str>) -> Self {
         self.detail = detail.as_ref().chars().take(DETAIL_CHARACTERS_MAX).collect();
@@ -100,14 +100,14 @@ impl AuditRow {
     }
 }
 
-/// A line is read by people, and there are many.
+/// Maximum length of a row's detail: people read these rows, and there are many.
 const DETAIL_CHARACTERS_MAX: usize = 500;
 
-/// One line, as it was kept.
+/// A stored audit row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of `AuditRow`")]
 pub struct AuditLine {
-    /// Its number: 1, 2, 3 ….
+    /// Sequence number from 1.
     pub seq: i64,
     pub audit_id: AuditId,
     pub at: UnixMs,
@@ -119,13 +119,13 @@ pub struct AuditLine {
     pub outcome: Outcome,
     pub detail: String,
     pub address: String,
-    /// SHA-256 of the line before, in hex. Empty: it is the first.
+    /// SHA-256 of the previous row, in hex. Empty: this is the first.
     pub before_sha256: String,
-    /// SHA-256 of this line and of the one before.
+    /// SHA-256 of this row and the previous one.
     pub sha256: String,
 }
 
-/// What lines are looked for. Whatever is empty, all have.
+/// Filter for audit rows. An empty field matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of `AuditRow`")]
 pub struct AuditSearch {
@@ -133,9 +133,9 @@ pub struct AuditSearch {
     pub act: Option<String>,
     pub object: Option<String>,
     pub outcome: Option<Outcome>,
-    /// Not before.
+    /// Earliest time, inclusive.
     pub from: Option<UnixMs>,
-    /// Before.
+    /// Latest time, exclusive.
     pub until: Option<UnixMs>,
 }
 
@@ -144,18 +144,18 @@ pub(super) const SELECT_LINE: &str = "
     from audit where ";
 
 impl Store {
-    /// Adds one line that stands alone. Changes write theirs in their own transaction.
+    /// Adds one row in a transaction of its own. Changes write their row in their own transaction.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn audit(&self, row: &AuditRow) -> Result<(), StoreError> {
         self.write().await?.commit(row).await
     }
 
-    /// Adds lines that stand alone, in one transaction.
+    /// Adds rows in one transaction of their own.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn audit_all(&self, rows: &[AuditRow]) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         for row in rows {
@@ -164,10 +164,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// Lines that are looked for, newest first, at most `limit`, with numbers below `below`.
+    /// Matching rows, newest first, at most `limit`, with numbers below `below`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn audit_lines(
         &self,
         scope: &Scope,
@@ -199,7 +199,7 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(line_from).collect()
     }
 
-    /// Takes the rows of the first version, which had no chain, into it.
+    /// Adds the rows of the first version, which had no chain, to the chain.
     pub(super) async fn chain_the_unchained(&self) -> Result<(), StoreError> {
         const COUNT: &str = "select count(*) from audit_unchained";
         if sqlx::query_scalar::<_, i64>(COUNT).fetch_one(&self.pool).await? == 0 {
@@ -234,7 +234,7 @@ impl Store {
     }
 }
 
-/// The hub's own lines belong to whoever reads the audit of a top of the tree.
+/// The hub's own rows are visible to those whose scope includes a top of the tree.
 fn within(sql: &mut Sql, scope: &Scope) {
     sql.push("(").within(scope, "place");
     if let Reach::Some { below, .. } = scope.reach()
@@ -245,7 +245,7 @@ fn within(sql: &mut Sql, scope: &Scope) {
     sql.push(")");
 }
 
-/// Adds a line to the chain. It comes last in its transaction: whoever has the head holds up all other writers.
+/// Appends a row to the chain. Last in its transaction: holding the head blocks all other writers.
 pub(super) async fn append(on: &mut AnyConnection, row: &AuditRow) -> Result<(), StoreError> {
     let line = AuditLine {
         seq: 0,
@@ -257,7 +257,7 @@ pub(super) async fn append(on: &mut AnyConnection, row: &AuditRow) -> Result<(),
         object: row.object.clone(),
         place: row.place.clone(),
         outcome: row.outcome,
-        // PostgreSQL keeps no NUL.
+        // PostgreSQL text cannot hold NUL.
         detail: row.detail.replace('\0', ""),
         address: row.address.clone(),
         before_sha256: String::new(),
@@ -296,7 +296,7 @@ async fn append_line(on: &mut AnyConnection, mut line: AuditLine) -> Result<(), 
 }
 
 impl AuditLine {
-    /// SHA-256 of every field but itself, in an order and form that never changes: a JSON list.
+    /// SHA-256 of every field but itself, as a JSON list whose order and format never change.
     pub(super) fn hash(&self) -> String {
         let fields = serde_json::to_vec(&(
             &self.before_sha256,
@@ -306,7 +306,7 @@ impl AuditLine {
             (&self.actor, &self.beside, &self.act, &self.object, &self.place),
             (self.outcome, &self.detail, &self.address),
         ));
-        // Plain texts and numbers always have a JSON form.
+        // Strings and numbers always serialise to JSON.
         let bytes = fields.unwrap_or_default();
         digest(&SHA256, &bytes).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");

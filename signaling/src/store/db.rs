@@ -1,5 +1,5 @@
-//! The database: connections, the two dialects, statements put together from parts, columns, and the whole of it as lines
-//! of JSON. Knows no table but those of the migrations.
+//! The database: connections, the two dialects, statement builder, column readers, and copies as JSON lines.
+//! Knows no table but those of the migrations.
 
 pub mod column;
 pub mod copy;
@@ -23,12 +23,12 @@ use self::{database::Database, dialect::Dialect, error::StoreError};
 pub struct Store {
     pub(in crate::store) pool: AnyPool,
     pub(in crate::store) dialect: Dialect,
-    /// SQLite's one writer. Its own way of waiting is to try again and again, and the last may wait longest.
+    /// Serialises SQLite's writers. Its own busy handler polls and is not fair: the last one may wait longest.
     pub(in crate::store) writer: Arc<Semaphore>,
 }
 
 impl Store {
-    /// Connects, and brings the tables up to date.
+    /// Connects and migrates the tables.
     pub(crate) async fn connect(database: &Database) -> Result<Self, StoreError> {
         let dialect = database.dialect();
         let writers = match dialect {
@@ -49,10 +49,10 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Answers whether the database answers.
+    /// Checks that the database responds.
     ///
     /// # Errors
-    /// [`StoreError`] where it does not.
+    /// [`StoreError`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("select 1").execute(&self.pool).await?;
         Ok(())

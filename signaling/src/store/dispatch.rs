@@ -1,5 +1,5 @@
-//! Lessons put into the timetable, moved and called off. What each of them takes up is in [`crate::store::dispatch::booking`], how
-//! they are read in [`crate::store::dispatch::dispatched`].
+//! Scheduling, moving and cancelling lessons. Their bookings are in [`crate::store::dispatch::booking`], reads in
+//! [`crate::store::dispatch::dispatched`].
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,21 +15,21 @@ use school::{
     lesson::life::LessonState,
 };
 
-/// What becomes of a set of changes of which some clash.
+/// How clashes in a set of changes are handled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Clashing {
-    /// Nothing is changed.
+    /// No change is made.
     RefuseAll,
-    /// Those lessons stay where they are.
+    /// The clashing lessons stay unchanged.
     LeaveThere,
 }
 
 impl Store {
-    /// Keeps new lessons with everything they take up, all or none. Lessons of a course that were planned before are
-    /// left out. Answers how many are new.
+    /// Stores new lessons with all their bookings, in one transaction. Skips lessons of a course that were planned
+    /// before. Returns the number of new lessons.
     ///
     /// # Errors
-    /// [`ScheduleError::Clashes`] names every clash with the lesson that has what is wanted.
+    /// [`ScheduleError::Clashes`] lists every clash with the lesson that holds the booking.
     pub async fn schedule(&self, scope: &Scope, lessons: &[NewLesson], row: AuditRow) -> Result<usize, ScheduleError> {
         let mut writing = self.write().await?;
         let mut place = None;
@@ -62,10 +62,10 @@ impl Store {
         Ok(fresh.len())
     }
 
-    /// These lessons without those that were planned before.
+    /// These lessons, except those planned before.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn unplanned(&self, _scope: &Scope, lessons: Vec<NewLesson>) -> Result<Vec<NewLesson>, StoreError> {
         let mut planned = BTreeSet::new();
         for sql in planned_sql(&lessons) {
@@ -74,10 +74,10 @@ impl Store {
         Ok(lessons.into_iter().filter(|new| !is_planned(new, &planned)).collect())
     }
 
-    /// Makes changes, all or none. A lesson that is called off gives back what it had and keeps its reason.
+    /// Applies changes in one transaction. A cancelled lesson releases its bookings and keeps its reason.
     ///
     /// # Errors
-    /// See [`ScheduleError`].
+    /// [`ScheduleError`].
     pub async fn change_lessons(
         &self,
         scope: &Scope,
@@ -88,11 +88,11 @@ impl Store {
         self.change(scope, changes, Clashing::RefuseAll, reason, row).await.map(|_| ())
     }
 
-    /// Makes the changes that clash with nothing, in one go, and leaves the other lessons where they are. Answers which
-    /// were made, and what the others clash with.
+    /// Applies the changes that clash with nothing, in one transaction, and leaves the other lessons unchanged. Returns
+    /// the applied changes, and the clashes of the others.
     ///
     /// # Errors
-    /// See [`ScheduleError`]; [`ScheduleError::Clashes`] where nothing is left to be done.
+    /// [`ScheduleError`]; [`ScheduleError::Clashes`] if no change is left to apply.
     pub async fn change_free_lessons(
         &self,
         scope: &Scope,
@@ -150,7 +150,7 @@ impl Store {
 }
 
 impl Writing {
-    /// Which places of the plan have their lesson already.
+    /// Places of the plan that have a lesson already.
     async fn planned(&mut self, lessons: &[NewLesson]) -> Result<BTreeSet<(CourseId, String)>, StoreError> {
         let mut planned = BTreeSet::new();
         for sql in planned_sql(lessons) {
@@ -216,7 +216,7 @@ impl Writing {
         Ok(())
     }
 
-    /// All of them in one statement, unless somebody else was at one of them since we looked.
+    /// Updates all lessons in one statement, unless one was changed since it was read.
     async fn update_lessons(&mut self, changes: &[&Change]) -> Result<(), ScheduleError> {
         let mut sql = Sql::new(
             "with changed (lesson_id, old_state, old_version, teacher_id, state, classroom_id, starts_at_ms, ends_at_ms,
@@ -239,7 +239,7 @@ impl Writing {
                 .map(|windows| super::timetable::write_listening(&after.listening, windows, after.span.starts_at));
             sql.push(", ").bind(listening).push(")");
         }
-        // The numbers are cast: PostgreSQL takes a column of which every value is null for text.
+        // The numbers are cast: PostgreSQL types a column of nulls only as text.
         sql.push(
             ") update lesson set version = lesson.version + 1, teacher_id = changed.teacher_id, state = changed.state,
                    classroom_id = changed.classroom_id, starts_at_ms = cast(changed.starts_at_ms as bigint),
@@ -295,7 +295,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Notes a step of a lesson. The table refuses the same state a second time.
+    /// Stores a state transition of a lesson. The table refuses the same state a second time.
     pub(super) async fn insert_transition(
         &mut self,
         lesson_id: LessonId,

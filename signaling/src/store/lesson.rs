@@ -1,4 +1,4 @@
-//! Lessons, the classrooms they list, and the seats of those who sat in them.
+//! Lessons, their listed classrooms, and seats.
 
 pub(crate) mod recording;
 pub mod source;
@@ -21,12 +21,12 @@ use school::{
     organisation::Holder,
 };
 
-/// Where a page of lessons ended: the next one begins below it.
+/// Paging cursor of lessons: the next page begins below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LessonCursor {
-    /// Start of the last lesson shown.
+    /// Start of the last lesson on the page.
     pub starts_at: UnixMs,
-    /// The last lesson shown.
+    /// The last lesson on the page.
     pub lesson_id: LessonId,
 }
 
@@ -42,10 +42,10 @@ const SELECT_LESSON: &str = "
     where ";
 
 impl Store {
-    /// Keeps a new lesson and the classrooms it lists. It belongs to its teacher's school. False: that is not in scope.
+    /// Stores a new lesson with its classrooms. It belongs to its teacher's school. False: that school is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_lesson(&self, scope: &Scope, lesson: &Lesson, row: &AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new(
@@ -92,20 +92,20 @@ impl Store {
         Ok(true)
     }
 
-    /// One lesson. `None`: there is none, or it lies outside `scope`.
+    /// One lesson. `None`: not found in `scope`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lesson(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<Lesson>, StoreError> {
         let mut query = scoped(scope);
         query.push(" and lesson.lesson_id = ").bind(lesson_id.to_string());
         Ok(self.fetch_lessons(query).await?.pop())
     }
 
-    /// Lessons that start in `starts`, where `recorded` only those with a recording, with the latest start first, at most `limit`, from `below` on.
+    /// Lessons that start in `starts`, latest first, at most `limit`, from `below` on. `recorded`: only recorded ones.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lessons(
         &self,
         scope: &Scope,
@@ -128,21 +128,21 @@ impl Store {
         self.fetch_lessons(query).await
     }
 
-    /// Lessons that are open or live.
+    /// Lessons in state open or live.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lessons_in_progress(&self, scope: &Scope) -> Result<Vec<Lesson>, StoreError> {
         let mut query = scoped(scope);
         query.push(" and lesson.state in ('open', 'live')");
         self.fetch_lessons(query).await
     }
 
-    /// Lessons that should have opened by `now`, and those that are over since `archives`, the earliest first, at most
+    /// Lessons that should have opened by `now`, and those that ended since `archives`, earliest first, at most
     /// `limit`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lessons_due(
         &self,
         scope: &Scope,
@@ -157,13 +157,13 @@ impl Store {
         self.fetch_lessons(query).await
     }
 
-    /// Moves a lesson on, with its recording where one begins, the note of the step and its line in the audit. A lesson
-    /// that is called off, or that never began, gives back what it took up.
+    /// Changes a lesson's state, together with a recording that begins, the transition row and the audit row.
+    /// A cancelled or missed lesson releases its bookings.
     ///
-    /// False: the lesson was not in state `from` any more, or not in scope, and nothing was changed.
+    /// False: the lesson was no longer in state `from`, or not in scope; nothing was changed.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn move_lesson(
         &self,
         scope: &Scope,
@@ -209,11 +209,11 @@ impl Store {
         Ok(true)
     }
 
-    /// The seat of this holder in this lesson; `fresh` becomes theirs where they had none. `None`: the lesson is not in
+    /// The seat of this holder in this lesson; `fresh` is stored if they have none. `None`: the lesson is not in
     /// scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn seat_of(
         &self,
         scope: &Scope,
@@ -281,7 +281,7 @@ impl Store {
 }
 
 impl Writing {
-    /// Whether a lesson lies in scope.
+    /// Whether a lesson is in scope.
     pub(crate) async fn sees_lesson(&mut self, scope: &Scope, lesson_id: LessonId) -> Result<bool, StoreError> {
         let mut query = scoped(scope);
         query.push(" and lesson.lesson_id = ").bind(lesson_id.to_string());
@@ -289,7 +289,7 @@ impl Writing {
     }
 }
 
-/// Lessons of the scope: taught or listened to below its places, or its own.
+/// Lessons in scope: taught or listened to below its places, or the caller's own.
 pub(super) fn scoped(scope: &Scope) -> Sql {
     let mut query = Sql::new(SELECT_LESSON);
     let Reach::Some { below, teacher, classroom } = scope.reach() else {

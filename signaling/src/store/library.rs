@@ -1,7 +1,7 @@
-//! The library: which recordings somebody may know of, found by what they are about, and counted.
+//! The library: visibility, search and facet counts of recordings.
 //!
-//! What is shown is decided by the same rules as at the door of a replay (`http/library/door.rs`): one's own lessons, those of
-//! one's places, those that a class there could hear by a right that held then, and what was published to one's places.
+//! Visibility follows the same rules as replay (`http/library/authorize.rs`): the caller's own lessons, those of their
+//! places, those that a class there had a right to hear at the time, and those published to their places.
 
 pub mod clip;
 pub mod comment;
@@ -27,74 +27,74 @@ use school::{
     timetable::rules::RuleSet,
 };
 
-/// Who looks at the library.
+/// Scope of a library query.
 #[derive(Clone, Debug)]
 pub struct LibraryScope {
-    /// Whose recordings they may know of: their own, those of their places, and those heard there.
+    /// Recordings visible by place: own, of the places, and heard there.
     pub below: Scope,
-    /// What was published to their places.
+    /// Recordings published to the caller's places.
     pub readers: Readers,
-    /// Whose recordings they keep, so that they see them also when nobody else does. `None`: nobody's.
+    /// Recordings the caller administers: visible even if taken down. `None`: none.
     pub keeps: Option<Scope>,
 }
 
-/// A recording, as the library knows it.
+/// A recording in the library.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LibraryEntry {
-    /// Which.
+    /// The recording.
     pub recording_id: RecordingId,
-    /// Of which lesson.
+    /// Its lesson.
     pub lesson_id: LessonId,
-    /// What it is called: as the lesson, until somebody gave it another title.
+    /// Title: the lesson's, unless it was changed.
     pub title: String,
-    /// What it is about. Empty: nobody said.
+    /// Summary. Empty: none.
     pub summary: String,
     /// 英语
     pub subject: String,
     /// 三年级
     pub grade: String,
-    /// Whose lesson it is.
+    /// The lesson's teacher.
     pub teacher: Teacher,
-    /// The school that taught it.
+    /// The teaching school.
     pub organisation_id: OrganisationId,
-    /// What that is called.
+    /// Name of the school.
     pub school: String,
-    /// Its path.
+    /// Path of the school.
     pub path: String,
-    /// In which term. `None`: outside of any.
+    /// Term. `None`: outside of any.
     pub term_id: Option<TermId>,
     /// When its lesson went live.
     pub started_at: UnixMs,
-    /// When its lesson ended. `None`: it goes on.
+    /// When its lesson ended. `None`: it is live.
     pub ended_at: Option<UnixMs>,
-    /// Whether it still grows.
+    /// Whether it is still being recorded.
     pub state: RecordingState,
-    /// What others may do with it.
+    /// Licence for reuse.
     pub licence: Licence,
-    /// Who may see it.
+    /// Visibility rights.
     pub rights: Rights,
-    /// What the place is called to which it is published.
+    /// Name of the place it is published to.
     pub published_to: Option<String>,
-    /// 知识点, in their order.
+    /// 知识点, in order.
     pub points: Vec<String>,
-    /// Counts its edits, from 1.
+    /// Number of edits, from 1.
     pub version: i64,
 }
 
-/// Where a page of the library ended: the next one begins below it.
+/// Paging cursor of the library: the next page begins below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LibraryCursor {
-    /// Start of the last recording shown.
+    /// Start of the last recording on the page.
     pub started_at: UnixMs,
-    /// The last recording shown.
+    /// The last recording on the page.
     pub recording_id: RecordingId,
 }
 
-/// What is looked for. `None`: anything.
+/// Search filter. `None`: matches all.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each is what it says")]
 pub struct LibraryFilter {
-    /// Each of its words is in title, subject, grade, teacher, knowledge points or summary.
+    /// Words that must each occur in title, subject, grade, teacher, knowledge points or summary.
     pub text: Option<String>,
     pub school_year_id: Option<SchoolYearId>,
     pub term_id: Option<TermId>,
@@ -104,16 +104,16 @@ pub struct LibraryFilter {
     /// 知识点
     pub point: Option<String>,
     pub teacher_id: Option<PersonId>,
-    /// The school, or everything below a bureau.
+    /// A school, or everything below a bureau.
     pub organisation_id: Option<OrganisationId>,
-    /// Started then or later.
+    /// Earliest start, inclusive.
     pub from: Option<UnixMs>,
-    /// Started before then.
+    /// Latest start, exclusive.
     pub until: Option<UnixMs>,
 }
 
 words!(
-    /// By what recordings are counted.
+    /// Attribute by which recordings are counted.
     Facet {
         /// 学年
         SchoolYear = "school_year",
@@ -132,20 +132,20 @@ words!(
     }
 );
 
-/// How many of what was found have one value.
+/// Number of matches with one facet value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FacetCount {
-    /// Of which kind.
+    /// The facet.
     pub facet: Facet,
-    /// What is filtered by: an id, or the word itself.
+    /// Filter value: an id, or the word itself.
     pub value: String,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// How many.
+    /// Number of recordings.
     pub count: i64,
 }
 
-/// Values of one facet that are shown: nobody reads down a longer list, they type.
+/// Most values returned per facet; beyond that, search is by text.
 pub const FACET_VALUES_MAX: usize = 50;
 
 pub(super) const SELECT_ENTRY: &str = "
@@ -165,10 +165,10 @@ pub(super) const SELECT_ENTRY: &str = "
     where ";
 
 impl Store {
-    /// Recordings in scope that fit, the latest first, at most `limit`, from `below` on.
+    /// Matching recordings in scope, latest first, at most `limit`, from `below` on.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn library(
         &self,
         scope: &LibraryScope,
@@ -188,10 +188,10 @@ impl Store {
         self.entries(&sql).await
     }
 
-    /// One recording. `None`: there is none in scope.
+    /// One recording. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn library_entry(
         &self,
         scope: &LibraryScope,
@@ -203,10 +203,10 @@ impl Store {
         Ok(self.entries(&sql).await?.pop())
     }
 
-    /// Which of these recordings are in scope.
+    /// Those of these recordings that are in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn library_among(
         &self,
         scope: &LibraryScope,
@@ -218,11 +218,11 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(|row| word(row, "recording_id")).collect()
     }
 
-    /// What of everything that fits there is how often: at most [`FACET_VALUES_MAX`] values of each kind, the most
-    /// frequent first; and how many fit.
+    /// Number of matches in total, and per facet value: at most [`FACET_VALUES_MAX`] values of each facet, most
+    /// frequent first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn library_facets(
         &self,
         scope: &LibraryScope,
@@ -295,7 +295,7 @@ impl Store {
         Ok(entries)
     }
 
-    /// Which programs in which modes need a listening right, by the places that set rules of their own.
+    /// Which programs and modes need a listening right, with the overrides of places.
     async fn right_rules(&self) -> Result<RightRules, StoreError> {
         let sql = Sql::new(
             "select path, rules from rule_set
@@ -309,13 +309,13 @@ impl Store {
             by_path.insert(path, needing(&rules));
         }
         let mut by_path: Vec<_> = by_path.into_iter().collect();
-        // The nearest above a school is the longest of its beginnings.
+        // The longest matching path prefix is the nearest organisation.
         by_path.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
         Ok(RightRules { by_path, default: needing(&RuleSet::default()) })
     }
 }
 
-/// `delivery_class live`, …: what needs a listening right.
+/// Program and mode pairs that need a listening right, as `delivery_class live`.
 struct RightRules {
     by_path: Vec<(String, BTreeSet<String>)>,
     default: BTreeSet<String>,
@@ -327,7 +327,7 @@ fn needing(rules: &RuleSet) -> BTreeSet<String> {
 }
 
 impl RightRules {
-    /// True where the lesson needs a right.
+    /// SQL condition: the lesson needs a right.
     fn push(&self, sql: &mut Sql) {
         let among = |sql: &mut Sql, needs: &BTreeSet<String>| {
             if needs.is_empty() {
@@ -350,7 +350,7 @@ impl RightRules {
     }
 }
 
-/// Whether `entry` is one's own: taught by the asker, or by a school of theirs.
+/// SQL condition: `entry` is the caller's own, taught by them or by one of their schools.
 pub(super) fn owned(sql: &mut Sql, scope: &Scope) {
     let Reach::Some { below, teacher, .. } = scope.reach() else {
         sql.push("1 = 1");
@@ -367,9 +367,9 @@ pub(super) fn owned(sql: &mut Sql, scope: &Scope) {
     sql.push(")");
 }
 
-/// Whether the scope may know of `entry`.
+/// SQL condition: `entry` is visible in the scope.
 fn visible(sql: &mut Sql, scope: &LibraryScope, rules: &RightRules) {
-    // What was deleted has nothing left to show.
+    // Deleted recordings are not listed.
     sql.push(
         "not exists (select 1 from kept_recording gone where gone.recording_id = entry.recording_id
                      and gone.state in ('deleting', 'deleted')) and (",
@@ -381,7 +381,7 @@ fn visible(sql: &mut Sql, scope: &LibraryScope, rules: &RightRules) {
     if let Reach::Some { below, classroom, .. } = scope.below.reach()
         && (!below.is_empty() || classroom.is_some())
     {
-        // What a class could hear stays its own: see `school::timetable::pairing::may_replay`.
+        // What a class had a right to hear stays visible: see `school::timetable::pairing::may_replay`.
         sql.push(
             " or entry.lesson_id in (
                  select hears.lesson_id from lesson_classroom hears
@@ -415,10 +415,10 @@ fn visible(sql: &mut Sql, scope: &LibraryScope, rules: &RightRules) {
     sql.push(")");
 }
 
-/// Whether `entry` is what is looked for.
+/// SQL condition: `entry` matches the filter.
 fn fits(sql: &mut Sql, ask: &LibraryFilter) {
     for word in ask.text.as_deref().map(words_of).unwrap_or_default() {
-        // Whatever was typed means itself.
+        // Escape the wildcards of `like`.
         let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         sql.push(" and entry.searched like ").bind(pattern).push(" escape '\\'");
     }

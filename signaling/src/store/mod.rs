@@ -1,5 +1,5 @@
-//! What is kept, in SQL by noun. The statements run on SQLite and PostgreSQL alike; what the two do differently stands
-//! in [`db::dialect`]. Whatever touches school data takes a [`Scope`](school::account::permission::Scope).
+//! The SQL store, one file per noun. The same statements run on SQLite and PostgreSQL; the differences are in
+//! [`db::dialect`]. Every access to school data takes a [`Scope`](school::account::permission::Scope).
 
 pub mod account;
 pub mod audit;
@@ -37,10 +37,10 @@ pub use timetable::{
 };
 
 impl Store {
-    /// Opens the database, makes an SQLite file where it is missing, and brings the tables up to date.
+    /// Opens the database, creates a missing SQLite file, and migrates the tables.
     ///
     /// # Errors
-    /// [`StoreError`] where it cannot be opened or the tables not be brought up to date.
+    /// [`StoreError`] if the database cannot be opened or the tables cannot be migrated.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         let store = Self::connect(database).await?;
         store.chain_the_unchained().await?;

@@ -1,4 +1,4 @@
-//! The organisation tree, its classrooms and people, as the hub itself makes and lists them.
+//! The organisation tree, classrooms and people: creation and lists by the hub itself.
 
 pub mod classroom;
 pub(crate) mod code;
@@ -23,19 +23,19 @@ use school::{
 };
 
 impl Store {
-    /// True before the first organisation was made.
+    /// Whether no organisation exists yet.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         let count: i64 = sqlx::query_scalar("select count(*) from organisation").fetch_one(&self.pool).await?;
         Ok(count == 0)
     }
 
-    /// Makes a part of the tree at once, for nobody in particular: the sample, the first start.
+    /// Creates a part of the tree in one transaction, without an actor: for the sample and the first start.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn seed(&self, scope: &Scope, seed: &Seed, now: UnixMs) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         writing.seed(scope, seed, now).await?;
@@ -43,11 +43,11 @@ impl Store {
         writing.commit(&row).await
     }
 
-    /// Makes the top of the tree, its first people and a set-up link for each of them, in the order of the seed. False:
-    /// somebody was faster.
+    /// Creates the top of the tree, its first people and a set-up link for each, in the order of the seed. False:
+    /// another first start was faster.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn found(
         &self,
         scope: &Scope,
@@ -57,7 +57,7 @@ impl Store {
         row: &AuditRow,
     ) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
-        // Whoever has the head of the audit is alone: two first starts at once make one hub.
+        // Locking the audit head serialises: two concurrent first starts make one hub.
         sqlx::query("update audit_head set seq = seq").execute(writing.on()).await?;
         let there: i64 = sqlx::query_scalar("select count(*) from organisation").fetch_one(writing.on()).await?;
         if there > 0 {
@@ -72,10 +72,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Everyone who has held this role, by name.
+    /// Everyone who has ever held this role, by name.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn people_who_are(&self, scope: &Scope, role: Role) -> Result<Vec<(PersonId, String)>, StoreError> {
         let mut sql = Sql::new(
             "select distinct person.person_id as person_id, person.name as name
@@ -90,10 +90,10 @@ impl Store {
         rows.iter().map(|row| Ok((word(row, "person_id")?, row.try_get("name")?))).collect()
     }
 
-    /// Every classroom with its school's name in front.
+    /// Every classroom, its name prefixed with its school's.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn classrooms_with_school(&self, scope: &Scope) -> Result<Vec<(ClassroomId, String)>, StoreError> {
         let mut sql = Sql::new(
             "select classroom_id, organisation.name as school, classroom.name as name
@@ -110,14 +110,14 @@ impl Store {
     }
 }
 
-/// A part of the tree: parents before what stands below them.
+/// A part of the tree: parents before their children.
 #[derive(Clone, Debug, Default)]
 pub struct Seed {
-    /// Nodes.
+    /// Organisations.
     pub organisations: Vec<Organisation>,
-    /// Their rooms.
+    /// Their classrooms.
     pub classrooms: Vec<Classroom>,
-    /// Who belongs to them, and what they are there.
+    /// Their people, with a role there.
     pub people: Vec<(Person, Option<Role>)>,
 }
 
@@ -140,7 +140,7 @@ impl Writing {
         Ok(())
     }
 
-    /// The path of an organisation that is open and in scope. `None`: there is none.
+    /// Path of an open organisation in scope. `None`: not found.
     pub(crate) async fn path(&mut self, scope: &Scope, id: OrganisationId) -> Result<Option<String>, StoreError> {
         let mut sql = Sql::new("select path from organisation where closed_at_ms is null and organisation_id = ");
         sql.bind(id.to_string()).push(" and ").within(scope, "path");
@@ -148,7 +148,7 @@ impl Writing {
         Ok(row.map(|row| row.try_get("path")).transpose()?)
     }
 
-    /// Adds a node, with its code. `None`: its parent is not in scope. Otherwise its path.
+    /// Adds an organisation with its code; returns its path. `None`: its parent is not in scope.
     pub(crate) async fn insert_organisation(
         &mut self,
         scope: &Scope,
@@ -180,7 +180,7 @@ impl Writing {
         Ok(Some(path))
     }
 
-    /// Adds a classroom. `None`: its school is not in scope. Otherwise the school's path.
+    /// Adds a classroom; returns the school's path. `None`: the school is not in scope.
     pub(crate) async fn insert_classroom(
         &mut self,
         scope: &Scope,
@@ -196,7 +196,7 @@ impl Writing {
         Ok(Some(path))
     }
 
-    /// Adds a person. `None`: their organisation is not in scope. Otherwise its path.
+    /// Adds a person; returns the organisation's path. `None`: the organisation is not in scope.
     pub(crate) async fn insert_person(
         &mut self,
         scope: &Scope,
@@ -213,8 +213,8 @@ impl Writing {
         Ok(Some(path))
     }
 
-    /// Gives a role. `None`: the place is not in scope. The second of two separated powers is refused by a rule of the
-    /// tables, `separated_power`.
+    /// Grants a role. `None`: the place is not in scope. The second of two separated powers is refused by the table
+    /// `separated_power`.
     #[expect(clippy::too_many_arguments, reason = "a grant is these: who, what, where, from when, until when")]
     pub(crate) async fn insert_grant(
         &mut self,
@@ -228,7 +228,7 @@ impl Writing {
     ) -> Result<Option<String>, StoreError> {
         let Some(path) = self.path(scope, at).await? else { return Ok(None) };
         if role.is_separated() {
-            // The first of the three stays; another one does not match and is refused below.
+            // The first of the three stays; a different one does not match and is refused below.
             let mut sql = Sql::new("insert into separated_power (person_id, role) values (");
             sql.bind(person_id.to_string()).push(", ").bind(role.as_str()).push(") on conflict (person_id) do nothing");
             sql.run(self.on()).await?;

@@ -1,4 +1,4 @@
-//! Reports of lessons that are over: kept once, each end's row under its hash, and the hash of them all in the audit.
+//! Reports of ended lessons: stored once; the report's hash covers each end's row and is in the audit.
 
 use std::{collections::HashMap, fmt::Write as _, ops::Range};
 
@@ -25,34 +25,34 @@ use school::{
     timetable::two_ends::Span,
 };
 
-/// What the audit calls it when a report is worked out.
+/// Audit act of generating a report.
 pub const ACT: &str = "work_out_report";
 
-/// A report, as it was kept.
+/// A stored report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredReport {
-    /// What it says. The ends are in the order of their names.
+    /// Content. Ends are sorted by name.
     pub report: LessonReport,
-    /// When it was worked out.
+    /// When it was generated.
     pub worked_out_at: UnixMs,
-    /// As the audit holds it.
+    /// Hash as recorded in the audit.
     pub sha256: String,
-    /// When its samples were deleted; its figures stay. `None`: they are there.
+    /// When its samples were deleted; its figures stay. `None`: not deleted.
     pub samples_deleted_at: Option<UnixMs>,
 }
 
-/// Which reports are looked for. `None`: all.
+/// Filter for reports. `None`: matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportSearch {
-    /// Of lessons that this organisation, or one below it, taught or listened to.
+    /// Lessons that this organisation, or one below it, taught or listened to.
     pub organisation_id: Option<OrganisationId>,
-    /// Of lessons that came out so where they were taught.
+    /// Verdict at the teaching end.
     pub verdict: Option<Verdict>,
-    /// Of lessons of which a listening end in scope came out so.
+    /// Verdict of any listening end in scope.
     pub listening_verdict: Option<Verdict>,
 }
 
-/// What stands in an end's row beside its columns.
+/// Fields of an end's row that have no column of their own, stored as JSON.
 #[derive(Serialize, Deserialize)]
 struct Detail {
     judged: Judged,
@@ -63,7 +63,7 @@ struct Detail {
     quality: RolledUp,
 }
 
-/// One end's row, as it stands in the table.
+/// One end's row, as in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EndRow {
     pub(super) lesson_id: String,
@@ -77,7 +77,7 @@ pub(super) struct EndRow {
     pub(super) windows: String,
 }
 
-/// A lesson's row, as it stands in the table.
+/// A lesson's row, as in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReportRow {
     pub(super) lesson_id: String,
@@ -98,7 +98,7 @@ pub(super) const SELECT_REPORT: &str =
      from lesson_report where ";
 
 impl EndRow {
-    /// SHA-256 of every column, in an order and form that never changes: a JSON list.
+    /// SHA-256 of all columns, as a JSON list whose order and format never change.
     pub(super) fn hash(&self) -> String {
         hash(&(
             (&self.lesson_id, &self.end_name, &self.state, &self.verdict),
@@ -140,7 +140,7 @@ impl EndRow {
             came_at_ms: attendance.came_at.map(|at| at.0),
             left_at_ms: attendance.left_at.map(|at| at.0),
             present_ms: attendance.present_ms,
-            // Plain texts and numbers always have a JSON form.
+            // Strings and numbers always serialise to JSON.
             detail: serde_json::to_string(&detail).unwrap_or_default(),
             windows: window::write(UnixMs(0), &samples),
         }
@@ -167,7 +167,7 @@ impl EndRow {
 }
 
 impl ReportRow {
-    /// SHA-256 of every column but itself. When its samples went is one of them only where they did.
+    /// SHA-256 of all other columns. The deletion time of the samples is included only if set.
     pub(super) fn hash(&self) -> String {
         let times = (self.worked_out_at_ms, self.figures_version, self.began_ms, self.ended_ms);
         match self.samples_deleted_at_ms {
@@ -176,7 +176,7 @@ impl ReportRow {
         }
     }
 
-    /// Names the ends' rows, in their order, and hashes itself anew.
+    /// Records the hashes of the ends' rows, in their order, and updates its own hash.
     pub(super) fn seal(&mut self, rows: &[EndRow]) {
         self.ends = rows.iter().map(|row| format!("{} {}", row.end_name, row.hash())).collect::<Vec<_>>().join("\n");
         self.sha256 = self.hash();
@@ -221,25 +221,25 @@ fn hash(columns: &impl Serialize) -> String {
 }
 
 impl Store {
-    /// Lessons that are over and have no report yet, the earliest first. One that was not held waits until its time has
-    /// passed.
+    /// Lessons that are over and have no report yet, earliest first. A lesson that was not held waits until its closing
+    /// time.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lessons_to_report(&self, scope: &Scope, now: UnixMs, limit: i64) -> Result<Vec<Lesson>, StoreError> {
         let mut query = scoped(scope);
-        // The index is told by its own words.
+        // Spelled as in the partial index, so that it is used.
         query.push(" and reported_at_ms is null and lesson.state in ('ended', 'cancelled', 'missed')");
         query.push(" and (lesson.state = 'ended' or closes_at_ms <= ").bind(now.0);
         query.push(") order by closes_at_ms, lesson.lesson_id limit ").bind(limit);
         self.fetch_lessons(query).await
     }
 
-    /// Keeps a lesson's report, once: the rows of its ends, its own, and its line in the audit. What was seen minute by
-    /// minute stands in the ends' rows from then on. False: it has one already.
+    /// Stores a lesson's report, once: the rows of its ends, its own row, and the audit row. Presence per minute moves
+    /// into the ends' rows. False: a report exists already.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_report(
         &self,
         _scope: &Scope,
@@ -293,35 +293,35 @@ impl Store {
         Ok(true)
     }
 
-    /// The report of a lesson that was found in its scope before. `None`: none is kept yet.
+    /// Report of a lesson already found in scope. `None`: none is stored yet.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn report(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<StoredReport>, StoreError> {
         Ok(self.reports(scope, &[lesson_id]).await?.remove(&lesson_id))
     }
 
-    /// When the report of a lesson that was found in its scope before was deleted. `None`: it was not.
+    /// When the report of a lesson already found in scope was deleted. `None`: not deleted.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn attendance_gone(&self, _scope: &Scope, lesson_id: LessonId) -> Result<Option<UnixMs>, StoreError> {
         let mut sql = Sql::new("select attendance_deleted_at_ms from lesson where lesson_id = ");
         let row = sql.bind(lesson_id.to_string()).optional(&self.pool).await?;
         Ok(row.map(|row| instant_or_null(&row, "attendance_deleted_at_ms")).transpose()?.flatten())
     }
 
-    /// The reports of lessons that were found in their scope before, with the counts of their pupils.
+    /// Reports of lessons already found in scope, with their head counts.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn reports(
         &self,
         scope: &Scope,
         lesson_ids: &[LessonId],
     ) -> Result<HashMap<LessonId, StoredReport>, StoreError> {
         let ids = || lesson_ids.iter().map(ToString::to_string);
-        // Windows are long, and their series is another question.
+        // Windows are long; they are read by a query of their own.
         let mut sql = Sql::new(SELECT_END.replace(" windows from", " '' as windows from"));
         sql.push("lesson_id in ").list(ids()).push(" order by lesson_id, end_name");
         let mut ends: HashMap<String, Vec<EndReport>> = HashMap::new();
@@ -350,10 +350,10 @@ impl Store {
         Ok(reports)
     }
 
-    /// The names of the schools that teach these lessons, which were found in their scope before.
+    /// Names of the teaching schools of these lessons, already found in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn teaching_schools(
         &self,
         _scope: &Scope,
@@ -368,10 +368,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// What was seen of each end of a lesson that has its report.
+    /// Stored sample windows of each end of a lesson with a report.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses, or holds windows that cannot be read.
+    /// [`StoreError`] if the database fails, or if stored windows cannot be read.
     pub async fn stored_windows(
         &self,
         _scope: &Scope,
@@ -388,10 +388,10 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Lessons with a report that start in `starts`, with the latest start first, at most `limit`, from `below` on.
+    /// Lessons with a report that start in `starts`, latest first, at most `limit`, from `below` on.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn reported_lessons(
         &self,
         scope: &Scope,
@@ -427,7 +427,7 @@ impl Store {
                               join organisation listener on listener.organisation_id = classroom.organisation_id
                               where heard.lesson_id = lesson.lesson_id and heard.verdict = ",
             );
-            // Whoever only listens searches their own ends; whoever teaches, or has the school that does, all of them.
+            // Listeners search only their own ends; the teacher and the teaching school search all ends.
             query.bind(verdict.as_str()).push(" and (").within(scope, "listener.path").push(" or ");
             query.within(scope, "school.path");
             if let Reach::Some { teacher: Some(teacher), .. } = scope.reach() {

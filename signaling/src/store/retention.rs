@@ -1,4 +1,4 @@
-//! How recordings are held, and how they go: marked for all to see, taken back, deleted, and remembered in the audit.
+//! Recording retention: holds, and deletion in steps: marked, unmarked, deleted, with a tombstone in the audit.
 
 pub mod expiry;
 pub mod policy;
@@ -22,42 +22,42 @@ use school::{
     retention::{DeletionRule, RetainedItem, RetentionPolicy, StorageState},
 };
 
-/// Who holds a recording, and why.
+/// A hold on a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// `person:<id>`
     pub by: String,
-    /// What they were called then.
+    /// Their name at the time.
     pub name: String,
-    /// Why.
+    /// Reason.
     pub reason: String,
-    /// Since when.
+    /// Start.
     pub at: UnixMs,
-    /// `None`: until somebody lets it go.
+    /// End. `None`: until it is released.
     pub until: Option<UnixMs>,
 }
 
-/// Why a recording is to be deleted.
+/// A pending deletion of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
-    /// Since when.
+    /// When it was marked.
     pub since: UnixMs,
-    /// By which rule.
+    /// Rule that applies.
     pub rule: DeletionRule,
     /// `system` or `person:<id>`.
     pub by: String,
-    /// In whose words. Empty: by the rule alone.
+    /// Reason given. Empty: by the rule alone.
     pub reason: String,
 }
 
-/// A recording as it is kept, with its lesson.
+/// A retained recording with its lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the table")]
 pub struct RetainedRecording {
     pub recording_id: RecordingId,
     pub lesson_id: LessonId,
     pub title: String,
-    /// Of the school that taught.
+    /// The teaching school.
     pub organisation_id: OrganisationId,
     pub school: String,
     pub path: String,
@@ -66,7 +66,7 @@ pub struct RetainedRecording {
     pub duration_ms: u64,
     pub ended_at: UnixMs,
     pub is_mirrored: bool,
-    /// It was chosen to be played in a lesson to come, or is published.
+    /// Chosen to be played in a coming or current lesson, or published.
     pub is_chosen: bool,
     pub seal_sha256: Option<String>,
     pub hold: Option<Hold>,
@@ -76,7 +76,7 @@ pub struct RetainedRecording {
 }
 
 impl RetainedRecording {
-    /// As retention sees it.
+    /// Input of the retention rules.
     #[must_use]
     pub fn item(&self) -> RetainedItem {
         RetainedItem {
@@ -91,36 +91,36 @@ impl RetainedRecording {
     }
 }
 
-/// That something was deleted, or is being deleted.
+/// A deletion, completed or in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// By which rule.
+    /// Rule that applied.
     pub rule: DeletionRule,
-    /// When the last of it went. `None`: it is still going.
+    /// When it completed. `None`: in progress.
     pub at: Option<UnixMs>,
 }
 
-/// How much is kept.
+/// Totals of retained recordings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetainedTotals {
-    /// Recordings that are still there.
+    /// Recordings that are not deleted.
     pub recordings: u64,
-    /// Of their media.
+    /// Size of their media.
     pub bytes: u64,
-    /// Of the recordings, those that are to be deleted.
+    /// Those of them that are marked for deletion.
     pub pending: u64,
 }
 
-/// Which recordings are listed.
+/// Filter for retained recordings.
 #[derive(Clone, Debug, Default)]
 pub struct RetainedFilter {
-    /// In one of these states. Empty: in any but deleted.
+    /// Only these states. Empty: all but deleted.
     pub states: Vec<StorageState>,
-    /// Only those that somebody holds.
+    /// Only recordings on hold.
     pub held: bool,
-    /// Behind this one: when its lesson ended, and its id.
+    /// After this one: end of its lesson, and its id.
     pub after: Option<(UnixMs, RecordingId)>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: u32,
 }
 
@@ -141,10 +141,10 @@ const SELECT_KEPT: &str = "
     where ";
 
 impl Store {
-    /// Recordings that are kept, those whose lessons ended first coming first.
+    /// Retained recordings, those whose lessons ended first coming first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn retained_recordings(
         &self,
         scope: &Scope,
@@ -169,10 +169,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(retained_from).collect()
     }
 
-    /// One recording as it is kept. `None`: there is none in scope, or it was never counted.
+    /// One retained recording. `None`: not in scope, or never counted.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn retained_recording(
         &self,
         scope: &Scope,
@@ -183,10 +183,10 @@ impl Store {
         sql.optional(&self.pool).await?.as_ref().map(retained_from).transpose()
     }
 
-    /// How a recording that the asker was let into went, or is going. `None`: it is there.
+    /// Deletion of a recording that the caller is authorised for. `None`: not deleted.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn recording_gone(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Option<Gone>, StoreError> {
         let mut sql = Sql::new(
             "select pending_rule, deleted_at_ms from kept_recording where state in ('deleting', 'deleted')
@@ -197,10 +197,10 @@ impl Store {
             .transpose()
     }
 
-    /// How much is kept.
+    /// Totals of retained recordings in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn retained_totals(&self, scope: &Scope) -> Result<RetainedTotals, StoreError> {
         let mut sql = Sql::new(
             "select count(*) as n, coalesce(cast(sum(size_bytes) as bigint), 0) as bytes,
@@ -221,10 +221,10 @@ impl Store {
         })
     }
 
-    /// The policy that is set at one organisation, and its version. `None`: none is set there.
+    /// Policy set at one organisation, and its version. `None`: none is set there.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn policy(
         &self,
         _scope: &Scope,
@@ -235,10 +235,10 @@ impl Store {
         row.map(|row| Ok((policy_from(&row)?, row.try_get("version")?))).transpose()
     }
 
-    /// Every policy that is set.
+    /// All policies that are set.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn policies(&self, _scope: &Scope) -> Result<Policies, StoreError> {
         let rows = Sql::new(SELECT_POLICY).all(&self.pool).await?;
         let read = |row: &AnyRow| Ok((row.try_get("organisation_id")?, policy_from(row)?));
@@ -248,7 +248,7 @@ impl Store {
     /// Sets the policy of an organisation.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn set_policy(
         &self,
         scope: &Scope,
@@ -263,10 +263,10 @@ impl Store {
             .await
     }
 
-    /// Holds a recording, or lets it go where `hold` is `None`. False: there is none in scope that is still there.
+    /// Puts a recording on hold, or releases it if `hold` is `None`. False: not in scope, or its deletion has begun.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn hold_recording(
         &self,
         scope: &Scope,
@@ -281,7 +281,7 @@ impl Store {
         sql.push(", held_reason = ").bind(hold.map(|hold| hold.reason.clone())).push(", held_at_ms = ");
         sql.bind(hold.map(|hold| hold.at.0)).push(", held_until_ms = ");
         sql.bind(hold.and_then(|hold| hold.until).map(|until| until.0));
-        // A hold takes back what was to be deleted, in the same moment.
+        // A hold also cancels a pending deletion, in the same transaction.
         if hold.is_some() {
             sql.push(
                 ", runs_pending = 0, pending_since_ms = null, pending_rule = null, pending_by = null,
@@ -296,11 +296,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Marks a complete recording for deletion. False: there is none in scope, or it goes on, is held, or is marked
-    /// already.
+    /// Marks a complete recording for deletion. False: not found in scope, still recording, on hold, or already
+    /// marked.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn mark_for_deletion(
         &self,
         scope: &Scope,
@@ -323,10 +323,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a deletion back while that is possible. False: there is none in scope that is to be deleted.
+    /// Cancels a deletion that has not begun. False: no marked recording in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn unmark(&self, scope: &Scope, recording_id: RecordingId, row: AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.path_of_retained(scope, recording_id).await? else { return Ok(false) };
@@ -341,10 +341,10 @@ impl Store {
         Ok(true)
     }
 
-    /// A recording is a day old and in the bucket.
+    /// Marks a recording as archived: a day old and in the bucket.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn archive_recording(&self, _scope: &Scope, recording_id: RecordingId) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         let mut sql =
@@ -353,10 +353,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// Another daily run has seen what is to be deleted.
+    /// Counts a daily run for each recording marked for deletion.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn count_run(&self, _scope: &Scope) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         let sql =
@@ -365,10 +365,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// From here there is no way back: the files may be half gone. False: it was held or taken back in this moment.
+    /// Begins the irreversible deletion: files may be partly deleted. False: concurrently held or unmarked.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn begin_deletion(
         &self,
         _scope: &Scope,
@@ -386,10 +386,10 @@ impl Store {
         Ok(begun)
     }
 
-    /// Files and objects are gone: the tombstone stands in the audit's chain in the same transaction.
+    /// Files and objects are deleted: writes the tombstone to the audit chain in the same transaction.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn mark_deleted(
         &self,
         _scope: &Scope,
@@ -413,14 +413,14 @@ impl Store {
         let mut sql = Sql::new("update kept_recording set state = 'deleted', deleted_at_ms = ");
         sql.bind(now.0).push(" where state = 'deleting' and recording_id = ").bind(retained.recording_id.to_string());
         if sql.run(writing.on()).await? == 0 {
-            return Ok(()); // Somebody else has buried it.
+            return Ok(()); // Marked concurrently.
         }
         writing.commit(&row).await
     }
 }
 
 impl Writing {
-    /// Where a kept recording belongs. `None`: there is none in scope.
+    /// Path of a retained recording's school. `None`: not in scope.
     async fn path_of_retained(&mut self, scope: &Scope, id: RecordingId) -> Result<Option<String>, StoreError> {
         let mut sql = Sql::new(
             "select organisation.path as path from kept_recording kept
@@ -480,5 +480,5 @@ fn retained_from(row: &AnyRow) -> Result<RetainedRecording, StoreError> {
 const SELECT_POLICY: &str =
     "select organisation_id, recordings_days, clips_days, samples_days, attendance_days, version from retention_policy";
 
-/// What the audit calls it: with the seal's digest it proves that something was there, and that it went by a rule.
+/// Audit act of the tombstone: with the seal's digest it proves that a recording existed and was deleted by a rule.
 pub const TOMBSTONE: &str = "delete_recording";

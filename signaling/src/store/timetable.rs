@@ -1,4 +1,4 @@
-//! The week grid, and the story of each lesson.
+//! The week grid, and the state transitions of each lesson.
 
 pub(crate) mod calendar;
 pub(crate) mod calendar_edit;
@@ -22,7 +22,7 @@ use school::{
     timetable::{course::Listening, program::Mode, two_ends::Span},
 };
 
-/// A lesson in the grid: no more than a cell shows.
+/// A lesson in the grid, with the fields that a cell shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the lesson")]
 pub struct GridLesson {
@@ -35,7 +35,7 @@ pub struct GridLesson {
     pub teacher: String,
     pub classroom_id: Option<ClassroomId>,
     pub class_id: Option<ClassId>,
-    /// 1: Monday of the plan.
+    /// Weekday of the plan, 1 for Monday.
     pub weekday: i64,
     /// `lesson-3`
     pub period: String,
@@ -43,7 +43,7 @@ pub struct GridLesson {
     pub starts_at: UnixMs,
     pub ends_at: UnixMs,
     pub mode: Mode,
-    /// Rooms may come in from here on.
+    /// Classrooms may join from this time on.
     pub opens_at: UnixMs,
     pub listening: Vec<GridListening>,
     pub version: i64,
@@ -52,53 +52,53 @@ pub struct GridLesson {
 /// A listening end in the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GridListening {
-    /// Which classroom.
+    /// The classroom.
     pub classroom_id: ClassroomId,
-    /// Which class sits in it. `None`: teachers do.
+    /// The class in it. `None`: teachers.
     pub class_id: Option<ClassId>,
-    /// Until when it may come in, by its own bell. `None`: until the lesson is over.
+    /// Latest time to join, by its own bell. `None`: the end of the lesson.
     pub join_until: Option<UnixMs>,
 }
 
-/// Whose week it is.
+/// Filter of the grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GridOf {
-    /// A class's, at either end.
+    /// A class, at either end.
     Class(ClassId),
-    /// A teacher's.
+    /// A teacher.
     Teacher(PersonId),
-    /// A classroom's, at either end.
+    /// A classroom, at either end.
     Classroom(ClassroomId),
-    /// That of every school below this path, as they teach.
+    /// Every school below this path, as teaching school.
     Path(String),
 }
 
-/// One school's day in a grid of many schools: what it teaches, counted.
+/// Lesson counts of one school and day, in a grid of many schools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridDay {
-    /// Which school.
+    /// The school.
     pub organisation_id: OrganisationId,
-    /// What it is called.
+    /// Name of the school.
     pub name: String,
-    /// Which day.
+    /// The day.
     pub held_on: Date,
     /// All lessons of the day.
     pub lessons: i64,
-    /// Those of them that are called off.
+    /// Cancelled ones of them.
     pub cancelled: i64,
-    /// Those of them that never began.
+    /// Missed ones of them.
     pub missed: i64,
 }
 
-/// Lessons in one grid: a county of 400 schools has 3,000 a week.
+/// Most lessons in one grid: a county of 400 schools has 3,000 a week.
 pub const GRID_MAX: i64 = 10_000;
 
 impl Store {
-    /// The lessons of one week from Monday to Sunday, by the date they are given on, that are taught or listened to in
+    /// Lessons of one week from Monday to Sunday, by the date they are held on, that are taught or listened to in
     /// scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn week_grid(
         &self,
         scope: &Scope,
@@ -106,8 +106,8 @@ impl Store {
         sunday: Date,
         of: &GridOf,
     ) -> Result<Vec<GridLesson>, StoreError> {
-        // One text for all: a county's week has 3,000 lessons, and handing each over as a row of 18 values takes far
-        // longer than finding them. No name of ours holds a separator: control characters are refused.
+        // One text for all: a county's week has 3,000 lessons, and reading each as a row of 18 values takes far longer
+        // than finding them. Stored names contain no separator: control characters are refused.
         let columns = [
             "lesson_id",
             "lesson.organisation_id",
@@ -143,16 +143,16 @@ impl Store {
         let cells: Option<&str> = row.try_get("cells")?;
         let cells = cells.into_iter().flat_map(|cells| cells.split(LESSON_SEPARATOR));
         let mut lessons = cells.map(grid_from).collect::<Result<Vec<_>, _>>()?;
-        // In which order they are put together is no database's promise.
+        // Neither database guarantees the order of aggregation.
         lessons.sort_by_key(|lesson| (lesson.held_on, lesson.starts_at, lesson.lesson_id));
         Ok(lessons)
     }
 
-    /// How many lessons each school below `path` teaches on each day from Monday to Sunday. By name and day; days and schools
-    /// without any are left out. Empty: `path` is not in scope.
+    /// Number of lessons that each school below `path` teaches on each day from Monday to Sunday, by name and day; days
+    /// and schools without any are left out. Empty: `path` is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn week_counts(
         &self,
         scope: &Scope,
@@ -187,10 +187,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// Why these lessons, which were read in scope, were called off or never began: those of which somebody said it.
+    /// Reasons why these lessons, already read in scope, were cancelled or missed; those without one are left out.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn reasons(
         &self,
         _scope: &Scope,
@@ -202,10 +202,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "lesson_id")?, row.try_get("reason")?))).collect()
     }
 
-    /// Every step that a lesson took, the first one first. Empty: it took none, or it is not in scope.
+    /// All state transitions of a lesson, in order. Empty: none, or it is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn transitions(&self, scope: &Scope, lesson_id: LessonId) -> Result<Vec<Transition>, StoreError> {
         if self.lesson(scope, lesson_id).await?.is_none() {
             return Ok(Vec::new());
@@ -223,16 +223,16 @@ impl Store {
             })
         };
         let mut steps = sql.all(&self.pool).await?.iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
-        // By the order of a life, not by the time: clocks go back.
+        // By the order of states, not by time: clocks may go back.
         steps.sort_by_key(|step| step.to);
         Ok(steps)
     }
 }
 
-/// Between the columns of one lesson.
+/// Separates the columns of one lesson.
 const SEPARATOR: char = '\u{1f}';
 
-/// Between the lessons of a grid.
+/// Separates the lessons of a grid.
 const LESSON_SEPARATOR: char = '\u{1e}';
 
 fn narrow(sql: &mut Sql, of: &GridOf, scope: &Scope) {
@@ -251,8 +251,8 @@ fn narrow(sql: &mut Sql, of: &GridOf, scope: &Scope) {
             sql.bind(id.to_string()).push("))");
         }
         GridOf::Path(path) => {
-            // `0` comes after `/`: a range of paths. What a school of it teaches is found first, and of that nobody asks
-            // who listens. A teaching point teaches nothing and listens all day.
+            // `0` follows `/`: a range of paths. Lessons that its schools teach are found first, without reading their
+            // listeners. A teaching point teaches nothing and listens all day.
             let end = format!("{}0", path.trim_end_matches('/'));
             sql.push("((organisation.path >= ")
                 .bind(path.as_str())
@@ -311,12 +311,12 @@ fn grid_from(cell: &str) -> Result<GridLesson, StoreError> {
     read().ok_or_else(|| StoreError::UnknownWord { column: "cell", value: cell.to_owned() })
 }
 
-/// Empty: there is none.
+/// Parses an optional value. Empty: none.
 fn maybe<T: FromStr>(text: &str) -> Option<Option<T>> {
     if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
 }
 
-/// One end a line: classroom, class, and the seconds after the start until which it may come in.
+/// One line per listening end: classroom, class, and the seconds after the start until which it may join.
 pub(super) fn write_listening(listening: &[Listening], join_windows: &[Span], starts_at: UnixMs) -> String {
     let line = |(n, end): (usize, &Listening)| {
         let class = end.class_id.map(|id| id.to_string()).unwrap_or_default();

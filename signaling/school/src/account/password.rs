@@ -1,77 +1,77 @@
-//! What a password must be, and how often somebody may be wrong about it.
+//! Password rules and the lockout after failed sign-ins.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// More than this is not typed in earnest, and not worth hashing.
+/// Longest accepted password in bytes; bounds the cost of hashing.
 pub const BYTES_MAX: usize = 1_024;
 
-/// Fewer characters are tried out in a night.
+/// Fewest characters; shorter passwords can be brute-forced within hours.
 pub const CHARACTERS_MIN: usize = 10;
 
-/// Of capitals, small letters, digits and symbols so many kinds are in it.
+/// Fewest character kinds out of capitals, small letters, digits and symbols.
 const KINDS_MIN: usize = 3;
 
-/// So many of the last passwords are not taken again.
+/// Number of previous passwords that cannot be reused.
 pub const HISTORY: usize = 5;
 
-/// A password is good for so long.
+/// A password expires after this time.
 pub const VALID: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// So many failures in a row lock a name.
+/// Consecutive failures that lock a sign-in name.
 pub const FAILURES_MAX: i64 = 5;
 
-/// For so long.
+/// Duration of a lock.
 pub const LOCK: Duration = Duration::from_secs(15 * 60);
 
-/// What is wrong with a new password.
+/// Why a new password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum WeakPassword {
     /// Fewer than [`CHARACTERS_MIN`].
     #[error("it has fewer than {min} characters")]
     TooShort {
-        /// Characters that it must have.
+        /// Required number of characters.
         min: usize,
     },
     /// Longer than [`BYTES_MAX`].
     #[error("it has more than {max} characters")]
     TooLong {
-        /// Characters that it may have.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// Other keyboards write other characters the same way, and then nobody gets in.
+    /// Characters outside ASCII: other keyboards encode them differently, which would lock the person out.
     #[error("it has others than ASCII letters, digits and symbols")]
     Untypable,
-    /// Of too few kinds: capitals, small letters, digits, symbols.
+    /// Too few kinds: capitals, small letters, digits, symbols.
     #[error("of capitals, small letters, digits and symbols it has fewer than {min} kinds")]
     TooFewKinds {
-        /// Kinds that it must have.
+        /// Required number of kinds.
         min: usize,
     },
-    /// It holds a word that everybody tries first, or the name.
+    /// Contains a common password or the sign-in name.
     #[error("it holds the sign-in name or a common password")]
     CommonPassword,
-    /// One of the last ones: see [`HISTORY`].
+    /// One of the previous passwords: see [`HISTORY`].
     #[error("it is one of the last {last} passwords")]
     UsedBefore {
-        /// So many of the last ones are not taken again.
+        /// Number of previous passwords that are refused.
         last: usize,
     },
 }
 
-/// What guessers begin with.
+/// Common passwords that guessing starts with.
 const COMMON: [&str; 16] = [
     "password", "passw0rd", "123456", "654321", "111111", "000000", "888888", "abc123", "qwerty", "1qaz", "admin",
     "letmein", "iloveyou", "woaini", "tongke", "jiaoyu",
 ];
 
-/// Checks a new password but for its history, of which only hashes are kept.
+/// Checks a new password, except against its history: only hashes of that are stored.
 ///
 /// # Errors
-/// [`WeakPassword`], the first that is found.
+/// [`WeakPassword`]: the first violation found.
 pub fn check(password: &str, sign_in_name: &str) -> Result<(), WeakPassword> {
     if password.len() > BYTES_MAX {
         return Err(WeakPassword::TooLong { max: BYTES_MAX });

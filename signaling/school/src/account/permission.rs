@@ -1,7 +1,7 @@
-//! Who may do what, and where: one function, used by every handler.
+//! Authorisation: which role has which permission where. One function, used by every handler.
 //!
-//! [`may`] answers with a [`Scope`], and no query of school data runs without one: what the asker may not reach is not
-//! found. The hub's own few scopes are made in [`crate::account::system_scope`] and nowhere else.
+//! [`may`] returns a [`Scope`], which every query of school data requires: rows outside the caller's scope are not
+//! found. The hub's own unbounded scopes are made only in [`crate::account::system_scope`].
 
 use crate::{
     base::{
@@ -12,17 +12,17 @@ use crate::{
     organisation::{Grant, Holder, Part, Role},
 };
 
-/// Whoever asks, with every role they hold.
+/// The caller, with all their roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// Person or device.
     pub holder: Holder,
-    /// What the person may be, and where. A device has none.
+    /// The person's roles and their places. Empty for a device.
     pub grants: Vec<Grant>,
 }
 
 impl Asker {
-    /// The person, where it is one.
+    /// The person. `None`: the caller is a device.
     #[must_use]
     pub fn person_id(&self) -> Option<PersonId> {
         match self.holder {
@@ -31,7 +31,7 @@ impl Asker {
         }
     }
 
-    /// The classroom, where it is a device.
+    /// The classroom. `None`: the caller is a person.
     #[must_use]
     pub fn classroom_id(&self) -> Option<ClassroomId> {
         match self.holder {
@@ -40,13 +40,13 @@ impl Asker {
         }
     }
 
-    /// The roles that hold at `now`. A device that claims a person's grants gets none of them.
+    /// The roles in force at `now`. A device that claims a person's grants has none.
     pub fn roles(&self, now: UnixMs) -> impl Iterator<Item = &Grant> {
         let is_a_person = self.person_id().is_some();
         self.grants.iter().filter(move |grant| is_a_person && grant.holds(now))
     }
 
-    /// How a page of lessons meets them.
+    /// The caller's part in a list of lessons.
     #[must_use]
     pub fn part(&self, now: UnixMs) -> Part {
         if self.classroom_id().is_some() {
@@ -60,69 +60,69 @@ impl Asker {
     }
 }
 
-/// What one may want.
+/// A permission to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// Look at the tree, its classrooms and classes.
+    /// Read the tree, its classrooms and classes.
     SeeOrganisations,
     /// Add, change, move and close nodes of the tree.
     EditOrganisations,
     /// Add, change and close classrooms and classes.
     EditClassrooms,
-    /// Look at devices.
+    /// Read devices.
     SeeDevices,
-    /// Let a device in, name it, send it away.
+    /// Approve, rename and remove devices.
     EditDevices,
-    /// Look at people and what they are.
+    /// Read people and their roles.
     SeePeople,
-    /// Add, change and close people, and send them their set-up links.
+    /// Add, change and close people, and send their set-up links.
     EditPeople,
-    /// Give and end roles.
+    /// Grant and end roles.
     GrantRoles,
-    /// Look at others' sessions and end them; unlock an account; reset a password or a second factor.
+    /// Read and end others' sessions; unlock an account; reset a password or a second factor.
     EditSessions,
-    /// Look at terms, bells, courses, lessons of the timetable.
+    /// Read terms, bell schedules, courses and lessons of the timetable.
     SeeTimetable,
-    /// Keep terms, bells, courses, pairings.
+    /// Edit terms, bell schedules, courses and pairings.
     EditTimetable,
     /// Schedule, move, cancel lessons across schools.
     Dispatch,
-    /// Know that a lesson exists.
+    /// Read that a lesson exists.
     SeeLessons,
-    /// Publish, start and end it.
+    /// Publish, start and end a lesson.
     Teach,
-    /// Sit in it as a receiving classroom.
+    /// Take a seat in a lesson as a receiving classroom.
     Attend,
-    /// Look in without being seen by the room; the audit sees it.
+    /// Observe a lesson without being shown to the room; writes an audit row.
     Watch,
-    /// Replay what was recorded.
+    /// Replay recordings.
     Replay,
-    /// Take a recording, or a span of it, away as a file.
+    /// Download a recording, or a span of it, as a file.
     ExportRecording,
-    /// See who was there, how well they saw, and whether a lesson counts.
+    /// Read attendance, quality and verdicts of lessons.
     SeeReports,
-    /// Know which recordings there are, and what they are called. To look into one is [`Permission::Replay`].
+    /// List recordings and their titles. Playing one takes [`Permission::Replay`].
     SeeLibrary,
     /// Name recordings, cut clips, share, publish and take down.
     EditLibrary,
-    /// Read what reviewers say of a lesson.
+    /// Read reviews of a lesson.
     SeeReviews,
-    /// Comment on a recording, and answer.
+    /// Comment on a recording, and reply.
     Comment,
     /// Score a recording by a rubric.
     Review,
-    /// Keep rubrics.
+    /// Edit rubrics.
     EditRubrics,
-    /// See what recordings take, how long they stay and what will go. Nothing of what they show.
+    /// Read storage use, retention and coming deletions of recordings, but no content.
     SeeStorage,
-    /// Set quotas and retention, hold a recording, have one deleted.
+    /// Set quotas and retention, hold a recording, request its deletion.
     EditStorage,
-    /// Read and export the audit.
+    /// Read and export audit rows.
     SeeAudit,
 }
 
 impl Permission {
-    /// All of them.
+    /// All permissions.
     pub const ALL: [Self; 28] = [
         Self::SeeOrganisations,
         Self::EditOrganisations,
@@ -155,10 +155,10 @@ impl Permission {
     ];
 }
 
-/// Where one wants it.
+/// Where the permission is needed.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {
-    /// Wherever one may: for lists, and for what the store looks up in the answered scope.
+    /// Anywhere: for lists, and for rows that the store looks up within the returned scope.
     Wherever,
     /// At the organisation with this path.
     At(&'a str),
@@ -166,52 +166,52 @@ pub enum Place<'a> {
     Lesson(&'a Lesson),
 }
 
-/// Why not.
+/// Why a permission is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// They may do it nowhere.
+    /// The caller's roles have the permission nowhere.
     #[error("nobody with these roles may do this anywhere")]
     Nowhere,
-    /// They may do it, but not there: whether there is such a place is not theirs to know.
+    /// The permission is held, but not at this place. Whether the place exists is not disclosed.
     #[error("not at this place")]
     NotThere,
 }
 
-/// What a query may reach. There is no query of school data without one.
+/// The rows that a query may reach. Every query of school data requires one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     reach: Reach,
 }
 
-/// The inside of a scope, for the store.
+/// The contents of a scope, for the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Everything: the hub itself.
+    /// No bounds: the hub itself.
     Everything,
-    /// What lies below these paths, and the lessons of this person or classroom.
+    /// Everything below these paths, and the lessons of this person or classroom.
     Some {
-        /// Paths of organisations, without one that lies below another.
+        /// Organisation paths; none lies below another.
         below: Vec<String>,
-        /// Lessons that this person teaches.
+        /// Lessons taught by this person.
         teacher: Option<PersonId>,
-        /// Lessons that this classroom attends.
+        /// Lessons attended by this classroom.
         classroom: Option<ClassroomId>,
     },
 }
 
 impl Scope {
-    /// Everything. Called by [`crate::account::system_scope`] alone, which names the reasons.
+    /// An unbounded scope. Called only by [`crate::account::system_scope`], which names the reasons.
     pub(super) fn everything() -> Self {
         Self { reach: Reach::Everything }
     }
 
-    /// The bounds that a statement must keep to.
+    /// The bounds for an SQL statement.
     #[must_use]
     pub fn reach(&self) -> &Reach {
         &self.reach
     }
 
-    /// Whether the organisation with this path lies in it.
+    /// Whether the organisation with this path is in scope.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
         match &self.reach {
@@ -220,13 +220,13 @@ impl Scope {
         }
     }
 
-    /// Whether a lesson is one's own here: taught by the asker, or by a school in the scope. Listening is not enough.
+    /// Whether the lesson is taught by the caller or by a school in scope. Listening is not enough.
     #[must_use]
     pub fn owns(&self, lesson: &Lesson) -> bool {
         self.owns_taught(lesson.place(), lesson.teacher.person_id)
     }
 
-    /// The same for what is known of a lesson by the path of its school and by its teacher.
+    /// The same, given the path of the lesson's school and its teacher.
     #[must_use]
     pub fn owns_taught(&self, path: &str, teacher_id: PersonId) -> bool {
         let Reach::Some { teacher, .. } = &self.reach else { return true };
@@ -241,12 +241,12 @@ impl Scope {
     }
 }
 
-/// Whether `asker` may do `act` at `place`, and if so, what the queries it takes may reach.
+/// Checks whether `asker` has permission `act` at `place`; returns the scope for the queries that follow.
 ///
-/// Guests are not asked here: their token says all they may.
+/// Guests are not checked here: their token carries their rights.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`Refused`] where the permission is not held anywhere, or not at `place`.
 pub fn may(asker: &Asker, act: Permission, place: Place<'_>, now: UnixMs) -> Result<Scope, Refused> {
     let mut below: Vec<String> =
         asker.roles(now).filter(|grant| allows(grant.role, act)).map(|grant| grant.path.clone()).collect();
@@ -277,14 +277,14 @@ pub fn may(asker: &Asker, act: Permission, place: Place<'_>, now: UnixMs) -> Res
     if there { Ok(scope) } else { Err(Refused::NotThere) }
 }
 
-/// The places to which a recording may be published so that an asker sees it.
+/// The places to which a recording must be published for a caller to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readers {
     places: Vec<String>,
 }
 
 impl Readers {
-    /// Ids of the places at which the asker teaches or looks into lessons, and of all above them. A device reads nothing.
+    /// Ids of the places where the caller teaches or observes, and of all their ancestors. Empty for a device.
     #[must_use]
     pub fn of(asker: &Asker, now: UnixMs) -> Self {
         let reads = |role| {
@@ -301,27 +301,27 @@ impl Readers {
         Self { places }
     }
 
-    /// Of nobody.
+    /// No readers.
     #[must_use]
     pub fn none() -> Self {
         Self { places: Vec::new() }
     }
 
-    /// The places, as the store writes them.
+    /// Place ids in the store's text form.
     #[must_use]
     pub fn places(&self) -> &[String] {
         &self.places
     }
 
-    /// Whether what is published to this place may be seen.
+    /// Whether the caller may read what is published to this place.
     #[must_use]
     pub fn reads(&self, published_to: OrganisationId) -> bool {
         self.places.contains(&published_to.to_string())
     }
 }
 
-/// What a role allows at its place and below. A teacher's and a classroom's own lessons are not here: they are theirs
-/// by name, not by place.
+/// Permissions of a role at its place and below. A teacher's and a classroom's own lessons are not covered here: they
+/// are matched by id, not by place.
 fn allows(role: Role, act: Permission) -> bool {
     use Permission as A;
     match role {
@@ -402,8 +402,8 @@ fn allows(role: Role, act: Permission) -> bool {
     }
 }
 
-/// Whether somebody who gives roles as `giver` may give `given`: a school gives the classroom's roles alone, and
-/// nobody's own hand makes them more than they are.
+/// Whether a person with role `giver` may grant role `given`: a school administrator grants classroom roles only, so
+/// that no one can raise their own rights.
 #[must_use]
 pub fn may_give(giver: Role, given: Role) -> bool {
     match giver {

@@ -1,4 +1,4 @@
-//! How long somebody stays signed in.
+//! Lifetime and idle timeout of sessions.
 
 use std::time::Duration;
 
@@ -8,42 +8,42 @@ use crate::{
 };
 
 words!(
-    /// What a session is good for.
+    /// What a session may be used for.
     #[schema(as = SessionStage)]
     Stage {
-        /// Everything that its person may.
+        /// Every permission of its person.
         Full = "full",
-        /// Nothing but setting a password and a second factor: one of them is missing or has expired.
+        /// Only setting a password and a second factor: one of them is missing or has expired.
         SetUp = "set_up",
     }
 );
 
-/// A person's session ends after a school day, whatever happens in it.
+/// A person's session ends after this time, in use or not: a school day.
 pub const PERSON_SESSION: Duration = Duration::from_secs(12 * 3600);
 
-/// Setting up is done at once or begun anew.
+/// Lifetime of a set-up session; after it, set-up starts again.
 pub const SET_UP_SESSION: Duration = Duration::from_secs(30 * 60);
 
-/// A classroom's device stays signed in for a term, and signs itself in again.
+/// Lifetime of a classroom device's session: a term. The device signs in again by itself.
 pub const DEVICE_SESSION: Duration = Duration::from_secs(180 * 24 * 3600);
 
-/// Administrators and those who look into classes leave their desks too.
+/// Idle timeout of administrators and observers of lessons.
 const IDLE_ADMINISTRATOR: Duration = Duration::from_secs(15 * 60);
 
-/// Everybody else. A lesson's socket keeps its teacher awake.
+/// Idle timeout of all others. An open lesson socket counts as use.
 const IDLE_OTHERS: Duration = Duration::from_secs(30 * 60);
 
-/// A session is noted as used at most this often: a page that asks every second is no writer.
+/// Shortest interval between updates of a session's last use, so that polling pages do not write each time.
 pub const SEEN_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a session of somebody with these roles may lie unused. The strictest role decides.
+/// Idle timeout of a session with these roles. The strictest role decides.
 #[must_use]
 pub fn idle_limit<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Duration {
     let strict = grants.into_iter().any(|grant| grant.role.needs_second_factor());
     if strict { IDLE_ADMINISTRATOR } else { IDLE_OTHERS }
 }
 
-/// Whether a session that was last used at `seen` has lain unused for too long.
+/// Whether a session last used at `seen` has exceeded its idle timeout.
 #[must_use]
 pub fn has_idled(seen: UnixMs, limit: Duration, now: UnixMs) -> bool {
     now >= seen.plus(limit)

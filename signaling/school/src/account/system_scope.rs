@@ -1,5 +1,5 @@
-//! Unbounded scopes, for queries that the hub makes on its own behalf. Each reason is a function here, and there are no
-//! others: `Scope::everything` is visible in this folder alone.
+//! Unbounded scopes, for the hub's own queries. Each reason is a function here; there are no others, because
+//! `Scope::everything` is visible in this folder only.
 
 use crate::account::permission::Scope;
 
@@ -9,25 +9,25 @@ pub fn bell() -> Scope {
     Scope::everything()
 }
 
-/// A signed token named the lesson: its bearer may know of it, whoever they are.
+/// A signed token names the lesson: its bearer may read the lesson, whatever their role.
 #[must_use]
 pub fn bearer_of_a_token() -> Scope {
     Scope::everything()
 }
 
-/// A recording was published to the asker's place, or shown to whoever has its link: they may know of its lesson.
+/// A recording is published to the caller's place, or shared by link: its readers may read its lesson.
 #[must_use]
 pub fn published() -> Scope {
     Scope::everything()
 }
 
-/// The sample county is made, and looked up again, before anybody can have signed in.
+/// The sample county is created, and looked up again, before anyone has signed in.
 #[must_use]
 pub fn sample() -> Scope {
     Scope::everything()
 }
 
-/// The first start makes the top of the tree and its three administrators: there is nobody yet who could be asked.
+/// The first start creates the root of the tree and its three administrators: no caller exists yet.
 #[must_use]
 pub fn first_start() -> Scope {
     Scope::everything()
@@ -39,7 +39,7 @@ pub fn retention() -> Scope {
     Scope::everything()
 }
 
-/// A command at the hub's own console. Whoever gives it can read the database file as well.
+/// A command on the hub's own command line. Its user can read the database file as well.
 #[must_use]
 pub fn console() -> Scope {
     Scope::everything()

@@ -1,19 +1,19 @@
-//! The second factor: time-based codes (RFC 6238), SHA-1, 30 s, six digits, as every authenticator app makes them.
+//! Second factor: time-based codes (RFC 6238) with SHA-1, 30 s and six digits, the defaults of authenticator apps.
 
 use aws_lc_rs::hmac;
 
 use crate::base::time::UnixMs;
 
-/// A code is good for this long.
+/// Length of a time step, in milliseconds.
 const STEP_MS: i64 = 30_000;
 
-/// Phones' clocks differ by half a minute.
+/// Accepted steps before and after the current one: phones' clocks differ by up to half a minute.
 const STEPS_AROUND: i64 = 1;
 
 /// Bytes of a secret (RFC 4226 §4 recommends 160 bits).
 pub const SECRET_BYTES: usize = 20;
 
-/// The step that `code` belongs to, where it is one of now and newer than `last_step`: no code is taken twice.
+/// The step of `code` if it is accepted now and newer than `last_step`: no code is accepted twice. `None`: refused.
 #[must_use]
 pub fn step_of(secret: &[u8], code: &str, now: UnixMs, last_step: i64) -> Option<i64> {
     let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
@@ -22,7 +22,7 @@ pub fn step_of(secret: &[u8], code: &str, now: UnixMs, last_step: i64) -> Option
     }
     let here = now.0.div_euclid(STEP_MS);
     let steps = (here - STEPS_AROUND).max(last_step + 1)..=here + STEPS_AROUND;
-    // All are looked at: the time tells nothing of which it was.
+    // All steps are compared, so that the time taken does not reveal the match.
     steps.fold(None, |found, step| if self::code(secret, step) == code { Some(step) } else { found })
 }
 
@@ -37,13 +37,13 @@ pub fn code(secret: &[u8], step: i64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-/// The step of a moment.
+/// The step at a given time.
 #[must_use]
 pub fn step_at(now: UnixMs) -> i64 {
     now.0.div_euclid(STEP_MS)
 }
 
-/// RFC 4648 base32 without padding, as authenticator apps read secrets.
+/// RFC 4648 base32 without padding, the format authenticator apps read.
 #[must_use]
 pub fn base32(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

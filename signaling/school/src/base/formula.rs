@@ -1,4 +1,4 @@
-//! How figures come about, in words: each formula stands beside the code that computes it, and pages show it beside the
+//! Formulas of computed figures, as text. Each stands beside the code that computes it, and pages show it beside the
 //! number.
 
 use serde::Serialize;
@@ -7,12 +7,12 @@ use utoipa::ToSchema;
 /// One formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Formula {
-    /// Which figure it explains, as `present_ms`.
+    /// The figure it explains, such as `present_ms`.
     pub figure: &'static str,
-    /// Counts its changes, from 1. A figure that is kept was computed by the version that is kept with it.
+    /// Version, from 1; raised with each change. A stored figure carries the version that computed it.
     pub version: u32,
-    /// In Chinese, as a teacher reads it.
+    /// Chinese text, for teachers.
     pub zh: &'static str,
-    /// The same in English.
+    /// English text.
     pub en: &'static str,
 }

@@ -1,4 +1,4 @@
-//! Names of what is stored: UUIDv7, so that they sort by the time they were made.
+//! Ids of stored things: UUIDv7, so that they sort by creation time.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The text is no UUID in its canonical form: lower case, with hyphens.
+/// The text is not a UUID in canonical form: lower case, with hyphens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id is a lower-case UUID with hyphens")]
 pub struct NotAnId;
@@ -19,7 +19,7 @@ macro_rules! stored_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A name that was never given before.
+            /// A new, unique id.
             #[must_use]
             pub fn fresh() -> Self {
                 Self(Uuid::now_v7())
@@ -49,7 +49,7 @@ macro_rules! stored_id {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let id = Self(Uuid::try_parse(text).map_err(|_| NotAnId)?);
-                // One name per thing: the braced, the urn and the upper-case form are other names.
+                // One spelling per id: the braced, URN and upper-case forms are refused.
                 if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
             }
         }
@@ -65,7 +65,7 @@ stored_id!(
     ClassroomId
 );
 stored_id!(
-    /// Someone who signs in. Pupils never do.
+    /// A person who signs in. Pupils never do.
     PersonId
 );
 stored_id!(
@@ -73,15 +73,15 @@ stored_id!(
     LessonId
 );
 stored_id!(
-    /// One place in a lesson. A seat outlives reconnects; a peer does not.
+    /// One seat in a lesson. A seat outlives reconnects; a peer does not.
     SeatId
 );
 stored_id!(
-    /// What is kept of one lesson.
+    /// The recording of one lesson.
     RecordingId
 );
 stored_id!(
-    /// 标记: a moment of a recording that somebody marked.
+    /// 标记: a marked moment of a recording.
     MarkId
 );
 stored_id!(
@@ -89,7 +89,7 @@ stored_id!(
     ClipId
 );
 stored_id!(
-    /// What somebody says about a second of a recording.
+    /// A comment on a second of a recording.
     CommentId
 );
 stored_id!(
@@ -101,16 +101,16 @@ stored_id!(
     ReviewId
 );
 stored_id!(
-    /// A link that shows a recording or a clip to others.
+    /// A link that shares a recording or a clip.
     ShareId
 );
 stored_id!(
-    /// One line of the audit.
+    /// One audit row.
     AuditId
 );
 
 stored_id!(
-    /// A year of school, from September to August.
+    /// A school year, from September to August.
     SchoolYearId
 );
 stored_id!(
@@ -118,7 +118,7 @@ stored_id!(
     TermId
 );
 stored_id!(
-    /// When the bell rings, for one season.
+    /// Bell times for one season.
     BellScheduleId
 );
 stored_id!(
@@ -126,7 +126,7 @@ stored_id!(
     CourseId
 );
 stored_id!(
-    /// Who teaches whom for a term.
+    /// Which school teaches which classes for a term.
     PairingId
 );
 stored_id!(
@@ -146,11 +146,11 @@ stored_id!(
     DeviceId
 );
 stored_id!(
-    /// A device that shows its code and waits to be let in.
+    /// A device that shows its code and waits for approval.
     EnrolmentId
 );
 stored_id!(
-    /// Someone who is signed in, somewhere.
+    /// A signed-in session of a person or device.
     SessionId
 );
 

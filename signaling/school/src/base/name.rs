@@ -1,35 +1,35 @@
-//! Names that people type: of schools, rooms, persons.
+//! Names typed by people: of schools, rooms, persons, and to sign in.
 
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A name is shown in a table's cell and on a seat.
+/// Longest name: it must fit a table cell and a seat.
 pub const CHARACTERS_MAX: usize = 80;
 
-/// What is wrong with a name.
+/// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum BadName {
-    /// Nothing is left of it.
+    /// Empty after trimming.
     #[error("it is empty")]
     Empty,
     /// Too long.
     #[error("it has more than {max} characters")]
     TooLong {
-        /// Characters that it may have.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// A control character, or one that turns the direction of what stands beside it.
+    /// Contains a control character, or one that changes the direction of text.
     #[error("it has control characters, or such as turn the direction of text")]
     Unprintable,
 }
 
-/// The name without spaces around it.
+/// The name, trimmed.
 ///
 /// # Errors
-/// [`BadName`].
+/// [`BadName`] where it is empty, too long, or has such characters.
 pub fn name(typed: &str) -> Result<String, BadName> {
     let name = typed.trim();
     if name.is_empty() {
@@ -45,27 +45,27 @@ pub fn name(typed: &str) -> Result<String, BadName> {
     }
 }
 
-/// Marks, embeddings, overrides and isolates of UAX #9, line and paragraph separators, and the byte order mark.
+/// Directional marks, embeddings, overrides and isolates of UAX #9, line and paragraph separators, and the BOM.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
 }
 
-/// Characters of a name to sign in by.
+/// Allowed lengths of a sign-in name, in characters.
 const SIGN_IN_NAME: RangeInclusive<usize> = 3..=32;
 
-/// What is wrong with a name to sign in by.
+/// Why a sign-in name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum BadSignInName {
-    /// It is not what anybody can type anywhere.
+    /// Not typeable on every keyboard, or of the wrong length.
     #[error(
         "a sign-in name has {min} to {max} small letters, digits, dots, hyphens and underscores, and begins with a \
          letter or a digit"
     )]
     NotASignInName {
-        /// Characters that it has at least.
+        /// Minimum number of characters.
         min: usize,
-        /// Characters that it has at most.
+        /// Maximum number of characters.
         max: usize,
     },
 }
@@ -73,7 +73,7 @@ pub enum BadSignInName {
 /// The sign-in name in lower case.
 ///
 /// # Errors
-/// [`BadSignInName`].
+/// [`BadSignInName`] where its length or a character is not allowed.
 pub fn sign_in_name(typed: &str) -> Result<String, BadSignInName> {
     let name = typed.trim().to_ascii_lowercase();
     let fits = SIGN_IN_NAME.contains(&name.len())

@@ -1,7 +1,7 @@
-//! Enums of which each value is one word, on the wire and in the store.
+//! Enums whose values are each one word, on the wire and in the store.
 
-/// Gives an enum of words its list and its two ways between word and value. A word is taken as it stands (`tt`), because
-/// what a macro takes as a `literal` reaches the description's own macro wrapped up, and it does not look inside.
+/// Adds to an enum of words the list of its values and the conversions to and from words. A word is matched as `tt`:
+/// `utoipa`'s derive does not look inside the group that a macro makes of a `literal`.
 #[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:tt,)+ }) => {
@@ -13,7 +13,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them, in order.
+            /// All values, in order.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The word on the wire and in the store.
@@ -22,7 +22,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $word,)+ }
             }
 
-            /// Reads the store's word. `None`: no such word.
+            /// Parses a word. `None`: unknown word.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word)
@@ -40,7 +40,7 @@ macro_rules! words {
 }
 pub use words;
 
-/// The text is none of the words that are known here.
+/// The text is none of the known words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such word")]
 pub struct NoSuchWord;

@@ -1,4 +1,4 @@
-//! The school's own clock: local dates and minutes, and what they are in UTC.
+//! Local dates and times of a school, and their conversion to UTC.
 
 use std::fmt;
 
@@ -10,23 +10,23 @@ use jiff::{
 
 use super::time::UnixMs;
 
-/// There is no such time zone.
+/// No such time zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no time zone {0}")]
 pub struct NoSuchZone(pub String);
 
-/// A school's time zone. The zones come with the program, so that every machine knows the same ones.
+/// A school's time zone. The zone data is bundled, so that every machine uses the same.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
-/// The zone that holds where nothing else is said.
+/// The default zone.
 pub const SHANGHAI: &str = "Asia/Shanghai";
 
 impl Zone {
     /// A zone by its IANA name.
     ///
     /// # Errors
-    /// [`NoSuchZone`].
+    /// [`NoSuchZone`] where the bundled data has no such name.
     pub fn named(name: &str) -> Result<Self, NoSuchZone> {
         TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| NoSuchZone(name.to_owned()))
     }
@@ -37,8 +37,8 @@ impl Zone {
         self.0.iana_name().unwrap_or(SHANGHAI)
     }
 
-    /// The instant at which the school's clock shows this. A local time that summer time skips is the one after it.
-    /// `None`: beyond the end of time.
+    /// The instant of a local date and time. A local time skipped by summer time becomes the one after the gap.
+    /// `None`: out of range.
     #[must_use]
     pub fn instant(&self, date: Date, minute: Minute) -> Option<UnixMs> {
         let (date, minute) =
@@ -48,7 +48,7 @@ impl Zone {
         Some(UnixMs(at.as_millisecond()))
     }
 
-    /// What the school's clock shows at an instant. `None`: beyond the end of time.
+    /// The local date and time of an instant. `None`: out of range.
     #[must_use]
     pub fn local(&self, at: UnixMs) -> Option<DateTime> {
         Some(self.0.to_datetime(Timestamp::from_millisecond(at.0).ok()?))
@@ -68,13 +68,13 @@ pub struct Minute(u16);
 impl Minute {
     const DAY: u16 = 24 * 60;
 
-    /// `None`: there is no such minute.
+    /// A minute of the day. `None`: out of range.
     #[must_use]
     pub fn new(minutes_after_midnight: u16) -> Option<Self> {
         (minutes_after_midnight <= Self::DAY).then_some(Self(minutes_after_midnight))
     }
 
-    /// 8, 20: twenty past eight. `None`: there is no such minute.
+    /// From hour and minute: 8, 20 is 8:20. `None`: out of range.
     #[must_use]
     pub fn at(hour: u16, minute: u16) -> Option<Self> {
         (minute < 60).then(|| Self::new(hour.checked_mul(60)?.checked_add(minute)?)).flatten()
@@ -93,7 +93,7 @@ impl fmt::Display for Minute {
     }
 }
 
-/// The day in the schools' zone.
+/// The date in the schools' zone.
 #[must_use]
 pub fn school_day(at: UnixMs) -> Date {
     Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(at)).map_or(Date::ZERO, |local| local.date())
@@ -111,7 +111,7 @@ mod tests {
         let eight = Minute::at(8, 0).unwrap();
         assert_eq!(shanghai.instant(date(2026, 9, 21), eight), Some(UnixMs(1_789_948_800_000)));
         assert_eq!(shanghai.local(UnixMs(1_789_948_800_000)).unwrap().to_string(), "2026-09-21T08:00:00");
-        // Ürümqi's own clock is two hours behind: eight there is ten in Shanghai.
+        // Ürümqi local time is two hours behind: 8:00 there is 10:00 in Shanghai.
         let urumqi = Zone::named("Asia/Urumqi").unwrap();
         assert_eq!(urumqi.instant(date(2026, 9, 21), eight), Some(UnixMs(1_789_956_000_000)));
         let midnight = shanghai.instant(date(2026, 9, 21), Minute::new(1440).unwrap());

@@ -1,4 +1,4 @@
-//! What a lesson takes up, and what it clashes with there.
+//! Resources that lessons book, and the conflicts between bookings.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,7 +15,7 @@ use crate::{
     timetable::{course::UnknownWord, two_ends::Span},
 };
 
-/// What one lesson takes up and no other can have at the same time.
+/// A resource that only one lesson can book at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Resource {
     /// A teacher.
@@ -24,12 +24,12 @@ pub enum Resource {
     Classroom(ClassroomId),
     /// A class, at either end.
     Class(ClassId),
-    /// A device of its own: a mobile recording host.
+    /// A separate device: a mobile recording host.
     Device(DeviceId),
 }
 
 impl Resource {
-    /// What it is, as the store and the API say it.
+    /// Its kind, as in the store and the API.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Resource {
         }
     }
 
-    /// Its bare id.
+    /// Its bare UUID.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
@@ -77,7 +77,7 @@ impl FromStr for Resource {
 }
 
 impl DispatchedLesson {
-    /// Everything that it takes up. A lesson that was called off takes up nothing.
+    /// Every resource that it books. A cancelled lesson books none.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
         if !self.state.is_booked() {
@@ -91,46 +91,46 @@ impl DispatchedLesson {
             all.push(Resource::Classroom(listening.classroom_id));
             all.extend(listening.class_id.map(Resource::Class));
         }
-        // A class that listens in two rooms is taken up once.
+        // A class that listens in two rooms is booked once.
         let mut seen = HashSet::new();
         all.retain(|resource| seen.insert(*resource));
         all
     }
 }
 
-/// Two lessons want the same at the same time.
+/// Two lessons book the same resource at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clash {
-    /// The lesson that asks.
+    /// The lesson being booked.
     pub lesson_id: LessonId,
-    /// What both want.
+    /// The resource.
     pub resource: Resource,
-    /// The lesson that has it.
+    /// The lesson that holds it.
     pub with: LessonId,
-    /// When that one is.
+    /// The time of that lesson.
     pub span: Span,
 }
 
-/// What is taken up, by resource and start.
+/// Bookings, by resource and start.
 #[derive(Clone, Debug, Default)]
 pub struct Taken {
     by_resource: HashMap<Resource, BTreeMap<(UnixMs, LessonId), UnixMs>>,
 }
 
 impl Taken {
-    /// Takes a resource up.
+    /// Books a resource.
     pub fn take(&mut self, resource: Resource, span: Span, lesson_id: LessonId) {
         self.by_resource.entry(resource).or_default().insert((span.starts_at, lesson_id), span.ends_at);
     }
 
-    /// Takes up everything of a lesson.
+    /// Books every resource of a lesson.
     pub fn take_lesson(&mut self, lesson: &DispatchedLesson) {
         for resource in lesson.resources() {
             self.take(resource, lesson.span, lesson.lesson_id);
         }
     }
 
-    /// Gives everything of a lesson back.
+    /// Releases every resource of a lesson.
     pub fn give_back(&mut self, lesson: &DispatchedLesson) {
         for resource in lesson.resources() {
             if let Some(taken) = self.by_resource.get_mut(&resource) {
@@ -139,14 +139,14 @@ impl Taken {
         }
     }
 
-    /// What a lesson clashes with, itself left out. Adjacent lessons do not clash.
+    /// Conflicts of a lesson with other lessons. Adjacent lessons do not conflict.
     #[must_use]
     pub fn clashes(&self, lesson: &DispatchedLesson) -> Vec<Clash> {
         let mut clashes = Vec::new();
         for resource in lesson.resources() {
             let Some(taken) = self.by_resource.get(&resource) else { continue };
-            // What is taken does not overlap itself, so only the last one before can reach in. Lessons that were kept
-            // before a rule changed may overlap all the same: look a day back.
+            // Bookings do not overlap each other, so only the last one before can reach in. Lessons stored before a
+            // rule changed may overlap nevertheless: the search starts a day earlier.
             let from = (UnixMs(lesson.span.starts_at.0 - DAY_MS), LessonId::from(uuid::Uuid::nil()));
             for ((starts_at, with), ends_at) in taken.range(from..) {
                 if *starts_at >= lesson.span.ends_at {
@@ -162,11 +162,11 @@ impl Taken {
     }
 }
 
-/// No lesson is longer than a day; the store holds it to that.
+/// A lesson lasts at most a day; the store enforces it.
 pub const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// What a set of changes clashes with: what the changed lessons had is given back first, then each takes what it needs
-/// after those before it. `taken` holds what the lessons have before.
+/// Conflicts of a set of changes: the bookings of all changed lessons are released first, then each change books in
+/// turn. `taken` holds the bookings before the changes.
 #[must_use]
 pub fn clashes_of(changes: &[(DispatchedLesson, DispatchedLesson)], taken: &Taken) -> Vec<Clash> {
     let mut taken = taken.clone();
@@ -181,8 +181,8 @@ pub fn clashes_of(changes: &[(DispatchedLesson, DispatchedLesson)], taken: &Take
     clashes
 }
 
-/// The changes of a set that clash with nothing, and what the others clash with. A lesson that stays where it is may be in
-/// the way of another, so what is left is looked at again until nothing clashes.
+/// The changes of a set that have no conflict, and the conflicts of the others. An unchanged lesson may block another
+/// change, so the rest is checked again until no conflict is left.
 #[must_use]
 pub fn free_of(changes: &[(DispatchedLesson, DispatchedLesson)], taken: &Taken) -> (Vec<LessonId>, Vec<Clash>) {
     let (mut free, mut all) = (changes.to_vec(), Vec::new());
@@ -226,7 +226,7 @@ mod tests {
             (|l, has| l.classroom_id = has.classroom_id, Resource::Classroom(has.classroom_id.unwrap())),
             (|l, has| l.class_id = has.class_id, Resource::Class(has.class_id.unwrap())),
             (|l, has| l.device_ids = has.device_ids.clone(), Resource::Device(has.device_ids[0])),
-            // A room that listens cannot broadcast, and a class that listens cannot be taught elsewhere.
+            // A receiving room cannot broadcast, and a listening class cannot be taught elsewhere.
             (
                 |l, has| l.classroom_id = Some(has.listening[0].classroom_id),
                 Resource::Classroom(has.listening[0].classroom_id),
@@ -239,7 +239,7 @@ mod tests {
             let clash = Clash { lesson_id: asks.lesson_id, resource, with: has.lesson_id, span: has.span };
             assert_eq!(taken.clashes(&asks), [clash]);
             assert_eq!(resource.to_string().parse(), Ok(resource));
-            // The next period is the normal case.
+            // The adjacent period: no conflict.
             asks.span = span(520, 560);
             assert_eq!(taken.clashes(&asks), []);
             asks.span = span(440, 480);
@@ -274,7 +274,7 @@ mod tests {
             let span = span(lesson.span.starts_at.0 / 60_000 + by, lesson.span.ends_at.0 / 60_000 + by);
             (lesson.clone(), DispatchedLesson { span, ..lesson.clone() })
         };
-        // The third wants the place that the first would leave, and the first cannot.
+        // The third needs the place that the first would leave, but the first cannot move.
         let third = (three.clone(), DispatchedLesson { span: one.span, teacher_id: one.teacher_id, ..three.clone() });
         let changes = [to(&one, 1000), to(&two, 1000), third];
         let (free, clashes) = free_of(&changes, &taken(&[&one, &two, &three, &has]));
@@ -284,7 +284,7 @@ mod tests {
     }
 
     proptest! {
-        /// The index finds exactly what comparing every pair finds.
+        /// The index finds the same conflicts as comparing every pair.
         #[test]
         fn the_index_finds_every_clash(
             spans in prop::collection::vec((0..300_i64, 1..60_i64, 0..3_usize), 1..30),

@@ -1,18 +1,18 @@
-//! The bell's own time: the wall clock, but not where it jumps.
+//! The bell's clock: wall-clock time without its jumps.
 //!
-//! A wall clock that jumps an hour ahead would end every lesson, and one that jumps back would ring again. So the bell
-//! goes on by the steady clock until the wall clock has kept its new time for a while: then it was set right on purpose.
+//! A wall clock that jumps an hour ahead would end every lesson, and one that jumps back would ring twice. So the
+//! bell follows the monotonic clock until the wall clock has held its new time for a while and is accepted.
 
 use std::time::Duration;
 
 use crate::base::time::{Now, UnixMs};
 
-/// How far the wall clock may stray from the steady one between two looks, and how long a new time must hold.
+/// Largest wall-clock deviation between two polls, and how long a new time must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BellClockRule {
-    /// A bigger step is a jump. Time servers correct by less, little by little.
+    /// A larger step is a jump. Time servers correct in smaller steps.
     pub jump_ms: i64,
-    /// A wall clock that keeps its new time this long is believed.
+    /// A new wall-clock time held this long is accepted.
     pub believed_after: Duration,
 }
 
@@ -22,36 +22,36 @@ impl Default for BellClockRule {
     }
 }
 
-/// The bell's time.
+/// The bell's clock.
 #[derive(Clone, Debug)]
 pub struct BellClock {
     rule: BellClockRule,
     last: Now,
-    /// How far the bell's time is from the wall clock's, in milliseconds. 0: they agree.
+    /// Bell time minus wall-clock time, in milliseconds. 0: they agree.
     offset_ms: i64,
-    /// Since when the wall clock has kept the time that is not believed yet.
+    /// Since when the wall clock has held a new, not yet accepted time. `None`: no jump is pending.
     doubted_since: Option<Now>,
 }
 
-/// What a look at the clock found.
+/// Result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockChange {
-    /// Time went by.
+    /// No jump.
     Steady,
-    /// The wall clock jumped by so many milliseconds; the bell goes on as before.
+    /// The wall clock jumped by this many milliseconds; bell time continues as before.
     Jumped(i64),
-    /// The wall clock's new time is believed from now on.
+    /// The wall clock's new time is accepted from now on.
     Believed,
 }
 
 impl BellClock {
-    /// Believes the wall clock as it is: nothing is known better at the start.
+    /// Starts from the wall clock: nothing better is known.
     #[must_use]
     pub fn new(rule: BellClockRule, now: Now) -> Self {
         Self { rule, last: now, offset_ms: 0, doubted_since: None }
     }
 
-    /// Looks at both clocks. Answers what time it is for the bell, and what happened to the wall clock.
+    /// Reads both clocks. Returns the bell time, and what happened to the wall clock.
     pub fn poll(&mut self, now: Now) -> (UnixMs, ClockChange) {
         let gone = now.steady.saturating_duration_since(self.last.steady);
         let gone_ms = i64::try_from(gone.as_millis()).unwrap_or(i64::MAX);
@@ -60,7 +60,7 @@ impl BellClock {
         let mut look = ClockChange::Steady;
         if step_ms.saturating_abs() > self.rule.jump_ms {
             self.offset_ms = self.offset_ms.saturating_sub(step_ms);
-            // Back where it was: the jump is undone, and there is nothing left to doubt.
+            // Back at the old time: the jump is undone.
             let undone = self.offset_ms.saturating_abs() <= self.rule.jump_ms;
             self.doubted_since = (!undone).then_some(now);
             if undone {
@@ -99,7 +99,7 @@ mod tests {
             Self { start, steady_ms: 0, wall_ms: 1_000_000_000, bell: BellClock::new(BellClockRule::default(), now) }
         }
 
-        /// Lets time go by, with the wall clock `jump_ms` off.
+        /// Advances time, with the wall clock `jump_ms` off.
         fn pass(&mut self, ms: u64, jump_ms: i64) -> (i64, ClockChange) {
             self.steady_ms += ms;
             self.wall_ms += i64::try_from(ms).unwrap() + jump_ms;

@@ -1,4 +1,4 @@
-//! The life of a lesson: seven states, the steps between them, and which step is due when.
+//! Life of a lesson: seven states, the steps between them, and when each step is due.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::{
 };
 
 words!(
-    /// Where a lesson is in its life. It only ever goes forward.
+    /// State of a lesson. It never goes back.
     LessonState {
         /// In the timetable.
         Scheduled = "scheduled",
-        /// Seats may be taken; recording is armed, but nothing is recorded yet.
+        /// Seats can be taken; recording is armed, but nothing is recorded yet.
         Open = "open",
         /// Being taught and recorded.
         Live = "live",
@@ -25,28 +25,28 @@ words!(
         Ended = "ended",
         /// 因故停课: called off, with a reason.
         Cancelled = "cancelled",
-        /// 无故停课: its time passed and it never began.
+        /// 无故停课: its time passed without a start.
         Missed = "missed",
-        /// Put away; nothing about it changes any more.
+        /// Archived; it never changes again.
         Archived = "archived",
     }
 );
 
-/// What moves a lesson on.
+/// A step between two states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Its time is near.
+    /// Its opening time is reached.
     Open,
     /// The bell, or the teacher, starts it.
     Start,
     /// The bell, or the teacher, ends it.
     End,
-    /// Someone calls it off.
+    /// It is cancelled.
     Cancel,
-    /// Its time passed.
+    /// Its time passed without a start.
     Miss,
-    /// It is long over.
+    /// Its time as an ended lesson is over.
     Archive,
 }
 
@@ -56,11 +56,11 @@ pub enum Step {
 pub struct WrongState(pub LessonState);
 
 impl LessonState {
-    /// The state after `step`. A step that was taken already changes nothing, so a double click is harmless and a
-    /// clock that rings twice starts and ends nothing twice.
+    /// The state after `step`. A step that was already taken changes nothing, so that a double click or a clock that
+    /// rings twice has no effect.
     ///
     /// # Errors
-    /// [`WrongState`] where the step does not fit.
+    /// [`WrongState`] where the step does not fit the state.
     pub fn after(self, step: Step) -> Result<Self, WrongState> {
         match (self, step) {
             (Self::Scheduled | Self::Open, Step::Open) => Ok(Self::Open),
@@ -73,19 +73,19 @@ impl LessonState {
         }
     }
 
-    /// Seats may be taken and media may flow.
+    /// Seats can be taken and media can flow.
     #[must_use]
     pub fn is_in_progress(self) -> bool {
         matches!(self, Self::Open | Self::Live)
     }
 
-    /// It holds its teacher, rooms, classes and devices.
+    /// It books its teacher, rooms, classes and devices.
     #[must_use]
     pub fn is_booked(self) -> bool {
         !matches!(self, Self::Cancelled)
     }
 
-    /// Nothing will be taught in it any more.
+    /// No teaching takes place in it any more.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Ended | Self::Cancelled | Self::Missed | Self::Archived)
@@ -93,38 +93,38 @@ impl LessonState {
 }
 
 words!(
-    /// Who starts a lesson.
+    /// What starts a lesson.
     RunsBy {
-        /// The bell, once the teacher is there; until then it waits.
+        /// The bell, once the teacher is connected.
         Bell = "bell",
-        /// The bell, whoever is there: a recording is played.
+        /// The bell, with or without a teacher: a recording is played.
         BellAlone = "bell_alone",
         /// The teacher: a lesson outside the timetable.
         Teacher = "teacher",
     }
 );
 
-/// The instants of one lesson, worked out once when it is planned: whoever changes the rules changes lessons to come.
+/// The instants of a lesson, computed once when it is planned: a rule change affects only lessons planned later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LessonTimes {
-    /// Seats may be taken from here on.
+    /// Seats can be taken from here on.
     pub opens_at: UnixMs,
-    /// The bell.
+    /// The starting bell.
     pub starts_at: UnixMs,
-    /// The bell that ends it by the rule.
+    /// The ending bell, by the rules.
     pub ends_at: UnixMs,
-    /// Without its teacher by then, it is missed.
+    /// Missed if the teacher is not connected by then.
     pub missed_at: UnixMs,
-    /// Whoever still teaches is ended.
+    /// Ended by then at the latest, even if still being taught.
     pub closes_at: UnixMs,
 }
 
-/// A lesson outside the timetable that nobody ends is ended this long after its planned end, so that no recording runs
-/// into the night.
+/// A lesson outside the timetable that is not ended is closed this long after its planned end, so that it is not
+/// recorded into the night.
 const HAND_RUN_CLOSES_AFTER: Duration = Duration::from_secs(10 * 60);
 
 impl LessonTimes {
-    /// By the rules that hold when it is planned.
+    /// By the rules in force at planning.
     #[must_use]
     pub fn by(rules: &RuleSet, span: Span) -> Self {
         let closes_at = span.ends_at.plus(minutes(rules.closes_after_min));
@@ -137,7 +137,7 @@ impl LessonTimes {
         }
     }
 
-    /// For a lesson that its teacher starts: it waits for them until its end.
+    /// For a lesson that its teacher starts: it can start until its end.
     #[must_use]
     pub fn by_hand(rules: &RuleSet, span: Span) -> Self {
         let closes_at = span.ends_at.plus(HAND_RUN_CLOSES_AFTER);
@@ -154,24 +154,24 @@ impl LessonTimes {
 /// What the bell needs to know of a lesson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Where it is.
+    /// Its state.
     pub state: LessonState,
     /// Its instants.
     pub times: LessonTimes,
-    /// Who starts it.
+    /// What starts it.
     pub runs_by: RunsBy,
-    /// The teacher's page or encoder is connected.
+    /// Whether the teacher's page or encoder is connected.
     pub teacher_is_there: bool,
 }
 
-/// The step that is due at `now`, if any. Where several are, they come one after the other: take it and ask again.
+/// The step due at `now`. `None`: no step. Where several are due, take this one and call again for the next.
 ///
-/// It depends on nothing but the state and the clock, so asking twice, or after the clock went back, repeats nothing.
+/// Depends on nothing but state and clock, so a repeated call, or a clock set back, repeats no step.
 #[must_use]
 pub fn due(lesson: &Standing, now: UnixMs, archives_after: Duration) -> Option<Step> {
     let times = &lesson.times;
     match lesson.state {
-        // The hub was down for the whole lesson.
+        // The hub was not running during the whole lesson.
         LessonState::Scheduled if now >= times.closes_at => Some(Step::Miss),
         LessonState::Scheduled => (now >= times.opens_at).then_some(Step::Open),
         LessonState::Open if now >= times.closes_at => Some(Step::Miss),
@@ -190,7 +190,7 @@ pub fn due(lesson: &Standing, now: UnixMs, archives_after: Duration) -> Option<S
     }
 }
 
-/// The next instant at which something may be due. `None`: never again by the clock.
+/// The next instant at which a step may be due. `None`: no further step is due by the clock.
 #[must_use]
 pub fn next_due_at(lesson: &Standing) -> Option<UnixMs> {
     let times = &lesson.times;
@@ -207,18 +207,18 @@ pub fn next_due_at(lesson: &Standing) -> Option<UnixMs> {
     }
 }
 
-/// One step that a lesson took, kept for ever.
+/// One step of a lesson, stored permanently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// Where it was.
+    /// The state before.
     pub from: LessonState,
-    /// Where it went.
+    /// The state after.
     pub to: LessonState,
     /// When.
     pub at: UnixMs,
     /// `person:<id>`, `publisher` or `system`.
     pub actor: String,
-    /// Why. Empty: the bell rang.
+    /// Reason. Empty: the bell.
     pub reason: String,
 }
 
@@ -302,7 +302,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the clock does, forward, back or frozen, each state is entered at most once.
+        /// Whatever the clock does (forward, back, frozen), each state is entered at most once.
         #[test]
         fn no_clock_starts_or_ends_a_lesson_twice(
             clock in prop::collection::vec((-200_i64..400, any::<bool>()), 1..200),

@@ -1,15 +1,15 @@
-//! 章节: what a lesson can be entered by: marks that people made, changes of the board, stage turns.
+//! 章节: entry points of a lesson: marks, board changes, stage changes.
 
 use crate::base::{id::MarkId, words::words};
 
 words!(
-    /// Where a chapter comes from.
+    /// Origin of a chapter.
     ChapterOrigin {
-        /// 标记: somebody marked it.
+        /// 标记: a mark made by a person.
         Mark = "mark",
         /// The board changed.
         Board = "board",
-        /// A class came on stage, or left it.
+        /// A class entered or left the stage.
         Stage = "stage",
     }
 );
@@ -17,35 +17,35 @@ words!(
 /// 标记: a moment of a lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Its name in the store.
+    /// Its id in the store.
     pub mark_id: MarkId,
-    /// When, in lesson time.
+    /// Lesson time in milliseconds.
     pub at_ms: i64,
-    /// What begins there. Empty: it was marked in passing.
+    /// What begins there. Empty: no title.
     pub title: String,
-    /// Counts its edits, from 1.
+    /// Version, from 1; raised with each edit.
     pub version: i64,
 }
 
-/// A point to enter a lesson by.
+/// An entry point of a lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chapter {
-    /// When, in lesson time.
+    /// Lesson time in milliseconds.
     pub at_ms: i64,
-    /// Where it comes from.
+    /// Its origin.
     pub kind: ChapterOrigin,
-    /// The mark that names it. `None`: nobody has.
+    /// The mark that names it. `None`: no mark does.
     pub mark: Option<Mark>,
 }
 
-/// A mark this near to what the recorder saw names that: a finger is slower than a page.
+/// A mark within this many milliseconds of a recorded event names that event: people react with a delay.
 const SAME_MS: i64 = 2_000;
 
-/// Marks of one recording: five a minute of a lesson.
+/// Maximum marks of a recording: about five a minute of a lesson.
 pub const MARKS_MAX: i64 = 200;
 
-/// Marks and what the recorder saw, in order of time. A mark that is near to something seen gives it its title and is no
-/// chapter of its own.
+/// Marks and recorded events, in order of time. A mark near an event gives the event its title and is not a chapter of
+/// its own.
 #[must_use]
 pub fn merged(seen: impl IntoIterator<Item = (i64, ChapterOrigin)>, marks: Vec<Mark>) -> Vec<Chapter> {
     let mut chapters: Vec<Chapter> =

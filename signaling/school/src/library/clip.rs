@@ -1,53 +1,53 @@
-//! A span of a recording, and which part of an HLS playlist holds it: nothing is copied or encoded.
+//! A span of a recording, and the part of an HLS playlist that holds it: media are neither copied nor re-encoded.
 
 use m3u8_rs::{MediaPlaylist, MediaPlaylistType, Start, parse_media_playlist_res};
 
-/// From one point of a recording to another, in milliseconds of lesson time.
+/// A span of a recording, in milliseconds of lesson time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The first.
+    /// Start, inclusive.
     pub from_ms: i64,
-    /// Behind the last.
+    /// End, exclusive.
     pub to_ms: i64,
 }
 
-/// A piece shorter than this shows nothing: a picture and a word.
+/// Minimum length of a clip, in milliseconds: shorter ones show nothing useful.
 pub const CLIP_MS_MIN: i64 = 1_000;
 
-/// No lesson is longer.
+/// Maximum length of a clip, in milliseconds: no lesson is longer.
 pub const CLIP_MS_MAX: i64 = 24 * 3_600_000;
 
-/// Clips of one recording: one a minute of a double lesson.
+/// Maximum clips of a recording: one a minute of a double lesson.
 pub const CLIPS_MAX: usize = 100;
 
 impl Window {
-    /// `None`: it runs backwards, or is too short or too long to be a piece of a lesson.
+    /// `None`: it runs backwards, or is too short or too long.
     #[must_use]
     pub fn new(from_ms: i64, to_ms: i64) -> Option<Self> {
         let length = to_ms.checked_sub(from_ms)?;
         (from_ms >= 0 && (CLIP_MS_MIN..=CLIP_MS_MAX).contains(&length)).then_some(Self { from_ms, to_ms })
     }
 
-    /// How long it is.
+    /// Its length in milliseconds.
     #[must_use]
     pub fn length_ms(self) -> i64 {
         self.to_ms - self.from_ms
     }
 }
 
-/// A media playlist that holds the segments of a window alone.
+/// A media playlist reduced to the segments of a window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
-    /// As it is sent.
+    /// Playlist text as sent.
     pub text: String,
-    /// Where its first segment begins, in milliseconds of lesson time.
+    /// Start of its first segment, in milliseconds of lesson time.
     pub origin_ms: i64,
     names: Vec<String>,
 }
 
 impl Cut {
-    /// The segments of `playlist` that overlap the window, with a start at its first point (RFC 8216 §4.3.5.2).
-    /// `None`: it is no media playlist, or none of its segments does.
+    /// The segments of `playlist` overlapping the window, with a start offset at its first point (RFC 8216 §4.3.5.2).
+    /// `None`: not a media playlist, or no segment overlaps.
     #[must_use]
     pub fn of(playlist: &str, window: Window) -> Option<Self> {
         let whole = parse_media_playlist_res(playlist.as_bytes()).ok()?;
@@ -63,7 +63,7 @@ impl Cut {
             } else if begins < to_s {
                 if segments.is_empty() {
                     origin_s = Some(begins);
-                    // What was named before the first of these holds for it too.
+                    // The last map before the first of these segments applies to it as well.
                     segment.map.clone_from(&map);
                 }
                 segments.push(segment);
@@ -77,7 +77,7 @@ impl Cut {
         let cut = MediaPlaylist {
             segments,
             media_sequence: whole.media_sequence + skipped,
-            // What overlaps the window does not change any more once the window is over.
+            // Segments that overlap the window no longer change once the window is over.
             end_list: whole.end_list || at_s >= to_s,
             playlist_type: Some(MediaPlaylistType::Vod).filter(|_| whole.end_list || at_s >= to_s),
             start: Some(Start {
@@ -90,20 +90,20 @@ impl Cut {
         let mut text = Vec::new();
         cut.write_to(&mut text).ok()?;
         let origin_ms = (origin_s * 1_000.0).round() as i64;
-        // Lesson time as a date: tracks whose first segments begin at different moments are played in step by it.
+        // Lesson time as a date: players use it to synchronise tracks whose first segments begin at different times.
         let date = format!("#EXT-X-PROGRAM-DATE-TIME:{}\n#EXTINF", date_of(origin_ms));
         let text = String::from_utf8(text).ok()?.replacen("#EXTINF", &date, 1);
         Some(Self { text, origin_ms, names })
     }
 
-    /// Whether it names this file.
+    /// Whether it lists this file.
     #[must_use]
     pub fn has(&self, file: &str) -> bool {
         self.names.iter().any(|name| name == file)
     }
 }
 
-/// Milliseconds since 1970 as a date. No lesson goes on for a month.
+/// Milliseconds since 1970 as a date. Lessons are shorter than a month.
 fn date_of(ms: i64) -> String {
     let (day, ms) = (ms / 86_400_000 + 1, ms % 86_400_000);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
@@ -114,7 +114,7 @@ fn date_of(ms: i64) -> String {
 mod tests {
     use super::*;
 
-    /// Ten segments of four seconds; the picture's size changes with the sixth.
+    /// Ten segments of four seconds; the picture size changes with the sixth.
     fn playlist(ended: bool) -> String {
         let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:8\n#EXT-X-MEDIA-SEQUENCE:1\n");
         text.push_str(if ended { "#EXT-X-PLAYLIST-TYPE:VOD\n" } else { "#EXT-X-PLAYLIST-TYPE:EVENT\n" });

@@ -1,91 +1,91 @@
-//! 量表: what a lesson is judged by, and the score that comes of it. Every part of a score is shown with it.
+//! 量表: criteria for judging a lesson, and the resulting score. Every part of a score is shown with it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::name;
 
-/// One thing that is judged.
+/// One criterion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Criterion {
     /// 教学目标
     #[schema(min_length = 1, max_length = 80)]
     pub name: String,
-    /// Its share of the whole, in percent.
+    /// Weight, in percent.
     #[schema(minimum = 1, maximum = 100)]
     pub weight: u32,
-    /// The highest score; the lowest is 0.
+    /// Highest score; the lowest is 0.
     #[schema(minimum = 1, maximum = 100)]
     pub highest: u32,
 }
 
-/// Criteria that make no rubric, or scores that do not fit one.
+/// Why criteria or scores are refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum RubricError {
-    /// None, or more than a reviewer can judge.
+    /// No criteria, or too many.
     #[error("a rubric has 1 to {max} criteria")]
     CriteriaCount {
-        /// Criteria that it may have.
+        /// Maximum number of criteria.
         max: usize,
     },
-    /// A name.
+    /// The name of a criterion is refused.
     #[error("the name of criterion {number}: {why}")]
     CriterionName {
-        /// Whose, from 1.
+        /// The criterion, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// Why.
         why: name::BadName,
     },
-    /// A name is there twice.
+    /// Two criteria have the same name.
     #[error("{name} is there twice")]
     CriterionTwice {
-        /// Which.
+        /// The name.
         name: String,
     },
-    /// A weight or a scale out of its bounds.
+    /// Weight or highest score out of range.
     #[error("weight and highest score of {name} are 1 to {max}")]
     CriterionBounds {
-        /// Whose.
+        /// The criterion.
         name: String,
-        /// What each of them may be.
+        /// Maximum of each.
         max: u32,
     },
-    /// The weights are not the whole.
+    /// The weights do not sum to 100 %.
     #[error("the weights sum to {sum}, and not to {whole}")]
     WeightsSum {
-        /// What they sum to.
+        /// Their sum.
         sum: u32,
-        /// What they must sum to.
+        /// The required sum.
         whole: u32,
     },
-    /// Not one score for each.
+    /// Not exactly one score per criterion.
     #[error("there are {count} criteria, and each has one score")]
     ScoresCount {
-        /// How many criteria there are.
+        /// Number of criteria.
         count: usize,
     },
-    /// Beyond the scale.
+    /// A score above the highest.
     #[error("the highest score of {name} is {highest}")]
     ScoreTooHigh {
-        /// Of which criterion.
+        /// The criterion.
         name: String,
-        /// The highest score that it has.
+        /// Its highest score.
         highest: u32,
     },
 }
 
-/// More than a reviewer can keep in mind during a lesson.
+/// Maximum number of criteria: more cannot be judged during a lesson.
 pub const CRITERIA_MAX: usize = 20;
 
-/// The whole that weights are parts of, and the finest scale that anybody scores by.
+/// Sum of all weights in percent, and the largest highest score.
 const HUNDRED: u32 = 100;
 
-/// The criteria as they are kept: names without spaces around them.
+/// Validates criteria for storing; names are trimmed.
 ///
 /// # Errors
-/// [`RubricError`].
+/// [`RubricError`]: the first violation found.
 pub fn checked(criteria: Vec<Criterion>) -> Result<Vec<Criterion>, RubricError> {
     if criteria.is_empty() || criteria.len() > CRITERIA_MAX {
         return Err(RubricError::CriteriaCount { max: CRITERIA_MAX });
@@ -108,7 +108,7 @@ pub fn checked(criteria: Vec<Criterion>) -> Result<Vec<Criterion>, RubricError> 
 /// Σ weight × score ÷ highest, of 100, to a tenth: 82.5 is 825.
 ///
 /// # Errors
-/// [`RubricError`] where a criterion has no score, or one beyond its scale.
+/// [`RubricError`] where a criterion has no score, or one above its highest.
 pub fn tenths(criteria: &[Criterion], scores: &[u32]) -> Result<u32, RubricError> {
     if scores.len() != criteria.len() {
         return Err(RubricError::ScoresCount { count: criteria.len() });
@@ -124,18 +124,18 @@ pub fn tenths(criteria: &[Criterion], scores: &[u32]) -> Result<u32, RubricError
     Ok((sum * 10.0).round() as u32)
 }
 
-/// What reviewers gave, together.
+/// Average of reviews.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Average {
-    /// Of how many reviews.
+    /// Number of reviews.
     pub count: u32,
-    /// Of 100. `null`: there is no review.
+    /// Out of 100. `null`: no reviews.
     pub total: Option<f64>,
-    /// Of each criterion's own scale, in their order.
+    /// Average score per criterion on its own scale, in the criteria's order.
     pub scores: Vec<f64>,
 }
 
-/// The average of reviews by one revision of a rubric, each with its scores.
+/// The average of reviews by one rubric revision; each review is its list of scores.
 #[must_use]
 pub fn average(criteria: &[Criterion], reviews: &[Vec<u32>]) -> Average {
     let of = |sum: f64| (sum / reviews.len() as f64 * 100.0).round() / 100.0;

@@ -1,4 +1,4 @@
-//! 行政区划代码 and 学校(机构)标识码: how they are written, and what they must agree with.
+//! 行政区划代码 and 学校(机构)标识码: their format, and their agreement with the parent's code.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use crate::{
 };
 
 words!(
-    /// Which kind of code it is.
+    /// Kind of code.
     Scheme {
         /// 行政区划代码 (GB/T 2260): 6 digits, 12 with township and village.
         Region = "region",
@@ -20,53 +20,53 @@ words!(
     }
 );
 
-/// A code with the time in which it was, or is, in use.
+/// A code and the period in which it is in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CodeInUse {
     /// The code.
     pub code: String,
     /// Its kind.
     pub scheme: Scheme,
-    /// Since when.
+    /// Start of use.
     #[serde(rename = "from_ms")]
     pub from: UnixMs,
-    /// Until when. `None`: it is in use.
+    /// End of use. `None`: in use.
     #[serde(rename = "until_ms")]
     pub until: Option<UnixMs>,
 }
 
-/// What is wrong with a code.
+/// Why a code is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum BadCode {
-    /// A bureau has a region code.
+    /// A bureau has a region code of 6 or 12 digits.
     #[error("a region code (行政区划代码) has 6 or 12 digits")]
     NotARegionCode,
-    /// 01 to 09 are no provinces; 11 is the first.
+    /// The first two digits are no province: 01 to 09 are unused, 11 is the first.
     #[error("the first two digits of the region code are no province")]
     NoSuchProvince,
-    /// A province ends in 0000, a city in 00, a county in neither.
+    /// Wrong level: a province ends in 0000, a city in 00, a county in neither.
     #[error("the region code is of another level: a province ends in 0000, a city in 00, a county in neither")]
     OtherLevel,
-    /// A school has a school code.
+    /// A school has a school code of 10 digits.
     #[error("a school code (学校标识码) has 10 digits, two of the type of school and two of the province first")]
     NotASchoolCode,
-    /// The parent's region is another.
+    /// The region differs from the parent's.
     #[error("the code is of another region than the parent's")]
     OtherRegion,
-    /// A teaching point without a code of its own is numbered below its school.
+    /// A teaching point without a code of its own is numbered below its school's code.
     #[error("a teaching point without a code has its school's code, a hyphen and two digits, as 2161000917-01")]
     NotALocalId,
 }
 
-/// Types of schools in the first two digits: nursery, primary, junior, senior, vocational, special, others.
+/// First two digits of a school code, the type: nursery, primary, junior, senior, vocational, special, others.
 const SCHOOL_TYPES: std::ops::RangeInclusive<u8> = 11..=59;
 
-/// Provinces, autonomous regions, municipalities and special regions of GB/T 2260 lie between these.
+/// GB/T 2260 range of provinces, autonomous regions, municipalities and special regions.
 const PROVINCES: std::ops::RangeInclusive<u8> = 11..=82;
 
 impl Scheme {
-    /// The scheme of a code that was checked.
+    /// The scheme of a checked code.
     #[must_use]
     pub fn of(kind: OrganisationKind, code: &str) -> Self {
         match kind {
@@ -77,10 +77,10 @@ impl Scheme {
     }
 }
 
-/// Whether `code` may be the code of an organisation of this kind below one with `parent`'s code.
+/// Checks the code of an organisation of this kind below a parent with code `parent`.
 ///
 /// # Errors
-/// [`BadCode`], the first that is found.
+/// [`BadCode`]: the first violation found.
 pub fn check(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result<(), BadCode> {
     match kind {
         OrganisationKind::Province | OrganisationKind::City | OrganisationKind::County => region(kind, code, parent),
@@ -97,7 +97,7 @@ pub fn check(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result
             if !is_school(code) {
                 return Err(BadCode::NotASchoolCode);
             }
-            // Digits 3 and 4 of a school are the province: digits 1 and 2 of a region, 3 and 4 of another school.
+            // Province: digits 3 and 4 of the school's code; digits 1 and 2 of a region code, 3 and 4 of a school code.
             let province = parent.and_then(|parent| parent.get(if is_school(parent) { 2..4 } else { 0..2 }));
             if province.is_none_or(|province| province == &code[2..4]) { Ok(()) } else { Err(BadCode::OtherRegion) }
         }
@@ -119,7 +119,7 @@ fn region(kind: OrganisationKind, code: &str, parent: Option<&str>) -> Result<()
     if !fits {
         return Err(BadCode::OtherLevel);
     }
-    // Each level keeps the digits of the one above.
+    // Each level keeps the digits of its parent.
     let above = parent.map_or("", |parent| {
         let kept = if parent.get(2..6) == Some("0000") { 2 } else { 4 };
         parent.get(..kept).unwrap_or_default()

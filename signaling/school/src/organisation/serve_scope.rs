@@ -19,15 +19,15 @@ words!(
     }
 );
 
-/// An organisation with everything it belongs to.
+/// An organisation with its ancestors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
-    /// Itself, then what it belongs to, up to the top.
+    /// The organisation itself, then its ancestors up to the root.
     pub nearest_first: Vec<(OrganisationId, OrganisationKind)>,
 }
 
 impl Lineage {
-    /// The nearest organisation of this level. `None`: it belongs to none.
+    /// The nearest organisation of this level. `None`: there is none.
     #[must_use]
     pub fn at(&self, level: ServeLevel) -> Option<OrganisationId> {
         let kind = match level {
@@ -39,14 +39,14 @@ impl Lineage {
         self.nearest_first.iter().find(|(_, its_kind)| *its_kind == kind).map(|(id, _)| *id)
     }
 
-    /// True where `organisation_id` is it or something it belongs to.
+    /// Whether `organisation_id` is the organisation itself or one of its ancestors.
     #[must_use]
     pub fn belongs_to(&self, organisation_id: OrganisationId) -> bool {
         self.nearest_first.iter().any(|(id, _)| *id == organisation_id)
     }
 }
 
-/// Which schools may be served.
+/// The schools that may be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServeScope {
     /// Everything below the broadcasting school's own county, city or province.
@@ -60,7 +60,7 @@ impl ServeScope {
     #[must_use]
     pub fn reaches(&self, broadcasting: &Lineage, receiving: &Lineage) -> bool {
         match self {
-            // Where a bureau of that level is missing, as in a county on its own, the tree's top stands in for it.
+            // Without a bureau of that level, as in a stand-alone county, the root is used.
             Self::Level(level) => match broadcasting.at(*level).or_else(|| top(broadcasting)) {
                 Some(bureau) => receiving.belongs_to(bureau),
                 None => false,

@@ -1,4 +1,4 @@
-//! Tables that schools fill in: which columns they have, and what spreadsheets do to what was typed into them.
+//! Import tables filled in by schools: their columns, and the detection of values altered by spreadsheets.
 
 pub mod fault;
 
@@ -17,24 +17,24 @@ words!(
         Classrooms = "classrooms",
         /// Classes of schools.
         Classes = "classes",
-        /// Who works where.
+        /// People of schools.
         People = "people",
     }
 );
 
-/// Lines of one file at most: a county's people come in a few files.
+/// Maximum number of lines per file: a county's people take a few files.
 pub const LINES_MAX: usize = 5_000;
 
-/// A heading of a table.
+/// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// What stands in the first line. The English word is read as well.
+    /// The heading in the first line. The English word is accepted as well.
     pub title: &'static str,
-    /// The word of the API.
+    /// The name in the API.
     pub word: &'static str,
-    /// No line may leave it empty. In other columns an empty cell leaves things as they are.
+    /// No line may leave it empty. In other columns an empty cell means no change.
     pub needed: bool,
-    /// Typed on any keyboard: full-width digits and letters mean the narrow ones.
+    /// Full-width digits and letters are converted to half-width.
     pub narrow: bool,
 }
 
@@ -42,11 +42,11 @@ const fn column(title: &'static str, word: &'static str, needed: bool, narrow: b
     Column { title, word, needed, narrow }
 }
 
-/// What tells namesakes apart. Whoever adds something leaves it empty.
+/// Tells namesakes apart. Empty for new entries.
 const ID: Column = column("编号", "id", false, true);
 
 impl Sheet {
-    /// Its columns, in the order in which they are written. The last one is the id.
+    /// Its columns in file order. The last one is the id.
     #[must_use]
     pub fn columns(self) -> &'static [Column] {
         match self {
@@ -90,22 +90,22 @@ impl Sheet {
     }
 }
 
-/// What stands in a cell.
+/// A cell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
-    /// As it was typed, without spaces around it. Empty: nothing.
+    /// Text as typed, trimmed. Empty: no value.
     pub text: String,
-    /// What the spreadsheet has made of it. `None`: it is as it was typed.
+    /// Why the spreadsheet's value is unusable. `None`: it is as typed.
     pub spoiled: Option<CellReason>,
 }
 
-/// No cell of ours is longer: a name has 80 characters.
+/// Maximum length of a cell, in characters; a name has at most 80.
 const CELL_CHARACTERS_MAX: usize = 200;
 
 const TOO_LONG: CellReason = CellReason::TooLong { max: CELL_CHARACTERS_MAX };
 
 impl Cell {
-    /// A cell of text. What no column can hold is told, and cut.
+    /// A text cell. Text that no column can hold is reported, and cut.
     #[must_use]
     pub fn text(typed: &str) -> Self {
         let typed = typed.trim();
@@ -119,16 +119,16 @@ impl Cell {
         }
     }
 
-    /// A cell of which the spreadsheet has made something else.
+    /// A cell whose value the spreadsheet has altered.
     #[must_use]
     pub fn spoiled(shown: String, why: CellReason) -> Self {
         Self { text: shown, spoiled: Some(why) }
     }
 
-    /// A number, as a code is written: Excel keeps `2161000917` as a float.
+    /// A number, as for a code: Excel stores `2161000917` as a float.
     #[must_use]
     pub fn number(number: f64) -> Self {
-        // Beyond 2^53 a float no longer holds each whole number.
+        // Above 2^53 a float does not represent every integer.
         if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
             Self::text(&format!("{number:.0}"))
         } else {
@@ -136,7 +136,7 @@ impl Cell {
         }
     }
 
-    /// As a column of codes reads it.
+    /// As read by a half-width column.
     fn narrowed(mut self) -> Self {
         let narrow = |c: char| match c {
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -162,13 +162,13 @@ impl Cell {
 /// A line of a table, its cells in the order of [`Sheet::columns`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Where it stands in the file, from 1.
+    /// Line number in the file, from 1.
     pub row: u32,
-    /// As many as there are columns.
+    /// One per column.
     pub cells: Vec<Cell>,
 }
 
-/// Puts the cells of a file in order by its heading, and tells every cell that cannot be meant.
+/// Orders the cells of a file by its heading, and reports every unusable cell.
 #[must_use]
 pub fn lines(sheet: Sheet, file: Vec<Line>) -> (Vec<Line>, Vec<Fault>) {
     let columns = sheet.columns();
@@ -226,7 +226,7 @@ fn take_cell(cells: &mut [Cell], place: Option<usize>) -> Option<Cell> {
     cells.get_mut(place?).map(std::mem::take)
 }
 
-/// 省, 市, 县 …, as a table writes them.
+/// 省, 市, 县 …, as written in a table.
 #[must_use]
 pub fn kind_title(kind: OrganisationKind) -> &'static str {
     match kind {
@@ -239,7 +239,7 @@ pub fn kind_title(kind: OrganisationKind) -> &'static str {
     }
 }
 
-/// 学前, 小学, 初中 …, as a table writes them.
+/// 学前, 小学, 初中 …, as written in a table.
 #[must_use]
 pub fn stage_title(stage: Stage) -> &'static str {
     match stage {
@@ -252,13 +252,13 @@ pub fn stage_title(stage: Stage) -> &'static str {
     }
 }
 
-/// Reads a kind, by its title or its word. `None`: no such kind.
+/// Parses a kind, by title or word. `None`: unknown kind.
 #[must_use]
 pub fn kind(text: &str) -> Option<OrganisationKind> {
     OrganisationKind::ALL.iter().copied().find(|kind| kind_title(*kind) == text || kind.as_str() == text)
 }
 
-/// Reads a stage, by its title or its word. `None`: no such stage.
+/// Parses a stage, by title or word. `None`: unknown stage.
 #[must_use]
 pub fn stage(text: &str) -> Option<Stage> {
     Stage::ALL.iter().copied().find(|stage| stage_title(*stage) == text || stage.as_str() == text)

@@ -1,8 +1,8 @@
-//! Who was there: from the timetable's list and what each end's page and the hub saw, to the second.
+//! Attendance, to the second, from the timetable's list, the reports of each end's page and the hub's own figures.
 //!
-//! Presence is media really rendered. A page tells every five seconds, and at once when it changes, for how long of the
-//! time behind it the lesson was on the screen; the hub lets that count only while it was sending to that page. What
-//! nobody tells does not count.
+//! Presence is media actually rendered. A page reports every five seconds, and at once on a change, how long the lesson
+//! was on screen since its last report; the hub counts this only while it was sending to that page. Time without a
+//! report does not count.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,106 +13,106 @@ use crate::{
 };
 
 words!(
-    /// Why the lesson was not on an end's screen for a while.
+    /// Why the lesson was not on an end's screen.
     Cause {
-        /// The page was there, but behind another one, or the screen was off.
+        /// The page was open but hidden by another one, or the screen was off.
         Hidden = "hidden",
-        /// The page was there, but nobody had switched its sound on.
+        /// The page was open, but its sound was not switched on.
         Silent = "silent",
-        /// Pictures were sent, and none was drawn: the screen was black or stood still.
+        /// Pictures were sent but none was drawn: the screen was black or frozen.
         Black = "black",
-        /// Nothing reached the page, or the page told nothing.
+        /// Nothing reached the page, or the page sent no report.
         Line = "line",
-        /// The hub itself was started anew.
+        /// The hub was restarted.
         Hub = "hub",
-        /// The teacher sent nothing.
+        /// The teacher sent no media.
         Teacher = "teacher",
     }
 );
 
 words!(
-    /// How an end attended.
+    /// Attendance of an end.
     AttendanceState {
-        /// From the beginning to the end.
+        /// From beginning to end.
         Present = "present",
-        /// It came later than its bell and its grace allow.
+        /// It joined after its bell and grace.
         Late = "late",
         /// It left before the end.
         LeftEarly = "left_early",
         /// Both.
         LateAndLeftEarly = "late_and_left_early",
-        /// It never came, or nothing was ever on its screen.
+        /// It never joined, or nothing was ever on its screen.
         Absent = "absent",
-        /// Nobody looked: nothing at all was collected of this lesson.
+        /// No data of the lesson was collected.
         Unknown = "unknown",
     }
 );
 
-/// One stretch of time of one end.
+/// One interval of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// From then.
+    /// Start.
     pub from: UnixMs,
-    /// Until then.
+    /// End.
     pub until: UnixMs,
-    /// Why the lesson was not on the screen. `None`: it was.
+    /// Why the lesson was not on screen. `None`: it was.
     pub cause: Option<Cause>,
 }
 
-/// A while in which an end that had come did not see the lesson.
+/// An interval after joining in which the lesson was not on the end's screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Interruption {
-    /// From then.
+    /// Start.
     pub from_ms: UnixMs,
-    /// Until then.
+    /// End.
     pub until_ms: UnixMs,
-    /// Why.
+    /// Its cause.
     pub cause: Cause,
 }
 
-/// What is asked of an end.
+/// The presence expected of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The lesson as it was held: from when it went live to when it ended.
+    /// The lesson as held: from going live to its end.
     pub lesson: Span,
-    /// Whoever comes later is late: the end of its join window.
+    /// Joining later is late: the end of the join window.
     pub late_after: UnixMs,
-    /// Whoever leaves earlier leaves early.
+    /// Leaving before this is leaving early.
     pub leaves_from: UnixMs,
 }
 
-/// How an end attended.
+/// Attendance of an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attendance {
-    /// In a word.
+    /// Its state.
     pub state: AttendanceState,
-    /// When the lesson was on its screen first. `None`: never.
+    /// When the lesson was first on its screen. `None`: never.
     pub came_at: Option<UnixMs>,
-    /// When it was there last.
+    /// When the lesson was last on its screen. `None`: never.
     pub left_at: Option<UnixMs>,
-    /// For how long of the lesson it was there, in milliseconds.
+    /// Time present during the lesson, in milliseconds.
     pub present_ms: i64,
-    /// How long after the lesson's beginning it came. 0: it was there when the lesson began.
+    /// Time from the lesson's start to joining, in milliseconds. 0: present at the start.
     pub came_after_ms: i64,
-    /// How long before the lesson's end it left. 0: it stayed until the end.
+    /// Time from leaving to the lesson's end, in milliseconds. 0: present until the end.
     pub left_before_ms: i64,
-    /// Whiles between coming and leaving in which it was not there, the longest [`INTERRUPTIONS_MAX`] of them in order.
+    /// Absences between joining and leaving: the longest [`INTERRUPTIONS_MAX`], in order of time.
     pub interruptions: Vec<Interruption>,
-    /// The stretches in which it was there, at most [`STRETCHES_MAX`] of them.
+    /// Intervals of presence, at most [`STRETCHES_MAX`].
     pub there: Vec<Span>,
 }
 
-/// Reports are stamped as they arrive, and a line delays one more than the other: a hole this short between two of them is
-/// none.
+/// Reports are timestamped on arrival, and network delay varies: a gap between two reports of at most this many
+/// milliseconds is ignored.
 const BRIDGED_MS: i64 = 1_000;
 
-/// Nobody reads more of them, and a line that breaks more often is told by its quality.
+/// Maximum interruptions listed; a connection with more is described by its quality figures.
 pub const INTERRUPTIONS_MAX: usize = 50;
 
-/// A bar has no more parts that one could see.
+/// Maximum intervals listed; a bar cannot show more parts.
 pub const STRETCHES_MAX: usize = 200;
 
-/// The words of it.
+/// Its formula.
 pub const PRESENT: Formula = Formula {
     figure: "present_ms",
     version: 1,
@@ -126,7 +126,7 @@ was playing. The hub checks that it was sending to this room. Time in which the 
 does not count; two stretches less than 1 s apart are one.",
 };
 
-/// The words of it.
+/// Its formula.
 pub const CAME_AND_LEFT: Formula = Formula {
     figure: "came_and_left",
     version: 1,
@@ -137,7 +137,7 @@ to the second. Every stretch between them in which it was not seen is listed wit
 interrupted, hub restarted, nothing sent by the teacher.",
 };
 
-/// The words of it.
+/// Its formula.
 pub const STATE: Formula = Formula {
     figure: "attendance",
     version: 1,
@@ -148,9 +148,9 @@ join_grace_min, 10 minutes unless set). Left early is whoever left earlier than 
 1 minute unless set). Absent is whoever never really saw the lesson.",
 };
 
-/// How one end attended, from what was seen of it, in any order.
+/// Attendance of one end from its stretches, in any order.
 ///
-/// `restarts`: when the hub was started anew; a hole that holds one of them is the hub's.
+/// `restarts`: start times of the hub; a gap that contains one is attributed to the hub.
 #[must_use]
 pub fn attend(expected: &Expected, seen: &[Stretch], restarts: &[UnixMs]) -> Attendance {
     let lesson = expected.lesson;
@@ -187,7 +187,7 @@ pub fn attend(expected: &Expected, seen: &[Stretch], restarts: &[UnixMs]) -> Att
     }
 }
 
-/// Of a lesson of which nothing at all was collected.
+/// Attendance for a lesson of which no data was collected.
 #[must_use]
 pub fn unknown() -> Attendance {
     let nothing = Span { starts_at: UnixMs(0), ends_at: UnixMs(0) };
@@ -195,7 +195,7 @@ pub fn unknown() -> Attendance {
     Attendance { state: AttendanceState::Unknown, ..attend(&expected, &[], &[]) }
 }
 
-/// The parts of these stretches that lie in the lesson, in order, put together where they touch.
+/// The parts of these stretches within the lesson, in order, merged where they touch.
 fn joined<'a>(lesson: Span, seen: impl Iterator<Item = &'a Stretch>) -> Vec<Span> {
     let mut spans: Vec<Span> = seen
         .map(|stretch| Span {
@@ -234,7 +234,7 @@ fn interruptions(there: &[Span], seen: &[Stretch], restarts: &[UnixMs]) -> Vec<I
     holes
 }
 
-/// The hub's own restart explains a hole; else what was told of the most of it; else the line.
+/// Cause of a gap: the hub's restart, else the reported cause that covers most of it, else the line.
 fn cause(hole: Span, seen: &[Stretch], restarts: &[UnixMs]) -> Cause {
     if restarts.iter().any(|at| hole.starts_at <= *at && *at <= hole.ends_at) {
         return Cause::Hub;
@@ -267,7 +267,7 @@ mod tests {
         Stretch { from, until, cause: Some(cause) }
     }
 
-    /// From minute 0 to 40; late after minute 10, early before minute 39.
+    /// Lesson from minute 0 to 40; late after minute 10, leaving early before minute 39.
     fn expected() -> Expected {
         let lesson = Span { starts_at: at(0, 0), ends_at: at(40, 0) };
         Expected { lesson, late_after: at(10, 0), leaves_from: at(39, 0) }
@@ -326,7 +326,7 @@ mod tests {
             there(at(6, 0), at(10, 0)),
             there(at(10, 30), at(20, 0)),
             there(at(20, 4), at(30, 0)),
-            // Half a second later: no hole at all.
+            // A gap of half a second is ignored.
             there(UnixMs(at(30, 0).0 + 500), at(40, 0)),
         ];
         let found = attend(&expected(), &seen, &[at(20, 3)]);
@@ -346,8 +346,8 @@ mod tests {
     }
 
     proptest! {
-        /// However reports overlap and in whatever order they come, nobody is there longer than the lesson, and what is
-        /// there and what is missing make up the time between coming and leaving.
+        /// However reports overlap and in whatever order they arrive, presence is at most the lesson's length, and
+        /// presence plus gaps equals the time between joining and leaving.
         #[test]
         fn nothing_is_counted_twice(
             seen in prop::collection::vec((-300_i64..2_700, 0_i64..120, any::<bool>()), 0..80)

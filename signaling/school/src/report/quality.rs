@@ -1,4 +1,4 @@
-//! How well an end saw and heard: windows of five seconds, and what they come to over a lesson.
+//! Quality of picture and sound at an end: samples of five seconds, and their aggregate over a lesson.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,54 +9,54 @@ use super::{
 };
 use crate::base::{formula::Formula, time::UnixMs};
 
-/// A page reports so often, and the hub looks at its figures.
+/// Interval between a page's reports and between the hub's readings, in milliseconds.
 pub const WINDOW_MS: i64 = 5_000;
 
-/// What was seen of one end in one window: the page's report joined with the hub's figures of the same moment. `None`: it
-/// could not be told.
+/// Sample of one end in one window: the page's report joined with the hub's figures of the same time. `None`: not
+/// measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// From then.
+    /// Start.
     pub from: UnixMs,
-    /// Until then.
+    /// End.
     pub until: UnixMs,
-    /// For how long of it the lesson was on the screen.
+    /// Time for which the lesson was on screen, in milliseconds.
     pub shown_ms: u32,
-    /// Where only a part of it was: that is its end, not its beginning.
+    /// If only part of the window was on screen: true where it is the window's end, false where it is the start.
     pub shown_last: bool,
-    /// Why the rest was not. `None`: there is no rest.
+    /// Why the rest was not on screen. `None`: there is no rest.
     pub cause: Option<Cause>,
-    /// Share of the packets lost on the way to the page, 0 to 1, as the page counts them.
+    /// Share of packets lost on the way to the page, 0 to 1, as counted by the page.
     pub loss: Option<f64>,
-    /// The same, as the hub reads it from the receiver's RTCP.
+    /// The same, from the receiver's RTCP as read by the hub.
     pub hub_loss: Option<f64>,
-    /// Round trip in milliseconds.
+    /// Round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
     /// Jitter of the voice in milliseconds (RFC 3550 §6.4.1).
     pub jitter_ms: Option<f64>,
-    /// How long the voice waits in the page before it is played, in milliseconds.
+    /// Playout delay of the voice in the page, in milliseconds.
     pub buffer_ms: Option<f64>,
-    /// Share of the sound that was made up, 0 to 1.
+    /// Share of the sound that was concealed, 0 to 1.
     pub concealed: Option<f64>,
-    /// Pictures drawn.
+    /// Frames drawn.
     pub frames: Option<u32>,
-    /// Pictures that came and were not drawn.
+    /// Frames received but not drawn.
     pub dropped: Option<u32>,
     /// Freezes that ended in this window.
     pub freezes: Option<u32>,
-    /// How long they were, in milliseconds.
+    /// Their duration, in milliseconds.
     pub frozen_ms: Option<u32>,
-    /// Width and height of the largest picture.
+    /// Width and height of the largest picture, in pixels.
     pub size: Option<(u16, u16)>,
-    /// The camera's layer, 0 the smallest, as the hub sends it.
+    /// The camera's layer as sent by the hub, 0 the smallest.
     pub layer: Option<u8>,
-    /// How many pictures the line had no room for.
+    /// Number of pictures paused for lack of bandwidth.
     pub spared: Option<u8>,
-    /// Thousands of bits per second that the hub sent, or received from a teacher.
+    /// Bit rate in kbit/s sent by the hub, or received from a teacher.
     pub kbps: Option<u32>,
 }
 
-/// The words of it.
+/// Its formula.
 pub const LINE: Formula = Formula {
     figure: "line",
     version: 1,
@@ -67,7 +67,7 @@ figure from the receiver's RTCP reports, shown beside it. The round trip is that
 RFC 3550 §6.4.1; the layer is the one that the hub sends (0 is the smallest).",
 };
 
-/// The words of it.
+/// Its formula.
 pub const FREEZE: Formula = Formula {
     figure: "freeze",
     version: 1,
@@ -78,7 +78,7 @@ the last 30 frames. The share of time frozen is the sum of freezes over the time
 definition (freezeCount, totalFreezesDuration).",
 };
 
-/// The words of it.
+/// Its formula.
 pub const CONCEALED: Formula = Formula {
     figure: "concealed",
     version: 1,
@@ -87,7 +87,7 @@ pub const CONCEALED: Formula = Formula {
 totalSamplesReceived): what was still missing after redundancy and repeats.",
 };
 
-/// The words of it.
+/// Its formula.
 pub const ROLL_UP: Formula = Formula {
     figure: "roll_up",
     version: 1,
@@ -97,7 +97,7 @@ window, a share is the time for which a condition held over the time with figure
 };
 
 impl Sample {
-    /// The voice score of this window. `None`: no voice was played, or its delay is not known.
+    /// Voice score of this window. `None`: no voice was played, or its delay is unknown.
     #[must_use]
     pub fn mos(&self) -> Option<f64> {
         Some(voice_score(self.rtt_ms?, self.buffer_ms.unwrap_or_default(), self.concealed?))
@@ -109,14 +109,14 @@ impl Sample {
         self.until.0 - self.from.0
     }
 
-    /// Pictures in a second. `None`: not counted.
+    /// Frames per second. `None`: not counted.
     #[must_use]
     pub fn fps(&self) -> Option<f64> {
         let seconds = self.span_ms() as f64 / 1_000.0;
         self.frames.filter(|_| seconds > 0.0).map(|frames| f64::from(frames) / seconds)
     }
 
-    /// The part in which the lesson was on the screen, and the part in which it was not.
+    /// The part in which the lesson was on screen, and the part in which it was not.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> + use<> {
         let shown = i64::from(self.shown_ms).min(self.span_ms());
         let turns_at = UnixMs(if self.shown_last {
@@ -133,27 +133,27 @@ impl Sample {
     }
 }
 
-/// A figure over a lesson.
+/// Aggregate of a figure over a lesson.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Figure {
-    /// The middle window.
+    /// Median of the windows.
     pub median: f64,
-    /// The worst window: the largest, and of the voice score and the frame rate the smallest.
+    /// Worst window: the largest value; for voice score and frame rate the smallest.
     pub worst: f64,
 }
 
-/// How well an end saw and heard a lesson. `null`: nothing was told of it.
+/// Quality of a lesson at an end. `null`: not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RolledUp {
-    /// Windows that count.
+    /// Number of windows counted.
     pub windows: u32,
-    /// The time that they cover, in milliseconds.
+    /// Their total time, in milliseconds.
     pub covered_ms: i64,
-    /// Loss on the way to the page, 0 to 1.
+    /// Packet loss on the way to the page, 0 to 1, by the page's figures.
     pub loss: Option<Figure>,
-    /// The same by the hub's figures.
+    /// The same, by the hub's figures.
     pub hub_loss: Option<Figure>,
-    /// Round trip in milliseconds.
+    /// Round-trip time in milliseconds.
     pub rtt_ms: Option<Figure>,
     /// Jitter in milliseconds.
     pub jitter_ms: Option<Figure>,
@@ -161,24 +161,24 @@ pub struct RolledUp {
     pub mos: Option<Figure>,
     /// Share of time with a voice score below 3.6.
     pub mos_below_share: Option<f64>,
-    /// Share of the sound that was made up, 0 to 1.
+    /// Share of the sound that was concealed, 0 to 1.
     pub concealed: Option<Figure>,
-    /// Pictures in a second.
+    /// Frames per second.
     pub fps: Option<Figure>,
-    /// Height of the picture.
+    /// Height of the picture, in pixels.
     pub height: Option<Figure>,
-    /// How many freezes.
+    /// Number of freezes.
     pub freezes: Option<u32>,
     /// Share of time frozen.
     pub frozen_share: Option<f64>,
-    /// Share of time in which the line had no room for some picture.
+    /// Share of time in which some picture was paused for lack of bandwidth.
     pub spared_share: Option<f64>,
 }
 
-/// Below this many listeners are dissatisfied (G.107 annex B, table B.1: R = 70).
+/// Voice score below which many listeners are dissatisfied (G.107 annex B, table B.1: R = 70).
 const MOS_GOOD: f64 = 3.6;
 
-/// Puts the windows of a lesson together, those in which the lesson was on the screen.
+/// Aggregates the windows of a lesson in which the lesson was on screen.
 #[must_use]
 pub fn roll_up(samples: &[Sample]) -> RolledUp {
     let there: Vec<&Sample> = samples.iter().filter(|sample| sample.shown_ms > 0 && sample.span_ms() > 0).collect();
@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(sample(0, 0).stretches().count(), 1);
     }
 
-    /// By hand: losses 0, 1, 2, 9 and 50 % have 2 % in the middle; 125 frames in 5 s are 25 a second; one window of five
-    /// was frozen for a second, of 25 seconds in all: 4 %.
+    /// Manual calculation: losses 0, 1, 2, 9 and 50 % have median 2 %; 125 frames in 5 s are 25 a second; one window of
+    /// five was frozen for a second, of 25 seconds in all: 4 %.
     #[test]
     fn five_windows_come_to_what_one_counts_by_hand() {
         let losses = [0.0, 0.02, 0.5, 0.01, 0.09];

@@ -1,4 +1,4 @@
-//! Whether a lesson counts: 有效授课 and the four other outcomes, for the end that teaches and for each that listens.
+//! Verdict on a lesson: 有效授课 and the four other outcomes, for the broadcasting end and for each receiving end.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,39 +11,39 @@ use crate::{
 };
 
 words!(
-    /// How a lesson came out for one end.
+    /// Outcome of a lesson for one end.
     Verdict {
         /// 有效授课
         Valid = "valid",
-        /// 无效授课: it was held, but not for long enough.
+        /// 无效授课: held, but too short.
         Short = "short",
-        /// 因故停课: called off, with a reason.
+        /// 因故停课: cancelled, with a reason.
         Cancelled = "cancelled",
-        /// 无故停课: its time passed and it was never held there.
+        /// 无故停课: its time passed without it being held at this end.
         Missed = "missed",
-        /// 未判定: it is not over, or nothing was collected of it.
+        /// 未判定: not over yet, or no data was collected.
         Unjudged = "unjudged",
     }
 );
 
-/// A verdict, and everything that it was reached by.
+/// A verdict with the data it is based on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Judged {
-    /// What came out.
+    /// The outcome.
     pub verdict: Verdict,
-    /// Which rule: `broadcast` or `receive`.
+    /// The rule: `broadcast` or `receive`.
     pub rule: String,
-    /// The version of the rule, as its words tell it.
+    /// Version of the rule, as in its formula.
     pub rule_version: u32,
-    /// The version of the bureau's figures that it went by.
+    /// Version of the bureau's rules that were applied.
     pub figures_version: u32,
-    /// How long it was held there, in milliseconds. `null`: that was not asked.
+    /// Time held at this end, in milliseconds. `null`: not evaluated.
     pub held_ms: Option<i64>,
-    /// How long it had to be, in milliseconds.
+    /// Required time, in milliseconds.
     pub needed_ms: i64,
 }
 
-/// The words of it.
+/// Its formula.
 pub const BROADCAST: Formula = Formula {
     figure: "broadcast",
     version: 1,
@@ -57,7 +57,7 @@ collected, is unjudged. The threshold is the planned length times valid_at_least
 minutes unless set).",
 };
 
-/// The words of it.
+/// Its formula.
 pub const RECEIVE: Formula = Formula {
     figure: "receive",
     version: 1,
@@ -68,38 +68,38 @@ never really seen there, is missed; one that was present (see time present) for 
 that is not over, or of which nothing was collected, is unjudged. The threshold is that of the end that teaches.",
 };
 
-/// How long a lesson of this planned length must last, in milliseconds.
+/// Required time for a lesson of this planned length, in milliseconds.
 #[must_use]
 pub fn needed_ms(planned: Span, rules: &RuleSet) -> i64 {
     let planned_ms = planned.ends_at.0 - planned.starts_at.0;
     planned_ms.saturating_mul(i64::from(rules.valid_at_least_min)) / i64::from(rules.valid_out_of_min.get())
 }
 
-/// What is known of a lesson when it is judged.
+/// Input of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// How it ended.
+    /// State of the lesson at its end.
     pub state: LessonState,
     /// From bell to bell.
     pub planned: Span,
-    /// How long it was taught, in milliseconds. `None`: nothing was collected of it.
+    /// Time taught, in milliseconds. `None`: no data was collected.
     pub taught_ms: Option<i64>,
 }
 
-/// The outcome for the end that teaches.
+/// Verdict for the broadcasting end.
 #[must_use]
 pub fn broadcast(case: &Case, rules: &RuleSet) -> Judged {
     judged(case, case.taught_ms, Verdict::Short, &BROADCAST, rules)
 }
 
-/// The outcome for one end that listens.
+/// Verdict for one receiving end.
 #[must_use]
 pub fn receive(case: &Case, attendance: &Attendance, rules: &RuleSet) -> Judged {
     let held_ms = (attendance.state != AttendanceState::Unknown).then_some(attendance.present_ms);
     judged(case, held_ms, Verdict::Missed, &RECEIVE, rules)
 }
 
-/// `never`: what it is called where it was held, but for no time at all at this end.
+/// `never`: the verdict where the lesson was held, but for no time at this end.
 fn judged(case: &Case, held_ms: Option<i64>, never: Verdict, rule: &Formula, rules: &RuleSet) -> Judged {
     let needed_ms = needed_ms(case.planned, rules);
     let (verdict, held_ms) = match (case.state, held_ms) {
@@ -126,7 +126,7 @@ mod tests {
         Case { state, planned, taught_ms }
     }
 
-    /// By hand: of 40 minutes 30 are needed, 40 x 30 / 40; 29:59.999 is one millisecond short.
+    /// Manual calculation: of 40 minutes 30 are required, 40 x 30 / 40; 29:59.999 is one millisecond short.
     #[test]
     fn twenty_nine_minutes_are_short_and_thirty_are_valid() {
         use LessonState::{Archived, Cancelled, Ended, Live, Missed, Scheduled};
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(receive(&missed, &attendance::unknown(), &rules).verdict, Verdict::Missed);
     }
 
-    /// By hand: 45 x 30 / 40 = 33.75 minutes = 2,025,000 ms; a bureau that asks for 35 of 45: 45 x 35 / 45 = 35.
+    /// Manual calculation: 45 x 30 / 40 = 33.75 minutes = 2,025,000 ms; with a rule of 35 of 45: 45 x 35 / 45 = 35.
     #[test]
     fn the_threshold_is_the_bureaus_and_goes_with_the_planned_length() {
         let planned = case(LessonState::Ended, 45, None).planned;

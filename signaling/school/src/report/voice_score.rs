@@ -1,28 +1,28 @@
-//! How well the teacher's voice is understood: the E-model's rating and the mean opinion score that follows from it.
+//! Intelligibility of the teacher's voice: the E-model's rating and the mean opinion score derived from it.
 //!
-//! ITU-T G.107 (06/2015) with its default values, so that `R0 - Is` is 93.2 (§7.7, table 3). Of the delay impairment `Id`
-//! only `Idd` is left (§7.4, eq. 7-27 and 7-28): the two echo terms need a talker who hears their own voice come back, and
-//! a listening classroom's microphone is shut. `Ie,eff` is eq. 7-29 with its `BurstR` = 1, because what is put into it is
-//! not loss on the line but what was left of it after repair: the share of the sound that the browser had to make up
-//! (`concealedSamples` of the W3C's webrtc-stats), which holds every burst already.
+//! ITU-T G.107 (06/2015) with its default values, so that `R0 - Is` is 93.2 (§7.7, table 3). Of the delay impairment
+//! `Id` only `Idd` is used (§7.4, eq. 7-27 and 7-28): the two echo terms need a talker who hears their own voice come
+//! back, and a listening classroom's microphone is off. `Ie,eff` is eq. 7-29 with `BurstR` = 1: its input is not
+//! loss on the line but the loss left after repair: the share of the sound that the browser had to conceal
+//! (`concealedSamples` of the W3C's webrtc-stats), which already includes every burst.
 
 use crate::base::formula::Formula;
 
-/// The E-model's rating without any impairment of ours: `R0 - Is` at the default values (G.107 §7.7).
+/// The E-model's rating without impairments: `R0 - Is` at the default values (G.107 §7.7).
 const R_DEFAULT: f64 = 93.2;
 
-/// `Ie` of Opus. G.113 has no value for it; at the 24 kbit/s and more that teachers send it is no worse than G.711, which
+/// `Ie` of Opus. G.113 gives no value; at the 24 kbit/s and more that teachers send, it is no worse than G.711, which
 /// is 0 on this narrow-band scale (G.113 table I.1).
 const IE_OPUS: f64 = 0.0;
 
-/// `Bpl` of Opus. G.113 has none either. 10.0 is the smallest that its table I.4 gives to a codec that conceals losses
-/// (GSM-EFR; G.729A 19.0, G.711 with concealment 25.1): the score is rather too low than too high.
+/// `Bpl` of Opus. G.113 gives no value. 10.0 is the smallest in its table I.4 for a codec that conceals losses
+/// (GSM-EFR; G.729A 19.0, G.711 with concealment 25.1): it errs towards a low score.
 const BPL_OPUS: f64 = 10.0;
 
-/// Added to what is measured: a packet of 20 ms, and 6.5 ms that the encoder looks ahead (RFC 6716 §2).
+/// Added to the measured delay: a packet of 20 ms, and 6.5 ms of encoder look-ahead (RFC 6716 §2).
 pub const CODEC_DELAY_MS: f64 = 26.5;
 
-/// The words of it.
+/// Its formula.
 pub const VOICE_SCORE: Formula = Formula {
     figure: "mos",
     version: 1,
@@ -37,7 +37,7 @@ and Bpl = 10 (G.113 does not list Opus: the smallest Bpl of a codec that conceal
 R (R - 60) (100 - R) 7e-6. Above 3.6 most listeners are satisfied, below 3.1 listening is hard work.",
 };
 
-/// `Idd`: what a delay of so many milliseconds, from mouth to ear, takes away from the rating.
+/// `Idd`: impairment by a mouth-to-ear delay in milliseconds.
 #[must_use]
 pub fn delay_impairment(delay_ms: f64) -> f64 {
     if delay_ms <= 100.0 {
@@ -47,14 +47,14 @@ pub fn delay_impairment(delay_ms: f64) -> f64 {
     25.0 * ((1.0 + x.powi(6)).powf(1.0 / 6.0) - 3.0 * (1.0 + (x / 3.0).powi(6)).powf(1.0 / 6.0) + 2.0)
 }
 
-/// `Ie,eff`: what losses take away from it. `concealed`: the share of the sound that was made up, 0 to 1.
+/// `Ie,eff`: impairment by losses. `concealed`: the share of the sound that was concealed, 0 to 1.
 #[must_use]
 pub fn loss_impairment(concealed: f64) -> f64 {
     let percent = concealed.clamp(0.0, 1.0) * 100.0;
     IE_OPUS + (95.0 - IE_OPUS) * percent / (percent + BPL_OPUS)
 }
 
-/// The rating `R`, at most 93.2. Below 0: no word comes through.
+/// The rating `R`, at most 93.2. Below 0: no speech is understood.
 #[must_use]
 pub fn rating(delay_ms: f64, concealed: f64) -> f64 {
     R_DEFAULT - delay_impairment(delay_ms) - loss_impairment(concealed)
@@ -66,13 +66,13 @@ pub fn score(rating: f64) -> f64 {
     match rating {
         r if r <= 0.0 => 1.0,
         r if r >= 100.0 => 4.5,
-        // Between 0 and 6.5 the polynomial dips below 1, which is no opinion that anybody can have.
+        // Between 0 and 6.5 the polynomial is below 1, the lowest valid score.
         r => (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0),
     }
 }
 
-/// The voice score of one window: from the round trip and the playout buffer, both in milliseconds, and the share of the
-/// sound that was made up.
+/// Voice score of one window, from the round-trip time and the playout delay, both in milliseconds, and the share of
+/// the sound that was concealed.
 #[must_use]
 pub fn voice_score(rtt_ms: f64, buffer_ms: f64, concealed: f64) -> f64 {
     score(rating(rtt_ms / 2.0 + buffer_ms + CODEC_DELAY_MS, concealed))
@@ -86,7 +86,7 @@ mod tests {
         assert!((found - expected).abs() <= within, "{found} is not {expected}");
     }
 
-    /// By hand, with a table of logarithms.
+    /// Manual calculation, with a table of logarithms.
     ///
     /// 200 ms: X = lg 2 / lg 2 = 1; (1 + 1)^(1/6) = 1.122462; (1 + 1/729)^(1/6) = 1.000229;
     /// Idd = 25 (1.122462 - 3.000686 + 2) = 25 x 0.121776 = 3.0444.
@@ -100,7 +100,7 @@ mod tests {
         near(delay_impairment(400.0), 24.0701, 0.003);
     }
 
-    /// By hand: 95 x 1 / 11 = 8.6364; 95 x 2 / 12 = 15.8333; 95 x 10 / 20 = 47.5.
+    /// Manual calculation: 95 x 1 / 11 = 8.6364; 95 x 2 / 12 = 15.8333; 95 x 10 / 20 = 47.5.
     #[test]
     fn loss_takes_away_what_g_107_says() {
         for (percent, expected) in [(0.0, 0.0), (1.0, 8.6364), (2.0, 15.8333), (10.0, 47.5), (100.0, 86.3636)] {
@@ -108,8 +108,8 @@ mod tests {
         }
     }
 
-    /// By hand: R = 93.2: 1 + 3.262 + 93.2 x 33.2 x 6.8 x 7e-6 = 4.262 + 0.14728 = 4.4093, the score that G.107 gives
-    /// its default values. R = 70: 1 + 2.45 + 70 x 10 x 30 x 7e-6 = 3.597. R = 50: 1 + 1.75 - 50 x 10 x 50 x 7e-6 = 2.575.
+    /// Manual calculation: R = 93.2: 1 + 3.262 + 93.2 x 33.2 x 6.8 x 7e-6 = 4.262 + 0.14728 = 4.4093, G.107's score for
+    /// its defaults. R = 70: 1 + 2.45 + 70 x 10 x 30 x 7e-6 = 3.597. R = 50: 1 + 1.75 - 50 x 10 x 50 x 7e-6 = 2.575.
     #[test]
     fn scores_are_those_of_g_107_annex_b() {
         for (r, expected) in [(93.2, 4.4093), (70.0, 3.597), (60.0, 3.1), (50.0, 2.575), (0.0, 1.0), (-7.0, 1.0)] {
@@ -118,14 +118,14 @@ mod tests {
         near(score(100.0), 4.5, 0.0);
     }
 
-    /// By hand, the rural lines of our own presets.
+    /// Manual calculation for the rural network presets.
     ///
-    /// A clean one: 60 ms and a buffer of 40 ms: T = 30 + 40 + 26.5 = 96.5, no Idd, R = 93.2, MOS 4.4093.
-    /// One that conceals 2 % at 100 ms with a buffer of 60 ms: T = 136.5, X = log2 1.365 = 0.448901, X^6 = 0.0081830,
+    /// Clean: 60 ms and a buffer of 40 ms: T = 30 + 40 + 26.5 = 96.5, no Idd, R = 93.2, MOS 4.4093.
+    /// 2 % concealed at 100 ms with a buffer of 60 ms: T = 136.5, X = log2 1.365 = 0.448901, X^6 = 0.0081830,
     /// (1.0081830)^(1/6) = 1.0013592, (1 + 0.0081830/729)^(1/6) = 1.00000187, Idd = 25 (1.0013592 - 3.0000056 + 2)
     /// = 0.03384; R = 93.2 - 0.0338 - 15.8333 = 77.3328; MOS = 1 + 2.706648 + 77.3328 x 17.3328 x 22.6672 x 7e-6
     /// = 3.706648 + 0.212681 = 3.9193.
-    /// One that conceals 8 % at 200 ms with a buffer of 500 ms: T = 626.5; X = log2 6.265 = 2.647315; X^6 = 344.22;
+    /// 8 % concealed at 200 ms with a buffer of 500 ms: T = 626.5; X = log2 6.265 = 2.647315; X^6 = 344.22;
     /// (345.22)^(1/6) = 2.648595; (1 + 344.22/729)^(1/6) = 1.066573; Idd = 25 (2.648595 - 3.199719 + 2) = 36.2219;
     /// Ie,eff = 95 x 8 / 18 = 42.2222; R = 14.7559; MOS = 1 + 0.516457 - 14.7559 x 45.2441 x 85.2441 x 7e-6
     /// = 1.516457 - 0.398373 = 1.1181.

@@ -1,26 +1,26 @@
-//! Windows as they are kept: a line of small numbers each, in which what is as in the line before stands as nothing.
+//! Storage format of samples: one line of small integers per window; a value equal to the line before is left empty.
 //!
-//! 480 windows of one classroom and lesson take 18 kB so where every figure moves. A county's day of 700 lessons has
+//! 480 windows of one classroom and lesson take 18 kB if every figure changes. A county's day of 700 lessons has
 //! 3,500 ends: 62 MB at most.
 
 use super::{attendance::Cause, quality::Sample};
 use crate::base::time::UnixMs;
 
-/// Fields of a line, in their order.
+/// Fields of a line, in order.
 const FIELDS: usize = 19;
 
-/// No value at all, where the line before had one.
+/// No value, where the line before had one.
 const NONE: &str = "-";
 
-/// A line that is none.
+/// A malformed line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the windows cannot be read")]
 pub struct Unreadable {
-    /// Which, from 1.
+    /// Line number, from 1.
     pub line: usize,
 }
 
-/// Windows as text. The first begins at `from` at the earliest; shares are kept to a hundredth of a percent.
+/// Windows as text. The first begins no earlier than `from`; shares are rounded to a hundredth of a percent.
 #[must_use]
 pub fn write(from: UnixMs, samples: &[Sample]) -> String {
     let (mut text, mut before, mut at) = (String::new(), [None; FIELDS], from);
@@ -43,10 +43,10 @@ pub fn write(from: UnixMs, samples: &[Sample]) -> String {
     text
 }
 
-/// Reads windows that [`write()`] wrote.
+/// Parses windows written by [`write()`].
 ///
 /// # Errors
-/// [`Unreadable`] names the first line that is none.
+/// [`Unreadable`] with the first malformed line.
 pub fn read(from: UnixMs, text: &str) -> Result<Vec<Sample>, Unreadable> {
     let (mut samples, mut fields, mut at) = (Vec::new(), [None; FIELDS], from);
     for (n, line) in text.lines().enumerate() {
@@ -94,7 +94,7 @@ fn fields_of(at: UnixMs, sample: &Sample) -> [Option<i64>; FIELDS] {
     ]
 }
 
-/// `None`: a figure is out of its bounds.
+/// `None`: a figure is out of range.
 fn sample_of(at: UnixMs, fields: &[Option<i64>; FIELDS]) -> Option<Sample> {
     let share = |n: usize| fields[n].map(|value| value as f64 / 10_000.0);
     let whole = |n: usize| fields[n].map(|value| value as f64);

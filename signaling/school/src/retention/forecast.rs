@@ -1,34 +1,34 @@
-//! How long the room that is left will last, from what the last weeks took.
+//! Forecast of how long the free storage will last, from the use of the last weeks.
 
 use jiff::civil::{Date, Weekday};
 
-/// What is known of the past, and of what will be deleted.
+/// Input of a forecast.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
     /// Today.
     pub today: Date,
-    /// What was recorded on the days before today, each once.
+    /// Bytes recorded on each day before today, one entry a day.
     pub recorded: Vec<(Date, u64)>,
-    /// What retention will remove, and when.
+    /// Bytes that retention will delete, by date.
     pub leaving: Vec<(Date, u64)>,
-    /// What is free now.
+    /// Free bytes now.
     pub free_bytes: u64,
 }
 
-/// How long it lasts.
+/// How long the free storage lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forecast {
-    /// Nothing was recorded for long enough to say.
+    /// Too few days of recording to tell.
     Unknown,
-    /// The room is used up on this many days from now, today being 0.
+    /// It is used up this many days from now; 0 is today.
     Days(u32),
-    /// It is enough for longer than anybody plans: [`DAYS_MAX`].
+    /// It lasts at least [`DAYS_MAX`] days.
     Enough,
 }
 
 impl Outlook {
-    /// Each weekday to come takes what the same weekday took on average over the last four weeks; what retention removes
-    /// makes room. Holidays lie in the average as they lay in the weeks.
+    /// Each future weekday uses that weekday's average over the last four weeks; deletions by retention free space.
+    /// Holidays count in the average as they fell in those weeks.
     #[must_use]
     pub fn forecast(&self) -> Forecast {
         let Some(first) = self.recorded.iter().filter(|(_, bytes)| *bytes > 0).map(|(day, _)| *day).min() else {
@@ -47,7 +47,7 @@ impl Outlook {
                     sum += u128::from(*bytes);
                 }
             }
-            // As many of this weekday as there were in the days looked at.
+            // Number of this weekday in the days considered.
             let of_them = (1..=days).filter(|ago| back(self.today, *ago).weekday() == weekday).count();
             sum / of_them.max(1) as u128
         };
@@ -72,13 +72,13 @@ fn back(day: Date, days: i32) -> Date {
     day.checked_sub(jiff::Span::new().days(days)).unwrap_or(day)
 }
 
-/// Two school years.
+/// Horizon of a forecast, in days: two school years.
 pub const DAYS_MAX: u32 = 730;
 
-/// A week has every kind of day.
+/// Minimum days of history: a week includes every weekday.
 const DAYS_KNOWN_MIN: i32 = 7;
 
-/// Of the past that is looked at: longer ago other bells rang.
+/// Weeks of history considered; older weeks may have had other bell times.
 const WEEKS: i32 = 4;
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
         // Monday to Friday take 10 each: 49 are not enough for Friday, the fifth day.
         assert_eq!(school_weeks(0).forecast(), Forecast::Days(0));
         assert_eq!(school_weeks(49).forecast(), Forecast::Days(4));
-        // 50 last the week, and the weekend costs nothing: the next Monday is the eighth day.
+        // 50 last the week, and the weekend uses nothing: the next Monday is the eighth day.
         assert_eq!(school_weeks(50).forecast(), Forecast::Days(7));
         assert_eq!(school_weeks(1_000_000).forecast(), Forecast::Enough);
     }
@@ -108,7 +108,7 @@ mod tests {
         let mut outlook = school_weeks(20);
         assert_eq!(outlook.forecast(), Forecast::Days(2));
         outlook.leaving = vec![(date(2026, 12, 2), 20), (date(2026, 12, 3), 5)];
-        // 20 and 20 are Monday to Thursday; 5 more are not a day.
+        // 20 and 20 are Monday to Thursday; the other 5 are less than a day.
         assert_eq!(outlook.forecast(), Forecast::Days(4));
     }
 
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(Outlook { today, ..Outlook::default() }.forecast(), Forecast::Unknown);
         assert_eq!(days(6).forecast(), Forecast::Unknown);
         assert_eq!(days(9).forecast(), Forecast::Days(3));
-        // What was long ago no longer counts.
+        // Older days do not count.
         let mut old = days(28);
         old.recorded.extend((29..=60).map(|ago| (back(today, ago), 1_000_000)));
         assert_eq!(old.forecast(), Forecast::Days(3));

@@ -1,39 +1,39 @@
-//! How much a school may keep, when it is told, and what is no longer recorded once it is full.
+//! Storage quota of a school: limits, notices, and which recordings are skipped once it is full.
 
 use crate::{base::words::words, lesson::life::RunsBy};
 
-/// What a school may keep. A bound that is not set bounds nothing.
+/// Limits of a school's recordings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// Of all its recordings together, in units of 10⁹ bytes. `None`: as much as there is room for.
+    /// Total size of its recordings, in units of 10⁹ bytes. `None`: unlimited.
     pub gigabytes: Option<u32>,
-    /// How old its oldest recording may be. `None`: as old as retention lets it be.
+    /// Maximum age of its oldest recording, in days. `None`: limited by retention only.
     pub days: Option<u32>,
 }
 
-/// What a school keeps.
+/// A school's use of its quota.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Of all its recordings together, the running ones too.
+    /// Total size of its recordings, running ones included.
     pub bytes: u64,
-    /// Days since its oldest recording. 0: it is of today, or there is none.
+    /// Age of its oldest recording, in days. 0: from today, or there is none.
     pub oldest_days: u32,
 }
 
 words!(
-    /// What a school is told of its quota. None of them ever interrupts a lesson.
+    /// Notice to a school about its quota. No notice ever interrupts a lesson.
     QuotaNotice {
         /// 80 % and more.
         Near = "near",
         /// 95 % and more.
         Close = "close",
-        /// 100 %: from now on lessons outside of the timetable are no longer recorded.
+        /// 100 %: from now on lessons outside the timetable are not recorded.
         Full = "full",
     }
 );
 
 impl Quota {
-    /// How full it is, in per mille: of the bound that is nearer. `None`: nothing is bounded.
+    /// Use of the more exhausted limit, in per mille. `None`: no limit is set.
     #[must_use]
     pub fn fill_per_mille(&self, used: Used) -> Option<u32> {
         let share = |used: u128, bound: u128| u32::try_from(used * 1_000 / bound.max(1)).unwrap_or(u32::MAX);
@@ -42,7 +42,7 @@ impl Quota {
         bytes.max(days)
     }
 
-    /// What the school is told. `None`: there is room.
+    /// The notice due. `None`: no notice.
     #[must_use]
     pub fn notice(&self, used: Used) -> Option<QuotaNotice> {
         match self.fill_per_mille(used)? {
@@ -54,8 +54,8 @@ impl Quota {
     }
 }
 
-/// Whether a recording may be left out where its school is full: that of a lesson which somebody opened outside of the
-/// timetable. What stands in the timetable is recorded whatever the quota says, and what is running is never cut off.
+/// Whether a recording may be skipped when its school is full: only that of a lesson opened outside the timetable.
+/// Timetabled lessons are recorded regardless of the quota, and a running recording is never cut off.
 #[must_use]
 pub fn is_optional(runs_by: RunsBy) -> bool {
     runs_by == RunsBy::Teacher

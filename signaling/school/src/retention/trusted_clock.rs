@@ -1,33 +1,33 @@
-//! Whether the wall clock can be believed by whoever deletes things on its word.
+//! Whether the wall clock is trusted for deletions.
 //!
-//! While the hub runs, the steady clock tells whether the wall clock was moved. Across a stop there is only the time that
-//! was noted last: a clock that is behind it was set back, one that is more than a summer ahead was set ahead, or somebody
-//! has to say that the hub really stood still for so long.
+//! While the hub runs, the monotonic clock shows whether the wall clock was moved. Across a stop there is only the last
+//! stored time: a clock behind it was set back, and one ahead by more than a summer holiday was set ahead, unless a
+//! person confirms that the hub was really stopped for that long.
 
 use std::time::Duration;
 
 use crate::base::time::{Now, UnixMs};
 
-/// What the wall clock is worth.
+/// State of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// It went as it should.
+    /// It advanced as expected.
     Trusted,
-    /// It is so many milliseconds off from where it should be; below 0 it was set back.
+    /// It is off by this many milliseconds; negative: it was set back.
     Moved(i64),
 }
 
-/// Follows the wall clock from the start of the hub.
+/// Tracks the wall clock from the start of the hub.
 #[derive(Clone, Copy, Debug)]
 pub struct TrustedClock {
-    /// Noted by the hub before this one.
+    /// Last time stored by the previous run of the hub. `None`: there was none.
     seen: Option<UnixMs>,
     base: Now,
     believed: bool,
 }
 
 impl TrustedClock {
-    /// At the start of the hub. `seen` is what an earlier one noted. `None`: there was none.
+    /// At the start of the hub. `seen`: last time stored by an earlier run. `None`: there was none.
     #[must_use]
     pub fn begin(seen: Option<UnixMs>, now: Now) -> Self {
         let mut clock = Self { seen, base: now, believed: false };
@@ -35,18 +35,18 @@ impl TrustedClock {
         clock
     }
 
-    /// What the wall clock is worth now.
+    /// State of the wall clock now.
     #[must_use]
     pub fn poll(&self, now: Now) -> Trust {
         if !self.believed {
-            // It may have been set right meanwhile.
+            // The clock may have been corrected in the meantime.
             return self.since_the_stop(now);
         }
         let off_ms = self.base_by(now).saturating_sub(self.base.wall.0);
         if off_ms.unsigned_abs() > MOVED_MS { Trust::Moved(off_ms) } else { Trust::Trusted }
     }
 
-    /// Somebody answers for the time that it is now.
+    /// A person confirms the current time.
     pub fn believe(&mut self, now: Now) {
         *self = Self { seen: Some(now.wall), base: now, believed: true };
     }
@@ -59,17 +59,17 @@ impl TrustedClock {
         if back || stood_ms > longest_ms { Trust::Moved(stood_ms) } else { Trust::Trusted }
     }
 
-    /// When the hub began, as the wall clock would have it now.
+    /// Wall-clock time of the hub's start, derived from the current time.
     fn base_by(&self, now: Now) -> i64 {
         let gone = now.steady.saturating_duration_since(self.base.steady).as_millis();
         now.wall.0.saturating_sub(i64::try_from(gone).unwrap_or(i64::MAX))
     }
 }
 
-/// Time servers correct by seconds; somebody's hand by hours.
+/// Largest tolerated deviation, in milliseconds: time servers correct by seconds, manual changes are hours.
 const MOVED_MS: u64 = 3_600_000;
 
-/// A hub that stood still over a summer's holidays is believed.
+/// Longest trusted stop of the hub: a summer holiday.
 const STOOD_MAX: Duration = Duration::from_secs(70 * 24 * 3_600);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! When the bell rings: periods by season, school and stage.
+//! Bell schedules: periods by season, school and stage.
 
 use std::{fmt, str::FromStr};
 
@@ -14,10 +14,10 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// A day has eight lessons, two studies, three breaks; twice that is a slip of the pen.
+/// Maximum periods per day: twice the usual eight lessons, two studies and three breaks; more is a typing error.
 pub const PERIODS_MAX: usize = 32;
 
-/// A day of every year: 10-01.
+/// A day of any year, such as 10-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MonthDay {
     month: i8,
@@ -30,7 +30,7 @@ impl MonthDay {
     /// New Year's Eve.
     pub const LAST: Self = Self { month: 12, day: 31 };
 
-    /// `None`: no month has this day. The 29th of February is one.
+    /// `None`: no month has this day. The 29th of February is valid.
     #[must_use]
     pub fn new(month: i8, day: i8) -> Option<Self> {
         // 2024 is a leap year.
@@ -48,7 +48,7 @@ impl fmt::Display for MonthDay {
     }
 }
 
-/// The text is no day of the year, as `10-01`.
+/// The text is no day of the year such as `10-01`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a day of the year is written as 10-01")]
 pub struct NotAMonthDay;
@@ -65,7 +65,7 @@ impl FromStr for MonthDay {
     }
 }
 
-/// The days of every year on which a bell schedule holds, both ends included. It may go over the new year.
+/// The days of every year on which a bell schedule applies, both ends included. It may cross the new year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Season {
     /// Its first day.
@@ -75,7 +75,7 @@ pub struct Season {
 }
 
 impl Season {
-    /// True on its days.
+    /// Whether it includes the day.
     #[must_use]
     pub fn contains(self, date: Date) -> bool {
         self.has(MonthDay::of(date))
@@ -89,7 +89,7 @@ impl Season {
         }
     }
 
-    /// True where some day belongs to both.
+    /// Whether the seasons share a day.
     #[must_use]
     pub fn meets(self, other: Self) -> bool {
         self.has(other.from) || other.has(self.from)
@@ -97,7 +97,7 @@ impl Season {
 }
 
 words!(
-    /// What a period is for.
+    /// Kind of period.
     PeriodKind {
         /// 早自习
         EarlyStudy = "early_study",
@@ -113,19 +113,19 @@ words!(
 );
 
 impl PeriodKind {
-    /// Whether a course can be put there.
+    /// Whether a course can be taught in it.
     #[must_use]
     pub fn takes_lessons(self) -> bool {
         matches!(self, Self::EarlyStudy | Self::Lesson | Self::EveningStudy)
     }
 }
 
-/// A period's name: the third lesson, the first evening study. In the store `lesson-3`.
+/// A period's name, such as the third lesson or the first evening study. In the store: `lesson-3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeriodName {
-    /// What it is for.
+    /// Its kind.
     pub kind: PeriodKind,
-    /// From 1, among those of its kind.
+    /// Number among periods of its kind, from 1.
     pub number: u8,
 }
 
@@ -143,14 +143,14 @@ impl fmt::Display for PeriodName {
     }
 }
 
-/// As in the store.
+/// Text form as in the store.
 impl Serialize for PeriodName {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
 }
 
-/// The text is no period's name, as `lesson-3`.
+/// The text is no period name such as `lesson-3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a period is written as lesson-3, early_study-1, evening_study-2")]
 pub struct NotAPeriod;
@@ -169,82 +169,82 @@ impl FromStr for PeriodName {
     }
 }
 
-/// One slot between two bells.
+/// A period between two bells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
-    /// Which.
+    /// Its name.
     pub name: PeriodName,
-    /// The first bell.
+    /// The starting bell.
     pub starts: Minute,
-    /// The second bell.
+    /// The ending bell.
     pub ends: Minute,
 }
 
-/// 作息时间表: the bells of one school, or of all below a bureau, for a season and perhaps one stage.
+/// 作息时间表: bell times of a school, or of all below a bureau, for a season and optionally one stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BellSchedule {
-    /// Its name in the store.
+    /// Its id in the store.
     pub bell_schedule_id: BellScheduleId,
-    /// Whose; those below inherit it until they have their own.
+    /// Its owner; nodes below inherit it until they have their own.
     pub organisation_id: OrganisationId,
-    /// For which stage. `None`: for all that have none of their own.
+    /// Its stage. `None`: all stages without a schedule of their own.
     pub stage: Option<Stage>,
     /// 夏季作息
     pub name: String,
-    /// When it holds.
+    /// The days on which it applies.
     pub season: Season,
-    /// Its periods in the order of the day.
+    /// Its periods, in order of time.
     pub periods: Vec<Period>,
 }
 
-/// A bell schedule that cannot be.
+/// Why a bell schedule is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum BellScheduleError {
-    /// No period at all, or too many.
+    /// No periods, or too many.
     #[error("{name} has no period, or more than {max}")]
     PeriodCount {
-        /// Which schedule.
+        /// The schedule.
         name: String,
-        /// Periods that it may have.
+        /// Maximum number of periods.
         max: usize,
     },
-    /// The bell that ends a period rings before the one that begins it.
+    /// The ending bell precedes the starting bell.
     #[error("{period} ends before it begins")]
     PeriodEndsBeforeItBegins {
-        /// Which.
+        /// The period.
         #[schema(value_type = String)]
         period: PeriodName,
     },
-    /// Two periods at once, or not in the order of the day.
+    /// Two periods overlap, or are out of order.
     #[error("{second} begins before {first} ends")]
     PeriodsOverlap {
-        /// The one.
+        /// The earlier period in the list.
         #[schema(value_type = String)]
         first: PeriodName,
-        /// The other.
+        /// The later one.
         #[schema(value_type = String)]
         second: PeriodName,
     },
-    /// Two periods of one name.
+    /// Two periods have the same name.
     #[error("{period} is there twice")]
     PeriodTwice {
-        /// Which.
+        /// The name.
         #[schema(value_type = String)]
         period: PeriodName,
     },
-    /// Another schedule of the same organisation and stage holds on some of the same days.
+    /// Another schedule of the same organisation and stage applies on some of the same days.
     #[error("{name} and {other} hold on the same days")]
     SeasonsMeet {
-        /// The one.
+        /// This schedule.
         name: String,
-        /// The other.
+        /// The other schedule.
         other: String,
     },
 }
 
 impl BellSchedule {
-    /// Whether it can be, beside the others of its organisation.
+    /// Validates it against the other schedules of its organisation.
     ///
     /// # Errors
     /// See [`BellScheduleError`].
@@ -275,21 +275,21 @@ impl BellSchedule {
         }
     }
 
-    /// A period by its name. `None`: this schedule has none.
+    /// A period by name. `None`: not in this schedule.
     #[must_use]
     pub fn period(&self, name: PeriodName) -> Option<&Period> {
         self.periods.iter().find(|period| period.name == name)
     }
 }
 
-/// Every bell schedule that a school may go by, the nearest first.
+/// All bell schedules that may apply to a school, the nearest first.
 #[derive(Clone, Debug, Default)]
 pub struct Bells {
     nearest_first: Vec<BellSchedule>,
 }
 
 impl Bells {
-    /// `lineage` is the school, then what it belongs to, up to the top; schedules of others are left out.
+    /// `lineage` is the school, then its ancestors up to the root; schedules of other organisations are left out.
     #[must_use]
     pub fn new(lineage: &[OrganisationId], schedules: impl IntoIterator<Item = BellSchedule>) -> Self {
         let rank = |schedule: &BellSchedule| lineage.iter().position(|id| *id == schedule.organisation_id);
@@ -299,8 +299,8 @@ impl Bells {
         Self { nearest_first }
     }
 
-    /// The schedule that holds for a stage on a date: the nearest organisation's, and there the stage's own before the
-    /// general one. `None`: no bell rings that day.
+    /// The schedule of a stage on a date: the nearest organisation's, and there the stage's own before the general one.
+    /// `None`: no schedule applies that day.
     #[must_use]
     pub fn on(&self, date: Date, stage: Stage) -> Option<&BellSchedule> {
         self.nearest_first.iter().find(|schedule| {

@@ -11,15 +11,15 @@ use utoipa::ToSchema;
 
 use crate::base::id::{OrganisationId, SchoolYearId, TermId};
 
-/// A term is half a year at most; more than this many weeks is a slip of the pen.
+/// Maximum weeks of a term: a term is at most half a year, so more is a typing error.
 pub const WEEKS_MAX: u8 = 30;
 
-/// A year of school: 2026-2027学年.
+/// A school year, such as 2026-2027学年.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchoolYear {
-    /// Its name in the store.
+    /// Its id in the store.
     pub school_year_id: SchoolYearId,
-    /// Which bureau or school set it; it holds for everything below.
+    /// The bureau or school that set it; it applies to everything below.
     pub organisation_id: OrganisationId,
     /// 2026-2027学年
     pub name: String,
@@ -29,12 +29,12 @@ pub struct SchoolYear {
     pub last_day: Date,
 }
 
-/// A term: 第一学期.
+/// A term, such as 第一学期.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// Its name in the store.
+    /// Its id in the store.
     pub term_id: TermId,
-    /// The year that it is part of.
+    /// Its school year.
     pub school_year_id: SchoolYearId,
     /// 2026-2027学年 第一学期
     pub name: String,
@@ -44,66 +44,66 @@ pub struct Term {
     pub last_day: Date,
 }
 
-/// A calendar that cannot be.
+/// Why a calendar is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum CalendarError {
-    /// The last day comes before the first.
+    /// The last day precedes the first.
     #[error("{name} ends before it begins")]
     EndsBeforeItBegins {
-        /// Which year or term.
+        /// The year or term.
         name: String,
     },
-    /// More weeks than a term has.
+    /// Too many weeks.
     #[error("{name} has more than {max} weeks")]
     TooManyWeeks {
-        /// Which term.
+        /// The term.
         name: String,
-        /// Weeks that a term may have.
+        /// Maximum number of weeks.
         max: u8,
     },
-    /// A term that reaches out of its year.
+    /// The term is not within its school year.
     #[error("{name} lies outside its school year")]
     OutsideYear {
-        /// Which term.
+        /// The term.
         name: String,
     },
-    /// Two terms of one year share a day. The other one may be a bureau's, which not everybody may know of.
+    /// Two terms of a year share a day. The other term is not named: it may be a bureau's that the caller cannot see.
     #[error("{name} overlaps another term of its school year")]
     TermsOverlap {
-        /// Which term.
+        /// The term.
         name: String,
     },
-    /// A day outside the term is to be made up.
+    /// A day outside the term is made up.
     #[error("{on} makes up {taught_as}, which is not in the term")]
     MakesUpOutside {
-        /// The day with lessons.
+        /// The day on which it is made up.
         #[schema(value_type = String, format = Date)]
         on: Date,
-        /// Whose lessons.
+        /// The day whose lessons are given.
         #[schema(value_type = String, format = Date)]
         taught_as: Date,
     },
-    /// The lessons of one day would be given on two days.
+    /// The lessons of one day are assigned to two days.
     #[error("the lessons of {taught_as} would be given twice, on {first} and on {second}")]
     TaughtTwice {
-        /// Whose lessons.
+        /// The day whose lessons are given.
         #[schema(value_type = String, format = Date)]
         taught_as: Date,
-        /// One day.
+        /// The first day assigned.
         #[schema(value_type = String, format = Date)]
         first: Date,
-        /// The other.
+        /// The second day assigned.
         #[schema(value_type = String, format = Date)]
         second: Date,
     },
 }
 
 impl SchoolYear {
-    /// Whether the year can be.
+    /// Validates the year.
     ///
     /// # Errors
-    /// [`CalendarError::EndsBeforeItBegins`].
+    /// [`CalendarError::EndsBeforeItBegins`] where the last day precedes the first.
     pub fn check(&self) -> Result<(), CalendarError> {
         if self.last_day < self.first_day {
             return Err(CalendarError::EndsBeforeItBegins { name: self.name.clone() });
@@ -113,7 +113,7 @@ impl SchoolYear {
 }
 
 impl Term {
-    /// Whether the term can be, in this year and beside these other terms of it.
+    /// Validates the term within its year and against the year's other terms.
     ///
     /// # Errors
     /// See [`CalendarError`].
@@ -137,19 +137,19 @@ impl Term {
         Ok(())
     }
 
-    /// True on its days, weekends and holidays among them.
+    /// Whether the date is in the term, weekends and holidays included.
     #[must_use]
     pub fn contains(&self, date: Date) -> bool {
         (self.first_day..=self.last_day).contains(&date)
     }
 
-    /// 第几周: week 1 is the one, Monday to Sunday, with the first day in it. `None`: not in the term.
+    /// 第几周: week 1 is the week, Monday to Sunday, with the term's first day. `None`: not in the term.
     #[must_use]
     pub fn week_of(&self, date: Date) -> Option<u8> {
         self.contains(date).then(|| u8::try_from(self.week_number(date)).ok()).flatten()
     }
 
-    /// The date of a weekday in a week. `None`: before the first day, or after the last.
+    /// The date of a weekday in a week. `None`: not in the term.
     #[must_use]
     pub fn date_of(&self, week_no: u8, weekday: Weekday) -> Option<Date> {
         let days = (i64::from(week_no) - 1) * 7 + i64::from(weekday.to_monday_zero_offset());
@@ -157,7 +157,7 @@ impl Term {
         (week_no > 0 && self.contains(date)).then_some(date)
     }
 
-    /// How many weeks it has, the first and the last perhaps not whole.
+    /// Number of weeks, including an incomplete first and last week.
     #[must_use]
     pub fn weeks(&self) -> u8 {
         u8::try_from(self.week_number(self.last_day)).unwrap_or(WEEKS_MAX)
@@ -176,23 +176,23 @@ pub fn monday_of(date: Date) -> Date {
     date.checked_sub(back.days()).unwrap_or(date)
 }
 
-/// What is different about a day.
+/// How a special day differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DayKind {
     /// 放假: no lessons.
     Off,
-    /// 调休: the lessons of another day, its weekday and its week.
+    /// 调休: the lessons of another date, by its weekday and week.
     TaughtAs {
-        /// Whose lessons.
+        /// The date whose lessons are given.
         date: Date,
     },
 }
 
-/// A day that is not as its weekday says.
+/// A day that does not follow its weekday's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecialDay {
-    /// Which day.
+    /// The date.
     pub date: Date,
     /// How it differs.
     pub kind: DayKind,
@@ -200,17 +200,17 @@ pub struct SpecialDay {
     pub name: String,
 }
 
-/// Where the lessons of a day of the plan are really given.
+/// Where the lessons planned for a day are actually given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
     /// On this date.
     On(Date),
-    /// Nowhere: it is a holiday and nobody makes it up.
+    /// Not given: a holiday that is not made up.
     Off {
-        /// Which holiday.
+        /// The holiday.
         name: String,
     },
-    /// Nowhere: the day is taken for another day's lessons.
+    /// Not given: the day is used for another day's lessons.
     TakenFor(Date),
 }
 
@@ -219,16 +219,16 @@ pub enum Held {
 pub struct Calendar {
     term: Term,
     special: BTreeMap<Date, SpecialDay>,
-    /// The day whose lessons are given elsewhere, and where.
+    /// Dates whose lessons are made up, with the date on which they are given.
     made_up: BTreeMap<Date, Date>,
 }
 
 impl Calendar {
-    /// Puts a term and its special days together. Days of a nearer organisation come later and win over those of the
-    /// bureau above: a school that is snowed in is shut although the county teaches.
+    /// Combines a term with its special days. Later entries win: days of a nearer organisation follow those of the
+    /// bureau above, so that a school can close while the county teaches.
     ///
     /// # Errors
-    /// [`CalendarError::MakesUpOutside`], [`CalendarError::TaughtTwice`].
+    /// [`CalendarError::MakesUpOutside`] where the made-up day is not in the term, [`CalendarError::TaughtTwice`].
     pub fn new(term: Term, days: impl IntoIterator<Item = SpecialDay>) -> Result<Self, CalendarError> {
         let special: BTreeMap<Date, SpecialDay> =
             days.into_iter().filter(|day| term.contains(day.date)).map(|day| (day.date, day)).collect();
@@ -241,7 +241,7 @@ impl Calendar {
             if let Some(first) = made_up.insert(taught_as, on) {
                 return Err(CalendarError::TaughtTwice { taught_as, first, second: on });
             }
-            // Its own day must be free of its own lessons: off, or itself taken for another day's.
+            // The made-up date must have no lessons of its own: off, or itself used for another day's.
             if taught_as != on && !special.contains_key(&taught_as) {
                 return Err(CalendarError::TaughtTwice { taught_as, first: taught_as, second: on });
             }
@@ -255,7 +255,7 @@ impl Calendar {
         &self.term
     }
 
-    /// Where the lessons planned for `date` are given.
+    /// Where the lessons planned for `date` are actually given.
     #[must_use]
     pub fn held(&self, date: Date) -> Held {
         if let Some(on) = self.made_up.get(&date) {
@@ -268,7 +268,7 @@ impl Calendar {
         }
     }
 
-    /// What is different about a day. `None`: nothing.
+    /// The special day on this date. `None`: an ordinary day.
     #[must_use]
     pub fn special(&self, date: Date) -> Option<&SpecialDay> {
         self.special.get(&date)
@@ -348,7 +348,7 @@ mod tests {
         assert!(matches!(Calendar::new(autumn(), not_off), Err(CalendarError::TaughtTwice { .. })));
         let outside = [makes_up(saturday, date(2026, 7, 1))];
         assert!(matches!(Calendar::new(autumn(), outside), Err(CalendarError::MakesUpOutside { .. })));
-        // Two days that change places are each taught once.
+        // Two exchanged days are each taught once.
         let exchanged = Calendar::new(autumn(), [makes_up(thursday, friday), makes_up(friday, thursday)]).unwrap();
         assert_eq!((exchanged.held(thursday), exchanged.held(friday)), (Held::On(friday), Held::On(thursday)));
     }

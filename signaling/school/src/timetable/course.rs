@@ -1,4 +1,4 @@
-//! Classes and their courses: a subject for a class in a term, and the periods of the week it is taught in.
+//! Classes and their courses: a subject for a class in a term, with its weekly periods.
 
 use std::{fmt, str::FromStr};
 
@@ -15,7 +15,7 @@ use jiff::civil::Weekday;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The text is no known word.
+/// The text is not a known word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not known here")]
 pub struct UnknownWord(pub String);
@@ -43,17 +43,17 @@ pub const SUBJECTS: [&str; 19] = [
     "校本课程",
 ];
 
-/// The grades of each stage that counts in years.
+/// The grades of the stages that have fixed grades.
 pub const GRADES: [(Stage, &[&str]); 3] = [
     (Stage::Primary, &["一年级", "二年级", "三年级", "四年级", "五年级", "六年级"]),
     (Stage::Junior, &["七年级", "八年级", "九年级"]),
     (Stage::Senior, &["高一", "高二", "高三"]),
 ];
 
-/// A grade's name is a word.
+/// Maximum length of a grade's name, in characters.
 const GRADE_CHARS_MAX: usize = 20;
 
-/// True where a stage has this grade. Stages that do not count in years take any name.
+/// Whether a stage has this grade. Stages without fixed grades accept any name.
 #[must_use]
 pub fn grade_fits(stage: Stage, grade: &str) -> bool {
     match GRADES.iter().find(|(listed, _)| *listed == stage) {
@@ -62,16 +62,16 @@ pub fn grade_fits(stage: Stage, grade: &str) -> bool {
     }
 }
 
-/// The stage that has this grade. Grades of stages that do not count in years go by the primary school's bells.
+/// The stage of a grade. Grades of stages without fixed grades use the primary school's bells.
 #[must_use]
 pub fn stage_of(grade: &str) -> Stage {
     GRADES.iter().find(|(_, grades)| grades.contains(&grade)).map_or(Stage::Primary, |(stage, _)| *stage)
 }
 
-/// A class of pupils. Who its pupils are is not known here.
+/// A class of pupils. Individual pupils are not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchoolClass {
-    /// Its name in the store.
+    /// Its id in the store.
     pub class_id: ClassId,
     /// Its school or teaching point.
     pub organisation_id: OrganisationId,
@@ -81,11 +81,11 @@ pub struct SchoolClass {
     pub stage: Stage,
     /// 三年级
     pub grade: String,
-    /// Where it sits. `None`: nowhere of its own.
+    /// Its classroom. `None`: it has none of its own.
     pub classroom_id: Option<ClassroomId>,
 }
 
-/// In which weeks of the term.
+/// Weeks of the term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Weeks {
     /// 每周
@@ -94,12 +94,12 @@ pub enum Weeks {
     Odd,
     /// 双周
     Even,
-    /// From one week to another, both included.
+    /// A range of weeks, both ends included.
     Between(u8, u8),
 }
 
 impl Weeks {
-    /// True in its weeks.
+    /// Whether it includes the week.
     #[must_use]
     pub fn has(self, week_no: u8) -> bool {
         match self {
@@ -144,7 +144,7 @@ impl FromStr for Weeks {
     }
 }
 
-/// One period of the week that a course is taught in.
+/// One weekly period of a course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WeeklyPeriod {
     /// 星期几
@@ -155,25 +155,25 @@ pub struct WeeklyPeriod {
     pub weeks: Weeks,
 }
 
-/// A class that listens elsewhere, and where it sits.
+/// A class that listens remotely, and its classroom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Listening {
-    /// Which classroom receives. It may seat several small classes.
+    /// The receiving classroom. It may seat several small classes.
     pub classroom_id: ClassroomId,
-    /// Which class. `None`: teachers listen, as in a master class.
+    /// The class. `None`: teachers listen, as in a master class.
     pub class_id: Option<ClassId>,
     /// The school or teaching point.
     pub organisation_id: OrganisationId,
-    /// It can be called on stage; else it watches only.
+    /// True: can be called on stage; false: watches only.
     pub interactive: bool,
 }
 
 /// 课程: a subject for a class in a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Course {
-    /// Its name in the store.
+    /// Its id in the store.
     pub course_id: CourseId,
-    /// When.
+    /// The term.
     pub term_id: TermId,
     /// The broadcasting school.
     pub organisation_id: OrganisationId,
@@ -181,81 +181,81 @@ pub struct Course {
     pub title: String,
     /// 英语
     pub subject: String,
-    /// 小学: it says which bells ring.
+    /// 小学: selects the bell schedule.
     pub stage: Stage,
     /// 三年级
     pub grade: String,
-    /// Who teaches.
+    /// The lead teacher.
     pub teacher_id: PersonId,
-    /// Where it is taught. `None`: from the teacher's own laptop.
+    /// The broadcasting classroom. `None`: the teacher's own laptop.
     pub classroom_id: Option<ClassroomId>,
-    /// The class in that room. `None`: a dedicated lesson, taught to the remote classes alone.
+    /// The class in that room. `None`: a dedicated course, taught to remote classes only.
     pub class_id: Option<ClassId>,
-    /// 三个课堂: which.
+    /// 三个课堂: which of the three.
     pub program: Program,
     /// 直播式, 录播式, 植入式, 观摩式
     pub mode: Mode,
     /// 同步课堂 or 专门开课
     pub delivery: Delivery,
-    /// When in the week.
+    /// Its weekly periods.
     pub weekly: Vec<WeeklyPeriod>,
-    /// Who listens.
+    /// The listening classes.
     pub listening: Vec<Listening>,
 }
 
-/// A week has seven days of at most this many lessons for one course; more is a slip of the pen.
+/// Maximum weekly periods of a course: five on each of seven days; more is a typing error.
 pub const WEEKLY_MAX: usize = 35;
 
-/// A course that cannot be.
+/// Why a course is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum CourseError {
-    /// No curriculum has this subject.
+    /// The curriculum has no such subject.
     #[error("{subject} is no subject")]
     UnknownSubject {
-        /// What was asked for.
+        /// The requested subject.
         subject: String,
     },
     /// The stage has no such grade.
     #[error("{grade} is no grade of this stage")]
     UnknownGrade {
-        /// What was asked for.
+        /// The requested grade.
         grade: String,
     },
-    /// No period, or more than a week has.
+    /// No weekly period, or too many.
     #[error("a course has 1 to {max} periods a week")]
     WeeklyCount {
-        /// Periods that it may have.
+        /// Maximum number of weekly periods.
         max: usize,
     },
-    /// Nobody teaches in a break.
+    /// The period is a break.
     #[error("{period} takes no lessons")]
     NoLessonsIn {
-        /// Which.
+        /// The period.
         #[schema(value_type = String)]
         period: PeriodName,
     },
-    /// The same period twice in one week.
+    /// The same period twice on one day.
     #[error("{period} is there twice on the same day")]
     #[serde(rename = "planned-twice")]
     Twice {
-        /// Which.
+        /// The period.
         #[schema(value_type = String)]
         period: PeriodName,
     },
-    /// One classroom is listed twice.
+    /// A classroom is listed twice.
     #[error("a classroom is listed twice")]
     ListensTwice,
-    /// The room that teaches cannot listen to itself.
+    /// The broadcasting classroom is listed as a receiving one.
     #[error("the broadcasting classroom cannot listen")]
     ListensToItself,
-    /// Taught in step with a local class, but there is none; or dedicated, and there is one.
+    /// Synchronous without a local class, or dedicated with one.
     #[error("a synchronous course has a class of its own, a dedicated one has none")]
     DeliveryDoesNotFit,
 }
 
 impl Course {
-    /// Whether the course can be.
+    /// Validates the course.
     ///
     /// # Errors
     /// See [`CourseError`].
@@ -354,7 +354,7 @@ pub(crate) mod tests {
             change(&mut course);
             assert_eq!(course.check(), Err(why));
         }
-        // Odd weeks here, even weeks there: no clash.
+        // Odd weeks here, even weeks there: no conflict.
         let mut course = english();
         course.weekly[0].weeks = Weeks::Odd;
         course.weekly.push(WeeklyPeriod { weeks: Weeks::Even, ..course.weekly[0] });

@@ -1,4 +1,4 @@
-//! 结对 and 收听授权: who may listen to whom for a term, and what remains when that ends.
+//! 结对 and 收听授权: which class may listen to which school for a term, and replay rights after that ends.
 
 use crate::base::{
     id::{ClassId, ListeningRightId, OrganisationId, PairingId, TermId},
@@ -7,7 +7,7 @@ use crate::base::{
 };
 
 words!(
-    /// The shape of a pairing.
+    /// Shape of a pairing.
     Topology {
         /// 中心校带教学点
         CentreWithPoints = "centre_with_points",
@@ -19,19 +19,19 @@ words!(
 );
 
 words!(
-    /// Whether an agreement holds.
+    /// Standing of an agreement.
     Standing {
-        /// It holds.
+        /// In force.
         Active = "active",
-        /// It rests; it can go on.
+        /// Suspended; can be resumed.
         Frozen = "frozen",
-        /// It is over for good.
+        /// Ended permanently.
         Cancelled = "cancelled",
     }
 );
 
 words!(
-    /// What changes an agreement's standing.
+    /// An action that changes an agreement's standing.
     StandingAct {
         /// 冻结
         Freeze = "freeze",
@@ -42,16 +42,16 @@ words!(
     }
 );
 
-/// The act does not fit.
+/// The action does not fit the standing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an agreement that is {} cannot do this", .0.as_str())]
 pub struct WrongStanding(pub Standing);
 
 impl Standing {
-    /// The standing after an act. An act that was done already changes nothing.
+    /// The standing after an action. An action that was already done changes nothing.
     ///
     /// # Errors
-    /// [`WrongStanding`]: what is cancelled stays cancelled.
+    /// [`WrongStanding`]: a cancelled agreement stays cancelled.
     pub fn after(self, act: StandingAct) -> Result<Self, WrongStanding> {
         match (self, act) {
             (Self::Active | Self::Frozen, StandingAct::Freeze) => Ok(Self::Frozen),
@@ -62,17 +62,17 @@ impl Standing {
     }
 }
 
-/// What an agreement is about.
+/// Subjects that an agreement covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Extent {
     /// 整班: every subject.
     WholeClass,
-    /// 按学科: these.
+    /// 按学科: the listed subjects.
     Subjects(Vec<String>),
 }
 
 impl Extent {
-    /// True where a subject is in it.
+    /// Whether it covers a subject.
     #[must_use]
     pub fn has(&self, subject: &str) -> bool {
         match self {
@@ -89,62 +89,62 @@ impl Extent {
     }
 }
 
-/// 结对: a school that teaches, and the classes it teaches for a term.
+/// 结对: a teaching school, and the classes it teaches for a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pairing {
-    /// Its name in the store.
+    /// Its id in the store.
     pub pairing_id: PairingId,
-    /// For which term.
+    /// The term.
     pub term_id: TermId,
     /// Its shape.
     pub topology: Topology,
-    /// Who teaches.
+    /// The teaching school.
     pub teaching_id: OrganisationId,
-    /// Which classes listen.
+    /// The listening classes.
     pub class_ids: Vec<ClassId>,
-    /// In which subjects.
+    /// The subjects covered.
     pub extent: Extent,
-    /// Whether it holds.
+    /// Its standing.
     pub standing: Standing,
 }
 
 /// 收听授权: one class's right to listen to one school for a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListeningRight {
-    /// Its name in the store.
+    /// Its id in the store.
     pub listening_right_id: ListeningRightId,
-    /// For which term.
+    /// The term.
     pub term_id: TermId,
-    /// Who is listened to.
+    /// The teaching school.
     pub teaching_id: OrganisationId,
-    /// Who listens.
+    /// The listening class.
     pub class_id: ClassId,
-    /// The pairing that gave it. `None`: it was given by itself.
+    /// The pairing that granted it. `None`: granted on its own.
     pub pairing_id: Option<PairingId>,
-    /// In which subjects.
+    /// The subjects covered.
     pub extent: Extent,
-    /// Whether it holds.
+    /// Its standing.
     pub standing: Standing,
-    /// Since when it does not hold. `None`: it holds.
+    /// When it ended. `None`: in force.
     pub ended_at: Option<UnixMs>,
 }
 
-/// Another agreement for the same classes, term and subjects holds already.
+/// Another agreement for the same class, term and subjects is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the class is paired already for this term and subject")]
 pub struct PairedAlready {
-    /// By which pairing.
+    /// The other pairing.
     pub pairing_id: PairingId,
-    /// Which class.
+    /// The class.
     pub class_id: ClassId,
 }
 
 impl Pairing {
-    /// Whether it can stand beside the others: a class has one teaching school for a subject in a term. One that is
-    /// frozen keeps its place, for it can go on.
+    /// Checks it against other pairings: a class has one teaching school per subject and term. A frozen pairing counts
+    /// as well, because it can be resumed.
     ///
     /// # Errors
-    /// [`PairedAlready`] names the pairing and the class.
+    /// [`PairedAlready`] with the other pairing and the class.
     pub fn check(&self, others: &[Self]) -> Result<(), PairedAlready> {
         let stands_beside = |other: &&Self| {
             other.pairing_id != self.pairing_id
@@ -160,7 +160,7 @@ impl Pairing {
         Ok(())
     }
 
-    /// The rights that it gives, one a class.
+    /// The listening rights that it grants, one per class.
     #[must_use]
     pub fn rights(&self) -> Vec<ListeningRight> {
         let right = |class_id: &ClassId| ListeningRight {
@@ -177,14 +177,14 @@ impl Pairing {
     }
 }
 
-/// What a class wants to hear.
+/// A lesson that a class wants to listen to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hearing<'a> {
-    /// In which term.
+    /// The term.
     pub term_id: TermId,
-    /// Taught by which school.
+    /// The teaching school.
     pub teaching_id: OrganisationId,
-    /// Which class.
+    /// The class.
     pub class_id: ClassId,
     /// 英语
     pub subject: &'a str,
@@ -201,7 +201,7 @@ impl ListeningRight {
     /// Freezes, resumes or cancels it.
     ///
     /// # Errors
-    /// [`WrongStanding`] where it is cancelled already and is not to be cancelled again.
+    /// [`WrongStanding`] where it is cancelled and the action is not another cancel.
     pub fn after(&self, act: StandingAct, now: UnixMs) -> Result<Self, WrongStanding> {
         let standing = self.standing.after(act)?;
         let ended_at = if standing == Standing::Active { None } else { self.ended_at.or(Some(now)) };
@@ -209,20 +209,20 @@ impl ListeningRight {
     }
 }
 
-/// Whether one of these rights lets a class into a lesson now.
+/// Whether one of these rights admits the class to a lesson now.
 #[must_use]
 pub fn may_listen(rights: &[ListeningRight], hearing: &Hearing<'_>) -> bool {
     rights.iter().any(|right| right.standing == Standing::Active && right.is_about(hearing))
 }
 
-/// Whether a class is planned into lessons to come: a right that rests can go on, and its lessons stay planned.
+/// Whether a class is planned into future lessons: a frozen right can be resumed, so its lessons stay planned.
 #[must_use]
 pub fn may_be_planned(rights: &[ListeningRight], hearing: &Hearing<'_>) -> bool {
     rights.iter().any(|right| right.standing != Standing::Cancelled && right.is_about(hearing))
 }
 
-/// Whether a class may replay a lesson that was live at `live_at`: what it could hear then stays its own, also after
-/// the right was frozen or cancelled.
+/// Whether a class may replay a lesson that was live at `live_at`: it keeps access to lessons it could hear then, even
+/// after the right was frozen or cancelled.
 #[must_use]
 pub fn may_replay(rights: &[ListeningRight], hearing: &Hearing<'_>, live_at: UnixMs) -> bool {
     rights.iter().any(|right| right.is_about(hearing) && right.ended_at.is_none_or(|ended_at| live_at < ended_at))
@@ -287,7 +287,7 @@ mod tests {
         let cancelled = right.after(StandingAct::Cancel, now).unwrap();
         assert_eq!(heard(&cancelled), (false, true, false));
         assert_eq!([&right, &frozen, &cancelled].map(planned), [true, true, false]);
-        // Cancelled twice is cancelled once, and at the first time.
+        // A second cancel changes nothing: the first time stays.
         assert_eq!(cancelled.after(StandingAct::Cancel, after), Ok(cancelled.clone()));
         assert_eq!(cancelled.after(StandingAct::Resume, after), Err(WrongStanding(Standing::Cancelled)));
         assert!(!may_listen(&[right], &Hearing { subject: "数学", ..hearing }));

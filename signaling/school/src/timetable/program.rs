@@ -1,4 +1,4 @@
-//! 三个课堂 and their modes: what each asks for, and what must be ready before a lesson of it begins.
+//! 三个课堂 and their modes: the rules of each, and what must be ready before its lessons begin.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,27 +6,27 @@ use utoipa::ToSchema;
 use crate::{base::words::words, organisation::serve_scope::ServeLevel};
 
 words!(
-    /// Which of the three classrooms.
+    /// One of the three classrooms (三个课堂).
     Program {
         /// 专递课堂: a centre school teaches what a teaching point has no teacher for.
         DeliveryClass = "delivery_class",
-        /// 名师课堂: a master's lessons and research lift other teachers.
+        /// 名师课堂: a master teacher's lessons and research train other teachers.
         MasterClass = "master_class",
-        /// 名校网络课堂: a strong school opens whole series to a region.
+        /// 名校网络课堂: a strong school offers whole series to a region.
         OpenSchoolClass = "open_school_class",
     }
 );
 
 words!(
-    /// How it is taught.
+    /// Mode of teaching.
     Mode {
         /// 直播式: both ends at once.
         Live = "live",
-        /// 录播式: a recording is played to the class, with a teacher beside it.
+        /// 录播式: a recording is played to the class, with a local teacher present.
         Recorded = "recorded",
-        /// 植入式: a local lesson takes in a piece from elsewhere.
+        /// 植入式: a local lesson includes a piece from elsewhere.
         Embedded = "embedded",
-        /// 观摩式: others look on.
+        /// 观摩式: others observe.
         Observed = "observed",
     }
 );
@@ -34,39 +34,39 @@ words!(
 words!(
     /// Whether there is a class in the broadcasting room.
     Delivery {
-        /// 同步课堂: a local class and the remote ones in step.
+        /// 同步课堂: a local class and remote ones together.
         Synchronous = "synchronous",
-        /// 专门开课: for remote classes alone.
+        /// 专门开课: for remote classes only.
         Dedicated = "dedicated",
         /// Resources are pushed to the class.
         Pushed = "pushed",
     }
 );
 
-/// What a program in a mode asks for. These are rule values: a bureau may set its own.
+/// Rule of a program in a mode. A bureau may set its own values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramRule {
-    /// Which program.
+    /// The program.
     pub program: Program,
-    /// In which mode.
+    /// The mode.
     pub mode: Mode,
-    /// 接收端数量上限: classrooms that can be called on stage.
+    /// 接收端数量上限: maximum classrooms that can be called on stage.
     #[schema(maximum = 100)]
     pub interactive_max: u32,
-    /// Classrooms that watch only.
+    /// Maximum classrooms that watch only.
     #[schema(maximum = 10000)]
     pub watch_only_max: u32,
-    /// Guests without an account.
+    /// Maximum guests without an account.
     #[schema(maximum = 10000)]
     pub guests_max: u32,
     /// 辐射范围: how far from the broadcasting school.
     pub serves: ServeLevel,
-    /// A listening class needs a pairing or a listening right for the term.
+    /// Whether a listening class needs a pairing or a listening right for the term.
     pub needs_listening_right: bool,
-    /// Each receiving classroom has a class in it.
+    /// Whether each receiving classroom must have a class in it.
     pub needs_listening_class: bool,
-    /// It goes live at the bell although no teacher sits at the broadcasting end.
+    /// Whether it goes live at the bell without a teacher at the broadcasting end.
     pub starts_without_teacher: bool,
     /// What must be ready.
     #[schema(max_items = 20)]
@@ -74,7 +74,7 @@ pub struct ProgramRule {
 }
 
 words!(
-    /// One thing that must be ready before the bell.
+    /// An item that must be ready before the bell.
     ReadinessItem {
         /// A lead teacher is named.
         LeadTeacher = "lead_teacher",
@@ -86,13 +86,13 @@ words!(
         ReceivingDevices = "receiving_devices",
         /// Every receiving classroom has an assistant teacher.
         Assistants = "assistants",
-        /// Every listening class has its right.
+        /// Every listening class has its listening right.
         ListeningRights = "listening_rights",
         /// The recording to be played is chosen.
         RecordingChosen = "recording_chosen",
-        /// The piece to be taken in is chosen.
+        /// The piece to be included is chosen.
         PieceChosen = "piece_chosen",
-        /// What the observers are to look at is written down.
+        /// The purpose of the observation is written down.
         ObservationPurpose = "observation_purpose",
     }
 );
@@ -112,19 +112,19 @@ pub struct Prepared {
     pub observation_purpose: bool,
 }
 
-/// How one thing stands.
+/// State of a readiness item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readiness {
-    /// Which.
+    /// The item.
     pub item: ReadinessItem,
-    /// It is there.
+    /// Whether it is met.
     pub met: bool,
-    /// Someone answers for doing without.
+    /// Whether a named person has waived it.
     pub waived: bool,
 }
 
 impl ProgramRule {
-    /// What must be ready, item by item. A lesson is ready when each is met or waived by name.
+    /// The readiness items and their states. A lesson is ready when each is met or waived by name.
     #[must_use]
     pub fn readiness(&self, prepared: &Prepared, waived: &[ReadinessItem]) -> Vec<Readiness> {
         let met = |item| match item {
@@ -143,13 +143,13 @@ impl ProgramRule {
     }
 }
 
-/// True where nothing is missing.
+/// Whether nothing is missing.
 #[must_use]
 pub fn is_ready(readiness: &[Readiness]) -> bool {
     readiness.iter().all(|one| one.met || one.waived)
 }
 
-/// The rules that hold until a bureau sets its own: interactive few, watch-only many.
+/// Default rules until a bureau sets its own: few interactive classrooms, many that watch only.
 #[must_use]
 pub fn default_rules() -> Vec<ProgramRule> {
     use Mode::{Embedded, Live, Observed, Recorded};

@@ -1,4 +1,4 @@
-//! The figures that a bureau may set: windows, limits, thresholds. They are values with a version, not constants.
+//! Rules that a bureau may set: windows, limits, thresholds. They are versioned values, not constants.
 
 use std::{num::NonZeroU16, time::Duration};
 
@@ -9,56 +9,56 @@ use super::program::{Mode, Program, ProgramRule, default_rules};
 use crate::base::words::words;
 
 words!(
-    /// Whose bell ends a lesson of several ends.
+    /// Whose bell ends a lesson with several ends.
     EndsBy {
         /// The broadcasting school's.
         BroadcastBell = "broadcast_bell",
-        /// Whichever rings first: nobody misses their break.
+        /// The earliest: no class loses its break.
         FirstBell = "first_bell",
-        /// Whichever rings last: nobody misses a word.
+        /// The latest: no class misses part of the lesson.
         LastBell = "last_bell",
     }
 );
 
-/// Every figure that the timetable, dispatch and the bell go by.
+/// All rule values of the timetable, dispatch and the bell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSet {
-    /// From 1; a lesson keeps what it was planned by.
+    /// Version, from 1; a lesson keeps the version it was planned with.
     pub version: u32,
-    /// A lesson opens this long before its start, in minutes: devices connect, sound and picture are tried.
+    /// Minutes before its start that a lesson opens: devices connect, and sound and picture are tested.
     #[schema(maximum = 120)]
     pub opens_before_min: u16,
-    /// 拖堂: a lesson that nobody ends is ended this long after its bell, in minutes.
+    /// 拖堂: minutes after its bell at which a lesson that was not ended is closed.
     #[schema(maximum = 60)]
     pub closes_after_min: u16,
-    /// 无故停课: a lesson whose teacher has not come this long after the bell is missed, in minutes.
+    /// 无故停课: minutes after the bell at which a lesson without its teacher is missed.
     #[schema(maximum = 240)]
     pub missed_after_min: u16,
-    /// A classroom may come in this long after its own bell without being late, in minutes.
+    /// Minutes after its own bell in which a classroom may join without being late.
     #[schema(maximum = 240)]
     pub join_grace_min: u16,
-    /// Two ends that share fewer minutes have no lesson in common.
+    /// Minimum overlap of two ends, in minutes.
     #[schema(maximum = 240)]
     pub shared_at_least_min: u16,
-    /// Whose bell ends a lesson of two ends.
+    /// Whose bell ends a lesson with several ends.
     pub ends_by: EndsBy,
-    /// A lesson that is over is put away after this many days.
+    /// Days after which an ended lesson is archived.
     #[schema(maximum = 3650)]
     pub archives_after_days: u16,
-    /// 早退: a classroom may leave this long before the end without leaving early, in minutes.
+    /// 早退: minutes before the end from which a classroom may leave without leaving early.
     #[serde(default = "leave_grace_min")]
     #[schema(maximum = 240)]
     pub leave_grace_min: u16,
-    /// 有效授课: of so many minutes of a lesson as it was planned …
+    /// 有效授课: of this many minutes of a lesson as planned …
     #[serde(default = "valid_out_of_min")]
     #[schema(value_type = u16, minimum = 1, maximum = 240)]
     pub valid_out_of_min: NonZeroU16,
-    /// … so many must have been held. Longer and shorter lessons need as large a part.
+    /// … this many must be held. Longer and shorter lessons need the same proportion.
     #[serde(default = "valid_at_least_min")]
     #[schema(maximum = 240)]
     pub valid_at_least_min: u16,
-    /// What each program asks for in each mode.
+    /// Rule of each program in each mode.
     #[schema(max_items = 12)]
     pub programs: Vec<ProgramRule>,
 }
@@ -82,7 +82,7 @@ impl Default for RuleSet {
     }
 }
 
-// Rules that were set before these figures were thought of go by them as well.
+// Defaults for stored rules that predate these fields.
 fn leave_grace_min() -> u16 {
     1
 }
@@ -95,25 +95,25 @@ fn valid_at_least_min() -> u16 {
     30
 }
 
-/// A figure that no bureau can mean.
+/// A rule value is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum TooMuch {
-    /// It is larger than it may be.
+    /// It is larger than the maximum.
     #[error("{figure} is at most {max}")]
     FigureTooLarge {
-        /// Which figure.
+        /// The field.
         figure: &'static str,
-        /// What it may be.
+        /// Its maximum.
         max: u32,
     },
 }
 
 impl RuleSet {
-    /// Whether every figure can be meant.
+    /// Validates every value.
     ///
     /// # Errors
-    /// [`TooMuch`] names the first that cannot.
+    /// [`TooMuch`] with the first value that is too large.
     pub fn check(&self) -> Result<(), TooMuch> {
         let figures = [
             ("opens_before_min", u32::from(self.opens_before_min), 120),
@@ -124,7 +124,7 @@ impl RuleSet {
             ("archives_after_days", u32::from(self.archives_after_days), 3_650),
             ("leave_grace_min", u32::from(self.leave_grace_min), 240),
             ("valid_out_of_min", u32::from(self.valid_out_of_min.get()), 240),
-            // More than all of it can be held nowhere.
+            // More than the whole lesson cannot be held.
             ("valid_at_least_min", u32::from(self.valid_at_least_min), u32::from(self.valid_out_of_min.get())),
             ("programs", u32::try_from(self.programs.len()).unwrap_or(u32::MAX), 12),
         ];
@@ -142,14 +142,14 @@ impl RuleSet {
         }
     }
 
-    /// The rule of a program in a mode. `None`: the bureau does not use it.
+    /// The rule of a program in a mode. `None`: the bureau does not offer it.
     #[must_use]
     pub fn program(&self, program: Program, mode: Mode) -> Option<&ProgramRule> {
         self.programs.iter().find(|rule| (rule.program, rule.mode) == (program, mode))
     }
 }
 
-/// Minutes, as a duration.
+/// Minutes as a duration.
 #[must_use]
 pub fn minutes(minutes: u16) -> Duration {
     Duration::from_secs(u64::from(minutes) * 60)

@@ -1,4 +1,4 @@
-//! A lesson with two ends whose bells differ: 8:00 against 8:20, 40 minutes against 45.
+//! A lesson with ends whose bells differ: 8:00 against 8:20, 40 minutes against 45.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,54 +6,54 @@ use utoipa::ToSchema;
 use super::rules::{EndsBy, RuleSet, minutes};
 use crate::base::time::UnixMs;
 
-/// From one bell to the next: the start is in it, the end is not, so that adjacent lessons never touch.
+/// Half-open interval between two bells: the start is included, the end is not, so adjacent lessons do not overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Span {
-    /// The first bell.
+    /// The starting bell.
     pub starts_at: UnixMs,
-    /// The second bell.
+    /// The ending bell.
     pub ends_at: UnixMs,
 }
 
 impl Span {
-    /// True where some instant is in both.
+    /// Whether they overlap.
     #[must_use]
     pub fn meets(self, other: Self) -> bool {
         self.starts_at < other.ends_at && other.starts_at < self.ends_at
     }
 
-    /// Milliseconds in both.
+    /// Overlap in milliseconds.
     #[must_use]
     pub fn shared_ms(self, other: Self) -> i64 {
         (self.ends_at.0.min(other.ends_at.0) - self.starts_at.0.max(other.starts_at.0)).max(0)
     }
 }
 
-/// A lesson as all its ends share it.
+/// The span that all ends of a lesson share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedLesson {
-    /// It begins by the broadcasting school's bell and ends by the rule.
+    /// From the broadcasting school's starting bell to the ending bell by the rule.
     pub span: Span,
-    /// When each receiving end may come in, in their order.
+    /// Join window of each receiving end, in their order.
     pub join_windows: Vec<Span>,
 }
 
-/// An end that shares too little of the lesson.
+/// A receiving end overlaps the lesson too little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("end {end} shares {shared_min} minutes of the lesson, at least {needed_min} are needed")]
 pub struct TooLittleShared {
-    /// Which receiving end, from 0.
+    /// The receiving end, from 0.
     pub end: usize,
-    /// Minutes that it shares.
+    /// Overlap in minutes.
     pub shared_min: i64,
-    /// Minutes that it must.
+    /// Required overlap in minutes.
     pub needed_min: i64,
 }
 
-/// Puts the bells of a broadcasting end and its receiving ends together.
+/// Combines the bells of a broadcasting end and its receiving ends.
 ///
 /// # Errors
-/// [`TooLittleShared`] names the first end that could hardly listen.
+/// [`TooLittleShared`] with the first end whose overlap is too short.
 pub fn share(broadcast: Span, receiving: &[Span], rules: &RuleSet) -> Result<SharedLesson, TooLittleShared> {
     let ends = receiving.iter().map(|span| span.ends_at).chain([broadcast.ends_at]);
     let ends_at = match rules.ends_by {

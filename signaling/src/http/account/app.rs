@@ -1,4 +1,4 @@
-//! What requests about accounts and sessions need of the hub.
+//! State of the account and session routes.
 
 use std::sync::Arc;
 
@@ -12,24 +12,24 @@ use crate::{
     store::Store,
 };
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these routes use.
 #[derive(Clone)]
 pub struct AccountApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Failed attempts to sign in.
+    /// Failed attempts to sign in, by address.
     pub attempts: Arc<Attempts>,
-    /// What devices are asked to sign.
+    /// Challenges that devices sign.
     pub challenges: Arc<Challenges>,
-    /// Passwords and second factors.
+    /// Hashes passwords and seals second factors.
     pub secrets: Arc<Secrets>,
-    /// The secret of the first start. `None` in it: the hub has its administrators.
+    /// The secret of the first start. `None` in it: the hub is set up.
     pub first_start: Arc<FirstStart>,
-    /// Says that sessions, devices or roles have ended.
+    /// Notifies that sessions, devices or roles have changed.
     pub rights: RightsWatch,
-    /// Refusals on their way to the audit.
+    /// Queue of refused requests for the audit.
     pub refusals: Refusals,
 }
 

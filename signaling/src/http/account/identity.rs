@@ -1,4 +1,4 @@
-//! Who asks: the cookie of a signed-in person or an enrolled device.
+//! Authentication: the session cookie of a signed-in person or an enrolled device.
 
 use std::sync::{Arc, OnceLock};
 
@@ -33,57 +33,57 @@ use school::{
     organisation::Holder,
 };
 
-/// Who asks, and from where.
+/// The authenticated caller of a request.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The session behind the cookie.
     pub session: Session,
-    /// SHA-256 of the cookie.
+    /// SHA-256 of the cookie, in hex.
     pub session_sha256: String,
-    /// Where the request came from.
+    /// The network address and connection of the request.
     pub caller: Caller,
-    /// When it came.
+    /// When the request was received.
     pub now: UnixMs,
 }
 
 impl Identity {
-    /// What a query may reach that looks for one thing by its id. Whoever may do `act` nowhere finds nothing: whether
-    /// the thing exists is not theirs to know.
+    /// The scope of a query for one object by its id. A caller who may do `act` nowhere gets `not-found`, so that the
+    /// object's existence is not disclosed.
     ///
     /// # Errors
-    /// [`CommonProblem::NotFound`].
+    /// [`CommonProblem::NotFound`] where the caller may do `act` nowhere.
     pub fn reach(&self, act: Permission) -> Result<Scope, ApiError> {
         may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| CommonProblem::NotFound.into())
     }
 
-    /// What a query may reach that lists things, or makes one.
+    /// The scope of a query that lists objects or creates one.
     ///
     /// # Errors
-    /// [`CommonProblem::NotAllowed`] where the asker may do `act` nowhere.
+    /// [`CommonProblem::NotAllowed`] where the caller may do `act` nowhere.
     pub fn scope(&self, act: Permission) -> Result<Scope, ApiError> {
         may(&self.session.asker, act, Place::Wherever, self.now).map_err(|_| CommonProblem::NotAllowed.into())
     }
 
-    /// `person:<id>` or `classroom:<id>`, as the audit writes it.
+    /// The actor of audit rows: `person:<id>` or `classroom:<id>`.
     #[must_use]
     pub fn actor(&self) -> String {
         actor(self.session.asker.holder)
     }
 
-    /// The person who is signed in.
+    /// The signed-in person.
     ///
     /// # Errors
-    /// [`CommonProblem::NotAllowed`] where it is a classroom's device.
+    /// [`CommonProblem::NotAllowed`] where the session belongs to a classroom's device.
     pub fn person(&self) -> Result<PersonId, ApiError> {
         self.session.asker.person_id().ok_or_else(|| CommonProblem::NotAllowed.into())
     }
 
-    /// The assistant who stands in the classroom, as the audit writes it. Empty: nobody was named.
+    /// The assistant present in the classroom, for audit rows. Empty: none is set.
     fn beside(&self) -> String {
         self.session.assistant.as_ref().map(|(id, _)| format!("person:{id}")).unwrap_or_default()
     }
 
-    /// A line for the audit.
+    /// An audit row for `act` on `object` by this caller.
     #[must_use]
     pub fn row(&self, clock: &Clock, act: &'static str, object: String) -> AuditRow {
         let mut row = AuditRow::done(clock.wall(), self.actor(), act, object).from(self.caller.ip().to_string());
@@ -92,7 +92,7 @@ impl Identity {
     }
 }
 
-/// Who a session or link speaks for, as the audit writes it.
+/// The actor of audit rows for the holder of a session or link.
 #[must_use]
 pub fn actor(holder: Holder) -> String {
     match holder {
@@ -113,7 +113,7 @@ where
     }
 }
 
-/// Somebody who may still have to set a password or a second factor.
+/// A session of any stage: the person may still have to set a password or a second factor.
 #[derive(Clone, Debug)]
 pub struct AnySession(pub Identity);
 
@@ -133,7 +133,7 @@ where
         if session.asker.person_id().is_some()
             && let Err(error) = app.store.touch_session(&session, now).await
         {
-            // They are signed in all the same.
+            // The session is valid even so.
             warn!(error = chain(&error), "A session's use could not be noted");
         }
         let identity = Self::identity(session, session_sha256, caller, now);
@@ -150,11 +150,11 @@ impl AnySession {
     }
 }
 
-/// Where a request's asker is noted, for the audit of what was refused.
+/// Slot in a request's extensions for its actor and assistant, read for the audit row of a refusal.
 #[derive(Clone, Debug, Default)]
 pub struct Asking(pub Arc<OnceLock<(String, String)>>);
 
-/// The bearer token of WHIP and WHEP.
+/// The bearer token of a WHIP or WHEP request.
 ///
 /// # Errors
 /// [`TokenError::Missing`] where there is none.
@@ -164,12 +164,12 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Missing) }
 }
 
-/// Whether a token is in the hands it was given to: its holder's session comes along, and still lives.
+/// Checks that a token is used by its holder: the request carries the holder's session cookie, and it is still valid.
 ///
-/// Where the store does not answer, the signature is enough: a lesson goes on without it.
+/// If the store fails, token signature and cookie suffice: lessons continue without the database.
 ///
 /// # Errors
-/// [`TokenError::OtherHolder`].
+/// [`TokenError::OtherHolder`] where the session is missing, another one or ended, or its device is another one.
 pub async fn held(
     store: &Store,
     clock: &Clock,

@@ -1,4 +1,4 @@
-//! People, their roles and their sessions, for those who keep them.
+//! Administration of people, their roles and their sessions.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -28,18 +28,18 @@ use school::{
     organisation::{Person, Role},
 };
 
-/// A person to be added.
+/// A person to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPerson {
     organisation_id: OrganisationId,
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    /// What they type to sign in.
+    /// The name used to sign in.
     sign_in_name: Option<String>,
 }
 
-/// What is to be changed; what is missing stays.
+/// An edit of a person. Missing fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersonChange {
@@ -48,48 +48,48 @@ pub struct PersonChange {
     #[serde(default, deserialize_with = "maybe_null")]
     #[schema(value_type = Option<String>)]
     sign_in_name: Option<Option<String>>,
-    /// `true`: they leave, for good.
+    /// `true`: the person leaves permanently.
     #[serde(default)]
     closed: bool,
 }
 
-/// A role to be given.
+/// A role to grant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
     role: Role,
     organisation_id: OrganisationId,
-    /// Now, where it is missing.
+    /// Start of the role. `null`: now.
     from_ms: Option<UnixMs>,
-    /// A guest teacher's last moment. `null`: until it is ended.
+    /// End of the role, for example of a guest teacher. `null`: until it is revoked.
     until_ms: Option<UnixMs>,
 }
 
-/// A role that was given.
+/// A role that was granted.
 #[derive(Serialize, ToSchema)]
 pub struct GivenRole {
     role_grant_id: GrantId,
 }
 
-/// A one-time link by which somebody sets their password. It is shown once.
+/// A one-time link for setting a password. It is shown once.
 #[derive(Serialize, ToSchema)]
 pub struct SetUpLink {
-    /// With its secret behind the `#`, which no server sees.
+    /// The path, with the secret in the fragment, which is not sent to servers.
     link: String,
     expires_at_ms: UnixMs,
 }
 
-/// Which part of the sessions is asked for.
+/// Pagination and filter of sessions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SessionListing {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     after: Option<SessionId>,
-    /// At most so many, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Only this person's.
+    /// Only sessions of this person.
     person_id: Option<PersonId>,
 }
 
@@ -98,7 +98,7 @@ fn typed_sign_in_name(typed: Option<String>) -> Result<Option<String>, ApiError>
     typed.map(check).transpose().map_err(|why| invalid("sign_in_name", &why))
 }
 
-/// People whom the asker may see, by id
+/// List the people that the caller may see, by id
 #[utoipa::path(get, path = "/people", tag = "people", params(Listing), extensions(("x-act" = json!("see_people"))),
     responses((status = 200, body = Listed<StoredPerson>), Problems))]
 pub async fn list_people(
@@ -133,7 +133,7 @@ pub async fn add_person(
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/people/{id}")))
 }
 
-/// One person
+/// Show a person
 #[utoipa::path(get, path = "/people/{person_id}", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("see_people"))), responses((status = 200, body = StoredPerson), Problems))]
 pub async fn show_person(
@@ -145,7 +145,7 @@ pub async fn show_person(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Rename a person, give them another sign-in name, or let them leave
+/// Change a person's name or sign-in name, or close the person
 #[utoipa::path(patch, path = "/people/{person_id}", tag = "people",
     params(("person_id" = PersonId, Path), ("if-match" = String, Header)),
     request_body = PersonChange, extensions(("x-act" = json!("edit_people"))),
@@ -168,8 +168,8 @@ pub async fn change_person(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Whoever keeps the people of a school keeps its teachers, not those who look over its shoulder: nobody reaches a
-/// power through the account of somebody who has it.
+/// Unless the caller administers all people, only people whose roles are all classroom roles within `scope` may be
+/// edited, so that nobody gains a permission through another person's account.
 async fn stands_above(
     app: &AccountApp,
     identity: &Identity,
@@ -186,7 +186,7 @@ async fn stands_above(
     if of_all || grants.iter().all(theirs) { Ok(()) } else { Err(CommonProblem::NotAllowed.into()) }
 }
 
-/// Make a one-time link by which somebody sets their password: for a new one, and for a forgotten one
+/// Make a one-time link for setting a new or forgotten password
 #[utoipa::path(post, path = "/people/{person_id}/set-up-links", tag = "people",
     params(("person_id" = PersonId, Path)), request_body = Nothing,
     extensions(("x-act" = json!(["edit_sessions", "edit_people"]))),
@@ -202,7 +202,7 @@ pub async fn make_set_up_link(
         Err(_) => {
             let scope = identity.reach(Permission::EditPeople)?;
             let grants = app.store.grants(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
-            // Not even of a system administrator: the link opens the account.
+            // Applies to system administrators too: the link gives access to the account.
             if !grants.iter().all(|grant| grant.role.is_in_the_classroom() && scope.covers(&grant.path)) {
                 return Err(CommonProblem::NotAllowed.into());
             }
@@ -217,7 +217,7 @@ pub async fn make_set_up_link(
     Ok((StatusCode::CREATED, Json(SetUpLink { link: format!("/enter#{secret}"), expires_at_ms })))
 }
 
-/// Take a second factor away: the phone is lost
+/// Delete a person's second factor, for example after a lost phone
 #[utoipa::path(delete, path = "/people/{person_id}/second-factor", tag = "people",
     params(("person_id" = PersonId, Path)), extensions(("x-act" = json!("edit_sessions"))),
     responses((status = 204), Problems))]
@@ -236,7 +236,7 @@ pub async fn drop_second_factor(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lock somebody out and sign them out everywhere
+/// Lock a person and end all their sessions
 #[utoipa::path(put, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
     request_body = Nothing, extensions(("x-act" = json!("edit_sessions"))),
     responses((status = 200, body = StoredPerson), Problems))]
@@ -249,7 +249,7 @@ pub async fn lock_person(
     lock(&app, &identity, id, true).await
 }
 
-/// Let somebody in again whom an administrator, or too many wrong passwords, locked out
+/// Unlock a person who was locked by an administrator or by too many wrong passwords
 #[utoipa::path(delete, path = "/people/{person_id}/lock", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("edit_sessions"))), responses((status = 200, body = StoredPerson), Problems))]
 pub async fn unlock_person(
@@ -270,7 +270,7 @@ async fn lock(
     let scope = identity.reach(Permission::EditSessions)?;
     app.store.person(&scope, id).await?.ok_or(CommonProblem::NotFound)?;
     if identity.person()? == id {
-        return Err(CommonProblem::NotAllowed.into()); // Nobody locks themselves out, nor in.
+        return Err(CommonProblem::NotAllowed.into()); // Nobody may lock or unlock themselves.
     }
     let row = identity.row(&app.clock, if locked { "lock_person" } else { "unlock_person" }, format!("person:{id}"));
     let stored = app.store.lock(&scope, id, locked, row).await?.ok_or(CommonProblem::NotFound)?;
@@ -278,7 +278,7 @@ async fn lock(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// What a person is, was, and will be
+/// List a person's current, past and future roles
 #[utoipa::path(get, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
     extensions(("x-act" = json!("see_people"))), responses((status = 200, body = Listed<StoredGrant>), Problems))]
 pub async fn list_roles(
@@ -290,7 +290,7 @@ pub async fn list_roles(
     Ok(Json(Listed { items, next: None }))
 }
 
-/// Give a role at a place, from one moment to another
+/// Grant a role at an organisation, from a start time to an end time
 #[utoipa::path(post, path = "/people/{person_id}/roles", tag = "people", params(("person_id" = PersonId, Path)),
     request_body = NewGrant, extensions(("x-act" = json!("grant_roles"))),
     responses((status = 201, body = GivenRole), Problems))]
@@ -305,7 +305,7 @@ pub async fn give_role(
     let place = app.store.organisation(&scope, ask.organisation_id).await?.ok_or(CommonProblem::NotFound)?;
     may_give_there(&identity, ask.role, &place.path)?;
     if identity.person()? == id {
-        return Err(CommonProblem::NotAllowed.into()); // Nobody makes themselves more than they are.
+        return Err(CommonProblem::NotAllowed.into()); // Nobody may grant themselves a role.
     }
     let from = ask.from_ms.unwrap_or(identity.now);
     if ask.until_ms.is_some_and(|until| until <= from) {
@@ -324,7 +324,7 @@ fn may_give_there(identity: &Identity, given: Role, path: &str) -> Result<(), Ap
     if may { Ok(()) } else { Err(CommonProblem::NotAllowed.into()) }
 }
 
-/// End a role, now
+/// End a role now
 #[utoipa::path(delete, path = "/people/{person_id}/roles/{role_grant_id}", tag = "people",
     params(("person_id" = PersonId, Path), ("role_grant_id" = GrantId, Path)),
     extensions(("x-act" = json!("grant_roles"))), responses((status = 204), Problems))]
@@ -348,7 +348,7 @@ pub async fn end_role(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who is signed in, the newest first
+/// List sessions, newest first
 #[utoipa::path(get, path = "/sessions", tag = "people", params(SessionListing),
     extensions(("x-act" = json!("edit_sessions"))),
     responses((status = 200, body = Listed<StoredSession>), Problems))]
@@ -363,7 +363,7 @@ pub async fn list_sessions(
     Ok(Json(Listed::new(found, limit, |stored| stored.session_id.to_string())))
 }
 
-/// Sign somebody out
+/// End a person's session
 #[utoipa::path(delete, path = "/sessions/{session_id}", tag = "people", params(("session_id" = SessionId, Path)),
     extensions(("x-act" = json!("edit_sessions"))), responses((status = 204), Problems))]
 pub async fn end_session(

@@ -1,5 +1,5 @@
-//! The first start: there is no password to begin with. A secret that the console shows makes the top of the tree and
-//! the three administrators, who are three people.
+//! The first start: there is no default password. A secret shown on the console allows creating the root organisation
+//! and the three administrators, who are three people.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -29,14 +29,14 @@ use school::{
     organisation::{Organisation, OrganisationKind, Person, Role, code},
 };
 
-/// A set-up link is handed over by hand, or by the school's own post.
+/// How long a set-up link is valid; it is handed over in person or by the school's own mail.
 pub const SET_UP_LINK_VALID: Duration = Duration::from_secs(72 * 3600);
 
-/// The first start.
+/// The root organisation and administrators of a new hub.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewHub {
-    /// From the console.
+    /// The secret shown on the console.
     secret: String,
     organisation: Top,
     system_administrator: Administrator,
@@ -44,7 +44,7 @@ pub struct NewHub {
     audit_administrator: Administrator,
 }
 
-/// The top of the tree.
+/// The root organisation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Top {
@@ -55,7 +55,7 @@ pub struct Top {
     code: Option<String>,
 }
 
-/// One of the three.
+/// One of the three administrators.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Administrator {
@@ -64,13 +64,13 @@ pub struct Administrator {
     sign_in_name: String,
 }
 
-/// Whether the hub is set up.
+/// Whether the hub needs to be set up.
 #[derive(Serialize, ToSchema)]
 pub struct SetUpState {
     needed: bool,
 }
 
-/// The three links. They are shown once, and each is used once.
+/// The set-up links of the three administrators. They are shown once, and each can be used once.
 #[derive(Serialize, ToSchema)]
 pub struct SetUpLinks {
     organisation_id: OrganisationId,
@@ -79,14 +79,14 @@ pub struct SetUpLinks {
     audit_administrator: String,
 }
 
-/// Whether the hub still has to be set up
+/// Show whether the hub needs to be set up
 #[utoipa::path(get, path = "/set-up", tag = "sign-in", security(()),
     responses((status = 200, body = SetUpState), Problems))]
 pub async fn show_set_up(State(app): State<AccountApp>) -> Result<Json<SetUpState>, ApiError> {
     Ok(Json(SetUpState { needed: app.store.is_empty().await? }))
 }
 
-/// Set the hub up: answers each administrator's one-time link
+/// Set up the hub; returns a one-time link for each administrator
 #[utoipa::path(post, path = "/set-up", tag = "sign-in", request_body = NewHub, security(()),
     responses((status = 201, body = SetUpLinks), Problems))]
 pub async fn set_up(

@@ -1,4 +1,4 @@
-//! Signing in, by a one-time link, by name and password, or by a device's key; and out again.
+//! Signing in, by a one-time link, by name and password, or by a device's key; and signing out.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ use school::{
     organisation::{Grant, Holder, Part, Role},
 };
 
-/// One of three: `link`; `sign_in_name` and `password`, with `code` where a second factor is bound; `device_id`,
+/// Either `link`; or `sign_in_name` and `password`, with `code` where a second factor is bound; or `device_id`,
 /// `challenge` and `signature`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,38 +50,38 @@ pub struct SignIn {
     link: Option<String>,
     sign_in_name: Option<String>,
     password: Option<String>,
-    /// Six digits of the authenticator app.
+    /// Six digits from the authenticator app.
     code: Option<String>,
     device_id: Option<DeviceId>,
     /// From `POST /device-challenges`.
     challenge: Option<String>,
-    /// Of `tongke-device-sign-in:` and the challenge, base64url.
+    /// Signature of `tongke-device-sign-in:` followed by the challenge, base64url.
     signature: Option<String>,
 }
 
-/// Who is signed in.
+/// The caller's session.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Session`")]
 pub struct Me {
     pub session_id: SessionId,
     pub person_id: Option<PersonId>,
     pub name: String,
-    /// How pages of lessons meet them.
+    /// The role in lessons, which selects the page.
     pub role: Part,
-    /// What they are, and where.
+    /// The roles that are valid now, each with its organisation.
     pub roles: Vec<MyRole>,
-    /// `set_up`: a password or a second factor has to be set first.
+    /// `set_up`: a password or a second factor must be set first.
     pub stage: Stage,
-    /// They have bound a second factor.
+    /// A second factor is bound.
     pub has_second_factor: bool,
     pub classroom: Option<MyClassroom>,
     pub device_id: Option<DeviceId>,
-    /// The assistant teacher who stands in the classroom.
+    /// The assistant teacher who is present in the classroom.
     pub assistant: Option<MyAssistant>,
     pub expires_at_ms: UnixMs,
 }
 
-/// A role that holds now.
+/// A role that is valid now.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Grant`")]
 pub struct MyRole {
@@ -90,7 +90,7 @@ pub struct MyRole {
     pub until_ms: Option<UnixMs>,
 }
 
-/// The classroom whose device this is.
+/// The classroom to which the device belongs.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Classroom`")]
 pub struct MyClassroom {
@@ -98,7 +98,7 @@ pub struct MyClassroom {
     pub name: String,
 }
 
-/// Who stands in the classroom.
+/// An assistant of the classroom.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Person`")]
 pub struct MyAssistant {
@@ -107,7 +107,7 @@ pub struct MyAssistant {
 }
 
 impl Me {
-    /// As the page is told.
+    /// The view of a session at `now`.
     #[must_use]
     pub fn of(session: Session, now: UnixMs) -> Self {
         let role =
@@ -129,7 +129,7 @@ impl Me {
     }
 }
 
-/// Who came in, and for what.
+/// A successful authentication: the holder, and the stage of the session to create.
 struct Entered {
     holder: Holder,
     device_id: Option<DeviceId>,
@@ -165,7 +165,7 @@ pub async fn sign_in(
     enter(&app, &caller, entered, now).await
 }
 
-/// A password or cookie of somebody who has power is not sent where others on the line can read it.
+/// Refuses unencrypted connections to people whose roles need a second factor.
 async fn needs_a_private_line(
     app: &AccountApp,
     caller: &Caller,
@@ -177,7 +177,7 @@ async fn needs_a_private_line(
         return Ok(());
     }
     let grants = app.store.grants_of(person_id).await?;
-    // Roles that are to come are as worth a theft.
+    // Includes roles that start in the future.
     if !grants.iter().any(|grant| grant.role.needs_second_factor() && grant.until.is_none_or(|until| now < until)) {
         return Ok(());
     }
@@ -192,7 +192,7 @@ async fn enter(app: &AccountApp, caller: &Caller, entered: Entered, now: Now) ->
         (Holder::Person(_), Stage::Full) => PERSON_SESSION,
         (Holder::Person(_), Stage::SetUp) => SET_UP_SESSION,
     };
-    // A cookie that was there before is worth nothing: whoever signs in gets a new one.
+    // Always a new cookie, against session fixation.
     let (cookie, expires_at) = (unguessable(), now.wall.plus(lifetime));
     let session_sha256 = sha256_hex(&cookie);
     let row = AuditRow::done(now.wall, actor(entered.holder), "sign_in", "session")
@@ -234,7 +234,7 @@ async fn by_password(
     code: Option<&str>,
     now: Now,
 ) -> Result<Entered, ApiError> {
-    // What can be nobody's name or password is refused like what is nobody's, after the same work.
+    // An impossible name or password is refused like an unknown one, after the same work (timing).
     let name = name::sign_in_name(typed_name).unwrap_or_default();
     let fits = typed.len() <= password::BYTES_MAX && !name.is_empty();
     let locked = fits && app.store.is_locked(&name, now.wall).await?;
@@ -260,7 +260,7 @@ async fn by_password(
     Ok(Entered { holder: Holder::Person(entered.person_id), device_id: None, stage })
 }
 
-/// Whoever has bound a second factor shows a fresh code of it. Nobody uses one twice.
+/// Checks the code where a second factor is confirmed. Each code can be used once.
 async fn code_is_right(
     app: &AccountApp,
     credentials: &Credentials,
@@ -273,7 +273,7 @@ async fn code_is_right(
     Ok(app.store.use_code(credentials.person_id, step, None).await?)
 }
 
-/// What somebody with the right password may do: everything, or first set what is missing.
+/// The stage of a session after a correct password: full, or set-up where the password or second factor is missing.
 pub(crate) async fn stage_of(app: &AccountApp, credentials: &Credentials, now: UnixMs) -> Result<Stage, ApiError> {
     let expired = credentials.password.as_ref().is_none_or(|(_, set)| now >= set.plus(password::VALID));
     let bound = credentials.second_factor.as_ref().is_some_and(|factor| factor.confirmed);
@@ -304,7 +304,7 @@ async fn by_device(
     Err(AccountProblem::sign_in_refused().into())
 }
 
-/// Who is signed in here
+/// Show the caller's session
 #[utoipa::path(get, path = "/me", tag = "me", responses((status = 200, body = Me), Problems))]
 pub async fn me(AnySession(identity): AnySession) -> Json<Me> {
     Json(Me::of(identity.session, identity.now))
@@ -324,7 +324,7 @@ pub async fn sign_out(
     Ok((StatusCode::NO_CONTENT, set_cookie(identity.caller.tls, "", Duration::ZERO)).into_response())
 }
 
-/// The session's cookie; an empty one takes it away.
+/// The `Set-Cookie` header of a session. An empty value with lifetime 0 deletes the cookie.
 pub(crate) fn set_cookie(tls: bool, value: &str, lifetime: Duration) -> HeaderMap {
     let secure = if tls { "; Secure" } else { "" };
     let text =

@@ -1,16 +1,16 @@
-//! What the audit does not export.
+//! Problems of the audit.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Why a field of a search is not acceptable.
+/// Why a search field is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum AuditReason {
-    /// More lines were found than one export holds.
+    /// The search matches more rows than one export may hold.
     #[error("one export holds {max} lines at most")]
     ExportTooLong {
-        /// How many it holds.
+        /// The limit.
         max: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! What requests about dispatch need of the hub.
+//! State for the dispatch handlers.
 
 use axum::extract::FromRef;
 
@@ -9,18 +9,18 @@ use crate::{
     store::Store,
 };
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these handlers use.
 #[derive(Clone)]
 pub struct DispatchApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// The lessons in progress.
     pub registry: Registry,
-    /// What remains of lessons.
+    /// Recordings of lessons.
     pub recordings: Recordings,
-    /// Refusals on their way to the audit.
+    /// Queue of refusals for the audit.
     pub refusals: Refusals,
 }
 

@@ -1,4 +1,4 @@
-//! What lessons clash with, as a problem and a dry run show it.
+//! Clashes of lessons, as shown in a problem or a dry run.
 
 use std::collections::BTreeSet;
 
@@ -12,29 +12,29 @@ use utoipa::ToSchema;
 
 use crate::store::{Store, StoreError};
 
-/// Two lessons want the same at the same time.
+/// Two lessons that need the same resource at the same time.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Clash`")]
 pub struct ClashView {
     pub lesson_id: LessonId,
-    /// What it is called. Empty: it is not kept yet.
+    /// Its title. Empty: the lesson is not stored yet.
     pub title: String,
     /// `teacher`, `classroom`, `class` or `device`
     pub resource: String,
     pub resource_id: String,
-    /// The lesson that has it.
+    /// The lesson that holds the resource.
     pub with: LessonId,
-    /// What that one is called. Empty: it is not the asker's to know.
+    /// The title of that lesson. Empty: the caller may not see it.
     pub with_title: String,
     pub starts_at_ms: UnixMs,
     pub ends_at_ms: UnixMs,
 }
 
 impl ClashView {
-    /// With the titles of the lessons that have what is wanted.
+    /// Adds the titles of the lessons.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] where the database fails.
     pub async fn of(store: &Store, scope: &Scope, clashes: &[Clash]) -> Result<Vec<Self>, StoreError> {
         let clashes = &clashes[..clashes.len().min(CLASHES_SHOWN_MAX)];
         let ids: BTreeSet<LessonId> = clashes.iter().flat_map(|clash| [clash.lesson_id, clash.with]).collect();
@@ -53,5 +53,5 @@ impl ClashView {
     }
 }
 
-/// Nobody reads more of them.
+/// Clashes shown at most.
 const CLASHES_SHOWN_MAX: usize = 200;

@@ -1,4 +1,4 @@
-//! What dispatch refuses, and why a field of it must be written otherwise.
+//! Problems of dispatch.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -20,26 +20,26 @@ use school::{
     lesson::life::WrongState,
 };
 
-/// What dispatch refuses.
+/// Refusals of dispatch.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum DispatchProblem {
-    /// Lessons want what other lessons have.
+    /// Lessons need resources that other lessons hold.
     #[error("{} clashes", .clashes.len())]
     DoubleBooked {
-        /// Each clash, with the lesson that has what is wanted.
+        /// Each clash, with the lesson that holds the resource.
         clashes: Vec<ClashView>,
     },
-    /// One receiving classroom too many.
+    /// Too many receiving classrooms.
     #[error("{asked} receiving classrooms are asked for, {max} are allowed")]
     ReceiverLimit {
-        /// It is about those that can be called on stage; else about those that watch only.
+        /// The limit of interactive classrooms was exceeded; otherwise that of watch-only ones.
         interactive: bool,
-        /// There is room for it among those that watch only.
+        /// There is room for it as a watch-only classroom.
         may_watch: bool,
-        /// How many are allowed.
+        /// The limit.
         max: u32,
-        /// How many are asked for.
+        /// The number requested.
         asked: u32,
     },
 }
@@ -52,49 +52,49 @@ impl Problem for DispatchProblem {
     }
 }
 
-/// Why a field of dispatch must be written otherwise. Days and periods have `Unresolved`, lessons have `CourseError`.
+/// Why a field of dispatch is invalid. Days and periods have `Unresolved`, lessons have `CourseError`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum DispatchReason {
-    /// A day is moved to another one.
+    /// A day is moved to itself.
     #[error("the new day is the old one")]
     SameDay,
-    /// Nothing is planned on it.
+    /// The day has no lesson that can be moved.
     #[error("no lesson of that day can be moved")]
     NoLessonsToMove,
-    /// Not every lesson of a day can be given on the other, and nobody said that some may stay.
+    /// Some lessons of the day do not fit on the new day, and `leave_clashing` was not set.
     #[error("{count} lessons cannot be given on that day, one of them is {lesson_title}")]
     LessonsStay {
-        /// How many.
+        /// Their number.
         count: usize,
-        /// What one of them is called.
+        /// The title of one of them.
         lesson_title: String,
-        /// Why that one stays: `reason` and what belongs to it.
+        /// Why that one stays: `reason` with its parameters.
         #[schema(additional_properties)]
         because: Map<String, Value>,
     },
     /// The bureau does not use the program in this mode.
     #[error("the bureau does not use this program in this mode")]
     ModeNotUsed,
-    /// A class has no right to listen to this subject in this term.
+    /// A class has no listening right for this subject in this term.
     #[error("the class has no right to listen")]
     NoListeningRight,
-    /// Nothing is moved into the past.
+    /// The new time is in the past.
     #[error("the time is over already")]
     InThePast,
-    /// A reason is missing, or is a novel.
+    /// The reason is missing or too long.
     #[error("a reason has 1 to {max} characters")]
     ReasonNeeded {
-        /// How many characters it may have.
+        /// Maximum length in characters.
         max: usize,
     },
-    /// A receiving school lies outside the radiation scope.
+    /// A receiving school is outside the radiation scope.
     #[error("a receiving school lies outside the radiation scope")]
     OutsideServeScope,
-    /// The program asks for a class in each receiving room.
+    /// The program requires a class in each receiving room.
     #[error("a receiving classroom has no class in it")]
     ListeningClassNeeded,
-    /// The program does not ask for it in this mode, so nobody has to answer for doing without.
+    /// The program does not require this item in this mode, so there is nothing to waive.
     #[error("the program does not ask for this in this mode")]
     ItemNotAskedFor,
 }
@@ -123,18 +123,18 @@ impl From<Refusal> for ApiError {
     }
 }
 
-/// Why a lesson stays where it is, as `reason` and what belongs to it. What is no reason of a field is there by the
-/// `type` of its problem, as `wrong-lesson-state`.
+/// Why a lesson stays, as `reason` with its parameters. Without a field reason, `reason` is the `type` of the problem,
+/// for example `wrong-lesson-state`.
 pub(super) fn stays_because(refusal: Refusal) -> Map<String, Value> {
     let problem = ApiError::from(refusal);
     let mut because = problem.params().clone();
-    // Nobody filled in a field for this one lesson.
+    // The request has no field for this single lesson.
     because.remove("field");
     because.entry("reason").or_insert_with(|| problem.kind().into());
     because
 }
 
-/// Says what could not be scheduled, each clash with the lesson that has what is wanted.
+/// Converts a scheduling error into a problem, each clash with the lesson that holds the resource.
 pub(crate) async fn schedule_problem(store: &Store, scope: &Scope, error: ScheduleError) -> ApiError {
     match error {
         ScheduleError::Clashes(clashes) => match ClashView::of(store, scope, &clashes).await {

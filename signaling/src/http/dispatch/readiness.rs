@@ -1,4 +1,4 @@
-//! What must be ready before a lesson, what is missing, and who answers for doing without it.
+//! Readiness of a lesson: the checklist of its program, missing items and waivers.
 
 use std::collections::HashMap;
 
@@ -30,37 +30,37 @@ use school::{
     },
 };
 
-/// How one thing stands.
+/// State of a readiness item.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadinessState {
-    /// It is there.
+    /// Met.
     Met,
-    /// It is not there, and nobody answers for that.
+    /// Missing, not waived.
     Missing,
-    /// It is not there, and somebody answers for that.
+    /// Missing, waived.
     Waived,
 }
 
-/// One thing of the list.
+/// A readiness item.
 #[derive(Serialize, ToSchema)]
 pub struct ReadinessItemView {
     item: ReadinessItem,
     state: ReadinessState,
-    /// Who answers for doing without. `null`: nobody has to.
+    /// `null`: not waived.
     waiver: Option<WaiverView>,
 }
 
-/// Who answers for doing without, and why.
+/// Who waived the item, and why.
 #[derive(Serialize, ToSchema)]
 pub struct WaiverView {
-    /// What they were called then.
+    /// Name at the time of the waiver.
     name: String,
     reason: String,
     at_ms: UnixMs,
 }
 
-/// The list of a lesson, as its program asks for it in its mode.
+/// Readiness of a lesson by its program and mode.
 #[derive(Serialize, ToSchema)]
 pub struct ReadinessView {
     lesson_id: LessonId,
@@ -68,22 +68,22 @@ pub struct ReadinessView {
     program: String,
     #[schema(value_type = Mode)]
     mode: String,
-    /// Nothing is missing.
+    /// No item is missing without a waiver.
     ready: bool,
     items: Vec<ReadinessItemView>,
 }
 
-/// What shall be done without.
+/// An item to be waived.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWaiver {
     item: ReadinessItem,
-    /// Why, 1 to 200 characters.
+    /// The reason, 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
 }
 
-/// What is ready for a lesson and what is not
+/// Show a lesson's readiness
 #[utoipa::path(get, path = "/lessons/{lesson_id}/readiness", tag = "lessons", operation_id = "show_readiness",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = ReadinessView), Problems))]
@@ -96,7 +96,7 @@ pub async fn show(
     Ok(Json(readiness(&app, &identity.reach(Permission::SeeLessons)?, &lesson).await?))
 }
 
-/// Answer by name for doing without one thing
+/// Waive a readiness item by name
 #[utoipa::path(post, path = "/lessons/{lesson_id}/waivers", tag = "lessons", request_body = NewWaiver,
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 201, body = ReadinessView), Problems))]
@@ -108,7 +108,7 @@ pub async fn waive(
 ) -> Result<(StatusCode, Json<ReadinessView>), ApiError> {
     let scope = identity.reach(Permission::EditTimetable)?;
     let lesson = find(&app.store, &identity, Permission::EditTimetable, lesson_id).await?;
-    // Whoever only listens answers for nothing of it.
+    // Only the teaching side may waive, not a listening one.
     if !scope.covers(lesson.place()) {
         return Err(CommonProblem::NotFound.into());
     }
@@ -132,10 +132,10 @@ pub async fn waive(
     Ok((StatusCode::CREATED, Json(readiness(&app, &scope, &lesson).await?)))
 }
 
-/// How many things of each lesson's list are met, missing and waived. Lessons that began are left out.
+/// Counts of met, missing and waived items of each lesson. Lessons that have begun are left out.
 ///
 /// # Errors
-/// [`CommonProblem::Internal`] where the store does not answer.
+/// [`CommonProblem::Internal`] where the store fails.
 pub(crate) async fn counts(
     store: &Store,
     now: UnixMs,
@@ -195,7 +195,7 @@ async fn readiness(app: &DispatchApp, scope: &Scope, lesson: &Lesson) -> Result<
     Ok(ReadinessView { lesson_id: lesson.lesson_id, program, mode, ready: is_ready(&list), items })
 }
 
-/// What the lesson's program asks for in its mode. `None`: the bureau does not use it so.
+/// The rule for the lesson's program and mode. `None`: the bureau does not use this combination.
 pub(crate) async fn rule(store: &Store, scope: &Scope, lesson: &Lesson) -> Result<Option<ProgramRule>, ApiError> {
     Ok(program_rule(&store.rules_at(scope, lesson.place()).await?, lesson).cloned())
 }

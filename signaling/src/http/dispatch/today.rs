@@ -1,4 +1,4 @@
-//! 今日: what is on now, who is missing, whose line is in trouble, what was lost today, what comes next.
+//! 今日: lessons in progress, absences, connection trouble, lost and next lessons of the day.
 
 use std::{cmp::Reverse, collections::HashSet};
 
@@ -26,26 +26,26 @@ use school::{
     lesson::{Lesson, life::LessonState},
 };
 
-/// The day of what the asker sees. Lists are cut where nobody reads on; the counts are whole.
+/// The day in the caller's scope. Lists are truncated, counts are complete.
 #[derive(Serialize, ToSchema)]
 pub struct TodayView {
     now_ms: UnixMs,
-    /// How full the recordings' disk is, and what is kept with it.
+    /// Fill level of the recordings' disk, and what is recorded at that level.
     disk: DiskLevel,
     counts: TodayCounts,
-    /// What is on now: open or live, the latest bell first.
+    /// Lessons open or live, latest start first.
     on: Vec<TodayLesson>,
-    /// Who is not there though the bell has rung.
+    /// Absent although the lesson has started.
     missing: Vec<TodayTrouble>,
-    /// Whose line is in trouble.
+    /// With connection trouble.
     lines: Vec<TodayTrouble>,
-    /// What was not held today, or not recorded.
+    /// Lessons not held today, or not recorded.
     lost: Vec<TodayLesson>,
-    /// What comes next, the earliest first.
+    /// Lessons to come, earliest first.
     next: Vec<TodayLesson>,
 }
 
-/// Lessons of the day.
+/// Counts of the day's lessons.
 #[derive(Default, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "each is what it says")]
 pub struct TodayCounts {
@@ -73,20 +73,20 @@ pub struct TodayLesson {
     pub state: LessonState,
     pub starts_at_ms: UnixMs,
     pub ends_at_ms: UnixMs,
-    /// How many classrooms listen, and how many of them are there.
+    /// Listening classrooms, and how many of them are present.
     pub classrooms: usize,
     pub present: usize,
-    /// `null`: it is not recorded.
+    /// `null`: not recorded.
     pub recording_id: Option<RecordingId>,
-    /// How the recording is doing. `null`: nothing is recorded now.
+    /// State of the recording. `null`: not recording now.
     pub keeping: Option<Keeping>,
-    /// Whether the asker may look in now.
+    /// The caller may observe it now.
     pub may_watch: bool,
-    /// Why it was called off or never began. Empty: nobody said.
+    /// Why it was cancelled or missed. Empty: no reason given.
     pub reason: String,
 }
 
-/// Somebody who is not in a lesson, or only just.
+/// A participant that is absent or has connection trouble.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of the lesson")]
 pub struct TodayTrouble {
@@ -94,15 +94,15 @@ pub struct TodayTrouble {
     pub title: String,
     /// The teacher or the classroom.
     pub name: String,
-    /// The school of the classroom. Empty: it is the teacher.
+    /// The school of the classroom. Empty for the teacher.
     pub school: String,
     /// `absent`, `weak` or `lost`
     pub kind: &'static str,
-    /// Since the bell.
+    /// Start of the lesson.
     pub starts_at_ms: UnixMs,
 }
 
-/// 今日: what is on, who is missing, whose line is in trouble, what was lost, what comes next
+/// 今日: show lessons in progress, absences, connection trouble, lost and next lessons
 #[utoipa::path(get, path = "/today", tag = "lessons", extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = TodayView), Problems))]
 pub async fn today(State(app): State<DispatchApp>, identity: Identity) -> Result<Json<TodayView>, ApiError> {
@@ -174,10 +174,10 @@ pub async fn today(State(app): State<DispatchApp>, identity: Identity) -> Result
     Ok(Json(view))
 }
 
-/// A county of 400 schools has 700 lessons a day.
+/// A county of 400 schools has 700 lessons a day; this leaves ample room.
 const LESSONS_MAX: u32 = 3_000;
 
-/// Nobody reads more lines of one kind.
+/// Entries shown per list, at most.
 const SHOWN_MAX: usize = 100;
 
 fn shown(asker: &Asker, lesson: &Lesson, seats: &[SeatView], now: UnixMs) -> TodayLesson {
@@ -204,7 +204,7 @@ fn here(seats: &[SeatView]) -> impl Iterator<Item = &SeatView> {
     seats.iter().filter(|seat| seat.presence != Presence::Lost)
 }
 
-/// Whoever has a seat and lost the line is in trouble, not absent.
+/// A participant with a seat and a lost connection counts as trouble, not as absent.
 fn absent(lesson: &Lesson, seats: &[SeatView]) -> Vec<TodayTrouble> {
     let mut absent = Vec::new();
     if !seats.iter().any(|seat| seat.role == SeatRole::Teacher) {

@@ -1,4 +1,4 @@
-//! What requests about lessons need of the hub.
+//! State of the lesson routes.
 
 use std::sync::Arc;
 
@@ -13,26 +13,26 @@ use crate::{
     store::Store,
 };
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these routes use.
 #[derive(Clone)]
 pub struct LessonApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// The media plane.
     pub hub: Hub,
     /// The lessons in progress.
     pub registry: Registry,
-    /// What remains of lessons.
+    /// The recordings of lessons.
     pub recordings: Recordings,
-    /// Each session's turns at segments.
+    /// Limits concurrent segment reads per session.
     pub segments: Arc<ConcurrencyLimit>,
-    /// Signs and checks tokens.
+    /// Signs and verifies tokens.
     pub tokens: Arc<TokenSigner>,
-    /// Says that sessions, devices or roles have ended.
+    /// Notifies that sessions, devices or roles have changed.
     pub rights: RightsWatch,
-    /// Refusals on their way to the audit.
+    /// Queue of refused requests for the audit.
     pub refusals: Refusals,
 }
 

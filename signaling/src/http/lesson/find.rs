@@ -1,4 +1,4 @@
-//! A lesson by its id, for what the asker wants to do with it.
+//! Finds a lesson by its id, within the caller's scope of a permission.
 
 use school::{account::permission::Permission, base::id::LessonId, lesson::Lesson};
 
@@ -10,7 +10,7 @@ use crate::{
     store::Store,
 };
 
-/// A lesson with which the asker may do `act`; 404 for everyone else.
+/// A lesson on which the caller may do `act`; 404 for everyone else.
 pub(crate) async fn find(
     store: &Store,
     identity: &Identity,

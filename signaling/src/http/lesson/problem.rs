@@ -1,4 +1,4 @@
-//! What a lesson refuses: tokens, seats, offers, steps that do not fit its state.
+//! Problems of lessons: tokens, seats, offers, invalid state transitions.
 
 use std::time::Duration;
 
@@ -13,76 +13,76 @@ use crate::{
     live::{actor::TransitionError, session::TooManyOffers, table::SeatRefused, token::TokenError},
 };
 
-/// Why a lesson, or its wire, does not do what was asked.
+/// Problems of lessons, WHIP and WHEP.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum LessonProblem {
-    /// There is no token.
+    /// The `Authorization` header holds no token.
     #[error("there is no token in the Authorization header")]
     TokenMissing,
-    /// The token's time is over.
+    /// The token has expired.
     #[error("the token has expired")]
     TokenExpired,
-    /// The token is not ours, belongs to another lesson, or was given to somebody else.
+    /// The token's signature is wrong, or it was issued for another lesson or holder.
     #[error("the token is not good for this lesson and whoever shows it")]
     TokenRefused,
-    /// The token is good, but for something else.
+    /// The token is valid, but does not allow this.
     #[error("the token does not allow this")]
     WrongKindOfToken,
     /// The lesson's state does not allow it.
     #[error("a lesson that is {} does not allow this", .state.as_str())]
     WrongLessonState {
-        /// What it is.
+        /// The lesson's state.
         state: LessonState,
     },
     /// Every guest seat is taken.
     #[error("every guest seat is taken")]
     GuestsFull,
-    /// The text is no SDP.
+    /// The offer is not valid SDP.
     #[error("the offer cannot be read: {why}")]
     BadSdp {
-        /// Why, in English: a program made it.
+        /// The reason, in English.
         why: String,
     },
-    /// The m-lines do not fit what was asked.
+    /// The m-lines do not match the request.
     #[error("the offer's media do not fit: {why}")]
     MediaMismatch {
-        /// Why, in English: a program made it.
+        /// The reason, in English.
         why: String,
     },
-    /// Nothing in the offer can be decoded by us, or by what the lesson's publisher sends.
+    /// The offer has no codec in common with this server, or with what the lesson's publisher sends.
     #[error("no codec in common for {track}: it takes {}", .wanted.join(", "))]
     UnsupportedCodec {
         /// The track or slot.
         track: TrackKind,
-        /// What would have been accepted, as `a=rtpmap` names it.
+        /// The accepted codecs, named as in `a=rtpmap`.
         wanted: Vec<String>,
     },
-    /// The hub has as many connections as it holds.
+    /// The hub has reached its connection limit.
     #[error("the hub is full")]
     HubFull {
-        /// When to try again.
+        /// When to retry.
         #[serde(skip)]
         retry_after: Duration,
     },
-    /// The connection has gone: offer anew.
+    /// The connection has ended: send a new offer.
     #[error("the connection has gone")]
     SessionGone,
-    /// The fragment cannot be read (RFC 8840).
+    /// The SDP fragment cannot be parsed (RFC 8840).
     #[error("the SDP fragment cannot be read: {why}")]
     BadSdpFragment {
-        /// Why, in English: a program made it.
+        /// The reason, in English.
         why: String,
     },
     /// RFC 9725 §4.3.1: a PATCH needs an `If-Match`.
     #[error("an If-Match is needed: the latest ETag for candidates, \"*\" for an ICE restart")]
     IfMatchRequired,
-    /// RFC 9725 §4.3.1: the ICE session has another entity tag by now.
+    /// RFC 9725 §4.3.1: `If-Match` is not the current entity tag of the ICE session.
     #[error("the ICE session has another entity tag by now")]
     EtagDiffers,
 }
 
-/// A guest who finds every seat taken may find one free after this long.
+/// `Retry-After` where every guest seat is taken.
 const GUEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 impl Problem for LessonProblem {
@@ -170,7 +170,7 @@ impl From<OfferError> for ApiError {
                 track: kind,
                 wanted: wanted.iter().map(|codec| codec.encoding_name().to_owned()).collect(),
             },
-            // The lesson has no open room any more.
+            // The lesson's room is closed.
             OfferError::NoRoom => LessonProblem::WrongLessonState { state: LessonState::Ended },
             OfferError::Full { retry_after } => LessonProblem::HubFull { retry_after },
         }
@@ -188,23 +188,23 @@ impl From<PatchError> for ApiError {
     }
 }
 
-/// Why a field that says something of a lesson is not acceptable.
+/// Why a field of a lesson is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum LessonReason {
-    /// No calendar of ours has that day.
+    /// The date is outside the supported calendar.
     #[error("it lies outside of the calendar")]
     DateOutOfRange,
-    /// There is no such recording, or it is not shown to whoever asks.
+    /// There is no such recording, or the caller may not see it.
     #[error("there is no such recording, or it is not shown to you")]
     NoSuchRecording,
     /// Its lesson is still being recorded.
     #[error("its lesson is still being recorded")]
     StillRecording,
-    /// Only an embedded lesson has its piece played by its teacher.
+    /// Only in an embedded lesson does the teacher control the playing of the source.
     #[error("only an embedded lesson has its piece played by its teacher")]
     NotEmbedded,
-    /// Only a recorded and an embedded lesson play a recording.
+    /// Only recorded and embedded lessons play a recording.
     #[error("only a recorded and an embedded lesson play a recording")]
     PlaysNoRecording,
 }

@@ -1,4 +1,4 @@
-//! Taking a seat: the ticket with which a page connects.
+//! Taking a seat: issues the ticket with which a page connects.
 
 use std::time::Duration;
 
@@ -50,10 +50,10 @@ pub struct SeatTicket {
     pub socket_url: String,
 }
 
-/// A ticket outlives the lesson's last minute by this, so that nobody is sent away while it is being ended.
+/// A ticket expires this long after the lesson closes, so that nobody is disconnected while it is being ended.
 const TICKET_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// Take a seat: the ticket with which a page connects, by its socket, WHIP and WHEP
+/// Take a seat; returns the ticket for the socket, WHIP and WHEP
 #[utoipa::path(post, path = "/lessons/{lesson_id}/seats", tag = "lessons", operation_id = "take_seat",
     request_body = Nothing, params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("watch"))),
     responses((status = 201, body = SeatTicket), Problems))]
@@ -64,7 +64,7 @@ pub async fn take(
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Response, ApiError> {
     let lesson = find(&app.store, &identity, Permission::SeeLessons, lesson_id).await?;
-    // Whoever teaches it and may watch it as well comes to teach.
+    // In order of precedence: a teacher who may also watch publishes.
     let kinds = [
         (Permission::Teach, TokenKind::Publish),
         (Permission::Attend, TokenKind::Receive),
@@ -82,7 +82,7 @@ pub async fn take(
     let seat_id = app.store.seat_of(&scope, lesson_id, holder, role.as_str(), SeatId::fresh()).await?;
     let seat_id = seat_id.ok_or(CommonProblem::NotFound)?;
     if kind == TokenKind::Observe {
-        // Looking into a class is unseen by the room and always seen by the audit.
+        // Observers are not visible in the room, so each is audited.
         let row = identity.row(&app.clock, "look_into_lesson", format!("lesson:{lesson_id}")).at_place(lesson.place());
         app.store.audit(&row).await?;
     }
@@ -109,8 +109,8 @@ pub async fn take(
     Ok((StatusCode::CREATED, Json(ticket)).into_response())
 }
 
-/// A ticket is good for this lesson's whole time: a classroom that lost its line in minute 30 comes back with it,
-/// also while the database does not answer.
+/// A ticket is valid for the whole lesson: a classroom that loses its connection in minute 30 reconnects with it, even
+/// while the database does not answer.
 fn ticket_ends(lesson: &Lesson, now: UnixMs) -> UnixMs {
     lesson.times.closes_at.plus(TICKET_MARGIN).max(now.plus(TICKET_MARGIN))
 }

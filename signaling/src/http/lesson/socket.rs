@@ -1,4 +1,4 @@
-//! The page's socket: hello, then news one way and reports the other.
+//! The WebSocket of a page in a lesson: hello, then updates to the page, and reports and marks from it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,16 +49,16 @@ use school::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A socket that does not say hello by then is not a page of ours.
+/// Timeout for the hello message.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
-/// Whose role ends by its date is out this long afterwards at most.
+/// Interval of the expiry check: a seat is closed at most this long after its role or session has expired.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A page pings every few seconds; after this long without a word its line is gone.
+/// Receive timeout: a page pings every few seconds, so after this long its connection is lost.
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 
-/// One message takes at most this long to leave; a line that is slower is gone.
+/// Send timeout of one message; a slower connection counts as lost.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// `GET /api/v1/lessons/{lesson_id}/socket`
@@ -71,7 +71,7 @@ pub async fn open(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    // Another site's page could open a socket with our cookies; it has no token, and is not let in that far.
+    // A cross-site page can open a socket with the session cookie; it has no token either, but is refused here.
     own_origin(&headers, &uri)?;
     let upgrade = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -112,7 +112,7 @@ async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: Hea
     if claims.kind != TokenKind::Guest {
         info!(lesson.id = %lesson_id, seat.id = %seat_id, "Seat {seat_id} has a page");
     }
-    // The first look tells when to look again.
+    // The first check sets the real expiry.
     let mut may_until = UnixMs(0);
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -129,14 +129,14 @@ async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: Hea
                     None => break Ended::Deaf,
                 },
                 changed = rights.changed() => {
-                    // Somebody's session, device or role has ended: it may be this one's.
+                    // Some session, device or role has changed, possibly this seat's.
                     if changed.is_err() { break Ended::Sent }
                     let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
                     may_until = until;
                 }
                 _ = looks.tick() => {
                     if app.clock.lasting().wall < may_until { continue }
-                    // A role or a session has ended by its own date.
+                    // A role or the session has expired.
                     let Some(until) = may_stay(&app, &headers, &caller, &claims).await else { break Ended::Sent };
                     may_until = until;
                 }
@@ -152,12 +152,12 @@ async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: Hea
                                 if !say(&mut socket, text_of(&pong)).await { break Ended::Gone }
                             }
                             Ok(FromPage::Report(report)) => app.registry.report(lesson_id, seat_id, report),
-                            // Others' marks are made in the replay.
+                            // Only the teacher may mark during the lesson; others do so in the replay.
                             Ok(FromPage::Mark {}) if claims.kind == TokenKind::Publish => {
                                 let marked = ToPage::Marked { at_ms: mark(&app, &caller, lesson_id).await };
                                 if !say(&mut socket, text_of(&marked)).await { break Ended::Gone }
                             }
-                            // Hello twice, or what is no message of ours.
+                            // A second hello, a mark from another seat, or an unknown message.
                             Ok(FromPage::Hello { .. } | FromPage::Mark {}) | Err(_) => break Ended::Unreadable,
                         },
                         Message::Binary(_) => break Ended::Unreadable,
@@ -182,7 +182,7 @@ async fn serve(app: LessonApp, caller: Caller, lesson_id: LessonId, headers: Hea
     }
 }
 
-/// Marks this moment of a lesson that is live, in lesson time. `None`: it is not, or has as many marks as it may.
+/// Marks the current moment of a live lesson; returns lesson time. `None`: not live, mark limit reached, or not stored.
 async fn mark(app: &LessonApp, caller: &Caller, lesson_id: LessonId) -> Option<i64> {
     let lesson = app.registry.lesson(lesson_id).filter(|lesson| lesson.state == LessonState::Live)?;
     let (recording_id, now) = (lesson.recording?.recording_id, app.clock.wall());
@@ -201,7 +201,7 @@ async fn mark(app: &LessonApp, caller: &Caller, lesson_id: LessonId) -> Option<i
     }
 }
 
-/// A lesson is work: its teacher is not signed out for not clicking. At most once a minute this writes.
+/// Renews the session, so that a teacher is not signed out for inactivity. Writes at most once a minute.
 async fn stay_signed_in(app: &LessonApp, headers: &HeaderMap, caller: &Caller, claims: &Claims) {
     if claims.session.is_none() || claims.classroom_id.is_some() {
         return;
@@ -213,8 +213,8 @@ async fn stay_signed_in(app: &LessonApp, headers: &HeaderMap, caller: &Caller, c
     }
 }
 
-/// Until when whoever sits here may, as far as one can tell now: until the first of their roles, or their session, ends
-/// by its date. `None`: they may not.
+/// When the holder of this seat must be checked again: the first expiry among their roles and session. `None`: they may
+/// not stay.
 async fn may_stay(app: &LessonApp, headers: &HeaderMap, caller: &Caller, claims: &Claims) -> Option<UnixMs> {
     if claims.session.is_none() {
         return Some(UnixMs(i64::MAX));
@@ -224,7 +224,7 @@ async fn may_stay(app: &LessonApp, headers: &HeaderMap, caller: &Caller, claims:
     let session = match app.store.session(&sha256_hex(&cookie), now).await {
         Ok(Some(session)) => session,
         Ok(None) => return None,
-        Err(_) => return Some(now), // A lesson goes on while the store does not answer.
+        Err(_) => return Some(now), // Lessons continue while the store fails.
     };
     let act = match claims.kind {
         TokenKind::Publish => Permission::Teach,
@@ -238,17 +238,17 @@ async fn may_stay(app: &LessonApp, headers: &HeaderMap, caller: &Caller, claims:
 }
 
 enum Ended {
-    /// It may not stay.
+    /// The holder may no longer stay.
     Sent,
-    /// The line or the page is gone.
+    /// The connection or the page is gone.
     Gone,
-    /// We have said goodbye.
+    /// The server has sent its last message.
     Bye,
-    /// The page does not read what it is told.
+    /// The page does not read its messages.
     Deaf,
-    /// More than [`MESSAGES_PER_SECOND_MAX`].
+    /// The page exceeds [`MESSAGES_PER_SECOND_MAX`].
     TooFast,
-    /// What it said is no message.
+    /// The page sent an invalid message.
     Unreadable,
 }
 
@@ -260,7 +260,7 @@ async fn hello(socket: &mut WebSocket) -> Option<(String, Option<school::base::i
     }
 }
 
-/// False: the line is gone.
+/// Sends a message. `false`: the connection is lost.
 async fn say(socket: &mut WebSocket, text: Arc<str>) -> bool {
     let message = Message::Text(Utf8Bytes::from(&*text));
     matches!(timeout(SEND_WITHIN, socket.send(message)).await, Ok(Ok(())))

@@ -1,4 +1,4 @@
-//! What a lesson plays: chosen by its scheduler, played to its classrooms in step with the lesson's clock.
+//! The source that a lesson plays: chosen by its scheduler, played to its classrooms in sync with the lesson's clock.
 
 use axum::{
     Json,
@@ -40,55 +40,55 @@ use school::{
     library::playable,
 };
 
-/// The routes of what lessons play.
+/// The routes of lesson sources.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(show_source, choose_source, clear_source)).routes(routes!(play_source))
 }
 
-/// What a lesson plays, and where it is.
+/// The source that a lesson plays, and its playback position.
 #[derive(Serialize, ToSchema)]
 pub struct SourceView {
     recording_id: RecordingId,
-    /// The clip that it is limited to. `null`: the whole recording.
+    /// The clip that is played. `null`: the whole recording.
     clip_id: Option<ClipId>,
     title: String,
-    /// Who taught it.
+    /// The teacher of the recorded lesson.
     teacher: String,
     school: String,
-    /// It was taken down since it was chosen: it is not played.
+    /// It was taken down after it was chosen, and is not played.
     gone: bool,
-    /// When its first point is played. `null`: the lesson is not live yet, or its teacher does not have the piece played.
+    /// When playback started. `null`: the lesson is not live yet, or its teacher has not started playback.
     played_from_ms: Option<UnixMs>,
-    /// What is played. `null`: not now, or not to the asker.
+    /// The playlists. `null`: not played now, or not to the caller.
     play: Option<PlayView>,
     /// The hub's clock.
     now_ms: UnixMs,
 }
 
-/// What a lesson shall play.
+/// The source to choose for a lesson.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SourceRequest {
     /// A whole recording.
     Recording {
-        /// Which.
+        /// The recording.
         recording_id: RecordingId,
     },
     /// A clip.
     Clip {
-        /// Which.
+        /// The clip.
         clip_id: ClipId,
     },
 }
 
-/// Whether the piece of a lesson is played.
+/// Whether the source of a lesson is played.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlayingRequest {
     playing: bool,
 }
 
-/// What a lesson plays
+/// Show the source that a lesson plays
 #[utoipa::path(get, path = "/lessons/{lesson_id}/source", tag = "lessons",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("see_lessons"))),
     responses((status = 200, body = SourceView), Problems))]
@@ -101,7 +101,7 @@ pub async fn show_source(
     view(&app, &identity, &lesson).await.map(Json)
 }
 
-/// Choose what a lesson plays: it must be there for every end of it
+/// Choose the source that a lesson plays; all its classrooms must be allowed to see it
 #[utoipa::path(put, path = "/lessons/{lesson_id}/source", tag = "lessons", request_body = SourceRequest,
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = SourceView), Problems))]
@@ -149,7 +149,7 @@ pub async fn choose_source(
     view(&app, &identity, &lesson).await.map(Json)
 }
 
-/// Let a lesson play nothing
+/// Clear the source of a lesson
 #[utoipa::path(delete, path = "/lessons/{lesson_id}/source", tag = "lessons",
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 204), Problems))]
@@ -164,7 +164,7 @@ pub async fn clear_source(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Have the piece of an embedded lesson played in every classroom, from its first point on, or no longer
+/// Start playback of an embedded lesson's source in all classrooms, from its beginning, or stop it
 #[utoipa::path(put, path = "/lessons/{lesson_id}/source/playing", tag = "lessons", request_body = PlayingRequest,
     params(("lesson_id" = LessonId, Path)), extensions(("x-act" = json!("teach"))),
     responses((status = 200, body = SourceView), Problems))]
@@ -187,7 +187,7 @@ pub async fn play_source(
     if !app.store.play_source(&identity.reach(Permission::Teach)?, lesson_id, from, &row).await? {
         return Err(CommonProblem::NotFound.into());
     }
-    // Every page of the lesson hears that there is news of it, and looks.
+    // Notifies all pages of the lesson, which then reload the source.
     app.registry.reread(lesson_id).await?;
     view(&app, &identity, &lesson).await.map(Json)
 }
@@ -207,7 +207,7 @@ pub async fn media(
     shown.file(&app.recordings, &app.segments, &identity.session_sha256, file, &headers).await
 }
 
-/// Whoever sits in the lesson, or looks over it, while it is in progress.
+/// Whether the caller may attend, teach or watch the lesson, and it is in progress.
 fn may_play(identity: &Identity, lesson: &Lesson) -> bool {
     use school::account::permission::{Place, may};
     let acts = [Permission::Attend, Permission::Teach, Permission::Watch];
@@ -216,7 +216,7 @@ fn may_play(identity: &Identity, lesson: &Lesson) -> bool {
         && acts.into_iter().any(|act| may(asker, act, Place::Lesson(lesson), identity.now).is_ok())
 }
 
-/// A lesson whose source may be chosen: it plays one, and has not begun.
+/// A lesson whose source the caller may choose: its mode plays one, and it has not started.
 async fn to_choose(
     app: &LessonApp,
     identity: &Identity,
@@ -224,7 +224,7 @@ async fn to_choose(
 ) -> Result<(Lesson, school::base::id::PersonId), ApiError> {
     let scope = identity.reach(Permission::Dispatch)?;
     let lesson = find(&app.store, identity, Permission::Dispatch, lesson_id).await?;
-    // Who only listens chooses nothing of it.
+    // Schools that only receive the lesson may not choose.
     if !scope.owns(&lesson) {
         return Err(CommonProblem::NotFound.into());
     }

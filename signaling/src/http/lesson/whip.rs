@@ -1,8 +1,8 @@
-//! WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): an offer in, an answer out, for our page and everyone else.
+//! WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): offer and answer, for the web client and other clients.
 //!
-//! One WHIP session carries at most one voice and one picture; `?track=board` says that the picture is the board.
-//! `?slots=voice,board,camera` names the m-lines of a WHEP offer in order. Nothing is ever renegotiated.
-//! The token is checked at POST; afterwards the unguessable session URL lives and dies with its peer.
+//! One WHIP session carries at most one audio and one video track; `?track=board` says that the video is the board.
+//! `?slots=voice,board,camera` names the m-lines of a WHEP offer in order. There is no renegotiation.
+//! The token is checked at POST; afterwards the unguessable session URL is the credential, valid as long as its peer.
 
 use axum::{
     body::Body,
@@ -49,7 +49,7 @@ pub struct WhipQuery {
 #[derive(Deserialize)]
 pub struct WhepQuery {
     slots: Option<String>,
-    /// The guest seat that this page's socket was given. Others' seats are in their token.
+    /// The guest seat assigned to this page's socket. The seats of others are in their token.
     seat: Option<SeatId>,
 }
 
@@ -83,7 +83,7 @@ pub async fn play(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    // A teacher may see what the classrooms see.
+    // A teacher may play what the classrooms receive.
     let kinds = [TokenKind::Receive, TokenKind::Guest, TokenKind::Observe, TokenKind::Publish];
     let claims = allowed(&app, caller, lesson_id, &headers, &kinds).await?;
     let slots = query.slots.as_deref().map(read_slots).transpose()?;
@@ -119,7 +119,7 @@ pub async fn patch(
     }
 }
 
-/// `DELETE /sessions/{name}`: ends it. It is 200 also where it has ended already, so that a client may repeat itself.
+/// `DELETE /sessions/{name}`: ends the session. Idempotent: 200 also where it has already ended.
 pub async fn leave(State(app): State<LessonApp>, Path(name): Path<String>) -> StatusCode {
     if let Some(session) = app.registry.resources().take(&name) {
         app.registry.with_session(session.lesson_id, |seats, now| seats.handle_peer_left(now, session.peer));
@@ -128,12 +128,12 @@ pub async fn leave(State(app): State<LessonApp>, Path(name): Path<String>) -> St
     StatusCode::OK
 }
 
-/// `OPTIONS` of an endpoint or a session: a browser's preflight, or a client that asks what is understood here.
+/// `OPTIONS` of an endpoint or a session: a CORS preflight, or a client that queries the accepted media types.
 pub async fn options() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, [(header::HeaderName::from_static("accept-post"), SDP)])
 }
 
-/// Any page may publish and play with a token; cookies play no part here, so none are allowed.
+/// CORS: any origin may publish and play with a token; credentials are not allowed.
 pub async fn cross_origin(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;
@@ -154,7 +154,7 @@ pub async fn cross_origin(request: axum::extract::Request, next: axum::middlewar
     response
 }
 
-/// Who, and may they: refusals are kept in the audit.
+/// Authenticates and authorises a request by its token. Refusals are audited.
 async fn allowed(
     app: &LessonApp,
     caller: Caller,
@@ -178,14 +178,14 @@ async fn allowed(
     Err(refused)
 }
 
-/// The lesson where it is open or live; a problem that says what it is instead.
+/// The lesson if it is open or live; otherwise a problem with its state.
 async fn in_progress(app: &LessonApp, lesson_id: LessonId) -> Result<Lesson, ApiError> {
     if let Some(lesson) = app.registry.lesson(lesson_id)
         && lesson.state.is_in_progress()
     {
         return Ok(lesson);
     }
-    // The token named this lesson, so its bearer may know of it.
+    // The token is for this lesson, so its bearer may know the state.
     let lesson =
         app.store.lesson(&system_scope::bearer_of_a_token(), lesson_id).await?.ok_or(CommonProblem::NotFound)?;
     Err(WrongState(lesson.state).into())
@@ -218,7 +218,7 @@ async fn connect(
     app.registry.resources().insert(name.clone(), lesson_id, &answered);
     let kept = app.registry.with_session(lesson_id, |seats, _| seats.handle_peer_answered(seat_id, peer, purpose));
     if kept.is_none() {
-        // The lesson ended while the hub was answering.
+        // The lesson ended while the hub created the answer.
         app.registry.close_peer(peer);
         return Err(OfferError::NoRoom.into());
     }
@@ -234,7 +234,7 @@ async fn connect(
     Ok((StatusCode::CREATED, headers, answered.sdp).into_response())
 }
 
-/// The hub answers from its workers: waiting for it is no work for the runtime's own threads.
+/// Runs blocking work: the hub answers from its own workers, and waiting must not block the runtime's threads.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }
@@ -264,6 +264,6 @@ fn read_slots(text: &str) -> Result<Vec<TrackKind>, ApiError> {
 }
 
 fn etag(ice_ufrag: &str) -> HeaderValue {
-    // An ICE user fragment is made of letters, digits, + and / (RFC 8839 §5.4).
+    // An ICE user fragment consists of letters, digits, + and / (RFC 8839 §5.4).
     HeaderValue::try_from(format!("\"{ice_ufrag}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }

@@ -1,4 +1,4 @@
-//! What requests about the library need of the hub.
+//! State of the library routes.
 
 use std::sync::Arc;
 
@@ -13,26 +13,26 @@ use crate::{
     store::Store,
 };
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these routes use.
 #[derive(Clone)]
 pub struct LibraryApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What remains of lessons.
+    /// The recordings of lessons.
     pub recordings: Recordings,
-    /// Puts board and camera into one frame.
+    /// Renders board and camera into one video.
     pub composer: Arc<Composer>,
-    /// Signs and checks tokens.
+    /// Signs and verifies tokens.
     pub tokens: Arc<TokenSigner>,
-    /// Each session's turns at whole recordings.
+    /// Limits concurrent downloads per session.
     pub downloads: Arc<ConcurrencyLimit>,
-    /// Each session's turns at segments.
+    /// Limits concurrent segment reads per session.
     pub segments: Arc<ConcurrencyLimit>,
-    /// What was exported lately.
+    /// Recent exports, so that repeated range requests write one audit row.
     pub exported: Arc<RecentExports>,
-    /// Refusals on their way to the audit.
+    /// Queue of refused requests for the audit.
     pub refusals: Refusals,
 }
 

@@ -1,4 +1,4 @@
-//! The door of a recording: who may look into it, by whatever way they come.
+//! Authorisation for recordings, shared by all routes that give access to one.
 
 use super::problem::LibraryProblem;
 use crate::{
@@ -25,10 +25,10 @@ use school::{
     timetable::pairing::{Hearing, may_replay},
 };
 
-/// What the asker may know of in the library.
+/// The library entries that the caller may know of.
 ///
 /// # Errors
-/// [`CommonProblem::NotAllowed`] where that is nothing at all, whatever there is.
+/// [`CommonProblem::NotAllowed`] where the caller may see the library nowhere.
 pub(crate) fn library_scope(identity: &Identity) -> Result<LibraryScope, ApiError> {
     let asker = &identity.session.asker;
     Ok(LibraryScope {
@@ -38,20 +38,20 @@ pub(crate) fn library_scope(identity: &Identity) -> Result<LibraryScope, ApiErro
     })
 }
 
-/// The same for one thing by its id.
+/// The same scope for one object by its id.
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`].
+/// [`CommonProblem::NotFound`] where the caller may see the library nowhere.
 pub(crate) fn library_reach(identity: &Identity) -> Result<LibraryScope, ApiError> {
     library_scope(identity).map_err(|_| CommonProblem::NotFound.into())
 }
 
-/// The lesson of a recording that the asker may look into: taught, looked over or heard by them, or published to a place
-/// of theirs. To readers of what is published its lesson does not say who listened.
+/// The lesson of a recording that the caller may replay: they taught, supervise or received it, or it is published to
+/// an organisation of theirs. For readers of a publication the lesson's classrooms are left out.
 ///
 /// # Errors
-/// [`LibraryProblem::TakenDown`] for those who keep it, [`RetentionProblem::RecordingDeleted`] for those who might, and
-/// [`CommonProblem::NotFound`] for everybody else.
+/// [`LibraryProblem::TakenDown`] for those who may edit it, [`RetentionProblem::RecordingDeleted`] for those who could
+/// access it, and [`CommonProblem::NotFound`] for everyone else.
 pub(crate) async fn authorize_replay(
     app: &LibraryApp,
     identity: &Identity,
@@ -60,7 +60,7 @@ pub(crate) async fn authorize_replay(
     authorize_replay_as(app, identity, Permission::Replay, recording_id).await
 }
 
-/// The same for another act. What is published is replayed, and nothing else.
+/// The same for another permission. Publication allows replay only.
 ///
 /// # Errors
 /// As [`authorize_replay`].
@@ -77,10 +77,10 @@ pub(crate) async fn authorize_replay_as(
     }
 }
 
-/// Whether [`authorize_replay_as`] lets the asker in.
+/// Whether [`authorize_replay_as`] succeeds.
 ///
 /// # Errors
-/// Where it cannot be told.
+/// [`RetentionProblem::RecordingDeleted`] where it was deleted, or an error of the store.
 pub(crate) async fn lets(
     app: &LibraryApp,
     identity: &Identity,
@@ -90,13 +90,13 @@ pub(crate) async fn lets(
     Ok(matches!(door(app, identity, act, recording_id).await?, Door::Open(_)))
 }
 
-/// How somebody finds the door of a recording.
+/// Result of the access check for a recording.
 enum Door {
-    /// They look into it.
+    /// Access is allowed.
     Open(Box<Lesson>),
-    /// It was taken down, and they keep it.
+    /// It was taken down, and the caller may edit it.
     TakenDown { reason: String },
-    /// Whether there is such a recording is not theirs to know.
+    /// Access is refused; the recording's existence is not disclosed.
     Shut,
 }
 
@@ -107,7 +107,7 @@ async fn door(
     recording_id: RecordingId,
 ) -> Result<Door, ApiError> {
     let door = kept_door(app, identity, act, recording_id).await?;
-    // Whoever may know of it is told that it is gone, before anything else of it.
+    // Callers who may know of it get `recording-deleted` before anything else.
     if !matches!(door, Door::Shut)
         && let Some(gone) = app.store.recording_gone(&system_scope::published(), recording_id).await?
     {
@@ -117,7 +117,7 @@ async fn door(
     Ok(door)
 }
 
-/// As if nothing were ever deleted.
+/// The access check without regard to deletion.
 async fn kept_door(
     app: &LibraryApp,
     identity: &Identity,
@@ -158,10 +158,10 @@ async fn taken_down(
     }
 }
 
-/// The lesson of a recording that is the asker's own in this: see [`school::account::permission::Scope::owns`].
+/// The lesson of a recording that the caller owns for `act`: see [`school::account::permission::Scope::owns`].
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`].
+/// [`CommonProblem::NotFound`] where the caller does not own it.
 pub(crate) async fn own(
     app: &LibraryApp,
     identity: &Identity,
@@ -173,8 +173,8 @@ pub(crate) async fn own(
     lesson.filter(|lesson| scope.owns(lesson)).ok_or_else(|| CommonProblem::NotFound.into())
 }
 
-/// Whether the asker, in whose scope of replay the lesson lies, may look into its recording: who taught it, who looks
-/// over its school, and who could hear it.
+/// Whether the caller may replay the recording of a lesson in `scope`: they taught it, supervise its school, or
+/// received it with a listening right.
 pub(crate) async fn may_look(
     store: &Store,
     identity: &Identity,
@@ -185,14 +185,14 @@ pub(crate) async fn may_look(
     Ok(teaches || scope.covers(lesson.place()) || had_the_right(store, scope, lesson).await?)
 }
 
-/// Whether one of the listening ends in scope could hear the lesson by a right that held then. What it could hear stays
-/// its own, also after the right was frozen or cancelled.
+/// Whether a receiving classroom in scope had a listening right valid at the time of the lesson. Replay stays allowed
+/// after the right is frozen or cancelled.
 async fn had_the_right(store: &Store, scope: &Scope, lesson: &Lesson) -> Result<bool, ApiError> {
     if !readiness::rule(store, scope, lesson).await?.is_some_and(|rule| rule.needs_listening_right) {
         return Ok(true);
     }
     let Some(heard) = store.heard(scope, lesson.lesson_id).await? else { return Ok(false) };
-    // Rights are given for a term: a lesson outside of any was put there for the classrooms that it lists.
+    // Rights are per term: a lesson outside any term was scheduled for the classrooms it lists.
     let (Some(term_id), Some(live_at)) = (heard.term_id, lesson.live_at) else { return Ok(!heard.classes.is_empty()) };
     let class_ids: Vec<ClassId> = heard.classes.iter().copied().flatten().collect();
     let rights = store.rights_of_classes(scope, term_id, &class_ids).await?;

@@ -1,4 +1,4 @@
-//! Chapters of a recording, and the marks that name them.
+//! Chapters of a recording, and the marks that give them titles.
 
 use axum::{
     Json,
@@ -45,21 +45,21 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(edit_mark, delete_mark))
 }
 
-/// A point to enter a recording by.
+/// A chapter of a recording.
 #[derive(Serialize, ToSchema)]
 pub struct ChapterView {
-    /// In lesson time.
+    /// Lesson time.
     at_ms: i64,
     kind: ChapterOrigin,
-    /// What begins there. Empty: nobody said.
+    /// The title. Empty: there is none.
     title: String,
-    /// The mark that names it. `null`: nobody has.
+    /// The mark that gives the title. `null`: there is none.
     mark_id: Option<MarkId>,
-    /// Counts the mark's edits: its ETag. `null`: there is none.
+    /// Version number of the mark: its ETag. `null`: there is no mark.
     version: Option<i64>,
 }
 
-/// A mark, as it is kept.
+/// A stored mark.
 #[derive(Serialize, ToSchema)]
 pub struct MarkView {
     mark_id: MarkId,
@@ -68,19 +68,19 @@ pub struct MarkView {
     version: i64,
 }
 
-/// A moment to be marked.
+/// A mark to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMark {
-    /// In lesson time.
+    /// Lesson time.
     #[schema(minimum = 0, maximum = 86_400_000)]
     at_ms: i64,
-    /// What begins there. `null`: it is only marked.
+    /// The title. `null`: none.
     #[schema(min_length = 1, max_length = 80)]
     title: Option<String>,
 }
 
-/// What is changed of a mark. What is left out stays.
+/// An edit of a mark. Missing fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MarkEdit {
@@ -90,7 +90,7 @@ pub struct MarkEdit {
     title: Option<String>,
 }
 
-/// What a recording can be entered by: marks, changes of the board, stage turns
+/// List the chapters of a recording: marks, board changes, stage turns
 #[utoipa::path(get, path = "/recordings/{recording_id}/chapters", tag = "recordings",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = Listed<ChapterView>), Problems))]
@@ -103,7 +103,7 @@ pub async fn list_chapters(
     Ok(Json(Listed { items: chapters(&app, recording_id).await?, next: None }))
 }
 
-/// Mark a moment of a recording
+/// Add a mark to a recording
 #[utoipa::path(post, path = "/recordings/{recording_id}/marks", tag = "recordings", request_body = NewMark,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 201, body = MarkView), Problems))]
@@ -128,7 +128,7 @@ pub async fn add_mark(
     }
 }
 
-/// Move a mark, or say what begins there
+/// Edit the time or title of a mark
 #[utoipa::path(patch, path = "/recordings/{recording_id}/marks/{mark_id}", tag = "recordings", request_body = MarkEdit,
     params(("recording_id" = RecordingId, Path), ("mark_id" = MarkId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_library"))),
@@ -151,7 +151,7 @@ pub async fn edit_mark(
     Ok(Tagged::new(mark.version, view(mark)))
 }
 
-/// Take a mark away
+/// Delete a mark
 #[utoipa::path(delete, path = "/recordings/{recording_id}/marks/{mark_id}", tag = "recordings",
     params(("recording_id" = RecordingId, Path), ("mark_id" = MarkId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_library"))),
@@ -170,7 +170,7 @@ pub async fn delete_mark(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a recording can be entered by, for whoever was let in.
+/// The chapters of a recording. The caller must already be authorised.
 pub(crate) async fn chapters(app: &LibraryApp, recording_id: RecordingId) -> Result<Vec<ChapterView>, ApiError> {
     let recordings = app.recordings.clone();
     let manifest = blocking(move || recordings.manifest(recording_id)).await?;
@@ -192,20 +192,20 @@ pub(crate) async fn chapters(app: &LibraryApp, recording_id: RecordingId) -> Res
     Ok(merged(seen, marks).into_iter().map(view).collect())
 }
 
-/// Two ids of a path. What is no id is not found.
+/// Parses two ids of a path.
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`].
+/// [`CommonProblem::NotFound`] where one cannot be parsed.
 pub(crate) fn both<A: std::str::FromStr, B: std::str::FromStr>(
     Path((one, other)): &Path<(String, String)>,
 ) -> Result<(A, B), ApiError> {
     Ok((one.parse().map_err(|_| CommonProblem::NotFound)?, other.parse().map_err(|_| CommonProblem::NotFound)?))
 }
 
-/// A moment of a lesson.
+/// Validates a lesson time, in ms.
 ///
 /// # Errors
-/// [`CommonProblem::Invalid`].
+/// [`CommonProblem::Invalid`] where it is outside any lesson.
 pub(crate) fn moment(at_ms: i64) -> Result<i64, ApiError> {
     if (0..=CLIP_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(invalid("at_ms", &LibraryReason::OutsideTheLesson)) }
 }

@@ -1,4 +1,4 @@
-//! Clips of a recording. They are played from its own files, and downloaded as it is, from one point to the other.
+//! Clips of a recording. A clip stores start and end only; it is played and downloaded from the recording's files.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_clips, add_clip)).routes(routes!(show_clip, edit_clip, delete_clip))
 }
 
-/// A clip, as it is kept.
+/// A stored clip.
 #[derive(Serialize, ToSchema)]
 pub struct ClipView {
     clip_id: ClipId,
@@ -48,28 +48,28 @@ pub struct ClipView {
     from_ms: i64,
     to_ms: i64,
     title: String,
-    /// Who cut it.
+    /// Who made it.
     author: Teacher,
     made_at_ms: UnixMs,
     may: ClipMay,
-    /// Counts its edits: the ETag.
+    /// Version number: the ETag.
     version: i64,
 }
 
-/// A clip to be kept.
+/// A clip to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewClip {
     #[schema(minimum = 0, maximum = 86_400_000)]
     from_ms: i64,
-    /// At least a second behind.
+    /// At least 1 s after `from_ms`.
     #[schema(minimum = 1000, maximum = 86_400_000)]
     to_ms: i64,
     #[schema(min_length = 1, max_length = 80)]
     title: String,
 }
 
-/// What is changed of a clip. What is left out stays.
+/// An edit of a clip. Missing fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClipChange {
@@ -81,7 +81,7 @@ pub struct ClipChange {
     title: Option<String>,
 }
 
-/// Clips of a recording
+/// List the clips of a recording
 #[utoipa::path(get, path = "/recordings/{recording_id}/clips", tag = "recordings",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = Listed<ClipView>), Problems))]
@@ -96,7 +96,7 @@ pub async fn list_clips(
     Ok(Json(Listed { items: clips.into_iter().map(|clip| view(clip, may)).collect(), next: None }))
 }
 
-/// Cut a clip. Nothing is copied: it is two points of the recording
+/// Add a clip; stores its start and end, no media is copied
 #[utoipa::path(post, path = "/recordings/{recording_id}/clips", tag = "recordings", request_body = NewClip,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 201, body = ClipView), Problems))]
@@ -126,7 +126,7 @@ pub async fn add_clip(
     Ok(Tagged::created(1, view(clip, may), location))
 }
 
-/// One clip
+/// Show a clip
 #[utoipa::path(get, path = "/clips/{clip_id}", tag = "recordings",
     params(("clip_id" = ClipId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = ClipView), Problems))]
@@ -140,7 +140,7 @@ pub async fn show_clip(
     Ok(Tagged::new(clip.version, view(clip, may)))
 }
 
-/// Move the points of a clip, or give it another title: its author, or who keeps the recording
+/// Edit the start, end or title of a clip, as its author or as an editor of the recording
 #[utoipa::path(patch, path = "/clips/{clip_id}", tag = "recordings", request_body = ClipChange,
     params(("clip_id" = ClipId, Path), ("if-match" = String, Header)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = ClipView), Problems))]
@@ -165,7 +165,7 @@ pub async fn edit_clip(
     Ok(Tagged::new(clip.version, view(clip, may)))
 }
 
-/// Take a clip away: its author, or who keeps the recording. Lessons and links that show it show it no longer
+/// Delete a clip, as its author or as an editor of the recording; lessons and links no longer show it
 #[utoipa::path(delete, path = "/clips/{clip_id}", tag = "recordings",
     params(("clip_id" = ClipId, Path), ("if-match" = String, Header)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 204), Problems))]
@@ -186,7 +186,7 @@ async fn find(app: &LibraryApp, identity: &Identity, clip_id: ClipId) -> Result<
     Ok((clip, lesson))
 }
 
-/// Who keeps a recording changes its clips without looking into it.
+/// Editors of a recording may change its clips without the replay permission.
 async fn find_to_edit(app: &LibraryApp, identity: &Identity, clip_id: ClipId) -> Result<(Clip, Lesson), ApiError> {
     let clip = app.store.clip(&system_scope::published(), clip_id).await?.ok_or(CommonProblem::NotFound)?;
     let lesson = match own(app, identity, Permission::EditLibrary, clip.recording_id).await {
@@ -208,7 +208,7 @@ async fn change(
     edited(app.store.edit_clip(&system_scope::published(), (clip.clip_id, version), editor, &edit, &row).await?)
 }
 
-/// A piece of what is there.
+/// Validates start and end of a clip against the recording's length.
 async fn within(app: &LibraryApp, recording_id: RecordingId, from_ms: i64, to_ms: i64) -> Result<Window, ApiError> {
     let too_short = || invalid("to_ms", &LibraryReason::ClipTooShort { min_seconds: CLIP_MS_MIN / 1_000 });
     let window = Window::new(from_ms, to_ms).ok_or_else(too_short)?;

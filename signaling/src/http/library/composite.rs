@@ -1,4 +1,4 @@
-//! Board and camera in one frame: asked for, followed, given up.
+//! The composite video of a recording, board and camera in one frame: create, show progress, cancel.
 
 use std::sync::Arc;
 
@@ -21,33 +21,33 @@ use crate::http::{
 };
 use school::{account::permission::Permission, base::id::RecordingId};
 
-/// How far the one frame of a recording is.
+/// Progress of a composite video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CompositeStage {
-    /// Nobody has asked for it.
+    /// It was not requested.
     None,
-    /// It is being made.
+    /// It is being rendered.
     Making,
-    /// `download?tracks=composite` gives it.
+    /// `download?tracks=composite` returns it.
     Ready,
-    /// It could not be made.
+    /// Rendering failed.
     Failed,
 }
 
-/// Board and camera of a recording in one frame.
+/// The composite video of a recording: board and camera in one frame.
 #[derive(Serialize, ToSchema)]
 pub struct CompositeView {
     recording_id: RecordingId,
     state: CompositeStage,
-    /// So much of it is made, in percent.
+    /// Progress in percent.
     #[schema(maximum = 100)]
     percent: u8,
-    /// How long the file is. `null`: it is not there.
+    /// Size of the file in bytes. `null`: it does not exist.
     size_bytes: Option<u64>,
 }
 
-/// Whether a recording is there in one frame, or how far it is
+/// Show the state of a recording's composite video
 #[utoipa::path(get, path = "/recordings/{recording_id}/composite", tag = "recordings", operation_id = "show_composite",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("export_recording"))),
     responses((status = 200, body = CompositeView), Problems))]
@@ -60,7 +60,7 @@ pub async fn show(
     view(&app, recording_id).await
 }
 
-/// Put board and camera of a recording into one frame: it takes a while, and one is made at a time
+/// Start rendering board and camera of a recording into one video; one recording is rendered at a time
 #[utoipa::path(post, path = "/recordings/{recording_id}/composite", tag = "recordings", operation_id = "make_composite",
     request_body = Nothing, params(("recording_id" = RecordingId, Path)),
     extensions(("x-act" = json!("export_recording"))),
@@ -83,14 +83,14 @@ pub async fn make(
             let row = identity.row(&app.clock, "make_composite", format!("recording:{recording_id}"));
             app.store.audit(&row.at_place(lesson.place())).await?;
         }
-        Err(CompositeRefused::Ready) => {} // As it was asked for.
+        Err(CompositeRefused::Ready) => {} // Already done.
         Err(CompositeRefused::Busy(id)) if id.0 == recording_id.uuid() => {}
         Err(refused) => return Err(refused.into()),
     }
     view(&app, recording_id).await
 }
 
-/// Give up one that is being made, or take away one that is there
+/// Cancel the rendering of a composite video, or delete the finished one
 #[utoipa::path(delete, path = "/recordings/{recording_id}/composite", tag = "recordings",
     operation_id = "cancel_composite", params(("recording_id" = RecordingId, Path)),
     extensions(("x-act" = json!("export_recording"))), responses((status = 204), Problems))]

@@ -1,4 +1,4 @@
-//! A recording, or a span of it, as one MP4 file to keep or to play from.
+//! Download of a recording, or a span of it, as one MP4 file.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -39,22 +39,22 @@ use school::{
     lesson::Lesson,
 };
 
-/// What is asked for.
+/// The tracks and span of a download.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DownloadQuery {
-    /// `camera`, `board`, `both` or `voice`; `composite`: both in one frame, whole.
+    /// `camera`, `board`, `both` or `voice`; `composite`: both in one frame, whole recording only.
     tracks: String,
-    /// The first moment, in lesson time. `None`: the beginning.
+    /// Start, in lesson time. `None`: the start of the recording.
     from_ms: Option<u64>,
-    /// Where it ends, in lesson time. `None`: the end.
+    /// End, in lesson time. `None`: the end of the recording.
     to_ms: Option<u64>,
 }
 
 /// `GET /api/v1/recordings/{recording_id}/download?tracks=…`
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`] where there is nothing of these tracks in that span, or the asker may not have it;
+/// [`CommonProblem::NotFound`] where the span holds nothing of these tracks, or the caller may not export it;
 /// `recording-deleted`.
 pub async fn download(
     State(app): State<LibraryApp>,
@@ -90,7 +90,7 @@ pub async fn download(
     let mut response = (
         [
             (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-            // A lesson is looked into by name: its file stays with whoever asked, and is asked for anew.
+            // Access is personal: no shared caches, and every use is revalidated.
             (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
             (header::CONTENT_DISPOSITION, disposition(&lesson, tracks.as_str(), word(tracks), end(tracks), span)),
         ],
@@ -116,7 +116,7 @@ fn read(ask: &DownloadQuery) -> Result<(ExportTracks, Option<ExportSpan>), ApiEr
     Ok((tracks, Some(span)))
 }
 
-/// The file's bytes as they are wanted: nothing waits in memory but one piece, and no thread is held by a slow line.
+/// The file's bytes, read on demand: one piece in memory at a time, and no thread blocked by a slow client.
 fn bytes(
     export: Arc<Export>,
     part: ByteRange,
@@ -143,7 +143,7 @@ fn bytes(
     })
 }
 
-/// A download leaves the hub and its rules: the audit sees who took what.
+/// Writes an audit row for a download, since the file leaves the hub's access control.
 async fn note(
     app: &LibraryApp,
     identity: &Identity,
@@ -160,7 +160,7 @@ async fn note(
     Ok(())
 }
 
-/// The name under which it is kept: a plain one for whoever reads no other, and the lesson's (RFC 6266, RFC 8187).
+/// `Content-Disposition` with an ASCII name as fallback, and the lesson's title in UTF-8 (RFC 6266, RFC 8187).
 fn disposition(lesson: &Lesson, tracks: &str, word: &str, end: &str, span: Option<ExportSpan>) -> HeaderValue {
     let local = Zone::named(SHANGHAI).ok().and_then(|zone| zone.local(lesson.live_at?));
     let date = local.map(|at| at.date().to_string()).unwrap_or_default();
@@ -170,7 +170,7 @@ fn disposition(lesson: &Lesson, tracks: &str, word: &str, end: &str, span: Optio
         Some(ExportSpan { from_ms, to_ms: u64::MAX }) => format!(" {}起", moment(from_ms)),
         Some(ExportSpan { from_ms, to_ms }) => format!(" {}至{}", moment(from_ms), moment(to_ms)),
     };
-    // What no file system takes, and what turns text around, is left out.
+    // Leaves out characters that file systems refuse, and those that change text direction.
     let plain = |c: char| {
         !c.is_control() && !"/\\:*?\"<>|".contains(c) && !matches!(c, '\u{200e}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -200,13 +200,13 @@ fn end(tracks: ExportTracks) -> &'static str {
     if tracks == ExportTracks::Voice { "m4a" } else { "mp4" }
 }
 
-/// Board and camera in one frame, where somebody had it made.
+/// Value of `tracks` for the composite video.
 const COMPOSITE: &str = "composite";
 
-/// Read from the disk at once: large enough that the disk is seldom asked, small enough that a thousand downloads fit.
+/// Size of one disk read: large enough for few reads, small enough for the memory of a thousand downloads.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// File systems take 255 bytes, which is 85 of these characters; the rest of the name wants room too.
+/// File names have at most 255 bytes, which is 85 Chinese characters; the rest of the name needs room too.
 const TITLE_CHARACTERS_MAX: usize = 48;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the library refuses: looking, publishing, putting two pictures into one, clips and marks beyond the recording.
+//! Problems of the library: replay, publication rights, composite videos, clips, marks and reviews.
 
 use axum::http::StatusCode;
 use recorder::composite::CompositeRefused;
@@ -8,33 +8,33 @@ use utoipa::ToSchema;
 
 use crate::http::web::problem::{ApiError, Problem};
 
-/// Why the library does not do what was asked.
+/// Problems of the library.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum LibraryProblem {
-    /// It was taken down, and the asker keeps it.
+    /// It was taken down, and the caller may edit it.
     #[error("the recording was taken down")]
     TakenDown {
-        /// Why, as whoever took it down wrote it.
+        /// The reason given when it was taken down.
         reason: String,
     },
-    /// The rights of a recording do not change like this.
+    /// The recording's rights do not allow this change.
     #[error("the rights of the recording do not allow it: {why}")]
     Rights {
-        /// Why: `reason` and what belongs to it.
+        /// The reason: `reason` and its parameters.
         #[serde(flatten)]
         why: RightsError,
     },
-    /// ffmpeg is not installed, or cannot be run.
+    /// ffmpeg is not installed or cannot be run.
     #[error("ffmpeg cannot be run")]
     NoFfmpeg,
-    /// Another recording is being put into one frame.
+    /// Another composite video is being rendered.
     #[error("another recording is being put into one frame")]
     CompositeBusy,
-    /// The recording does not have exactly one board and one camera.
+    /// The recording does not have exactly one board and one camera track.
     #[error("the recording does not have one board and one camera")]
     NotTwoPictures,
-    /// The disk refuses.
+    /// Writing to the disk failed.
     #[error("the disk refuses")]
     CompositeRefused,
 }
@@ -70,32 +70,32 @@ impl From<CompositeRefused> for ApiError {
     }
 }
 
-/// Why a field of the library is not acceptable.
+/// Why a field of the library is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum LibraryReason {
-    /// Nothing is left of it.
+    /// It is empty.
     #[error("it must not be empty")]
     Empty,
     /// It has too many characters.
     #[error("it has at most {max} characters")]
     TooLong {
-        /// How many it may have.
+        /// The limit.
         max: usize,
     },
-    /// It holds what cannot be read.
+    /// It holds control characters.
     #[error("it must not hold control characters")]
     ControlCharacters,
     /// There are too many of them.
     #[error("there are at most {max}")]
     TooMany {
-        /// How many there may be.
+        /// The limit.
         max: i64,
     },
-    /// The recording has as many comments as it may.
+    /// The recording has reached its limit of comments.
     #[error("a recording has at most {max} comments")]
     TooManyComments {
-        /// How many it may have.
+        /// The limit.
         max: i64,
     },
     /// It is too small or too large.
@@ -106,40 +106,40 @@ pub enum LibraryReason {
         /// The largest.
         max: i64,
     },
-    /// It must say why, in a few words.
+    /// A short reason is required.
     #[error("it must say why, in 1 to {max} characters")]
     ReasonNeeded {
-        /// How many characters it may have.
+        /// Maximum length, in characters.
         max: usize,
     },
-    /// It is neither the recording's school nor a place above it.
+    /// It is neither the recording's school nor an organisation above it.
     #[error("it is neither the recording's school nor a place above it")]
     NotAPlaceAbove,
-    /// The moment lies outside of any lesson.
+    /// The lesson time is out of range.
     #[error("it lies outside of any lesson")]
     OutsideTheLesson,
-    /// The end does not lie after the start.
+    /// The end is not after the start.
     #[error("it must lie after the start")]
     NotAfterStart,
-    /// The end does not lie far enough behind the start.
+    /// The clip is too short.
     #[error("a clip lasts at least {min_seconds} s")]
     ClipTooShort {
-        /// How long it lasts at least.
+        /// The minimum length, in seconds.
         min_seconds: i64,
     },
-    /// The end lies behind that of the recording.
+    /// The end is after the end of the recording.
     #[error("it lies behind the end of the recording")]
     BeyondTheRecording,
-    /// There are no tracks of this name.
+    /// The value of `tracks` is unknown.
     #[error("it is none of camera, board, both and voice")]
     NoSuchTracks,
     /// There is no such clip.
     #[error("there is no such clip")]
     NoSuchClip,
-    /// There is no such rubric, or it is not the asker's to use.
+    /// There is no such rubric, or the caller may not use it.
     #[error("there is no such rubric")]
     NoSuchRubric,
-    /// Nobody scores a lesson of their own.
+    /// A reviewer may not score their own lesson.
     #[error("nobody scores a lesson of their own")]
     OwnLesson,
 }

@@ -1,4 +1,4 @@
-//! Replay: what a recording holds, and its files, for those who may see them.
+//! Replay: the contents of a recording, and its media files.
 
 use std::{io::SeekFrom, time::UNIX_EPOCH};
 
@@ -36,7 +36,7 @@ use crate::{
 };
 use school::{account::permission::Permission, base::id::RecordingId, lesson::RecordingState};
 
-/// What a recording holds.
+/// The contents of a recording.
 #[derive(Serialize, ToSchema)]
 pub struct RecordingView {
     recording_id: RecordingId,
@@ -46,12 +46,12 @@ pub struct RecordingView {
     main_playlist: Option<String>,
     board_playlist: Option<String>,
     tracks: Vec<TrackManifest>,
-    /// Where the lesson can be entered: turned pages, a class on stage. In order.
+    /// Chapters found by the recorder (board changes, stage turns), in order of time.
     chapters: Vec<Chapter>,
     may: RecordingMay,
 }
 
-/// What a recording holds, with the paths of its playlists
+/// Show the contents of a recording, with the paths of its playlists
 #[utoipa::path(get, path = "/recordings/{recording_id}", tag = "recordings", operation_id = "show_recording",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("replay"))),
     responses((status = 200, body = RecordingView), Problems))]
@@ -62,7 +62,7 @@ pub async fn show(
 ) -> Result<Json<RecordingView>, ApiError> {
     let lesson = authorize_replay_as(&app, &identity, Permission::Replay, recording_id).await?;
     let note = lesson.recording.ok_or(CommonProblem::NotFound)?;
-    // A replay looks into a class of minors: the audit sees who did.
+    // A replay shows a class of minors, so each is audited.
     let row =
         identity.row(&app.clock, "look_into_recording", format!("recording:{recording_id}")).at_place(lesson.place());
     app.store.audit(&row).await?;
@@ -85,7 +85,7 @@ pub async fn show(
         shown.chapters = manifest.chapters;
         shown.main_playlist = manifest.main_playlist.map(media);
         shown.board_playlist = manifest.board_playlist.map(media);
-        // A track of which nothing could be kept has no playlist, and nothing to show.
+        // A track of which nothing was recorded has no playlist.
         shown.tracks = manifest.tracks.into_iter().filter(|track| track.playlist.is_some()).collect();
         for track in &mut shown.tracks {
             track.playlist = track.playlist.take().map(media);
@@ -97,7 +97,7 @@ pub async fn show(
 /// `GET /api/v1/recordings/{recording_id}/media/{file}`
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`] where there is no such file, or the asker may not have it; `recording-deleted`.
+/// [`CommonProblem::NotFound`] where there is no such file, or the caller may not replay it; `recording-deleted`.
 pub async fn media(
     State(app): State<LibraryApp>,
     identity: Identity,
@@ -124,19 +124,19 @@ pub async fn media(
         let (file, sha256) = opened.ok_or(CommonProblem::NotFound)?;
         send(File::from_std(file), Some(&sha256), &headers, turn).await?
     };
-    // A query changes nothing of what is answered: with another one a cache has it already.
+    // The query does not affect the response: caches may ignore it.
     response.headers_mut().insert(NO_VARY_SEARCH, HeaderValue::from_static("params"));
     Ok(response)
 }
 
-/// See `No-Vary-Search` of the HTTP working group: the query is no part of what names the file.
+/// `No-Vary-Search` (HTTP working group): the query is not part of the cache key.
 const NO_VARY_SEARCH: HeaderName = HeaderName::from_static("no-vary-search");
 
-/// Refuses a URL that holds what lets somebody in: it would stand in every log, history and referrer on its way. The
-/// cookie alone opens a recording.
+/// Refuses a URL with a credential in its query, which would end up in logs, histories and referrers. Recordings are
+/// authorised by the cookie only.
 ///
 /// # Errors
-/// [`CommonProblem::SecretInUrl`].
+/// [`CommonProblem::SecretInUrl`] where a parameter name looks like that of a credential.
 pub(crate) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
     let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     let is_secret = |name: &str| {
@@ -146,11 +146,11 @@ pub(crate) fn no_secret_in_query(uri: &Uri) -> Result<(), ApiError> {
     if names.into_iter().any(is_secret) { Err(CommonProblem::SecretInUrl.into()) } else { Ok(()) }
 }
 
-/// What others call it.
+/// Parts of parameter names that indicate a credential, in lower case.
 const SECRETS: [&str; 8] = ["token", "session", "cookie", "auth", "jwt", "passw", "secret", "signature"];
 
-/// Sends a file or the one range of it that is asked for. A segment, of which the SHA-256 is known, never changes, so a
-/// browser may keep it.
+/// Sends a file or the requested range of it. A segment, whose SHA-256 is known, never changes, so browsers may cache
+/// it.
 pub(crate) async fn send(
     mut file: File,
     sha256: Option<&str>,
@@ -159,7 +159,7 @@ pub(crate) async fn send(
 ) -> Result<Response, ApiError> {
     let about = file.metadata().await.map_err(ApiError::internal)?;
     let size_bytes = about.len();
-    // A derived file may be made anew: its length and time tell it from another.
+    // A derived file may be rendered again: length and modification time identify its version.
     let made_at = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let tag = sha256.map_or(format!("\"{size_bytes}-{}\"", made_at.as_nanos()), |sha256| format!("\"{sha256}\""));
     let caching = if sha256.is_some() { "private, max-age=86400, immutable" } else { "private, no-cache" };
@@ -174,7 +174,7 @@ pub(crate) async fn send(
     let range = range::asked(headers, &tag, size_bytes)?;
     let part = range.unwrap_or(ByteRange { from: 0, length: size_bytes });
     file.seek(SeekFrom::Start(part.from)).await.map_err(ApiError::internal)?;
-    // The turn is given back with the last byte, or when nobody wants it any more.
+    // The permit is released after the last byte, or when the client disconnects.
     let bytes = ReaderStream::new(file.take(part.length)).map(move |piece| {
         let _held = &turn;
         piece
@@ -184,7 +184,7 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-/// Does on a blocking thread what touches the disk.
+/// Runs disk work on a blocking thread.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
 }

@@ -1,5 +1,5 @@
-//! What somebody may do with a recording and its clips, as the views say it. The routes then do just that: what a page
-//! offers by it is not refused for want of a right.
+//! The caller's permissions on a recording and its clips, as returned in views. They agree with the checks of the
+//! routes, so that a page does not offer what would be refused.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,32 +12,32 @@ use school::{
     lesson::Lesson,
 };
 
-/// What the asker may do with a recording.
+/// The caller's permissions on a recording.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct RecordingMay {
-    /// Look into it.
+    /// Replay it.
     replay: bool,
-    /// Cut clips of it.
+    /// Make clips of it.
     cut: bool,
-    /// Take it, or a span of it, away as a file.
+    /// Download it, or a span of it.
     export: bool,
-    /// Name it, mark its moments, share it, take it down.
+    /// Edit its metadata and marks, share it, take it down.
     edit: bool,
-    /// Agree that others see it: it is their own lesson.
+    /// Consent to publication, as the lesson's teacher.
     consent: bool,
-    /// Publish it: they keep the library of its school.
+    /// Publish it, as an editor of its school's library.
     publish: bool,
-    /// Read what reviewers say of it.
+    /// Read its comments and reviews.
     see_reviews: bool,
-    /// Comment on its seconds.
+    /// Comment on it.
     comment: bool,
     /// Score it by a rubric.
     review: bool,
 }
 
 impl RecordingMay {
-    /// `replay` and `export` are what its doors answer. The rest follows from whose lesson it is: taught by the person, at
-    /// the school with this path.
+    /// `replay` and `export` are results of the access check. The rest follows from the lesson's teacher and the path
+    /// of its school.
     pub(crate) fn of(identity: &Identity, (path, teacher_id): (&str, PersonId), replay: bool, export: bool) -> Self {
         let person_id = identity.session.asker.person_id();
         let owns = |act| identity.reach(act).is_ok_and(|scope| scope.owns_taught(path, teacher_id));
@@ -55,7 +55,7 @@ impl RecordingMay {
         }
     }
 
-    /// For somebody who was let in to look into the recording of this lesson.
+    /// For a caller who is already authorised to replay the recording of this lesson.
     pub(crate) async fn looking(
         app: &LibraryApp,
         identity: &Identity,
@@ -67,16 +67,16 @@ impl RecordingMay {
     }
 }
 
-/// What the asker may do with a clip.
+/// The caller's permissions on a clip.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct ClipMay {
-    /// Move its points, name it, take it away.
+    /// Edit or delete it.
     edit: bool,
-    /// Take it away as a file.
+    /// Download it.
     export: bool,
 }
 
-/// What the asker may do with the clips of one recording.
+/// The caller's permissions on the clips of one recording.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClipsMay {
     person_id: Option<PersonId>,
@@ -85,7 +85,7 @@ pub(crate) struct ClipsMay {
 }
 
 impl ClipsMay {
-    /// For somebody who was let in to the recording of this lesson, to look into it or to keep it.
+    /// For a caller who is already authorised to replay or edit the recording of this lesson.
     pub(crate) async fn read(
         app: &LibraryApp,
         identity: &Identity,
@@ -99,7 +99,7 @@ impl ClipsMay {
         })
     }
 
-    /// With one that this person cut.
+    /// The permissions on a clip by this author.
     pub(crate) fn of(self, author_id: PersonId) -> ClipMay {
         ClipMay { edit: self.keeps || self.person_id == Some(author_id), export: self.export }
     }

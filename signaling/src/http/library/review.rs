@@ -1,7 +1,7 @@
 //! 评课: comments at seconds of a recording, rubrics, and scores by them.
 //!
-//! Who taught a lesson sees what is said of it, and so do those who keep or review the lessons of its school. Others,
-//! also those who may look into the recording, do not.
+//! Visible to the lesson's teacher and to those who edit or review the lessons of its school. Not visible to others,
+//! even if they may replay the recording.
 
 use std::collections::BTreeMap;
 
@@ -56,35 +56,35 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_reviews, save_review))
 }
 
-/// A comment, as it is kept.
+/// A stored comment.
 #[derive(Serialize, ToSchema)]
 pub struct CommentView {
     comment_id: CommentId,
-    /// In lesson time.
+    /// Lesson time.
     at_ms: i64,
     text: String,
     author: Teacher,
     made_at_ms: UnixMs,
-    /// When it was changed last. `null`: it stands as it was written.
+    /// When it was last edited. `null`: never.
     edited_at_ms: Option<UnixMs>,
-    /// It is the asker's own, and theirs to change.
+    /// The caller is the author, and may edit it.
     own: bool,
-    /// Counts its edits: the ETag.
+    /// Version number: the ETag.
     version: i64,
 }
 
-/// A comment to be kept.
+/// A comment to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewComment {
-    /// In lesson time.
+    /// Lesson time.
     #[schema(minimum = 0, maximum = 86_400_000)]
     at_ms: i64,
     #[schema(min_length = 1, max_length = 1000)]
     text: String,
 }
 
-/// What is changed of a comment. What is left out stays.
+/// An edit of a comment. Missing fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommentEdit {
@@ -94,32 +94,32 @@ pub struct CommentEdit {
     text: Option<String>,
 }
 
-/// The newest revision of a rubric.
+/// The latest revision of a rubric.
 #[derive(Serialize, ToSchema)]
 pub struct RubricView {
     rubric_id: RubricId,
-    /// Counts its revisions: the ETag.
+    /// Revision number: the ETag.
     revision: i64,
     organisation_id: OrganisationId,
-    /// The bureau that keeps it.
+    /// The name of the bureau that owns it.
     keeper: String,
     name: String,
     criteria: Vec<Criterion>,
 }
 
-/// A rubric to be kept by a bureau.
+/// A rubric to add to a bureau.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRubric {
     organisation_id: OrganisationId,
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    /// Weights are percents, of 100 together.
+    /// Weights are percentages and add up to 100.
     #[schema(min_items = 1, max_items = 20)]
     criteria: Vec<Criterion>,
 }
 
-/// Another revision of a rubric.
+/// A new revision of a rubric.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RubricRevision {
@@ -129,17 +129,17 @@ pub struct RubricRevision {
     criteria: Vec<Criterion>,
 }
 
-/// One part of a score.
+/// The score of one criterion.
 #[derive(Serialize, ToSchema)]
 pub struct ScorePart {
     name: String,
-    /// Its share of the whole, in percent.
+    /// Its share of the total, in percent.
     weight: u32,
     highest: u32,
     score: u32,
 }
 
-/// A reviewer's scores.
+/// One reviewer's review.
 #[derive(Serialize, ToSchema)]
 pub struct ReviewView {
     review_id: ReviewId,
@@ -150,12 +150,12 @@ pub struct ReviewView {
     /// Σ weight × score ÷ highest, of 100.
     total: f64,
     parts: Vec<ScorePart>,
-    /// What they say beside it. Empty: nothing.
+    /// The reviewer's remarks. Empty: none.
     words: String,
     made_at_ms: UnixMs,
 }
 
-/// What all reviews by one revision of a rubric come to.
+/// The average of all reviews by one revision of a rubric.
 #[derive(Serialize, ToSchema)]
 pub struct AverageView {
     rubric_id: RubricId,
@@ -172,21 +172,21 @@ pub struct Reviews {
     averages: Vec<AverageView>,
 }
 
-/// A reviewer's scores, to be kept.
+/// A review to store.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReview {
     rubric_id: RubricId,
-    /// One a criterion, in their order.
+    /// One score per criterion, in the same order.
     #[schema(min_items = 1, max_items = 20)]
     scores: Vec<u32>,
-    /// What there is to say beside it.
+    /// Remarks.
     #[serde(default)]
     #[schema(max_length = 2000)]
     words: String,
 }
 
-/// Comments on a recording, in order of lesson time
+/// List the comments on a recording, in order of lesson time
 #[utoipa::path(get, path = "/recordings/{recording_id}/comments", tag = "reviews",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Listed<CommentView>), Problems))]
@@ -201,7 +201,7 @@ pub async fn list_comments(
     Ok(Json(Listed { items, next: None }))
 }
 
-/// Comment on a second of a recording
+/// Add a comment at a second of a recording
 #[utoipa::path(post, path = "/recordings/{recording_id}/comments", tag = "reviews", request_body = NewComment,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("comment"))),
     responses((status = 201, body = CommentView), Problems))]
@@ -230,7 +230,7 @@ pub async fn add_comment(
     Ok(Tagged::created(1, comment_view(&identity, comment), location))
 }
 
-/// Change a comment of one's own
+/// Edit the caller's own comment
 #[utoipa::path(patch, path = "/recordings/{recording_id}/comments/{comment_id}", tag = "reviews",
     request_body = CommentEdit,
     params(("recording_id" = RecordingId, Path), ("comment_id" = CommentId, Path), ("if-match" = String, Header)),
@@ -248,7 +248,7 @@ pub async fn edit_comment(
     Ok(Tagged::new(comment.version, comment_view(&identity, comment)))
 }
 
-/// Take a comment of one's own away
+/// Delete the caller's own comment
 #[utoipa::path(delete, path = "/recordings/{recording_id}/comments/{comment_id}", tag = "reviews",
     params(("recording_id" = RecordingId, Path), ("comment_id" = CommentId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("comment"))),
@@ -280,7 +280,7 @@ async fn change_comment(
     edited(app.store.edit_comment(&scope, (recording_id, comment_id, version), person_id, edit, &row).await?)
 }
 
-/// Rubrics that are kept where the asker works, and by the bureaus above
+/// List the rubrics of the caller's organisations and of the bureaus above them
 #[utoipa::path(get, path = "/rubrics", tag = "reviews", extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Listed<RubricView>), Problems))]
 pub async fn list_rubrics(
@@ -293,7 +293,7 @@ pub async fn list_rubrics(
     Ok(Json(Listed { items: rubrics.into_iter().map(rubric_view).collect(), next: None }))
 }
 
-/// Keep a rubric at a bureau
+/// Add a rubric to a bureau
 #[utoipa::path(post, path = "/rubrics", tag = "reviews", request_body = NewRubric,
     extensions(("x-act" = json!("edit_rubrics"))),
     responses((status = 201, body = RubricView), Problems))]
@@ -317,7 +317,7 @@ pub async fn add_rubric(
     Ok(Tagged::created(stored.revision, rubric_view(stored), location))
 }
 
-/// Keep another revision of a rubric. Reviews that were made by the ones before keep theirs
+/// Add a revision of a rubric; existing reviews keep the revision they were made by
 #[utoipa::path(put, path = "/rubrics/{rubric_id}", tag = "reviews", request_body = RubricRevision,
     params(("rubric_id" = RubricId, Path), ("if-match" = String, Header)),
     extensions(("x-act" = json!("edit_rubrics"))),
@@ -345,7 +345,7 @@ pub async fn revise_rubric(
     Ok(Tagged::new(stored.revision, rubric_view(stored)))
 }
 
-/// What reviewers gave a recording, each part, and what it comes to together
+/// List the reviews of a recording, with scores, totals and averages
 #[utoipa::path(get, path = "/recordings/{recording_id}/reviews", tag = "reviews",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_reviews"))),
     responses((status = 200, body = Reviews), Problems))]
@@ -358,7 +358,7 @@ pub async fn list_reviews(
     reviews(&app, &identity, recording_id).await.map(Json)
 }
 
-/// Score a recording by a rubric. A second time changes the first
+/// Score a recording by a rubric; replaces the caller's earlier review
 #[utoipa::path(put, path = "/recordings/{recording_id}/reviews", tag = "reviews", request_body = NewReview,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("review"))),
     responses((status = 200, body = Reviews), Problems))]
@@ -386,10 +386,10 @@ pub async fn save_review(
     reviews(&app, &identity, recording_id).await.map(Json)
 }
 
-/// What is said beside a score: half a page.
+/// Maximum length of remarks, in characters.
 const WORDS_CHARACTERS_MAX: usize = 2_000;
 
-/// A recording that the asker may say something of: they may see what others say, and look into it.
+/// The lesson of a recording that the caller may comment on or review: they own it for `act`, and may replay it.
 async fn reviewed(
     app: &LibraryApp,
     identity: &Identity,

@@ -1,7 +1,7 @@
-//! 分享: links that show a recording or a clip for a while to whoever has them, without an account.
+//! 分享: expiring links that show a recording or a clip without an account.
 //!
-//! A link carries a signed token in its fragment, which no server and no log sees. The page gives it by POST and gets a
-//! cookie, which is good for that recording, or that clip of it, and for nothing else.
+//! A link carries a signed token in its fragment, which is not sent to servers or logged. The page sends it by POST and
+//! gets a cookie, which is valid for that recording, or that clip of it, only.
 
 use std::time::Duration;
 
@@ -57,39 +57,39 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show_shared, open_share))
 }
 
-/// A share, as those who keep the recording see it.
+/// A share, as the editors of the recording see it.
 #[derive(Serialize, ToSchema)]
 pub struct ShareView {
     share_id: ShareId,
-    /// The clip that it is limited to. `null`: the whole recording.
+    /// The clip it is limited to. `null`: the whole recording.
     clip_id: Option<ClipId>,
     maker: Teacher,
     made_at_ms: UnixMs,
     expires_at_ms: UnixMs,
-    /// How often it may be opened. `null`: as often as one likes.
+    /// How often it may be opened. `null`: no limit.
     views_max: Option<i64>,
     views: i64,
-    /// When it was taken back. `null`: it was not.
+    /// When it was revoked. `null`: it was not.
     revoked_at_ms: Option<UnixMs>,
-    /// What is sent to people: the path of a page, with the token behind the `#`. `null`: it opens nothing any more.
+    /// The path of the page, with the token in the fragment. `null`: the share is expired, revoked or used up.
     link: Option<String>,
 }
 
-/// A share to be made.
+/// A share to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewShareRequest {
-    /// A clip of the recording. `null`: all of it.
+    /// A clip of the recording. `null`: the whole recording.
     clip_id: Option<ClipId>,
-    /// For so many hours, 30 days at most.
+    /// Lifetime in hours, 30 days at most.
     #[schema(minimum = 1, maximum = 720)]
     hours: u32,
-    /// How often it may be opened. `null`: as often as one likes.
+    /// How often it may be opened. `null`: no limit.
     #[schema(minimum = 1, maximum = 10_000)]
     views_max: Option<i64>,
 }
 
-/// What a page found behind the `#` of its address.
+/// The token from the fragment of a link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareToken {
@@ -97,13 +97,13 @@ pub struct ShareToken {
     token: String,
 }
 
-/// What is shown by a link, whose it is, and until when.
+/// The recording or clip that a link shows, and when the link expires.
 #[derive(Serialize, ToSchema)]
 pub struct SharedView {
     title: String,
     subject: String,
     grade: String,
-    /// Whose lesson it is.
+    /// The teacher of the lesson.
     teacher: String,
     school: String,
     licence: Licence,
@@ -112,7 +112,7 @@ pub struct SharedView {
     play: PlayView,
 }
 
-/// Links to a recording
+/// List the shares of a recording
 #[utoipa::path(get, path = "/recordings/{recording_id}/shares", tag = "shares",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 200, body = Listed<ShareView>), Problems))]
@@ -126,7 +126,7 @@ pub async fn list_shares(
     Ok(Json(Listed { items: shares.into_iter().map(|share| view(&app, share)).collect(), next: None }))
 }
 
-/// Make a link that shows a recording, or a clip of it, without an account. Its teacher must have agreed that others see it
+/// Share a recording, or a clip of it, by a link without an account; needs the teacher's consent
 #[utoipa::path(post, path = "/recordings/{recording_id}/shares", tag = "shares", request_body = NewShareRequest,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_library"))),
     responses((status = 201, body = ShareView), Problems))]
@@ -170,11 +170,11 @@ pub async fn add_share(
         return Err(invalid("shares", &LibraryReason::too_many(SHARES_MAX)));
     }
     let stored = app.store.share(&scope, share.share_id).await?.ok_or(CommonProblem::NotFound)?;
-    // No `Location`: what holds a secret is not kept for a repeated request.
+    // No `Location`, so that a response with a secret is not stored for idempotency.
     Ok((StatusCode::CREATED, Json(view(&app, stored))))
 }
 
-/// Take a link back. Whoever looks by it looks no longer
+/// Revoke a share; opened links stop working
 #[utoipa::path(delete, path = "/recordings/{recording_id}/shares/{share_id}", tag = "shares",
     params(("recording_id" = RecordingId, Path), ("share_id" = ShareId, Path)),
     extensions(("x-act" = json!("edit_library"))),
@@ -194,7 +194,7 @@ pub async fn revoke_share(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Open a link: the token is exchanged for a cookie that shows that recording, or that clip, and nothing else
+/// Open a link: exchange its token for a cookie that is valid for that recording or clip only
 #[utoipa::path(post, path = "/shared", tag = "shares", request_body = ShareToken, security(()),
     responses((status = 200, body = SharedView), Problems))]
 pub async fn open_share(
@@ -208,7 +208,7 @@ pub async fn open_share(
     let share = app.store.share(&scope, claims.share_id).await?.filter(|share| share.holds(now));
     let share = share.ok_or(AccountProblem::LinkRefused)?;
     let (lesson, shown) = shown(&app, &share).await?;
-    // Whoever reloads the page does not open it a second time.
+    // A reload of the page does not count as another view.
     if viewed(&app, &caller, &headers).await?.is_some_and(|viewed| viewed.share_id == share.share_id) {
         return Ok(Json(shown).into_response());
     }
@@ -235,7 +235,7 @@ pub async fn open_share(
     Ok(response)
 }
 
-/// What the cookie of an opened link shows
+/// Show the recording or clip of an opened link
 #[utoipa::path(get, path = "/shared", tag = "shares", responses((status = 200, body = SharedView), Problems))]
 pub async fn show_shared(
     State(app): State<LibraryApp>,
@@ -256,7 +256,7 @@ pub async fn media(
     let share = viewed(&app, &caller, &headers).await?.ok_or(AccountProblem::LinkRefused)?;
     lesson_of(&app, &share).await?;
     let shown = Shown { recording_id: share.recording_id, window: share.window() };
-    // Each of those who look by a link has turns of their own.
+    // The limit of concurrent reads applies to each viewer of a link separately.
     let holder = cookie(&headers, view_cookie_name(caller.tls)).map(sha256_hex).unwrap_or_default();
     shown.file(&app.recordings, &app.segments, &holder, file, &headers).await
 }
@@ -266,7 +266,7 @@ async fn viewed(app: &LibraryApp, caller: &Caller, headers: &HeaderMap) -> Resul
     Ok(app.store.viewed(&system_scope::published(), &sha256_hex(cookie), app.clock.wall()).await?)
 }
 
-/// The lesson behind a share. What is deleted or taken down, or whose teacher does not agree any more, is shown to nobody.
+/// The lesson of a share. Refused where the recording is deleted or taken down, or the teacher's consent is withdrawn.
 async fn lesson_of(app: &LibraryApp, share: &Share) -> Result<Lesson, ApiError> {
     let scope = system_scope::published();
     let rights = app.store.rights_of_recording(&scope, share.recording_id).await?.unwrap_or_default();
@@ -312,16 +312,16 @@ fn view(app: &LibraryApp, share: Share) -> ShareView {
     }
 }
 
-/// Apart from that of who is signed in: a teacher may look at a link without being signed out.
+/// Separate from the session cookie, so that a signed-in person can open a link without being signed out.
 fn view_cookie_name(tls: bool) -> &'static str {
     if tls { "__Host-tongke-shared" } else { "tongke-shared" }
 }
 
-/// Nobody looks at one lesson for longer without opening the link again.
+/// Lifetime of the cookie of an opened link; after that the link must be opened again.
 const VIEWED_FOR: Duration = Duration::from_secs(12 * 3_600);
 
-/// 30 days: what shall be seen for longer is published.
+/// Maximum lifetime of a share: 30 days. Publication is meant for longer access.
 const HOURS_MAX: u32 = 720;
 
-/// More than that is a publication, too.
+/// Maximum of `views_max`. Publication is meant for more views.
 const VIEWS_MAX: i64 = 10_000;

@@ -1,5 +1,5 @@
-//! A recording, or a window of one, as it is played to those who were let in by another door than that of its replay:
-//! its own playlists, cut to the window, and the files that they name; nothing else.
+//! Playback of a recording, or a window of it, for callers authorised by a share or a lesson's source: its playlists,
+//! cut to the window, and the files they name; nothing else.
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},
@@ -25,40 +25,40 @@ use school::{
 /// One playlist of a recording.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PlaylistView {
-    /// Where it is.
+    /// URL path of the playlist.
     path: String,
-    /// Where its first segment begins, in lesson time.
+    /// Start of its first segment, in lesson time.
     origin_ms: i64,
 }
 
-/// What is played, from where to where.
+/// The playlists to play, and the span.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PlayView {
-    /// In lesson time of the recording.
+    /// Lesson time of the recording.
     from_ms: i64,
     to_ms: i64,
-    /// Camera (or else board) with the voice. `null`: there is nothing to play.
+    /// Camera (or else board) with voice. `null`: there is nothing to play.
     main: Option<PlaylistView>,
-    /// The board, where it is not the main picture. `null`: there is none.
+    /// The board, where it is not in the main playlist. `null`: there is none.
     board: Option<PlaylistView>,
 }
 
-/// What of a recording is shown.
+/// The part of a recording that is played.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     pub recording_id: RecordingId,
-    /// `None`: all of it.
+    /// `None`: the whole recording.
     pub window: Option<Window>,
 }
 
-/// The multivariant playlist names the others, and no segment.
+/// The multivariant playlist, which names the other playlists and no segments.
 const MAIN: &str = "main.m3u8";
 
 impl Shown {
-    /// Its playlists, below `base`.
+    /// Its playlists, with paths below `base`.
     ///
     /// # Errors
-    /// [`CommonProblem::Internal`].
+    /// [`CommonProblem::Internal`] where the blocking task fails.
     pub async fn playlists(self, recordings: &Recordings, base: String) -> Result<PlayView, ApiError> {
         let recordings = recordings.clone();
         let Self { recording_id, window } = self;
@@ -73,7 +73,7 @@ impl Shown {
                 let is = |track: &&TrackManifest| track.kind == kind && track.playlist.is_some();
                 manifest.tracks.iter().find(is).and_then(|track| track.playlist.clone())
             };
-            // The picture that the recorder puts into the main playlist, and so the one whose beginning is its own.
+            // The track that the recorder puts first into the main playlist: its origin is that of the playlist.
             let first = [TrackKind::Camera, TrackKind::Board, TrackKind::Stage, TrackKind::Voice].map(playlist_of);
             let main_origin = first.into_iter().flatten().next().and_then(|name| origin(&name));
             let view = |name: String, origin_ms| PlaylistView { path: format!("{base}/{name}"), origin_ms };
@@ -89,10 +89,10 @@ impl Shown {
         Ok(blocking(read).await?.unwrap_or(PlayView { from_ms: 0, to_ms: 0, main: None, board: None }))
     }
 
-    /// A playlist, or a file that one of them names. `holder` says who takes a turn at reading.
+    /// A playlist, or a file that one of them names. `holder` is the key of the limit of concurrent reads.
     ///
     /// # Errors
-    /// [`CommonProblem::NotFound`] where it lies outside of the window, too.
+    /// [`CommonProblem::NotFound`] where there is no such file, or it is outside the window.
     pub async fn file(
         self,
         recordings: &Recordings,
@@ -114,7 +114,7 @@ impl Shown {
             let playlist = blocking(read).await?.ok_or(CommonProblem::NotFound)?;
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
-                // Who is let in may be sent out again.
+                // Access may be revoked at any time.
                 (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             ];
             return Ok((headers, playlist).into_response());

@@ -1,4 +1,4 @@
-//! What requests about schools, people and devices need of the hub.
+//! State for the handlers of schools, people and devices.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crate::{
     store::Store,
 };
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these handlers use.
 #[derive(Clone)]
 pub struct OrganisationApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Failed attempts to sign in.
+    /// Failed sign-in attempts.
     pub attempts: Arc<Attempts>,
-    /// Devices that asked to be let in.
+    /// Device enrolments, for the rate limit.
     pub enrolments: Arc<Attempts>,
-    /// What devices are asked to sign.
+    /// Challenges for devices to sign.
     pub challenges: Arc<Challenges>,
-    /// Turns at reading and writing tables.
+    /// Limits concurrent reading and writing of tables.
     pub tables: Arc<Semaphore>,
-    /// Says that sessions, devices or roles have ended.
+    /// Notifies of ended sessions, devices and roles.
     pub rights: RightsWatch,
 }
 

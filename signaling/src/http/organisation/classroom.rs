@@ -1,4 +1,4 @@
-//! Classrooms, and the classes that sit in them.
+//! Classrooms and classes.
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -35,13 +35,13 @@ pub struct NewClassroom {
     name: String,
 }
 
-/// What is to be changed; what is missing stays.
+/// Changes to a classroom; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassroomChange {
     #[schema(min_length = 1, max_length = 80)]
     name: Option<String>,
-    /// `true` closes it, for good.
+    /// `true` closes it permanently.
     #[serde(default)]
     closed: bool,
 }
@@ -51,7 +51,7 @@ pub struct ClassroomChange {
 #[serde(deny_unknown_fields)]
 pub struct AddedClass {
     organisation_id: OrganisationId,
-    /// Its own room.
+    /// Its home room.
     classroom_id: Option<ClassroomId>,
     stage: Stage,
     #[schema(min_length = 1, max_length = 80)]
@@ -60,11 +60,11 @@ pub struct AddedClass {
     name: String,
 }
 
-/// What is to be changed; what is missing stays.
+/// Changes to a class; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassChange {
-    /// `null`: it has no room of its own.
+    /// `null`: no home room.
     #[serde(default, deserialize_with = "maybe_null")]
     #[schema(value_type = Option<ClassroomId>)]
     classroom_id: Option<Option<ClassroomId>>,
@@ -72,12 +72,12 @@ pub struct ClassChange {
     grade: Option<String>,
     #[schema(min_length = 1, max_length = 80)]
     name: Option<String>,
-    /// `true` closes it, for good.
+    /// `true` closes it permanently.
     #[serde(default)]
     closed: bool,
 }
 
-/// Classrooms that the asker may see, by id
+/// List the classrooms that the caller may see, by id
 #[utoipa::path(get, path = "/classrooms", tag = "classrooms", params(Listing),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredClassroom>), Problems))]
@@ -108,7 +108,7 @@ pub async fn add_classroom(
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/classrooms/{classroom_id}")))
 }
 
-/// One classroom
+/// Show one classroom
 #[utoipa::path(get, path = "/classrooms/{classroom_id}", tag = "classrooms",
     params(("classroom_id" = ClassroomId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
@@ -146,7 +146,7 @@ pub async fn change_classroom(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Classes that the asker may see, by id
+/// List the classes that the caller may see, by id
 #[utoipa::path(get, path = "/classes", tag = "classes", params(Listing),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = Listed<StoredClass>), Problems))]
@@ -184,7 +184,7 @@ pub async fn add_class(
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/classes/{id}")))
 }
 
-/// One class
+/// Show one class
 #[utoipa::path(get, path = "/classes/{class_id}", tag = "classes", params(("class_id" = ClassId, Path)),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = StoredClass), Problems))]
@@ -198,7 +198,7 @@ pub async fn show_class(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Rename a class, give it another grade or room, or close it
+/// Change a class's name, grade or room, or close it
 #[utoipa::path(patch, path = "/classes/{class_id}", tag = "classes",
     params(("class_id" = ClassId, Path), ("if-match" = String, Header)),
     request_body = ClassChange, extensions(("x-act" = json!("edit_classrooms"))),

@@ -1,4 +1,4 @@
-//! Devices of classrooms: a code on the screen lets one in, its own key brings it back.
+//! Classroom devices: enrolled by the code on the screen, signed in with their own key.
 
 use std::time::Duration;
 
@@ -33,14 +33,14 @@ use school::{
     },
 };
 
-/// A code stands on the screen for so long.
+/// Validity of an enrolment code.
 const CODE_VALID: Duration = Duration::from_secs(10 * 60);
 
-/// Letters and digits that nobody confuses when they are read out.
+/// Letters and digits that are not confused when read out.
 const CODE_LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const CODE_LENGTH: usize = 8;
 
-/// A device that wants in.
+/// A request to enrol a device.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Enrol {
@@ -49,58 +49,58 @@ pub struct Enrol {
     public_key: String,
 }
 
-/// What the device shows.
+/// The enrolment code that the device shows.
 #[derive(Serialize, ToSchema)]
 pub struct ShownCode {
     enrolment_id: EnrolmentId,
-    /// As `K7QX-29FM`: for the screen, and for a QR code.
+    /// For example `K7QX-29FM`: shown as text and as a QR code.
     code: String,
     expires_at_ms: UnixMs,
 }
 
-/// What has become of it.
+/// State of an enrolment.
 #[derive(Serialize, ToSchema)]
 pub struct Enrolment {
-    /// `null`: nobody has entered the code yet.
+    /// `null`: the code has not been entered yet.
     device_id: Option<DeviceId>,
 }
 
-/// Letting a device in.
+/// A device to be enrolled.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
-    /// What its screen shows.
+    /// The code on its screen.
     code: String,
     classroom_id: ClassroomId,
     #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
 
-/// What is to be changed; what is missing stays.
+/// Changes to a device; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceChange {
     #[schema(min_length = 1, max_length = 80)]
     name: Option<String>,
-    /// `true` sends it away, for good: it is lost, or goes to another classroom.
+    /// `true` revokes it permanently: it is lost, or moves to another classroom.
     #[serde(default)]
     revoked: bool,
 }
 
-/// A device that will sign in.
+/// A request for a challenge.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Knock {
     device_id: DeviceId,
 }
 
-/// What it is to sign.
+/// The challenge for the device to sign.
 #[derive(Serialize, ToSchema)]
 pub struct Challenge {
     challenge: String,
 }
 
-/// Ask to be let in: answers the code for the screen
+/// Begin an enrolment: returns the code for the screen
 #[utoipa::path(post, path = "/enrolments", tag = "devices", request_body = Enrol, security(()),
     responses((status = 201, body = ShownCode), Problems))]
 pub async fn begin_enrolment(
@@ -136,7 +136,7 @@ pub async fn begin_enrolment(
     Ok((axum::http::StatusCode::CREATED, Json(shown)))
 }
 
-/// Whether somebody has let it in
+/// Show whether a device has been enrolled
 #[utoipa::path(get, path = "/enrolments/{enrolment_id}", tag = "devices", security(()),
     params(("enrolment_id" = EnrolmentId, Path)), responses((status = 200, body = Enrolment), Problems))]
 pub async fn show_enrolment(
@@ -147,7 +147,7 @@ pub async fn show_enrolment(
     Ok(Json(Enrolment { device_id }))
 }
 
-/// Ask for something to sign
+/// Get a challenge to sign
 #[utoipa::path(post, path = "/device-challenges", tag = "devices", request_body = Knock, security(()),
     responses((status = 201, body = Challenge), Problems))]
 pub async fn challenge(
@@ -157,12 +157,12 @@ pub async fn challenge(
 ) -> Result<(axum::http::StatusCode, Json<Challenge>), ApiError> {
     let now = app.clock.now();
     app.attempts.check(caller.ip(), now)?;
-    // Whether there is such a device is told to nobody.
+    // A challenge is given for unknown ids too, so that it does not reveal whether the device exists.
     let challenge = app.challenges.give(ask.device_id, now);
     Ok((axum::http::StatusCode::CREATED, Json(Challenge { challenge })))
 }
 
-/// Devices that the asker may see, by id
+/// List the devices that the caller may see, by id
 #[utoipa::path(get, path = "/devices", tag = "devices", params(Listing),
     extensions(("x-act" = json!("see_devices"))),
     responses((status = 200, body = Listed<StoredDevice>), Problems))]
@@ -176,7 +176,7 @@ pub async fn list_devices(
     Ok(Json(Listed::new(found, ask.limit, |stored| stored.device_id.to_string())))
 }
 
-/// Let a device in, by the code on its screen
+/// Enrol a device by the code on its screen
 #[utoipa::path(post, path = "/devices", tag = "devices", request_body = NewDevice,
     extensions(("x-act" = json!("edit_devices"))),
     responses((status = 201, body = StoredDevice), Problems))]
@@ -200,7 +200,7 @@ pub async fn add_device(
     Ok(Tagged::created(stored.version, stored, format!("/api/v1/devices/{device_id}")))
 }
 
-/// One device
+/// Show one device
 #[utoipa::path(get, path = "/devices/{device_id}", tag = "devices", params(("device_id" = DeviceId, Path)),
     extensions(("x-act" = json!("see_devices"))),
     responses((status = 200, body = StoredDevice), Problems))]
@@ -214,7 +214,7 @@ pub async fn show_device(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Rename a device, or send it away
+/// Rename or revoke a device
 #[utoipa::path(patch, path = "/devices/{device_id}", tag = "devices",
     params(("device_id" = DeviceId, Path), ("if-match" = String, Header)),
     request_body = DeviceChange, extensions(("x-act" = json!("edit_devices"))),
@@ -235,7 +235,7 @@ pub async fn change_device(
     Ok(Tagged::new(stored.version, stored))
 }
 
-/// Whether `signature` is this key's, of this message.
+/// Verifies `signature` of the message with this key.
 #[must_use]
 pub fn is_signed(algorithm: KeyAlgorithm, public_key: &str, message: &[u8], signature: &str) -> bool {
     let (Ok(key), Ok(signature)) = (URL_SAFE_NO_PAD.decode(public_key), URL_SAFE_NO_PAD.decode(signature)) else {

@@ -1,4 +1,4 @@
-//! Tables in and out: the tree, its classrooms and classes, and people.
+//! Import and export of tables: organisations, classrooms, classes and people.
 
 use std::collections::HashMap;
 
@@ -39,46 +39,46 @@ use school::{
     organisation::sheet::{Sheet, kind_title, lines, stage_title},
 };
 
-/// Lines of one export at most: a province's schools, a city's people.
+/// Rows per export, at most: a province's schools, a city's people.
 const EXPORT_MAX: usize = 50_000;
 
-/// Lines that are read from the store at once.
+/// Rows read from the store per query.
 const BATCH: u32 = 1_000;
 
-/// How a file is to be taken in.
+/// Options of an import.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Importing {
-    /// `true`: only say what would be done, and every bad line.
+    /// Dry run: only report what would be done, and every invalid row.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// How a table is to be written.
+/// Options of an export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Exporting {
-    /// CSV, where it is missing.
+    /// Missing: CSV.
     #[serde(default)]
     format: Format,
-    /// Only what belongs to this organisation and to those below it.
+    /// Only rows of this organisation and those below it.
     organisation_id: Option<OrganisationId>,
 }
 
-/// Kinds of files.
+/// File formats.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// UTF-8 with its mark, for Excel.
+    /// UTF-8 with a byte order mark, for Excel.
     #[default]
     Csv,
-    /// A workbook of one sheet, all of it text.
+    /// A workbook of one sheet with text cells.
     Xlsx,
 }
 
-/// A file of a table, as our own pages send it.
+/// An uploaded table.
 pub struct Table(FileKind, axum::body::Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Table {
@@ -87,7 +87,7 @@ impl<S: Send + Sync> FromRequest<S> for Table {
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
         own_origin(&parts.headers, &parts.uri)?;
-        // Neither is a media type that another site's form can send.
+        // An HTML form of another site cannot send these media types.
         let kind = match media_type(&parts.headers).as_deref() {
             Some("text/csv") => FileKind::Csv,
             Some(XLSX) => FileKind::Xlsx,
@@ -102,7 +102,7 @@ impl<S: Send + Sync> FromRequest<S> for Table {
     }
 }
 
-/// Take in a table of the tree, with codes
+/// Import a table of organisations with their codes
 #[utoipa::path(post, path = "/imports/organisations", tag = "imports", params(Importing),
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_organisations"))),
     responses((status = 200, body = Imported), Problems))]
@@ -115,7 +115,7 @@ pub async fn import_organisations(
     import(&app, &identity, Sheet::Organisations, Permission::EditOrganisations, &importing, table).await
 }
 
-/// Take in a table of classrooms
+/// Import a table of classrooms
 #[utoipa::path(post, path = "/imports/classrooms", tag = "imports", params(Importing),
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = Imported), Problems))]
@@ -128,7 +128,7 @@ pub async fn import_classrooms(
     import(&app, &identity, Sheet::Classrooms, Permission::EditClassrooms, &importing, table).await
 }
 
-/// Take in a table of classes
+/// Import a table of classes
 #[utoipa::path(post, path = "/imports/classes", tag = "imports", params(Importing),
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_classrooms"))),
     responses((status = 200, body = Imported), Problems))]
@@ -141,7 +141,7 @@ pub async fn import_classes(
     import(&app, &identity, Sheet::Classes, Permission::EditClassrooms, &importing, table).await
 }
 
-/// Take in a table of people. It gives no roles: that is another duty
+/// Import a table of people; roles are not imported, they need another permission
 #[utoipa::path(post, path = "/imports/people", tag = "imports", params(Importing),
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))), extensions(("x-act" = json!("edit_people"))),
     responses((status = 200, body = Imported), Problems))]
@@ -166,7 +166,7 @@ async fn import(
     let _turn = sheet::turn(&app.tables).await?;
     let sha256 = sha256_hex(&bytes);
     let file = tokio::task::spawn_blocking(move || sheet::read(kind, &bytes)).await;
-    // A file that its reader stumbles over is as good as unreadable.
+    // A panic of the parser is reported as an unreadable file.
     let file = file.map_err(|_| unreadable("its reader gave up"))??;
     let row = identity.row(&app.clock, "import", sheet.as_str().into()).saying(format!("sha256={sha256}"));
     let imported = app.store.import(&scope, sheet, lines(sheet, file), importing.dry_run, row).await?;
@@ -178,7 +178,7 @@ async fn import(
     Ok(Json(imported))
 }
 
-/// The tree as a table
+/// Export the organisations as a table
 #[utoipa::path(get, path = "/exports/organisations", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, content((String = "text/csv"),
@@ -191,7 +191,7 @@ pub async fn export_organisations(
     export(&app, &identity, Sheet::Organisations, Permission::SeeOrganisations, &exporting).await
 }
 
-/// Classrooms as a table
+/// Export the classrooms as a table
 #[utoipa::path(get, path = "/exports/classrooms", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, content((String = "text/csv"),
@@ -204,7 +204,7 @@ pub async fn export_classrooms(
     export(&app, &identity, Sheet::Classrooms, Permission::SeeOrganisations, &exporting).await
 }
 
-/// Classes as a table
+/// Export the classes as a table
 #[utoipa::path(get, path = "/exports/classes", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, content((String = "text/csv"),
@@ -217,7 +217,7 @@ pub async fn export_classes(
     export(&app, &identity, Sheet::Classes, Permission::SeeOrganisations, &exporting).await
 }
 
-/// People as a table
+/// Export the people as a table
 #[utoipa::path(get, path = "/exports/people", tag = "imports", params(Exporting),
     extensions(("x-act" = json!("see_people"))),
     responses((status = 200, content((String = "text/csv"),
@@ -252,7 +252,7 @@ async fn export(
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
 }
 
-/// A page of the store after the other, each item's id and what is wanted of it.
+/// Reads all pages of a listing; `$id` is the field of the page's cursor.
 macro_rules! all {
     ($app:ident.$list:ident($scope:ident, $below:expr), $id:ident) => {{
         let mut ask = ListQuery { limit: BATCH, organisation_id: $below, ..ListQuery::default() };
@@ -274,15 +274,15 @@ fn too_many() -> ApiError {
     invalid("organisation_id", &OrganisationReason::ExportTooLong { max: EXPORT_MAX })
 }
 
-/// The lines of a table. What names an organisation is its code; its name, where it has none; its id, where others have
-/// that name too.
+/// The rows of a table. An organisation is referred to by its code, else by its name, or by its id where the name is
+/// not unique.
 async fn table(
     app: &OrganisationApp,
     scope: &Scope,
     sheet: Sheet,
     below: Option<OrganisationId>,
 ) -> Result<Vec<Vec<String>>, ApiError> {
-    // What stands above the asker's part is not theirs to know.
+    // The caller may not see what is above their scope.
     let tree = all!(app.organisations(scope, None), organisation_id);
     let mut namesakes: HashMap<&str, usize> = HashMap::new();
     for stored in &tree {

@@ -1,4 +1,4 @@
-//! What the tree and its tables refuse, and why a field of them must be written otherwise.
+//! Problems of organisations and their tables.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -10,20 +10,20 @@ use crate::{
 };
 use school::organisation::{BadPlace, sheet::fault::Fault};
 
-/// What the tree and its tables refuse.
+/// Refusals of organisations and tables.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum OrganisationProblem {
-    /// A file that is given as a table cannot be read as one.
+    /// A file cannot be read as a table.
     #[error("the file cannot be read: {why}")]
     UnreadableFile {
-        /// Why, in English, as its reader says it.
+        /// The parser's reason, in English.
         why: String,
     },
-    /// Lines of a table are bad, and so nothing of it was kept.
+    /// The table has invalid cells; nothing was imported.
     #[error("{} cells of the table are bad, and nothing of it was kept", .faults.len())]
     BadLines {
-        /// Each bad cell.
+        /// Each invalid cell.
         faults: Vec<Fault>,
     },
 }
@@ -37,35 +37,35 @@ impl Problem for OrganisationProblem {
     }
 }
 
-/// A file that cannot be read: why, in English.
+/// The problem of an unreadable file, with the reason in English.
 pub(super) fn unreadable(why: impl Into<String>) -> OrganisationProblem {
     OrganisationProblem::UnreadableFile { why: why.into() }
 }
 
-/// Why a field of the tree or of its tables must be written otherwise. Names, codes and places have `BadName`,
-/// `BadCode` and [`BadPlace`].
+/// Why a field of an organisation or a table is invalid. Names, codes and places have `BadName`, `BadCode` and
+/// [`BadPlace`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum OrganisationReason {
-    /// A file holds more than is taken in at once.
+    /// The file has more rows than one import may hold.
     #[error("an import has at most {max} lines")]
     ImportTooLong {
-        /// How many lines it may have.
+        /// The limit.
         max: usize,
     },
-    /// The part of the tree holds more than one table does.
+    /// The selection has more rows than one export may hold.
     #[error("an export has at most {max} lines")]
     ExportTooLong {
-        /// How many lines it may have.
+        /// The limit.
         max: usize,
     },
-    /// The key is not one of its algorithm.
+    /// The key does not have the length of its algorithm.
     #[error("a public key is {bytes} bytes in base64url")]
     NotAPublicKey {
-        /// How long such a key is.
+        /// The length in bytes.
         bytes: usize,
     },
-    /// Who records pupils says on what ground.
+    /// Recording pupils needs a legal basis.
     #[error("whoever records pupils says on what ground")]
     BasisNeeded,
 }

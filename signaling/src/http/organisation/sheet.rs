@@ -1,4 +1,4 @@
-//! Files of tables: CSV and XLSX, read within bounds and written so that no spreadsheet takes a cell for a formula.
+//! CSV and XLSX files: read within limits, written so that no spreadsheet evaluates a cell as a formula.
 
 use std::{
     io::{Cursor, Read},
@@ -17,32 +17,32 @@ use crate::http::{
 };
 use school::organisation::sheet::{Cell, LINES_MAX, Line, Sheet, fault::CellReason};
 
-/// A file of [`LINES_MAX`] lines is smaller.
+/// Upper bound for a file of [`LINES_MAX`] rows.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
 
-/// What is packed in an XLSX file, unpacked: a small file may hold very much. A table of [`LINES_MAX`] lines is 3 MB.
+/// Limit of unpacked XLSX data, against zip bombs. A table of [`LINES_MAX`] rows is 3 MB.
 const UNPACKED_BYTES_MAX: u64 = 32 << 20;
 
-/// Tables of ours have five.
+/// Cells per row, at most. Our tables have five.
 const CELLS_MAX: usize = 32;
 
 /// The media type of XLSX.
 pub const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-/// Which kind of file.
+/// File format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// Text, of UTF-8 or GB 18030.
+    /// Text in UTF-8 or GB 18030.
     Csv,
-    /// A workbook, of which the first sheet is read.
+    /// A workbook; only its first sheet is read.
     Xlsx,
 }
 
-/// Reads all lines of a file, the heading too.
+/// Reads all rows of a file, with the heading.
 ///
 /// # Errors
-/// [`UnreadableFile`](super::problem::OrganisationProblem::UnreadableFile), or [`CommonProblem::Invalid`] where it is longer
-/// or larger than we read.
+/// [`UnreadableFile`](super::problem::OrganisationProblem::UnreadableFile), or [`CommonProblem::Invalid`] where the
+/// file is over a limit.
 pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     match kind {
         FileKind::Csv => read_csv(bytes),
@@ -50,10 +50,10 @@ pub fn read(kind: FileKind, bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     }
 }
 
-/// Waits for a turn: see [`TABLES_AT_ONCE`].
+/// Waits for a permit: see `TABLES_AT_ONCE`.
 ///
 /// # Errors
-/// [`CommonProblem::Busy`] where others take too long.
+/// [`CommonProblem::Busy`] where none is free within 20 s.
 pub async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
     match tokio::time::timeout(TURN_WITHIN, turns.clone().acquire_owned()).await {
         Ok(Ok(turn)) => Ok(turn),
@@ -61,7 +61,7 @@ pub async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiErr
     }
 }
 
-/// Whoever waits longer is better told so.
+/// Timeout for a permit.
 const TURN_WITHIN: Duration = Duration::from_secs(20);
 
 fn too_long() -> ApiError {
@@ -70,14 +70,14 @@ fn too_long() -> ApiError {
 
 fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // Excel of a Chinese Windows saves CSV as GB 18030 where it is not asked for UTF-8.
+    // Excel on Chinese Windows saves CSV as GB 18030 by default.
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => encoding_rs::GB18030
             .decode_without_bom_handling_and_without_replacement(bytes)
             .ok_or_else(|| unreadable("a CSV file is of UTF-8 or GB 18030"))?,
     };
-    // The reader counts neither empty lines nor the two ends of CRLF as a spreadsheet does.
+    // The CSV reader counts empty rows and CRLF differently from a spreadsheet.
     let text = text.replace("\r\n", "\n");
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let (mut lines, mut row) = (Vec::new(), 0);
@@ -100,7 +100,7 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
 
 fn read_xlsx(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     let no_xlsx = || unreadable("it is no XLSX file");
-    // Sizes in the archive's own list may lie: what is counted is what comes out.
+    // The archive's declared sizes cannot be trusted: count the bytes while unpacking.
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| no_xlsx())?;
     let mut left = UNPACKED_BYTES_MAX;
     for n in 0..archive.len() {
@@ -113,7 +113,7 @@ fn read_xlsx(bytes: &[u8]) -> Result<Vec<Line>, ApiError> {
     }
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| no_xlsx())?;
     let first = book.sheet_names().first().cloned().ok_or_else(no_xlsx)?;
-    // Cell by cell: a whole range would be as large as its farthest cell says.
+    // Cell by cell: a range would be allocated as large as its farthest cell says.
     let mut cells = book.worksheet_cells_reader(&first).map_err(|_| no_xlsx())?;
     let mut lines: Vec<Line> = Vec::new();
     while let Some(found) = cells.next_cell().map_err(|_| no_xlsx())? {
@@ -152,10 +152,10 @@ fn cell_from(value: &DataRef<'_>) -> Cell {
     }
 }
 
-/// Writes a table that can be read again, with its heading.
+/// Writes a table that can be imported again, with its heading.
 ///
 /// # Errors
-/// [`XlsxError`] where a workbook cannot hold it.
+/// [`XlsxError`] where a workbook cannot hold the table.
 pub fn write(kind: FileKind, sheet: Sheet, lines: &[Vec<String>]) -> Result<Vec<u8>, XlsxError> {
     let titles: Vec<&str> = sheet.columns().iter().map(|column| column.title).collect();
     write_table(kind, &titles, lines)
@@ -164,11 +164,11 @@ pub fn write(kind: FileKind, sheet: Sheet, lines: &[Vec<String>]) -> Result<Vec<
 /// Writes a table under these titles.
 ///
 /// # Errors
-/// [`XlsxError`] where a workbook cannot hold it.
+/// [`XlsxError`] where a workbook cannot hold the table.
 pub fn write_table(kind: FileKind, titles: &[&str], lines: &[Vec<String>]) -> Result<Vec<u8>, XlsxError> {
     match kind {
         FileKind::Csv => {
-            // The mark tells Excel that it is UTF-8.
+            // The byte order mark tells Excel that the file is UTF-8.
             let mut text = format!("\u{feff}{}\r\n", titles.join(","));
             for line in lines {
                 text.push_str(&line.iter().map(|value| audit::cell(value)).collect::<Vec<_>>().join(","));
@@ -178,7 +178,7 @@ pub fn write_table(kind: FileKind, titles: &[&str], lines: &[Vec<String>]) -> Re
         }
         FileKind::Xlsx => {
             let mut book = Workbook::new();
-            // Text, so that Excel leaves codes alone when somebody edits them.
+            // Text format, so that Excel does not convert edited codes.
             let as_text = Format::new().set_num_format("@");
             let page = book.add_worksheet();
             for (column, title) in (0_u16..).zip(titles) {
@@ -187,7 +187,7 @@ pub fn write_table(kind: FileKind, titles: &[&str], lines: &[Vec<String>]) -> Re
             }
             for (row, line) in (1_u32..).zip(lines) {
                 for (column, value) in (0_u16..).zip(line).filter(|(_, value)| !value.is_empty()) {
-                    // A string is never a formula, whatever it begins with.
+                    // A string cell is never a formula.
                     page.write_string_with_format(row, column, value, &as_text)?;
                 }
             }
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(read(FileKind::Csv, &gbk).unwrap()[1].cells[1], Cell::text("一班"));
     }
 
-    /// A workbook of one sheet, with this much of spaces in it.
+    /// A workbook of one sheet, padded with this many spaces.
     fn bomb(spaces: usize) -> Vec<u8> {
         let mut packed = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let method = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);

@@ -1,4 +1,4 @@
-//! Whether a school lets its classes be recorded while they are on stage.
+//! A school's consent to recording its classes on stage.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -21,24 +21,24 @@ use school::{
     base::{id::OrganisationId, time::UnixMs},
 };
 
-/// What a school has said of its classes on stage.
+/// A school's stage consent.
 #[derive(Serialize, ToSchema)]
 pub struct StageConsentView {
     organisation_id: OrganisationId,
-    /// Its classes are recorded while they are on stage. Without another word they are not.
+    /// Its classes are recorded while they are on stage. Default: `false`.
     record_on_stage: bool,
-    /// On what ground. `null`: they are not recorded.
+    /// The legal basis. `null`: not recorded.
     basis: Option<String>,
-    /// When it was said. `null`: never.
+    /// When it was set. `null`: never.
     set_at_ms: Option<UnixMs>,
 }
 
-/// What a school says of its classes on stage.
+/// A stage consent to be set.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewStageConsent {
     record_on_stage: bool,
-    /// 三年级家长同意书，2026-09-01，存教导处. Needed where they are recorded.
+    /// The legal basis, for example 三年级家长同意书，2026-09-01，存教导处. Required where classes are recorded.
     #[schema(min_length = 1, max_length = 80)]
     basis: Option<String>,
 }
@@ -52,7 +52,7 @@ fn view(organisation_id: OrganisationId, consent: StageConsent) -> StageConsentV
     }
 }
 
-/// Whether a school's classes are recorded while they are on stage
+/// Show whether a school's classes are recorded while they are on stage
 #[utoipa::path(get, path = "/organisations/{organisation_id}/stage-consent", tag = "recordings",
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_organisations"))),
     responses((status = 200, body = StageConsentView), Problems))]
@@ -66,7 +66,7 @@ pub async fn show_stage_consent(
     Ok(Json(view(id, consent)))
 }
 
-/// Say whether a school's classes are recorded while they are on stage, from its next lesson on
+/// Set whether a school's classes are recorded while they are on stage, effective from its next lesson
 #[utoipa::path(put, path = "/organisations/{organisation_id}/stage-consent", tag = "recordings",
     request_body = NewStageConsent, params(("organisation_id" = OrganisationId, Path)),
     extensions(("x-act" = json!("edit_classrooms"))),

@@ -1,4 +1,4 @@
-//! What requests about reports need of the hub.
+//! State for the report handlers.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use tokio::sync::Semaphore;
 
 use crate::{app::App, clock::Clock, live::registry::Registry, store::Store};
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these handlers use.
 #[derive(Clone)]
 pub struct ReportApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// The lessons in progress.
     pub registry: Registry,
-    /// Turns at reading and writing tables.
+    /// Limits concurrent reading and writing of tables.
     pub tables: Arc<Semaphore>,
 }
 

@@ -1,4 +1,4 @@
-//! Reports of many lessons: the list of a scope's days, and the same as a table to take away.
+//! Reports of many lessons: list and table export.
 
 use axum::{
     Json,
@@ -38,13 +38,13 @@ use school::{
     report::{End, EndReport, attendance::AttendanceState, verdict::Verdict},
 };
 
-/// Lines of one export. Whoever needs more asks for fewer days at once.
+/// Rows per export, at most. A larger export must be split by days.
 const EXPORT_MAX: usize = 50_000;
 
-/// Lessons read from the store at once.
+/// Lessons read from the store per query.
 const BATCH: u32 = 500;
 
-/// Which reports are looked for.
+/// Filters of the list of reports.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -52,46 +52,46 @@ pub struct ReportListing {
     /// `next` of the page before.
     #[param(pattern = "^[A-Za-z0-9_-]{60,80}$")]
     after: Option<String>,
-    /// At most so many, 1 to 200.
+    /// Page size, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Only lessons that start on this day or later.
+    /// Only lessons that start on or after this day.
     #[param(value_type = Option<String>, format = Date)]
     from: Option<Date>,
-    /// Only lessons that start on this day or earlier.
+    /// Only lessons that start on or before this day.
     #[param(value_type = Option<String>, format = Date)]
     until: Option<Date>,
-    /// Only lessons that this organisation, or one below it, taught or listened to.
+    /// Only lessons taught or received by this organisation or one below it.
     organisation_id: Option<OrganisationId>,
-    /// Only lessons that came out so where they were taught.
+    /// Only lessons with this verdict at the teaching end.
     verdict: Option<Verdict>,
-    /// Only lessons of which a listening end came out so.
+    /// Only lessons with this verdict at a listening end.
     listening_verdict: Option<Verdict>,
 }
 
-/// The same for an export.
+/// Filters and format of an export.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ReportExporting {
-    /// CSV, where it is missing.
+    /// Missing: CSV.
     #[serde(default)]
     format: Format,
-    /// Only lessons that start on this day or later.
+    /// Only lessons that start on or after this day.
     #[param(value_type = Option<String>, format = Date)]
     from: Option<Date>,
-    /// Only lessons that start on this day or earlier.
+    /// Only lessons that start on or before this day.
     #[param(value_type = Option<String>, format = Date)]
     until: Option<Date>,
-    /// Only lessons that this organisation, or one below it, taught or listened to.
+    /// Only lessons taught or received by this organisation or one below it.
     organisation_id: Option<OrganisationId>,
-    /// Only lessons that came out so where they were taught.
+    /// Only lessons with this verdict at the teaching end.
     verdict: Option<Verdict>,
-    /// Only lessons of which a listening end came out so.
+    /// Only lessons with this verdict at a listening end.
     listening_verdict: Option<Verdict>,
 }
 
-/// One lesson's report in a list. Listening ends are those that the asker may know of.
+/// One lesson's report in a list, with the listening ends that the caller may see.
 #[derive(Serialize, ToSchema)]
 pub struct ReportLine {
     lesson_id: LessonId,
@@ -103,27 +103,27 @@ pub struct ReportLine {
     state: LessonState,
     starts_at_ms: UnixMs,
     ends_at_ms: UnixMs,
-    /// How it came out where it was taught.
+    /// Verdict at the teaching end.
     verdict: Verdict,
-    /// How long it was taught, in milliseconds. `null`: that was not asked.
+    /// Time held at the teaching end, in milliseconds. `null`: not evaluated.
     held_ms: Option<i64>,
-    /// Ends that listen.
+    /// Number of listening ends.
     classrooms: usize,
-    /// Of these, those that were there at all.
+    /// Of these, those that were present at all.
     present: usize,
     late: usize,
     left_early: usize,
-    /// Names of those that never came, school and classroom.
+    /// School and classroom of those that never joined.
     absent: Vec<String>,
-    /// Ends at which the lesson counts.
+    /// Number of listening ends with a valid lesson.
     valid: usize,
-    /// Pupils that were counted. `null`: nobody counted.
+    /// Pupils counted. `null`: not counted.
     pupils: Option<u32>,
-    /// `null`: it was not recorded, or the asker may not see that.
+    /// `null`: not recorded, or the caller may not see the recording.
     recording_id: Option<RecordingId>,
 }
 
-/// Reports of lessons that are over, the latest start first
+/// List reports of lessons that are over, latest start first
 #[utoipa::path(get, path = "/reports/lessons", tag = "reports", params(ReportListing),
     extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, body = Listed<ReportLine>), Problems))]
@@ -150,7 +150,7 @@ pub async fn list_lesson_reports(
     Ok(Json(Listed { items, next }))
 }
 
-/// Reports of lessons as a table, a line for each end. The audit sees that it was taken
+/// Export lesson reports as a table, one row per end; the export itself is audited
 #[utoipa::path(get, path = "/exports/lesson-reports", tag = "reports", params(ReportExporting),
     extensions(("x-act" = json!("see_reports"))),
     responses((status = 200, content((String = "text/csv"),
@@ -194,7 +194,7 @@ pub async fn export_lesson_reports(
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
 }
 
-/// What stands in the first line of the table.
+/// Header row of the table.
 const COLUMNS: [&str; 28] = [
     "日期",
     "上课",
@@ -246,7 +246,7 @@ impl Found {
         Ok(found.collect())
     }
 
-    /// The ends that the asker may know of, the teaching one first.
+    /// The ends that the caller may see, the teaching one first.
     fn ends(&self, identity: &Identity, scope: &Scope) -> Vec<&EndReport> {
         let seen = seen_by(identity, scope, &self.lesson);
         let known = |end: End| match end {

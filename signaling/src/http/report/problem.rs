@@ -1,24 +1,24 @@
-//! Why what is asked of reports must be written otherwise.
+//! Problems of reports.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Why a field of reports must be written otherwise.
+/// Why a field of a report request is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum ReportReason {
-    /// No classroom seats so many.
+    /// The head count exceeds any classroom.
     #[error("between {min} and {max}")]
     OutOfRange {
-        /// At least.
+        /// Minimum.
         min: u32,
-        /// At most.
+        /// Maximum.
         max: u32,
     },
-    /// The days hold more than one table does.
+    /// The range has more rows than one export may hold.
     #[error("an export has at most {max} lines")]
     ExportTooLong {
-        /// How many lines it may have.
+        /// The limit.
         max: usize,
     },
 }

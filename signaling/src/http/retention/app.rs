@@ -1,19 +1,19 @@
-//! What requests about retention need of the hub.
+//! State for the retention handlers.
 
 use axum::extract::FromRef;
 
 use crate::{app::App, clock::Clock, live::recording::Recordings, state::retention::RetentionState, store::Store};
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these handlers use.
 #[derive(Clone)]
 pub struct RetentionApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What remains of lessons.
+    /// Recordings of lessons.
     pub recordings: Recordings,
-    /// What recordings take, and how long they stay.
+    /// State of the retention job.
     pub retention: RetentionState,
 }
 

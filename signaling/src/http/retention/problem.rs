@@ -1,4 +1,4 @@
-//! What storage refuses, what it says of what is gone, and why a field of it must be written otherwise.
+//! Problems of storage and retention.
 
 use axum::http::StatusCode;
 use jiff::civil::Date;
@@ -8,39 +8,39 @@ use utoipa::ToSchema;
 use crate::http::web::problem::Problem;
 use school::retention::{DeletionRule, StorageState};
 
-/// How something went that was there.
+/// How something stored was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GoneView {
-    /// By which rule.
+    /// The rule that deleted it.
     pub rule: DeletionRule,
-    /// The day, in the schools' zone. `null`: it is still going.
+    /// Day of deletion in the schools' zone. `null`: deletion is in progress.
     #[schema(value_type = Option<String>, format = Date)]
     pub on: Option<Date>,
 }
 
-/// What storage refuses, and what is gone from it.
+/// Refusals of storage, and deleted resources.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum RetentionProblem {
-    /// A recording's state does not allow it.
+    /// The recording's state does not allow the request.
     #[error("the recording is {}", .state.as_str())]
     WrongStorageState {
-        /// Which.
+        /// Its state.
         state: StorageState,
     },
-    /// Somebody holds the recording.
+    /// The recording is on hold.
     #[error("somebody holds the recording")]
     RecordingHeld,
-    /// The recording was deleted, and the asker may know that it was there.
+    /// The recording was deleted, and the caller may know that it existed.
     #[error("the recording was deleted")]
     RecordingDeleted {
-        /// How it went.
+        /// How it was deleted.
         gone: GoneView,
     },
-    /// The report of a lesson was deleted, and the asker may know that it was there.
+    /// The lesson's report was deleted, and the caller may know that it existed.
     #[error("the report was deleted")]
     ReportDeleted {
-        /// How it went.
+        /// How it was deleted.
         gone: GoneView,
     },
 }
@@ -54,33 +54,33 @@ impl Problem for RetentionProblem {
     }
 }
 
-/// Why a field of storage must be written otherwise. Policies have `NoPolicy`.
+/// Why a field of storage is invalid. Policies have `NoPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum RetentionReason {
-    /// No bound of a school is so small or so large.
+    /// The quota is out of range.
     #[error("between {min} and {max} gigabytes; without a number there is no bound")]
     QuotaGigabytesOutOfRange {
-        /// At least.
+        /// Minimum.
         min: u32,
-        /// At most.
+        /// Maximum.
         max: u32,
     },
-    /// No bound of a school is so short or so long.
+    /// The quota is out of range.
     #[error("between {min} and {max} days; without a number there is no bound")]
     QuotaDaysOutOfRange {
-        /// At least.
+        /// Minimum.
         min: u32,
-        /// At most.
+        /// Maximum.
         max: u32,
     },
-    /// Nothing is held until yesterday.
+    /// The hold would end in the past.
     #[error("the time is over already")]
     InThePast,
-    /// A reason is missing, or is a novel.
+    /// The reason is missing or too long.
     #[error("a reason has 1 to {max} characters")]
     ReasonNeeded {
-        /// How many characters it may have.
+        /// Maximum length in characters.
         max: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! Recordings as they are kept: when each of them goes, who holds it, who asked for it to go.
+//! Retained recordings: deletion time, holds and requested deletions.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use school::{
     retention::{DeletionRule, StorageState},
 };
 
-/// A recording as it is kept.
+/// A retained recording.
 #[derive(Serialize, ToSchema)]
 pub struct RetainedRecordingView {
     recording_id: RecordingId,
@@ -39,51 +39,51 @@ pub struct RetainedRecordingView {
     state: StorageState,
     size_bytes: u64,
     duration_ms: u64,
-    /// When its lesson ended. While it goes on: when it began.
+    /// End of its lesson; its start while the lesson is in progress.
     ended_at_ms: UnixMs,
-    /// Everything of it is in the bucket.
+    /// It is completely copied to the bucket.
     is_mirrored: bool,
-    /// A lesson to come will play it.
+    /// A future lesson will play it.
     is_chosen: bool,
-    /// `null`: nobody holds it.
+    /// `null`: no hold.
     hold: Option<HoldView>,
-    /// `null`: it is not to be deleted.
+    /// `null`: not marked for deletion.
     deletion: Option<DeletionView>,
-    /// When it goes if nobody does anything. `null`: it stays.
+    /// When it will be deleted if nothing changes. `null`: never.
     deletes_at_ms: Option<UnixMs>,
 }
 
-/// Who holds a recording.
+/// A hold on a recording.
 #[derive(Serialize, ToSchema)]
 pub struct HoldView {
     name: String,
     reason: String,
     at_ms: UnixMs,
-    /// `null`: until somebody lets it go.
+    /// `null`: until released.
     until_ms: Option<UnixMs>,
 }
 
-/// Why a recording goes.
+/// Why a recording will be deleted.
 #[derive(Serialize, ToSchema)]
 pub struct DeletionView {
     rule: DeletionRule,
-    /// Empty: by the rule alone.
+    /// Empty: the rule is the only reason.
     reason: String,
     since_ms: UnixMs,
 }
 
-/// Hold a recording, whatever retention says.
+/// A hold: the recording is exempt from retention.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewHold {
     /// Why, 1 to 200 characters.
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
-    /// Until then, in milliseconds UTC. `null`: until somebody lets it go.
+    /// Milliseconds UTC. `null`: until released.
     until_ms: Option<i64>,
 }
 
-/// In somebody's own words, 1 to 200 characters.
+/// A reason as free text, 1 to 200 characters.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reasoned {
@@ -91,24 +91,24 @@ pub struct Reasoned {
     pub(crate) reason: String,
 }
 
-/// Which recordings.
+/// Page and filter of retained recordings.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RetainedPage {
     /// `next` of the page before.
     after: Option<RecordingId>,
-    /// At most so many, 1 to 200.
+    /// Page size, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Only those in this state. Without it: all that are still there.
+    /// Only those in this state. Missing: all that still exist.
     state: Option<StorageState>,
-    /// Only those that somebody holds.
+    /// Only those on hold.
     #[serde(default)]
     held: bool,
 }
 
-/// The recordings that are kept, the oldest first, and when each of them goes
+/// List retained recordings, oldest first, with their deletion time
 #[utoipa::path(get, path = "/storage/recordings", tag = "storage", params(RetainedPage),
     extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = Listed<RetainedRecordingView>), Problems))]
@@ -134,7 +134,7 @@ pub async fn list_retained_recordings(
     Ok(Json(Listed::new(items, limit, |retained: &RetainedRecordingView| retained.recording_id.to_string())))
 }
 
-/// One recording as it is kept
+/// Show one retained recording
 #[utoipa::path(get, path = "/storage/recordings/{recording_id}", tag = "storage",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("see_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
@@ -146,7 +146,7 @@ pub async fn show_retained_recording(
     shown(&app, &identity.reach(Permission::SeeStorage)?, id).await
 }
 
-/// Hold a recording: it is not deleted, and what was to be deleted is taken back
+/// Hold a recording: it is not deleted, and a pending deletion is revoked
 #[utoipa::path(put, path = "/storage/recordings/{recording_id}/hold", tag = "storage", request_body = NewHold,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
@@ -171,7 +171,7 @@ pub async fn hold_recording(
     shown(&app, &scope, id).await
 }
 
-/// Let a recording go: retention holds for it again
+/// Release a recording: the retention policy applies again
 #[utoipa::path(delete, path = "/storage/recordings/{recording_id}/hold", tag = "storage",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
@@ -189,7 +189,7 @@ pub async fn release_recording(
     shown(&app, &scope, id).await
 }
 
-/// Ask for a recording to be deleted: it goes in a week, and until then it can be taken back
+/// Request the deletion of a recording: it is deleted after a week and can be restored until then
 #[utoipa::path(put, path = "/storage/recordings/{recording_id}/deletion", tag = "storage", request_body = Reasoned,
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
@@ -214,7 +214,7 @@ pub async fn ask_for_deletion(
     shown(&app, &scope, id).await
 }
 
-/// Take a deletion back while that is possible
+/// Revoke a pending deletion
 #[utoipa::path(delete, path = "/storage/recordings/{recording_id}/deletion", tag = "storage",
     params(("recording_id" = RecordingId, Path)), extensions(("x-act" = json!("edit_storage"))),
     responses((status = 200, body = RetainedRecordingView), Problems))]
@@ -241,7 +241,7 @@ async fn shown(app: &RetentionApp, scope: &Scope, id: RecordingId) -> Result<Jso
     Ok(Json(retained_view(&app.store.policies(scope).await?, retained)))
 }
 
-/// One sentence or two.
+/// One or two sentences.
 const REASON_CHARS_MAX: usize = 200;
 
 pub(crate) fn reason(typed: &str) -> Result<String, ApiError> {

@@ -1,15 +1,15 @@
-//! What requests about the timetable need of the hub.
+//! State for the timetable handlers.
 
 use axum::extract::FromRef;
 
 use crate::{app::App, clock::Clock, store::Store};
 
-/// The parts of [`App`] that these requests use.
+/// The parts of [`App`] that these handlers use.
 #[derive(Clone)]
 pub struct TimetableApp {
-    /// What is stored.
+    /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 

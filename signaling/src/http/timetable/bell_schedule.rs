@@ -1,4 +1,4 @@
-//! Bell schedules: when which period begins and ends, for a season of every year.
+//! Bell schedules: start and end of each period, for a season of every year.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -28,11 +28,11 @@ use school::{
     timetable::bell_schedule::{BellSchedule, MonthDay, Period, Season},
 };
 
-/// One period, from bell to bell in minutes after midnight.
+/// One period, in minutes after midnight.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PeriodView {
-    /// `early_study-1`, `lesson-3`, `long_break-1`, `eye_exercises-1`, `evening_study-2`
+    /// For example `early_study-1`, `lesson-3`, `long_break-1`, `eye_exercises-1`, `evening_study-2`
     period: String,
     #[schema(maximum = 1440)]
     starts_min: u16,
@@ -45,19 +45,19 @@ pub struct PeriodView {
 #[serde(deny_unknown_fields)]
 pub struct NewBellSchedule {
     organisation_id: OrganisationId,
-    /// `null`: for every stage that has none of its own.
+    /// `null`: for every stage without its own schedule.
     stage: Option<Stage>,
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    /// `10-01`
+    /// For example `10-01`
     from_day: String,
-    /// `04-30`, itself included
+    /// For example `04-30`, inclusive
     until_day: String,
     #[schema(min_items = 1, max_items = 32)]
     periods: Vec<PeriodView>,
 }
 
-/// A bell schedule, as it is kept.
+/// A stored bell schedule.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `BellSchedule`")]
 pub struct BellScheduleView {
@@ -67,7 +67,7 @@ pub struct BellScheduleView {
     pub version: i64,
 }
 
-/// Bell schedules that hold for what the asker sees
+/// List the bell schedules that apply in the caller's scope
 #[utoipa::path(get, path = "/bell-schedules", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<BellScheduleView>), Problems))]
 pub async fn list_bell_schedules(
@@ -96,7 +96,7 @@ pub async fn add_bell_schedule(
         season: Season { from: month_day("from_day", &ask.from_day)?, until: month_day("until_day", &ask.until_day)? },
         periods: ask.periods.iter().map(period).collect::<Result<_, ApiError>>()?,
     };
-    // What its bells are up to is not asked of those who may not set them.
+    // Check the permission first: callers without it learn nothing about the bells.
     place_of(&app.store, &scope, ask.organisation_id).await?;
     let others: Vec<BellSchedule> =
         app.store.bell_schedules(&scope).await?.into_iter().map(|stored| stored.value).collect();
@@ -109,15 +109,15 @@ pub async fn add_bell_schedule(
     Ok(Tagged::created(1, schedule_view(Versioned { value: schedule, version: 1 }), location))
 }
 
-/// Midnight at the end of a day: there is no later [`Minute`].
+/// Midnight at the end of a day, the largest [`Minute`].
 const MINUTE_MAX: u16 = 24 * 60;
 
-/// `10-01`
+/// Parses a day such as `10-01`.
 pub(crate) fn month_day(field: &'static str, text: &str) -> Result<MonthDay, ApiError> {
     text.parse().map_err(|_| invalid(field, &TimetableReason::NotAMonthDay))
 }
 
-/// A period as it is kept.
+/// Converts a period to its stored form.
 pub(crate) fn period(view: &PeriodView) -> Result<Period, ApiError> {
     let no_minute = TimetableReason::NotAMinute { max: MINUTE_MAX };
     let minute = |field, at| Minute::new(at).ok_or_else(|| invalid(field, &no_minute));

@@ -1,4 +1,4 @@
-//! School years, terms, special days and the figures of a bureau.
+//! School years, terms, special days and the rules of a bureau.
 
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::civil::Date;
@@ -41,7 +41,7 @@ pub struct NewSchoolYear {
     last_day: Date,
 }
 
-/// A school year, as it is kept.
+/// A stored school year.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `SchoolYear`")]
 pub struct SchoolYearView {
@@ -68,7 +68,7 @@ pub struct NewTerm {
     last_day: Date,
 }
 
-/// A term, as it is kept.
+/// A stored term.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Term`")]
 pub struct TermView {
@@ -79,27 +79,27 @@ pub struct TermView {
     pub first_day: Date,
     #[schema(value_type = String, format = Date)]
     pub last_day: Date,
-    /// How many teaching weeks it has.
+    /// Number of teaching weeks.
     pub weeks: u8,
     pub version: i64,
 }
 
-/// A holiday, or a day that is taught as another.
+/// A holiday, or a day with the lessons of another day.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Holiday {
     organisation_id: OrganisationId,
     #[schema(value_type = String, format = Date)]
     date: Date,
-    /// 国庆节, 调休
+    /// For example 国庆节, 调休
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    /// Whose lessons are given on it. `null`: none, it is off.
+    /// The day whose lessons are given on it. `null`: none, a day off.
     #[schema(value_type = Option<String>, format = Date)]
     taught_as: Option<Date>,
 }
 
-/// From one day to another.
+/// A range of days.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -110,7 +110,7 @@ pub struct Days {
     until: Date,
 }
 
-/// Which day of which organisation.
+/// A day of an organisation.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -120,7 +120,7 @@ pub struct WhichDay {
     date: Date,
 }
 
-/// School years that hold for what the asker sees, the latest first
+/// List the school years that apply in the caller's scope, latest first
 #[utoipa::path(get, path = "/school-years", tag = "timetable",
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<SchoolYearView>), Problems))]
@@ -161,7 +161,7 @@ pub async fn add_school_year(
     Ok(Tagged::created(1, year_view(Versioned { value: year, version: 1 }), location))
 }
 
-/// Terms that hold for what the asker sees, the latest first
+/// List the terms that apply in the caller's scope, latest first
 #[utoipa::path(get, path = "/terms", tag = "timetable", extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<TermView>), Problems))]
 pub async fn list_terms(
@@ -203,7 +203,7 @@ pub async fn add_term(
     Ok(Tagged::created(1, term_view(Versioned { value: term, version: 1 }), location))
 }
 
-/// Holidays and swapped days, from one day to another
+/// List the holidays and swapped days of a range
 #[utoipa::path(get, path = "/holidays", tag = "timetable", params(Days),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<Holiday>), Problems))]
@@ -225,7 +225,7 @@ pub async fn list_holidays(
     Ok(Json(Listed { items: items.collect(), next: None }))
 }
 
-/// Set a holiday or a swapped day, or change it
+/// Set or change a holiday or a swapped day
 #[utoipa::path(put, path = "/holidays", tag = "timetable", request_body = Holiday,
     extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = Holiday), Problems))]
@@ -238,7 +238,7 @@ pub async fn set_holiday(
     place_of(&app.store, &scope, ask.organisation_id).await?;
     let kind = ask.taught_as.map_or(DayKind::Off, |date| DayKind::TaughtAs { date });
     let day = SpecialDay { date: ask.date, kind, name: named("name", &ask.name)? };
-    // A calendar that contradicts itself would stop every plan: refuse it here, where it can be mended.
+    // A contradictory calendar would block all planning: refuse it here.
     for stored in app.store.terms(&scope).await? {
         let term = stored.value;
         if term.contains(day.date) {
@@ -256,7 +256,7 @@ pub async fn set_holiday(
     Ok(Json(ask))
 }
 
-/// Make a day ordinary again
+/// Remove a holiday or a swapped day
 #[utoipa::path(delete, path = "/holidays", tag = "timetable", params(WhichDay),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
 pub async fn clear_holiday(
@@ -273,7 +273,7 @@ pub async fn clear_holiday(
     }
 }
 
-/// The figures that hold at an organisation
+/// Show the rules in force at an organisation
 #[utoipa::path(get, path = "/rules/{organisation_id}", tag = "timetable",
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = RuleSet), Problems))]
@@ -287,7 +287,7 @@ pub async fn show_rules(
     Ok(Json(app.store.rules_at(&scope, &path).await?))
 }
 
-/// Set a bureau's figures: lessons to come go by them
+/// Set a bureau's rules; they apply to future lessons
 #[utoipa::path(put, path = "/rules/{organisation_id}", tag = "timetable", request_body = RuleSet,
     params(("organisation_id" = OrganisationId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = RuleSet), Problems))]
@@ -303,10 +303,10 @@ pub async fn set_rules(
     Ok(Json(app.store.set_rules(&scope, id, &ask, row).await?.ok_or(CommonProblem::NotFound)?))
 }
 
-/// What stands outside is a slip of the pen.
+/// A year outside is taken for a typing error.
 pub(super) const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
 
-/// What is said of one that does.
+/// The problem of a year outside [`YEARS`].
 pub(super) const YEAR_OUT_OF_RANGE: TimetableReason =
     TimetableReason::YearOutOfRange { min: *YEARS.start(), max: *YEARS.end() };
 

@@ -1,4 +1,4 @@
-//! Years, terms, courses and bells, changed and taken away: by the ETag they were read with, and never from under a lesson.
+//! Change and remove years, terms, courses and bell schedules: by `If-Match`, refused where lessons depend on them.
 
 use axum::{extract::State, http::StatusCode};
 use jiff::civil::Date;
@@ -34,17 +34,17 @@ use school::{
     },
 };
 
-/// Whether it is only tried.
+/// Dry-run option.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Trial {
-    /// Only say what would come of it: nothing is changed.
+    /// Dry run: only report the result, change nothing.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What is to be changed of a school year or a term; what is missing stays.
+/// Changes to a school year or a term; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DaysChange {
@@ -56,21 +56,21 @@ pub struct DaysChange {
     last_day: Option<Date>,
 }
 
-/// What is to be changed of a bell schedule; what is missing stays.
+/// Changes to a bell schedule; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BellScheduleChange {
     #[schema(min_length = 1, max_length = 80)]
     name: Option<String>,
-    /// `10-01`
+    /// For example `10-01`
     from_day: Option<String>,
-    /// `04-30`, itself included
+    /// For example `04-30`, inclusive
     until_day: Option<String>,
     #[schema(min_items = 1, max_items = 32)]
     periods: Option<Vec<PeriodView>>,
 }
 
-/// What is to be changed of a course; what is missing stays.
+/// Changes to a course; missing fields stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CourseChange {
@@ -98,7 +98,7 @@ async fn bells_of(
     Ok((found, others.into_iter().map(|stored| stored.value).collect()))
 }
 
-/// One school year
+/// Show one school year
 #[utoipa::path(get, path = "/school-years/{school_year_id}", tag = "timetable",
     params(("school_year_id" = SchoolYearId, Path)), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = SchoolYearView), Problems))]
@@ -111,7 +111,7 @@ pub async fn show_school_year(
     Ok(Tagged::new(stored.version, year_view(stored)))
 }
 
-/// Rename a school year or move its ends; its terms must stay inside
+/// Change a school year's name or days; its terms must stay inside
 #[utoipa::path(patch, path = "/school-years/{school_year_id}", tag = "timetable", request_body = DaysChange,
     params(("school_year_id" = SchoolYearId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))),
@@ -144,7 +144,7 @@ pub async fn change_school_year(
     Ok(Tagged::new(version, year_view(Versioned { value: year, version })))
 }
 
-/// Take a school year away that has no terms
+/// Remove a school year without terms
 #[utoipa::path(delete, path = "/school-years/{school_year_id}", tag = "timetable",
     params(("school_year_id" = SchoolYearId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
@@ -161,7 +161,7 @@ pub async fn remove_school_year(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// One term
+/// Show one term
 #[utoipa::path(get, path = "/terms/{term_id}", tag = "timetable", params(("term_id" = TermId, Path)),
     extensions(("x-act" = json!("see_timetable"))), responses((status = 200, body = TermView), Problems))]
 pub async fn show_term(
@@ -174,7 +174,7 @@ pub async fn show_term(
     Ok(Tagged::new(stored.version, term_view(stored)))
 }
 
-/// Rename a term or move its ends; lessons must stay inside, in weeks of the same number
+/// Change a term's name or days; its lessons must stay inside and keep their week number
 #[utoipa::path(patch, path = "/terms/{term_id}", tag = "timetable", request_body = DaysChange,
     params(("term_id" = TermId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 200, body = TermView), Problems))]
@@ -204,7 +204,7 @@ pub async fn change_term(
     Ok(Tagged::new(version, term_view(Versioned { value: term, version })))
 }
 
-/// Take a term away that nothing is planned in
+/// Remove a term in which nothing is planned
 #[utoipa::path(delete, path = "/terms/{term_id}", tag = "timetable",
     params(("term_id" = TermId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
@@ -221,7 +221,7 @@ pub async fn remove_term(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Rename a course; or give it another teacher, room or other periods while no lesson to come is planned by it
+/// Rename a course; change its teacher, room or periods only while no future lesson is planned from it
 #[utoipa::path(patch, path = "/courses/{course_id}", tag = "timetable", request_body = CourseChange,
     params(("course_id" = CourseId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 200, body = CourseView), Problems))]
@@ -255,7 +255,7 @@ pub async fn change_course(
     Ok(Tagged::new(version, course_view(Versioned { value: course, version })))
 }
 
-/// Take a course away that no lesson is planned by
+/// Remove a course without planned lessons
 #[utoipa::path(delete, path = "/courses/{course_id}", tag = "timetable",
     params(("course_id" = CourseId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))), responses((status = 204), Problems))]
@@ -272,7 +272,7 @@ pub async fn remove_course(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// One bell schedule
+/// Show one bell schedule
 #[utoipa::path(get, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
     params(("bell_schedule_id" = BellScheduleId, Path)), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = BellScheduleView), Problems))]
@@ -285,7 +285,7 @@ pub async fn show_bell_schedule(
     Ok(Tagged::new(stored.version, schedule_view(stored)))
 }
 
-/// Rename a bell schedule; or change its bells or season while no lesson to come rings by it
+/// Rename a bell schedule; change its bells or season only while no future lesson uses it
 #[utoipa::path(patch, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
     request_body = BellScheduleChange,
     params(("bell_schedule_id" = BellScheduleId, Path), ("if-match" = String, Header), Trial),
@@ -320,7 +320,7 @@ pub async fn change_bell_schedule(
     Ok(Tagged::new(version, schedule_view(Versioned { value: schedule, version })))
 }
 
-/// Take a bell schedule away that no lesson to come rings by
+/// Remove a bell schedule that no future lesson uses
 #[utoipa::path(delete, path = "/bell-schedules/{bell_schedule_id}", tag = "timetable",
     params(("bell_schedule_id" = BellScheduleId, Path), ("if-match" = String, Header), Trial),
     extensions(("x-act" = json!("edit_timetable"))),

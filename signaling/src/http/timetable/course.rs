@@ -1,4 +1,4 @@
-//! Courses, and who may listen to whom.
+//! Courses, pairings and listening rights.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -35,28 +35,28 @@ use school::{
     },
 };
 
-/// One classroom that listens, with the class in it.
+/// A listening classroom and its class.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListeningRequest {
-    /// Which classroom.
+    /// The classroom.
     pub classroom_id: ClassroomId,
-    /// Which class sits in it. `null`: teachers do.
+    /// The class in it. `null`: teachers.
     pub class_id: Option<ClassId>,
-    /// It can be called on stage; else it watches only.
+    /// It can be called on stage; otherwise it is watch-only.
     pub interactive: bool,
 }
 
-/// One period of the week.
+/// A weekly period.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeeklyView {
-    /// 1: Monday.
+    /// 1 is Monday.
     #[schema(minimum = 1, maximum = 7)]
     weekday: i8,
-    /// `lesson-3`
+    /// For example `lesson-3`
     period: String,
-    /// `every`, `odd`, `even`, or `3-8`
+    /// `every`, `odd`, `even`, or a range as `3-8`
     weeks: String,
 }
 
@@ -65,7 +65,7 @@ pub struct WeeklyView {
 #[serde(deny_unknown_fields)]
 pub struct NewCourse {
     term_id: TermId,
-    /// The school that teaches.
+    /// The teaching school.
     organisation_id: OrganisationId,
     #[schema(min_length = 1, max_length = 80)]
     title: String,
@@ -86,7 +86,7 @@ pub struct NewCourse {
     listening: Vec<ListeningRequest>,
 }
 
-/// A course, as it is kept.
+/// A stored course.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Course`")]
 pub struct CourseView {
@@ -96,7 +96,7 @@ pub struct CourseView {
     pub version: i64,
 }
 
-/// Which term, and which part of its list.
+/// Term and page of a list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -105,27 +105,27 @@ pub struct OfTerm {
     /// `next` of the page before.
     #[param(format = Uuid)]
     after: Option<String>,
-    /// At most so many, 1 to 200.
+    /// Page size, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
-/// A school that teaches, and the classes it teaches.
+/// A teaching school and the classes paired with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPairing {
     term_id: TermId,
     topology: Topology,
-    /// The school that teaches.
+    /// The teaching school.
     teaching_id: OrganisationId,
     #[schema(min_items = 1, max_items = 200)]
     class_ids: Vec<ClassId>,
-    /// `null`: the whole class, every subject.
+    /// `null`: all subjects of the class.
     #[schema(min_items = 1, max_items = 19)]
     subjects: Option<Vec<String>>,
 }
 
-/// A pairing, as it is kept.
+/// A stored pairing.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Pairing`")]
 pub struct PairingView {
@@ -139,19 +139,19 @@ pub struct PairingView {
     pub version: i64,
 }
 
-/// One class's right to listen to one school.
+/// A class's right to listen to a school.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewListeningRight {
     term_id: TermId,
     teaching_id: OrganisationId,
     class_id: ClassId,
-    /// `null`: every subject.
+    /// `null`: all subjects.
     #[schema(min_items = 1, max_items = 19)]
     subjects: Option<Vec<String>>,
 }
 
-/// A right, as it is kept.
+/// A stored listening right.
 #[derive(Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `ListeningRight`")]
 pub struct ListeningRightView {
@@ -165,14 +165,14 @@ pub struct ListeningRightView {
     pub ended_at_ms: Option<UnixMs>,
 }
 
-/// What is to be done with an agreement.
+/// An action on a pairing or a listening right.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StandingRequest {
     act: StandingAct,
 }
 
-/// Courses of a term, by id
+/// List the courses of a term, by id
 #[utoipa::path(get, path = "/courses", tag = "timetable", params(OfTerm),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<CourseView>), Problems))]
@@ -233,7 +233,7 @@ pub async fn add_course(
     Ok(Tagged::created(1, course_view(Versioned { value: course, version: 1 }), location))
 }
 
-/// One course
+/// Show one course
 #[utoipa::path(get, path = "/courses/{course_id}", tag = "timetable", params(("course_id" = CourseId, Path)),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = CourseView), Problems))]
@@ -247,7 +247,7 @@ pub async fn show_course(
     Ok(Tagged::new(stored.version, course_view(stored)))
 }
 
-/// Pairings of a term
+/// List the pairings of a term
 #[utoipa::path(get, path = "/pairings", tag = "timetable", params(OfTerm),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<PairingView>), Problems))]
@@ -264,7 +264,7 @@ pub async fn list_pairings(
     Ok(Json(Listed::new(views, limit, |view: &PairingView| view.pairing_id.to_string())))
 }
 
-/// Pair a school with the classes it teaches for a term; each class gets its listening right
+/// Pair a school with the classes it teaches for a term; each class gets a listening right
 #[utoipa::path(post, path = "/pairings", tag = "timetable", request_body = NewPairing,
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 201, body = PairingView), Problems))]
@@ -296,7 +296,7 @@ pub async fn add_pairing(
     Ok(Tagged::created(1, pairing_view(Versioned { value: pairing, version: 1 }), location))
 }
 
-/// Freeze, resume or cancel a pairing with its rights; past replays stay
+/// Freeze, resume or cancel a pairing with its rights; past replays stay available
 #[utoipa::path(post, path = "/pairings/{pairing_id}/standing", tag = "timetable", request_body = StandingRequest,
     params(("pairing_id" = PairingId, Path)), extensions(("x-act" = json!("dispatch"))),
     responses((status = 200, body = PairingView), Problems))]
@@ -311,7 +311,7 @@ pub async fn change_pairing(
     Ok(Json(pairing_view(app.store.change_pairing(&scope, id, ask.act, row).await?)))
 }
 
-/// Listening rights of a term, by id
+/// List the listening rights of a term, by id
 #[utoipa::path(get, path = "/listening-rights", tag = "timetable", params(OfTerm),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<ListeningRightView>), Problems))]
@@ -327,7 +327,7 @@ pub async fn list_listening_rights(
     Ok(Json(Listed::new(views, limit, |view: &ListeningRightView| view.listening_right_id.to_string())))
 }
 
-/// Give a class a right of its own
+/// Add a listening right for a single class
 #[utoipa::path(post, path = "/listening-rights", tag = "timetable", request_body = NewListeningRight,
     extensions(("x-act" = json!("dispatch"))),
     responses((status = 201, body = ListeningRightView), Problems))]
@@ -354,7 +354,7 @@ pub async fn add_listening_right(
     Ok(Tagged::created(1, right_view(right), location))
 }
 
-/// Freeze, resume or cancel a right; past replays stay
+/// Freeze, resume or cancel a listening right; past replays stay available
 #[utoipa::path(post, path = "/listening-rights/{listening_right_id}/standing", tag = "timetable",
     request_body = StandingRequest, params(("listening_right_id" = ListeningRightId, Path)),
     extensions(("x-act" = json!("dispatch"))),
@@ -371,7 +371,7 @@ pub async fn change_listening_right(
     Ok(Json(right_view(app.store.change_listening_right(&scope, id, ask.act, row).await?)))
 }
 
-/// A pairing with more classes is several.
+/// Classes per pairing, at most; more need several pairings.
 const CLASSES_MAX: usize = 200;
 
 fn id_after<T: std::str::FromStr>(after: Option<&str>) -> Result<Option<T>, ApiError> {
@@ -395,7 +395,7 @@ fn subjects(extent: Extent) -> Option<Vec<String>> {
     }
 }
 
-/// A period of the week as it is kept.
+/// Converts a weekly period to its stored form.
 pub(crate) fn weekly(view: &WeeklyView) -> Result<WeeklyPeriod, ApiError> {
     Ok(WeeklyPeriod {
         weekday: weekday(view.weekday)?,
@@ -465,7 +465,7 @@ fn right_view(right: ListeningRight) -> ListeningRightView {
     }
 }
 
-/// 1 to 7, as the API says it.
+/// Converts 1 to 7, as in the API, to a weekday.
 pub(crate) fn weekday(number: i8) -> Result<Weekday, ApiError> {
     let none = |_| invalid("weekday", &TimetableReason::OutOfRange { min: 1, max: 7 });
     Weekday::from_monday_one_offset(number).map_err(none)

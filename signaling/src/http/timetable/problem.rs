@@ -1,4 +1,4 @@
-//! What the timetable refuses, and why a field of it must be written otherwise.
+//! Problems of the timetable.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -10,16 +10,16 @@ use crate::{
 };
 use school::timetable::course::CourseError;
 
-/// What the timetable refuses.
+/// Refusals of the timetable.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum TimetableProblem {
-    /// Something stands on what was to be changed or taken away.
+    /// Other resources depend on what was to be changed or removed.
     #[error("{count} {} stand on it", .what.as_str())]
     StandsOn {
-        /// What.
+        /// Their kind.
         what: Dependents,
-        /// How many.
+        /// Their number.
         count: i64,
     },
 }
@@ -32,68 +32,68 @@ impl Problem for TimetableProblem {
     }
 }
 
-/// Why a field of the timetable must be written otherwise, where the rules do not say it: see [`CourseError`],
-/// `CalendarError`, `BellScheduleError` and `TooMuch`.
+/// Why a field of the timetable is invalid, where no rule type covers it: see [`CourseError`], `CalendarError`,
+/// `BellScheduleError` and `TooMuch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum TimetableReason {
-    /// A school year of another century is a slip of the pen.
+    /// The school year is out of range.
     #[error("a school year lies between {min} and {max}")]
     YearOutOfRange {
-        /// The first year.
+        /// Minimum.
         min: i16,
-        /// The last one.
+        /// Maximum.
         max: i16,
     },
-    /// The term does not reach there. A period of the plan says the same as `Unresolved`.
+    /// The day is outside the term. For a period of the plan see `Unresolved`.
     #[error("the term has no such day")]
     NotInTerm,
-    /// Neither is said, or both are.
+    /// Exactly one of week and date is required.
     #[error("either a week or a date is asked for")]
     WeekOrDate,
-    /// The term is shorter.
+    /// The week is outside the term.
     #[error("the term has no such week")]
     NoSuchWeek,
-    /// Too few classes, or too many.
+    /// The number of classes is out of range.
     #[error("{min} to {max} classes listen")]
     ClassCount {
-        /// At least so many.
+        /// Minimum.
         min: usize,
-        /// At most so many.
+        /// Maximum.
         max: usize,
     },
-    /// No subject, or one that no curriculum has.
+    /// No subject, or one outside the curriculum.
     #[error("at least one subject of the curriculum is needed, and none beside")]
     SubjectsNeeded,
-    /// What was cancelled stays so.
+    /// The pairing or right was cancelled, which is final.
     #[error("a cancelled pairing or right stays as it is")]
     AgreementCancelled,
-    /// The text is no day of the year.
+    /// Not a day of the year.
     #[error("a day of the year is written as 10-01")]
     NotAMonthDay,
-    /// No day has such a minute.
+    /// The minute is outside the day.
     #[error("a time is minutes after midnight, at most {max}")]
     NotAMinute {
-        /// The last one.
+        /// Maximum.
         max: u16,
     },
-    /// The text is no period's name.
+    /// Not the name of a period.
     #[error("a period is written as lesson-3, early_study-1")]
     NotAPeriod,
-    /// The text says no weeks.
+    /// Not a pattern of weeks.
     #[error("weeks are written as every, odd, even or 3-8")]
     NotWeeks,
-    /// Less or more than there is.
+    /// The number is out of range.
     #[error("between {min} and {max}")]
     OutOfRange {
-        /// At least.
+        /// Minimum.
         min: u32,
-        /// At most.
+        /// Maximum.
         max: u32,
     },
 }
 
-/// Which field to mend, and why.
+/// The problem of a course error, with the invalid field.
 pub(crate) fn course_problem(why: &CourseError) -> ApiError {
     let field = match why {
         CourseError::UnknownSubject { .. } => "subject",

@@ -1,4 +1,4 @@
-//! The lessons of a whole term, planned in one go from its courses.
+//! Planning of all lessons of a term from its courses.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -24,47 +24,47 @@ use school::{
     timetable::Unresolved,
 };
 
-/// Which school's term is to be planned.
+/// A request to plan a term.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TermPlanRequest {
-    /// The school, or everything below a bureau.
+    /// A school, or a bureau with all below it.
     organisation_id: OrganisationId,
-    /// Only say what would come of it.
+    /// Dry run: only report the result.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What a term became.
+/// Result of planning a term.
 #[derive(Serialize, ToSchema)]
 pub struct TermPlanView {
     /// Lessons in the plan.
     planned: usize,
-    /// Lessons of the term that would have begun by now: they are left out.
+    /// Planned lessons whose start is past: not scheduled.
     past: usize,
-    /// Lessons that are new. The others were there already.
+    /// Lessons created. The others existed already.
     scheduled: usize,
-    /// What became no lesson.
+    /// Periods that became no lesson.
     left_out: Vec<LeftOutView>,
-    /// What stands in the way. Then nothing is scheduled.
+    /// Clashes. If there are any, nothing is scheduled.
     clashes: Vec<ClashView>,
 }
 
-/// A period of the plan that became no lesson, or that one classroom cannot listen to.
+/// A period of the plan that became no lesson, or that one classroom cannot receive.
 #[derive(Serialize, ToSchema)]
 pub struct LeftOutView {
     course_id: CourseId,
     week_no: u8,
-    /// 1: Monday.
+    /// 1 is Monday.
     weekday: i8,
     period: String,
-    /// The listening end, by its place in the course. `null`: the lesson itself.
+    /// Index of the listening end in the course. `null`: the lesson itself.
     end: Option<usize>,
-    /// Why.
+    /// The reason.
     why: Unresolved,
 }
 
-/// Plan all lessons of a school's term in one go; what was planned before stays
+/// Plan all lessons of a school's term; lessons planned before stay
 #[utoipa::path(post, path = "/terms/{term_id}/lessons", tag = "timetable", request_body = TermPlanRequest,
     params(("term_id" = TermId, Path)), extensions(("x-act" = json!("edit_timetable"))),
     responses((status = 200, body = TermPlanView), Problems))]

@@ -1,4 +1,4 @@
-//! The timetable as it is looked at: a week or a day of lessons, a county's week counted, the weeks of a term.
+//! Views of the timetable: lessons of a week or day, counts per school, the weeks of a term.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -33,26 +33,26 @@ use school::{
     },
 };
 
-/// Which week, or which day, of whom.
+/// Week or day and subject of a grid.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct GridQuery {
     term: TermId,
-    /// 第几周; missing: that of `date`
+    /// 第几周. Missing: the week of `date`
     #[param(minimum = 1, maximum = 30)]
     week: Option<u8>,
     /// Only this day
     #[param(value_type = Option<String>, format = Date)]
     date: Option<Date>,
-    /// `class`, `teacher`, `classroom`, or `organisation` for everything below one
+    /// `class`, `teacher`, `classroom`, or `organisation` with all below it
     by: GridBy,
-    /// Of that kind.
+    /// Id of that kind.
     #[param(format = Uuid)]
     id: String,
 }
 
-/// How a grid is looked at.
+/// Kind of grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is what it says")]
@@ -63,7 +63,7 @@ pub enum GridBy {
     Organisation,
 }
 
-/// A week, or a day of it.
+/// The lessons of a week or a day.
 #[derive(Serialize, ToSchema)]
 pub struct GridView {
     term_id: TermId,
@@ -87,16 +87,16 @@ pub struct GridLessonView {
     pub teacher: String,
     pub classroom_id: Option<ClassroomId>,
     pub class_id: Option<ClassId>,
-    /// Of the plan; 1: Monday.
+    /// Weekday in the plan; 1 is Monday.
     pub weekday: i64,
     pub period: String,
-    /// The day it is given on.
+    /// The actual day.
     #[schema(value_type = String, format = Date)]
     pub date: Date,
-    /// The clock of the school that teaches: `Asia/Shanghai`
+    /// Time zone of the teaching school: `Asia/Shanghai`
     #[schema(value_type = String)]
     pub zone: Cow<'static, str>,
-    /// Rooms may come in from here on.
+    /// Rooms may join from this time on.
     pub opens_at_ms: UnixMs,
     pub starts_at_ms: UnixMs,
     pub ends_at_ms: UnixMs,
@@ -110,11 +110,11 @@ pub struct GridLessonView {
 pub struct GridListeningView {
     pub classroom_id: ClassroomId,
     pub class_id: Option<ClassId>,
-    /// By its own bell. `null`: until the lesson is over.
+    /// End of joining by its own bell. `null`: until the lesson is over.
     pub join_until_ms: Option<UnixMs>,
 }
 
-/// Which week of which schools.
+/// Week and organisation of the counts.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -123,22 +123,22 @@ pub struct SchoolsQuery {
     /// 第几周
     #[param(minimum = 1, maximum = 30)]
     week: u8,
-    /// Everything below it.
+    /// All schools below it.
     organisation_id: OrganisationId,
 }
 
-/// The week of many schools, counted.
+/// Lesson counts of a week by school.
 #[derive(Serialize, ToSchema)]
 pub struct SchoolsView {
     term_id: TermId,
     week_no: u8,
     #[schema(value_type = String, format = Date)]
     monday: Date,
-    /// By name. Schools that teach nothing that week are left out.
+    /// By name. Schools without lessons in the week are left out.
     schools: Vec<SchoolWeekView>,
 }
 
-/// A school's week, counted.
+/// Lesson counts of a school's week.
 #[derive(Serialize, ToSchema)]
 pub struct SchoolWeekView {
     organisation_id: OrganisationId,
@@ -147,25 +147,25 @@ pub struct SchoolWeekView {
     days: Vec<DayCountView>,
 }
 
-/// A school's day, counted.
+/// Lesson counts of a school's day.
 #[derive(Serialize, ToSchema)]
 pub struct DayCountView {
     #[schema(value_type = String, format = Date)]
     date: Date,
-    /// All lessons that are taught there.
+    /// All lessons taught there.
     lessons: i64,
-    /// Those of them that are called off.
+    /// Of these, cancelled.
     cancelled: i64,
-    /// Those of them that never began.
+    /// Of these, missed: never started.
     missed: i64,
 }
 
-/// Whose weeks.
+/// Whose holidays apply to the weeks.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WeeksQuery {
-    /// By whose holidays. Missing: those of the bureau that set the term.
+    /// The organisation whose holidays apply. Missing: the bureau that set the term.
     organisation_id: Option<OrganisationId>,
 }
 
@@ -173,7 +173,7 @@ pub struct WeeksQuery {
 #[derive(Serialize, ToSchema)]
 pub struct WeekView {
     week_no: u8,
-    /// Monday to Sunday; the first and the last week are cut by the term's own days.
+    /// Monday to Sunday; the first and the last week are limited to the term.
     days: Vec<WeekDayView>,
 }
 
@@ -182,14 +182,14 @@ pub struct WeekView {
 pub struct WeekDayView {
     #[schema(value_type = String, format = Date)]
     date: Date,
-    /// Which holiday it is, or why it is swapped. `null`: an ordinary day.
+    /// Name of the holiday, or reason of the swap. `null`: an ordinary day.
     name: Option<String>,
-    /// Whose lessons are given on it. `null`: its own, or none where it has a name.
+    /// The day whose lessons are given on it. `null`: its own, or none where it has a name.
     #[schema(value_type = Option<String>, format = Date)]
     taught_as: Option<Date>,
 }
 
-/// The lessons of one week, or of one day
+/// Show the lessons of a week or a day
 #[utoipa::path(get, path = "/week-grid", tag = "timetable", params(GridQuery),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = GridView), Problems))]
@@ -222,7 +222,7 @@ pub async fn week_grid(
     Ok(Json(GridView { term_id: ask.term, week_no, monday, lessons }))
 }
 
-/// The week of all schools below an organisation, counted by school and day
+/// Show the week of all schools below an organisation, as lesson counts by school and day
 #[utoipa::path(get, path = "/week-grid/schools", tag = "timetable", params(SchoolsQuery),
     extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = SchoolsView), Problems))]
@@ -248,7 +248,7 @@ pub async fn schools(
     Ok(Json(SchoolsView { term_id: ask.term, week_no: ask.week, monday, schools }))
 }
 
-/// The weeks of a term, with their holidays and swapped days
+/// List the weeks of a term with their holidays and swapped days
 #[utoipa::path(get, path = "/terms/{term_id}/weeks", tag = "timetable",
     params(("term_id" = TermId, Path), WeeksQuery), extensions(("x-act" = json!("see_timetable"))),
     responses((status = 200, body = Listed<WeekView>), Problems))]

@@ -1,4 +1,4 @@
-//! The web client, from inside the binary. Pages find their own way: every unknown path is the one page.
+//! Serves the web client embedded in the binary. It routes on the client: every unknown path gets `index.html`.
 
 use axum::{
     body::Body,
@@ -14,16 +14,16 @@ use super::problem::{ApiError, common::CommonProblem};
 #[allow_missing = true]
 struct WebClient;
 
-/// Vite puts a hash into the names of files in this folder: a name's content never changes.
+/// Vite puts a content hash into the file names of this folder: the content of a name never changes.
 const HASHED: &str = "assets/";
 
-/// First parts of paths that are never a page: a wrong one gets a problem, not the web client.
+/// First path segments that are never a page: unknown paths below them get a problem, not the web client.
 const NOT_PAGES: [&str; 5] = ["api", "whip", "whep", "sessions", "problems"];
 
 const NOT_BUILT: &str = "<!doctype html><meta charset=\"utf-8\"><title>同课</title><p>网页还没有构建：请先运行 make build。\
 <p>The web client has not been built yet: run <code>make build</code>.";
 
-/// Everything that no other route answers.
+/// Fallback for requests that no other route matches.
 pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.split('/').next().is_some_and(|first| NOT_PAGES.contains(&first)) {
@@ -37,7 +37,7 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         return send(file, cache, &headers);
     }
     if path.starts_with(HASHED) {
-        // A page of an older build asks for what is gone.
+        // A page of an older build requests a file that this build does not have.
         return ApiError::from(CommonProblem::NotFound).into_response();
     }
     match WebClient::get("index.html") {

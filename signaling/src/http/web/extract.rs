@@ -1,4 +1,4 @@
-//! How requests are read: bounded in bytes and time, strict in type, and never on behalf of another site.
+//! Request extractors: limited in bytes and time, strict in types, protected against cross-site requests.
 
 use std::{
     any::Any,
@@ -21,64 +21,64 @@ use utoipa::ToSchema;
 use super::problem::{ApiError, common::CommonProblem, invalid};
 use school::base::name;
 
-/// No request of ours is larger: a form is small.
+/// Maximum size of a JSON body, in bytes.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 
-/// A body that takes longer than this is not sent in earnest.
+/// Timeout for receiving a body.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// Where a request came from. The listener says it; nothing in the request can, but from a proxy that we trust.
+/// Where a request came from: set by the listener, overridden by request headers only from a trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The other end of the connection, or whom a trusted proxy speaks for; then the port is 0.
+    /// The remote address, or the client address forwarded by a trusted proxy; then the port is 0.
     pub address: SocketAddr,
-    /// The connection is encrypted, by us or by a proxy that we were told to trust.
+    /// The connection is encrypted, by this server or by a trusted proxy.
     pub tls: bool,
-    /// Something in between says that it was not encrypted before it came here.
+    /// A proxy reported, or may hide, an unencrypted connection before this one.
     pub plain_before: bool,
 }
 
 impl Caller {
-    /// Nobody on the network can read along: it is encrypted, or never left this machine.
+    /// Whether the connection cannot be read on the network: it is encrypted, or local to this machine.
     #[must_use]
     pub fn is_private(&self) -> bool {
         let ip = self.ip();
-        // Unspecified is nobody's address: a request that came through no listener.
+        // An unspecified address means that the request came through no listener.
         self.tls || ((ip.is_loopback() || ip.is_unspecified()) && !self.plain_before)
     }
 
-    /// The same caller, as the proxy in between tells of them. Only trusted ones are believed whom they speak for, and
-    /// that it was encrypted; that it was not, is believed of anybody.
+    /// The caller after applying proxy headers. A forwarded address and `https` are accepted from trusted proxies only,
+    /// `http` from anyone.
     #[must_use]
     pub fn told_by(self, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
         let is_trusted = trusted.contains(&self.ip());
         let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        // Of proxies in a row the first one speaks with the browser.
+        // In a chain of proxies the first value is that of the connection to the browser.
         let proto = proto.split(',').next().unwrap_or_default().trim();
         let spoken_for = if is_trusted { spoken_for(headers, trusted) } else { None };
         Self {
             address: spoken_for.map_or(self.address, |ip| SocketAddr::new(ip, 0)),
             tls: self.tls || (is_trusted && proto.eq_ignore_ascii_case("https")),
-            // Whoever stands behind a proxy came over a line that we do not see.
+            // The connection between the client and a proxy is unknown, so it counts as unencrypted.
             plain_before: spoken_for.is_some() || proto.eq_ignore_ascii_case("http"),
         }
     }
 
-    /// The network address alone.
+    /// The IP address without the port.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
     }
 }
 
-/// The last hop of `X-Forwarded-For` that is no proxy of ours: whatever stands before it, its sender may have made up.
-/// `None`: nothing there can be read.
+/// The last hop of `X-Forwarded-For` that is no trusted proxy: the client may have forged everything before it.
+/// `None`: there is no such hop, or the header cannot be parsed.
 fn spoken_for(headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
     let lines: Vec<&str> =
         headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().ok()).collect::<Option<_>>()?;
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let hop = hop.trim();
-        // Some proxies write the port, too.
+        // Some proxies add the port.
         let ip = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip())).ok()?.to_canonical();
         if !trusted.contains(&ip) {
             return Some(ip);
@@ -87,15 +87,15 @@ fn spoken_for(headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
     None
 }
 
-/// One connection's place among those that the listeners allow. Whoever outlives the connection, as a socket does,
-/// holds on to it.
+/// One connection's slot in the connection limit of the listeners. A WebSocket, which outlives its HTTP connection,
+/// holds it until it closes.
 #[derive(Clone, Default)]
 pub struct HeldPlace {
     _place: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl HeldPlace {
-    /// Holds `place` until the last clone is dropped.
+    /// Keeps `place` until the last clone is dropped.
     pub fn new(place: impl Any + Send + Sync) -> Self {
         Self { _place: Some(Arc::new(place)) }
     }
@@ -119,7 +119,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// A JSON body of our own pages. Other sites cannot send one: their browser would ask us first.
+/// A JSON body from a page of this origin. A cross-site page cannot send one without a CORS preflight.
 pub struct JsonBody<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
@@ -130,14 +130,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let own_page = own_origin(&parts.headers, &parts.uri)?;
         let is_json = media_type(&parts.headers).is_some_and(|kind| kind == "application/json");
         let has_type = parts.headers.contains_key(header::CONTENT_TYPE);
-        // A browser names the origin of every POST. Without that name only the media type tells a page of
-        // ours from a form of theirs.
+        // Browsers send `Origin` with every POST. Without it only the media type distinguishes a same-origin
+        // request from a cross-site form.
         if !is_json && (has_type || own_page == OwnOrigin::NotNamed) {
             return Err(CommonProblem::CrossSite.into());
         }
         let bytes = read_body(body, JSON_BYTES_MAX).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        // Serde also takes a struct's fields in a row, without their names; what is described are objects.
+        // Serde would also accept an array of field values for a struct; the API describes objects only.
         if text.trim_ascii_start().first() != Some(&b'{') {
             return Err(CommonProblem::bad_request("the body is no JSON object").into());
         }
@@ -145,12 +145,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A body that says nothing: `{}` or nothing at all.
+/// An empty body: `{}` or no bytes.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// An id in the path. What is no id is not found: that there are ids is nobody's business.
+/// An id in the path. An unparsable id gives `not-found`, so the id format is not disclosed.
 pub struct PathId<T>(pub T);
 
 impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
@@ -162,7 +162,7 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
     }
 }
 
-/// The query of a request.
+/// The query parameters of a request.
 pub struct QueryParams<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T> {
@@ -174,32 +174,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T>
     }
 }
 
-/// A name in a body.
+/// Validates and normalises a name in a body.
 ///
 /// # Errors
-/// [`CommonProblem::Invalid`] where it is none.
+/// [`CommonProblem::Invalid`] where it is not a valid name.
 pub fn named(field: &'static str, typed: &str) -> Result<String, ApiError> {
     name::name(typed).map_err(|why| invalid(field, &why))
 }
 
-/// A field that may be missing, `null` or a value: it stays, it is emptied, it is set.
+/// Deserialises a field of an edit: missing leaves it unchanged, `null` clears it, a value sets it.
 pub fn maybe_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(from).map(Some)
 }
 
-/// Whether a request names the page that it came from.
+/// Result of the `Origin` check of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnOrigin {
-    /// It is one of ours.
+    /// `Origin` is this host.
     Ours,
-    /// It names none: no browser, or an old one.
+    /// There is no `Origin`: not a browser, or an old one.
     NotNamed,
 }
 
-/// Compares `Origin` with the host that was asked.
+/// Compares `Origin` with the requested host.
 ///
 /// # Errors
-/// [`CommonProblem::CrossSite`] where it is another one.
+/// [`CommonProblem::CrossSite`] where they differ.
 pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(OwnOrigin::NotNamed) };
     let origin = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
@@ -212,11 +212,11 @@ pub fn own_origin(headers: &HeaderMap, uri: &Uri) -> Result<OwnOrigin, ApiError>
     }
 }
 
-/// Refuses what another site's page has its visitor's browser change, whatever the handler reads of the request.
+/// CSRF protection: refuses cross-site requests with unsafe methods, independent of the handler's extractors.
 ///
 /// # Errors
-/// [`CommonProblem::CrossSite`] where the request changes something and comes from another site, or may: a browser
-/// names the origin of all but old forms, and those have one of three media types.
+/// [`CommonProblem::CrossSite`] where an unsafe request comes from another site, or may: browsers omit `Origin` only
+/// for old forms, and those have one of three media types.
 pub async fn own_pages_only(request: Request, next: Next) -> Result<Response, ApiError> {
     if !request.method().is_safe() && own_origin(request.headers(), request.uri())? == OwnOrigin::NotNamed {
         let is_form = |kind: String| FORM_TYPES.contains(&kind.as_str());
@@ -227,10 +227,10 @@ pub async fn own_pages_only(request: Request, next: Next) -> Result<Response, Ap
     Ok(next.run(request).await)
 }
 
-/// What a form can send without asking us first (Fetch, CORS-safelisted request headers).
+/// Media types that a form can send without a preflight (Fetch, CORS-safelisted request headers).
 const FORM_TYPES: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
 
-/// The media type without its parameters, in lower case. `None`: there is none.
+/// The media type without parameters, in lower case. `None`: there is none.
 #[must_use]
 pub fn media_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
@@ -240,9 +240,9 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
 /// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
-/// [`CommonProblem::TooLarge`], [`CommonProblem::TooSlow`], or [`CommonProblem::BadRequest`] where the line broke.
+/// [`CommonProblem::TooLarge`], [`CommonProblem::TooSlow`] at the timeout, [`CommonProblem::BadRequest`] on I/O errors.
 pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    // The length that was announced is refused before a byte of it is read.
+    // An announced length above the limit is refused before any byte is read.
     if axum::body::HttpBody::size_hint(&body).lower() > limit as u64 {
         return Err(CommonProblem::TooLarge { max_bytes: limit }.into());
     }
@@ -291,7 +291,7 @@ mod tests {
             let caller = Caller { address, tls: false, plain_before: false };
             let told = caller.told_by(&headers, &[proxy.parse().unwrap()]);
             assert_eq!(told.is_private(), private, "{ip} {proto:?}");
-            // Only the proxy that is trusted makes the cookie one of TLS.
+            // Only a trusted proxy makes the connection count as TLS.
             assert_eq!(told.tls, ip == proxy && private, "{ip} {proto:?}");
         }
     }
@@ -305,7 +305,7 @@ mod tests {
             (proxy, &[], proxy),
             (proxy, &[far], far),
             (proxy, &["::ffff:203.0.113.7"], far),
-            // What the browser itself claims stands on the left.
+            // Values sent by the browser itself are on the left.
             (proxy, &["127.0.0.1, 198.51.100.1, 203.0.113.7"], far),
             (proxy, &["198.51.100.1", "203.0.113.7:50123, 10.0.0.2"], far),
             (proxy, &["198.51.100.1, unknown"], proxy),
@@ -322,7 +322,7 @@ mod tests {
             let caller = caller.told_by(&headers, &[proxy.parse().unwrap(), inner.parse().unwrap()]);
             assert_eq!(caller.ip().to_string(), told, "{ip} {lines:?}");
         }
-        // A proxy on this machine that speaks for somebody does not make their line private.
+        // A local proxy that forwards a client address does not make the client's connection private.
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let caller = Caller { address: here, tls: false, plain_before: false };
         let mut headers = HeaderMap::new();

@@ -1,4 +1,4 @@
-//! Idempotency: a create that comes a second time with the same `Idempotency-Key` gets the first answer again.
+//! Idempotency: a create repeated with the same `Idempotency-Key` gets the first response again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,25 +21,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// What repeating an answer needs.
+/// State of the idempotency middleware.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
-    /// Keeps the answers.
+    /// Stores the responses.
     pub store: Store,
-    /// Holds a key while its request is answered.
+    /// One lock per key, held while its request is processed.
     pub locks: Arc<KeyLocks>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
-/// A key is remembered for so long.
+/// How long a key and its response are stored.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
-/// Our pages send a UUID.
+/// Maximum length of a key, in bytes. The web client sends a UUID.
 const KEY_BYTES_MAX: usize = 100;
 
-/// Answers a repeated create as the first time. What holds a secret is not kept, and so not repeated. A table needs no
-/// key: taken in twice it changes nothing, and it is larger than what is held back here.
+/// Replays the first response to a repeated create. Responses that hold a secret have no `Location` and are not stored.
+/// Imports are exempt: importing a table twice changes nothing, and its body exceeds the limit of this buffer.
 pub async fn repeat(State(state): State<Idempotency>, caller: Caller, request: Request, next: Next) -> Response {
     let key = request.headers().get("idempotency-key").cloned();
     let creates = *request.method() == Method::POST && !request.uri().path().starts_with("/imports/");
@@ -60,7 +60,7 @@ async fn answer(
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
     let why = || format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} bytes");
     let key = key.ok_or_else(|| CommonProblem::bad_request(why()))?.to_owned();
-    // Keys are each person's own, and of each session: whoever is not signed in has none to repeat.
+    // Keys are scoped to one session: without a session cookie there is nothing to replay.
     let Some(cookie) = cookie(request.headers(), cookie_name(caller.tls)) else { return Ok(next.run(request).await) };
     let holder = sha256_hex(&cookie);
     let (parts, body) = request.into_parts();

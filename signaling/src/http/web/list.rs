@@ -1,4 +1,4 @@
-//! Lists: `{items, next}`, a page at a time, each beginning behind the last id of the one before.
+//! Lists as `{items, next}`, paginated: each page starts after the last id of the previous one.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -8,50 +8,50 @@ use super::problem::{ApiError, common::CommonProblem};
 use crate::store::db::list::ListQuery;
 use school::base::id::OrganisationId;
 
-/// Things on one page at most.
+/// Maximum number of items on a page.
 pub const PAGE_MAX: u32 = 200;
 
-/// Things on one page where nobody says how many.
+/// Number of items on a page where the request has no `limit`.
 const PAGE: u32 = 50;
 
-/// Nobody types more of a name.
+/// Maximum length of a text filter, in characters.
 const TEXT_CHARACTERS_MAX: usize = 80;
 
-/// Which part of a list is asked for.
+/// Pagination and filters of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Listing {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(format = Uuid)]
     after: Option<String>,
-    /// At most so many, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Only what belongs to this organisation or to one below it.
+    /// Only items that belong to this organisation or to one below it.
     organisation_id: Option<OrganisationId>,
-    /// Only what has this in its name.
+    /// Only items whose name contains this.
     #[param(max_length = 80)]
     text: Option<String>,
-    /// What is closed as well.
+    /// Include closed items.
     #[serde(default)]
     closed: bool,
 }
 
-/// One page.
+/// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listed<T> {
-    /// The things.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// Where the next page begins. `null`: this is the last.
+    /// Cursor of the next page. `null`: this is the last page.
     pub next: Option<String>,
 }
 
 impl Listing {
-    /// For the store: one more than asked, to see whether there is more.
+    /// The query for the store. It reads one item more than the page holds, to detect whether there is a next page.
     ///
     /// # Errors
-    /// [`CommonProblem::BadRequest`] where it makes no sense.
+    /// [`CommonProblem::BadRequest`] where `after` is no id, `limit` is out of range or `text` is too long.
     pub fn ask(self) -> Result<ListQuery, ApiError> {
         let limit = limit(self.limit)?;
         if let Some(after) = &self.after {
@@ -73,10 +73,10 @@ impl Listing {
     }
 }
 
-/// How many are asked for.
+/// The page size of a request.
 ///
 /// # Errors
-/// [`CommonProblem::BadRequest`] where it is none or too many.
+/// [`CommonProblem::BadRequest`] where it is 0 or more than [`PAGE_MAX`].
 pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     match asked.unwrap_or(PAGE) {
         limit @ 1..=PAGE_MAX => Ok(limit),
@@ -85,7 +85,7 @@ pub fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
 }
 
 impl<T> Listed<T> {
-    /// A page of what was found: `limit` is one more than fits.
+    /// A page of the rows found. `limit` is the page size plus one.
     pub fn new(mut items: Vec<T>, limit: u32, name: impl Fn(&T) -> String) -> Self {
         let fits = limit.saturating_sub(1) as usize;
         let more = items.len() > fits;

@@ -1,8 +1,8 @@
-//! Problems on the wire (RFC 9457): made by the feature that refuses, worded by the client.
+//! Problem responses (RFC 9457): defined by each feature, translated by the client.
 //!
-//! A feature lists what it refuses in an enum of its own, as `LessonProblem` in `http/lesson/problem.rs`: the variant
-//! is the `type`, its fields are the typed parameters beside it, its `Display` is the English sentence for logs and
-//! programs. What people read is made of `type` and parameters by the page, in its language.
+//! A feature lists its problems in an enum, such as `LessonProblem` in `http/lesson/problem.rs`: the variant is the
+//! `type`, its fields are the typed parameters, its `Display` is the English sentence for logs and programs. The web
+//! client builds the text for people from `type` and parameters, in its own language.
 
 mod answer;
 pub mod common;

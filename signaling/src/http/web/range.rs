@@ -1,26 +1,26 @@
-//! The one range of bytes that an answer may have (RFC 9110 §14).
+//! Byte range requests, limited to one range per response (RFC 9110 §14).
 
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::problem::{ApiError, common::CommonProblem};
 
-/// A part of a file, never empty.
+/// A non-empty byte range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// Its first byte.
+    /// Offset of the first byte.
     pub from: u64,
-    /// How many bytes.
+    /// Length in bytes.
     pub length: u64,
 }
 
-/// The range that a request asks of a file. `None`: all of it, also where another unit is asked for, or where `If-Range`
-/// tells of another file than this one.
+/// The requested range of a file. `None`: the whole file, also for other units than bytes, an unreadable `Range`, or an
+/// `If-Range` that names another ETag.
 ///
-/// Of several ranges the first one is answered: nobody who plays or continues a file needs more, and ten thousand of
-/// them are an attack.
+/// Of several ranges only the first is answered: players and resumed downloads need no more, and a request for
+/// thousands of ranges is an attack.
 ///
 /// # Errors
-/// [`CommonProblem::RangeNotSatisfiable`] where it begins behind the end.
+/// [`CommonProblem::RangeNotSatisfiable`] where the range starts at or after the end of the file.
 pub fn asked(headers: &HeaderMap, tag: &str, size_bytes: u64) -> Result<Option<ByteRange>, ApiError> {
     let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == tag.as_bytes());
     match headers.get(header::RANGE).and_then(|range| range.to_str().ok()).filter(|_| same) {
@@ -29,7 +29,7 @@ pub fn asked(headers: &HeaderMap, tag: &str, size_bytes: u64) -> Result<Option<B
     }
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-n`.
+/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`.
 fn read(text: &str, size_bytes: u64) -> Result<Option<ByteRange>, ApiError> {
     let Some(text) = text.strip_prefix("bytes=") else { return Ok(None) };
     let first = text.split(',').next().unwrap_or_default();
@@ -47,7 +47,7 @@ fn read(text: &str, size_bytes: u64) -> Result<Option<ByteRange>, ApiError> {
     Ok(Some(ByteRange { from: first, length: last.min(size_bytes - 1) - first + 1 }))
 }
 
-/// Makes an answer that holds `range` of a file say so.
+/// Sets the status and headers of a response that holds `range` of a file.
 pub fn mark<B>(response: &mut Response<B>, range: Option<ByteRange>, size_bytes: u64) {
     let headers = response.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

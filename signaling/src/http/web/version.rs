@@ -1,4 +1,4 @@
-//! Edits: an ETag counts them, and `If-Match` says which one an edit is made of.
+//! Optimistic concurrency of edits: the ETag is a version number, `If-Match` names the version an edit is based on.
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::problem::{ApiError, common::CommonProblem};
 use crate::store::db::edit::Edited;
 
-/// The version that an edit was made of.
+/// The version that an edit is based on, read from `If-Match`.
 #[derive(Clone, Copy, Debug)]
 pub struct IfMatch(pub i64);
 
@@ -25,7 +25,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// `None`: nobody says which one.
+/// `None`: there is no `If-Match`.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for IfMatch {
     type Rejection = ApiError;
 
@@ -37,7 +37,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for IfMatch {
     }
 }
 
-/// One thing, with its ETag.
+/// A JSON response for one object, with its ETag.
 pub struct Tagged<T> {
     status: StatusCode,
     location: Option<String>,
@@ -46,12 +46,12 @@ pub struct Tagged<T> {
 }
 
 impl<T> Tagged<T> {
-    /// As it is.
+    /// An existing object: 200.
     pub fn new(version: i64, thing: T) -> Self {
         Self { status: StatusCode::OK, location: None, version, thing }
     }
 
-    /// It is new, and found at `location`.
+    /// A new object: 201, with `location` as `Location`.
     pub fn created(version: i64, thing: T, location: String) -> Self {
         Self { status: StatusCode::CREATED, location: Some(location), version, thing }
     }
@@ -71,10 +71,10 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
     }
 }
 
-/// What an edit came to.
+/// The edited object, or the problem that corresponds to the edit's outcome.
 ///
 /// # Errors
-/// [`CommonProblem::NotFound`], [`CommonProblem::OtherVersion`].
+/// [`CommonProblem::NotFound`] where it is gone, [`CommonProblem::OtherVersion`] where its version differs.
 pub fn edited<T>(edited: Edited<T>) -> Result<T, ApiError> {
     match edited {
         Edited::Done(thing) => Ok(thing),

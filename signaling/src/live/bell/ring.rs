@@ -1,7 +1,7 @@
-//! The bell: lessons open before their start, go live, end and are put away by themselves.
+//! The bell: opens, starts, ends and archives lessons on time.
 //!
-//! Which step is due is a pure rule ([`due`]); which time it is, the bell's own clock says ([`BellClock`]). Here both
-//! meet the lessons. Every lesson moves on a task of its own: the one whose disk hangs makes no other late.
+//! Which step is due is a pure rule ([`due`]); the time is that of the bell's own clock (`BellClock`). Each lesson
+//! moves in a task of its own: a hanging disk delays no other lesson.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -31,20 +31,20 @@ use school::{
     },
 };
 
-/// How often the bell looks at its clock: a lesson is at most this late.
+/// Interval of the bell's tick: a lesson is at most this late.
 pub const BELL_TICK: Duration = Duration::from_millis(100);
 
-/// How often the timetable is read for lessons that open.
+/// Interval at which the timetable is read for lessons to open.
 const READS_EVERY: Duration = Duration::from_secs(2);
 
-/// Lessons opened after one look. A province has 2,000 at once: they open over some seconds, ten minutes early.
+/// Lessons opened per read. A province has 2,000 at once: they open over some seconds, ten minutes early.
 const LESSONS_A_LOOK_MAX: i64 = 500;
 
-/// A step that the store refused is tried again after this.
+/// Delay before a step that the store refused is tried again.
 const TRIES_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 impl Registry {
-    /// Looks at the clock and moves every lesson on that is due. Answers when all of them have moved.
+    /// Moves every lesson whose step is due. Returns when all have moved.
     pub async fn ring(&self) {
         let now = self.shared.clock.now();
         let (at, archives_after, reads) = {
@@ -114,19 +114,19 @@ impl Registry {
                     info!(lesson.id = %lesson_id, late_ms, "Started lesson {lesson_id} {late_ms} ms after the bell");
                 }
                 Ok(()) => info!(lesson.id = %lesson_id, act = act_of(step), "The bell moved lesson {lesson_id} on"),
-                // Its teacher was quicker.
+                // The teacher has already started it.
                 Err(TransitionError::WrongState(_)) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Opens what is due, and puts away what is long over.
+    /// Opens lessons that are due, and archives those long over.
     async fn open_due(&self, at: UnixMs, archives_after: Duration) -> Result<(), StoreError> {
         let archives = at.minus(archives_after);
         let lessons = self.shared.store.lessons_due(&system_scope::bell(), at, archives, LESSONS_A_LOOK_MAX).await?;
         for mut lesson in lessons {
-            // One may have been missed and be old enough to be put away, all while the hub was down.
+            // While the hub was down, a lesson may have been missed and become old enough to be archived.
             while let Some(step) = due(&lesson.standing(false), at, archives_after) {
                 if !self.step_of_the_store(&mut lesson, step).await? || lesson.state.is_in_progress() {
                     break;
@@ -139,7 +139,7 @@ impl Registry {
         Ok(())
     }
 
-    /// A step of a lesson that has no room. False: somebody else was quicker.
+    /// Moves a lesson that has no room. False: another step came first.
     async fn step_of_the_store(&self, lesson: &mut Lesson, step: Step) -> Result<bool, StoreError> {
         let before = lesson.state;
         let Ok(after) = before.after(step) else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! What a session asks of the registry.
+//! Outputs of a session, applied by the registry.
 
 use school::{
     base::id::SeatId,
@@ -9,19 +9,19 @@ use sfu::PeerId;
 use super::sitter::SocketId;
 use crate::live::wire::CloseReason;
 
-/// What the registry has to do.
+/// An action for the registry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
     /// Close this peer.
     ClosePeer(PeerId),
-    /// Say goodbye on this socket.
+    /// Send `bye` on this socket and close it.
     Bye(SocketId, CloseReason),
-    /// What flows has changed: tell everyone.
+    /// The slots have changed: send them to all pages.
     SlotsChanged,
-    /// What the seat's line has no room for has changed: tell its page.
+    /// The tracks paused on the seat's line have changed: send them to its page.
     PausedChanged(SeatId),
-    /// An encoder's first packet is here: the lesson goes live.
+    /// An encoder's first packet has come: the lesson goes live.
     GoLive,
-    /// What was seen of an end, for the roll.
+    /// An attendance window of an end, for the sample buffer.
     Seen(End, Sample),
 }

@@ -1,4 +1,4 @@
-//! One seat: who sits in it, by what it receives, and how it fares.
+//! One seat: its sitter, socket, peers and connection quality.
 
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,10 @@ use crate::{
     rate_limit::RateLimit,
 };
 
-/// A page reports every 5 s; two missed reports and the third is late: what it said no longer counts.
+/// A page reports every 5 s; a report older than three intervals is ignored.
 const REPORT_COUNTS_FOR: Duration = Duration::from_secs(15);
 
-/// Above these a teacher should know that a class sees or hears badly.
+/// Above these limits a class is shown to the teacher as weak.
 const WEAK_LOSS: f64 = 0.05;
 const WEAK_CONCEALED_SHARE: f64 = 0.03;
 const WEAK_RTT_MS: f64 = 500.0;
@@ -33,12 +33,12 @@ pub(super) struct Seat {
     pub(super) sitter: Sitter,
     pub(super) joined_at: UnixMs,
     pub(super) socket: Option<SocketId>,
-    /// A guest seat that was taken for picture and sound.
+    /// A guest seat taken for video and audio.
     pub(super) media: bool,
-    /// A page sat here once, and may come back.
+    /// A page has used this seat, and may reconnect.
     pub(super) had_page: bool,
     pub(super) peers: Vec<Peer>,
-    /// Offers since the beginning of a minute.
+    /// Offers in the current minute.
     pub(super) offers: RateLimit,
     pub(super) report: Option<(Instant, Report)>,
     pub(super) seen: PagePresence,
@@ -54,7 +54,7 @@ pub(super) struct Peer {
     pub(super) rtt_ms: Option<f64>,
     /// `None`: none yet.
     pub(super) figures: Option<Figures>,
-    /// What flows in the lesson, but has no room on its line.
+    /// Tracks that flow in the lesson, but are paused on this line.
     pub(super) paused: Vec<TrackKind>,
 }
 
@@ -78,7 +78,7 @@ impl Seat {
         self.socket.is_none() && self.peers.is_empty()
     }
 
-    /// How what it receives by stands.
+    /// State of the receiving connection.
     pub(super) fn line(&self) -> Line {
         let up = |peer: &&Peer| peer.connected && peer.purpose == Purpose::Receive;
         self.peers.iter().rfind(up).map_or(Line::Down, |peer| Line::Up(peer.figures))
@@ -128,7 +128,7 @@ impl Seat {
                 || above(report.freezes, 0.0)
                 || above(report.rtt_ms, WEAK_RTT_MS)
         });
-        // A page without media while the teacher is on the air: its UDP does not get through.
+        // The page has no media although the teacher sends: its UDP does not get through.
         let hears_nothing = self.sitter.role == SeatRole::Classroom && !connected && !nothing_flows;
         if line_is_weak || page_suffers || hears_nothing { Presence::Weak } else { Presence::Online }
     }

@@ -1,18 +1,18 @@
-//! Who takes a seat, and by what it is reached.
+//! The holder of a seat, and its connections.
 
 use school::base::id::{ClassroomId, SeatId};
 use sfu::TrackKind;
 
 use crate::live::wire::SeatRole;
 
-/// One page's socket. Never used again.
+/// The ID of one page's socket. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u64);
 
-/// What a peer is for.
+/// Purpose of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It publishes this picture, and the voice where it brings a sound.
+    /// It publishes this video slot, and the voice if its offer has audio.
     Publish {
         /// Camera or board.
         picture: TrackKind,
@@ -33,15 +33,15 @@ impl Purpose {
     }
 }
 
-/// Who takes a seat.
+/// The holder of a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sitter {
-    /// Which seat.
+    /// The seat.
     pub seat_id: SeatId,
-    /// In which role.
+    /// Role.
     pub role: SeatRole,
-    /// As others see it.
+    /// Name shown to others.
     pub name: String,
-    /// The classroom, where it is one.
+    /// The classroom. `None`: not a classroom's seat.
     pub classroom_id: Option<ClassroomId>,
 }

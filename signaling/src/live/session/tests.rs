@@ -1,4 +1,4 @@
-//! Stories of one lesson's seats, on a clock turned by hand.
+//! Seats of one lesson, on a manual clock.
 
 use sfu::{Codec, RoomId, WorkerId, event::GoneReason, stats::SlotStats};
 
@@ -113,7 +113,7 @@ fn a_second_page_in_the_same_seat_replaces_the_first() {
     let first = story.opens_page(seat);
     let second = story.opens_page(seat);
     assert_eq!(story.outputs(), [Output::Bye(first, CloseReason::Replaced)]);
-    // The first one's end, which comes late, does not take the second's seat away.
+    // The first socket's end comes late and does not close the second's seat.
     story.session.handle_socket_closed(story.clock.now(), seat, first);
     assert_eq!(story.presence(seat), Some(Presence::Online));
     story.session.handle_socket_closed(story.clock.now(), seat, second);
@@ -137,7 +137,7 @@ fn a_teacher_who_comes_back_replaces_only_the_same_picture() {
     assert_eq!((slots.voice.flowing, slots.camera.flowing, slots.board.flowing), (false, false, true));
 
     story.brings(again, TrackKind::Camera);
-    // What the hub says of the old peer comes late and changes nothing.
+    // The hub's late event about the old peer changes nothing.
     story.on_the_wire(HubEvent::TrackEnded { room: RoomId(1), peer: camera, kind: TrackKind::Camera });
     story.loses(camera);
     assert!(story.session.slots().camera.flowing);
@@ -189,7 +189,7 @@ fn presence_says_what_the_teacher_should_know() {
         story.connects(seat, Purpose::Receive);
         story.session.handle_report(story.clock.now(), seat, report.clone());
         assert_eq!(story.presence(seat), Some(expected), "{report:?}");
-        // What it said a while ago no longer counts.
+        // The old report is ignored.
         story.after(15);
         assert_eq!(story.presence(seat), Some(Presence::Online), "{report:?}");
     }
@@ -227,12 +227,12 @@ fn guests_are_counted_by_what_they_use_and_leave_no_seat_behind() {
     let mut story = Story::new(2);
     let now = story.clock.now();
     let mut take = |had, usage| story.session.sit_guest(now, had, SeatId::fresh(), usage);
-    // A page takes one seat for its socket and its media alike.
+    // A page takes one seat for both its socket and its media.
     let page = take(None, GuestUse::Socket).unwrap();
     assert_eq!(take(Some(page), GuestUse::Media), Ok(page));
     let player = take(None, GuestUse::Media).unwrap();
     assert_eq!(take(None, GuestUse::Media), Err(GuestsFull));
-    // A seat that was refused its media goes at once, and makes room.
+    // A seat whose offer was refused is released at once and makes room.
     story.session.stand_up(player);
     let player = story.session.sit_guest(now, None, SeatId::fresh(), GuestUse::Media).unwrap();
     let peer = story.connects(player, Purpose::Receive);

@@ -1,4 +1,4 @@
-//! People, the roles they hold, and their sessions, as administrators see and change them.
+//! People, their roles and sessions, for administrators.
 
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
@@ -18,50 +18,50 @@ use school::{
     organisation::{Person, Role},
 };
 
-/// A person, as they are kept.
+/// A stored person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Person`")]
 pub struct StoredPerson {
     pub person_id: PersonId,
     pub organisation_id: OrganisationId,
-    /// The name of their organisation.
+    /// Name of their organisation.
     pub organisation: String,
     pub name: String,
-    /// What they type to sign in. `null`: they come by links alone.
+    /// Sign-in name. `null`: they sign in only by links.
     pub sign_in_name: Option<String>,
-    /// They have set a password.
+    /// A password is set.
     pub has_password: bool,
-    /// They have bound a second factor.
+    /// A second factor is bound.
     pub has_second_factor: bool,
-    /// When they were locked out. `null`: nobody locked them out.
+    /// When an administrator locked the account. `null`: not locked.
     pub locked_at_ms: Option<i64>,
-    /// Until when too many wrong passwords keep them out. `null`: they do not.
+    /// Locked until then after too many wrong passwords. `null`: not locked.
     pub locked_until_ms: Option<i64>,
-    /// When they left. `null`: they are here.
+    /// When they left. `null`: they have not.
     pub closed_at_ms: Option<i64>,
-    /// Counts the edits: the ETag.
+    /// Number of edits: the ETag.
     pub version: i64,
     #[serde(skip)]
     pub path: String,
 }
 
-/// A role that somebody holds.
+/// A role granted to a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Grant`")]
 pub struct StoredGrant {
     pub role_grant_id: GrantId,
     pub role: Role,
     pub organisation_id: OrganisationId,
-    /// The name of that place.
+    /// Name of the organisation.
     pub organisation: String,
     pub from_ms: i64,
-    /// `null`: until it is ended.
+    /// `null`: no end is set.
     pub until_ms: Option<i64>,
     #[serde(skip)]
     pub path: String,
 }
 
-/// A session, as lists show it.
+/// A session in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Session`")]
 pub struct StoredSession {
@@ -69,23 +69,23 @@ pub struct StoredSession {
     pub person_id: Option<PersonId>,
     pub classroom_id: Option<ClassroomId>,
     pub device_id: Option<DeviceId>,
-    /// The person's name, or the classroom's.
+    /// Name of the person or classroom.
     pub name: String,
     pub stage: Stage,
-    /// The network address it began at.
+    /// Network address of the sign-in.
     pub address: String,
     pub created_at_ms: i64,
     pub seen_at_ms: i64,
     pub expires_at_ms: i64,
 }
 
-/// What is changed of a person. `None`: it stays.
+/// Changes to a person. `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names are those of `Person`")]
 pub struct PersonEdit {
     pub name: Option<String>,
     pub sign_in_name: Option<Option<String>>,
-    /// They leave: their sessions and roles end.
+    /// The person leaves: their sessions and roles end.
     pub close: bool,
 }
 
@@ -106,7 +106,7 @@ impl Store {
     /// People in scope, by id.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn people(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path");
@@ -114,10 +114,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(person_from).collect()
     }
 
-    /// One person. `None`: there is none in scope.
+    /// One person. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn person(&self, scope: &Scope, id: PersonId) -> Result<Option<StoredPerson>, StoreError> {
         let mut sql = Sql::new(SELECT_PERSON);
         sql.within(scope, "path").push(" and person.person_id = ").bind(id.to_string());
@@ -127,7 +127,7 @@ impl Store {
     /// Adds a person. `None`: their organisation is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn add_person(
         &self,
         scope: &Scope,
@@ -141,10 +141,10 @@ impl Store {
         Ok(stored)
     }
 
-    /// Changes a person, or lets them leave.
+    /// Changes a person, or closes their account.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_person(
         &self,
         scope: &Scope,
@@ -166,7 +166,7 @@ impl Store {
             sql.push(", sign_in_name = ").bind(sign_in_name.clone());
         }
         if edit.close && before.closed_at_ms.is_none() {
-            // The name to sign in by is free for a successor; the person's traces stay.
+            // Frees the sign-in name for a successor; the person's records stay.
             sql.push(", sign_in_name = null, closed_at_ms = ").bind(row.at.0);
             writing.end_sessions_of(id, None).await?;
             let mut end = Sql::new("update role_grant set until_ms = ");
@@ -181,10 +181,10 @@ impl Store {
         Ok(Edited::Done(stored))
     }
 
-    /// The roles of a person, those that have ended as well. `None`: the person is not in scope.
+    /// Roles of a person, including ended ones. `None`: the person is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn grants(&self, scope: &Scope, id: PersonId) -> Result<Option<Vec<StoredGrant>>, StoreError> {
         if self.person(scope, id).await?.is_none() {
             return Ok(None);
@@ -211,10 +211,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect::<Result<_, StoreError>>().map(Some)
     }
 
-    /// Gives a role. `None`: the person, or the place, is not in scope.
+    /// Grants a role. `None`: the person or the place is not in scope.
     ///
     /// # Errors
-    /// [`StoreError::SeparatedPowers`], or where the database refuses.
+    /// [`StoreError::SeparatedPowers`], or another [`StoreError`] if the database fails.
     pub async fn grant(
         &self,
         scope: &Scope,
@@ -236,10 +236,10 @@ impl Store {
         Ok(Some(grant_id))
     }
 
-    /// Ends a role, now or at `until`. False: there is no such grant that has not ended, at a place in scope.
+    /// Ends a role, now or at `until`. False: no unended grant at a place in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn end_grant(
         &self,
         scope: &Scope,
@@ -262,10 +262,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Sessions of people and classrooms in scope, the newest first; of one person, where `of` says so.
+    /// Sessions of people and classrooms in scope, newest first. `of`: only this person's.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn sessions(
         &self,
         scope: &Scope,
@@ -286,20 +286,20 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(session_from).collect()
     }
 
-    /// A person's own sessions, the newest first.
+    /// A person's own sessions, newest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn own_sessions(&self, id: PersonId, now: UnixMs) -> Result<Vec<StoredSession>, StoreError> {
         let mut sql = select_sessions(now);
         sql.push(" and session.person_id = ").bind(id.to_string()).push(" order by session_id desc limit 200");
         sql.all(&self.pool).await?.iter().map(session_from).collect()
     }
 
-    /// Ends a session: of this person, or in scope. False: there is none.
+    /// Ends a session of this person, or one in scope. False: not found.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn end_session(
         &self,
         whose: Result<PersonId, &Scope>,
@@ -337,7 +337,7 @@ impl Writing {
         sql.optional_on(self.on()).await?.as_ref().map(person_from).transpose()
     }
 
-    /// Signs a person out everywhere, but for one session.
+    /// Ends all sessions of a person, except one.
     pub(crate) async fn end_sessions_of(&mut self, id: PersonId, but: Option<SessionId>) -> Result<(), StoreError> {
         let mut sql = Sql::new("delete from session where person_id = ");
         sql.bind(id.to_string()).push(" and session_id <> ");

@@ -1,4 +1,4 @@
-//! Who is signed in, and the one-time links by which they came in.
+//! Sessions, and the one-time links that start them.
 
 use sqlx::{Row, any::AnyRow};
 
@@ -16,30 +16,30 @@ use school::{
     organisation::{Grant, Holder},
 };
 
-/// A signed-in person or device.
+/// Session of a person or device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// What lists call it.
+    /// Public id, for lists.
     pub session_id: SessionId,
-    /// Who it speaks for.
+    /// Caller that the session authenticates.
     pub asker: Asker,
-    /// The person's name, or the classroom's.
+    /// Name of the person or classroom.
     pub name: String,
-    /// What it is good for.
+    /// What the session may be used for.
     pub stage: Stage,
-    /// The classroom's device. `None`: a person, or a classroom that came by a link.
+    /// Device of the classroom. `None`: a person, or a classroom that signed in by a link.
     pub device_id: Option<DeviceId>,
     /// The person has bound a second factor.
     pub has_second_factor: bool,
-    /// The assistant teacher who stands in the classroom. `None`: a person's session, or nobody was named.
+    /// Assistant teacher present in the classroom. `None`: a person's session, or none was named.
     pub assistant: Option<(PersonId, String)>,
-    /// When it was last used, to the minute.
+    /// Last use, to the minute.
     pub seen_at: UnixMs,
-    /// When it ends.
+    /// Expiry.
     pub expires_at: UnixMs,
 }
 
-/// A session to be kept.
+/// A session to be stored.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are those of `Session`")]
 pub struct NewSession<'a> {
@@ -52,20 +52,20 @@ pub struct NewSession<'a> {
 }
 
 words!(
-    /// What a one-time link is for.
+    /// Purpose of a one-time link.
     LinkPurpose {
-        /// It signs in.
+        /// Signs in.
         SignIn = "sign_in",
-        /// It lets its person set a password and a second factor.
+        /// Lets the person set a password and a second factor.
         SetUp = "set_up",
     }
 );
 
 impl Store {
-    /// Keeps a one-time link by its SHA-256.
+    /// Stores a one-time link by its SHA-256.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_sign_in_link(
         &self,
         link_sha256: &str,
@@ -78,11 +78,11 @@ impl Store {
         writing.commit(row).await
     }
 
-    /// Uses a link up. `None`: there is no such link, it was used, it has expired, or whom it was for is no longer
-    /// here; which of them is nobody's business.
+    /// Uses up a link. `None`: no such link, used, expired, or its holder has been closed; the cases are
+    /// deliberately not distinguished.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn use_sign_in_link(
         &self,
         link_sha256: &str,
@@ -111,10 +111,10 @@ impl Store {
         Ok(person.map(Holder::Person).or(classroom.map(Holder::Classroom)).map(|holder| (holder, purpose)))
     }
 
-    /// Signs in: the session and its line in the audit, or neither.
+    /// Stores a session together with its audit row.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_session(&self, session: &NewSession<'_>, row: &AuditRow) -> Result<SessionId, StoreError> {
         let mut writing = self.write().await?;
         let session_id = writing.insert_session(session, row.at).await?;
@@ -128,11 +128,11 @@ impl Store {
         Ok(session_id)
     }
 
-    /// The session behind a cookie's SHA-256. `None`: signed out, expired, unused for too long, or its holder is no
-    /// longer here.
+    /// The session of a cookie's SHA-256. `None`: signed out, expired, idle for too long, or its holder has
+    /// been closed.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn session(&self, session_sha256: &str, now: UnixMs) -> Result<Option<Session>, StoreError> {
         let row = sqlx::query(
             "select session.session_id as session_id, session.person_id as person_id,
@@ -183,10 +183,10 @@ impl Store {
         })
     }
 
-    /// Every role that somebody holds, held, or will hold, at places that are still open.
+    /// All past, present and future roles of a person at places that are open.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn grants_of(&self, person_id: PersonId) -> Result<Vec<Grant>, StoreError> {
         let rows = sqlx::query(
             "select role, role_grant.organisation_id as organisation_id, path, from_ms, until_ms
@@ -210,10 +210,10 @@ impl Store {
             .collect()
     }
 
-    /// Notes that a session is used. At most once a minute it writes.
+    /// Updates the time of last use. Writes at most once a minute.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn touch_session(&self, session: &Session, now: UnixMs) -> Result<(), StoreError> {
         if now < session.seen_at.plus(SEEN_EVERY) {
             return Ok(());
@@ -225,10 +225,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// Signs out. Harmless where nobody was signed in.
+    /// Signs out. Idempotent.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn delete_session(&self, session_sha256: &str, row: &AuditRow) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         sqlx::query("delete from session where session_sha256 = $1").bind(session_sha256).execute(writing.on()).await?;
@@ -237,7 +237,7 @@ impl Store {
 }
 
 impl Writing {
-    /// See [`Store::insert_sign_in_link`]. Links that ended long ago go.
+    /// See [`Store::insert_sign_in_link`]. Deletes long expired links.
     pub(crate) async fn insert_link(
         &mut self,
         link_sha256: &str,

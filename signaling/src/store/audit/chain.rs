@@ -1,7 +1,7 @@
-//! The audit's chain: whether it holds, and how its oldest rows are taken out when their time is over.
+//! The audit chain: verification, and deletion of the oldest rows after their retention.
 //!
-//! Rows are taken out from the front alone, after [`AUDIT_KEPT_MIN`], and the chain says so itself: a row, the
-//! tombstone, names the last one that is gone and its SHA-256, which the first one that is left holds too.
+//! Rows are deleted only from the front, after [`AUDIT_KEPT_MIN`], and the chain records it: a tombstone row
+//! names the last deleted row and its SHA-256, which the first remaining row holds too.
 
 use std::time::Duration;
 
@@ -13,72 +13,72 @@ use crate::store::{
 };
 use school::base::time::UnixMs;
 
-/// 网络安全法 §21 asks for six months of logs. Nothing shortens this.
+/// 网络安全法 §21 requires logs for six months. Nothing shortens this.
 pub const AUDIT_KEPT_MIN: Duration = Duration::from_secs(180 * DAY_SECS);
 
-/// The whole chain holds.
+/// Result of a successful verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// How many rows.
+    /// Number of rows.
     pub rows: i64,
-    /// How many of them were taken out after their time, and the row that says so. `None`: none.
+    /// How many of them were deleted after their retention, and the tombstone. `None`: none.
     pub retired: Option<Retired>,
-    /// SHA-256 of the last one. Written down elsewhere, it proves that nobody made the whole chain anew.
+    /// SHA-256 of the last row. Noted elsewhere, it proves that the chain was not rebuilt as a whole.
     pub sha256: String,
 }
 
-/// The front of the chain that was taken out after its time.
+/// The front of the chain that was deleted after its retention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retired {
-    /// Rows 1 to this one.
+    /// Rows 1 to this one, inclusive.
     pub rows: i64,
-    /// The row that says so.
+    /// Sequence number of the tombstone row.
     pub tombstone: i64,
 }
 
-/// The first row that was touched.
+/// The first row that was tampered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("audit row {seq} {touched}")]
 pub struct Touched {
-    /// Its number.
+    /// Its sequence number.
     pub seq: i64,
-    /// How one can tell.
+    /// Kind of tampering.
     pub touched: Touch,
 }
 
-/// What is wrong with a row.
+/// Kind of tampering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Touch {
-    /// It says something else than when it was written.
+    /// The content differs from what was written.
     #[error("was changed")]
     Changed,
-    /// It is not there.
+    /// The row is missing.
     #[error("is missing")]
     Missing,
-    /// It stands behind the end of the chain.
+    /// The row is beyond the end of the chain.
     #[error("was added behind the end of the chain")]
     Added,
 }
 
-/// Rows read at once while the chain is verified.
+/// Rows read per batch during verification.
 const VERIFY_ROWS: i64 = 2_000;
 
-/// Rows taken out in one transaction.
+/// Rows deleted per transaction.
 const RETIRE_ROWS: i64 = 10_000;
 
-/// Of one call's rows, the last is at most so much younger than the first: a wall clock that has jumped years ahead takes
-/// two days of the audit a day, not all of it at once.
+/// Maximum age difference of the rows that one call deletes: if the wall clock jumps years ahead, only two days of
+/// audit rows are deleted per day, not all of them at once.
 const RETIRE_SPAN: Duration = Duration::from_secs(2 * DAY_SECS);
 
 const DAY_SECS: u64 = 24 * 3600;
 
 const TOMBSTONE: &str = "retire_audit";
 
-/// A walk along the chain.
+/// Verification state while reading along the chain.
 struct Chain {
-    /// The row behind us.
+    /// The last row read.
     seq: i64,
-    /// Its SHA-256. `None`: it was taken out, and the next row tells it.
+    /// Its SHA-256. `None`: it was deleted, and the next row holds its hash.
     before: Option<String>,
     retired: i64,
     retired_sha256: String,
@@ -91,13 +91,13 @@ impl Chain {
         Self { seq: retired, before, retired, retired_sha256: String::new(), tombstone: None }
     }
 
-    /// Goes on to the next row. Answers when it was written.
+    /// Verifies the next row. Returns when it was written.
     fn step(&mut self, row: &AnyRow) -> Result<Result<UnixMs, Touched>, StoreError> {
         let touched = |touched| Ok(Err(Touched { seq: self.seq + 1, touched }));
         if row.try_get::<i64, _>("seq")? != self.seq + 1 {
             return touched(Touch::Missing);
         }
-        // A touched row may hold what is no word of ours, or no text at all.
+        // A tampered row may hold unknown values, or no text at all.
         let Ok(line) = line_from(row) else { return touched(Touch::Changed) };
         let before = self.before.get_or_insert_with(|| {
             self.retired_sha256.clone_from(&line.before_sha256);
@@ -118,13 +118,13 @@ impl Chain {
         Ok(Ok(line.at))
     }
 
-    /// What ends where the chain's head says it ends.
+    /// Checks that the chain ends where its head says.
     fn verdict(self, rows: i64, end: &str) -> Result<Verified, Touched> {
         let sha256 = self.before.unwrap_or_default();
         let retired = match (self.retired, self.tombstone) {
             (0, _) => None,
             (rows, Some(tombstone)) => Some(Retired { rows, tombstone }),
-            // What is gone is gone without a word.
+            // Rows were deleted without a tombstone.
             (rows, None) => return Err(Touched { seq: rows, touched: Touch::Missing }),
         };
         match self.seq {
@@ -157,16 +157,16 @@ impl Store {
         sql.all(&self.pool).await
     }
 
-    /// Reads the whole chain and says which row was touched first, if any.
+    /// Verifies the whole chain; returns the first row that was tampered with, if any.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn verify_audit(&self) -> Result<Result<Verified, Touched>, StoreError> {
         loop {
             let head = self.audit_head().await?;
             let retired = head.retired;
             let verified = self.verify_to(head).await?;
-            // Rows may have been taken out under our feet.
+            // Rows may have been deleted concurrently.
             if verified.is_ok() || self.audit_head().await?.retired == retired {
                 return Ok(verified);
             }
@@ -180,7 +180,7 @@ impl Store {
             for row in &batch {
                 let at: i64 = row.try_get("seq")?;
                 if at > head.rows {
-                    // Written since the head was read, or slipped in behind it.
+                    // Written since the head was read, or inserted behind it.
                     let now: i64 = sqlx::query_scalar("select seq from audit_head").fetch_one(&self.pool).await?;
                     let added = Touched { seq: at, touched: Touch::Added };
                     return Ok(if now < at { Err(added) } else { chain.verdict(head.rows, &head.sha256) });
@@ -195,11 +195,11 @@ impl Store {
         }
     }
 
-    /// Takes out the rows that are older than `kept`, never younger ones than [`AUDIT_KEPT_MIN`], and lays a tombstone
-    /// for them. Answers how many. What was touched stays where it is, as the proof that it is.
+    /// Deletes rows older than `kept`, never younger than [`AUDIT_KEPT_MIN`], and writes a tombstone for them.
+    /// Returns how many. Rows that were tampered with stay, as evidence.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn retire_audit(&self, now: UnixMs, kept: Duration) -> Result<Result<i64, Touched>, StoreError> {
         let head = self.audit_head().await?;
         let Some(oldest) = self.audit_rows(head.retired, 1).await?.pop() else { return Ok(Ok(0)) };
@@ -222,7 +222,7 @@ impl Store {
         'walk: while chain.seq < head.rows && chain.seq - head.retired < RETIRE_ROWS {
             let batch = self.audit_rows(chain.seq, VERIFY_ROWS).await?;
             for row in &batch {
-                // One that came out of a clock that ran ahead holds up those behind it, until its time too is over.
+                // A row from a clock that ran ahead blocks those behind it until its own retention is over.
                 if row.try_get::<i64, _>("at_ms")? >= before.0 {
                     break 'walk;
                 }
@@ -243,7 +243,7 @@ impl Store {
         let mut sql = Sql::new("update audit_head set retired_seq = ");
         sql.bind(rows).push(" where retired_seq = ").bind(head.retired);
         if sql.run(writing.on()).await? == 0 {
-            return Ok(Ok(0)); // Somebody else is at it.
+            return Ok(Ok(0)); // Retired concurrently.
         }
         let row = AuditRow::by_system(now, TOMBSTONE, tombstone_object(rows));
         append(writing.on(), &row.saying(format!("sha256={sha256} until_ms={}", last.0))).await?;
@@ -272,7 +272,7 @@ mod tests {
         store
     }
 
-    /// As somebody would who has the file or the database's password.
+    /// Tampers as someone with the file or the database's password could.
     async fn touch(store: &Store, statements: &[&str]) {
         let untie = match store.dialect {
             crate::store::db::dialect::Dialect::Sqlite => {
@@ -318,7 +318,7 @@ mod tests {
         }
     }
 
-    /// Rows of `days` days, one a day, the first of them on day 1.
+    /// Rows for `days` days, one per day, starting on day 1.
     async fn of_days(database: &Database, days: i64) -> Store {
         let store = Store::open(database).await.unwrap();
         for n in 1..=days {
@@ -340,7 +340,7 @@ mod tests {
             let store = of_days(&database, 8).await;
             assert_eq!(store.retire_audit(day(181), days(200)).await.unwrap(), Ok(0));
             assert_eq!(store.retire_audit(day(180), Duration::ZERO).await.unwrap(), Ok(0), "never before 180 days");
-            // Day 4 is kept: it is just 180 days old.
+            // Day 4 stays: it is exactly 180 days old.
             assert_eq!(store.retire_audit(day(184), Duration::ZERO).await.unwrap(), Ok(2), "two days at once");
             assert_eq!(store.retire_audit(day(184), Duration::ZERO).await.unwrap(), Ok(1));
             assert_eq!(store.retire_audit(day(184), Duration::ZERO).await.unwrap(), Ok(0));
@@ -348,7 +348,7 @@ mod tests {
             assert_eq!((whole.rows, whole.retired), (10, Some(Retired { rows: 3, tombstone: 10 })));
             let lines = store.audit_lines(&system_scope::console(), &AuditSearch::default(), None, 20).await.unwrap();
             assert_eq!((lines.len(), lines[0].object.as_str(), lines[6].seq), (7, "audit:1-3", 4));
-            // A clock that is years ahead takes two days and no more.
+            // A clock that is years ahead deletes two days and no more.
             assert_eq!(store.retire_audit(day(9_000), Duration::ZERO).await.unwrap(), Ok(2));
             assert_eq!(store.verify_audit().await.unwrap().unwrap().retired, Some(Retired { rows: 5, tombstone: 11 }));
             assert!(sqlx::query("delete from audit where seq = 6").execute(&store.pool).await.is_err());

@@ -1,4 +1,4 @@
-//! What the things are called that the audit names by their ids.
+//! Display names of the objects that audit rows refer to by id.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,7 +7,7 @@ use sqlx::Row;
 use crate::store::{Sql, Store, StoreError};
 use school::account::permission::Scope;
 
-/// A kind of thing, its id's column, its name's, and where both stand with the place they belong to.
+/// Kind, id column, name column, and the joined tables with the organisation.
 const KINDS: [(&str, &str, &str, &str); 6] = [
     (
         "person",
@@ -43,14 +43,14 @@ const KINDS: [(&str, &str, &str, &str); 6] = [
     ),
 ];
 
-/// Ids in one statement.
+/// Ids per statement.
 const AT_ONCE: usize = 500;
 
 impl Store {
-    /// The names of things that are written as `person:<id>`, of those in scope, closed ones as well.
+    /// Display names of objects written as `person:<id>`, of those in scope, including closed ones.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn names(
         &self,
         scope: &Scope,

@@ -1,4 +1,4 @@
-//! Columns read into the types of the rules.
+//! Reads columns into domain types.
 
 use std::str::FromStr;
 
@@ -7,19 +7,19 @@ use sqlx::{Row, any::AnyRow};
 
 use super::StoreError;
 
-/// Reads a text column that holds an id or a known word.
+/// Reads a text column that holds an id or an enum value.
 pub(crate) fn word<T: FromStr>(row: &AnyRow, column: &'static str) -> Result<T, StoreError> {
     let value: String = row.try_get(column)?;
     value.parse().map_err(|_| StoreError::UnknownWord { column, value })
 }
 
-/// Reads a text column that may be null.
+/// Reads a nullable text column.
 pub(crate) fn word_or_null<T: FromStr>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError> {
     let value: Option<String> = row.try_get(column)?;
     value.map(|value| value.parse().map_err(|_| StoreError::UnknownWord { column, value })).transpose()
 }
 
-/// An instant that may be null.
+/// Reads a nullable instant.
 pub(crate) fn instant_or_null(row: &AnyRow, column: &str) -> Result<Option<UnixMs>, StoreError> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(UnixMs))
 }

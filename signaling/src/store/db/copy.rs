@@ -1,7 +1,7 @@
-//! The whole database as lines of JSON, and back. One form for both stores, so that a copy of one opens in the other.
+//! Copies the whole database to JSON lines and back. One format for both dialects: a copy of one opens in the other.
 //!
-//! The first line names the form and the version of the tables; then each table's name and columns, followed by its
-//! rows; the last line holds how many lines there were and the SHA-256 of them all.
+//! The first line has the format and the schema version; then each table's name and columns, followed by its
+//! rows; the last line has the number of lines and the SHA-256 of them all.
 
 use std::{fmt::Write as _, io};
 
@@ -13,7 +13,7 @@ use sqlx::{Column, Row, TypeInfo, ValueRef, any::AnyRow};
 
 use crate::store::{Sql, Store, StoreError};
 
-/// Every table, what is referred to before what refers to it; and the order of its rows where that matters.
+/// Every table, referenced tables before those that refer to them, with the order of its rows where that matters.
 pub(crate) const TABLES: &[(&str, &str)] = &[
     ("organisation", "length(path)"),
     ("organisation_code", "code"),
@@ -76,13 +76,13 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("audit_head", "one"),
 ];
 
-/// Tables that are empty, or another's own.
+/// Tables that are empty, or that belong to sqlx.
 #[cfg(test)]
 const NOT_COPIED: &[&str] = &["audit_unchained", "_sqlx_migrations"];
 
 const FORM: &str = "tongke-copy-1";
 
-/// A copy cannot be made or read.
+/// Why a copy cannot be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The database.
@@ -91,12 +91,12 @@ pub enum CopyError {
     /// The file.
     #[error("the copy cannot be read or written")]
     File(#[from] io::Error),
-    /// The file is no copy, or not a whole one.
+    /// The file is not a copy, or is incomplete.
     #[error("line {line} of the copy: {why}")]
     NotACopy {
-        /// Which, from 1.
+        /// Line number, from 1.
         line: u64,
-        /// Why.
+        /// Reason.
         why: String,
     },
     /// The database is not empty.
@@ -114,7 +114,7 @@ enum Line {
 }
 
 impl Store {
-    /// Writes everything as it is at one moment, while others go on writing. Answers how many lines there are.
+    /// Writes a consistent snapshot of everything; writers are not blocked. Returns the number of lines.
     ///
     /// # Errors
     /// [`CopyError`].
@@ -143,7 +143,7 @@ impl Store {
         Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(&self.pool).await?)
     }
 
-    /// Reads a copy into this empty store: all of it or nothing.
+    /// Restores a copy into this empty store, in one transaction.
     ///
     /// # Errors
     /// [`CopyError`].
@@ -211,7 +211,7 @@ struct Out<'a, W> {
 
 impl<W: io::Write> Out<'_, W> {
     fn line(&mut self, line: &Line) -> Result<(), CopyError> {
-        // Texts and numbers always have a JSON form.
+        // Strings and numbers always serialise to JSON.
         let mut text = serde_json::to_string(line).unwrap_or_default();
         text.push('\n');
         self.hash.update(text.as_bytes());

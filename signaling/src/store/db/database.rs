@@ -1,10 +1,10 @@
-//! Which database: an SQLite file or a PostgreSQL.
+//! Database URL: an SQLite file or a PostgreSQL server.
 
 use std::{path::Path, str::FromStr};
 
 use super::dialect::Dialect;
 
-/// Where the database is.
+/// Location of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
     dialect: Dialect,
@@ -12,7 +12,7 @@ pub struct Database {
 }
 
 impl std::fmt::Debug for Database {
-    /// Without the password that may stand in the URL.
+    /// Omits the password that the URL may contain.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = match self.url.rsplit_once('@') {
             Some((_, place)) => format!("{:?}://…@{place}", self.dialect),
@@ -22,19 +22,19 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// The URL names no database that we know.
+/// The URL names no supported database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a database is sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")]
 pub struct NotADatabase;
 
 impl Database {
-    /// An SQLite file, made where it is missing.
+    /// An SQLite file, created if it is missing.
     #[must_use]
     pub fn file(path: &Path) -> Self {
         Self { dialect: Dialect::Sqlite, url: Dialect::url_of_file(path) }
     }
 
-    /// The file, where it is one that [`Database::file`] names.
+    /// The file. `None`: not an SQLite database that [`Database::file`] names.
     #[must_use]
     pub fn is_a_file(&self) -> bool {
         self.dialect == Dialect::Sqlite

@@ -1,4 +1,4 @@
-//! Everything that SQLite and PostgreSQL do differently. All other statements run on both as they are.
+//! All differences between SQLite and PostgreSQL. Every other statement runs unchanged on both.
 
 use std::{path::Path, time::Duration};
 
@@ -10,24 +10,24 @@ use sqlx::{
 
 use crate::store::StoreError;
 
-/// Which of the two it is.
+/// SQL dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
     Postgres,
 }
 
-/// SQLite lets one writer in at a time; readers beside it are cheap.
+/// SQLite allows one writer at a time; concurrent readers are cheap.
 const SQLITE_CONNECTIONS_MAX: u32 = 4;
 
-/// A bureau's PostgreSQL allows 100 by default, and others use it too.
+/// PostgreSQL allows 100 connections by default, and other programs use them too.
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 
-/// Whoever waits longer than this for the store is better told so.
+/// Longest wait for the store; after it, the caller gets an error.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Every migration of the folder: version, description, statements. A list in place of `sqlx::migrate!`, whose macro
-/// would compile both drivers, SQLite's C among them, a second time for the compiler's own use. A file that was released is
+/// Every migration of the folder: version, description, statements. Not `sqlx::migrate!`, whose macro
+/// would compile both drivers, including SQLite's C, a second time for the compiler's own use. A released file is
 /// never edited, not even its comments: existing hubs compare its checksum and would refuse to start.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first lesson", include_str!("../../../migrations/0001_first_lesson.sql")),
@@ -44,16 +44,16 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "aged", include_str!("../../../migrations/0020_aged.sql")),
 ];
 
-/// No resource is taken up twice at one time: the guard behind the look that `store/dispatch.rs` takes first. It looks
-/// back a day, which is as long as a booking can be.
+/// Prevents overlapping bookings of one resource, behind the check that `store/dispatch.rs` makes first. It looks
+/// back one day, which is the maximum length of a booking.
 const BOOKING_ON_SQLITE: &str = "
     create trigger if not exists booking_is_one_at_a_time before insert on booking
     when exists (select 1 from booking taken where taken.resource = new.resource and taken.from_ms < new.until_ms
                  and taken.from_ms > new.from_ms - 86400000 and taken.until_ms > new.from_ms)
     begin select raise(abort, 'booking_is_one_at_a_time'); end";
 
-/// The same. A range of one number makes the index on text needless, and so its extension; a hash that two resources
-/// share would be a clash that no school ever sees.
+/// The same. A range of one number avoids the index on text, and so its extension; a hash collision of two resources
+/// would be a clash that no school ever sees.
 const BOOKING_ON_POSTGRES: &str = "
     do $$ begin
         if not exists (select 1 from pg_constraint where conname = 'booking_is_one_at_a_time') then
@@ -64,7 +64,7 @@ const BOOKING_ON_POSTGRES: &str = "
     end $$";
 
 impl Dialect {
-    /// `None`: the URL names neither.
+    /// `None`: neither scheme.
     pub(crate) fn of(url: &str) -> Option<Self> {
         let (scheme, _) = url.split_once(':')?;
         match scheme {
@@ -74,7 +74,7 @@ impl Dialect {
         }
     }
 
-    /// The URL of an SQLite file, made where it is missing.
+    /// The URL of an SQLite file, created if it is missing.
     pub(crate) fn url_of_file(file: &Path) -> String {
         let mut url = String::from("sqlite://");
         for byte in file.as_os_str().as_encoded_bytes() {
@@ -86,8 +86,8 @@ impl Dialect {
         url + "?mode=rwc"
     }
 
-    /// How a transaction begins that will write. SQLite must know at its first statement: a reader that turns writer
-    /// later is refused without being let wait.
+    /// Statement that begins a write transaction. SQLite must know at its first statement: a reader that turns writer
+    /// later is refused without waiting.
     pub(crate) fn begin(self) -> &'static str {
         match self {
             Self::Sqlite => "begin immediate",
@@ -95,7 +95,7 @@ impl Dialect {
         }
     }
 
-    /// How a transaction begins that reads everything as it is at one moment.
+    /// Statement that begins a read transaction on one consistent snapshot.
     pub(crate) fn begin_reading(self) -> &'static str {
         match self {
             Self::Sqlite => "begin",
@@ -103,11 +103,11 @@ impl Dialect {
         }
     }
 
-    /// Said once on each new connection.
+    /// Statements run once on each new connection.
     ///
     /// SQLite `synchronous = normal`: with a write-ahead log a killed process loses nothing and a power cut at most the
-    /// last transactions, never the file's soundness. What must survive a power cut is the recording, and the recorder
-    /// syncs that itself.
+    /// last transactions, and the file is never corrupted. Recordings must survive a power cut; the recorder syncs
+    /// those itself.
     fn on_connect(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
@@ -120,7 +120,7 @@ impl Dialect {
         }
     }
 
-    /// Said before the last connection closes: what is in the log goes into the file, so that the file is whole.
+    /// Statement run before the last connection closes: moves the write-ahead log into the file, so that it is whole.
     pub(crate) fn on_close(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => Some("pragma wal_checkpoint(truncate)"),
@@ -128,7 +128,7 @@ impl Dialect {
         }
     }
 
-    /// Before the tables are brought up to date: the first version guarded its audit by these.
+    /// Statements run before the migrations: drop the first version's audit triggers.
     fn before_migrations(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => {
@@ -138,7 +138,7 @@ impl Dialect {
         }
     }
 
-    /// How each says that audit rows are neither changed nor deleted, but for those that have their tombstone.
+    /// Triggers that refuse changes and deletions of audit rows, except rows covered by a tombstone.
     fn after_migrations(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &[
@@ -194,7 +194,7 @@ impl Dialect {
         for statement in self.before_migrations() {
             connection.execute(*statement).await?;
         }
-        // The first version's second migration was SQLite's alone, and stands here now.
+        // The first version's second migration was for SQLite only; its content is in this file now.
         let mut migrations = Migrator { migrations: known_migrations().into(), ..Migrator::DEFAULT };
         migrations.set_ignore_missing(true);
         migrations.run(&mut *connection).await?;

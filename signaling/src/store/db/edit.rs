@@ -1,27 +1,27 @@
-//! Edits of rows that count their versions.
+//! Edits of versioned rows.
 
-/// Something with the number of its edits.
+/// A value with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// What is kept.
+    /// The value.
     pub value: T,
-    /// Counts edits, from 1: the entity tag.
+    /// Number of edits, from 1: the entity tag.
     pub version: i64,
 }
 
-/// How an edit ended.
+/// Result of an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edited<T> {
-    /// It is now so.
+    /// Edited; the new value.
     Done(T),
-    /// There is no such thing in scope.
+    /// Not found in scope.
     Gone,
-    /// Somebody else has edited it since.
+    /// Edited concurrently: the version differs.
     OtherVersion,
 }
 
 impl<T> Edited<T> {
-    /// The same ending, of something else.
+    /// Maps the value of `Done`.
     pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Edited<U> {
         match self {
             Self::Done(thing) => Edited::Done(of(thing)),

@@ -1,56 +1,56 @@
-//! What a database refuses, and by which rule of its tables.
+//! Store errors, and which table rule a refused statement violated.
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
-/// The store cannot do what was asked.
+/// Error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database refused or is not there.
+    /// The database failed or is unreachable.
     #[error("the database refused")]
     Database(#[source] sqlx::Error),
-    /// The tables cannot be brought to this version.
+    /// The migrations failed.
     #[error("the tables cannot be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// A newer version has been here.
+    /// The tables were migrated by a newer version.
     #[error("the tables are of a newer version ({newest}) than this program ({known}): use the newer program")]
     Newer {
-        /// Of the tables.
+        /// Version of the tables.
         newest: i64,
-        /// Of this program.
+        /// Newest version that this program knows.
         known: i64,
     },
-    /// A rule of the tables forbids it: the name of the constraint, or on SQLite the columns that must differ.
+    /// Violates a rule of the tables: the name of the constraint, or on SQLite the columns that must be unique.
     #[error("the database holds to `{rule}`")]
     Rule {
-        /// Which.
+        /// Name of the rule.
         rule: String,
-        /// What it is about.
+        /// Kind of the rule.
         kind: RuleKind,
     },
-    /// Nobody may be two of system, security and audit administrator (三权分立).
+    /// Nobody may hold two of system, security and audit administrator (三权分立).
     #[error("nobody may hold two of the three separated powers")]
     SeparatedPowers,
-    /// Others have been writing for longer than anybody should wait.
+    /// Waited too long for other writers.
     #[error("the store is busy")]
     Busy,
-    /// A row holds a word that this version does not know.
+    /// A column holds a value that this version does not know.
     #[error("{column} holds `{value}`, which this version does not know")]
     UnknownWord {
-        /// Where.
+        /// Column.
         column: &'static str,
-        /// What.
+        /// Value.
         value: String,
     },
 }
 
-/// What a rule of the tables is about.
+/// Kind of a table rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleKind {
-    /// Something must differ from all others.
+    /// Unique or exclusion constraint.
     Unique,
-    /// Something must be there.
+    /// Foreign key.
     Reference,
-    /// Something must be so.
+    /// Check or not-null constraint.
     Check,
 }
 
@@ -76,8 +76,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// The name of an exclusion constraint, for which sqlx has no kind: PostgreSQL's code 23P01. SQLite has no such constraint;
-/// a trigger raises the constraint's bare name, words joined by underscores, which no message of SQLite's own looks like.
+/// Name of an exclusion constraint, for which sqlx has no kind: PostgreSQL's code 23P01. SQLite has no such constraint;
+/// a trigger raises the bare name, words joined by underscores, which none of SQLite's own messages looks like.
 fn exclusion_of(refused: &dyn DatabaseError) -> Option<String> {
     if refused.code().as_deref() == Some("23P01") {
         return refused.constraint().map(str::to_owned);
@@ -87,14 +87,14 @@ fn exclusion_of(refused: &dyn DatabaseError) -> Option<String> {
     (matches!(refused.kind(), ErrorKind::Other) && is_bare_name).then(|| message.to_owned())
 }
 
-/// PostgreSQL says the constraint's name; SQLite says `UNIQUE constraint failed: table.column, …`, or a check's name.
+/// PostgreSQL gives the constraint's name; SQLite `UNIQUE constraint failed: table.column, …`, or a check's name.
 fn rule_of(refused: &dyn DatabaseError) -> String {
     let said = || refused.message().rsplit_once("failed: ").map(|(_, rule)| rule.to_owned());
     refused.constraint().map(str::to_owned).or_else(said).unwrap_or_default()
 }
 
 impl StoreError {
-    /// Whether it is this unique rule: by its name, or by the columns with their table's name in front.
+    /// Whether it is this unique rule: by its name, or by its columns prefixed with the table's name.
     #[must_use]
     pub fn is_unique(&self, name: &str, columns: &str) -> bool {
         matches!(self, Self::Rule { rule, kind: RuleKind::Unique } if rule == name || rule == columns)

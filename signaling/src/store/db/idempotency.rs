@@ -1,11 +1,11 @@
-//! What was answered to creates, for those who send them again.
+//! Stored responses to create requests, for idempotent retries.
 
 use sqlx::Row;
 
 use crate::store::{Sql, Store, StoreError};
 use school::base::time::UnixMs;
 
-/// An answer, as it was given.
+/// A stored response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Answered {
@@ -16,10 +16,10 @@ pub struct Answered {
 }
 
 impl Store {
-    /// What this holder was answered to this key since `since`. `None`: it is new.
+    /// The response stored for this holder's key since `since`. `None`: the key is new.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn answered(&self, holder: &str, key: &str, since: UnixMs) -> Result<Option<Answered>, StoreError> {
         let mut sql = Sql::new("select request_sha256, status, location, answer from idempotency where holder = ");
         sql.bind(holder).push(" and key = ").bind(key).push(" and at_ms >= ").bind(since.0);
@@ -34,10 +34,10 @@ impl Store {
         sql.all(&self.pool).await?.first().map(read).transpose()
     }
 
-    /// Keeps an answer, and forgets those from before `since`.
+    /// Stores a response, and deletes those from before `since`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_answer(
         &self,
         holder: &str,

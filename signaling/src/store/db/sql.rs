@@ -1,4 +1,4 @@
-//! Statements put together from parts. sqlx's own builder writes `?`, which PostgreSQL does not read; this one counts.
+//! Statement builder. sqlx's own builder writes `?`, which PostgreSQL does not accept; this one numbers placeholders.
 
 use sqlx::{Any, AnyConnection, AnyPool, any::AnyArguments, any::AnyRow, query::Query};
 
@@ -12,14 +12,14 @@ pub(crate) struct Sql {
     values: Vec<Value>,
 }
 
-/// What columns hold.
+/// Value of a column.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Text(Option<String>),
     Integer(Option<i64>),
-    /// A number with a fraction.
+    /// Floating point.
     Real(Option<f64>),
-    /// Null, of a column whose type is not known here.
+    /// Null, for a column whose type is not known here.
     Nothing,
 }
 
@@ -71,13 +71,13 @@ impl Sql {
         Self { text: text.into(), values: Vec::new() }
     }
 
-    /// Text of our own. Never what somebody typed.
+    /// Appends trusted SQL text. Never user input.
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
     }
 
-    /// A value, as the next `$N`.
+    /// Binds a value as the next `$N`.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         let value = value.into();
         if matches!(value, Value::Nothing) {
@@ -88,7 +88,7 @@ impl Sql {
         self
     }
 
-    /// Values in brackets; none at all make a list that nothing is in.
+    /// Values in parentheses; without values, a list that matches nothing.
     pub(crate) fn list(&mut self, values: impl IntoIterator<Item = impl Into<Value>>) -> &mut Self {
         self.push("(");
         let mut any = false;
@@ -102,7 +102,7 @@ impl Sql {
         self.push(if any { ")" } else { "null)" })
     }
 
-    /// True where the path in `column` lies in the scope.
+    /// True if the path in `column` is within the scope.
     pub(crate) fn within(&mut self, scope: &Scope, column: &str) -> &mut Self {
         let below = match scope.reach() {
             Reach::Everything => return self.push("1 = 1"),
@@ -110,7 +110,7 @@ impl Sql {
         };
         self.push("(1 = 0");
         for path in below {
-            // Paths are ids and slashes: no character of theirs means anything to `like`.
+            // Paths are ids and slashes, with no wildcards for `like`.
             self.push(" or ").push(column).push(" like ").bind(format!("{path}%"));
         }
         self.push(")")
@@ -141,7 +141,7 @@ impl Sql {
         Ok(self.query().fetch_optional(on).await?)
     }
 
-    /// How many rows were changed.
+    /// Returns the number of affected rows.
     pub(crate) async fn run(&self, on: &mut AnyConnection) -> Result<u64, StoreError> {
         Ok(self.query().execute(on).await?.rows_affected())
     }

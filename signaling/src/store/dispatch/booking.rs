@@ -1,7 +1,7 @@
-//! What each lesson takes up: its teacher, rooms, classes and devices, each by one lesson at a time.
+//! Bookings of lessons: teacher, rooms, classes and devices, each used by one lesson at a time.
 //!
-//! Two guards stand against double booking. Whoever books takes the rows of the resources first (`booking_turn`), looks,
-//! and only then writes; and the table itself refuses what overlaps, whoever writes it.
+//! Double booking is prevented twice: a writer locks the rows of the resources first (`booking_turn`), then checks,
+//! then writes; and the table itself refuses overlaps from any writer.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ use school::{
     timetable::two_ends::Span,
 };
 
-/// The table's own word for two bookings of one resource at one time; see `store/db/dialect.rs`.
+/// Constraint against two bookings of one resource at one time; see `store/db/dialect.rs`.
 pub(crate) const ONE_AT_A_TIME: &str = "booking_is_one_at_a_time";
 
 impl Store {
-    /// What these changes would clash with, without making them.
+    /// Clashes that these changes would cause, without applying them.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn clashes(&self, _scope: &Scope, changes: &[Change]) -> Result<Vec<Clash>, StoreError> {
         let pairs: Vec<_> = changes.iter().map(|change| (change.before.clone(), change.after.clone())).collect();
         let resources = resources_of(changes.iter().flat_map(|change| [&change.before, &change.after]));
@@ -35,10 +35,10 @@ impl Store {
         Ok(clashes_of(&pairs, &taken))
     }
 
-    /// Which of these changes clash with nothing, and what the others clash with, without making any.
+    /// The changes that clash with nothing, and the clashes of the others, without applying any.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn free_changes(
         &self,
         _scope: &Scope,
@@ -54,10 +54,10 @@ impl Store {
         Ok(free_of(&pairs, &taken))
     }
 
-    /// What new lessons would clash with, without keeping them.
+    /// Clashes that new lessons would cause, without storing them.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn clashes_of_new(&self, _scope: &Scope, lessons: &[NewLesson]) -> Result<Vec<Clash>, StoreError> {
         let resources = resources_of(lessons.iter().map(|new| &new.lesson));
         let Some(sql) = taken_sql(&resources, lessons.iter().map(|new| new.lesson.span)) else { return Ok(Vec::new()) };
@@ -70,7 +70,7 @@ impl Store {
         Ok(clashes)
     }
 
-    /// Names the clash where the table refused what nobody saw before.
+    /// Translates the table's refusal of an undetected overlap into clashes.
     pub(crate) async fn second_guard(
         &self,
         kept: Result<(), StoreError>,
@@ -89,7 +89,7 @@ impl Store {
 }
 
 impl Writing {
-    /// Waits for everybody who books one of these, in the order of names.
+    /// Locks the rows of these resources, ordered by name, until the end of the transaction.
     pub(crate) async fn take_turns(&mut self, resources: &BTreeSet<String>) -> Result<(), StoreError> {
         let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
         for resources in resources.chunks(500) {
@@ -155,7 +155,7 @@ pub(crate) fn resources_of<'a>(lessons: impl Iterator<Item = &'a DispatchedLesso
     lessons.flat_map(|lesson| lesson.resources()).map(|resource| resource.to_string()).collect()
 }
 
-/// Bookings of these resources that may touch these spans. `None`: nothing is asked.
+/// Bookings of these resources that may overlap these spans. `None`: no resources or an empty span.
 fn taken_sql(resources: &BTreeSet<String>, spans: impl Iterator<Item = Span>) -> Option<Sql> {
     let (mut from, mut until) = (i64::MAX, i64::MIN);
     for span in spans {

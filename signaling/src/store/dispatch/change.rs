@@ -1,4 +1,4 @@
-//! Lessons that are to be kept or changed, and why they are not.
+//! New and changed lessons of dispatch, and why they are refused.
 
 use super::StoreError;
 use school::{
@@ -13,10 +13,10 @@ use school::{
     },
 };
 
-/// A lesson that is not kept yet.
+/// A lesson that is not stored yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewLesson {
-    /// Who, where, when.
+    /// Teacher, places and time.
     pub lesson: DispatchedLesson,
     /// 英语 三年级
     pub title: String,
@@ -24,28 +24,28 @@ pub struct NewLesson {
     pub subject: String,
     /// 三年级
     pub grade: String,
-    /// Which of the three classrooms.
+    /// Program: which of the three classrooms.
     pub program: Program,
-    /// How it is taught.
+    /// Teaching mode.
     pub mode: Mode,
-    /// With a local class or without.
+    /// With or without a local class.
     pub delivery: Delivery,
-    /// The term that it is in. `None`: outside of any.
+    /// Its term. `None`: outside of any.
     pub term_id: Option<TermId>,
-    /// Its course and its number there. `None`: it was put there by hand.
+    /// Its course and its number there. `None`: added by hand.
     pub course: Option<(CourseId, u16)>,
-    /// When the bell does what.
+    /// Times of its state changes.
     pub times: LessonTimes,
     /// Who starts it.
     pub runs_by: RunsBy,
-    /// Guests at once.
+    /// Maximum number of concurrent guests.
     pub guests_max: u32,
-    /// When each listening end may come in, in their order.
+    /// When each listening end may join, in their order.
     pub join_windows: Vec<Span>,
 }
 
 impl NewLesson {
-    /// A lesson of a course, as the timetable planned it.
+    /// A lesson of a course, as planned by the timetable.
     #[must_use]
     pub fn of_course(
         course: &Course,
@@ -83,7 +83,7 @@ impl NewLesson {
         }
     }
 
-    /// Its place in its course's plan, which stays when it is moved. `None`: it has none.
+    /// Its place in its course's plan, which stays when it is moved. `None`: not of a course.
     #[must_use]
     pub fn planned(&self) -> Option<String> {
         let slot = self.lesson.slot.filter(|_| self.course.is_some())?;
@@ -91,32 +91,32 @@ impl NewLesson {
     }
 }
 
-/// A lesson before and after dispatch changed it.
+/// A lesson before and after a change by dispatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// As it was when dispatch looked.
+    /// As dispatch read it.
     pub before: DispatchedLesson,
-    /// As it shall be.
+    /// As it will be.
     pub after: DispatchedLesson,
-    /// When the bell does what then. `None`: as before.
+    /// New times of its state changes. `None`: unchanged.
     pub times: Option<LessonTimes>,
-    /// When each listening end may come in then, in their order. `None`: as much earlier or later as the lesson is.
+    /// New join windows of each listening end, in their order. `None`: shifted with the lesson.
     pub join_windows: Option<Vec<Span>>,
 }
 
-/// Why lessons are not kept.
+/// Why lessons are not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// They want what other lessons have.
+    /// Clashes with bookings of other lessons.
     #[error("{} clashes", .0.len())]
     Clashes(Vec<Clash>),
-    /// A school, or a lesson, is not in scope.
+    /// A school or lesson is not in scope.
     #[error("there is no such school or lesson here")]
     NotFound,
-    /// Somebody else changed one of them in between.
+    /// One of them was changed concurrently.
     #[error("a lesson was changed by somebody else")]
     ChangedMeanwhile(LessonId),
-    /// The database.
+    /// Store error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,4 +1,4 @@
-//! Lessons as dispatch sees them, and what it asks about them before it acts.
+//! Reads of lessons for dispatch, and lookups before it acts.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,14 +16,14 @@ use school::{
     timetable::{Slot, course::Listening, two_ends::Span},
 };
 
-/// Lessons of one day: a county of 400 schools has 700.
+/// Most lessons of one day: a county of 400 schools has 700.
 const DAY_LESSONS_MAX: i64 = 3_000;
 
 impl Store {
-    /// Lessons as dispatch sees them: those of these ids that are taught in scope.
+    /// Lessons with these ids that are taught in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn dispatched(
         &self,
         scope: &Scope,
@@ -35,10 +35,10 @@ impl Store {
         self.fetch_dispatched(sql).await
     }
 
-    /// Lessons that schools below `path` teach on a date, those called off left out.
+    /// Lessons that schools below `path` teach on a date, without cancelled ones.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn dispatched_on(
         &self,
         scope: &Scope,
@@ -52,10 +52,10 @@ impl Store {
         self.fetch_dispatched(sql).await
     }
 
-    /// The term and the grade of each of these lessons that is taught in scope. Those outside of any term are left out.
+    /// Term and grade of each of these lessons that is taught in scope. Lessons outside of any term are left out.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn terms_and_grades(
         &self,
         scope: &Scope,
@@ -72,10 +72,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// Whose these classrooms are, where the teacher, every classroom and every class are in scope. `None`: one is not.
+    /// Owners of these classrooms. `None`: the teacher, a classroom or a class is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rooms_in(
         &self,
         scope: &Scope,
@@ -107,10 +107,10 @@ impl Store {
         rooms.iter().map(read).collect::<Result<_, StoreError>>().map(Some)
     }
 
-    /// What these lessons are called: those that are taught in scope.
+    /// Titles of those of these lessons that are taught in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn titles(
         &self,
         scope: &Scope,
@@ -186,7 +186,7 @@ fn slot_from(row: &AnyRow, span: Span) -> Result<Option<Slot>, StoreError> {
         weekday.and_then(|day| i8::try_from(day).ok()).and_then(|day| Weekday::from_monday_one_offset(day).ok());
     let week_no = week_no.and_then(|week| u8::try_from(week).ok());
     let (period, date) = (word_or_null(row, "period")?, word_or_null(row, "held_on")?);
-    // Which schedule it was planned by is not kept: the instants are.
+    // The bell schedule it was planned by is not stored, only the resulting times.
     let bell_schedule_id = BellScheduleId::from(uuid::Uuid::nil());
     let found = week_no.zip(weekday).zip(period).zip(date);
     Ok(found.map(|(((week_no, weekday), period), date)| Slot {

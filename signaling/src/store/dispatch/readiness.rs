@@ -1,4 +1,4 @@
-//! What is ready before a lesson, who answers for what is not, and whose right a class listens by.
+//! Readiness before a lesson, waivers of missing items, and the right by which a class listens.
 
 use std::collections::HashMap;
 
@@ -14,37 +14,37 @@ use school::{
     timetable::program::{Prepared, ReadinessItem},
 };
 
-/// Somebody answers for doing without one thing.
+/// A waiver of one readiness item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiver {
-    /// Without what.
+    /// Waived item.
     pub item: ReadinessItem,
     /// `person:<id>`
     pub actor: String,
-    /// What they were called then.
+    /// Their name at the time.
     pub name: String,
-    /// Why.
+    /// Reason.
     pub reason: String,
     /// When.
     pub at: UnixMs,
 }
 
-/// By whose right a lesson is heard.
+/// What decides the listening rights of a lesson.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// In which term. `None`: outside of any, where no right holds.
+    /// Its term. `None`: outside of any, where no right holds.
     pub term_id: Option<TermId>,
-    /// Taught by which school.
+    /// The teaching school.
     pub teaching_id: OrganisationId,
-    /// Classes that listened in the scope, `None` where a classroom listened without one.
+    /// Listening classes in scope; `None` for a classroom without a class.
     pub classes: Vec<Option<ClassId>>,
 }
 
 impl Store {
-    /// What is known of these lessons before they begin, of those in scope.
+    /// Readiness data of those of these lessons that are in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn prepared(
         &self,
         _scope: &Scope,
@@ -82,7 +82,7 @@ impl Store {
             let there = |column: &str| Ok::<_, StoreError>(row.try_get::<Option<String>, _>(column)?.is_some());
             let prepared = Prepared {
                 lead_teacher: count("teachers")? > 0,
-                // Who teaches from a laptop of their own needs none.
+                // A teacher on their own laptop needs no broadcast device.
                 broadcast_device: count("devices")? > 0 || !there("classroom_id")?,
                 receivers: count("receivers")?,
                 receiving_devices: count("receiving_devices")?,
@@ -97,10 +97,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// What these lessons do without, by name.
+    /// Waivers of these lessons, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn waivers(
         &self,
         _scope: &Scope,
@@ -123,10 +123,10 @@ impl Store {
         Ok(waivers)
     }
 
-    /// Somebody answers for doing without one thing. False: the lesson is not in scope.
+    /// Stores a waiver of one readiness item. False: the lesson is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses; a unique rule where somebody answers for it already.
+    /// [`StoreError`] if the database fails; a unique rule if the item is waived already.
     pub async fn waive(
         &self,
         scope: &Scope,
@@ -148,10 +148,10 @@ impl Store {
         Ok(true)
     }
 
-    /// By whose right the classrooms in scope heard a lesson. `None`: there is no such lesson.
+    /// Term, school and classes by which the classrooms in scope heard a lesson. `None`: no such lesson.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn heard(&self, scope: &Scope, lesson_id: LessonId) -> Result<Option<Heard>, StoreError> {
         let mut sql = Sql::new("select term_id, organisation_id from lesson where lesson_id = ");
         let Some(lesson) = sql.bind(lesson_id.to_string()).optional(&self.pool).await? else { return Ok(None) };
@@ -172,5 +172,5 @@ impl Store {
     }
 }
 
-/// Subjects stand one a line.
+/// Subjects are stored one per line.
 const ONE_OF_THE_SUBJECTS: &str = "('\n' || subjects || '\n') like ('%\n' || subject || '\n%')";

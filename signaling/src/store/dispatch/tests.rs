@@ -34,7 +34,7 @@ async fn county_in(database: &Database) -> (Store, County) {
     (store, county)
 }
 
-/// The first town's English lesson of a week's Wednesday, not kept yet.
+/// The first town's English lesson of a week's Wednesday, not stored yet.
 async fn a_lesson(store: &Store, county: &County, term: &Term) -> NewLesson {
     let scope = system_scope::sample();
     let path = format!("/{}/", county.bureau().organisation_id);
@@ -65,7 +65,7 @@ on_both! {
                 (lesson_id, Ok(1)) => kept.push(lesson_id),
                 (_, Err(ScheduleError::Clashes(clashes))) => {
                     refused.extend(clashes.iter().map(|clash| clash.with));
-                    // Teacher, room and class of the school; room and class of each of the three points.
+                    // Teacher, room and class of the school; room and class of each of the three teaching points.
                     assert_eq!(clashes.len(), 9, "{clashes:?}");
                 }
                 other => panic!("{other:?}"),
@@ -155,7 +155,7 @@ on_both! {
             Change { before: before.clone(), after, times, join_windows: None }
         };
 
-        // The English lesson to where the music lesson is: another teacher and class, so nothing clashes but itself.
+        // The English lesson to the music lesson's time: another teacher and class, so it clashes only with itself.
         let time = county.time_of(town.organisation_id, term).unwrap();
         let slot = time.resolve(Stage::Primary, 5, Weekday::Wednesday, PeriodName::lesson(4)).unwrap();
         let moved = after(&third, &DispatchAction::Move { slot, span: slot.span, classroom_id: None }, NOW).unwrap();
@@ -168,11 +168,11 @@ on_both! {
         store.change_lessons(&scope, &[change(&third, moved.clone())], "", row()).await.unwrap();
         let now_there = store.dispatched(&scope, &[third.lesson_id]).await.unwrap().remove(0);
         assert_eq!((now_there.span, now_there.slot.unwrap().period), (slot.span, PeriodName::lesson(4)));
-        // Whoever looked before that is told so.
+        // A change based on an older read is refused.
         let late = store.change_lessons(&scope, &[change(&third, moved)], "", row()).await;
         assert!(matches!(late, Err(ScheduleError::ChangedMeanwhile(id)) if id == third.lesson_id));
 
-        // A term that is planned again does not bring the lesson back to its old place.
+        // Planning the term again does not move the lesson back.
         let again = plan_term(&store, &scope, term, &path, UnixMs(0)).await.unwrap();
         assert_eq!(store.schedule(&scope, &again.lessons, row()).await.unwrap(), 0);
 
@@ -185,7 +185,7 @@ on_both! {
 
         let other = county.schools()[1].teachers[0].0;
         let substitute = after(&swapped, &DispatchAction::Substitute { teacher_id: other }, NOW).unwrap();
-        // That teacher has a lesson of their own in that period.
+        // That teacher has another lesson in that period.
         let taken = store.change_lessons(&scope, &[change(&swapped, substitute.clone())], "", row()).await;
         assert!(matches!(taken, Err(ScheduleError::Clashes(named)) if named[0].resource == Resource::Teacher(other)));
         let free = DispatchedLesson { teacher_id: county.schools()[6].teachers[0].0, ..substitute };

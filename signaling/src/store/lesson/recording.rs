@@ -1,4 +1,4 @@
-//! Which recording belongs to which lesson. The media itself is the recorder's.
+//! Recordings of lessons. The recorder stores the media.
 
 use recorder::Checkpoint;
 use sqlx::{Row, any::AnyRow};
@@ -14,10 +14,10 @@ use school::{
 };
 
 impl Store {
-    /// The lesson that a recording shows. `None`: there is no such recording in scope.
+    /// The lesson of a recording. `None`: no such recording in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lesson_of_recording(
         &self,
         scope: &Scope,
@@ -31,10 +31,10 @@ impl Store {
         self.lesson(scope, word(&row, "lesson_id")?).await
     }
 
-    /// Every recording with its lesson and that lesson's title, the oldest first.
+    /// Every recording with its lesson and that lesson's title, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn recorded_lessons(&self, scope: &Scope) -> Result<Vec<(RecordingId, LessonId, String)>, StoreError> {
         let mut sql = Sql::new(
             "select recording.recording_id, lesson.lesson_id, lesson.title from recording
@@ -49,10 +49,10 @@ impl Store {
             .collect()
     }
 
-    /// Recordings that still grow although their lesson is over: the hub was killed while it sealed them.
+    /// Unsealed recordings of ended lessons: the hub was killed while sealing them.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn unsealed_recordings(&self, scope: &Scope) -> Result<Vec<RecordingId>, StoreError> {
         let mut sql = Sql::new(
             "select recording_id from recording
@@ -67,7 +67,7 @@ impl Store {
     /// Marks a recording complete.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn seal_recording(
         &self,
         scope: &Scope,
@@ -86,11 +86,10 @@ impl Store {
         writing.commit(row).await
     }
 
-    /// Keeps how far journals have come. Those that are kept already, and those of recordings that are not in scope, change
-    /// nothing.
+    /// Stores journal checkpoints. Ignores those already stored, and those of recordings that are not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_checkpoints(
         &self,
         scope: &Scope,
@@ -118,10 +117,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// What was kept of how far a recording's journal had come, in order.
+    /// Stored checkpoints of a recording's journal, in order.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn checkpoints(&self, scope: &Scope, recording_id: RecordingId) -> Result<Vec<Checkpoint>, StoreError> {
         let mut sql = Sql::new(
             "select kept.records, kept.head, kept.at_ms, kept.algorithm, kept.public_key, kept.signature
@@ -168,7 +167,7 @@ mod tests {
 
     const NOW: UnixMs = UnixMs(1_789_948_800_000);
 
-    /// A recording that runs.
+    /// A running recording.
     async fn recorded(database: &Database) -> (Store, RecordingId) {
         let (store, county, scope) = (Store::open(database).await.unwrap(), County::fresh(), system_scope::sample());
         store.seed_county(&scope, &county, NOW).await.unwrap();

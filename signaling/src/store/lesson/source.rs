@@ -1,4 +1,4 @@
-//! What a lesson plays: a recording, or a clip of one.
+//! Source of a lesson that plays a recording, or a clip of one.
 
 use sqlx::Row;
 
@@ -15,24 +15,24 @@ use school::{
 /// What a lesson plays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Of which recording.
+    /// The recording.
     pub recording_id: RecordingId,
-    /// The clip that it is limited to. `None`: the whole recording.
+    /// Clip that limits it. `None`: the whole recording.
     pub clip: Option<(ClipId, Window)>,
-    /// What that is called.
+    /// Title of the recording or clip.
     pub title: String,
-    /// Who taught it.
+    /// Name of its teacher.
     pub teacher: String,
-    /// At which school.
+    /// Name of their school.
     pub school: String,
-    /// Since when its teacher has it played, where it is a piece that they play. `None`: they do not.
+    /// When the teacher started playing it as a piece. `None`: not playing.
     pub played_from: Option<UnixMs>,
-    /// It was deleted or taken down, or its clip taken away, since it was chosen.
+    /// Since it was chosen, the recording was deleted or taken down, or the clip deleted.
     pub gone: bool,
 }
 
 impl Source {
-    /// What it is limited to. `None`: nothing.
+    /// Time limits. `None`: unlimited.
     #[must_use]
     pub fn window(&self) -> Option<Window> {
         self.clip.map(|(_, window)| window)
@@ -40,10 +40,10 @@ impl Source {
 }
 
 impl Store {
-    /// What a lesson plays that the asker may know of. `None`: nothing was chosen.
+    /// Source of a lesson that the caller may see. `None`: none is chosen.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn source(&self, _scope: &Scope, lesson_id: LessonId) -> Result<Option<Source>, StoreError> {
         let mut sql = Sql::new(
             "select lesson_source.recording_id as recording_id, lesson_source.clip_id as clip_id, from_ms, to_ms,
@@ -79,10 +79,10 @@ impl Store {
         }))
     }
 
-    /// A lesson in scope plays its piece from now on, or, with `None`, plays it no longer. False: it is not in scope.
+    /// Starts playing a lesson's piece from this time, or, with `None`, stops it. False: the lesson is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn play_source(
         &self,
         scope: &Scope,
@@ -101,10 +101,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Chooses what a lesson in scope plays, or, with `None`, that it plays nothing. False: it is not in scope.
+    /// Sets or, with `None`, clears the source of a lesson. False: the lesson is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn choose_source(
         &self,
         scope: &Scope,
@@ -119,7 +119,7 @@ impl Store {
         }
         let mut sql = Sql::new("delete from lesson_source where lesson_id = ");
         sql.bind(lesson_id.to_string()).run(writing.on()).await?;
-        // What the readiness list asks for: a recording in one mode, a piece in the other.
+        // Input of the readiness list: a recording in one mode, a piece in the other.
         let (to_play, piece) = match &chosen {
             Some((recording_id, _, title)) => (Some(recording_id.to_string()), Some(title.clone())),
             None => (None, None),

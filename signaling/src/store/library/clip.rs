@@ -1,4 +1,4 @@
-//! Clips: two points of a recording.
+//! Clips: time ranges of recordings.
 
 use sqlx::{Row, any::AnyRow};
 
@@ -13,60 +13,60 @@ use school::{
     library::clip::{CLIPS_MAX, Window},
 };
 
-/// A clip, as it is kept.
+/// A stored clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clip {
-    /// Its name in the store.
+    /// The clip.
     pub clip_id: ClipId,
-    /// Of which recording.
+    /// Its recording.
     pub recording_id: RecordingId,
-    /// From where to where.
+    /// Start and end.
     pub window: Window,
     /// 分数的意义
     pub title: String,
-    /// Who cut it.
+    /// Who made it.
     pub author: Teacher,
-    /// When.
+    /// When it was made.
     pub made_at: UnixMs,
-    /// Counts its edits, from 1.
+    /// Number of edits, from 1.
     pub version: i64,
 }
 
-/// What is changed of a clip. `None`: it stays.
+/// Changes to a clip. `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names are those of `Clip`")]
 pub struct ClipEdit {
     pub window: Option<Window>,
     pub title: Option<String>,
-    /// It is taken away. What plays it plays it no longer.
+    /// Deletes the clip. Lessons that play it stop playing it.
     pub close: bool,
 }
 
 impl Store {
-    /// The clips of a recording that the asker was let into, in order of time.
+    /// Clips of a recording that the caller is authorised for, by time.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn clips(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Vec<Clip>, StoreError> {
         let mut sql = Sql::new(SELECT_CLIP);
         sql.push("recording_id = ").bind(recording_id.to_string()).push(" order by from_ms, clip_id");
         sql.all(&self.pool).await?.iter().map(clip_from).collect()
     }
 
-    /// One clip. Whether the asker may look into its recording is asked at the door. `None`: it is not there any more.
+    /// One clip. The handler authorises the caller for its recording. `None`: not found or deleted.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn clip(&self, _scope: &Scope, clip_id: ClipId) -> Result<Option<Clip>, StoreError> {
         let mut sql = Sql::new(SELECT_CLIP);
         sql.push("clip_id = ").bind(clip_id.to_string());
         sql.optional(&self.pool).await?.as_ref().map(clip_from).transpose()
     }
 
-    /// Keeps a new clip of a recording that the asker was let into. False: it has as many as it may, [`CLIPS_MAX`].
+    /// Stores a new clip of a recording that the caller is authorised for. False: there are already [`CLIPS_MAX`].
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn add_clip(&self, _scope: &Scope, clip: &Clip, row: &AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new("select count(*) as n from clip where closed_at_ms is null and recording_id = ");
@@ -85,10 +85,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes a clip: its author's, or, where `anybodys`, whoever's it is.
+    /// Changes a clip: only its author's, or, with `anybodys`, anyone's.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_clip(
         &self,
         _scope: &Scope,

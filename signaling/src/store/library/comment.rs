@@ -1,4 +1,4 @@
-//! What reviewers and teachers say of single seconds of a recording.
+//! Comments on recordings at a point of lesson time.
 
 use sqlx::{Row, any::AnyRow};
 
@@ -12,46 +12,46 @@ use school::{
     lesson::Teacher,
 };
 
-/// A comment, as it is kept.
+/// A stored comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// Its name in the store.
+    /// The comment.
     pub comment_id: CommentId,
-    /// When, in lesson time.
+    /// Lesson time, in milliseconds.
     pub at_ms: i64,
-    /// What.
+    /// Text.
     pub text: String,
-    /// Who says it.
+    /// Author.
     pub author: Teacher,
-    /// When they said it.
+    /// When it was written.
     pub made_at: UnixMs,
-    /// When they changed it last. `None`: it stands as it was written.
+    /// Last edit. `None`: never edited.
     pub edited_at: Option<UnixMs>,
-    /// Counts its edits, from 1.
+    /// Number of edits, from 1.
     pub version: i64,
 }
 
-/// Comments on one recording: twelve a minute of a lesson.
+/// Most comments on one recording: twelve per minute of a lesson.
 pub const COMMENTS_MAX: i64 = 500;
 
-/// A comment is a remark, not a report.
+/// Most characters of a comment.
 pub const COMMENT_CHARACTERS_MAX: usize = 1_000;
 
 impl Store {
-    /// The comments on a recording whose reviews the asker may see, in order of lesson time.
+    /// Comments on a recording whose reviews the caller may see, by lesson time.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn comments(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Vec<Comment>, StoreError> {
         let mut sql = Sql::new(SELECT_COMMENT);
         sql.push("recording_id = ").bind(recording_id.to_string()).push(" order by at_ms, recording_comment_id");
         sql.all(&self.pool).await?.iter().map(comment_from).collect()
     }
 
-    /// Keeps a comment on a recording that the asker may comment on. False: there are [`COMMENTS_MAX`].
+    /// Stores a comment on a recording that the caller may comment on. False: there are already [`COMMENTS_MAX`].
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn add_comment(
         &self,
         _scope: &Scope,
@@ -75,10 +75,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes a comment: its author's alone. `None`: it is taken away.
+    /// Changes a comment; only its author may. `None`: deletes it.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_comment(
         &self,
         _scope: &Scope,

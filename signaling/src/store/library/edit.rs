@@ -1,4 +1,4 @@
-//! Changes to the library's entries: what a recording is called, what it is about, and who may see it.
+//! Edits of library entries: title, description, and visibility rights.
 
 use sqlx::Row;
 
@@ -17,7 +17,7 @@ use school::{
     library::{Licence, Rights, RightsAct, RightsError, Side, normalised},
 };
 
-/// What is changed of a recording. `None`: it stays.
+/// Changes to a recording's entry. `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names are those of `LibraryEntry`")]
 pub struct EntryEdit {
@@ -27,25 +27,25 @@ pub struct EntryEdit {
     pub licence: Option<Licence>,
 }
 
-/// Why the rights of a recording are not changed.
+/// Why a change of rights is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeRightsError {
-    /// A rule is against it.
+    /// Against a rule.
     #[error(transparent)]
     Rights(#[from] RightsError),
-    /// A recording is published to its school or a bureau above it, and to no other place.
+    /// A recording may be published only to its school or a bureau above it.
     #[error("it is not published there")]
     NoSuchPlace,
-    /// The database.
+    /// Store error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// The rights of a recording. `None`: the library does not know it, as those that lessons made which only played one.
+    /// Rights of a recording. `None`: not in the library, as for lessons that only play another recording.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rights_of_recording(
         &self,
         _scope: &Scope,
@@ -58,10 +58,10 @@ impl Store {
         sql.bind(recording_id.to_string()).optional(&self.pool).await?.as_ref().map(rights_from).transpose()
     }
 
-    /// A recording's entry, for those whom a link or a lesson lets in. `None`: the library does not know it.
+    /// Entry of a recording, for callers admitted by a link or a lesson. `None`: not in the library.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn entry_of(&self, scope: &Scope, recording_id: RecordingId) -> Result<Option<LibraryEntry>, StoreError> {
         let mut sql = Sql::new(SELECT_ENTRY);
         owned(&mut sql, scope);
@@ -69,10 +69,10 @@ impl Store {
         Ok(self.entries(&sql).await?.pop())
     }
 
-    /// Changes what a recording is called and what it is about.
+    /// Changes a recording's title and description.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_entry(
         &self,
         scope: &Scope,
@@ -103,7 +103,7 @@ impl Store {
         Ok(Edited::Done(()))
     }
 
-    /// Changes who may see a recording, by somebody in whose scope of keeping it lies.
+    /// Changes the rights of a recording that the caller administers.
     ///
     /// # Errors
     /// [`ChangeRightsError`].
@@ -155,7 +155,7 @@ impl Store {
 }
 
 impl Writing {
-    /// Enters the recording of a lesson that has just begun. One that only plays another makes nothing of its own.
+    /// Adds the recording of a starting lesson. Not for lessons that only play another: those record nothing new.
     pub(crate) async fn enter_library(
         &mut self,
         lesson: &Lesson,
@@ -181,7 +181,7 @@ impl Writing {
         Ok(())
     }
 
-    /// An entry that one keeps. Its knowledge points come with it. `None`: there is none in scope.
+    /// An entry that the caller administers, with its knowledge points. `None`: not in scope.
     pub(crate) async fn owned_entry(
         &mut self,
         scope: &Scope,

@@ -9,30 +9,30 @@ use school::{
     library::chapter::{MARKS_MAX, Mark},
 };
 
-/// How a mark is kept.
+/// Result of storing a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marked {
-    /// It is.
+    /// Stored.
     Done(Mark),
-    /// The recording has as many as it may: [`MARKS_MAX`].
+    /// The recording already has [`MARKS_MAX`].
     Full,
 }
 
 impl Store {
-    /// The marks of a recording that the asker was let into, in order of time.
+    /// Marks of a recording that the caller is authorised for, by time.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn marks(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Vec<Mark>, StoreError> {
         let mut sql = Sql::new(SELECT_MARK);
         sql.push("recording_id = ").bind(recording_id.to_string()).push(" order by at_ms, recording_mark_id");
         sql.all(&self.pool).await?.iter().map(mark_from).collect()
     }
 
-    /// Marks a moment of a recording that the asker was let into.
+    /// Marks a time of a recording that the caller is authorised for.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn add_mark(
         &self,
         _scope: &Scope,
@@ -55,10 +55,10 @@ impl Store {
         Ok(Marked::Done(mark))
     }
 
-    /// Moves or names a mark of a recording that the asker keeps. `None`: that stays.
+    /// Moves or renames a mark of a recording that the caller administers. `None`: unchanged.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_mark(
         &self,
         _scope: &Scope,
@@ -84,10 +84,10 @@ impl Store {
         Ok(Edited::Done(mark))
     }
 
-    /// Takes a mark of a recording away that the asker keeps.
+    /// Deletes a mark of a recording that the caller administers.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn delete_mark(
         &self,
         _scope: &Scope,
@@ -107,7 +107,7 @@ impl Store {
 }
 
 impl Writing {
-    /// How many rows of a table belong to a recording.
+    /// Number of rows of a table for a recording.
     pub(crate) async fn count(&mut self, table: &'static str, recording_id: RecordingId) -> Result<i64, StoreError> {
         let mut sql = Sql::new("select count(*) as n from ");
         sql.push(table).push(" where recording_id = ").bind(recording_id.to_string());

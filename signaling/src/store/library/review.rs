@@ -1,4 +1,4 @@
-//! Rubrics, which bureaus keep, and the reviews that were made by them.
+//! Rubrics of bureaus, and reviews of recordings by them.
 
 use sqlx::{Row, any::AnyRow};
 
@@ -13,47 +13,47 @@ use school::{
     library::rubric::Criterion,
 };
 
-/// One revision of a rubric. Revisions stay, for the reviews that were made by them.
+/// One revision of a rubric. Old revisions stay, for the reviews that used them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rubric {
-    /// Its name in the store.
+    /// The rubric.
     pub rubric_id: RubricId,
-    /// Counts its revisions, from 1.
+    /// Revision number, from 1.
     pub revision: i64,
-    /// Whose it is.
+    /// The organisation it belongs to.
     pub organisation_id: OrganisationId,
-    /// What that is called.
+    /// Name of that organisation.
     pub keeper: String,
     /// 课堂教学评价表
     pub name: String,
-    /// What is judged.
+    /// Criteria.
     pub criteria: Vec<Criterion>,
 }
 
-/// Scores of a recording by a revision of a rubric.
+/// Scores of a recording by one revision of a rubric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
-    /// Its name in the store.
+    /// The review.
     pub review_id: ReviewId,
-    /// By which rubric, and by which of its revisions.
+    /// The revision of the rubric.
     pub rubric: Rubric,
-    /// Who judged.
+    /// Reviewer.
     pub reviewer: Teacher,
-    /// One a criterion, in their order.
+    /// One score per criterion, in their order.
     pub scores: Vec<u32>,
-    /// What they say beside it. Empty: nothing.
+    /// Free-text comment. Empty: none.
     pub words: String,
-    /// When, or when they last changed it.
+    /// When it was made or last changed.
     pub made_at: UnixMs,
-    /// Counts its edits, from 1.
+    /// Number of edits, from 1.
     pub version: i64,
 }
 
 impl Store {
-    /// The newest revisions of rubrics that are kept where somebody works, or above, or below a place of theirs.
+    /// Newest revisions of rubrics of the caller's organisations, and of those above or below their places.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rubrics(&self, scope: &Scope, readers: &Readers) -> Result<Vec<Rubric>, StoreError> {
         let mut sql = Sql::new(SELECT_RUBRIC);
         sql.push("revision = (select max(revision) from rubric newer where newer.rubric_id = rubric.rubric_id) and (");
@@ -62,10 +62,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(rubric_from).collect()
     }
 
-    /// Keeps a rubric, or another revision of one that has `revision` now. Its keeper must be in scope.
+    /// Stores a rubric, or the next revision after `revision`. Its organisation must be in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_rubric(
         &self,
         scope: &Scope,
@@ -74,7 +74,7 @@ impl Store {
     ) -> Result<Edited<Rubric>, StoreError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.path(scope, rubric.organisation_id).await? else { return Ok(Edited::Gone) };
-        // Texts and numbers always have a JSON form.
+        // Strings and numbers always serialise to JSON.
         let criteria = serde_json::to_string(&rubric.criteria).unwrap_or_default();
         let mut sql =
             Sql::new("insert into rubric (rubric_id, revision, organisation_id, name, criteria, made_at_ms) values (");
@@ -82,7 +82,7 @@ impl Store {
         sql.bind(rubric.organisation_id.to_string()).push(", ").bind(rubric.name.as_str()).push(", ");
         sql.bind(criteria).push(", ").bind(row.at.0).push(")");
         match sql.run(writing.on()).await {
-            // Somebody else was quicker.
+            // A concurrent edit was faster.
             Err(error) if error.is_unique("rubric_revision_is_its_own", "rubric.rubric_id, rubric.revision") => {
                 return Ok(Edited::OtherVersion);
             }
@@ -93,10 +93,10 @@ impl Store {
         Ok(stored.map_or(Edited::Gone, Edited::Done))
     }
 
-    /// The newest revision of a rubric. `None`: there is none.
+    /// Newest revision of a rubric. `None`: not found.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rubric(
         &self,
         scope: &Scope,
@@ -106,10 +106,10 @@ impl Store {
         Ok(self.rubrics(scope, readers).await?.into_iter().find(|rubric| rubric.rubric_id == rubric_id))
     }
 
-    /// The reviews of a recording whose reviews the asker may see, the earliest first.
+    /// Reviews of a recording whose reviews the caller may see, earliest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn reviews(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Vec<Review>, StoreError> {
         let mut sql = Sql::new(
             "select review_id, review.rubric_id as rubric_id, review.revision as revision, rubric.organisation_id as
@@ -126,10 +126,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(review_from).collect()
     }
 
-    /// Keeps a reviewer's scores by the newest revision of a rubric: the first time they are new, then they are changed.
+    /// Stores or replaces a reviewer's scores by the newest revision of a rubric.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_review(
         &self,
         _scope: &Scope,

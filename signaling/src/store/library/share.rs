@@ -1,4 +1,4 @@
-//! Links that show a recording or a clip to whoever has them, and the views that began by one.
+//! Share links to a recording or clip, and the views opened by them.
 
 use sqlx::{Row, any::AnyRow};
 
@@ -13,46 +13,46 @@ use school::{
     library::clip::Window,
 };
 
-/// A share, as it is kept.
+/// A stored share link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Its name in the store.
+    /// The share.
     pub share_id: ShareId,
-    /// What it shows.
+    /// Shared recording.
     pub recording_id: RecordingId,
-    /// The clip that it is limited to. `None`: the whole recording.
+    /// Clip that limits it, with its title. `None`: the whole recording.
     pub clip: Option<(ClipId, Window, String)>,
     /// Who made it.
     pub maker: Teacher,
-    /// When.
+    /// When it was made.
     pub made_at: UnixMs,
-    /// When it ends.
+    /// Expiry.
     pub expires_at: UnixMs,
-    /// How often it may be opened. `None`: as often as one likes.
+    /// Maximum number of views. `None`: unlimited.
     pub views_max: Option<i64>,
-    /// How often it was opened.
+    /// Number of views so far.
     pub views: i64,
-    /// When it was taken back. `None`: it was not.
+    /// When it was revoked. `None`: not revoked.
     pub revoked_at: Option<UnixMs>,
-    /// The clip that it showed is gone.
+    /// The shared clip was deleted.
     pub clip_gone: bool,
 }
 
 impl Share {
-    /// Whether it may be opened, or looked at where it was opened already.
+    /// Whether it may be opened, or an open view continued.
     #[must_use]
     pub fn holds(&self, now: UnixMs) -> bool {
         self.revoked_at.is_none() && now < self.expires_at && !self.clip_gone
     }
 
-    /// What it is limited to. `None`: nothing.
+    /// Time limits. `None`: unlimited.
     #[must_use]
     pub fn window(&self) -> Option<Window> {
         self.clip.as_ref().map(|(_, window, _)| *window)
     }
 }
 
-/// A share to be kept.
+/// A share to be stored.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are those of `Share`")]
 pub struct NewShare {
@@ -64,14 +64,14 @@ pub struct NewShare {
     pub views_max: Option<i64>,
 }
 
-/// Shares of one recording that were ever made.
+/// Most shares ever made of one recording.
 pub const SHARES_MAX: i64 = 200;
 
 impl Store {
-    /// Keeps a share of a recording that the asker keeps. False: there are [`SHARES_MAX`].
+    /// Stores a share of a recording that the caller administers. False: there are already [`SHARES_MAX`].
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn add_share(&self, _scope: &Scope, share: &NewShare, row: &AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         if writing.count("share", share.recording_id).await? >= SHARES_MAX {
@@ -88,30 +88,30 @@ impl Store {
         Ok(true)
     }
 
-    /// Shares of a recording that the asker keeps, the newest first.
+    /// Shares of a recording that the caller administers, newest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn shares(&self, _scope: &Scope, recording_id: RecordingId) -> Result<Vec<Share>, StoreError> {
         let mut sql = Sql::new(SELECT_SHARE);
         sql.push("share.recording_id = ").bind(recording_id.to_string()).push(" order by share_id desc");
         sql.all(&self.pool).await?.iter().map(share_from).collect()
     }
 
-    /// One share. `None`: there is none.
+    /// One share. `None`: not found.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn share(&self, _scope: &Scope, share_id: ShareId) -> Result<Option<Share>, StoreError> {
         let mut sql = Sql::new(SELECT_SHARE);
         sql.push("share_id = ").bind(share_id.to_string());
         sql.optional(&self.pool).await?.as_ref().map(share_from).transpose()
     }
 
-    /// Takes a share back: whoever looks by it looks no longer. Twice is once.
+    /// Revokes a share: open views end too. Idempotent.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn revoke_share(&self, _scope: &Scope, share_id: ShareId, row: &AuditRow) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new("update share set revoked_at_ms = coalesce(revoked_at_ms, ");
@@ -121,11 +121,11 @@ impl Store {
         writing.commit(row).await
     }
 
-    /// Opens a share: counts it, and lets the bearer of a cookie look until `until`. False: it was opened as often as it
-    /// may, or does not hold any more.
+    /// Opens a share: counts a view and authorises the cookie's holder until `until`. False: the views are used up,
+    /// or the share is no longer valid.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn open_share(
         &self,
         _scope: &Scope,
@@ -148,10 +148,10 @@ impl Store {
         Ok(true)
     }
 
-    /// The share that the bearer of a cookie looks by. `None`: by none any more.
+    /// The share behind a view cookie. `None`: not valid any more.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn viewed(&self, _scope: &Scope, view_sha256: &str, now: UnixMs) -> Result<Option<Share>, StoreError> {
         let mut sql = Sql::new(SELECT_SHARE);
         sql.push("share_id = (select share_id from share_view where view_sha256 = ").bind(view_sha256);

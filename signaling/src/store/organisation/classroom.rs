@@ -1,4 +1,4 @@
-//! Classrooms, as those who keep them see and change them.
+//! Classrooms, for administrators.
 
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
@@ -16,24 +16,24 @@ use school::{
     organisation::Classroom,
 };
 
-/// A classroom, as it is kept.
+/// A stored classroom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Classroom`")]
 pub struct StoredClassroom {
     pub classroom_id: ClassroomId,
     pub organisation_id: OrganisationId,
-    /// The name of its school.
+    /// Name of its school.
     pub school: String,
     pub name: String,
-    /// When it was closed. `null`: it is open.
+    /// When it was closed. `null`: open.
     pub closed_at_ms: Option<i64>,
-    /// Counts its edits: the ETag.
+    /// Number of edits: the ETag.
     pub version: i64,
     #[serde(skip)]
     pub path: String,
 }
 
-/// What is changed of a classroom. `None`: it stays.
+/// Changes to a classroom. `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names are those of `Classroom`")]
 pub struct ClassroomEdit {
@@ -52,7 +52,7 @@ impl Store {
     /// Classrooms in scope, by id.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn classrooms(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path");
@@ -60,10 +60,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(classroom_from).collect()
     }
 
-    /// One classroom. `None`: there is none in scope.
+    /// One classroom. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn classroom(&self, scope: &Scope, id: ClassroomId) -> Result<Option<StoredClassroom>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASSROOM);
         sql.within(scope, "path").push(" and classroom_id = ").bind(id.to_string());
@@ -73,7 +73,7 @@ impl Store {
     /// Adds a classroom. `None`: its school is not in scope.
     ///
     /// # Errors
-    /// [`PlaceError::Place`] where the organisation is a bureau.
+    /// [`PlaceError::Place`] if the organisation is a bureau.
     pub async fn add_classroom(
         &self,
         scope: &Scope,
@@ -91,7 +91,7 @@ impl Store {
     /// Changes a classroom's name, or closes it.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_classroom(
         &self,
         scope: &Scope,

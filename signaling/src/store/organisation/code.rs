@@ -1,4 +1,4 @@
-//! Codes of organisations, with their history. A code is never given twice.
+//! Codes of organisations, with history. A code is never reused.
 
 use sqlx::Row;
 
@@ -13,7 +13,7 @@ use school::{
 };
 
 impl Writing {
-    /// Gives a code, and ends the one before. A code that was ever given is refused by the rule of its table.
+    /// Assigns a code, and ends the previous one. A code that was ever assigned is refused by a table rule.
     pub(crate) async fn give_code(
         &mut self,
         organisation_id: OrganisationId,
@@ -29,7 +29,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Ends the code in use, if there is one. It stays in the history, and is never given again.
+    /// Ends the current code, if any. It stays in the history and is never reused.
     pub(crate) async fn end_code(&mut self, organisation_id: OrganisationId, now: UnixMs) -> Result<(), StoreError> {
         let mut sql = Sql::new("update organisation_code set until_ms = ");
         sql.bind(now.0).push(" where until_ms is null and organisation_id = ").bind(organisation_id.to_string());
@@ -39,10 +39,10 @@ impl Writing {
 }
 
 impl Store {
-    /// All codes that an organisation has had, the oldest first. Empty as well where it is not in scope.
+    /// All codes that an organisation has had, oldest first. Also empty if it is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn codes(&self, scope: &Scope, id: OrganisationId) -> Result<Vec<CodeInUse>, StoreError> {
         let mut sql = Sql::new(
             "select code, scheme, from_ms, until_ms

@@ -1,4 +1,4 @@
-//! Devices of classrooms: they show a code, are let in, and come back with their own key.
+//! Classroom devices: enrolment by a displayed code, sign-in with the device's own key.
 
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
@@ -19,7 +19,7 @@ use school::{
 };
 
 words!(
-    /// What a device signs with. Both are made by its browser, which gives the private half to nobody.
+    /// Signature algorithm of a device. The browser makes the key pair; the private key never leaves it.
     KeyAlgorithm {
         /// Ed25519 (RFC 8032).
         Ed25519 = "ed25519",
@@ -28,24 +28,24 @@ words!(
     }
 );
 
-/// A device, as it is kept.
+/// A stored device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct StoredDevice {
     pub device_id: DeviceId,
     pub classroom_id: ClassroomId,
-    /// The name of its classroom.
+    /// Name of its classroom.
     pub classroom: String,
-    /// The name of its school.
+    /// Name of its school.
     pub school: String,
     pub name: String,
     pub algorithm: KeyAlgorithm,
     pub enrolled_at_ms: i64,
-    /// When it last signed in. `null`: not yet.
+    /// Last sign-in. `null`: none yet.
     pub seen_at_ms: Option<i64>,
-    /// When it was sent away. `null`: it is welcome.
+    /// When it was revoked. `null`: not revoked.
     pub revoked_at_ms: Option<i64>,
-    /// Counts its edits: the ETag.
+    /// Number of edits: the ETag.
     pub version: i64,
     #[serde(skip)]
     pub public_key: String,
@@ -53,7 +53,7 @@ pub struct StoredDevice {
     pub path: String,
 }
 
-/// A device that waits to be let in.
+/// A device that waits for enrolment.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct NewEnrolment<'a> {
@@ -64,7 +64,7 @@ pub struct NewEnrolment<'a> {
     pub expires_at: UnixMs,
 }
 
-/// Devices that may wait at once. A county that opens its schools on one morning has fewer.
+/// Most devices that may wait at once. A county that opens all its schools on one morning has fewer.
 const WAITING_MAX: i64 = 2_000;
 
 const SELECT_DEVICE: &str = "
@@ -77,10 +77,10 @@ const SELECT_DEVICE: &str = "
     where ";
 
 impl Store {
-    /// Keeps a device that waits. False: too many wait.
+    /// Stores a waiting device. False: too many wait.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_enrolment(&self, enrolment: &NewEnrolment<'_>, row: &AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new("delete from enrolment where expires_at_ms <= ");
@@ -99,20 +99,20 @@ impl Store {
         Ok(true)
     }
 
-    /// What has become of a waiting device. `None`: its code has expired. `Some(None)`: it still waits.
+    /// State of an enrolment. `None`: its code has expired. `Some(None)`: it still waits.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn enrolment(&self, id: EnrolmentId, now: UnixMs) -> Result<Option<Option<DeviceId>>, StoreError> {
         let mut sql = Sql::new("select device_id from enrolment where enrolment_id = ");
         sql.bind(id.to_string()).push(" and expires_at_ms > ").bind(now.0);
         sql.all(&self.pool).await?.first().map(|row| word_or_null(row, "device_id")).transpose()
     }
 
-    /// Lets a device in that shows this code. `None`: no waiting device shows it, or the classroom is not in scope.
+    /// Enrols the device that shows this code. `None`: no waiting device shows it, or the classroom is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn enrol(
         &self,
         scope: &Scope,
@@ -150,10 +150,10 @@ impl Store {
         Ok(stored)
     }
 
-    /// Devices in scope, by id; of one classroom where `classroom_id` says so.
+    /// Devices in scope, by id; only one classroom's if `classroom_id` is given.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn devices(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredDevice>, StoreError> {
         let mut sql = Sql::new(SELECT_DEVICE);
         sql.within(scope, "path");
@@ -165,20 +165,20 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(device_from).collect()
     }
 
-    /// One device. `None`: there is none in scope.
+    /// One device. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn device(&self, scope: &Scope, id: DeviceId) -> Result<Option<StoredDevice>, StoreError> {
         let mut sql = Sql::new(SELECT_DEVICE);
         sql.within(scope, "path").push(" and device_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(device_from).transpose()
     }
 
-    /// Whose key would open the door: a device that signs in is nobody yet. `None`: unknown, or sent away.
+    /// Classroom and public key of a device that signs in, hence without a scope. `None`: unknown or revoked.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn device_at_the_door(
         &self,
         id: DeviceId,
@@ -189,10 +189,10 @@ impl Store {
         Ok(device.map(|device| (device.classroom_id, device.algorithm, device.public_key)))
     }
 
-    /// Renames a device, or sends it away: its sessions end with it.
+    /// Renames or revokes a device; revoking ends its sessions.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_device(
         &self,
         scope: &Scope,
@@ -224,10 +224,10 @@ impl Store {
         Ok(Edited::Done(stored))
     }
 
-    /// Those who may stand in a classroom as its assistant teacher now, by name.
+    /// People who may now be assistant teacher in a classroom, by name.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn assistants_of(&self, id: ClassroomId, now: UnixMs) -> Result<Vec<(PersonId, String)>, StoreError> {
         let mut sql = Sql::new(
             "select distinct person.person_id as person_id, person.name as name
@@ -244,10 +244,10 @@ impl Store {
         rows.iter().map(|row| Ok((word(row, "person_id")?, row.try_get("name")?))).collect()
     }
 
-    /// Names the assistant teacher who stands in the classroom of this session. `None`: nobody does any more.
+    /// Sets the assistant teacher present in this session's classroom. `None`: none any more.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn name_assistant(
         &self,
         session_id: SessionId,
@@ -269,7 +269,7 @@ impl Writing {
         sql.optional_on(self.on()).await?.as_ref().map(device_from).transpose()
     }
 
-    /// Notes that a device is here.
+    /// Updates the time of last use of a device.
     pub(crate) async fn device_seen(&mut self, id: DeviceId, now: UnixMs) -> Result<(), StoreError> {
         let mut sql = Sql::new("update device set seen_at_ms = ");
         sql.bind(now.0).push(" where device_id = ").bind(id.to_string());

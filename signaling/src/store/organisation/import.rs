@@ -1,4 +1,4 @@
-//! Tables that are taken in: all of a file or nothing of it, line by line in one transaction.
+//! Import of tables: a whole file or nothing, in one transaction.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,29 +15,29 @@ use school::{
     },
 };
 
-/// What became of a file.
+/// Result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Imported {
-    /// Lines that say something, without the heading.
+    /// Non-empty lines, without the heading.
     pub rows: usize,
-    /// Things that are new.
+    /// Added rows.
     pub added: usize,
-    /// Things that are now otherwise.
+    /// Changed rows.
     pub changed: usize,
-    /// Things that were so already.
+    /// Unchanged rows.
     pub unchanged: usize,
-    /// Every bad line. With one of them, nothing of the file is kept.
+    /// Every faulty line. With any fault, nothing of the file is stored.
     pub faults: Vec<Fault>,
-    /// It is kept. `false`: it was a dry run, or there are faults.
+    /// Stored. `false`: a dry run, or there are faults.
     pub kept: bool,
 }
 
 impl Store {
-    /// Takes a table in. `faults` are those that the reading of the file has found. The audit sees what was taken in,
-    /// what was refused, and what was only tried.
+    /// Imports a table. `faults` are those found while parsing the file. Writes an audit row for stored, refused
+    /// and dry-run imports.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn import(
         &self,
         scope: &Scope,
@@ -70,7 +70,7 @@ impl Store {
                     Err(Some(fault)) => told.faults.push(fault),
                 }
             }
-            // A school may stand in the file before its bureau; the tree is six deep at most.
+            // A school may precede its bureau in the file; the tree is at most six levels deep.
             if again.len() == before || again.is_empty() {
                 let fault = |line: &Line| Fault::new(line.row, "parent", &line.cells[3].text, CellReason::NoSuchPlace);
                 told.faults.extend(again.iter().map(fault));
@@ -93,14 +93,14 @@ impl Store {
     }
 }
 
-/// The path of the nearest node above both.
+/// Path of the lowest common ancestor.
 fn above_both(one: &str, other: &str) -> String {
     let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
     one[..same].rfind('/').map_or_else(String::new, |end| if end == 0 { String::new() } else { one[..=end].to_owned() })
 }
 
 impl Writing {
-    /// A line that fails leaves no trace in the transaction. `Err(None)`: its parent is not there yet.
+    /// A failing line leaves no trace in the transaction. `Err(None)`: its parent does not exist yet.
     async fn line_by_itself(
         &mut self,
         taking: &mut Taking<'_>,
@@ -200,7 +200,7 @@ mod tests {
                 assert_eq!(counts(&take(&store, sheet, rows, false).await), (n, n, 0, 0), "{sheet:?}");
                 assert_eq!(counts(&take(&store, sheet, rows, false).await), (n, 0, 0, n), "{sheet:?}");
             }
-            // Renamed and moved by its code; a person by the name they sign in by.
+            // Renamed and moved by code; a person by sign-in name.
             let moved = take(&store, Sheet::Organisations, &[&["2161000918", "江北实验小学", "学校", ""]], false).await;
             assert_eq!(counts(&moved), (1, 0, 1, 0));
             let renamed = take(&store, Sheet::People, &[&["汉滨小学", "张卫", "ZHANG"]], false).await;
@@ -216,7 +216,7 @@ mod tests {
             take(&store, Sheet::People, &[&["汉滨小学", "张伟", ""]], false).await;
             let (scope, ask) = (system_scope::sample(), ListQuery { limit: 10, ..ListQuery::default() });
             let person = store.people(&scope, &ask).await.unwrap()[0].clone();
-            // A second one of that name is added by hand, and then one must say which of them is meant.
+            // A namesake is added by hand; then the line must say which one is meant.
             let other = school::organisation::Person {
                 person_id: school::base::id::PersonId::fresh(),
                 organisation_id: person.organisation_id,

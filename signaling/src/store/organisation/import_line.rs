@@ -1,4 +1,4 @@
-//! One line of a table that is taken in: what it is about, and what it changes.
+//! Import of one line of a table: finds the row that it means, and applies the changes.
 
 use std::collections::HashMap;
 
@@ -35,18 +35,18 @@ pub(crate) enum Did {
     Nothing,
 }
 
-/// The thing that a line is about, its place, and what was done.
+/// Id and path of the line's object, and what was done.
 pub(crate) struct Done {
     pub id: String,
     pub path: String,
     pub did: Did,
 }
 
-/// Why a line is not taken.
+/// Why a line is refused.
 pub(crate) enum Bad {
-    /// The word of its column, and why.
+    /// Column and reason.
     Cell(&'static str, FaultReason),
-    /// The organisation above is not there, or not there yet.
+    /// The parent organisation does not exist, or not yet.
     NoParent,
     Store(StoreError),
 }
@@ -80,11 +80,11 @@ impl From<PlaceError> for Bad {
     }
 }
 
-/// What the lines of a table share.
+/// State shared by the lines of a table.
 pub(crate) struct Taking<'a> {
     scope: &'a Scope,
     now: UnixMs,
-    /// Schools that lines have named. Only a table of organisations changes them, and it does not look here.
+    /// Cache of schools named by lines. Only a table of organisations changes them, and it does not use the cache.
     schools: HashMap<String, Option<StoredOrganisation>>,
 }
 
@@ -157,7 +157,7 @@ impl Writing {
         Ok(Done { id, path, did: Did::Changed })
     }
 
-    /// The one that a line without an id is about: by its code, else by its name and what it stands below.
+    /// The organisation meant by a line without an id: by its code, else by its name and parent.
     async fn organisation_meant(
         &mut self,
         scope: &Scope,
@@ -174,7 +174,7 @@ impl Writing {
         let mut asked = vec![("name", name)];
         asked.extend(above.as_deref().map(|id| ("parent_id", id)));
         let found = self.find_organisation(scope, &asked).await?;
-        // One that has another code is another one, but for a new code of the same place.
+        // A different code means a different organisation, unless the parent matches: then its code changes.
         Ok(found.filter(|found| above.is_some() || found.parent_id.is_none() || code.is_none()))
     }
 
@@ -290,7 +290,7 @@ impl Writing {
         Ok(Done { id, path: place.path, did: Did::Changed })
     }
 
-    /// Whom a line without an id is about: by the name they sign in by, else by the name they have.
+    /// The person meant by a line without an id: by sign-in name, else by name.
     async fn person_meant(
         &mut self,
         scope: &Scope,
@@ -309,7 +309,7 @@ impl Writing {
         let asked = [("person.name", name), ("person.organisation_id", id.as_str())];
         let mut found = self.find_people(scope, &asked).await?;
         if sign_in_name.is_some() {
-            // Who has another name to sign in by is a namesake.
+            // A person with another sign-in name is a namesake.
             found.retain(|person| person.sign_in_name.is_none());
         }
         if found.len() > 1 {
@@ -337,7 +337,7 @@ impl Writing {
         Ok(None)
     }
 
-    /// The same, asked once for all lines of a table.
+    /// The same, cached for all lines of a table.
     async fn place_known(&mut self, taking: &mut Taking<'_>, text: &str) -> Result<Option<StoredOrganisation>, Bad> {
         if let Some(known) = taking.schools.get(text) {
             return Ok(known.clone());
@@ -353,7 +353,7 @@ impl Writing {
         if school.kind.teaches() { Ok(school) } else { Err(Bad::cell("organisation", CellReason::NotASchool)) }
     }
 
-    /// The one open organisation in scope of which all of this is true.
+    /// The single open organisation in scope that matches all of these columns.
     async fn find_organisation(
         &mut self,
         scope: &Scope,
@@ -382,8 +382,8 @@ impl Writing {
         sql.query().fetch_all(self.on()).await?.iter().map(person_from).collect()
     }
 
-    /// Somebody who is more than a teacher in scope: no table changes their account, as nobody reaches a power through
-    /// the account of somebody who has it.
+    /// Whether the person holds a role above teacher, or one out of scope: no import changes their account, so that
+    /// nobody gains a power through another's account.
     async fn has_power(&mut self, scope: &Scope, person_id: &str) -> Result<bool, StoreError> {
         let mut sql = Sql::new(
             "select 1 from role_grant

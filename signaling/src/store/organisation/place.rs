@@ -1,4 +1,4 @@
-//! The tree, as those who keep it see and change it.
+//! The organisation tree, for administrators.
 
 use crate::store::{
     AuditRow, Sql, Store, StoreError, Writing,
@@ -18,7 +18,7 @@ use school::{
     },
 };
 
-/// A node of the tree, as it is kept.
+/// A stored organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names are those of `Organisation`")]
 pub struct StoredOrganisation {
@@ -26,33 +26,33 @@ pub struct StoredOrganisation {
     pub parent_id: Option<OrganisationId>,
     pub kind: OrganisationKind,
     pub name: String,
-    /// The code in use. `null`: it has none.
+    /// Current code. `null`: none.
     pub code: Option<String>,
-    /// Nodes right below it that are open.
+    /// Number of open direct children.
     pub children: i64,
-    /// When it was closed. `null`: it is open.
+    /// When it was closed. `null`: open.
     pub closed_at_ms: Option<i64>,
-    /// Counts its edits: the ETag.
+    /// Number of edits: the ETag.
     pub version: i64,
     #[serde(skip)]
     pub path: String,
 }
 
-/// Why the tree is not changed.
+/// Why a change to the tree is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    /// The store.
+    /// Store error.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The code.
+    /// Invalid code.
     #[error(transparent)]
     Code(#[from] BadCode),
-    /// The place in the tree.
+    /// Invalid place in the tree.
     #[error(transparent)]
     Place(#[from] BadPlace),
 }
 
-/// What is changed of an organisation. `None`: it stays.
+/// Changes to an organisation. `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names are those of `Organisation`")]
 pub struct OrganisationEdit {
@@ -60,7 +60,7 @@ pub struct OrganisationEdit {
     /// `Some(None)`: its code ends.
     pub code: Option<Option<String>>,
     pub parent_id: Option<OrganisationId>,
-    /// It is closed, for good.
+    /// Closes it permanently.
     pub close: bool,
 }
 
@@ -77,7 +77,7 @@ impl Store {
     /// Organisations in scope, by id.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn organisations(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredOrganisation>, StoreError> {
         let mut sql = Sql::new(SELECT_ORGANISATION);
         sql.within(scope, "path");
@@ -88,10 +88,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(organisation_from).collect()
     }
 
-    /// One organisation. `None`: there is none in scope.
+    /// One organisation. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn organisation(
         &self,
         scope: &Scope,
@@ -102,7 +102,7 @@ impl Store {
         sql.all(&self.pool).await?.first().map(organisation_from).transpose()
     }
 
-    /// Adds a node. `None`: its parent is not in scope.
+    /// Adds an organisation. `None`: its parent is not in scope.
     ///
     /// # Errors
     /// [`PlaceError`].
@@ -119,7 +119,7 @@ impl Store {
         Ok(stored)
     }
 
-    /// Changes a node: its name, its code, its place in the tree with all that is below, or closes it.
+    /// Changes an organisation's name, code or place in the tree with its whole subtree, or closes it.
     ///
     /// # Errors
     /// [`PlaceError`].
@@ -149,7 +149,7 @@ impl Store {
 }
 
 impl Writing {
-    /// Counts one edit, and holds the row until the end. False: somebody else has counted since `version`.
+    /// Increments the version and locks the row until the end of the transaction. False: `version` is outdated.
     pub(crate) async fn take_version(
         &mut self,
         table: &str,
@@ -169,7 +169,7 @@ impl Writing {
         sql.optional_on(self.on()).await?.as_ref().map(organisation_from).transpose()
     }
 
-    /// Adds a node whose kind and code fit its parent's. `None`: the parent is not in scope.
+    /// Adds an organisation whose kind and code fit its parent's. `None`: the parent is not in scope.
     pub(crate) async fn add_organisation(
         &mut self,
         scope: &Scope,
@@ -271,7 +271,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Bureaus have no classrooms and no classes.
+    /// Refuses bureaus: they have no classrooms and no classes.
     pub(crate) async fn needs_a_school(&mut self, id: OrganisationId) -> Result<(), PlaceError> {
         let teaches = self.organisation(id).await?.is_some_and(|organisation| organisation.kind.teaches());
         if teaches { Ok(()) } else { Err(BadPlace::NotBelowThere.into()) }

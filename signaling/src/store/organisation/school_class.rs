@@ -1,4 +1,4 @@
-//! Classes of pupils, as those who keep them see and change them.
+//! Classes of pupils, for administrators.
 
 use serde::Serialize;
 use sqlx::{Row, any::AnyRow};
@@ -19,30 +19,30 @@ use school::{
     organisation::Stage,
 };
 
-/// A class of pupils, as it is kept. It has a number of no pupil and a name of none.
+/// A stored class of pupils. Holds no number and no name of any pupil.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct StoredClass {
     pub class_id: ClassId,
     pub organisation_id: OrganisationId,
-    /// The name of its school.
+    /// Name of its school.
     pub school: String,
-    /// Its own room. `null`: it has none.
+    /// Its own classroom. `null`: none.
     pub classroom_id: Option<ClassroomId>,
     pub stage: Stage,
     /// 三年级
     pub grade: String,
     /// （2）班
     pub name: String,
-    /// When it was closed. `null`: it is open.
+    /// When it was closed. `null`: open.
     pub closed_at_ms: Option<i64>,
-    /// Counts its edits: the ETag.
+    /// Number of edits: the ETag.
     pub version: i64,
     #[serde(skip)]
     pub path: String,
 }
 
-/// A class to be kept.
+/// A class to be stored.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are those of `KeptClass`")]
 pub struct NewClass {
@@ -54,7 +54,7 @@ pub struct NewClass {
     pub name: String,
 }
 
-/// What is changed of a class. `None`: it stays.
+/// Changes to a class. `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names are those of `KeptClass`")]
 pub struct ClassEdit {
@@ -76,7 +76,7 @@ impl Store {
     /// Classes in scope, by id.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn classes(&self, scope: &Scope, ask: &ListQuery) -> Result<Vec<StoredClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path");
@@ -84,20 +84,20 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(class_from).collect()
     }
 
-    /// One class. `None`: there is none in scope.
+    /// One class. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn class(&self, scope: &Scope, id: ClassId) -> Result<Option<StoredClass>, StoreError> {
         let mut sql = Sql::new(SELECT_CLASS);
         sql.within(scope, "path").push(" and class_id = ").bind(id.to_string());
         sql.all(&self.pool).await?.first().map(class_from).transpose()
     }
 
-    /// Adds a class. `None`: its school, or its room, is not in scope.
+    /// Adds a class. `None`: its school or classroom is not in scope.
     ///
     /// # Errors
-    /// [`PlaceError::Place`] where the organisation is a bureau.
+    /// [`PlaceError::Place`] if the organisation is a bureau.
     pub async fn add_class(
         &self,
         scope: &Scope,
@@ -112,10 +112,10 @@ impl Store {
         Ok(stored)
     }
 
-    /// Changes a class's name, grade or room, or closes it.
+    /// Changes a class's name, grade or classroom, or closes it.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn edit_class(
         &self,
         scope: &Scope,
@@ -161,7 +161,7 @@ impl Writing {
         sql.optional_on(self.on()).await?.as_ref().map(class_from).transpose()
     }
 
-    /// Adds a class. `None`: its school or its room is not in scope.
+    /// Adds a class. `None`: its school or classroom is not in scope.
     pub(crate) async fn insert_class(
         &mut self,
         scope: &Scope,

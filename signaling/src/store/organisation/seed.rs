@@ -1,4 +1,4 @@
-//! A whole county put into an empty store: for the sample and for tests.
+//! Seeds a whole county into an empty store, for the sample and for tests.
 
 use crate::store::{AuditRow, Seed, Sql, Store, StoreError, word};
 use school::{
@@ -13,11 +13,11 @@ use school::{
 };
 
 impl Store {
-    /// Plants the county with its years, terms, days and bells, and the courses and pairings of each term. Its lessons
-    /// are planned apart.
+    /// Seeds the county with years, terms, days and bell schedules, and the courses and pairings of each term. Lessons
+    /// are planned separately.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn seed_county(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
         self.seed_grounds(scope, county, now).await?;
         let row = || AuditRow::by_system(now, "plant", "county".into());
@@ -26,7 +26,7 @@ impl Store {
                 self.insert_course(scope, &course, row()).await?;
             }
             for pairing in county.pairings(term) {
-                // The county pairs nobody twice; its test says so.
+                // The county has no duplicate pairing; its test checks that.
                 if let Err(crate::store::AgreementError::Store(error)) =
                     self.insert_pairing(scope, &pairing, row()).await
                 {
@@ -37,20 +37,20 @@ impl Store {
         Ok(())
     }
 
-    /// The first organisation that stands below no other. `None`: there is none yet.
+    /// The first organisation without a parent. `None`: none yet.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn top(&self, scope: &Scope) -> Result<Option<OrganisationId>, StoreError> {
         let mut sql = Sql::new("select organisation_id from organisation where parent_id is null and ");
         sql.within(scope, "path").push(" order by organisation_id limit 1");
         sql.optional(&self.pool).await?.map(|row| word(&row, "organisation_id")).transpose()
     }
 
-    /// Plants places, people, classes, and what their days go by.
+    /// Seeds places, people, classes, and their calendars.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn seed_grounds(&self, scope: &Scope, county: &County, now: UnixMs) -> Result<(), StoreError> {
         let row = || AuditRow::by_system(now, "plant", "county".into());
         let mut seed = Seed::default();

@@ -1,4 +1,4 @@
-//! Whose classes may be recorded while they are on stage.
+//! Consent to record classes while they are on stage.
 
 use sqlx::Row;
 
@@ -11,22 +11,22 @@ use school::{
     },
 };
 
-/// What a school has said of its classes on stage.
+/// Consent of a school for its classes on stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageConsent {
-    /// They may be recorded.
+    /// Recording is allowed.
     pub record_on_stage: bool,
-    /// On what ground: the guardians' consent, and where it is kept. Empty while they may not.
+    /// Legal basis: the guardians' consent, and where it is filed. Empty if not allowed.
     pub basis: String,
-    /// When it was said. `None`: never.
+    /// When it was set. `None`: never.
     pub set_at: Option<UnixMs>,
 }
 
 impl Store {
-    /// What a school has said. `None`: it is not in scope.
+    /// Consent of a school. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn stage_consent(
         &self,
         scope: &Scope,
@@ -47,10 +47,10 @@ impl Store {
         }))
     }
 
-    /// Keeps what a school says. False: it is not in scope.
+    /// Stores a school's consent. False: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn set_stage_consent(
         &self,
         scope: &Scope,
@@ -73,11 +73,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether a class on stage may be recorded in a lesson: only where every school that listens has said so, because
-    /// any of its classes may be called up. False for a lesson that nobody listens to.
+    /// Whether a class on stage may be recorded in a lesson: only if every listening school has consented, because
+    /// any of its classes may be called up. False for a lesson without listeners.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn stage_is_recorded(&self, scope: &Scope, lesson_id: LessonId) -> Result<bool, StoreError> {
         let mut sql = Sql::new(
             "select count(*) as listening, cast(coalesce(sum(coalesce(record_on_stage, 0)), 0) as bigint) as agreed

@@ -1,4 +1,4 @@
-//! Whether attendance is as it was worked out: each end's row against its lesson's, that one against the audit.
+//! Verification of attendance: each end's row against its lesson's row, and that row against the audit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,98 +16,98 @@ use school::{
 pub(crate) const RETIRE_SAMPLES: &str = "retire_samples";
 pub(crate) const RETIRE_ATTENDANCE: &str = "retire_attendance";
 
-/// Everything holds.
+/// Result of a successful verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportsVerified {
     /// Lessons with a report.
     pub lessons: u64,
-    /// Rows of their ends.
+    /// Rows of ends.
     pub rows: u64,
-    /// Lessons whose line was taken out of the audit after its time: their rows fit together, and no more is known.
+    /// Lessons whose audit row was deleted after its retention: their rows are consistent, but no longer attested.
     pub unattested: u64,
-    /// Lessons whose samples were deleted by their policy: the audit holds the hash of what stays.
+    /// Lessons whose samples were deleted by policy: the audit holds the hash of the rest.
     pub without_samples: u64,
-    /// Counts of pupils.
+    /// Head counts of pupils.
     pub head_counts: u64,
-    /// Lessons whose attendance was deleted as a whole, as the audit says, in the order of their ids.
+    /// Lessons whose attendance was deleted entirely, according to the audit, by id.
     pub retired: Vec<RetiredAttendance>,
 }
 
-/// That the attendance of a lesson was deleted.
+/// Deletion of a lesson's attendance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetiredAttendance {
-    /// Of which lesson.
+    /// The lesson.
     pub lesson_id: String,
-    /// When.
+    /// Time of deletion.
     pub at: UnixMs,
-    /// By which rule: `rule=retention days=1100`.
+    /// Rule, as `rule=retention days=1100`.
     pub rule: String,
 }
 
-/// What the audit's newest line about a lesson's report says.
+/// State of a lesson's report according to its newest audit row.
 enum Attested {
-    /// It has this hash.
+    /// Exists, with this hash.
     Kept(String),
-    /// It was deleted.
+    /// Deleted.
     Retired(RetiredAttendance),
 }
 
-/// The first thing that does not fit.
+/// The first inconsistency found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Edited {
-    /// One end's row.
+    /// A row of an end.
     #[error("the attendance row of lesson {lesson_id}, end {end}, {how}")]
     Attendance {
-        /// Of which lesson.
+        /// The lesson.
         lesson_id: String,
         /// `teacher`, or the classroom's id.
         end: String,
-        /// What is wrong with it.
+        /// Kind of tampering.
         how: How,
     },
-    /// The lesson's own row.
+    /// The lesson's row.
     #[error("the report row of lesson {lesson_id} {how}")]
     Report {
-        /// Of which lesson.
+        /// The lesson.
         lesson_id: String,
-        /// What is wrong with it.
+        /// Kind of tampering.
         how: How,
     },
-    /// A count of pupils.
+    /// A head count.
     #[error("the head count {head_count_id} of lesson {lesson_id} {how}")]
     HeadCount {
-        /// Of which lesson.
+        /// The lesson.
         lesson_id: String,
-        /// Which.
+        /// The head count.
         head_count_id: String,
-        /// What is wrong with it.
+        /// Kind of tampering.
         how: How,
     },
 }
 
-/// What is wrong with a row.
+/// Kind of tampering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum How {
-    /// It says something else than when it was written.
+    /// The content differs from what was written.
     #[error("was changed")]
     Changed,
-    /// It is not there.
+    /// The row is missing.
     #[error("is missing")]
     Missing,
-    /// It was put there by another hand.
+    /// The row was not written by the hub.
     #[error("was added")]
     Added,
 }
 
-/// Lessons that are read at once.
+/// Lessons read per batch.
 const BATCH: i64 = 500;
 
 impl Store {
-    /// Looks for whatever was edited in the attendance of one lesson, or of all. The audit is believed:
-    /// [`Store::verify_audit`] tells whether it may be.
+    /// Checks the attendance of one lesson, or of all, for tampering. The audit is trusted;
+    /// [`Store::verify_audit`] verifies it.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn verify_attendance(
         &self,
         _scope: &Scope,
@@ -187,7 +187,7 @@ impl Store {
             let (id, rest) = detail.split_once(' ').unwrap_or((&detail, ""));
             said.insert(id.to_owned(), (object.trim_start_matches("lesson:").to_owned(), rest.to_owned()));
         }
-        // With a lesson's attendance its counts went, too.
+        // Head counts are deleted together with a lesson's attendance.
         let retired: BTreeSet<String> = verified.retired.iter().map(|retired| retired.lesson_id.clone()).collect();
         let retired = |lesson_id: &str| retired.contains(lesson_id);
         let mut sql = Sql::new(
@@ -223,7 +223,7 @@ impl Store {
         Ok(Ok(verified))
     }
 
-    /// What the audit's newest line says of each lesson's report.
+    /// State of each lesson's report according to the newest audit row.
     async fn attested(&self, lesson_id: Option<LessonId>) -> Result<BTreeMap<String, Attested>, StoreError> {
         let mut sql = Sql::new("select at_ms, act, object, detail from audit where outcome = 'done' and act in ");
         sql.list([ACT, RETIRE_SAMPLES, RETIRE_ATTENDANCE]);
@@ -248,7 +248,7 @@ impl Store {
     }
 }
 
-/// What the audit says of a count, behind its id.
+/// Audit detail of a head count, after its id.
 #[must_use]
 pub fn head_count_words(classroom_id: &str, pupils: i64, at_ms: i64, by: &str) -> String {
     format!("classroom={classroom_id} pupils={pupils} at_ms={at_ms} by={by}")

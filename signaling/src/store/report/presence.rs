@@ -1,4 +1,4 @@
-//! What is seen of a lesson while it runs, and how many pupils somebody counted.
+//! Presence samples of running lessons, and head counts of pupils.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,43 +15,42 @@ use school::{
     report::{Collected, End, HeadCount, window},
 };
 
-/// A row of what was seen of one end.
+/// Presence samples of one end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Minute {
-    /// Of which lesson.
+    /// The lesson.
     pub lesson_id: LessonId,
-    /// Of which end.
+    /// The end.
     pub end: End,
-    /// From when on.
+    /// Start time.
     pub from: UnixMs,
-    /// When the hub that saw it was started.
+    /// Start time of the hub process that took the samples.
     pub run: UnixMs,
-    /// As [`window::write`] writes them.
+    /// Encoded by [`window::write`].
     pub windows: String,
 }
 
-/// Somebody in a classroom counted its pupils.
+/// Head count of the pupils in a classroom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewHeadCount {
-    /// What lists call it.
+    /// Public id.
     pub head_count_id: String,
-    /// In which lesson.
+    /// The lesson.
     pub lesson_id: LessonId,
-    /// In which classroom.
+    /// The classroom.
     pub classroom_id: ClassroomId,
-    /// How many, when, and what the assistant teacher is called.
+    /// Number, time, and name of the assistant teacher.
     pub count: HeadCount,
 }
 
-/// Rows in one statement: PostgreSQL takes 65,535 values at most, SQLite 32,766.
+/// Rows per statement: PostgreSQL takes at most 65,535 values, SQLite 32,766.
 const ROWS_A_STATEMENT: usize = 500;
 
 impl Store {
-    /// Keeps rows of what was seen, all of them or none. A row that is there already is written over: it holds the same
-    /// windows and more.
+    /// Stores presence rows in one transaction. Overwrites existing rows, as new ones hold the same windows and more.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_minutes(&self, _scope: &Scope, minutes: &[Minute]) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         for rows in minutes.chunks(ROWS_A_STATEMENT) {
@@ -68,10 +67,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// Everything that is known of a lesson's ends. `unkept`: rows that are on their way, and newer than the store's.
+    /// All presence data of a lesson's ends. `unkept`: rows that are not stored yet, newer than the stored ones.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses, or holds a row that cannot be read.
+    /// [`StoreError`] if the database fails, or if a stored row cannot be read.
     pub async fn collected(
         &self,
         scope: &Scope,
@@ -106,10 +105,10 @@ impl Store {
         Ok(collected)
     }
 
-    /// Keeps a count. False: the lesson is not in scope.
+    /// Stores a head count. False: the lesson is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_head_count(
         &self,
         scope: &Scope,
@@ -133,10 +132,10 @@ impl Store {
         Ok(true)
     }
 
-    /// The newest count of each classroom of a lesson.
+    /// Newest head count of each classroom of a lesson.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn head_counts(
         &self,
         scope: &Scope,
@@ -145,10 +144,10 @@ impl Store {
         Ok(self.head_counts_of(scope, &[lesson_id]).await?.remove(&lesson_id).unwrap_or_default())
     }
 
-    /// The same of many lessons.
+    /// The same for many lessons.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn head_counts_of(
         &self,
         _scope: &Scope,

@@ -24,7 +24,7 @@ use school::{
 const NOW: UnixMs = UnixMs(1_789_948_800_000);
 const MINUTE: i64 = 60_000;
 
-/// A lesson of 40 minutes that was held, with two classrooms that listen.
+/// A held lesson of 40 minutes with two listening classrooms.
 async fn held(store: &Store) -> (Lesson, [ClassroomId; 2]) {
     let county = County::fresh();
     store.seed_county(&system_scope::sample(), &county, NOW).await.unwrap();
@@ -56,7 +56,7 @@ async fn held(store: &Store) -> (Lesson, [ClassroomId; 2]) {
     (kept, rooms)
 }
 
-/// Windows of five seconds that were shown, from minute to minute of the lesson.
+/// Adds shown windows of five seconds, for a range of minutes of the lesson.
 fn note(sample_buffer: &mut SampleBuffer, lesson: &Lesson, end: End, minutes: Range<i64>) {
     for n in minutes.start * 12..minutes.end * 12 {
         let from = UnixMs(NOW.0 + n * 5_000);
@@ -76,7 +76,7 @@ async fn keep(store: &Store, sample_buffer: &mut SampleBuffer) {
     sample_buffer.arrived(&rows);
 }
 
-/// The lesson, held and reported: one classroom was there, the other came for 29 minutes.
+/// The lesson, held and reported: one classroom was present throughout, the other for 29 minutes.
 async fn reported(database: &Database) -> (Store, Lesson, [ClassroomId; 2]) {
     let store = Store::open(database).await.unwrap();
     let (lesson, [whole, short]) = held(&store).await;
@@ -134,7 +134,7 @@ on_both! {
         assert_eq!(store.verify_attendance(&scope, None).await.unwrap(), Ok(sound.clone()));
         let row = |how| Edited::Attendance { lesson_id: id.clone(), end: whole.to_string(), how };
         let of_it = format!("where lesson_id = '{id}' and end_name = '{whole}'");
-        // One minute more, in each of its columns; then as it was.
+        // Adds one minute in each of the columns, then restores it.
         for (column, edited) in [
             ("present_ms", "present_ms + 60000"),
             ("state", "'late'"),
@@ -154,7 +154,7 @@ on_both! {
             sqlx::query("drop table aside").execute(&store.pool).await.unwrap();
             assert_eq!(verify().await, Ok(sound.clone()));
         }
-        // Whoever writes another hash into the lesson's row has changed that one.
+        // Another hash in the lesson's row counts as a change of that row.
         edit(&store, format!("update lesson_report set ended_ms = ended_ms + 1 where lesson_id = '{id}'")).await;
         let report = |how| Edited::Report { lesson_id: id.clone(), how };
         assert_eq!(verify().await, Err(report(How::Changed)));
@@ -194,7 +194,7 @@ on_both! {
         let (mut sample_buffer, scope) = (SampleBuffer::new(NOW), system_scope::bell());
         note(&mut sample_buffer, &lesson, End::Classroom(whole), 0..2);
         keep(&store, &mut sample_buffer).await;
-        // Away for ten minutes: nothing is lost, and what it may have got before it went is sent again.
+        // Ten minutes without a store: nothing is lost, and rows that may have been stored before are sent again.
         store.close().await;
         note(&mut sample_buffer, &lesson, End::Classroom(whole), 2..12);
         let rows = sample_buffer.on_their_way(1_000);
@@ -207,7 +207,7 @@ on_both! {
         let windows = &collected.windows[&End::Classroom(whole)];
         assert_eq!(windows.len(), 12 * 12);
         assert!(windows.is_sorted_by(|a, b| a.until <= b.from), "nothing twice");
-        // A hub that was killed and started again writes rows of its own beside those.
+        // A hub that was killed and restarted writes separate rows.
         let mut again = SampleBuffer::new(UnixMs(NOW.0 + 12 * MINUTE));
         note(&mut again, &lesson, End::Classroom(whole), 13..14);
         let unkept = again.of(lesson.lesson_id);
@@ -237,7 +237,7 @@ on_both! {
         assert!(store.stored_windows(&scope, id).await.unwrap().values().all(Vec::is_empty));
         let sound = verify().await.unwrap();
         assert_eq!((sound.lessons, sound.rows, sound.without_samples), (1, 3, 1));
-        // The day on which the samples went stands under the hash, too.
+        // The deletion time of the samples is hashed too.
         let of_it = format!("where lesson_id = '{id}'");
         let day = |by: &str| format!("update lesson_report set samples_deleted_at_ms = samples_deleted_at_ms {by} {of_it}");
         let report = |how| Err(Edited::Report { lesson_id: id.to_string(), how });
@@ -246,13 +246,13 @@ on_both! {
         edit(&store, day("+ 1")).await;
         assert_eq!(verify().await, Ok(sound));
 
-        // What was edited stays, as the proof that it was.
+        // Edited rows stay, as evidence.
         edit(&store, format!("update attendance set present_ms = present_ms + 1 {of_it} and end_name = '{whole}'")).await;
         let edited = store.retire(&scope, ExpiringId::Attendance(id), &POLICY, then).await.unwrap();
         assert!(matches!(edited, Retired::Edited(Edited::Attendance { how: How::Changed, .. })), "{edited:?}");
         edit(&store, format!("update attendance set present_ms = present_ms - 1 {of_it} and end_name = '{whole}'")).await;
 
-        // Whoever deletes the same rows by hand leaves a hole.
+        // Deleting the same rows by hand leaves a gap.
         let aside = format!("create table aside as select * from lesson_report {of_it}");
         sqlx::query(&aside).execute(&store.pool).await.unwrap();
         edit(&store, format!("delete from lesson_report {of_it}")).await;
@@ -283,7 +283,7 @@ on_both! {
         let after = store.verify_attendance(&scope, None).await.unwrap().unwrap();
         let told: Vec<(&str, UnixMs)> = after.retired.iter().map(|one| (one.lesson_id.as_str(), one.at)).collect();
         assert_eq!((after.lessons, told), (0, vec![(id.to_string().as_str(), then)]));
-        // Whoever puts an old row back is found out.
+        // Restoring an old row is detected.
         let put_back = format!(
             "insert into lesson_report (lesson_id, worked_out_at_ms, figures_version, ends, sha256)
              values ('{id}', 0, 1, '', 'x')"

@@ -1,5 +1,5 @@
-//! What goes by its age alone: clips, samples, attendance. Each goes in one transaction with its line in the audit: a
-//! hub that is killed has deleted it and said so, or neither.
+//! Expiry of clips, samples and attendance by age. Each is deleted in one transaction with its audit row, so that
+//! a killed hub has done both or neither.
 
 use sqlx::{Row, any::AnyRow};
 
@@ -21,36 +21,36 @@ use school::{
     retention::{DataClass, ExpiringItem, RetentionPolicy},
 };
 
-/// Something that goes by its age.
+/// Something that expires by age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiring {
-    /// What.
+    /// Id.
     pub id: ExpiringId,
-    /// Of the school whose policy holds: the one that taught.
+    /// Path of the school whose policy applies: the teaching one.
     pub path: String,
-    /// As retention sees it.
+    /// Input of the retention rules.
     pub item: ExpiringItem,
 }
 
-/// What goes by its age.
+/// Id of something that expires by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiringId {
-    /// A clip, with its links.
+    /// A clip, with its share links.
     Clip(ClipId),
-    /// The windows of five seconds of a lesson. What was worked out from them stays.
+    /// Sample windows of five seconds of a lesson. Figures derived from them stay.
     Samples(LessonId),
-    /// Everything of who was at a lesson: its report, a row for each end, counts of pupils.
+    /// All attendance of a lesson: its report, the rows of its ends, and head counts of pupils.
     Attendance(LessonId),
 }
 
-/// How it went.
+/// Result of an expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retired {
-    /// It is gone.
+    /// Deleted.
     Done,
-    /// It was held, chosen or deleted in this moment.
+    /// Concurrently held, chosen or deleted.
     Skipped,
-    /// Somebody has edited the lesson's attendance: it stays, as the proof that they did.
+    /// The lesson's attendance was tampered with: it stays, as evidence.
     Edited(Edited),
 }
 
@@ -71,7 +71,7 @@ impl ExpiringId {
     }
 }
 
-/// What the audit calls it when something goes by its age.
+/// Audit act of a clip's expiry.
 pub(crate) const RETIRE_CLIP: &str = "retire_clip";
 const SELECT_CLIP: &str = "
     select clip.clip_id as id, organisation.path as path, clip.made_at_ms as since_ms,
@@ -98,7 +98,7 @@ const SELECT_LESSON: &str = "
     left join kept_recording on kept_recording.recording_id = recording.recording_id
     where coalesce(lesson.ended_at_ms, lesson.ends_at_ms) <= ";
 
-/// What is there of a class and was there at `until`, and the column that names it.
+/// Query for the items of a class that existed at `until`, and its id column.
 fn select(class: DataClass, until: UnixMs) -> (Sql, &'static str) {
     let (text, more, key) = match class {
         DataClass::Clips => (SELECT_CLIP, "", "clip.clip_id"),
@@ -106,7 +106,7 @@ fn select(class: DataClass, until: UnixMs) -> (Sql, &'static str) {
             (SELECT_LESSON, " and lesson_report.samples_deleted_at_ms is null", "lesson_report.lesson_id")
         }
         DataClass::Attendance => (SELECT_LESSON, "", "lesson_report.lesson_id"),
-        // They have a week, and a way of their own: see `store/retention.rs`.
+        // Recordings have a week of notice and their own procedure: see `store/retention.rs`.
         DataClass::Recordings => (SELECT_CLIP, " and 1 = 0", "clip.clip_id"),
     };
     let mut sql = Sql::new(text);
@@ -115,10 +115,10 @@ fn select(class: DataClass, until: UnixMs) -> (Sql, &'static str) {
 }
 
 impl Store {
-    /// How much there is of a class: clips, or lessons.
+    /// Number of items of a class: clips, or lessons.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn count_expiring(&self, _scope: &Scope, class: DataClass) -> Result<u64, StoreError> {
         let sql = Sql::new(match class {
             DataClass::Recordings => return Ok(0),
@@ -130,10 +130,10 @@ impl Store {
         Ok(unsigned(row.map(|row| row.try_get("n")).transpose()?.unwrap_or_default()))
     }
 
-    /// What of a class was there at `until` and still is, in the order of ids, at most `limit`, from behind `after` on.
+    /// Items of a class that existed at `until`, by id, at most `limit`, after `after`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn expiring(
         &self,
         _scope: &Scope,
@@ -150,10 +150,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(|row| expiring_from(class, row)).collect()
     }
 
-    /// Deletes what is due by a policy, and lays its tombstone.
+    /// Deletes an item that is due by the policy, and writes its tombstone.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn retire(
         &self,
         scope: &Scope,
@@ -174,7 +174,7 @@ impl Store {
         let (act, object, said) = match id {
             ExpiringId::Clip(clip_id) => match writing.delete_clip(clip_id).await {
                 Ok(said) => (RETIRE_CLIP, format!("clip:{clip_id}"), format!("{rule} {said}")),
-                // A lesson that was planned in this moment plays it.
+                // A concurrently planned lesson plays it.
                 Err(StoreError::Rule { kind: RuleKind::Reference, .. }) => return Ok(Retired::Skipped),
                 Err(error) => return Err(error),
             },
@@ -193,7 +193,7 @@ impl Store {
 }
 
 impl Writing {
-    /// One, as it is in this transaction. Whoever holds its recording comes before it or behind it.
+    /// Reads one item in this transaction. Locks its recording, to serialise with holds.
     async fn expiring(&mut self, id: ExpiringId, now: UnixMs) -> Result<Option<Expiring>, StoreError> {
         let mut sql = Sql::new("update kept_recording set held_by = held_by where recording_id in (");
         match id {
@@ -208,7 +208,7 @@ impl Writing {
         sql.optional_on(self.on()).await?.map(|row| expiring_from(id.class(), &row)).transpose()
     }
 
-    /// A clip with its links, and what past lessons say of it. Answers what it was.
+    /// Deletes a clip with its links and its references from past lessons. Returns its description for the audit.
     async fn delete_clip(&mut self, clip_id: ClipId) -> Result<String, StoreError> {
         let id = clip_id.to_string();
         let mut sql = Sql::new("select recording_id, from_ms, to_ms, author_id, made_at_ms from clip where clip_id = ");
@@ -237,7 +237,7 @@ impl Writing {
         Ok(said)
     }
 
-    /// The windows of every end of a lesson; its rows are hashed anew. Answers the report's hash before and after.
+    /// Deletes the windows of every end of a lesson and rehashes its rows. Returns the report's hash before and after.
     pub(crate) async fn delete_samples(
         &mut self,
         lesson_id: LessonId,
@@ -250,7 +250,7 @@ impl Writing {
         sql.push("lesson_id = ").bind(id.as_str()).push(" order by end_name");
         let rows = sql.query().fetch_all(self.on()).await?;
         let mut rows = rows.iter().map(EndRow::read).collect::<Result<Vec<_>, _>>()?;
-        // Each store sorts text its own way.
+        // The dialects collate text differently.
         rows.sort_by(|a, b| a.end_name.cmp(&b.end_name));
         let mut sql = Sql::new(SELECT_REPORT);
         let row = sql.push("lesson_id = ").bind(id.as_str()).query().fetch_one(self.on()).await?;
@@ -264,7 +264,7 @@ impl Writing {
         Ok((before, report.sha256))
     }
 
-    /// All attendance of a lesson. Answers its report's hash.
+    /// Deletes all attendance of a lesson. Returns its report's hash.
     pub(crate) async fn delete_attendance(&mut self, lesson_id: LessonId, now: UnixMs) -> Result<String, StoreError> {
         let id = lesson_id.to_string();
         let mut sql = Sql::new("select sha256 from lesson_report where lesson_id = ");

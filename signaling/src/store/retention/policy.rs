@@ -1,4 +1,4 @@
-//! How long bureaus keep what.
+//! Retention policies of bureaus.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,18 +7,18 @@ use sqlx::any::AnyRow;
 
 use crate::store::{StoreError, db::column::bound};
 
-/// Every policy that bureaus have set.
+/// All policies that bureaus have set.
 #[derive(Clone, Debug, Default)]
 pub struct Policies(pub(super) HashMap<String, RetentionPolicy>);
 
 impl Policies {
-    /// The one that holds at a path: the nearest that is set above it, or the one we came with.
+    /// Policy in force at a path: the nearest one set at or above it, else the built-in default.
     #[must_use]
     pub fn at(&self, path: &str) -> RetentionPolicy {
         path.split('/').rev().find_map(|id| self.0.get(id)).copied().unwrap_or_default()
     }
 
-    /// How long a class is kept where it is kept for the shortest time. `None`: everywhere for ever.
+    /// Shortest retention of a class in any policy. `None`: unlimited everywhere.
     #[must_use]
     pub fn shortest(&self, class: DataClass) -> Option<Duration> {
         let came_with = RetentionPolicy::default();

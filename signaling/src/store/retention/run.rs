@@ -1,4 +1,4 @@
-//! The daily run of retention: how the last one ended, and who answers for the next.
+//! The daily retention run: result of the last one, and confirmation of the next.
 
 use sqlx::Row;
 
@@ -13,44 +13,44 @@ use school::{
 };
 
 words!(
-    /// How the last daily run of retention ended.
+    /// Result of the last daily retention run.
     RunOutcome {
-        /// All that was due was done.
+        /// Everything due was done.
         Done = "done",
-        /// Nothing was done: the clock was moved, and nobody has answered for it.
+        /// Nothing was done: the clock was moved, and nobody has confirmed it.
         ClockMoved = "clock_moved",
-        /// More was due than one run may do: the rest waits for the next, or for somebody's word.
+        /// More was due than one run may delete: the rest waits for the next run, or for confirmation.
         TooMany = "too_many",
     }
 );
 
-/// The last daily run of retention.
+/// The last daily retention run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetentionRun {
-    /// `None`: it never ran.
+    /// When it ran. `None`: never.
     pub ran_at: Option<UnixMs>,
-    /// How it ended.
+    /// Result.
     pub outcome: RunOutcome,
-    /// How far the clock was off, in milliseconds. 0: it was not.
+    /// Clock offset, in milliseconds. 0: none.
     pub off_ms: i64,
-    /// Recordings that were marked for deletion.
+    /// Recordings marked for deletion.
     pub marked: u64,
-    /// Recordings that were deleted.
+    /// Recordings deleted.
     pub deleted: u64,
-    /// Clips that were deleted.
+    /// Clips deleted.
     pub clips: u64,
-    /// Lessons of which the samples were deleted.
+    /// Lessons whose samples were deleted.
     pub samples: u64,
-    /// Lessons of which the attendance was deleted.
+    /// Lessons whose attendance was deleted.
     pub attendance: u64,
-    /// What of all that was due over the bound of one run.
+    /// Items due beyond the limit of one run.
     pub held_back: u64,
-    /// Who has answered for the next run. `None`: nobody.
+    /// Who has confirmed the next run. `None`: nobody.
     pub confirmed_by: Option<String>,
 }
 
 impl Default for RetentionRun {
-    /// It never ran.
+    /// Never ran.
     fn default() -> Self {
         Self {
             ran_at: None,
@@ -68,10 +68,10 @@ impl Default for RetentionRun {
 }
 
 impl Store {
-    /// The last daily run of retention.
+    /// The last daily retention run.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn retention_run(&self, _scope: &Scope) -> Result<RetentionRun, StoreError> {
         let row = sqlx::query(
             "select ran_at_ms, outcome, off_ms, marked, deleted, clips, samples, attendance, held_back, confirmed_by
@@ -94,20 +94,20 @@ impl Store {
         })
     }
 
-    /// Keeps how a daily run ended. A word that was given for it is used up.
+    /// Stores the result of a daily run, and clears its confirmation.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn save_retention_run(&self, _scope: &Scope, run: &RetentionRun) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         writing.save_run(run).await?;
         writing.commit_unseen().await
     }
 
-    /// Somebody answers for the next run: for the clock as it is, and for all that is due.
+    /// Confirms the next run: the current clock, and everything that is due.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn confirm_retention(&self, scope: &Scope, by: &str, row: &AuditRow) -> Result<(), StoreError> {
         let run = self.retention_run(scope).await?;
         let mut writing = self.write().await?;

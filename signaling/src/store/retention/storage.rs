@@ -1,4 +1,4 @@
-//! How much recordings take: of each school and each day, beside what each school may.
+//! Storage use of recordings per school and day, and quotas.
 
 use crate::store::{
     AuditRow, Sql, Store, StoreError,
@@ -23,7 +23,7 @@ use school::{
     },
 };
 
-/// A recording whose bytes are to be counted.
+/// A recording whose size is not counted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Uncounted {
@@ -32,11 +32,11 @@ pub struct Uncounted {
     /// It is complete.
     pub is_sealed: bool,
     pub started_at: UnixMs,
-    /// `None`: its lesson goes on.
+    /// `None`: its lesson is live.
     pub ended_at: Option<UnixMs>,
 }
 
-/// What was counted of it.
+/// Counted size and duration of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the table")]
 pub struct Counted {
@@ -49,7 +49,7 @@ pub struct Counted {
     pub seal_sha256: Option<String>,
 }
 
-/// A school and what it keeps.
+/// Storage use of a school.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct SchoolUse {
@@ -62,10 +62,10 @@ pub struct SchoolUse {
 }
 
 impl Store {
-    /// Recordings that nobody has counted since they were complete, the oldest first.
+    /// Recordings not counted since they were completed, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn uncounted(&self, scope: &Scope, limit: u32) -> Result<Vec<Uncounted>, StoreError> {
         let mut sql = Sql::new(
             "select recording.recording_id as recording_id, recording.state as state, recording.started_at_ms as began,
@@ -89,10 +89,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// Keeps what was counted. What was counted as complete stays as it is.
+    /// Stores counts. Those of complete recordings are final.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn count_recordings(&self, _scope: &Scope, counted: &[Counted]) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         for one in counted {
@@ -114,10 +114,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// Notes that everything of these is in the bucket.
+    /// Marks these recordings as fully mirrored to the bucket.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn note_mirrored(&self, _scope: &Scope, recordings: &[RecordingId]) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new("update kept_recording set is_mirrored = 1 where recording_id in ");
@@ -125,10 +125,10 @@ impl Store {
         writing.commit_unseen().await
     }
 
-    /// Complete recordings of which not everything is known to be in the bucket.
+    /// Complete recordings not known to be fully mirrored to the bucket.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn unmirrored(&self, scope: &Scope, limit: u32) -> Result<Vec<RecordingId>, StoreError> {
         let mut sql = Sql::new(
             "select kept.recording_id as recording_id from kept_recording kept
@@ -141,10 +141,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(|row| word(row, "recording_id")).collect()
     }
 
-    /// What every school in scope keeps, with its own quota; in the order of names, behind `after`.
+    /// Storage use of every school in scope, with its own quota; by name, after `after`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn use_of_schools(
         &self,
         scope: &Scope,
@@ -192,10 +192,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// What was recorded on each day since `since`, and is kept or not.
+    /// Bytes recorded on each day since `since`, including recordings deleted later.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn recorded_by_day(&self, scope: &Scope, since: Date) -> Result<Vec<(Date, u64)>, StoreError> {
         let mut sql = Sql::new(
             "select recorded_on, cast(sum(size_bytes) as bigint) as bytes from kept_recording kept
@@ -210,20 +210,20 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// The paths at the top of the tree.
+    /// Paths of the organisations at the top of the tree.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn tops(&self, scope: &Scope) -> Result<Vec<String>, StoreError> {
         let mut sql = Sql::new("select path from organisation where parent_id is null and ");
         let rows = sql.within(scope, "path").all(&self.pool).await?;
         rows.iter().map(|row| Ok(row.try_get("path")?)).collect()
     }
 
-    /// The quota that is set at one organisation, and its version; 0 where none is.
+    /// Quota set at one organisation, and its version; version 0 if none is set.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn quota(&self, _scope: &Scope, id: OrganisationId) -> Result<(Quota, i64), StoreError> {
         let mut sql = Sql::new("select gigabytes, days, version from storage_quota where organisation_id = ");
         let row = sql.bind(id.to_string()).optional(&self.pool).await?;
@@ -233,7 +233,7 @@ impl Store {
     /// Sets the quota of an organisation.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn set_quota(
         &self,
         scope: &Scope,

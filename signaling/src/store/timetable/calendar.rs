@@ -1,6 +1,6 @@
-//! Years, terms, special days, bells, zones and the figures that a bureau sets.
+//! School years, terms, special days, bell schedules, time zones and rule sets of bureaus.
 //!
-//! What a bureau sets holds for every school below it, so whoever sees a school sees it too: see [`around`].
+//! A bureau's settings apply to every school below it, so callers who see a school see them too: see [`around`].
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,7 +23,7 @@ use school::{
     },
 };
 
-/// True where the path in `column` lies in the scope, or above a place of it.
+/// True if the path in `column` is within the scope, or above a place of it.
 pub(crate) fn around(sql: &mut Sql, scope: &Scope, column: &str) {
     sql.push("(").within(scope, column);
     if let Reach::Some { below, .. } = scope.reach() {
@@ -33,16 +33,16 @@ pub(crate) fn around(sql: &mut Sql, scope: &Scope, column: &str) {
     sql.push(")");
 }
 
-/// `/a/b/` lies below `/a/`.
+/// Prefix paths: `/a/` is above `/a/b/`.
 fn paths_above(path: &str) -> Vec<String> {
     path.char_indices().skip(1).filter(|(_, c)| *c == '/').map(|(at, _)| path[..=at].to_owned()).collect()
 }
 
 impl Store {
-    /// Keeps a new school year. False: its organisation is not in scope.
+    /// Stores a new school year. False: its organisation is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_school_year(
         &self,
         scope: &Scope,
@@ -62,10 +62,10 @@ impl Store {
         Ok(true)
     }
 
-    /// School years around the scope, the latest first.
+    /// School years around the scope, latest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn school_years(&self, scope: &Scope) -> Result<Vec<Versioned<SchoolYear>>, StoreError> {
         let mut sql = Sql::new(
             "select school_year_id, school_year.organisation_id as organisation_id, school_year.name as name,
@@ -87,10 +87,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// Keeps a new term of a year that is in scope. False: it is not.
+    /// Stores a new term. False: its year is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_term(&self, scope: &Scope, term: &Term, row: AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let mut sql = Sql::new(
@@ -110,30 +110,30 @@ impl Store {
         Ok(true)
     }
 
-    /// Terms around the scope, the latest first.
+    /// Terms around the scope, latest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn terms(&self, scope: &Scope) -> Result<Vec<Versioned<Term>>, StoreError> {
         let mut sql = terms_sql(scope);
         sql.push(" order by term.first_day desc, term_id limit 200");
         sql.all(&self.pool).await?.iter().map(term_from).collect()
     }
 
-    /// One term. `None`: there is none around the scope.
+    /// One term. `None`: none around the scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn term(&self, scope: &Scope, term_id: TermId) -> Result<Option<Versioned<Term>>, StoreError> {
         let mut sql = terms_sql(scope);
         sql.push(" and term_id = ").bind(term_id.to_string());
         sql.optional(&self.pool).await?.as_ref().map(term_from).transpose()
     }
 
-    /// Sets what is different about a day, or changes it. False: the organisation is not in scope.
+    /// Sets or changes a special day. False: the organisation is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn set_special_day(
         &self,
         scope: &Scope,
@@ -160,10 +160,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Makes a day ordinary again. False: it was, or the organisation is not in scope.
+    /// Deletes a special day. False: there was none, or the organisation is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn clear_special_day(
         &self,
         scope: &Scope,
@@ -182,10 +182,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Special days around the scope from one day to another, with whose they are.
+    /// Special days around the scope in a date range, with their organisations.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn special_days(
         &self,
         scope: &Scope,
@@ -212,10 +212,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(read).collect()
     }
 
-    /// Keeps a new bell schedule. False: its organisation is not in scope.
+    /// Stores a new bell schedule. False: its organisation is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn insert_bell_schedule(
         &self,
         scope: &Scope,
@@ -241,7 +241,7 @@ impl Store {
     /// Bell schedules around the scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn bell_schedules(&self, scope: &Scope) -> Result<Vec<Versioned<BellSchedule>>, StoreError> {
         let mut sql = Sql::new(
             "select bell_schedule.bell_schedule_id as bell_schedule_id,
@@ -277,10 +277,10 @@ impl Store {
         Ok(schedules)
     }
 
-    /// What the days of these organisations go by in a term. One that is not there goes by what stands above it.
+    /// Calendar and bells of these organisations in a term. An unknown one uses those of the organisations above it.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses, or where kept days contradict each other.
+    /// [`StoreError`] if the database fails, or if stored days contradict each other.
     pub async fn school_times(
         &self,
         scope: &Scope,
@@ -293,9 +293,9 @@ impl Store {
         let zones = self.zones(scope).await?;
         let mut times = HashMap::new();
         for (organisation_id, path) in paths {
-            // The path names everything above it.
+            // The path names all ancestors.
             let lineage: Vec<OrganisationId> = path.split('/').rev().filter_map(|id| id.parse().ok()).collect();
-            // The farthest first, so that the nearer wins.
+            // Farthest first, so that the nearer overrides.
             let own_days = lineage
                 .iter()
                 .rev()
@@ -313,11 +313,11 @@ impl Store {
         Ok(times)
     }
 
-    /// Paths of organisations. Those that are not there, or closed, are left out. Anyone may know where a school
-    /// stands whose lesson they plan.
+    /// Paths of organisations. Unknown and closed ones are left out. Not scoped: the path of a school is needed to plan
+    /// its lessons.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn paths(
         &self,
         _scope: &Scope,
@@ -330,10 +330,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "organisation_id")?, row.try_get("path")?))).collect()
     }
 
-    /// Organisations with everything they belong to, by their paths.
+    /// Organisations with all their ancestors, from their paths.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn lineages(
         &self,
         _scope: &Scope,
@@ -363,10 +363,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "organisation_id")?, row.try_get("zone")?))).collect()
     }
 
-    /// Keeps a bureau's figures as their next version. `None`: the organisation is not in scope.
+    /// Stores a bureau's rule set as its next version. `None`: the organisation is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn set_rules(
         &self,
         scope: &Scope,
@@ -388,18 +388,18 @@ impl Store {
         Ok(Some(rules))
     }
 
-    /// The figures that hold at the organisation with this path: the nearest bureau's newest, or the ones we came with.
+    /// Rule set in force at the organisation with this path: the nearest bureau's newest, or the built-in default.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rules_at(&self, scope: &Scope, path: &str) -> Result<RuleSet, StoreError> {
         Ok(self.rules_of(scope, [path]).await?.remove(path).unwrap_or_default())
     }
 
-    /// The same for many organisations, by their paths.
+    /// The same for many organisations, by path.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rules_of<'a>(
         &self,
         _scope: &Scope,
@@ -409,7 +409,7 @@ impl Store {
         let above: BTreeSet<&str> = paths.iter().flat_map(|path| path.split('/')).filter(|id| !id.is_empty()).collect();
         let mut sql = Sql::new("select organisation_id, rules from rule_set where organisation_id in ");
         sql.list(above.iter().copied()).push(" order by version");
-        // The newest comes last.
+        // Newest last.
         let mut set: HashMap<String, RuleSet> = HashMap::new();
         for row in sql.all(&self.pool).await? {
             let (id, text): (String, String) = (row.try_get("organisation_id")?, row.try_get("rules")?);
@@ -421,11 +421,11 @@ impl Store {
         Ok(paths.into_iter().map(|path| (path.to_owned(), nearest(path))).collect())
     }
 
-    /// The time zones of organisations, by the nearest above them that has one. Those that go by [`SHANGHAI`] because
-    /// nobody set anything are left out.
+    /// Time zones of organisations, from the nearest one at or above them that has one. Those that default to
+    /// [`SHANGHAI`] are left out.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn zones_of(
         &self,
         _scope: &Scope,
@@ -436,14 +436,14 @@ impl Store {
              join organisation above on above.organisation_id = school_zone.organisation_id
              join organisation own on own.path like above.path || '%' where own.organisation_id in ",
         );
-        // The nearest comes last.
+        // Nearest last.
         sql.list(organisation_ids.into_iter().map(|id| id.to_string())).push(" order by length(above.path)");
         sql.all(&self.pool).await?.iter().map(|row| Ok((word(row, "organisation_id")?, row.try_get("zone")?))).collect()
     }
 }
 
 impl Writing {
-    /// The periods of a bell schedule.
+    /// Stores the periods of a bell schedule.
     pub(crate) async fn insert_bell_periods(&mut self, schedule: &BellSchedule) -> Result<(), StoreError> {
         let mut sql = Sql::new("insert into bell_period (bell_schedule_id, period, starts_min, ends_min) values ");
         for (n, period) in schedule.periods.iter().enumerate() {

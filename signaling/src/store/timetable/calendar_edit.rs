@@ -1,4 +1,4 @@
-//! Changes to years, terms, courses and bells, and what stands in their way: lessons keep what they were planned by.
+//! Edits of years, terms, courses and bell schedules, refused while dependents exist: lessons keep their plan.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use school::{
 };
 
 words!(
-    /// What stands on a year, a term, a course or a bell schedule.
+    /// Dependents of a year, a term, a course or a bell schedule.
     Dependents {
         /// Its terms.
         Terms = "terms",
@@ -33,23 +33,23 @@ words!(
     }
 );
 
-/// Something stands on it, so that it cannot be changed like this, or taken away.
+/// Dependents prevent this edit or deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{count} {} stand on it", .what.as_str())]
 pub struct StandsOn {
-    /// What.
+    /// Kind.
     pub what: Dependents,
-    /// How many.
+    /// Number.
     pub count: i64,
 }
 
-/// Why a change is not made.
+/// Why an edit is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// Something stands on it.
+    /// Dependents exist.
     #[error(transparent)]
     StandsOn(#[from] StandsOn),
-    /// The database.
+    /// Store error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -60,7 +60,7 @@ impl From<sqlx::Error> for EditError {
     }
 }
 
-/// What is changed: a table of the calendar, with how its rows find their organisation.
+/// The edited row: a table of the calendar and an id.
 #[derive(Clone, Copy)]
 enum Thing {
     Year(SchoolYearId),
@@ -88,22 +88,22 @@ impl Thing {
         }
     }
 
-    /// `where` its row.
+    /// Appends `where` with the row's id.
     fn find(self, sql: &mut Sql) -> &mut Sql {
         sql.push(" where ").push(self.table()).push(".").push(self.table()).push("_id = ").bind(self.id())
     }
 }
 
-/// An edit that has its place and its version, and is kept or dropped.
+/// An edit whose scope and version are checked; committed, or dropped after a dry run.
 struct Editing {
     writing: Writing,
     path: String,
-    /// Kept in the end; else it was only tried.
+    /// Commit at the end; otherwise a dry run.
     really: bool,
 }
 
 impl Store {
-    /// Changes a school year. Its terms must be looked at before. `really` false: only says what would come of it.
+    /// Changes a school year. The caller checks its terms first. `really` false: dry run.
     ///
     /// # Errors
     /// [`EditError`].
@@ -125,10 +125,10 @@ impl Store {
         Ok(Edited::Done(editing.finish(version + 1, row).await?))
     }
 
-    /// Takes a school year away that has no terms.
+    /// Deletes a school year without terms.
     ///
     /// # Errors
-    /// [`StandsOn`] where it has.
+    /// [`StandsOn`] if it has terms.
     pub async fn delete_school_year(
         &self,
         scope: &Scope,
@@ -139,10 +139,10 @@ impl Store {
         self.delete(scope, Thing::Year(id), version, really, row, &[("term", Dependents::Terms)]).await
     }
 
-    /// Changes a term. Its year and the other terms must be looked at before.
+    /// Changes a term. The caller checks its year and the other terms first.
     ///
     /// # Errors
-    /// [`StandsOn`] where lessons would lie outside of it, or where its weeks would get other numbers under lessons.
+    /// [`StandsOn`] if lessons would lie outside of it, or if weeks that have lessons would be renumbered.
     pub async fn change_term(
         &self,
         scope: &Scope,
@@ -158,7 +158,7 @@ impl Store {
         };
         let mut sql = Sql::new("select count(*) as n from lesson where state <> 'cancelled' and term_id = ");
         sql.bind(term.term_id.to_string());
-        // Another first Monday gives every week another number, and lessons are known by theirs.
+        // A different first Monday renumbers all weeks, and lessons refer to theirs by number.
         if monday_of(before.first_day) == monday_of(term.first_day) {
             sql.push(" and (held_on < ").bind(term.first_day.to_string());
             sql.push(" or held_on > ").bind(term.last_day.to_string()).push(")");
@@ -170,10 +170,10 @@ impl Store {
         Ok(Edited::Done(editing.finish(version + 1, row).await?))
     }
 
-    /// Takes a term away that nothing was planned in.
+    /// Deletes a term in which nothing was planned.
     ///
     /// # Errors
-    /// [`StandsOn`] where lessons, courses or agreements are in it.
+    /// [`StandsOn`] if lessons, courses or agreements are in it.
     pub async fn delete_term(
         &self,
         scope: &Scope,
@@ -190,10 +190,10 @@ impl Store {
         self.delete(scope, Thing::Term(id), version, really, row, &standing).await
     }
 
-    /// Changes a course. What it is called always; anything else only while no lesson to come was planned by it.
+    /// Changes a course: its title always; anything else only while no coming lesson was planned by it.
     ///
     /// # Errors
-    /// [`StandsOn`].
+    /// [`StandsOn`] if such a lesson exists.
     pub async fn change_course(
         &self,
         scope: &Scope,
@@ -226,10 +226,10 @@ impl Store {
         Ok(Edited::Done(editing.finish(version + 1, row).await?))
     }
 
-    /// Takes a course away that no lesson was planned by.
+    /// Deletes a course by which no lesson was planned.
     ///
     /// # Errors
-    /// [`StandsOn`] where one was.
+    /// [`StandsOn`] if one was.
     pub async fn delete_course(
         &self,
         scope: &Scope,
@@ -240,10 +240,10 @@ impl Store {
         self.delete(scope, Thing::Course(id), version, really, row, &[("lesson", Dependents::Lessons)]).await
     }
 
-    /// Changes a bell schedule: its name always; its bells and its season only while no lesson to come rings by it.
+    /// Changes a bell schedule: its name always; bells and season only while no coming lesson uses it.
     ///
     /// # Errors
-    /// [`StandsOn`].
+    /// [`StandsOn`] if one does.
     pub async fn change_bell_schedule(
         &self,
         scope: &Scope,
@@ -270,10 +270,10 @@ impl Store {
         Ok(Edited::Done(editing.finish(version + 1, row).await?))
     }
 
-    /// Takes a bell schedule away that no lesson to come rings by.
+    /// Deletes a bell schedule that no coming lesson uses.
     ///
     /// # Errors
-    /// [`StandsOn`] where one does.
+    /// [`StandsOn`] if one does.
     pub async fn delete_bell_schedule(
         &self,
         scope: &Scope,
@@ -281,7 +281,7 @@ impl Store {
         really: bool,
         row: AuditRow,
     ) -> Result<Edited<i64>, EditError> {
-        // Whose lessons ring by it is nobody's business who may not touch it.
+        // Authorise first: dependents are not disclosed to callers who may not edit it.
         let editing = match self.edit(scope, Thing::Bells(id), version, false).await? {
             Edited::Done(editing) => editing,
             other => return Ok(other.map(|_| 0)),
@@ -309,7 +309,7 @@ impl Store {
         thing.find(&mut sql).push(" and ").within(scope, "organisation.path");
         let Some(found) = sql.optional_on(writing.on()).await? else { return Ok(Edited::Gone) };
         let path: String = found.try_get("path")?;
-        // Whoever changes it next waits for this, and then finds another version.
+        // Locks the row: a concurrent edit waits, then finds another version.
         let mut sql = Sql::new("update ");
         sql.push(thing.table()).push(" set version = version + 1");
         thing.find(&mut sql).push(" and version = ").bind(version);
@@ -350,7 +350,7 @@ impl Store {
         Ok(Edited::Done(editing.finish(version, row).await?))
     }
 
-    /// Whether lessons to come go by these bells: their school's nearest, on their day, for their stage.
+    /// Refuses if coming lessons use these bells: the nearest to their school, for their day and stage.
     async fn nothing_rings_by(&self, scope: &Scope, id: BellScheduleId) -> Result<(), EditError> {
         let schedules: Vec<BellSchedule> =
             self.bell_schedules(scope).await?.into_iter().map(|stored| stored.value).collect();
@@ -380,14 +380,14 @@ impl Store {
 }
 
 impl Editing {
-    /// Goes on only where a count comes to none.
+    /// Refuses if the count is not zero.
     async fn none(&mut self, sql: &Sql, what: Dependents) -> Result<(), EditError> {
         let counted = sql.optional_on(self.writing.on()).await?;
         let count: i64 = counted.map_or(Ok(0), |row| row.try_get("n")).map_err(StoreError::from)?;
         if count > 0 { Err(StandsOn { what, count }.into()) } else { Ok(()) }
     }
 
-    /// Keeps it, or drops what was only tried.
+    /// Commits, or drops a dry run.
     async fn finish(self, version: i64, row: AuditRow) -> Result<i64, StoreError> {
         if self.really {
             self.writing.commit(&row.at_place(self.path)).await?;

@@ -13,10 +13,10 @@ use school::{
 };
 
 impl Store {
-    /// Keeps a new course. False: its school is not in scope.
+    /// Stores a new course. False: its school is not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses; a reference rule where a class, room, teacher or term is not there.
+    /// [`StoreError`] if the database fails; a reference rule if a class, room, teacher or term does not exist.
     pub async fn insert_course(&self, scope: &Scope, course: &Course, row: AuditRow) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
         let Some(path) = writing.path(scope, course.organisation_id).await? else { return Ok(false) };
@@ -37,10 +37,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Courses of a term in scope, of one school and what is below it where `path` is given, from `after` on.
+    /// Courses of a term in scope, optionally only those of schools at or below `path`, after `after`.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn courses(
         &self,
         scope: &Scope,
@@ -64,10 +64,10 @@ impl Store {
         Ok(courses)
     }
 
-    /// One course. `None`: there is none in scope.
+    /// One course. `None`: not in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn course(&self, scope: &Scope, course_id: CourseId) -> Result<Option<Versioned<Course>>, StoreError> {
         let mut sql = Sql::new(SELECT_COURSE);
         sql.push(" where course_id = ").bind(course_id.to_string()).push(" and ").within(scope, "organisation.path");
@@ -83,7 +83,7 @@ impl Store {
         }
         let place: HashMap<CourseId, usize> =
             courses.iter().enumerate().map(|(n, stored)| (stored.value.course_id, n)).collect();
-        // A page at a time: a statement takes only so many values.
+        // One page at a time: the number of values per statement is limited.
         let ids: Vec<String> = courses.iter().map(|stored| stored.value.course_id.to_string()).collect();
         for ids in ids.chunks(500) {
             let mut sql = Sql::new("select course_id, weekday, period, weeks from course_period where course_id in ");
@@ -119,7 +119,7 @@ impl Store {
 }
 
 impl Writing {
-    /// A course's weekly periods and listeners.
+    /// Stores a course's weekly periods and listeners.
     pub(crate) async fn insert_course_parts(&mut self, course: &Course) -> Result<(), StoreError> {
         let mut sql = Sql::new("insert into course_period (course_id, weekday, period, weeks) values ");
         for (n, weekly) in course.weekly.iter().enumerate() {

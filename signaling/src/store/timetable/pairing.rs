@@ -14,29 +14,29 @@ use school::{
     timetable::pairing::{Extent, ListeningRight, PairedAlready, Pairing, StandingAct, WrongStanding},
 };
 
-/// Why an agreement is not kept.
+/// Why an agreement is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AgreementError {
-    /// It is not in scope.
+    /// Not in scope.
     #[error("there is no such agreement, school or class here")]
     NotFound,
-    /// Another one holds for the same class.
+    /// Another one for the same class is in force.
     #[error(transparent)]
     PairedAlready(#[from] PairedAlready),
-    /// It is cancelled.
+    /// Already cancelled.
     #[error(transparent)]
     WrongStanding(#[from] WrongStanding),
-    /// The database.
+    /// Store error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// Keeps a new pairing and the listening rights that it gives. The teaching school must be in scope, and so must
-    /// every class.
+    /// Stores a new pairing and the listening rights that it grants. The teaching school and every class must be in
+    /// scope.
     ///
     /// # Errors
-    /// See [`AgreementError`].
+    /// [`AgreementError`].
     pub async fn insert_pairing(
         &self,
         scope: &Scope,
@@ -71,7 +71,7 @@ impl Store {
     /// Freezes, resumes or cancels a pairing with all its rights.
     ///
     /// # Errors
-    /// See [`AgreementError`].
+    /// [`AgreementError`].
     pub async fn change_pairing(
         &self,
         scope: &Scope,
@@ -95,7 +95,7 @@ impl Store {
         sql.run(writing.on()).await?;
         let mut changed = Vec::new();
         for right in writing.rights_of_pairing(pairing_id).await? {
-            // A right that was cancelled by itself stays cancelled.
+            // A right that was cancelled separately stays cancelled.
             if let Ok(after) = right.after(act, row.at) {
                 writing.change_right(&after).await?;
                 changed.push(after);
@@ -109,7 +109,7 @@ impl Store {
     /// Pairings of a term, taught by schools in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn pairings(&self, scope: &Scope, term_id: TermId) -> Result<Vec<Versioned<Pairing>>, StoreError> {
         let mut sql = Sql::new(
             "select pairing_id, term_id, topology, teaching_id, subjects, standing, pairing.version as version
@@ -131,10 +131,10 @@ impl Store {
         Ok(pairings)
     }
 
-    /// Gives a class a right of its own. Both the class and the teaching school must be in scope.
+    /// Grants a class a listening right of its own. Class and teaching school must be in scope.
     ///
     /// # Errors
-    /// See [`AgreementError`].
+    /// [`AgreementError`].
     pub async fn insert_listening_right(
         &self,
         scope: &Scope,
@@ -152,7 +152,7 @@ impl Store {
     /// Freezes, resumes or cancels one right.
     ///
     /// # Errors
-    /// See [`AgreementError`].
+    /// [`AgreementError`].
     pub async fn change_listening_right(
         &self,
         scope: &Scope,
@@ -173,8 +173,8 @@ impl Store {
         Ok(after)
     }
 
-    /// What is cancelled takes lessons to come with it, and the audit says how many. What is frozen can go on, and its
-    /// lessons stay planned.
+    /// Cancelling also removes the class from coming lessons; the audit row says from how many. Freezing can be undone,
+    /// and its lessons stay planned.
     async fn released(
         &self,
         scope: &Scope,
@@ -195,7 +195,7 @@ impl Store {
     /// Rights of a term whose class or teaching school is in scope.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn listening_rights(
         &self,
         scope: &Scope,
@@ -217,10 +217,10 @@ impl Store {
         sql.all(&self.pool).await?.iter().map(right_from).collect()
     }
 
-    /// Every right of these classes in a term, whatever its standing: for [`school::timetable::pairing::may_listen`].
+    /// Every right of these classes in a term, in any state: for [`school::timetable::pairing::may_listen`].
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
+    /// [`StoreError`] if the database fails.
     pub async fn rights_of_classes(
         &self,
         _scope: &Scope,
@@ -232,7 +232,7 @@ impl Store {
 }
 
 impl Writing {
-    /// Whoever makes agreements for a term does so one after the other.
+    /// Locks the term row: agreements of one term are made one at a time.
     async fn hold_term(&mut self, term_id: TermId) -> Result<(), AgreementError> {
         let mut sql = Sql::new("update term set version = version where term_id = ");
         sql.bind(term_id.to_string());

@@ -1,4 +1,4 @@
-//! What a listening right that is over takes with it: lessons to come that its class was to listen to.
+//! Revokes listening rights: removes their classes from coming lessons.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,8 @@ use school::{
 };
 
 impl Writing {
-    /// Takes the classes of these cancelled rights out of the lessons that have not opened yet, unless another right
-    /// lets them in. `rules` are those of the school that teaches. Answers how many lessons are now without one.
+    /// Removes the classes of these cancelled rights from lessons that have not opened yet, unless another right
+    /// admits them. `rules` are those of the teaching school. Returns the number of lessons that lost a class.
     pub(crate) async fn revoke_lessons(
         &mut self,
         rules: &RuleSet,
@@ -75,7 +75,7 @@ impl Writing {
         let mut sql = Sql::new("delete from lesson_classroom where lesson_id = ");
         sql.bind(id.as_str()).push(" and class_id in ").list(gone.iter().map(String::as_str));
         sql.run(self.on()).await?;
-        // The grid reads who listens from one column: a classroom and its class a line.
+        // The grid reads the listeners from one column: one line per classroom and class.
         let mut sql = Sql::new("select listening from lesson where lesson_id = ");
         let row = sql.bind(id.as_str()).query().fetch_one(self.on()).await?;
         let listening: String = row.try_get("listening")?;

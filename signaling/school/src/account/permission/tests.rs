@@ -36,7 +36,7 @@ fn everyone_may_what_their_part_in_this_lesson_says() {
         (person(other, vec![grant(Role::Patrol, FOREIGN)]), [false; 6]),
         (device(listed, vec![]), [true, false, true, false, true, false]),
         (device(unlisted, vec![]), [false; 6]),
-        // A device that claims a person's role gets nothing of it; a guest teacher whose time is over neither.
+        // A device that claims a person's role gets none of it, nor does a guest teacher after the role's end.
         (device(unlisted, vec![grant(Role::Patrol, COUNTY)]), [false; 6]),
         (person(teacher, vec![Grant { until: Some(NOW), ..grant(Role::LeadTeacher, SCHOOL) }]), [false; 6]),
     ];
@@ -114,7 +114,7 @@ fn what_is_published_is_read_where_one_teaches_or_looks_and_above() {
     let device =
         Asker { holder: Holder::Classroom(ClassroomId::fresh()), grants: vec![grant(Role::Patrol, &at_school)] };
     assert!(!Readers::of(&device, NOW).reads(county));
-    // From the county nothing is read that was published to one of its schools alone.
+    // Reading at the county does not include what is published to a single school below it.
     let officer = person(PersonId::fresh(), vec![grant(Role::Reviewer, &format!("/{county}/"))]);
     assert_eq!([county, school].map(|place| Readers::of(&officer, NOW).reads(place)), [true, false]);
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a cell of a table, as the line of it that a page shows: where, what stands there, and why.
+//! Faults of table cells, as shown on a page: position, value and reason.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,77 +8,77 @@ use crate::{
     organisation::{BadPlace, code::BadCode},
 };
 
-/// What a table alone has wrong with it. `row`, `column` and `value` stand beside it in a [`Fault`].
+/// Reasons that arise in tables only. `row`, `column` and `value` stand beside it in a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum CellReason {
-    /// Excel takes `1-2` for a day.
+    /// Converted to a date: Excel reads `1-2` as a day.
     #[error("the spreadsheet has made a date of it")]
     ADate,
-    /// `#REF!` and the like.
+    /// A formula error such as `#REF!`.
     #[error("it is an error of a formula")]
     AnError,
-    /// Nobody sees them.
+    /// Contains control characters.
     #[error("it has control characters")]
     ControlCharacters,
-    /// Longer than any cell of ours.
+    /// Longer than a cell may be.
     #[error("it has more than {max} characters")]
     TooLong {
-        /// Characters that a cell may have.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// 6.10902E+11
+    /// Converted to a rounded number, such as 6.10902E+11.
     #[error("the spreadsheet has made a rounded number of it")]
     Scientific,
-    /// There is not even a heading.
+    /// No heading and no lines.
     #[error("the file is empty")]
     FileEmpty,
     /// The table has no such column.
     #[error("there is no such column")]
     NoSuchColumn,
-    /// Two headings mean the same column.
+    /// Two headings name the same column.
     #[error("the column is there twice")]
     ColumnTwice,
-    /// A column that no line may leave empty is not there.
+    /// A required column is missing.
     #[error("the column is missing")]
     ColumnMissing,
     /// There is no such organisation in scope.
     #[error("there is no such organisation in reach, by code, full name or id")]
     NoSuchPlace,
-    /// Several have this name.
+    /// The name is ambiguous.
     #[error("several have this name: a code, a sign-in name or an id tells them apart")]
     Namesakes,
-    /// Nothing in scope has this id. Whoever adds something leaves it empty.
+    /// Nothing in scope has this id. New entries leave it empty.
     #[error("nothing has this id")]
     NoSuchId,
-    /// Nothing in the organisation that the line names has this id.
+    /// Nothing in the organisation named by the line has this id.
     #[error("nothing in this organisation has this id")]
     NoSuchIdThere,
-    /// A line before is about the same.
+    /// An earlier line is about the same entry.
     #[error("line {other_row} is about the same")]
     RepeatsRow {
-        /// Which line.
+        /// The earlier line.
         other_row: u32,
     },
-    /// Another has it, or has had it.
+    /// The value is or was in use by another entry.
     #[error("it is in use, or was")]
     InUse,
-    /// Somebody of another organisation signs in by this name.
+    /// A person of another organisation has this sign-in name.
     #[error("somebody of another organisation signs in by this name")]
     InUseElsewhere,
-    /// It is no kind of organisation.
+    /// Unknown kind of organisation.
     #[error("it is no kind of organisation")]
     NotAKind,
-    /// It is no stage.
+    /// Unknown stage.
     #[error("it is no stage")]
     NotAStage,
-    /// An organisation keeps its kind.
+    /// The kind of an organisation cannot be changed.
     #[error("the organisation is of another kind, and keeps it")]
     KindStays,
-    /// A class keeps its stage.
+    /// The stage of a class cannot be changed.
     #[error("the class is of another stage, and keeps it")]
     StageStays,
-    /// What stands at the top is not the asker's to add.
+    /// The caller may not add a root: a parent is required.
     #[error("a parent is needed: what stands at the top is not theirs to add")]
     ParentNeeded,
     /// The school has no such classroom.
@@ -87,12 +87,12 @@ pub enum CellReason {
     /// Bureaus have no classrooms and no classes.
     #[error("a bureau has no classrooms and no classes")]
     NotASchool,
-    /// Whoever is more than a teacher here is not changed by a table.
+    /// A table does not change people with further roles here or roles elsewhere.
     #[error("the person has other roles, or roles elsewhere")]
     OtherRoles,
 }
 
-/// Why a cell is bad: what [`CellReason`] knows, or whatever else is wrong with what stands in it.
+/// Why a cell is refused: a [`CellReason`], or the reason for refusing its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum FaultReason {
@@ -100,7 +100,7 @@ pub enum FaultReason {
     Cell(CellReason),
     /// A name.
     Name(BadName),
-    /// A name to sign in by.
+    /// A sign-in name.
     SignInName(BadSignInName),
     /// A code.
     Code(BadCode),
@@ -138,16 +138,16 @@ impl From<BadPlace> for FaultReason {
     }
 }
 
-/// What is wrong with a cell.
+/// A fault of a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
-    /// The line in the file, from 1: the first is the heading.
+    /// Line number in the file, from 1; the first is the heading.
     pub row: u32,
-    /// Its column, as `sign_in_name`. There is none of this heading: the heading, as it was typed.
+    /// Name of the column, such as `sign_in_name`; for an unknown column the heading as typed.
     pub column: String,
-    /// What stands there, cut after 80 characters.
+    /// The cell's value, cut after 80 characters.
     pub value: String,
-    /// Why: `reason` and what belongs to it.
+    /// `reason` and its fields.
     #[serde(flatten)]
     pub reason: FaultReason,
 }

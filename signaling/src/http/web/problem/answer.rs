@@ -1,4 +1,4 @@
-//! A problem as it is answered: status, `type`, typed parameters, headers.
+//! The HTTP response of a problem: status, `type`, typed parameters, headers.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -13,23 +13,23 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::error_chain::chain;
 
-/// One feature's refusals. They serialise as `{"type": "not-found", …}`.
+/// The problems of one feature. They serialise as `{"type": "not-found", …}`.
 pub trait Problem: Error + Serialize {
-    /// With which status it is answered.
+    /// The HTTP status.
     fn status(&self) -> StatusCode;
 
-    /// When to try again. `None`: trying again does not help.
+    /// Value of `Retry-After`. `None`: retrying does not help.
     fn retry_after(&self) -> Option<Duration> {
         None
     }
 
-    /// What its status asks for beside `Retry-After`.
+    /// A further header that the status requires, beside `Retry-After`. `None`: there is none.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         None
     }
 }
 
-/// Why a request is not answered as it hoped.
+/// The error of a request handler: a problem of any feature.
 #[derive(Debug)]
 pub struct ApiError(Box<Answer>);
 
@@ -45,18 +45,18 @@ struct Answer {
 }
 
 impl ApiError {
-    /// Names the cause for the log.
+    /// Sets the cause, which is logged.
     pub(super) fn caused_by(&mut self, cause: Box<dyn Error + Send + Sync>) {
         self.0.cause = Some(cause);
     }
 
-    /// The last part of `type`, as `not-found`.
+    /// The last segment of `type`, such as `not-found`.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.0.kind
     }
 
-    /// The typed parameters that stand beside `type`.
+    /// The typed parameters beside `type`.
     pub(crate) fn params(&self) -> &Map<String, Value> {
         &self.0.params
     }
@@ -93,7 +93,7 @@ impl Error for ApiError {
     }
 }
 
-/// The fields of an object. What serialises otherwise has none.
+/// The fields of a value that serialises as an object; empty for any other value.
 pub(crate) fn params(value: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(value) {
         Ok(Value::Object(params)) => params,
@@ -115,7 +115,7 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(retry_after) = retry_after {
-            // Whole seconds, and never 0: that would be a request for a storm.
+            // Whole seconds, and never 0, which would cause immediate retries.
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
         }
         if let Some((name, value)) = header {
@@ -125,17 +125,17 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// What every problem looks like (RFC 9457). The typed parameters of its `type` stand beside these members, as
-/// `CommonProblem`, `LessonProblem` and the others list them. People read neither `title` nor `detail`.
+/// The body of every problem (RFC 9457). The typed parameters of its `type` are further members, listed by
+/// `CommonProblem`, `LessonProblem` and the others. `title` and `detail` are not meant for display.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Stable, as `/problems/not-found`.
+    /// Stable identifier, such as `/problems/not-found`.
     #[serde(rename = "type")]
     kind: String,
-    /// The name of the status, as `Not Found`.
+    /// The reason phrase of the status, such as `Not Found`.
     title: String,
-    /// The status, once more.
+    /// The HTTP status.
     status: u16,
     /// What is wrong, in English, for logs and programs.
     detail: String,
@@ -143,46 +143,46 @@ pub struct ProblemBody {
     params: Map<String, Value>,
 }
 
-/// The problems that any request may meet.
+/// The problem responses that any request may get.
 #[derive(IntoResponses)]
 pub enum Problems {
-    /// It cannot be read.
+    /// The request cannot be parsed.
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(ProblemBody),
-    /// Nobody is signed in.
+    /// There is no valid session.
     #[response(status = 401, content_type = "application/problem+json")]
     SignedOut(ProblemBody),
-    /// No role of the asker's allows it.
+    /// None of the caller's roles allows it.
     #[response(status = 403, content_type = "application/problem+json")]
     NotAllowed(ProblemBody),
-    /// There is none, or it is not theirs to know of.
+    /// It does not exist, or the caller may not know of it.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemBody),
-    /// It was there, and was taken down or deleted; the asker may know that.
+    /// It was taken down or deleted, and the caller may know that.
     #[response(status = 410, content_type = "application/problem+json")]
     Gone(ProblemBody),
-    /// Another thing stands in the way.
+    /// It conflicts with the current state.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(ProblemBody),
-    /// Somebody else has edited it since.
+    /// The version in `If-Match` is not the current one.
     #[response(status = 412, content_type = "application/problem+json")]
     OtherVersion(ProblemBody),
-    /// Too large.
+    /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemBody),
-    /// Of a kind that is not taken.
+    /// The media type is not supported.
     #[response(status = 415, content_type = "application/problem+json")]
     UnsupportedMediaType(ProblemBody),
-    /// A field holds what it must not.
+    /// A field is not valid.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(ProblemBody),
-    /// An edit must say which version it was made of.
+    /// An edit needs `If-Match` with the version it is based on.
     #[response(status = 428, content_type = "application/problem+json")]
     VersionNeeded(ProblemBody),
     /// Too many attempts.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(ProblemBody),
-    /// Busy.
+    /// The server is busy.
     #[response(status = 503, content_type = "application/problem+json")]
     Busy(ProblemBody),
 }

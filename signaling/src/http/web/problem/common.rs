@@ -1,4 +1,4 @@
-//! Problems that any feature may meet: of the request itself, of versions and keys, of what is there and what is not.
+//! Problems shared by all features: malformed requests, versions and idempotency keys, missing objects, limits.
 
 use std::{error::Error, time::Duration};
 
@@ -14,105 +14,105 @@ use crate::{
     store::{RuleKind, StoreError},
 };
 
-/// What any request may be refused for.
+/// Problems that any request may get.
 #[derive(Debug, thiserror::Error, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum CommonProblem {
     /// The request came from another site, or may have.
     #[error("the request came from another site")]
     CrossSite,
-    /// There is no such thing, or the asker may not know of it.
+    /// It does not exist, or the caller may not know of it.
     #[error("not found")]
     NotFound,
-    /// None of the asker's roles allows it.
+    /// None of the caller's roles allows it.
     #[error("none of the asker's roles allows it")]
     NotAllowed,
-    /// A field holds what it must not.
+    /// A field is not valid.
     #[error("{field} is not acceptable: {english}")]
     Invalid {
-        /// Which.
+        /// The name of the field.
         field: &'static str,
-        /// Why, for logs.
+        /// The reason in English, for logs.
         #[serde(skip)]
         english: String,
-        /// Why: `reason` and what belongs to it.
+        /// The reason: `reason` and its parameters.
         #[serde(flatten)]
         reason: Map<String, Value>,
     },
-    /// Another thing has this name or code already, or has had it.
+    /// The name or code is in use, or was in use, by another object.
     #[error("there is one already")]
     AlreadyThere,
-    /// Nobody may be two of the three administrators (三权分立).
+    /// One person cannot hold two of the three administrator roles (三权分立).
     #[error("nobody may be two of the three administrators")]
     SeparatedPowers,
-    /// An edit must say which version it was made of.
+    /// An edit needs `If-Match` with the version it is based on.
     #[error("an edit must say which version it was made of, in If-Match")]
     VersionNeeded,
-    /// Somebody else has edited it since.
+    /// The version in `If-Match` is not the current one.
     #[error("somebody else has edited it since")]
     OtherVersion,
-    /// The same key came with another request.
+    /// The `Idempotency-Key` was used for another request.
     #[error("the same Idempotency-Key came with another request")]
     KeyReused,
     /// The store is busy.
     #[error("the store is busy")]
     Busy,
-    /// The path exists, but not for this method.
+    /// The path does not support this method.
     #[error("the path is not for this method")]
     MethodNotAllowed,
-    /// Another media type is expected.
+    /// The media type is not supported.
     #[error("another media type is expected: {expected}")]
     UnsupportedMediaType {
-        /// Which.
+        /// The expected media type.
         expected: &'static str,
     },
-    /// The body is larger than this many bytes.
+    /// The body is too large.
     #[error("the body is larger than {max_bytes} bytes")]
     TooLarge {
-        /// How many there may be.
+        /// The limit, in bytes.
         max_bytes: usize,
     },
-    /// The body did not come in time.
+    /// The body was not received within the timeout.
     #[error("the body did not come in time")]
     TooSlow,
-    /// The body or the query cannot be read.
+    /// The body or the query cannot be parsed.
     #[error("the request cannot be read: {why}")]
     BadRequest {
-        /// Why, in English: a program made it.
+        /// The parse error, in English.
         why: String,
     },
-    /// Too many attempts from this address, or offers of this seat.
+    /// Too many attempts from this address, or offers for this seat.
     #[error("too many attempts")]
     TooManyAttempts {
-        /// When to try again.
+        /// When to retry.
         #[serde(skip)]
         retry_after: Duration,
     },
-    /// The session has as many of these under way as it may.
+    /// The session has reached its limit of concurrent requests of this kind.
     #[error("{max} are under way already")]
     TooManyAtOnce {
-        /// How many may be.
+        /// The limit.
         max: usize,
     },
-    /// The URL holds what lets somebody in, and stands in logs.
+    /// The URL holds a secret, which would end up in logs.
     #[error("the URL holds a secret")]
     SecretInUrl,
-    /// The `Range` lies outside the file.
+    /// The `Range` is outside the file.
     #[error("the range lies outside the file")]
     RangeNotSatisfiable {
-        /// How long the file is.
+        /// The size of the file, in bytes.
         size_bytes: u64,
     },
-    /// A fault of ours.
+    /// An internal error.
     #[error("a fault of ours, which the log names")]
     Internal,
 }
 
-/// Whoever writes now has written by then.
+/// `Retry-After` where the server is busy or the concurrency limit is reached: most work in progress has ended by then.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl CommonProblem {
-    /// The request cannot be read: why, in English.
+    /// The request cannot be parsed; `why` is in English.
     pub(crate) fn bad_request(why: impl Into<String>) -> Self {
         Self::BadRequest { why: why.into() }
     }
@@ -158,7 +158,7 @@ impl Problem for CommonProblem {
 }
 
 impl ApiError {
-    /// A fault of ours. The cause is in the log, not in the answer.
+    /// An internal error. The cause is logged and not part of the response.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let mut error = Self::from(CommonProblem::Internal);
         error.caused_by(cause.into());
@@ -166,7 +166,7 @@ impl ApiError {
     }
 }
 
-/// A field that must be written otherwise. `reason` serialises as `{"reason": "too-long", …}`.
+/// A field that is not valid. `reason` serialises as `{"reason": "too-long", …}`.
 pub(crate) fn invalid(field: &'static str, reason: &(impl Error + Serialize)) -> ApiError {
     CommonProblem::Invalid { field, english: reason.to_string(), reason: params(reason) }.into()
 }
